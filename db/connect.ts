@@ -1,0 +1,237 @@
+// Connections to PostgreSQL: the pool, prepared statements, and the two ways in which a tenant's rows are reached.
+import { createHash } from 'node:crypto'
+import {
+  CompiledQuery,
+  DefaultQueryExecutor,
+  type Driver,
+  Kysely,
+  PostgresAdapter,
+  PostgresDialect,
+  PostgresDriver,
+  PostgresQueryCompiler,
+  type QueryExecutor,
+  type RawBuilder,
+  type Compilable,
+  sql,
+  Transaction
+} from 'kysely'
+import pg from 'pg'
+import type { Database } from './schema.ts'
+
+/** A pool or a transaction: what every query function takes first. */
+export type Db = Kysely<Database>
+/** A transaction that may see one tenant's rows; made by `inTenant`. */
+export type Trx = Transaction<Database>
+
+export interface ConnectOptions {
+  /** postgres:// URL. */
+  url: string
+  /** Connections at most. */
+  poolSize?: number
+  /** Role to take on after connecting, so that the statements run with its rights alone. */
+  role?: string
+  applicationName?: string
+  /** A statement that runs longer is cancelled; milliseconds, 0 for none. */
+  statementTimeoutMs?: number
+}
+
+/** Statement texts kept prepared per connection; further ones (rare filters) are parsed each time. */
+const PREPARED_LIMIT = 400
+
+// json is sent to clients as it is stored: parsing it here would cost time for nothing.
+const JSON_OID = 114
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === JSON_OID) return (text: string) => text
+    return pg.types.getTypeParser(oid, format)
+  }
+} as pg.CustomTypesConfig
+
+const preparedNames = new Map<string, string>()
+
+/** The name under which a statement's text is prepared, or undefined once there are too many of them. */
+function preparedName(text: string): string | undefined {
+  const known = preparedNames.get(text)
+  if (known || preparedNames.size >= PREPARED_LIMIT) return known
+  const name = createHash('sha256').update(text).digest('base64url').slice(0, 24)
+  preparedNames.set(text, name)
+  return name
+}
+
+class PreparingClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads; only Kysely's form is touched
+  override query(...args: any[]): any {
+    const [text, values] = args
+    if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0) {
+      // @ts-expect-error passes every other form through
+      return super.query(...args)
+    }
+    return super.query({ name: preparedName(text), text, values } as pg.QueryConfig)
+  }
+}
+
+type Connection = Parameters<PostgresDriver['releaseConnection']>[0]
+
+class PipeliningDriver extends PostgresDriver {
+  override async beginTransaction(connection: Connection, settings: Parameters<Driver['beginTransaction']>[1]) {
+    if (settings.isolationLevel || settings.accessMode) return super.beginTransaction(connection, settings)
+    sendAhead(connection, 'begin')
+  }
+}
+
+/** Sends a statement whose answer nobody needs: the next one follows in the same write (`pg`'s pipeline mode). */
+function sendAhead(connection: Connection, text: string): void {
+  // A failure breaks the connection or the transaction, so the statement behind it reports it.
+  connection.executeQuery(CompiledQuery.raw(text)).catch(() => {})
+}
+
+interface Internals {
+  driver: PipeliningDriver
+  executor: QueryExecutor
+  pool: pg.Pool
+}
+const internals = new WeakMap<object, Internals>()
+
+/** Opens a pool. Nothing is connected before the first query. Close it with `db.destroy()`. */
+export function connect(options: ConnectOptions): Db {
+  const config: pg.PoolConfig & { pipeline: boolean } = {
+    connectionString: options.url,
+    max: options.poolSize ?? 16,
+    application_name: options.applicationName ?? 'muster',
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    pipeline: true,
+    types,
+    options: [
+      options.role ? `-c role=${options.role}` : '',
+      `-c statement_timeout=${options.statementTimeoutMs ?? 30_000}`,
+      '-c idle_in_transaction_session_timeout=30000'
+    ]
+      .join(' ')
+      .trim(),
+    Client: PreparingClient as unknown as typeof pg.Client
+  } as pg.PoolConfig & { pipeline: boolean }
+  const pool = new pg.Pool(config)
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on('error', () => {})
+  const dialect = new PostgresDialect({ pool })
+  const driver = new PipeliningDriver({ pool })
+  const initialised = driver.init()
+  const adapter = new PostgresAdapter()
+  const executor = new DefaultQueryExecutor(
+    new PostgresQueryCompiler(),
+    adapter,
+    {
+      async provideConnection(consumer) {
+        await initialised
+        const connection = (await driver.acquireConnection()) as Connection
+        try {
+          return await consumer(connection)
+        } finally {
+          await driver.releaseConnection(connection)
+        }
+      }
+    },
+    []
+  )
+  const db = new Kysely<Database>({ config: { dialect }, driver, executor, dialect })
+  internals.set(db, { driver, executor, pool })
+  return db
+}
+
+/** The pool's size and use, for metrics. */
+export function poolStats(db: Db): { total: number; idle: number; waiting: number } {
+  const { pool } = internalsOf(db)
+  return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
+}
+
+function internalsOf(db: Db): Internals {
+  const found = internals.get(db)
+  if (!found) throw new Error('This is a transaction, not the pool that connect() opened')
+  return found
+}
+
+/**
+ * Runs `work` in a transaction that sees the rows of one tenant (row-level security) and commits it.
+ * BEGIN and the setting travel with the first statement; statements that are started together (`Promise.all`)
+ * travel together. Rolls back and rethrows when `work` throws.
+ */
+export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => Promise<T>): Promise<T> {
+  const { driver, executor } = internalsOf(db)
+  const connection = (await driver.acquireConnection()) as Connection
+  try {
+    sendAhead(connection, `begin; select set_config('app.tenant', '${Number(tenantId)}', true)`)
+    const trx = new Transaction<Database>({
+      config: { dialect: unusedDialect },
+      driver,
+      dialect: unusedDialect,
+      executor: executor.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+    })
+    let result: T
+    try {
+      result = await work(trx)
+    } catch (error) {
+      await driver.rollbackTransaction(connection).catch(() => {})
+      throw error
+    }
+    await driver.commitTransaction(connection)
+    return result
+  } finally {
+    await driver.releaseConnection(connection)
+  }
+}
+
+// A transaction never opens connections of its own, so its dialect is only there for the type.
+const unusedDialect = new PostgresDialect({ pool: async () => Promise.reject(new Error('not a pool')) })
+
+/**
+ * Reads one tenant's rows in one statement and one round trip: the setting that row-level security asks for is made
+ * by the statement itself, before the lateral part runs. Safe behind a pooler in transaction mode.
+ * @param query a select that also names the tenant in its own conditions
+ */
+export async function readInTenant<Row>(db: Db, tenantId: number, query: Compilable<Row>): Promise<Row[]> {
+  const inner = query as unknown as RawBuilder<Row>
+  const { rows } = await sql<Row>`
+    select u.* from (select set_config('app.tenant', ${String(tenantId)}, true) as s offset 0) t
+    cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`.execute(db)
+  return rows
+}
+
+/** The first row of `readInTenant`. */
+export async function readOneInTenant<Row>(
+  db: Db,
+  tenantId: number,
+  query: Compilable<Row>
+): Promise<Row | undefined> {
+  return (await readInTenant(db, tenantId, query))[0]
+}
+
+/** The constraint or unique index that a statement violated, or undefined for any other error. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const { code, constraint } = (error ?? {}) as { code?: string; constraint?: string }
+  return code === '23505' || code === '23503' || code === '23514' ? constraint : undefined
+}
+
+/** Whether an error says that the database can't be reached or can't serve just now (and may again soon). */
+export function isUnavailable(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  if (code && UNAVAILABLE_CODES.has(code)) return true
+  return /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(message ?? '')
+}
+
+const UNAVAILABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+  '53300', // too_many_connections
+  '08000',
+  '08003',
+  '08006'
+])

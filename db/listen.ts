@@ -1,0 +1,86 @@
+// LISTEN/NOTIFY: what one process changes, the caches of all others forget within moments.
+import { EventEmitter } from 'node:events'
+import { sql } from 'kysely'
+import pg from 'pg'
+import type { Db } from './connect.ts'
+
+/** What is forgotten: a tenant's row, or everything known of one tenant's tokens and sessions. */
+export type Change = { kind: 'tenant'; subdomain: string } | { kind: 'credentials'; tenantId: number }
+
+const CHANNEL = 'muster_changes'
+const RECONNECT_MS = 500
+
+/** Tells every listening process of a change, once the transaction has committed. */
+export const notifyChange = (db: Db, change: Change) =>
+  sql`select pg_notify(${CHANNEL}, ${JSON.stringify(change)})`.execute(db)
+
+export interface Listener extends EventEmitter<{ change: [Change]; gap: [] }> {
+  /** False while the connection is down: nothing may then be trusted to be fresh. */
+  readonly isConnected: boolean
+  close(): Promise<void>
+}
+
+/**
+ * Listens on a connection of its own and reconnects for ever. `gap` is emitted whenever changes may have been missed
+ * (on each loss and each new connection): caches are emptied then.
+ * @param url a direct connection; behind a pooler in transaction mode LISTEN hears nothing
+ */
+export async function listen(url: string): Promise<Listener> {
+  const listener = new PostgresListener(url)
+  await listener.open()
+  return listener
+}
+
+class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> implements Listener {
+  isConnected: boolean
+  private readonly url: string
+  private client: pg.Client | undefined
+  private timer: NodeJS.Timeout | undefined
+  private isClosed: boolean
+
+  constructor(url: string) {
+    super()
+    this.url = url
+    this.isConnected = false
+    this.isClosed = false
+  }
+
+  async open(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.url,
+      keepAlive: true,
+      application_name: 'muster listen',
+      connectionTimeoutMillis: 5_000
+    })
+    this.client = client
+    client.on('error', () => this.lost(client))
+    client.on('end', () => this.lost(client))
+    client.on('notification', (message) => {
+      if (message.payload) this.emit('change', JSON.parse(message.payload) as Change)
+    })
+    try {
+      await client.connect()
+      await client.query(`listen ${CHANNEL}`)
+      this.isConnected = true
+      this.emit('gap')
+    } catch {
+      this.lost(client)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    clearTimeout(this.timer)
+    await this.client?.end().catch(() => {})
+  }
+
+  private lost(client: pg.Client): void {
+    if (this.client !== client) return
+    this.client = undefined
+    this.isConnected = false
+    client.end().catch(() => {})
+    this.emit('gap')
+    if (this.isClosed) return
+    this.timer = setTimeout(() => void this.open(), RECONNECT_MS)
+  }
+}

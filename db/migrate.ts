@@ -1,0 +1,77 @@
+// Brings a database to the current shape: tables, then the queue's own schema is jobs/queue.ts's affair.
+import { type Kysely, sql } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { connect, type Db } from './connect.ts'
+import { migrations } from './migrations/index.ts'
+
+/** The role whose rights the server runs with: it owns nothing and cannot change what was audited. */
+export const SERVER_ROLE = 'muster_server'
+
+export interface MigrationResult {
+  applied: string[]
+  /** The role that the server shall take on, where the database let us make one. */
+  serverRole: string | undefined
+}
+
+/**
+ * Runs what has not run yet, under Kysely's advisory lock, so that processes that start together wait for each other.
+ * @param url a role that may create tables; the owner of everything that is made
+ * @param afterwards runs on the same connection before the grants (the queue creates its schema there)
+ * @throws the migration's own error, with nothing of that migration applied
+ */
+export async function migrate(url: string, afterwards?: (db: Db) => Promise<void>): Promise<MigrationResult> {
+  const db = connect({ url, poolSize: 2, statementTimeoutMs: 0, applicationName: 'muster migrate' })
+  try {
+    const { error, results } = await createMigrator(db).migrateToLatest()
+    if (error) throw error
+    await afterwards?.(db)
+    return {
+      applied: (results ?? []).map((result) => result.migrationName),
+      serverRole: await grantToServerRole(db)
+    }
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** Every migration and when it ran; for `muster db status` and readiness. */
+export async function listMigrations(db: Db): Promise<{ name: string; executedAt: Date | undefined }[]> {
+  const found = await createMigrator(db).getMigrations()
+  return found.map(({ name, executedAt }) => ({ name, executedAt }))
+}
+
+const createMigrator = (db: Db) =>
+  new Migrator({ db: db as unknown as Kysely<unknown>, provider: { getMigrations: async () => migrations } })
+
+/** Idempotent: new tables of later migrations get their grants here too. */
+async function grantToServerRole(db: Db): Promise<string | undefined> {
+  try {
+    await sql
+      .raw(`
+        do $$ begin
+          if not exists (select from pg_roles where rolname = '${SERVER_ROLE}') then
+            create role ${SERVER_ROLE} nologin;
+          end if;
+        exception when duplicate_object or unique_violation then null;
+        end $$`)
+      .execute(db)
+    await sql.raw(`grant ${SERVER_ROLE} to current_user`).execute(db)
+  } catch (error) {
+    // Without the right to create roles the server runs as the URL's user; row-level security is forced on that too.
+    if ((error as { code?: string }).code === '42501') return undefined
+    throw error
+  }
+  for (const schema of ['public', 'pgboss']) {
+    const { rows } = await sql`select 1 from pg_namespace where nspname = ${schema}`.execute(db)
+    if (rows.length === 0) continue
+    await sql
+      .raw(`
+        grant usage on schema ${schema} to ${SERVER_ROLE};
+        grant select, insert, update, delete on all tables in schema ${schema} to ${SERVER_ROLE};
+        grant usage, select on all sequences in schema ${schema} to ${SERVER_ROLE};
+        grant execute on all functions in schema ${schema} to ${SERVER_ROLE};`)
+      .execute(db)
+  }
+  await sql.raw(`revoke update, delete, truncate on audit_events from ${SERVER_ROLE}`).execute(db)
+  return SERVER_ROLE
+}

@@ -1,0 +1,7 @@
+// Every migration by name, in the order in which they run.
+import type { Migration } from 'kysely/migration'
+import * as createTables from './20261124T2200_create_tables.ts'
+
+export const migrations: Record<string, Migration> = {
+  '20261124T2200_create_tables': createTables
+}

@@ -1,0 +1,330 @@
+// One interface per table. Rows keep SQL's snake_case; the migrations say what each column is for.
+import type { ColumnType, Generated, Insertable, Selectable, Updateable } from 'kysely'
+
+export const ROLES = ['stakeholder', 'responder', 'manager', 'administrator'] as const
+export type Role = (typeof ROLES)[number]
+export const USER_STATES = ['invited', 'active', 'deactivated', 'removed'] as const
+export type UserState = (typeof USER_STATES)[number]
+export const TENANT_STATES = ['active', 'suspended'] as const
+export type TenantState = (typeof TENANT_STATES)[number]
+/** What is stored; `expired` is `pending` after `expires_at`. `adopted`: an IdP provisioned the invited person. */
+export const STORED_INVITATION_STATES = ['pending', 'accepted', 'revoked', 'adopted'] as const
+export type StoredInvitationState = (typeof STORED_INVITATION_STATES)[number]
+export const MAIL_STATES = ['queued', 'sent', 'failed', 'cancelled'] as const
+export type MailState = (typeof MAIL_STATES)[number]
+export const MAIL_TEMPLATES = ['invitation', 'welcome-back', 'password-reset'] as const
+export type MailTemplate = (typeof MAIL_TEMPLATES)[number]
+export const SCIM_PROFILES = ['auto', 'strict', 'entra', 'okta', 'onelogin', 'jumpcloud', 'google'] as const
+export type ScimProfile = (typeof SCIM_PROFILES)[number]
+export const ACTOR_KINDS = ['user', 'apiToken', 'scimToken', 'operator', 'system'] as const
+export type ActorKind = (typeof ACTOR_KINDS)[number]
+
+/** A `json` column: written as text, read as text (db/connect.ts leaves json unparsed on purpose). */
+type JsonText = ColumnType<string, string, string>
+
+export interface TenantSettings {
+  /** Shown in mails and on the page; https only. */
+  logoUrl?: string
+  /** The From name of the tenant's mails; the tenant's name when left out. */
+  senderName?: string
+  /** Overrides INVITATION_TTL_HOURS. */
+  invitationTtlHours?: number
+  /** Only addresses of these domains may be invited, when there are any. */
+  allowedDomains?: string[]
+  googleSignIn?: boolean
+  passwordMinLength?: number
+  /** `own`: a SCIM token sees and manages only what its connection provisioned. */
+  scimScope?: 'all' | 'own'
+  /** Whether people made by SCIM get a welcome mail. */
+  scimWelcomeMail?: boolean
+}
+
+export interface TenantsTable {
+  id: Generated<number>
+  subdomain: string
+  name: string
+  state: TenantState
+  /** jsonb, read parsed. */
+  settings: ColumnType<TenantSettings, string | undefined, string>
+  created_at: Date
+  updated_at: Date
+}
+
+export interface UsersTable {
+  tenant_id: number
+  id: string
+  ordinal: Generated<string>
+  state: UserState
+  locked: Generated<boolean>
+  role: Role
+  user_name: string
+  user_name_key: string
+  external_id: string | null
+  connection_id: string | null
+  email: string | null
+  email_key: string | null
+  display_name: string | null
+  display_name_key: string | null
+  given_name: string | null
+  family_name: string | null
+  family_name_key: string | null
+  time_zone: string | null
+  locale: string | null
+  must_reset_password: Generated<boolean>
+  doc: JsonText
+  version: Generated<number>
+  created_at: Date
+  updated_at: Date
+  activated_at: Date | null
+  last_sign_in_at: Date | null
+}
+
+export interface UserEmailsTable {
+  tenant_id: number
+  user_id: string
+  value_key: string
+}
+
+export interface AddressesTable {
+  address_key: string
+  tenant_id: number
+  user_id: string
+}
+
+export interface UserCredentialsTable {
+  tenant_id: number
+  user_id: string
+  password_hash: string
+  updated_at: Date
+}
+
+export interface GoogleIdentitiesTable {
+  tenant_id: number
+  issuer: string
+  subject: string
+  user_id: string
+  email: string
+  created_at: Date
+}
+
+export interface SessionsTable {
+  tenant_id: number
+  id: string
+  token_hash: Buffer
+  user_id: string
+  method: 'password' | 'google' | 'invitation' | 'reset' | 'link'
+  ip: string | null
+  user_agent: string | null
+  created_at: Date
+  last_seen_at: Date
+  expires_at: Date
+}
+
+export interface ApiTokensTable {
+  tenant_id: number
+  id: string
+  token_hash: Buffer
+  user_id: string
+  name: string
+  role: Role
+  created_at: Date
+  expires_at: Date | null
+  last_used_at: Date | null
+}
+
+export interface OneTimeCodesTable {
+  tenant_id: number
+  code_hash: Buffer
+  purpose: 'google' | 'link'
+  user_id: string
+  /** SHA-256 of the cookie of the browser that began, when the code may only be used there. */
+  browser_hash: Buffer | null
+  expires_at: Date
+}
+
+export interface PasswordResetsTable {
+  tenant_id: number
+  token_hash: Buffer
+  user_id: string
+  created_at: Date
+  expires_at: Date
+  used_at: Date | null
+}
+
+export interface InvitationsTable {
+  tenant_id: number
+  id: string
+  user_id: string
+  state: StoredInvitationState
+  role: Role
+  inviter_id: string | null
+  inviter_name: string
+  created_at: Date
+  /** When the newest link was made: creation, or the last resend. */
+  renewed_at: Date
+  expires_at: Date
+  ended_at: Date | null
+}
+
+export interface InvitationLinksTable {
+  tenant_id: number
+  token_hash: Buffer
+  invitation_id: string
+  created_at: Date
+  /** Set when a resend made a newer link. */
+  replaced_at: Date | null
+}
+
+export interface MailsTable {
+  tenant_id: number
+  id: string
+  template: MailTemplate
+  user_id: string
+  invitation_id: string | null
+  to_address: string
+  /** The link's token, sealed with SECRET_KEY; gone once the mail has left or will not be sent. */
+  token_sealed: Buffer | null
+  state: MailState
+  attempts: Generated<number>
+  queued_at: Date
+  sent_at: Date | null
+  error: string | null
+}
+
+export interface GroupsTable {
+  tenant_id: number
+  id: string
+  ordinal: Generated<string>
+  display_name: string
+  display_name_key: string
+  external_id: string | null
+  connection_id: string | null
+  doc: JsonText
+  version: Generated<number>
+  created_at: Date
+  updated_at: Date
+}
+
+export interface GroupMembersTable {
+  tenant_id: number
+  group_id: string
+  user_id: string
+}
+
+export interface GroupChildrenTable {
+  tenant_id: number
+  group_id: string
+  child_id: string
+}
+
+export interface GroupAncestorsTable {
+  tenant_id: number
+  group_id: string
+  ancestor_id: string
+}
+
+export interface GroupRevisionsTable {
+  tenant_id: number
+  group_id: string
+  id: Generated<string>
+  member_delta: number
+  at: Date
+}
+
+export interface ScimConnectionsTable {
+  tenant_id: number
+  id: string
+  name: string
+  profile: ScimProfile
+  highest_role: Role
+  created_by: string | null
+  created_at: Date
+}
+
+export interface ScimTokensTable {
+  tenant_id: number
+  id: string
+  connection_id: string
+  token_hash: Buffer
+  created_at: Date
+  expires_at: Date | null
+  last_used_at: Date | null
+  revoked_at: Date | null
+}
+
+export interface ScimSchemasTable {
+  tenant_id: number
+  urn: string
+  resource_type: 'User' | 'Group'
+  definition: JsonText
+  created_at: Date
+}
+
+export interface AuditEventsTable {
+  tenant_id: number
+  id: string
+  at: Date
+  action: string
+  actor_kind: ActorKind
+  actor_id: string | null
+  actor_name: string | null
+  target_type: string
+  target_id: string | null
+  target_name: string | null
+  request_id: string | null
+  ip: string | null
+  before: ColumnType<string | null, string | null, never>
+  after: ColumnType<string | null, string | null, never>
+}
+
+export interface RateLimitsTable {
+  key: string
+  points: number
+  expire: string | null
+}
+
+export interface MailboxMessagesTable {
+  id: string
+  message_id: string
+  to_address: string
+  subject: string
+  html: string
+  text: string
+  created_at: Generated<Date>
+}
+
+export interface Database {
+  tenants: TenantsTable
+  users: UsersTable
+  user_emails: UserEmailsTable
+  addresses: AddressesTable
+  user_credentials: UserCredentialsTable
+  google_identities: GoogleIdentitiesTable
+  sessions: SessionsTable
+  api_tokens: ApiTokensTable
+  one_time_codes: OneTimeCodesTable
+  password_resets: PasswordResetsTable
+  invitations: InvitationsTable
+  invitation_links: InvitationLinksTable
+  mails: MailsTable
+  groups: GroupsTable
+  group_members: GroupMembersTable
+  group_children: GroupChildrenTable
+  group_ancestors: GroupAncestorsTable
+  group_revisions: GroupRevisionsTable
+  scim_connections: ScimConnectionsTable
+  scim_tokens: ScimTokensTable
+  scim_schemas: ScimSchemasTable
+  audit_events: AuditEventsTable
+  rate_limits: RateLimitsTable
+  mailbox_messages: MailboxMessagesTable
+}
+
+export type UserRow = Selectable<UsersTable>
+export type NewUserRow = Insertable<UsersTable>
+export type UserPatch = Updateable<UsersTable>
+export type TenantRow = Selectable<TenantsTable>
+export type GroupRow = Selectable<GroupsTable>
+export type InvitationRow = Selectable<InvitationsTable>
+export type MailRow = Selectable<MailsTable>
+export type SessionRow = Selectable<SessionsTable>

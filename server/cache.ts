@@ -1,0 +1,67 @@
+// Bounded memory of what the database said, forgotten when it changes: tenants by subdomain, tokens by hash.
+import { LRUCache } from 'lru-cache'
+import type { Listener } from '../db/listen.ts'
+
+/** While LISTEN works, a change empties the entry at once; this bounds the harm of a bug or a lost message. */
+const HEARD_TTL_MS = 60_000
+/** While it does not work, nothing is believed for longer than revocation may take. */
+const DEAF_TTL_MS = 1_000
+
+export interface Cache<V extends object> {
+  /** The remembered value, or what `load` finds; one load at a time for a key. `undefined` is not remembered. */
+  get(key: string, load: () => Promise<V | undefined>): Promise<V | undefined>
+  delete(key: string): void
+  deleteWhere(matches: (value: V) => boolean): void
+  clear(): void
+  readonly stats: { hits: number; misses: number }
+}
+
+export function createCache<V extends object>(options: { max: number; listener?: Listener }): Cache<V> {
+  const entries = new LRUCache<string, V>({ max: options.max, ttl: HEARD_TTL_MS })
+  const loading = new Map<string, Promise<V | undefined>>()
+  const stats = { hits: 0, misses: 0 }
+  // what was being read when an entry was forgotten may be the old value: it is given, and not kept
+  let generation = 0
+
+  function forget(change: () => void): void {
+    generation++
+    loading.clear()
+    change()
+  }
+
+  async function loadAndKeep(key: string, load: () => Promise<V | undefined>): Promise<V | undefined> {
+    const begun = generation
+    const value = await load()
+    if (value && begun === generation) {
+      const isHeard = options.listener?.isConnected ?? false
+      entries.set(key, value, { ttl: isHeard ? HEARD_TTL_MS : DEAF_TTL_MS })
+    }
+    return value
+  }
+
+  options.listener?.on('gap', () => forget(() => entries.clear()))
+  return {
+    stats,
+    async get(key, load) {
+      const known = entries.get(key)
+      if (known) {
+        stats.hits++
+        return known
+      }
+      stats.misses++
+      const running = loading.get(key)
+      if (running) return running
+      const started = loadAndKeep(key, load).finally(() => {
+        if (loading.get(key) === started) loading.delete(key)
+      })
+      loading.set(key, started)
+      return started
+    },
+    delete: (key) => forget(() => entries.delete(key)),
+    deleteWhere: (matches) =>
+      forget(() => {
+        for (const [key, value] of entries.entries()) if (matches(value)) entries.delete(key)
+      }),
+    clear: () => forget(() => entries.clear())
+  }
+}

@@ -1,0 +1,167 @@
+// The one file that reads the environment: names, defaults and checks of every setting.
+import { join, resolve } from 'node:path'
+
+export interface Config {
+  /** Where the embedded PostgreSQL and generated secrets live. */
+  readonly dataDir: string
+  readonly database: {
+    /** Undefined: the project runs its own PostgreSQL. */
+    readonly url: string | undefined
+    /** The owner of the tables, when it is another role than the server's. */
+    readonly migrateUrl: string | undefined
+    readonly poolSize: number
+  }
+  readonly http: { readonly host: string; readonly port: number; readonly trustProxy: boolean }
+  /** Where the world sees us. `port` is left out of links when it is the scheme's own. */
+  readonly public: {
+    readonly baseDomain: string
+    readonly scheme: 'http' | 'https'
+    readonly port: number
+  }
+  readonly mail: { readonly smtpUrl: string | undefined; readonly from: string }
+  readonly google: { readonly clientId: string; readonly clientSecret: string; readonly issuer: string } | undefined
+  /** Newest first: the first seals, all of them open. Undefined: generated beside the embedded database. */
+  readonly secretKeys: readonly string[] | undefined
+  readonly operatorToken: string | undefined
+  readonly invitationTtlHours: number
+  readonly bcryptCost: number
+  readonly run: 'server' | 'worker' | 'all'
+  readonly logLevel: string
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+const MIN_SECRET_LENGTH = 32
+export const GOOGLE_ISSUER = 'https://accounts.google.com'
+
+/** Every problem of the settings, in one message: `PORT must be …; SMTP_URL must be …`. */
+export class ConfigError extends Error {
+  constructor(problems: string[]) {
+    super(problems.join('; '))
+    this.name = 'ConfigError'
+  }
+}
+
+/**
+ * Reads the settings that `.env.example` documents. An empty value counts as not set.
+ * @param env usually `process.env`
+ * @throws ConfigError naming every bad setting
+ */
+export function loadConfig(env: Record<string, string | undefined>): Config {
+  const problems: string[] = []
+  const read = (name: string) => env[name]?.trim() || undefined
+  const fail = <T>(problem: string, fallback: T): T => {
+    problems.push(problem)
+    return fallback
+  }
+
+  function number(name: string, fallback: number, min: number, max: number, isWhole = true): number {
+    const text = read(name)
+    if (text === undefined) return fallback
+    const value = Number(text)
+    if (!Number.isFinite(value) || value < min || value > max || (isWhole && !Number.isInteger(value))) {
+      return fail(`${name} must be a ${isWhole ? 'whole ' : ''}number from ${min} to ${max}, not "${text}"`, fallback)
+    }
+    return value
+  }
+  function choice<T extends string>(name: string, values: readonly T[], fallback: T): T {
+    const text = read(name)
+    if (text === undefined) return fallback
+    if (!(values as readonly string[]).includes(text)) {
+      return fail(`${name} must be one of ${values.join(', ')}, not "${text}"`, fallback)
+    }
+    return text as T
+  }
+  function url(name: string, protocols: string[]): string | undefined {
+    const text = read(name)
+    if (text === undefined) return undefined
+    // the value may hold a password, so it is not repeated
+    if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
+      return fail(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`, undefined)
+    }
+    return text
+  }
+  function flag(name: string): boolean {
+    const text = read(name)?.toLowerCase()
+    if (text === undefined) return false
+    if (['1', 'true', 'on', 'yes'].includes(text)) return true
+    if (['0', 'false', 'off', 'no'].includes(text)) return false
+    return fail(`${name} must be true or false, not "${text}"`, false)
+  }
+
+  const databaseUrl = url('DATABASE_URL', ['postgres:', 'postgresql:'])
+  const migrateUrl = url('MIGRATE_DATABASE_URL', ['postgres:', 'postgresql:'])
+  const port = number('PORT', 3000, 0, 65_535)
+  const baseDomain = read('BASE_DOMAIN')?.toLowerCase() ?? 'localhost'
+  if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(baseDomain)) {
+    fail(`BASE_DOMAIN must be a host name such as example.com, not "${baseDomain}"`, undefined)
+  }
+  const from = read('MAIL_FROM')
+  if (from !== undefined && !/^([^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(from)) {
+    fail(`MAIL_FROM must be an address such as Muster <muster@example.com>, not "${from}"`, undefined)
+  }
+  const smtpUrl = url('SMTP_URL', ['smtp:', 'smtps:'])
+  if (smtpUrl && !from) fail('MAIL_FROM is missing: SMTP_URL needs a sender', undefined)
+
+  const secretKeys = read('SECRET_KEY')
+    ?.split(',')
+    .map((key) => key.trim())
+    .filter(Boolean)
+  for (const key of secretKeys ?? []) {
+    if (key.length < MIN_SECRET_LENGTH) {
+      fail(`SECRET_KEY has ${key.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
+    }
+  }
+  if (databaseUrl && !secretKeys) fail('SECRET_KEY is missing: DATABASE_URL needs one', undefined)
+  const operatorToken = read('OPERATOR_TOKEN')
+  if (operatorToken && operatorToken.length < MIN_SECRET_LENGTH) {
+    fail(`OPERATOR_TOKEN has ${operatorToken.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
+  }
+
+  const clientId = read('GOOGLE_CLIENT_ID')
+  const clientSecret = read('GOOGLE_CLIENT_SECRET')
+  const issuer = url('GOOGLE_ISSUER', ['http:', 'https:']) ?? GOOGLE_ISSUER
+  if (Boolean(clientId) !== Boolean(clientSecret)) {
+    fail(`${clientId ? 'GOOGLE_CLIENT_SECRET' : 'GOOGLE_CLIENT_ID'} is missing: both are needed for Google`, undefined)
+  }
+
+  const config: Config = {
+    dataDir: resolve(read('DATA_DIR') ?? '.data'),
+    database: { url: databaseUrl, migrateUrl, poolSize: number('DATABASE_POOL_SIZE', 16, 2, 500) },
+    http: { host: read('HOST') ?? '127.0.0.1', port, trustProxy: flag('TRUST_PROXY') },
+    public: {
+      baseDomain,
+      scheme: choice('PUBLIC_SCHEME', ['http', 'https'], 'http'),
+      port: number('PUBLIC_PORT', port, 0, 65_535)
+    },
+    mail: { smtpUrl, from: from ?? `Muster <muster@${baseDomain}>` },
+    google: clientId && clientSecret ? { clientId, clientSecret, issuer } : undefined,
+    secretKeys,
+    operatorToken,
+    invitationTtlHours: number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
+    bcryptCost: number('BCRYPT_COST', 12, 4, 16),
+    run: choice('RUN', ['all', 'server', 'worker'], 'all'),
+    logLevel: choice('LOG_LEVEL', LOG_LEVELS, 'info')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return deepFreeze(config)
+}
+
+/** Where the secrets of an embedded installation are kept, each in a file of mode 0600. */
+export const secretPaths = (dataDir: string) => ({
+  secretKey: join(dataDir, 'secret-key'),
+  operatorToken: join(dataDir, 'operator-token')
+})
+
+/** `https://acme.example.com`, with the port where it is not the scheme's own; no subdomain gives the base domain. */
+export function publicUrl(config: Pick<Config, 'public'>, subdomain?: string): string {
+  const { scheme, baseDomain, port } = config.public
+  const isDefault = port === (scheme === 'https' ? 443 : 80)
+  return `${scheme}://${subdomain ? `${subdomain}.` : ''}${baseDomain}${isDefault ? '' : `:${port}`}`
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (inner && typeof inner === 'object') deepFreeze(inner)
+  }
+  return Object.freeze(value)
+}

@@ -1,0 +1,42 @@
+// Who acts, and what their role lets them do: the one place that every edge passes through.
+import type { ActorKind, Role, ScimProfile } from '../../db/schema.ts'
+import { ROLES } from '../../db/schema.ts'
+import { forbidden } from '../errors.ts'
+
+/** Who does something, from where. `role` is the ceiling of what they may do and give. */
+export interface Actor {
+  readonly kind: ActorKind
+  /** The user's id (also for an API token: its owner), the SCIM connection's id, or null for operator and system. */
+  readonly id: string | null
+  /** As the audit log shows it: display name, connection's name, `operator`. */
+  readonly name: string
+  readonly role: Role
+  readonly requestId: string | null
+  readonly ip: string | null
+  /** Of a SCIM token. */
+  readonly scim?: { readonly connectionId: string; readonly tokenId: string; readonly profile: ScimProfile }
+  /** Of a session: which one. */
+  readonly sessionId?: string
+}
+
+export const roleRank = (role: Role) => ROLES.indexOf(role)
+export const isAbove = (role: Role, ceiling: Role) => roleRank(role) > roleRank(ceiling)
+/** Lowest first: what an inviter of this role may give (contract: the table of roles). */
+export const rolesUpTo = (role: Role): Role[] => ROLES.slice(0, roleRank(role) + 1)
+/** The role offered first. */
+export const defaultRole = (ceiling: Role): Role => (isAbove('responder', ceiling) ? 'stakeholder' : 'responder')
+
+/** @throws AppError forbidden `administratorOnly` */
+export function requireAdministrator(actor: Actor, what: string): void {
+  if (actor.role !== 'administrator') throw forbidden(`Only an administrator may ${what}`, 'administratorOnly')
+}
+
+/** The service itself: scheduled work, demo data. */
+export const systemActor: Actor = {
+  kind: 'system',
+  id: null,
+  name: 'Muster',
+  role: 'administrator',
+  requestId: null,
+  ip: null
+}

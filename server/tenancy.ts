@@ -1,0 +1,55 @@
+// Which tenant a request is for: the host's first label below the base domain.
+import type { Config } from './config.ts'
+import { type Cache, createCache } from './cache.ts'
+import { AppError } from './errors.ts'
+import type { Db } from '../db/connect.ts'
+import type { Listener } from '../db/listen.ts'
+import type { TenantSettings, TenantState } from '../db/schema.ts'
+import { findTenantBySubdomain } from '../db/tenants.ts'
+
+export interface Tenant {
+  readonly id: number
+  readonly subdomain: string
+  readonly name: string
+  readonly state: TenantState
+  readonly settings: Readonly<TenantSettings>
+}
+
+/** Where a request was sent: the base domain (operator), a tenant's host, or a host that is none of ours. */
+export type Place = { kind: 'base' } | { kind: 'tenant'; subdomain: string } | { kind: 'foreign' }
+
+/** @param host the Host header or its trusted forwarded form, with or without a port */
+export function placeOf(host: string | undefined, baseDomain: string): Place {
+  const name = (host ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '')
+  if (name === baseDomain || name === '127.0.0.1' || name === '[::1]' || name === '') return { kind: 'base' }
+  if (!name.endsWith(`.${baseDomain}`)) return { kind: 'foreign' }
+  const subdomain = name.slice(0, -baseDomain.length - 1)
+  return subdomain.includes('.') ? { kind: 'foreign' } : { kind: 'tenant', subdomain }
+}
+
+export interface Tenancy {
+  /**
+   * @throws AppError not_found `unknownTenant` (also for a host that is none of ours), forbidden `tenantSuspended`
+   */
+  getTenant(place: Place): Promise<Tenant>
+  readonly cache: Cache<Tenant>
+}
+
+export function createTenancy(deps: { config: Config; db: Db; listener: Listener }): Tenancy {
+  const cache = createCache<Tenant>({ max: 20_000, listener: deps.listener })
+  deps.listener.on('change', (change) => {
+    if (change.kind === 'tenant') cache.delete(change.subdomain)
+  })
+  return {
+    cache,
+    async getTenant(place) {
+      const tenant =
+        place.kind === 'tenant' && (await cache.get(place.subdomain, () => findTenantBySubdomain(deps.db, place.subdomain)))
+      if (!tenant) throw new AppError('not_found', 'There is no such tenant', { reason: 'unknownTenant' })
+      if (tenant.state === 'suspended') {
+        throw new AppError('forbidden', 'This tenant is suspended', { reason: 'tenantSuspended' })
+      }
+      return tenant
+    }
+  }
+}
