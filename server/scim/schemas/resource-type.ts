@@ -1,0 +1,52 @@
+// Resource types with their lookups: built once for a tenant's set of schemas, read on every request.
+import { commonAttributes } from './common.ts'
+import type { Attribute, ResourceType, Schema, SchemaExtension, SchemaLookup } from './types.ts'
+
+/** A resource type without its lookups, RFC 7643 §6. */
+export type ResourceTypeDefinition = Pick<ResourceType, 'name' | 'endpoint' | 'description' | 'schema' | 'extensions'>
+
+/**
+ * Adds the lookups to a definition.
+ * @param definition with the extensions of the tenant, registered ones included
+ */
+export function buildResourceType(definition: ResourceTypeDefinition): ResourceType {
+  const core = lookupOf(definition.schema, undefined, [...commonAttributes, ...definition.schema.attributes])
+  const extensions = definition.extensions.map(({ schema }) => lookupOf(schema, schema.id, schema.attributes))
+  const lookups = [core, ...extensions].sort((a, b) => b.urnLower.length - a.urnLower.length)
+  return { ...definition, core, lookups }
+}
+
+/** The same resource type with further extensions, such as those that an administrator registered. */
+export function withExtensions(resourceType: ResourceType, extensions: readonly SchemaExtension[]): ResourceType {
+  return buildResourceType({ ...resourceType, extensions: [...resourceType.extensions, ...extensions] })
+}
+
+function lookupOf(schema: Schema, extension: string | undefined, attributes: readonly Attribute[]): SchemaLookup {
+  return { schema, extension, urnLower: schema.id.toLowerCase(), attributes: byLowerName(attributes) }
+}
+
+const byLowerName = (attributes: readonly Attribute[]): ReadonlyMap<string, Attribute> =>
+  new Map(attributes.map((attribute) => [attribute.name.toLowerCase(), attribute]))
+
+/** A core or common attribute by its name in any letter case. */
+export const findCoreAttribute = (resourceType: ResourceType, name: string): Attribute | undefined =>
+  resourceType.core.attributes.get(name.toLowerCase())
+
+/** The lookup of a core or extension schema by its URN in any letter case. */
+export function findSchema(resourceType: ResourceType, urn: string): SchemaLookup | undefined {
+  const urnLower = urn.toLowerCase()
+  return resourceType.lookups.find((lookup) => lookup.urnLower === urnLower)
+}
+
+const subAttributeMaps = new WeakMap<Attribute, ReadonlyMap<string, Attribute>>()
+
+/** A sub-attribute by its name in any letter case; undefined too where the attribute is not complex. */
+export function findSubAttribute(attribute: Attribute, name: string): Attribute | undefined {
+  if (!attribute.subAttributes) return undefined
+  let map = subAttributeMaps.get(attribute)
+  if (!map) {
+    map = byLowerName(attribute.subAttributes)
+    subAttributeMaps.set(attribute, map)
+  }
+  return map.get(name.toLowerCase())
+}
