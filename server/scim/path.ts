@@ -3,6 +3,7 @@ import type { AppError } from '../errors.ts'
 import type { Filter } from './filter/ast.ts'
 import { findSubAttribute } from './schemas/resource-type.ts'
 import type { Attribute, ResourceType, SchemaLookup } from './schemas/types.ts'
+import { shorten } from './text.ts'
 
 /** `name.familyName` -> { extension: undefined, attribute: name, subAttribute: familyName } */
 export interface AttributePath {
@@ -109,7 +110,3 @@ function findOwner(nameLower: string, lookup: SchemaLookup, resourceType: Resour
   const owners = resourceType.lookups.filter((candidate) => candidate.attributes.has(nameLower))
   return owners.length === 1 ? owners[0] : undefined
 }
-
-const SHOWN_LENGTH = 100
-/** Keeps what a client sent out of proportion out of the message. */
-export const shorten = (text: string): string => (text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text)
