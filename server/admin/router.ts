@@ -1,0 +1,25 @@
+// Every tRPC procedure by name. The client imports this file's type alone.
+import { apiTokensRouter } from './api-tokens.ts'
+import { auditRouter } from './audit.ts'
+import { authRouter } from './auth.ts'
+import { groupsRouter } from './groups.ts'
+import { invitationsRouter } from './invitations.ts'
+import { scimTokensRouter } from './scim-tokens.ts'
+import { settingsRouter } from './settings.ts'
+import { tenantsRouter } from './tenants.ts'
+import { router } from './trpc.ts'
+import { usersRouter } from './users.ts'
+
+export const appRouter = router({
+  auth: authRouter,
+  invitations: invitationsRouter,
+  users: usersRouter,
+  groups: groupsRouter,
+  scimTokens: scimTokensRouter,
+  apiTokens: apiTokensRouter,
+  audit: auditRouter,
+  settings: settingsRouter,
+  tenants: tenantsRouter
+})
+
+export type AppRouter = typeof appRouter

@@ -1,0 +1,129 @@
+// tRPC's ground: the context of a call, the procedures that rules start from, errors in tRPC's form.
+import { initTRPC, TRPCError } from '@trpc/server'
+import type { TRPC_ERROR_CODE_KEY } from '@trpc/server/unstable-core-do-not-import'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { isUnavailable } from '../../db/connect.ts'
+import type { Deps } from '../deps.ts'
+import { AppError, type ErrorCode, forbidden, unauthenticated, unavailable } from '../errors.ts'
+import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
+import type { Tenant } from '../tenancy.ts'
+
+export interface Context {
+  readonly deps: Deps
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  /** Undefined on the base domain. */
+  readonly tenant: Tenant | undefined
+  /** Undefined where nobody is signed in. */
+  readonly actor: Actor | undefined
+}
+
+const TRPC_CODES = {
+  invalid: 'BAD_REQUEST',
+  unauthenticated: 'UNAUTHORIZED',
+  forbidden: 'FORBIDDEN',
+  not_found: 'NOT_FOUND',
+  conflict: 'CONFLICT',
+  stale: 'PRECONDITION_FAILED',
+  too_large: 'PAYLOAD_TOO_LARGE',
+  rate_limited: 'TOO_MANY_REQUESTS',
+  not_implemented: 'NOT_IMPLEMENTED',
+  unavailable: 'SERVICE_UNAVAILABLE'
+} satisfies Record<ErrorCode, TRPC_ERROR_CODE_KEY>
+
+const t = initTRPC.context<Context>().create({
+  errorFormatter({ shape, error, ctx }) {
+    const { stack: _, ...data } = shape.data as Record<string, unknown>
+    const cause = asAppError(error.cause)
+    if (cause) {
+      return { ...shape, message: cause.message, data: { ...data, reason: cause.reason, ...cause.data } }
+    }
+    if (error.cause instanceof z.ZodError) {
+      return { ...shape, message: describeZodError(error.cause), data: { ...data, reason: 'invalid' } }
+    }
+    if (error.code === 'INTERNAL_SERVER_ERROR') {
+      ctx?.request.log.error({ err: error.cause ?? error }, 'procedure failed')
+      return {
+        ...shape,
+        message: 'Something went wrong on our side',
+        data: { ...data, reason: 'internal', requestId: ctx?.request.id }
+      }
+    }
+    return { ...shape, data: { ...data, reason: REASONS[error.code] ?? 'invalid' } }
+  }
+})
+
+const REASONS: Partial<Record<TRPC_ERROR_CODE_KEY, string>> = {
+  NOT_FOUND: 'notFound',
+  UNAUTHORIZED: 'unauthenticated',
+  FORBIDDEN: 'forbidden',
+  METHOD_NOT_SUPPORTED: 'methodNotSupported',
+  UNSUPPORTED_MEDIA_TYPE: 'unsupportedMediaType',
+  PARSE_ERROR: 'invalid',
+  BAD_REQUEST: 'invalid'
+}
+
+/** `invites.0.role: Invalid option…; password: Too small…`: every problem with its place. */
+const describeZodError = (error: z.ZodError) =>
+  error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`).join('; ')
+
+/** An AppError as it is, an unreachable database as one, anything else undefined. */
+export function asAppError(error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error
+  return isUnavailable(error) ? unavailable('The database cannot be reached just now', error) : undefined
+}
+
+/** For code outside a procedure (the context) that fails: tRPC answers with the AppError's own code. */
+export function toTrpcError(error: unknown): unknown {
+  const cause = asAppError(error)
+  return cause ? new TRPCError({ code: TRPC_CODES[cause.code], message: cause.message, cause }) : error
+}
+
+const translateErrors = t.middleware(async ({ next, ctx }) => {
+  const result = await next()
+  if (result.ok) return result
+  const cause = asAppError(result.error.cause)
+  if (cause?.retryAfterSeconds) ctx.reply.header('retry-after', Math.ceil(cause.retryAfterSeconds))
+  if (!cause) return result
+  return { ...result, error: toTrpcError(cause) as TRPCError }
+})
+
+export const router = t.router
+
+/** What rules are called with from a tenant's procedure. */
+export interface TenantContext extends Context {
+  readonly tenant: Tenant
+}
+export interface MemberContext extends TenantContext {
+  readonly actor: Actor
+}
+
+const wrongHost = (right: string) =>
+  new AppError('not_found', `This procedure is called on ${right}`, { reason: 'wrongHost' })
+
+/** On a tenant's host, with or without a session. */
+export const publicProcedure = t.procedure.use(translateErrors).use(({ ctx, next }) => {
+  if (!ctx.tenant) throw wrongHost('a tenant’s host')
+  return next({ ctx: { ...ctx, tenant: ctx.tenant } })
+})
+
+/** On a tenant's host, signed in: a session, an API token, or the operator. */
+export const memberProcedure = publicProcedure.use(({ ctx, next }) => {
+  if (!ctx.actor) throw unauthenticated('Sign in first')
+  return next({ ctx: { ...ctx, actor: ctx.actor } })
+})
+
+/** On a tenant's host, with an administrator's power. */
+export const administratorProcedure = memberProcedure.use(({ ctx, next, path }) => {
+  requireAdministrator(ctx.actor, `call ${path}`)
+  return next()
+})
+
+/** On the base domain, with the operator token. */
+export const operatorProcedure = t.procedure.use(translateErrors).use(({ ctx, next }) => {
+  if (ctx.tenant) throw wrongHost('the base domain')
+  if (!ctx.actor) throw unauthenticated('The operator token is missing')
+  if (ctx.actor.kind !== 'operator') throw forbidden('Only the operator may do this', 'operatorOnly')
+  return next({ ctx: { ...ctx, actor: ctx.actor } })
+})

@@ -1,0 +1,150 @@
+// Opens what a process needs in order (database, queue, app, worker) and closes it in the reverse order.
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import { connect, type Db } from '../db/connect.ts'
+import { freePort, secretFile, startEmbedded } from '../db/embedded.ts'
+import { listen } from '../db/listen.ts'
+import { migrate } from '../db/migrate.ts'
+import { openQueue, prepareQueue } from '../jobs/queue.ts'
+import { startWorker } from '../jobs/worker.ts'
+import { buildApp } from './app.ts'
+import { type Config, secretPaths } from './config.ts'
+import type { Deps } from './deps.ts'
+import { createSealer } from './secrets.ts'
+import { createTenancy } from './tenancy.ts'
+
+export interface Running {
+  readonly deps: Deps
+  /** Undefined where RUN is `worker`. */
+  readonly app: FastifyInstance | undefined
+  /** The port that HTTP listens on, 0 without a server. */
+  readonly port: number
+  /** Finishes what runs, takes no new work, closes everything. */
+  close(): Promise<void>
+}
+
+/** Where secrets come from when the settings name none. */
+interface Secrets {
+  keys: readonly string[]
+  operatorToken: string
+}
+
+/**
+ * Starts what RUN asks for.
+ * @throws Error whose message says what could not be started; what was open by then is closed
+ */
+export async function boot(
+  given: Config,
+  options: { log?: FastifyBaseLogger; now?: () => Date } = {}
+): Promise<Running> {
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer()
+  }
+  try {
+    return await open(given, options, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function open(
+  given: Config,
+  options: { log?: FastifyBaseLogger; now?: () => Date },
+  closers: (() => Promise<unknown>)[],
+  close: () => Promise<void>
+): Promise<Running> {
+  const log = options.log ?? createLogger(given.logLevel)
+  let url = given.database.url
+  if (!url) {
+    const embedded = await startEmbedded(given.dataDir)
+    closers.push(() => embedded.stop())
+    url = embedded.url
+  }
+  const owner = given.database.migrateUrl ?? url
+  const { serverRole: role } = await migrate(owner, () => prepareQueue(owner))
+
+  const secrets = readSecrets(given)
+  const db = connect({ url, role, poolSize: given.database.poolSize })
+  closers.push(() => db.destroy())
+  const listener = await listen(url)
+  closers.push(() => listener.close())
+  const isWorker = given.run !== 'server'
+  const queue = await openQueue({ url, role, isWorker, onError: (error) => log.error({ err: error }, 'queue') })
+  closers.push(() => queue.close())
+
+  const now = options.now ?? (() => new Date())
+  const config = given
+  const shared = {
+    db,
+    listener,
+    queue,
+    sealer: createSealer(secrets.keys),
+    log,
+    now,
+    operatorToken: secrets.operatorToken
+  }
+  if (given.run === 'worker') {
+    const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db, listener }) }
+    closers.push(await startWorker(deps))
+    return { deps, app: undefined, port: 0, close }
+  }
+  const { deps, app, port } = await serve(shared, config, closers)
+  if (isWorker) closers.push(await startWorker(deps))
+  return { deps, app, port, close }
+}
+
+type Shared = Omit<Deps, 'config' | 'tenancy'>
+
+/** PORT=0 takes a free port: links must carry the real one, so the port is found before anything is built. */
+async function serve(shared: Shared, given: Config, closers: (() => Promise<unknown>)[]) {
+  const port = given.http.port === 0 ? await freePort() : given.http.port
+  const publicPort = given.public.port === 0 ? port : given.public.port
+  const config: Config = { ...given, http: { ...given.http, port }, public: { ...given.public, port: publicPort } }
+  const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db: shared.db, listener: shared.listener }) }
+  const app = await buildApp(deps)
+  closers.push(() => app.close())
+  await app.listen({ host: config.http.host, port })
+  return { deps, app, port }
+}
+
+function readSecrets(config: Config): Secrets {
+  const paths = secretPaths(config.dataDir)
+  const isEmbedded = !config.database.url
+  return {
+    keys: config.secretKeys ?? [secretFile(paths.secretKey)],
+    // without a database of its own and without the setting, nobody knows the operator token: its API is closed
+    operatorToken:
+      config.operatorToken ?? (isEmbedded ? secretFile(paths.operatorToken) : crypto.randomUUID() + crypto.randomUUID())
+  }
+}
+
+/** Structured logs; people at a terminal get them readable. Secrets never reach them (also not in headers). */
+export function createLogger(level: string): FastifyBaseLogger {
+  return pino({
+    level,
+    redact: {
+      paths: ['req.headers.authorization', 'req.headers.cookie', 'res.headers["set-cookie"]', '*.password', '*.token'],
+      censor: '[redacted]'
+    },
+    serializers: {
+      req: (request: { id: string; method: string; url: string; host?: string; ip?: string }) => ({
+        id: request.id,
+        method: request.method,
+        // queries carry tokens (/accept?token=…) and e-mail addresses (filters)
+        path: request.url.split('?', 1)[0],
+        host: request.host,
+        ip: request.ip
+      })
+    },
+    ...(process.stdout.isTTY && {
+      transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } }
+    })
+  }) as unknown as FastifyBaseLogger
+}
+
+/** Whether no tenant exists yet; the demo data is made only then. */
+export async function isEmpty(db: Db): Promise<boolean> {
+  return !(await db.selectFrom('tenants').select('id').limit(1).executeTakeFirst())
+}

@@ -1,0 +1,22 @@
+// What every edge is given, once per process.
+import type { FastifyBaseLogger } from 'fastify'
+import type { Db } from '../db/connect.ts'
+import type { Listener } from '../db/listen.ts'
+import type { Queue } from '../jobs/queue.ts'
+import type { Config } from './config.ts'
+import type { Sealer } from './secrets.ts'
+import type { Tenancy } from './tenancy.ts'
+
+export interface Deps {
+  readonly config: Config
+  readonly db: Db
+  readonly listener: Listener
+  readonly queue: Queue
+  readonly sealer: Sealer
+  readonly tenancy: Tenancy
+  readonly log: FastifyBaseLogger
+  /** The operator's token: generated or from the settings. */
+  readonly operatorToken: string
+  /** The time, passed in so that tests may set it. */
+  readonly now: () => Date
+}

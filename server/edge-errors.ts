@@ -1,0 +1,108 @@
+// Errors outside a tRPC procedure or a SCIM handler, in the form of the path they happened on.
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isUnavailable } from '../db/connect.ts'
+import { AppError, type ErrorCode } from './errors.ts'
+
+export const HTTP_STATUS = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  stale: 412,
+  too_large: 413,
+  rate_limited: 429,
+  not_implemented: 501,
+  unavailable: 503
+} satisfies Record<ErrorCode, number>
+
+/** What a client is told of any error: never the message of one that we did not foresee. */
+export interface Told {
+  status: number
+  message: string
+  reason: string
+  retryAfterSeconds?: number
+}
+
+export function tell(error: unknown): Told {
+  if (error instanceof AppError) {
+    const { code, message, reason, retryAfterSeconds } = error
+    return { status: HTTP_STATUS[code], message, reason, retryAfterSeconds }
+  }
+  if (isUnavailable(error)) {
+    return {
+      status: 503,
+      message: 'The database cannot be reached just now',
+      reason: 'unavailable',
+      retryAfterSeconds: 2
+    }
+  }
+  const { statusCode, code, message } = error as FastifyError
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return { status: 413, message: 'The body is larger than 2 MB', reason: 'tooLarge' }
+  }
+  if (statusCode && statusCode >= 400 && statusCode < 500) {
+    return { status: statusCode, message, reason: statusCode === 415 ? 'unsupportedMediaType' : 'invalid' }
+  }
+  return { status: 500, message: 'Something went wrong on our side', reason: 'internal' }
+}
+
+export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const told = tell(error)
+  if (told.status === 500) request.log.error({ err: error }, 'request failed')
+  if (told.retryAfterSeconds) reply.header('retry-after', Math.ceil(told.retryAfterSeconds))
+  return send(told, request, reply)
+}
+
+export function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return send({ status: 404, message: `There is nothing at ${pathOf(request)}`, reason: 'notFound' }, request, reply)
+}
+
+const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0]!
+
+function send(told: Told, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.code(told.status)
+  const path = pathOf(request)
+  if (path.startsWith('/scim/')) {
+    return reply.type('application/scim+json').send(
+      JSON.stringify({
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
+        status: String(told.status),
+        detail: told.message
+      })
+    )
+  }
+  if (path.startsWith('/trpc/')) {
+    return reply.send({
+      error: {
+        message: told.message,
+        code: -32600,
+        data: { code: TRPC_NAMES[told.status] ?? 'BAD_REQUEST', httpStatus: told.status, reason: told.reason }
+      }
+    })
+  }
+  if (request.headers.accept?.includes('text/html')) {
+    return reply.type('text/html; charset=utf-8').send(errorPage(told))
+  }
+  return reply.send({ status: told.status, message: told.message, reason: told.reason })
+}
+
+const TRPC_NAMES: Record<number, string> = {
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_SUPPORTED',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'TOO_MANY_REQUESTS',
+  500: 'INTERNAL_SERVER_ERROR',
+  503: 'SERVICE_UNAVAILABLE'
+}
+
+const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+
+const errorPage = ({ status, message }: Told) => `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>${status} – Muster</title>
+<style>body{font:16px/1.5 system-ui;display:grid;place-content:center;min-height:90vh;margin:0 1.5rem;text-align:center}
+h1{margin:0;font-size:3rem}</style><main><h1>${status}</h1><p>${escapeHtml(message)}</p></main></html>`

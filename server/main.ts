@@ -1,0 +1,55 @@
+// `npm start`: reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
+import { existsSync } from 'node:fs'
+import { boot, isEmpty } from './boot.ts'
+import { ConfigError, loadConfig, publicUrl } from './config.ts'
+import { createDemo } from './demo.ts'
+
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  const config = loadConfig(process.env)
+  const running = await boot(config)
+  stopOnSignals(running.close)
+  const { deps, app } = running
+  if (!app) {
+    deps.log.info('worker started')
+    return
+  }
+  const demo = (await isEmpty(deps.db)) ? await createDemo(deps) : []
+  const lines = [
+    '',
+    `  Muster answers at ${publicUrl(deps.config)}`,
+    ...(deps.config.mail.smtpUrl ? [] : [`  Development mailbox: ${publicUrl(deps.config)}/mailbox`]),
+    ...demo.map((line) => `  ${line}`),
+    ''
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+function stopOnSignals(close: () => Promise<void>): void {
+  let isStopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      close().then(
+        () => process.exit(0),
+        (error) => {
+          process.stderr.write(`${String(error)}\n`)
+          process.exit(1)
+        }
+      )
+    })
+  }
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof ConfigError ? `Muster did not start: ${error.message}` : describe(error)
+  process.stderr.write(`${text}\n`)
+  process.exit(1)
+})
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `Muster did not start: ${String(error)}`
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
+  return `Muster did not start: ${error.message}${cause}\n${error.stack ?? ''}`
+}

@@ -1,0 +1,53 @@
+// Imports point one way (docs/architecture.md): the table of who may import what, read from the import lines.
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { test } from 'tap'
+
+const ROOT = join(import.meta.dirname, '..')
+/** Files straight below server/ that every layer of the server may use. */
+const GROUND = ['server/errors', 'server/config', 'server/secrets', 'server/cache', 'server/tenancy', 'server/deps']
+const RULES = ['server/provisioning', 'server/auth', 'server/invitations']
+
+/** The first row that fits a file says which of our places it may import, besides its own. */
+const ALLOWED: [place: string, imports: string[]][] = [
+  ['db', []],
+  ['jobs/queue', ['db', ...GROUND]],
+  ['server/errors', []],
+  ['server/config', []],
+  ['server/secrets', []],
+  ['server/cache', ['db']],
+  ['server/tenancy', ['db', ...GROUND]],
+  ['server/deps', ['db', 'jobs/queue', ...GROUND]],
+  ['server/mail', ['templates', 'server/errors', 'server/config']],
+  ['server/provisioning', ['db', 'jobs/queue', ...GROUND]],
+  ['server/auth', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],
+  ['server/invitations', ['db', 'jobs/queue', ...GROUND, 'server/provisioning', 'server/auth']],
+  ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES]],
+  ['server/admin', ['db', 'jobs/queue', ...GROUND, ...RULES]],
+  ['jobs', ['db', 'server/mail', ...GROUND, ...RULES]],
+  ['client', ['server/admin/router']]
+]
+
+const imports = (file: string) =>
+  [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^(?:import|export) (type )?[^'"]*?from '(\.[^']+)'/gms)].map(
+    ([, isType, path]) => ({ isType: Boolean(isType), target: relative(ROOT, join(ROOT, dirname(file), path!)) })
+  )
+
+const isWithin = (path: string, place: string) =>
+  path === place || path.startsWith(`${place}/`) || path === `${place}.ts`
+
+test('imports point one way', async (t) => {
+  for (const file of globSync('{server,client,db,jobs}/**/*.{ts,tsx}', { cwd: ROOT }).sort()) {
+    const row = ALLOWED.find(([place]) => isWithin(file, place))
+    if (!row) continue
+    const [place, allowed] = row
+    for (const { isType, target } of imports(file)) {
+      if (isWithin(target, place)) continue
+      t.ok(
+        allowed.some((other) => isWithin(target, other)),
+        `${file} may not import ${target}`
+      )
+      if (place === 'client') t.ok(isType, `${file} imports ${target} as a type only`)
+    }
+  }
+})

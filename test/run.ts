@@ -1,0 +1,50 @@
+// Runs the tests: one embedded PostgreSQL for the run, one migrated template database, tap over the files.
+// Arguments are test files (all of them without any); the last line says `N passed, N failed`.
+import { spawn } from 'node:child_process'
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startEmbedded } from '../db/embedded.ts'
+import { migrate } from '../db/migrate.ts'
+import { prepareQueue } from '../jobs/queue.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'muster-test-'))
+const database = await startEmbedded(folder, {
+  database: 'muster_template',
+  // durability is not what these tests are about; fault tests start their own
+  flags: ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off', '-c', 'max_connections=400']
+})
+let exitCode = 1
+try {
+  await migrate(database.url, () => prepareQueue(database.url))
+  exitCode = await runTap(process.argv.slice(2))
+} finally {
+  await database.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exit(exitCode)
+
+function runTap(args: string[]): Promise<number> {
+  const hasFiles = args.some((argument) => !argument.startsWith('-'))
+  const files = hasFiles ? [] : globSync('test/**/*.test.{ts,tsx}').sort()
+  const tap = join(import.meta.dirname, '../node_modules/tap/dist/esm/run.mjs')
+  const child = spawn(process.execPath, [tap, ...args, ...files], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TEST_TEMPLATE_URL: database.url, NODE_ENV: 'test', BCRYPT_COST: '4' }
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output = (output + chunk).slice(-4_000)
+    process.stdout.write(chunk)
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
+  return new Promise((done) => {
+    child.on('close', (code) => {
+      const counts = /# \{ ([^}]*) \}/.exec(output)?.[1] ?? ''
+      const count = (name: string) => Number(new RegExp(`${name}: (\\d+)`).exec(counts)?.[1] ?? 0)
+      const failed = count('fail') || (code === 0 ? 0 : 1)
+      process.stdout.write(`\n${count('pass')} passed, ${failed} failed\n`)
+      done(failed > 0 || count('pass') === 0 ? 1 : 0)
+    })
+  })
+}

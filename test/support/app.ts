@@ -1,0 +1,153 @@
+// The real app on a database of its own, driven by injected requests.
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { listen } from '../../db/listen.ts'
+import { SERVER_ROLE } from '../../db/migrate.ts'
+import { openQueue } from '../../jobs/queue.ts'
+import { buildApp } from '../../server/app.ts'
+import { type Config, loadConfig } from '../../server/config.ts'
+import type { Deps } from '../../server/deps.ts'
+import { createSealer } from '../../server/secrets.ts'
+import { createTenancy } from '../../server/tenancy.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
+
+export const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789'
+export const SECRET_KEY = 'secret-key-of-the-tests-0123456789-abcdef'
+
+/** A clock that tests may move: `clock.advance({ hours: 200 })`. */
+export interface TestClock {
+  now(): Date
+  advance(by: { hours?: number; minutes?: number; seconds?: number }): void
+}
+
+export function createClock(): TestClock {
+  let offsetMs = 0
+  return {
+    now: () => new Date(Date.now() + offsetMs),
+    advance: ({ hours = 0, minutes = 0, seconds = 0 }) => {
+      offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
+    }
+  }
+}
+
+export interface Caller {
+  cookie?: string
+  token?: string
+  headers?: Record<string, string>
+}
+
+export interface TrpcAnswer {
+  status: number
+  /** The procedure's result, when it succeeded. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the procedure gives and assert on it
+  data: any
+  error: { message: string; code: string; reason: string; [fact: string]: unknown } | undefined
+  /** `name=value` of the session cookie that was set, if one was. */
+  cookie: string | undefined
+  response: LightMyRequestResponse
+}
+
+export interface TestApp extends TestDatabase {
+  app: FastifyInstance
+  deps: Deps
+  config: Config
+  clock: TestClock
+  /** Calls `procedure` on a tenant's host (or the base domain: `''`). Queries and mutations both go as tRPC wants. */
+  query(host: string, procedure: string, input?: unknown, caller?: Caller): Promise<TrpcAnswer>
+  mutate(host: string, procedure: string, input?: unknown, caller?: Caller): Promise<TrpcAnswer>
+  inject(host: string, options: InjectOptions): Promise<LightMyRequestResponse>
+}
+
+export const OPERATOR: Caller = { token: OPERATOR_TOKEN }
+
+/** Settings of the tests: cheap bcrypt, the mailbox, no environment of the developer's. */
+export const testConfig = (overrides: Record<string, string> = {}): Config =>
+  loadConfig({
+    DATABASE_URL: 'postgres://unused.test/unused',
+    SECRET_KEY,
+    OPERATOR_TOKEN,
+    BASE_DOMAIN: 'muster.test',
+    PUBLIC_PORT: '80',
+    BCRYPT_COST: '4',
+    LOG_LEVEL: 'silent',
+    ...overrides
+  })
+
+export async function startApp(
+  t: Test,
+  options: { env?: Record<string, string>; database?: TestDatabase; isWorker?: boolean } = {}
+): Promise<TestApp> {
+  const database = options.database ?? (await openDatabase(t))
+  const config = testConfig(options.env)
+  const clock = createClock()
+  const log = pino({ level: config.logLevel }) as unknown as Deps['log']
+  const listener = await listen(database.url)
+  const queue = await openQueue({
+    url: database.url,
+    role: SERVER_ROLE,
+    isWorker: options.isWorker ?? false,
+    onError: () => {}
+  })
+  const deps: Deps = {
+    config,
+    db: database.db,
+    listener,
+    queue,
+    sealer: createSealer([SECRET_KEY]),
+    tenancy: createTenancy({ config, db: database.db, listener }),
+    log,
+    operatorToken: OPERATOR_TOKEN,
+    now: clock.now
+  }
+  const app = await buildApp(deps)
+  t.teardown(async () => {
+    await app.close()
+    await queue.close()
+    await listener.close()
+  })
+
+  const inject: TestApp['inject'] = (host, request) =>
+    app.inject({ ...request, headers: { host: hostName(host, config), ...request.headers } })
+
+  const call = async (method: 'GET' | 'POST', host: string, procedure: string, input: unknown, caller: Caller = {}) => {
+    const query = method === 'GET' && input !== undefined ? `?input=${encodeURIComponent(JSON.stringify(input))}` : ''
+    const response = await inject(host, {
+      method,
+      url: `/trpc/${procedure}${query}`,
+      headers: {
+        ...(method === 'POST' && { 'content-type': 'application/json' }),
+        ...(caller.token && { authorization: `Bearer ${caller.token}` }),
+        ...(caller.cookie && { cookie: caller.cookie }),
+        ...caller.headers
+      },
+      ...(method === 'POST' && { payload: JSON.stringify(input ?? {}) })
+    })
+    return readAnswer(response)
+  }
+  return {
+    ...database,
+    app,
+    deps,
+    config,
+    clock,
+    inject,
+    query: (host, procedure, input, caller) => call('GET', host, procedure, input, caller),
+    mutate: (host, procedure, input, caller) => call('POST', host, procedure, input, caller)
+  }
+}
+
+const hostName = (host: string, config: Config) =>
+  host === '' ? config.public.baseDomain : host.includes('.') ? host : `${host}.${config.public.baseDomain}`
+
+function readAnswer(response: LightMyRequestResponse): TrpcAnswer {
+  const body = response.json()
+  const cookie = response.cookies.find(({ value }) => value)
+  return {
+    status: response.statusCode,
+    data: body.result?.data,
+    error: body.error && { message: body.error.message, ...body.error.data },
+    cookie: cookie && `${cookie.name}=${cookie.value}`,
+    response
+  }
+}

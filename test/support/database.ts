@@ -1,0 +1,53 @@
+// A database of its own for each test file: a clone of the migrated template, dropped when the test ends.
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import type { Test } from 'tap'
+import { connect, type Db } from '../../db/connect.ts'
+import { SERVER_ROLE } from '../../db/migrate.ts'
+
+export interface TestDatabase {
+  /** As the server connects: row-level security holds. */
+  db: Db
+  /** As the owner, who is a superuser here and sees everything. */
+  owner: Db
+  url: string
+}
+
+const templateUrl = () => {
+  const url = process.env.TEST_TEMPLATE_URL
+  if (!url) throw new Error('Run tests through `npm run test:run [files]`, which starts PostgreSQL')
+  return url
+}
+
+async function asMaintenance(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const url = new URL(templateUrl())
+  url.pathname = '/postgres'
+  const client = new pg.Client({ connectionString: url.href })
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+/** @returns the URL of a fresh clone; it is dropped at teardown, after everything registered later has closed */
+export async function createDatabase(t: Test): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const url = new URL(templateUrl())
+  // FILE_COPY waits for nobody; WAL_LOG would write the whole template through the log
+  await asMaintenance((client) => client.query(`create database ${name} template muster_template strategy file_copy`))
+  t.teardown(() => asMaintenance((client) => client.query(`drop database if exists ${name} with (force)`)))
+  url.pathname = `/${name}`
+  return url.href
+}
+
+export async function openDatabase(t: Test): Promise<TestDatabase> {
+  const url = await createDatabase(t)
+  const db = connect({ url, role: SERVER_ROLE, poolSize: 8 })
+  const owner = connect({ url, poolSize: 2 })
+  t.teardown(async () => {
+    await Promise.all([db.destroy(), owner.destroy()])
+  })
+  return { db, owner, url }
+}
