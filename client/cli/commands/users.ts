@@ -1,0 +1,90 @@
+// muster user …
+import { Argument, type Command } from 'commander'
+import type { Client, Outputs } from '../../index.ts'
+import { connectTenant, onTenant, parseCount, ROLES, roleOption, UsageError } from '../connection.ts'
+import { done, print, readAll, table, time } from '../output.ts'
+
+type Role = (typeof ROLES)[number]
+type User = Outputs['users']['list']['items'][number]
+
+interface ListOptions {
+  tenant: string
+  search?: string
+  role?: Role
+  state?: 'invited' | 'active' | 'deactivated' | 'removed'
+  limit?: number
+}
+
+export function userCommands(program: Command): void {
+  const user = program.command('user').description('the people of a tenant')
+
+  onTenant(user.command('list'))
+    .description('list people')
+    .option('--search <text>', 'part of the name or address')
+    .addOption(roleOption('--role <role>', 'only this role'))
+    .option('--state <state>', 'only this state: invited, active, deactivated or removed')
+    .option('--limit <count>', 'how many at most', parseCount)
+    .action(async (options: ListOptions, command: Command) => {
+      const client = connectTenant(options.tenant)
+      const filter = { role: options.role, state: options.state }
+      const users = await readAll(
+        (cursor, limit) => client.users.list.query({ search: options.search, filter, cursor, limit }),
+        options.limit
+      )
+      print(command, users, ({ items }) => userTable(items))
+    })
+
+  onTenant(user.command('get <user>'))
+    .description('show one person, by id or address')
+    .action(async (idOrAddress: string, options: { tenant: string }, command: Command) => {
+      const client = connectTenant(options.tenant)
+      const answer = await client.users.get.query({ userId: await findUserId(client, idOrAddress) })
+      print(command, answer, ({ user: found }) => userTable([found]))
+    })
+
+  onTenant(user.command('set-role <user>'))
+    .description("change somebody's role")
+    .addArgument(new Argument('<role>', 'the new role').choices([...ROLES]))
+    .action(async (idOrAddress: string, role: Role, options: { tenant: string }, command: Command) => {
+      const client = connectTenant(options.tenant)
+      const answer = await client.users.setRole.mutate({ userId: await findUserId(client, idOrAddress), role })
+      print(command, answer, () => done(`${idOrAddress} is ${role} now.`))
+    })
+
+  for (const [name, text, past] of LIFECYCLE) {
+    onTenant(user.command(`${name} <user>`))
+      .description(text)
+      .action(async (idOrAddress: string, options: { tenant: string }, command: Command) => {
+        const client = connectTenant(options.tenant)
+        const answer = await client.users[name].mutate({ userId: await findUserId(client, idOrAddress) })
+        print(command, answer, () => done(`${idOrAddress} is ${past}.`))
+      })
+  }
+}
+
+const LIFECYCLE = [
+  ['deactivate', 'end access; memberships stay', 'deactivated'],
+  ['activate', 'give a deactivated person access again', 'active again'],
+  ['lock', 'keep somebody from signing in', 'locked'],
+  ['unlock', 'let a locked person sign in again', 'unlocked'],
+  ['remove', 'remove a deactivated person', 'removed']
+] as const
+
+const userTable = (users: readonly User[]) =>
+  table(users, {
+    id: (item) => item.id,
+    address: (item) => item.email,
+    name: (item) => item.displayName,
+    role: (item) => item.role,
+    state: (item) => (item.locked ? `${item.state}, locked` : item.state),
+    'last sign-in': (item) => time(item.lastSignInAt)
+  })
+
+/** @throws UsageError where an address is nobody's */
+export async function findUserId(client: Client, idOrAddress: string): Promise<string> {
+  if (!idOrAddress.includes('@')) return idOrAddress
+  const { items } = await client.users.list.query({ search: idOrAddress, limit: 50 })
+  const found = items.find(({ email }) => email?.toLowerCase() === idOrAddress.toLowerCase())
+  if (!found) throw new UsageError(`Nobody in this tenant has the address ${idOrAddress}`)
+  return found.id
+}

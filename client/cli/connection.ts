@@ -1,0 +1,59 @@
+// Where the service is and who asks: MUSTER_URL and the operator's token.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Client, createClient } from '../index.ts'
+
+/** What the person typed or set can't work; exit status 2. */
+export class UsageError extends Error {}
+
+export const ROLES = ['stakeholder', 'responder', 'manager', 'administrator'] as const
+
+function serviceUrl(): URL {
+  const text = process.env.MUSTER_URL || 'http://localhost:3000'
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new UsageError(`MUSTER_URL must be an http or https URL, not "${text}"`)
+  }
+  return new URL(text)
+}
+
+function operatorToken(): string {
+  const token = process.env.OPERATOR_TOKEN?.trim()
+  if (token) return token
+  const file = join(process.env.DATA_DIR || '.data', 'operator-token')
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  throw new UsageError(`OPERATOR_TOKEN is not set, and there is no ${file} (is the service on this machine?)`)
+}
+
+/** The operator's API, on the base domain. */
+export const connectOperator = (): Client => createClient({ url: serviceUrl().origin, token: operatorToken() })
+
+/** A tenant's API, with the operator's power. */
+export function connectTenant(subdomain: string): Client {
+  if (!/^[a-z0-9-]{1,63}$/i.test(subdomain)) throw new UsageError(`"${subdomain}" is not a tenant's subdomain`)
+  const url = serviceUrl()
+  url.hostname = `${subdomain}.${url.hostname}`
+  return createClient({ url: url.origin, token: operatorToken() })
+}
+
+/** Adds `--tenant`, which every command on people and groups needs, and `--json` (also behind the command). */
+export const onTenant = (command: Command): Command =>
+  withJson(command.requiredOption('-t, --tenant <subdomain>', "the tenant's subdomain"))
+
+export const withJson = (command: Command): Command => command.option('--json', 'print one JSON value and nothing else')
+
+export const roleOption = (flags: string, description: string) => new Option(flags, description).choices([...ROLES])
+
+/** @throws InvalidArgumentError where the text is no whole number from 1 */
+export function parseCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('It must be a whole number from 1.')
+  return count
+}
+
+/** @returns ISO 8601 @throws InvalidArgumentError */
+export function parseTime(text: string): string {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('It must be a date such as 2027-01-31.')
+  return time.toISOString()
+}

@@ -1,0 +1,49 @@
+// `muster`: the operator's command line, on the typed client. Exit status 1 for errors, 2 for bad usage.
+import { Command, CommanderError } from 'commander'
+import { auditCommands } from './commands/audit.ts'
+import { groupCommands } from './commands/groups.ts'
+import { invitationCommands } from './commands/invitations.ts'
+import { scimTokenCommands } from './commands/scim-tokens.ts'
+import { tenantCommands } from './commands/tenants.ts'
+import { userCommands } from './commands/users.ts'
+import { UsageError } from './connection.ts'
+import { describeError } from './output.ts'
+
+export function buildProgram(): Command {
+  const program = new Command('muster')
+    .description('Runs a Muster service: tenants, people, invitations, groups, SCIM tokens.')
+    .option('--json', 'print one JSON value and nothing else')
+    .showHelpAfterError('(add --help for what there is)')
+    .addHelpText(
+      'after',
+      `
+Environment:
+  MUSTER_URL       where the service answers on its base domain (default http://localhost:3000)
+  OPERATOR_TOKEN   the operator's token (default: .data/operator-token of an embedded installation)`
+    )
+    .exitOverride()
+  for (const add of [
+    tenantCommands,
+    invitationCommands,
+    userCommands,
+    groupCommands,
+    scimTokenCommands,
+    auditCommands
+  ]) {
+    add(program)
+  }
+  return program
+}
+
+async function main(argv: string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync(argv)
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    process.stderr.write(`${describeError(error)}\n`)
+    return error instanceof UsageError ? 2 : 1
+  }
+}
+
+process.exitCode = await main(process.argv)

@@ -1,0 +1,75 @@
+// What people and scripts read: tables in colour for a terminal, one JSON value for `--json`.
+import { SingleBar } from 'cli-progress'
+import Table from 'cli-table3'
+import type { Command } from 'commander'
+import pc from 'picocolors'
+
+/** Whether `--json` was given, before or behind the command's name. */
+export const wantsJson = (command: Command): boolean => Boolean(command.optsWithGlobals().json)
+
+/** Prints `value` as JSON, or what `forPeople` makes of it. */
+export function print<T>(command: Command, value: T, forPeople: (value: T) => string): void {
+  process.stdout.write(`${wantsJson(command) ? JSON.stringify(value) : forPeople(value)}\n`)
+}
+
+/** A table with one row an item; `null` and `undefined` show as a dash. */
+export function table<T>(items: readonly T[], columns: Record<string, (item: T) => unknown>): string {
+  if (items.length === 0) return pc.dim('nothing there')
+  const made = new Table({
+    head: Object.keys(columns).map((name) => pc.bold(name)),
+    style: { head: [], border: process.stdout.isTTY ? ['grey'] : [] }
+  })
+  for (const item of items) {
+    made.push(Object.values(columns).map((cell) => String(cell(item) ?? pc.dim('–'))))
+  }
+  return made.toString()
+}
+
+export const done = (text: string) => `${pc.green('✓')} ${text}`
+
+/** Times as the reader's machine writes them. */
+export const time = (iso: string | null | undefined) => (iso ? new Date(iso).toLocaleString() : undefined)
+
+/**
+ * Reads page after page until there is none or `limit` items are there. On a terminal a progress bar shows how far it
+ * is; it goes to standard error, so that standard output stays clean.
+ */
+export async function readAll<T>(
+  readPage: (
+    cursor: string | undefined,
+    limit: number
+  ) => Promise<{ items: T[]; nextCursor?: string | null; total?: number }>,
+  limit = Number.POSITIVE_INFINITY
+): Promise<{ items: T[]; nextCursor: string | null }> {
+  const items: T[] = []
+  let bar: SingleBar | undefined
+  let cursor: string | undefined
+  try {
+    do {
+      const page = await readPage(cursor, Math.min(200, limit - items.length))
+      items.push(...page.items)
+      cursor = page.nextCursor ?? undefined
+      if (cursor && !bar && process.stderr.isTTY) {
+        bar = new SingleBar({ format: '{bar} {value}/{total}', clearOnComplete: true, stream: process.stderr })
+        bar.start(page.total ?? 0, items.length)
+      }
+      bar?.update(items.length)
+    } while (cursor && items.length < limit)
+  } finally {
+    bar?.stop()
+  }
+  return { items, nextCursor: cursor ?? null }
+}
+
+/** One line for standard error: what failed and, where the service said so, its stable reason. */
+export function describeError(error: unknown): string {
+  const { message, data, cause } = error as {
+    message?: string
+    data?: { reason?: string }
+    cause?: { code?: string; cause?: { code?: string } }
+  }
+  const code = cause?.code ?? cause?.cause?.code
+  if (code === 'ECONNREFUSED') return pc.red('The service cannot be reached: is it running, and is MUSTER_URL right?')
+  const reason = data?.reason ? pc.dim(` (${data.reason})`) : ''
+  return `${pc.red(message ?? String(error))}${reason}`
+}
