@@ -42,7 +42,7 @@ export function resolvePath(
   const found = splitUrn(text, resourceType, options)
   if (!found) throw refuse(`Unknown schema in "${shorten(text)}"`)
   const { lookup, rest } = found
-  if (rest === '') {
+  if (rest === undefined) {
     if (lookup.extension === undefined) throw refuse(`"${shorten(text)}" names no attribute`)
     return { extension: lookup.extension, attribute: undefined, subAttribute: undefined }
   }
@@ -75,7 +75,7 @@ function splitUrn(text: string, resourceType: ResourceType, options: PathOptions
   for (const lookup of resourceType.lookups) {
     if (!lower.startsWith(lookup.urnLower)) continue
     const separator = lower[lookup.urnLower.length]
-    if (separator === undefined) return { lookup, rest: '' }
+    if (separator === undefined) return { lookup, rest: undefined }
     // Some clients write `urn:…:User.department`
     if (separator === ':' || (separator === '.' && options.lenient)) {
       return { lookup, rest: text.slice(lookup.urnLower.length + 1) }

@@ -115,8 +115,7 @@ class FilterParser {
   private readEnclosed(closing: ')' | ']'): Filter {
     const opening = this.next()
     // Brackets are the only recursion, so this bound also bounds the stack
-    if (++this.depth > MAX_FILTER_DEPTH)
-      throw filterError('A filter has at most 50 levels of nesting, exceeded', opening.start)
+    if (++this.depth > MAX_FILTER_DEPTH) throw filterError('More than 50 levels of nesting', opening.start)
     const inner = this.readOr()
     const token = this.next()
     if (token.kind !== closing) throw filterError(`Expected "${closing}", found ${showToken(token)}`, token.start)

@@ -1,0 +1,137 @@
+import { test } from 'tap'
+import { invalidPath } from '../../server/errors.ts'
+import { matches } from '../../server/scim/filter/matches.ts'
+import { parsePatchPath } from '../../server/scim/patch-path.ts'
+import { formatPath, resolveAttributePath, resolvePath } from '../../server/scim/path.ts'
+import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
+import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
+import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+
+const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
+const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User'
+const BADGE = 'urn:example:badge.v1:User'
+const badge = parseExtensionSchema({
+  id: BADGE,
+  name: 'Badge',
+  attributes: [{ name: 'colour' }, { name: 'department' }, { name: 'tags', multiValued: true }]
+})
+const user = withExtensions(userResourceType, [{ schema: badge, required: false }])
+
+const strict = { lenient: false }
+const lenient = { lenient: true }
+const resolved = (text: string, options = strict) => formatPath(resolvePath(text, user, options, invalidPath))
+
+test('Attribute paths resolve in any letter case, with and without their URN', async (t) => {
+  const table: [string, string][] = [
+    ['userName', 'userName'],
+    ['USERNAME', 'userName'],
+    ['name.familyName', 'name.familyName'],
+    ['Name.FAMILYNAME', 'name.familyName'],
+    ['id', 'id'],
+    ['meta.lastmodified', 'meta.lastModified'],
+    ['groups.$REF', 'groups.$ref'],
+    [`${CORE}:userName`, 'userName'],
+    [`${CORE.toUpperCase()}:NAME.givenname`, 'name.givenName'],
+    [`${CORE}:meta.created`, 'meta.created'],
+    [ENT, ENT],
+    [ENT.toUpperCase(), ENT],
+    [`${ENT}:manager`, `${ENT}:manager`],
+    [`${ENT.toLowerCase()}:MANAGER.value`, `${ENT}:manager.value`],
+    [BADGE, BADGE],
+    [`${BADGE}:Colour`, `${BADGE}:colour`]
+  ]
+  for (const [text, expected] of table) t.equal(resolved(text), expected, text)
+})
+
+test('An unknown path is refused with what is unknown in it', async (t) => {
+  const table: [string, RegExp][] = [
+    ['nmae', /Unknown attribute "nmae"/],
+    ['name.nick', /Unknown attribute "name.nick"/],
+    ['userName.value', /Unknown attribute "userName.value"/],
+    ['name.familyName.x', /Unknown attribute "name.familyName.x"/],
+    ['', /Unknown attribute ""/],
+    ['.', /Unknown attribute ""/],
+    ['name.', /Unknown attribute "name."/],
+    ['constructor', /Unknown attribute "constructor"/],
+    ['__proto__', /Unknown attribute/],
+    ['urn:example:other:1.0:userName', /Unknown schema in "urn:example:other/],
+    [`${ENT}x:manager`, /Unknown schema/],
+    [`${ENT}:userName`, /Unknown attribute "userName"/],
+    [`${CORE}:department`, /Unknown attribute "department"/],
+    [`${ENT}:`, /Unknown attribute ""/],
+    [CORE, /names no attribute/],
+    ['manager', /Unknown attribute "manager"/],
+    [`${ENT}.department`, /Unknown schema/]
+  ]
+  for (const [text, message] of table) {
+    t.throws(() => resolvePath(text, user, strict, invalidPath), { message, scimType: 'invalidPath' }, text)
+  }
+  const long = 'a'.repeat(5000)
+  t.throws(() => resolvePath(long, user, strict, invalidPath), { message: /^.{1,200}$/ }, 'the message stays short')
+})
+
+test('A lenient path finds an extension attribute without its URN, unless two extensions have it', async (t) => {
+  t.equal(resolved('manager', lenient), `${ENT}:manager`)
+  t.equal(resolved('MANAGER.displayname', lenient), `${ENT}:manager.displayName`)
+  t.equal(resolved('colour', lenient), `${BADGE}:colour`)
+  t.equal(resolved(`${ENT}.department`, lenient), `${ENT}:department`)
+  t.throws(() => resolved('department', lenient), { message: /Unknown attribute "department"/ })
+  t.equal(resolved('displayName', lenient), 'displayName', 'the core attribute comes first')
+})
+
+test('A whole extension is no attribute', async (t) => {
+  t.throws(() => resolveAttributePath(ENT, user, strict, invalidPath), { message: /names no attribute/ })
+  t.equal(resolveAttributePath(`${ENT}:division`, user, strict, invalidPath).attribute.name, 'division')
+})
+
+test('A PATCH path may choose values by a filter', async (t) => {
+  const members = parsePatchPath('members[value eq "a]b"]', groupResourceType, strict)
+  t.equal(members.attribute?.name, 'members')
+  t.equal(members.subAttribute, undefined)
+  t.ok('filter' in members && matches(members.filter!, { value: 'A]b' }))
+  t.notOk('filter' in members && matches(members.filter!, { value: 'b' }))
+
+  const email = parsePatchPath(' EMAILS[Type Eq "work" and not (primary eq true)].VALUE ', user, strict)
+  t.equal(email.subAttribute?.name, 'value')
+  t.ok('filter' in email && matches(email.filter!, { type: 'WORK', value: 'x' }))
+  t.notOk('filter' in email && matches(email.filter!, { type: 'work', primary: true }))
+
+  const manager = parsePatchPath(`${ENT}:manager[value eq "m"].displayName`, user, strict)
+  t.equal(formatPath(manager), `${ENT}:manager.displayName`)
+
+  t.same(parsePatchPath(ENT, user, strict), { extension: ENT, attribute: undefined, subAttribute: undefined })
+  t.notOk('filter' in parsePatchPath('emails.value', user, strict))
+})
+
+test('A PATCH path takes "True" for a boolean only where it is lenient', async (t) => {
+  const path = parsePatchPath('roles[primary eq "True"].value', user, lenient)
+  t.ok('filter' in path && matches(path.filter!, { primary: true }))
+  t.throws(() => parsePatchPath('roles[primary eq "True"].value', user, strict), {
+    name: 'AppError',
+    scimType: 'invalidFilter'
+  })
+})
+
+test('A malformed PATCH path is refused', async (t) => {
+  const table: [string, string, RegExp][] = [
+    ['', 'invalidPath', /empty/],
+    ['  ', 'invalidPath', /empty/],
+    ['nmae', 'invalidPath', /"nmae"/],
+    ['emails[type eq "work"', 'invalidPath', /not closed/],
+    ['emails]type eq "work"[', 'invalidPath', /Unknown attribute/],
+    ['emails[type eq "work"]value', 'invalidPath', /Unknown attribute "emailsvalue"/],
+    ['emails[type eq "work"].', 'invalidPath', /column 23/],
+    ['emails[type eq "work"].valeu', 'invalidPath', /emails.valeu/],
+    ['emails[]', 'invalidFilter', /Expected an attribute/],
+    ['emails[kind eq "work"]', 'invalidFilter', /from column 8 on: Unknown attribute "kind" of emails/],
+    ['emails[type zz "work"]', 'invalidFilter', /Expected an operator/],
+    ['userName[value eq "x"]', 'invalidPath', /not complex/],
+    ['emails.value[type eq "x"]', 'invalidPath', /not complex/],
+    [`${ENT}[value eq "x"]`, 'invalidPath', /not complex/],
+    [`${BADGE}:tags[value eq "x"]`, 'invalidPath', /not complex/],
+    ['a'.repeat(5000), 'invalidPath', /4,096/]
+  ]
+  for (const [text, scimType, message] of table) {
+    t.throws(() => parsePatchPath(text, user, strict), { message, scimType }, text.slice(0, 40))
+  }
+})
