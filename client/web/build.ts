@@ -1,0 +1,73 @@
+// Builds the page where it is missing or older than its sources. Vite runs in a process of its own, so that its
+// memory leaves with it; a build that is cut off leaves the old page in place.
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+
+const HERE = import.meta.dirname
+const ROOT = join(HERE, '../..')
+/** Where the built page lies. */
+export const WEB_DIST = join(HERE, 'dist')
+const STAMP = 'sources.sha256'
+const COMPRESSED = /\.(js|css|html|svg|json)$/
+
+/** @param onBuild told before a build begins, which takes some seconds */
+export async function ensureBuilt(onBuild: () => void = () => {}): Promise<void> {
+  const stamp = sourcesHash()
+  if (readStamp() === stamp) return
+  onBuild()
+  const fresh = mkdtempSync(join(HERE, '.build-'))
+  try {
+    const vite = join(ROOT, 'node_modules/vite/bin/vite.js')
+    const config = join(HERE, 'vite.config.ts')
+    await promisify(execFile)(process.execPath, [vite, 'build', '--config', config, '--logLevel', 'warn'], {
+      env: { ...process.env, MUSTER_WEB_OUT: fresh, NODE_ENV: 'production' }
+    })
+    await compressAll(fresh)
+    writeFileSync(join(fresh, STAMP), stamp)
+    replace(fresh)
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+}
+
+const readStamp = () => (existsSync(join(WEB_DIST, STAMP)) ? readFileSync(join(WEB_DIST, STAMP), 'utf8') : undefined)
+
+function sourcesHash(): string {
+  const hash = createHash('sha256')
+  const files = globSync('client/**/*.{ts,tsx,css,html,svg}', {
+    cwd: ROOT,
+    exclude: ['client/web/dist/**', 'client/web/.build-*/**', 'client/cli/**']
+  })
+  for (const file of ['package-lock.json', ...files.sort()]) hash.update(file).update(readFileSync(join(ROOT, file)))
+  return hash.digest('hex')
+}
+
+/** Two processes may build at once: the one that comes second finds the first one's page, which is the same. */
+function replace(fresh: string): void {
+  const old = `${fresh}-old`
+  if (existsSync(WEB_DIST)) renameSync(WEB_DIST, old)
+  try {
+    renameSync(fresh, WEB_DIST)
+  } catch (error) {
+    if (readStamp() === undefined) throw error
+  } finally {
+    rmSync(old, { recursive: true, force: true })
+  }
+}
+
+async function compressAll(folder: string): Promise<void> {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => COMPRESSED.test(file))
+  await Promise.all(
+    files.map(async (file) => {
+      const path = join(folder, file)
+      const content = readFileSync(path)
+      const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }
+      writeFileSync(`${path}.br`, await promisify(brotliCompress)(content, brotli))
+      writeFileSync(`${path}.gz`, await promisify(gzip)(content, { level: 9 }))
+    })
+  )
+}
