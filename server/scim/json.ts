@@ -1,0 +1,15 @@
+// JSON objects as clients send them and as resources are made of, read without meeting a prototype.
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** A resource in canonical form (normalize.ts); never changed in place. */
+export type Resource = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** An own member, or undefined: a registered attribute may be called `constructor`. */
+export const member = (value: unknown, key: string): unknown =>
+  isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
+
+export const isUnassigned = (value: unknown): value is null | undefined => value === null || value === undefined

@@ -1,0 +1,53 @@
+// Changes to one complex value: a single-valued attribute, or one element of a list.
+import { isDeepStrictEqual } from 'node:util'
+import { mutability } from '../../errors.ts'
+import { type JsonObject, member } from '../json.ts'
+import { type AttributePath, formatPath } from '../path.ts'
+import type { Attribute } from '../schemas/types.ts'
+import { type Changes, complete } from '../values.ts'
+
+/**
+ * The value with its changes; what they do not name stays (RFC 7644 §3.5.2.1, §3.5.2.3).
+ * @param op add appends to sub-attributes with several values, and has nothing to unassign
+ * @returns undefined where no sub-attribute is left
+ * @throws AppError mutability for another value of an immutable sub-attribute; invalidValue where a required one goes
+ */
+export function mergeChanges(
+  before: JsonObject | undefined,
+  changes: Changes,
+  path: AttributePath,
+  op: 'add' | 'replace'
+): JsonObject | undefined {
+  const { attribute } = path
+  const after: Record<string, unknown> = { ...before }
+  for (const subAttribute of attribute.subAttributes ?? []) {
+    const { name } = subAttribute
+    if (!Object.hasOwn(changes, name) || (op === 'add' && changes[name] === undefined)) continue
+    const earlier = member(before, name)
+    const value = op === 'add' && subAttribute.multiValued ? union(earlier, changes[name]) : changes[name]
+    if (subAttribute.mutability === 'immutable' && earlier !== undefined && !isDeepStrictEqual(earlier, value)) {
+      throw mutability(`${formatPath({ ...path, subAttribute })} is immutable and already has a value`)
+    }
+    after[name] = value
+  }
+  return complete(
+    attribute,
+    withoutStale(before, after, changes, attribute),
+    formatPath({ ...path, subAttribute: undefined })
+  )
+}
+
+/** $ref and read-only sub-attributes, such as displayName of a manager, describe the value that was there before. */
+function withoutStale(before: JsonObject | undefined, after: Changes, changes: Changes, attribute: Attribute): Changes {
+  const earlier = member(before, 'value')
+  if (earlier === undefined || earlier === after['value']) return after
+  const stale = attribute.subAttributes?.filter(
+    (sub) => (sub.name === '$ref' || sub.mutability === 'readOnly') && !Object.hasOwn(changes, sub.name)
+  )
+  return { ...after, ...Object.fromEntries((stale ?? []).map(({ name }) => [name, undefined])) }
+}
+
+const union = (earlier: unknown, added: unknown): unknown =>
+  Array.isArray(earlier) && Array.isArray(added)
+    ? [...earlier, ...added.filter((value) => !earlier.includes(value))]
+    : added
