@@ -1,0 +1,43 @@
+// The page's one way to the service: the typed client behind TanStack Query.
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
+import { TRPCClientError } from '@trpc/client'
+import { createTRPCOptionsProxy } from '@trpc/tanstack-react-query'
+import { type AppRouter, createClient, type Inputs, type Outputs } from '../index.ts'
+
+export const client = createClient({ url: window.location.origin })
+
+/** Told when an answer says that nobody is signed in any longer. */
+let onSignedOut = () => {}
+export const whenSignedOut = (listener: () => void) => {
+  onSignedOut = listener
+}
+
+function noticeSignedOut(error: unknown): void {
+  if (httpStatus(error) === 401 && reason(error) === 'unauthenticated') onSignedOut()
+}
+
+export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: noticeSignedOut }),
+  mutationCache: new MutationCache({ onError: noticeSignedOut }),
+  defaultOptions: {
+    queries: {
+      staleTime: 15_000,
+      // what the service refused it will refuse again; what did not arrive may arrive
+      retry: (failures, error) => failures < 2 && (httpStatus(error) ?? 503) >= 500
+    }
+  }
+})
+
+export const trpc = createTRPCOptionsProxy<AppRouter>({ client, queryClient })
+
+/** The HTTP status that the service answered, or undefined where no answer came. */
+export function httpStatus(error: unknown): number | undefined {
+  return error instanceof TRPCClientError ? (error.data as { httpStatus?: number } | undefined)?.httpStatus : undefined
+}
+
+/** The stable reason of a refusal. */
+export function reason(error: unknown): string | undefined {
+  return error instanceof TRPCClientError ? (error.data as { reason?: string } | undefined)?.reason : undefined
+}
+
+export type { Inputs, Outputs }

@@ -1,0 +1,34 @@
+// Muster's looks: pine green on warm neutrals, one type scale, calm surfaces in light and dark.
+import { createTheme, type MantineColorsTuple } from '@mantine/core'
+
+const pine: MantineColorsTuple = [
+  '#e8f7f3',
+  '#d3ece5',
+  '#a8d9cc',
+  '#79c5b1',
+  '#52b49a',
+  '#3aaa8c',
+  '#249a7b',
+  '#157a62',
+  '#0f6b5c',
+  '#075346'
+]
+
+export const theme = createTheme({
+  primaryColor: 'pine',
+  primaryShade: { light: 8, dark: 7 },
+  colors: { pine },
+  autoContrast: true,
+  luminanceThreshold: 0.35,
+  defaultRadius: 'md',
+  cursorType: 'pointer',
+  respectReducedMotion: true,
+  fontFamily: 'Inter, "Segoe UI Variable", "Segoe UI", system-ui, -apple-system, "Helvetica Neue", sans-serif',
+  headings: {
+    fontWeight: '650',
+    sizes: { h1: { fontSize: '1.625rem', lineHeight: '1.25' }, h2: { fontSize: '1.2rem' }, h3: { fontSize: '1rem' } }
+  }
+})
+
+/** This answer's nonce, without which the page's Content-Security-Policy lets no style element in. */
+export const styleNonce = () => document.querySelector<HTMLMetaElement>('meta[name=csp-nonce]')?.content ?? ''
