@@ -7,13 +7,12 @@ import { v7 as uuidv7 } from 'uuid'
 import { type AppRouter, appRouter } from './admin/router.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
+import { MAX_BODY_BYTES } from './config.ts'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
 import { healthRoutes } from './health.ts'
+import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
-
-/** A body may be this long on every path; SCIM publishes it (ServiceProviderConfig, bulk.maxPayloadSize). */
-export const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   const app = Fastify({
@@ -26,7 +25,9 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
-    forceCloseConnections: 'idle'
+    forceCloseConnections: 'idle',
+    // a path with a broken percent-encoding reaches no route
+    frameworkErrors: handleError
   })
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
@@ -46,6 +47,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   })
   await app.register(cookie)
   await app.register(healthRoutes, { deps })
+  await app.register(scimRoutes, { prefix: '/scim/v2', deps })
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {

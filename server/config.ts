@@ -25,10 +25,14 @@ export interface Config {
   readonly operatorToken: string | undefined
   readonly invitationTtlHours: number
   readonly bcryptCost: number
+  /** What each SCIM token may send to each process, in the long run; 0 for no limit. */
+  readonly scim: { readonly requestsPerSecond: number }
   readonly run: 'server' | 'worker' | 'all'
   readonly logLevel: string
 }
 
+/** A body may be this long on every path; SCIM publishes it (ServiceProviderConfig, bulk.maxPayloadSize). */
+export const MAX_BODY_BYTES = 2 * 1024 * 1024
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const MIN_SECRET_LENGTH = 32
 export const GOOGLE_ISSUER = 'https://accounts.google.com'
@@ -139,6 +143,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     operatorToken,
     invitationTtlHours: number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
     bcryptCost: number('BCRYPT_COST', 12, 4, 16),
+    scim: { requestsPerSecond: number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
     run: choice('RUN', ['all', 'server', 'worker'], 'all'),
     logLevel: choice('LOG_LEVEL', LOG_LEVELS, 'info')
   }

@@ -1,0 +1,87 @@
+// SCIM tokens and the connections that they belong to: one connection has a token for each rotation.
+import { sql } from 'kysely'
+import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import type { Role, ScimProfile } from './schema.ts'
+
+/** A token with its connection, as it is checked on every request. */
+export interface ScimTokenView {
+  tenant_id: number
+  id: string
+  connection_id: string
+  connection_name: string
+  profile: ScimProfile
+  highest_role: Role
+  created_at: Date
+  expires_at: Date | null
+  last_used_at: Date | null
+  revoked_at: Date | null
+}
+
+/** The select that token views start from. */
+const selectTokens = (db: Db, tenantId: number) =>
+  db
+    .selectFrom('scim_tokens')
+    .innerJoin('scim_connections', (join) =>
+      join
+        .onRef('scim_connections.tenant_id', '=', 'scim_tokens.tenant_id')
+        .onRef('scim_connections.id', '=', 'scim_tokens.connection_id')
+    )
+    .select([
+      'scim_tokens.tenant_id',
+      'scim_tokens.id',
+      'scim_tokens.connection_id',
+      'scim_connections.name as connection_name',
+      'scim_connections.profile',
+      'scim_connections.highest_role',
+      'scim_tokens.created_at',
+      'scim_tokens.expires_at',
+      'scim_tokens.last_used_at',
+      'scim_tokens.revoked_at'
+    ])
+    .where('scim_tokens.tenant_id', '=', tenantId)
+
+export const findScimTokenByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<ScimTokenView | undefined> =>
+  readOneInTenant<ScimTokenView>(
+    db,
+    tenantId,
+    selectTokens(db, tenantId).where('scim_tokens.token_hash', '=', tokenHash)
+  )
+
+export const findScimToken = (db: Db, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>
+  readOneInTenant<ScimTokenView>(db, tenantId, selectTokens(db, tenantId).where('scim_tokens.id', '=', tokenId))
+
+/** Within a transaction: the token, its row locked until the end. */
+export const lockScimToken = (trx: Trx, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>
+  selectTokens(trx, tenantId).where('scim_tokens.id', '=', tokenId).forUpdate('scim_tokens').executeTakeFirst()
+
+/**
+ * Newest first.
+ * @param before of the last token of the page before
+ */
+export const listScimTokens = (
+  db: Db,
+  tenantId: number,
+  limit: number,
+  before: string | undefined
+): Promise<ScimTokenView[]> => {
+  // ids are UUIDs of version 7: their order is that of creation
+  const query = selectTokens(db, tenantId).orderBy('scim_tokens.id', 'desc').limit(limit)
+  return readInTenant<ScimTokenView>(db, tenantId, before ? query.where('scim_tokens.id', '<', before) : query)
+}
+
+/** Notes the use of a token, at most once a minute for all processes together. */
+export const touchScimToken = (db: Db, tenantId: number, tokenId: string, now: Date): Promise<unknown> =>
+  inTenant(db, tenantId, (trx) =>
+    trx
+      .updateTable('scim_tokens')
+      .set({ last_used_at: now })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', tokenId)
+      .where((eb) =>
+        eb.or([
+          eb('last_used_at', 'is', null),
+          eb('last_used_at', '<', sql<Date>`${now}::timestamptz - interval '59 seconds'`)
+        ])
+      )
+      .execute()
+  )

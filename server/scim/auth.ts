@@ -1,0 +1,117 @@
+// Bearer token -> actor (RFC 7644 §2, RFC 6750): an IdP's SCIM token, or the API token of a user.
+import type { FastifyRequest } from 'fastify'
+import type { ScimProfile } from '../../db/schema.ts'
+import { findScimTokenByHash, type ScimTokenView, touchScimToken } from '../../db/scim-tokens.ts'
+import { authenticate as authenticateUser } from '../auth/authenticate.ts'
+import { createCache } from '../cache.ts'
+import type { Deps } from '../deps.ts'
+import { unauthenticated } from '../errors.ts'
+import type { Actor } from '../provisioning/actor.ts'
+import { hashToken } from '../secrets.ts'
+import type { Tenant } from '../tenancy.ts'
+import { createRateLimiter } from './rate-limit.ts'
+
+export const SCIM_TOKEN_PREFIX = 'mst_scim_'
+const API_TOKEN_PREFIX = 'mst_api_'
+
+export interface Bearer {
+  readonly actor: Actor
+  readonly profile: ScimProfile
+}
+
+export interface ScimAuth {
+  /**
+   * Costs no query while the token is remembered; counts against the token's rate.
+   * @throws AppError unauthenticated, with the reason `missingToken` where none was sent; rate_limited
+   */
+  authenticate(request: FastifyRequest, tenant: Tenant, now: Date): Promise<Bearer>
+  /** Waits for the uses that are still being noted. */
+  close(): Promise<void>
+}
+
+interface Remembered {
+  readonly token: ScimTokenView
+  /** When a use was last noted; milliseconds. */
+  touchedMs: number
+}
+
+const TOUCH_EVERY_MS = 60_000
+
+export function createScimAuth(deps: Deps): ScimAuth {
+  const cache = createCache<Remembered>({ max: 20_000, listener: deps.listener })
+  const limiter = createRateLimiter(deps.config.scim.requestsPerSecond)
+  const touches = new Set<Promise<unknown>>()
+  deps.listener.on('change', (change) => {
+    if (change.kind === 'credentials') cache.deleteWhere(({ token }) => token.tenant_id === change.tenantId)
+  })
+
+  /** Off the request's path; a use that cannot be noted is no reason to refuse it. */
+  function touch(remembered: Remembered, now: Date): void {
+    if (now.getTime() - remembered.touchedMs < TOUCH_EVERY_MS) return
+    remembered.touchedMs = now.getTime()
+    const { tenant_id, id } = remembered.token
+    const touching = touchScimToken(deps.db, tenant_id, id, now)
+      .catch((error) => deps.log.warn({ err: error, scimTokenId: id }, 'the use of a SCIM token was not noted'))
+      .finally(() => touches.delete(touching))
+    touches.add(touching)
+  }
+
+  async function find(tenant: Tenant, secret: string): Promise<Remembered> {
+    const hash = hashToken(secret)
+    const found = await cache.get(`${tenant.id}:${hash.toString('base64')}`, async () => {
+      const token = await findScimTokenByHash(deps.db, tenant.id, hash)
+      return token && { token, touchedMs: token.last_used_at?.getTime() ?? 0 }
+    })
+    if (!found) throw invalidToken('The token is not valid')
+    return found
+  }
+
+  return {
+    async authenticate(request, tenant, now) {
+      const secret = readBearer(request.headers.authorization)
+      if (secret.startsWith(API_TOKEN_PREFIX)) {
+        const actor = await authenticateUser(deps, request, tenant)
+        if (actor?.kind !== 'apiToken') throw invalidToken('The token is not valid')
+        limiter.take(`user ${actor.id}`, now)
+        return { actor, profile: 'auto' }
+      }
+      if (!secret.startsWith(SCIM_TOKEN_PREFIX)) throw invalidToken('The token is not valid')
+      const remembered = await find(tenant, secret)
+      requireAlive(remembered.token, now)
+      limiter.take(remembered.token.id, now)
+      touch(remembered, now)
+      return { actor: toActor(remembered.token, request), profile: remembered.token.profile }
+    },
+    async close() {
+      await Promise.all(touches)
+    }
+  }
+}
+
+const invalidToken = (detail: string) => unauthenticated(detail, 'invalidToken')
+
+function readBearer(authorization: string | undefined): string {
+  if (authorization === undefined) {
+    throw unauthenticated('Send a token: Authorization: Bearer mst_scim_…', 'missingToken')
+  }
+  const secret = /^bearer +(\S+)$/i.exec(authorization)?.[1]
+  if (secret === undefined) throw invalidToken('Authorization must be "Bearer", a space and the token')
+  return secret
+}
+
+function requireAlive(token: ScimTokenView, now: Date): void {
+  if (token.revoked_at) throw invalidToken(`This token was revoked on ${token.revoked_at.toISOString()}`)
+  if (token.expires_at && token.expires_at <= now) {
+    throw invalidToken(`This token expired on ${token.expires_at.toISOString()}`)
+  }
+}
+
+const toActor = (token: ScimTokenView, request: FastifyRequest): Actor => ({
+  kind: 'scimToken',
+  id: token.connection_id,
+  name: token.connection_name,
+  role: token.highest_role,
+  requestId: request.id,
+  ip: request.ip,
+  scim: { connectionId: token.connection_id, tokenId: token.id, profile: token.profile }
+})

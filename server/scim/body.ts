@@ -1,0 +1,38 @@
+// Request bodies: which content types are read as JSON (RFC 7644 §3.1, §8.1), and how.
+import { isUtf8 } from 'node:buffer'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AppError, invalidSyntax } from '../errors.ts'
+
+const TYPES = /^application\/(scim\+json|json)\s*(;.*)?$/i
+const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)"?/i
+
+/** Replaces the body parsers of this plugin by the protocol's. An empty body becomes undefined. */
+export function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    // Clients send DELETE with whatever type they send all else with
+    if (body.length === 0 || request.method === 'DELETE') return undefined
+    checkType(request.headers['content-type'])
+    return parseJson(body)
+  })
+}
+
+/** A missing type passes; an error with the status 415 for any other, and for a charset other than UTF-8. */
+function checkType(header: string | undefined): void {
+  if (header === undefined) return
+  const charset = CHARSET.exec(header)?.[1]?.toLowerCase() ?? 'utf-8'
+  if (TYPES.test(header) && (charset === 'utf-8' || charset === 'utf8')) return
+  throw Object.assign(new Error('Send application/scim+json or application/json, in UTF-8'), { statusCode: 415 })
+}
+
+/** @throws AppError invalidSyntax */
+function parseJson(body: Buffer): unknown {
+  if (!isUtf8(body)) throw invalidSyntax('The body is not UTF-8')
+  const text = body.toString('utf8')
+  try {
+    // Some clients begin with a byte order mark
+    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
+  } catch (error) {
+    throw new AppError('invalid', `The body is not JSON: ${(error as Error).message}`, { scimType: 'invalidSyntax' })
+  }
+}

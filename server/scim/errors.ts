@@ -1,0 +1,56 @@
+// AppError -> SCIM Error message (RFC 7644 §3.12).
+import { isUnavailable } from '../../db/connect.ts'
+import { AppError, type ErrorCode, invalidSyntax, tooLarge, unavailable } from '../errors.ts'
+
+export const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error'
+
+const STATUS = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  stale: 412,
+  too_large: 413,
+  rate_limited: 429,
+  not_implemented: 501,
+  unavailable: 503
+} satisfies Record<ErrorCode, number>
+
+export interface ScimError {
+  readonly status: number
+  /** JSON text. */
+  readonly body: string
+  readonly retryAfterSeconds?: number
+}
+
+/**
+ * What a client is told of any error. What we did not foresee is 500 without its message: the caller logs it.
+ * @param error an AppError, an error of Fastify's parsers, or anything else
+ */
+export function toScimError(error: unknown): ScimError {
+  const known = asAppError(error)
+  if (known) {
+    const { scimType, message, retryAfterSeconds } = known
+    return { ...errorOf(STATUS[known.code], message, scimType), retryAfterSeconds }
+  }
+  const { statusCode, message } = error as { statusCode?: number; message?: string }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return errorOf(statusCode, message ?? '')
+  return errorOf(500, 'Something went wrong on our side')
+}
+
+/** An Error message as it is sent. */
+export const errorOf = (status: number, detail: string, scimType?: string): ScimError => ({
+  status,
+  body: JSON.stringify({ schemas: [ERROR_URN], status: String(status), scimType, detail })
+})
+
+function asAppError(error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error
+  if (isUnavailable(error)) return unavailable('The database cannot be reached just now', error)
+  const { code } = error as { code?: string }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge('The body is larger than 2 MB')
+  // Content-Length and what was sent differ
+  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH') return invalidSyntax('The body is not as long as announced')
+  return undefined
+}

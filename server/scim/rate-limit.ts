@@ -1,0 +1,41 @@
+// How many requests a token may send: a bucket for each token in each process, refilled steadily.
+import { LRUCache } from 'lru-cache'
+import { rateLimited } from '../errors.ts'
+
+/** A full import begins with a burst: so many seconds' worth may come at once. */
+const BURST_SECONDS = 10
+
+interface Bucket {
+  tokens: number
+  atMs: number
+}
+
+export interface RateLimiter {
+  /** @throws AppError rate_limited with the seconds until a request fits again */
+  take(key: string, now: Date): void
+}
+
+/** @param perSecond 0 for no limit */
+export function createRateLimiter(perSecond: number): RateLimiter {
+  const capacity = perSecond * BURST_SECONDS
+  const buckets = new LRUCache<string, Bucket>({ max: 10_000 })
+  return {
+    take(key, now) {
+      if (perSecond === 0) return
+      const nowMs = now.getTime()
+      let bucket = buckets.get(key)
+      if (!bucket) {
+        bucket = { tokens: capacity, atMs: nowMs }
+        buckets.set(key, bucket)
+      }
+      // the clock may be set back
+      const elapsedMs = Math.max(0, nowMs - bucket.atMs)
+      bucket.tokens = Math.min(capacity, bucket.tokens + (elapsedMs * perSecond) / 1000)
+      bucket.atMs = nowMs
+      if (bucket.tokens < 1) {
+        throw rateLimited(`A token may send ${perSecond} requests a second`, (1 - bucket.tokens) / perSecond)
+      }
+      bucket.tokens -= 1
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// Method + path -> handler, one line each, below /scim/v2.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { publicUrl } from '../config.ts'
+import type { Deps } from '../deps.ts'
+import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
+import { placeOf } from '../tenancy.ts'
+import { type Bearer, createScimAuth } from './auth.ts'
+import { readBodies } from './body.ts'
+import type { ScimContext, ScimHandler } from './context.ts'
+import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from './discovery.ts'
+import { errorOf } from './errors.ts'
+import { Leniency } from './profiles.ts'
+import { sendAnswer, sendError } from './respond.ts'
+import { createSchemasOfTenant } from './schemas-of-tenant.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before the body is read; undefined on discovery without a token. */
+    scim: ScimContext | undefined
+  }
+  interface FastifyContextConfig {
+    scimAccess?: Access
+  }
+}
+
+/**
+ * token: a SCIM token, or an administrator's API token. me: also the API token of any other user.
+ * public: anybody, though not with a bad token.
+ */
+type Access = 'token' | 'me' | 'public'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, access?: Access][] = [
+  ['GET', '/ServiceProviderConfig', getServiceProviderConfig, 'public'],
+  ['GET', '/ResourceTypes', listResourceTypes, 'public'],
+  ['GET', '/ResourceTypes/:id', getResourceType, 'public'],
+  ['GET', '/Schemas', listSchemas, 'public'],
+  ['GET', '/Schemas/:id', getSchema, 'public']
+]
+
+export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
+  const auth = createScimAuth(deps)
+  const schemasOfTenant = createSchemasOfTenant(deps)
+  app.addHook('onClose', () => auth.close())
+  readBodies(app)
+  app.setErrorHandler(sendError)
+  app.decorateRequest('scim', undefined)
+
+  async function enter(request: FastifyRequest): Promise<void> {
+    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+    const access = request.routeOptions.config.scimAccess ?? 'token'
+    const now = deps.now()
+    const isAnonymous = access === 'public' && request.headers.authorization === undefined
+    const bearer = isAnonymous ? ANONYMOUS : await auth.authenticate(request, tenant, now)
+    if (access === 'token') requireRights(bearer.actor)
+    request.scim = {
+      deps,
+      tenant,
+      actor: bearer.actor,
+      leniency: new Leniency(bearer.profile),
+      schemas: await schemasOfTenant.get(tenant),
+      baseUrl: `${publicUrl(deps.config, tenant.subdomain)}/scim/v2`,
+      now,
+      log: request.log
+    }
+  }
+  app.addHook('onRequest', enter)
+
+  for (const [method, path, handler, access] of ROUTES) {
+    app.route({
+      method,
+      url: path,
+      config: { scimAccess: access ?? 'token' },
+      handler: (request, reply) => answer(handler, request, reply)
+    })
+  }
+  refuseOtherMethods(app)
+}
+
+/** Discovery asks nobody who they are; its handlers read no actor. */
+const ANONYMOUS: Bearer = {
+  actor: { kind: 'system', id: null, name: 'anonymous', role: 'stakeholder', requestId: null, ip: null },
+  profile: 'auto'
+}
+
+/** @throws AppError forbidden: the API token of anybody but an administrator reaches /Me alone */
+function requireRights(actor: Actor): void {
+  if (actor.kind === 'apiToken') requireAdministrator(actor, 'use SCIM beyond /Me with an API token')
+}
+
+async function answer(handler: ScimHandler, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const context = request.scim!
+  const answered = await handler(context, {
+    id: (request.params as { id?: string }).id ?? '',
+    query: request.query as Record<string, unknown>,
+    body: request.body,
+    ifMatch: request.headers['if-match'],
+    ifNoneMatch: request.headers['if-none-match']
+  })
+  const { applied } = context.leniency
+  if (applied.length > 0) context.log.info({ leniences: applied }, 'SCIM request needed leniency')
+  return sendAnswer(reply, answered)
+}
+
+/** A path that exists answers 405 to what it does not take (RFC 9110 §15.5.6). */
+function refuseOtherMethods(app: FastifyInstance): void {
+  for (const path of new Set(ROUTES.map(([, routePath]) => routePath))) {
+    const taken = ROUTES.filter(([, routePath]) => routePath === path).map(([method]) => method)
+    const { body } = errorOf(405, `This path takes ${taken.join(', ')}`)
+    app.route({
+      method: METHODS.filter((method) => !taken.includes(method)),
+      url: path,
+      config: { scimAccess: 'public' },
+      handler: (_request, reply) => sendAnswer(reply.header('allow', taken.join(', ')), { status: 405, body })
+    })
+  }
+}
