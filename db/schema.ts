@@ -226,8 +226,9 @@ export interface GroupAncestorsTable {
 export interface GroupRevisionsTable {
   tenant_id: number
   group_id: string
-  id: Generated<string>
+  slot: Generated<number>
   member_delta: number
+  changes: Generated<number>
   at: Date
 }
 

@@ -242,9 +242,11 @@ const INVITATIONS = `
   create index mails_user_idx on mails (tenant_id, user_id);
   create index mails_invitation_idx on mails (tenant_id, invitation_id);`
 
-// doc: as for users, without members. group_revisions: one row for each change of memberships, so that parallel
-// changes of one group never wait for its row: the sum of member_delta is the member count, the newest row is part
-// of the group's version. group_ancestors: each group with itself and every group that contains it, directly or not.
+// doc: as for users, without members. group_revisions: what changes of memberships add up to, kept in up to 64 rows a
+// group (slot: one for each database connection that changes it), so that parallel changes of one group wait neither
+// for its row nor for one another: the sum of member_delta is the member count, users and groups together, and
+// groups.version plus the sum of changes is the version that clients see.
+// group_ancestors: each group with itself and every group that contains it, directly or not.
 const GROUPS = `
   create sequence groups_ordinal_seq;
   create table groups (
@@ -295,12 +297,13 @@ const GROUPS = `
   create table group_revisions (
     tenant_id int not null,
     group_id uuid not null,
-    id bigint generated always as identity,
+    slot smallint not null default (pg_backend_pid() % 64),
     member_delta int not null,
+    changes int not null default 1,
     at timestamptz not null,
-    constraint group_revisions_pkey primary key (tenant_id, group_id, id),
+    constraint group_revisions_pkey primary key (tenant_id, group_id, slot),
     constraint group_revisions_group_fkey foreign key (tenant_id, group_id) references groups on delete cascade
-  );`
+  ) with (fillfactor = 50);`
 
 const SCIM = `
   create table scim_connections (
