@@ -1,0 +1,127 @@
+// String conditions in SQL that agree with matches.ts, whatever locale, ICU or Unicode version the database has.
+import { type RawBuilder, sql } from 'kysely'
+import { foldCase } from '../text.ts'
+import type { Comparison } from './ast.ts'
+
+export type Condition = RawBuilder<boolean>
+export type TextComparison = Exclude<Comparison, 'ne'>
+
+const OPERATORS = { eq: sql`=`, gt: sql`>`, ge: sql`>=`, lt: sql`<`, le: sql`<=` }
+export const orderOperator = (op: TextComparison) =>
+  op === 'co' || op === 'sw' || op === 'ew' ? undefined : OPERATORS[op]
+
+/** @param text an expression of type text, without regard to its collation; null is no value */
+export function compareText(text: RawBuilder<string>, op: TextComparison, literal: string): Condition {
+  switch (op) {
+    case 'co':
+      return sql`strpos((${text}) collate "C", ${literal}) > 0`
+    case 'sw':
+      return sql`starts_with((${text}) collate "C", ${literal})`
+    case 'ew':
+      return sql`right((${text}) collate "C", length(${literal}::text)) = ${literal}`
+    default:
+      return sql`(${text}) collate "C" ${OPERATORS[op]} ${literal}`
+  }
+}
+
+/** Compares without regard to case: foldCase() of the text with foldCase() of the literal. */
+export function compareFolded(text: RawBuilder<string>, op: TextComparison, literal: string): Condition {
+  const folded = foldCase(literal)
+  const isOrder = op === 'gt' || op === 'ge' || op === 'lt' || op === 'le'
+  return compareText(isOrder ? foldWhole(text) : foldFor(text, folded), op, folded)
+}
+
+/**
+ * Compares a `…_key` column: it holds toLowerCase() of the text, which is foldCase() but for the sigma.
+ * Equality and prefix without a sigma are conditions that an index on the column serves.
+ */
+export function compareKey(column: RawBuilder<string>, op: TextComparison, literal: string): Condition {
+  const folded = foldCase(literal)
+  if (hasSigma(folded)) return compareText(sql`replace(${column}, 'ς', 'σ')`, op, folded)
+  return op === 'sw' ? hasPrefix(column, folded) : compareText(column, op, folded)
+}
+
+export const hasSigma = (text: string): boolean => foldCase(text).includes('σ')
+
+/**
+ * A prefix as a range: `starts_with` and LIKE are not leakproof, so under row-level security they use no index.
+ * @param column of collation "C"
+ */
+export function hasPrefix(column: RawBuilder<string>, prefix: string): Condition {
+  const end = behindPrefix(prefix)
+  return end === undefined ? sql`${column} >= ${prefix}` : sql`(${column} >= ${prefix} and ${column} < ${end})`
+}
+
+const LAST_CODE_POINT = 0x10ffff
+
+/** The first string behind all that start with the prefix; undefined where none is. */
+function behindPrefix(prefix: string): string | undefined {
+  const codePoints = Array.from(prefix, (character) => character.codePointAt(0)!)
+  while (codePoints.at(-1) === LAST_CODE_POINT) codePoints.pop()
+  const last = codePoints.pop()
+  if (last === undefined) return undefined
+  // What lies between are halves of surrogate pairs
+  return String.fromCodePoint(...codePoints, last === 0xd7ff ? 0xe000 : last + 1)
+}
+
+/** U+0130 is the one character whose lower case is two. */
+const expandDottedI = (text: RawBuilder<string>): RawBuilder<string> =>
+  sql`replace(${text}, ${sql.lit('\u0130')}, ${sql.lit('i\u0307')})`
+
+/**
+ * Folds only what could become a character of the literal. A character that could not stays as it is, and since it
+ * is in the literal neither before nor after folding, eq, co, sw and ew come out the same; translate() takes time in
+ * proportion to the characters it looks for.
+ */
+function foldFor(text: RawBuilder<string>, folded: string): RawBuilder<string> {
+  const { byLower } = foldings()
+  let from = ''
+  let to = ''
+  for (const lower of new Set(folded)) {
+    for (const upper of byLower.get(lower) ?? []) {
+      from += upper
+      to += lower
+    }
+  }
+  return sql`translate(${expandDottedI(text)}, ${from}, ${to})`
+}
+
+/** Folds every character, as order needs it. In collation "C", lower() touches ASCII alone. */
+function foldWhole(text: RawBuilder<string>): RawBuilder<string> {
+  const { from, to } = foldings()
+  return sql`(select case when octet_length(t) = length(t) then lower(t collate "C")
+    else translate(${expandDottedI(sql`t`)}, ${from}, ${to}) end from (select ${text} as t offset 0) as s)`
+}
+
+interface Foldings {
+  byLower: ReadonlyMap<string, readonly string[]>
+  /** The same as two strings of equal length in characters. */
+  from: string
+  to: string
+}
+
+let cached: Foldings | undefined
+
+/** Every character that foldCase() turns into one other character. */
+function foldings(): Foldings {
+  cached ??= readFoldings()
+  return cached
+}
+
+/** All scripts that have case lie below. */
+const CASED_END = 0x1ffff
+
+function readFoldings(): Foldings {
+  const byLower = new Map<string, string[]>()
+  let from = ''
+  let to = ''
+  for (let codePoint = 0; codePoint <= CASED_END; codePoint++) {
+    const upper = String.fromCodePoint(codePoint)
+    const lower = foldCase(upper)
+    if (lower === upper || Array.from(lower).length !== 1) continue
+    byLower.set(lower, [...(byLower.get(lower) ?? []), upper])
+    from += upper
+    to += lower
+  }
+  return { byLower, from, to }
+}

@@ -1,0 +1,56 @@
+// Compiles a filter to a condition of a SQL statement. What is true of which resource is defined in matches.ts; a
+// property test asks both about the same rows.
+import { sql } from 'kysely'
+import type { ResourceType } from '../schemas/types.ts'
+import type { Filter } from './ast.ts'
+import { groupScope, type SqlContext, userScope } from './sql-resources.ts'
+import type { Scope } from './sql-scope.ts'
+import type { Condition } from './sql-text.ts'
+
+export type { SqlContext } from './sql-resources.ts'
+
+/**
+ * A condition on the rows of `users` or `groups`, whichever holds the resource type, under these names in the
+ * statement. Values travel as parameters, names come from the schema data, so the text depends on the filter's shape
+ * alone. Equality and prefix on userName, displayName and emails.value (displayName of a group), equality on id,
+ * externalId, groups.value and members.value, and the same on name.familyName, are conditions that an index serves.
+ * @param context the caller still has to ask for the tenant, and for `users.state <> 'removed'`, which the indexes on
+ * userName and externalId ask for too
+ * @returns null counts as false, as it does in a where clause
+ */
+export const filterToSql = (filter: Filter, resourceType: ResourceType, context: SqlContext): Condition =>
+  compile(filter, resourceType.name === 'User' ? userScope(context) : groupScope(context))
+
+function compile(filter: Filter, scope: Scope): Condition {
+  switch (filter.op) {
+    case 'and':
+    case 'or': {
+      const operands = operandsOf(filter, filter.op).map((operand) => compile(operand, scope))
+      return sql`(${sql.join(operands, filter.op === 'and' ? sql` and ` : sql` or `)})`
+    }
+    case 'not':
+      return isNotTrue(compile(filter.inner, scope))
+    case 'pr':
+      return scope.present(filter.path)
+    case 'valuePath':
+      return scope.some(filter.path, filter.inner, compile)
+    case 'ne':
+      return isNotTrue(scope.compare(filter.path, 'eq', filter.value))
+    default:
+      return scope.compare(filter.path, filter.op, filter.value)
+  }
+}
+
+/** `not` would leave null as it is. */
+const isNotTrue = (condition: Condition): Condition => sql`((${condition}) is not true)`
+
+/** A chain of one operator as a flat list, since a long one would nest as deeply. */
+function operandsOf(filter: Filter, op: 'and' | 'or'): Filter[] {
+  const operands: Filter[] = []
+  let rest = filter
+  while (rest.op === op) {
+    operands.push(rest.right)
+    rest = rest.left
+  }
+  return [...operands, rest].reverse()
+}
