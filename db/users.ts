@@ -1,0 +1,99 @@
+// Reading and writing single users. Each query names the tenant, beside row-level security.
+import { type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
+import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import type { Database, UserPatch, UserRow } from './schema.ts'
+
+/** What people are shown of a user: every column but the document, and the name of the connection it came by. */
+export type UserView = Omit<UserRow, 'doc' | 'ordinal'> & { source_name: string | null }
+
+const VIEW_COLUMNS = [
+  'users.tenant_id',
+  'users.id',
+  'users.state',
+  'users.locked',
+  'users.role',
+  'users.user_name',
+  'users.user_name_key',
+  'users.external_id',
+  'users.connection_id',
+  'users.email',
+  'users.email_key',
+  'users.display_name',
+  'users.display_name_key',
+  'users.given_name',
+  'users.family_name',
+  'users.family_name_key',
+  'users.time_zone',
+  'users.locale',
+  'users.must_reset_password',
+  'users.version',
+  'users.created_at',
+  'users.updated_at',
+  'users.activated_at',
+  'users.last_sign_in_at'
+] as const
+
+/** The select that user views start from; the caller adds further conditions. */
+export const selectUserViews = (db: Db, tenantId: number) =>
+  db
+    .selectFrom('users')
+    .leftJoin('scim_connections', (join) =>
+      join
+        .onRef('scim_connections.tenant_id', '=', 'users.tenant_id')
+        .onRef('scim_connections.id', '=', 'users.connection_id')
+    )
+    .select([...VIEW_COLUMNS, 'scim_connections.name as source_name'])
+    .where('users.tenant_id', '=', tenantId)
+
+/** One statement of its own, in any state (also removed). */
+export const findUserView = (db: Db, tenantId: number, userId: string): Promise<UserView | undefined> =>
+  readOneInTenant<UserView>(db, tenantId, selectUserViews(db, tenantId).where('users.id', '=', userId))
+
+/** Within a transaction of `inTenant`: the views of `userIds`, in no order. */
+export const getUserViews = (trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserView[]> =>
+  selectUserViews(trx, tenantId).where(sql<SqlBool>`users.id = any(${userIds}::uuid[])`).execute()
+
+/**
+ * Locks a user's row until the transaction ends and reads it whole.
+ * @param strength `for update` where access or state changes: sessions and memberships that are being made for the
+ *   person then wait; `for no key update` where only the profile does
+ */
+export const lockUser = (
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  strength: 'for update' | 'for no key update'
+): Promise<UserRow | undefined> => {
+  const query: SelectQueryBuilder<Database, 'users', UserRow> = trx
+    .selectFrom('users')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', userId)
+  return (strength === 'for update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
+}
+
+/** Changes a locked user: the version goes up by one. */
+export const updateUser = (trx: Trx, tenantId: number, userId: string, patch: UserPatch, now: Date) =>
+  trx
+    .updateTable('users')
+    .set({ ...patch, updated_at: now, version: sql<number>`version + 1` })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', userId)
+    .execute()
+
+/** Makes `keys` the e-mail values that a user is found by. */
+export async function replaceUserEmails(
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  keys: readonly string[]
+): Promise<void> {
+  await sql`
+    with gone as (
+      delete from user_emails
+      where tenant_id = ${tenantId} and user_id = ${userId} and value_key <> all(${keys}::text[])
+    )
+    insert into user_emails (tenant_id, user_id, value_key)
+    select ${tenantId}::int, ${userId}::uuid, key from unnest(${keys}::text[]) as key
+    on conflict do nothing`.execute(trx)
+}

@@ -1,0 +1,98 @@
+// What ends with a person's access: one statement for any number of people, in the transaction that changes them.
+import { sql } from 'kysely'
+import type { Trx } from '../../db/connect.ts'
+import { countMemberChanges } from '../../db/groups.ts'
+import { notifyChange } from '../../db/listen.ts'
+
+/**
+ * - `locked`: sessions, API tokens, one-time codes and unused reset links are gone, mails with such links are not sent;
+ * - `deactivated`: also pending invitations are revoked, so that their links and mails are dead;
+ * - `removed`: also the password and the Google link are gone, and the login address is free for other tenants.
+ */
+export type Ending = 'locked' | 'deactivated' | 'removed'
+
+export interface Ended {
+  /** Whether any session or API token was alive. */
+  readonly hadCredentials: boolean
+  /** The invitations that were revoked. */
+  readonly invitationIds: string[]
+  /** The groups that were left, one entry for each person in each. */
+  readonly memberships: { groupId: string; userId: string }[]
+}
+
+const LEFT_GROUPS = sql`select group_id, -count(*)::int as delta from left_groups group by group_id`
+
+/**
+ * Ends the access of `userIds`, whose rows the caller has locked `for update`: a session that is begun meanwhile waits
+ * for that lock. Changes no row of `users`.
+ * @param options.withMemberships of `removed`: takes the people out of their groups, and counts that in
+ *   `group_revisions` as every change of memberships is
+ */
+export async function endAccess(
+  trx: Trx,
+  tenantId: number,
+  userIds: readonly string[],
+  now: Date,
+  what: Ending,
+  options: { withMemberships?: boolean } = {}
+): Promise<Ended> {
+  if (userIds.length === 0) return { hadCredentials: false, invitationIds: [], memberships: [] }
+  const isOfThem = sql`tenant_id = ${tenantId}::int and user_id = any(${userIds}::uuid[])`
+  const endsInvitations = what !== 'locked'
+  const endsIdentity = what === 'removed'
+  const leavesGroups = endsIdentity && (options.withMemberships ?? false)
+
+  const { rows } = await sql<{
+    credentials: number
+    invitations: string[]
+    memberships: Ended['memberships']
+  }>`
+    with ended_sessions as (delete from sessions where ${isOfThem} returning 1),
+      ended_api_tokens as (delete from api_tokens where ${isOfThem} returning 1),
+      ended_codes as (delete from one_time_codes where ${isOfThem}),
+      ended_resets as (delete from password_resets where ${isOfThem} and used_at is null),
+      ended_invitations as (
+        update invitations set state = 'revoked', ended_at = ${now}
+        where ${isOfThem} and state = 'pending' and ${endsInvitations} returning id
+      ),
+      ended_mails as (
+        update mails set state = 'cancelled', token_sealed = null
+        where ${isOfThem} and state = 'queued' and (template = 'password-reset' or ${endsInvitations})
+      ),
+      ended_passwords as (delete from user_credentials where ${isOfThem} and ${endsIdentity}),
+      ended_google as (delete from google_identities where ${isOfThem} and ${endsIdentity}),
+      freed_addresses as (delete from addresses where ${isOfThem} and ${endsIdentity}),
+      -- whoever changes all members of a group holds it first, and then comes to the memberships
+      their_groups as (
+        select id from groups where tenant_id = ${tenantId} and ${leavesGroups}
+          and id in (select group_id from group_members where ${isOfThem})
+        order by id for key share
+      ),
+      left_groups as (
+        delete from group_members where ${isOfThem} and group_id in (select id from their_groups)
+        returning group_id, user_id
+      ),
+      counted as (${countMemberChanges(tenantId, now, LEFT_GROUPS)})
+    select
+      ((select count(*) from ended_sessions) + (select count(*) from ended_api_tokens))::int as credentials,
+      array(select id from ended_invitations) as invitations,
+      coalesce((select jsonb_agg(jsonb_build_object('groupId', group_id, 'userId', user_id)) from left_groups), '[]')
+        as memberships`.execute(trx)
+  const ended = rows[0]!
+  const hadCredentials = ended.credentials > 0
+  // NOTIFY makes commits wait for one another, so only those who must tell others take part
+  if (hadCredentials) await notifyChange(trx, { kind: 'credentials', tenantId })
+  return { hadCredentials, invitationIds: ended.invitations, memberships: ended.memberships }
+}
+
+/**
+ * Tells every process to forget what it knows of the tenant's sessions and API tokens, where one of `userIds` has any:
+ * for a change of role, or of anything else that is remembered beside a session.
+ */
+export async function notifyIfSignedIn(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<void> {
+  const { rows } = await sql`
+    select 1 from sessions where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[])
+    union all select 1 from api_tokens where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[])
+    limit 1`.execute(trx)
+  if (rows.length > 0) await notifyChange(trx, { kind: 'credentials', tenantId })
+}

@@ -1,0 +1,59 @@
+// Rules that stand before a change of a person, whoever makes it and by whichever way.
+import { sql } from 'kysely'
+import type { Trx } from '../../db/connect.ts'
+import type { Role } from '../../db/schema.ts'
+import { forbidden } from '../errors.ts'
+import { type Actor, isAbove } from './actor.ts'
+
+/**
+ * Lets one transaction at a time take administrators away from a tenant. It is the tenant's row that is locked, not
+ * the administrators' rows: a caller already holds the row of the person it changes, so two that change one another
+ * would each wait for the other's row. Take it after the rows of the people, and do nothing slow while it is held.
+ */
+export async function lockAdministrators(trx: Trx, tenantId: number): Promise<void> {
+  // `no key`: inserts that refer to the tenant (every new user) need not wait
+  await sql`select 1 from tenants where id = ${tenantId} for no key update`.execute(trx)
+}
+
+/**
+ * Refuses when the tenant would have no active administrator left who is not locked. Call it with the rows of
+ * `leavingUserIds` locked and before they change, and only where an active administrator is among them.
+ * @throws AppError forbidden `lastAdministrator`
+ */
+export async function requireOtherAdministrator(
+  trx: Trx,
+  tenantId: number,
+  leavingUserIds: readonly string[]
+): Promise<void> {
+  // its own statement: in READ COMMITTED the next one then sees what the transaction before us has committed
+  const locked = lockAdministrators(trx, tenantId)
+  const others = sql`
+    select 1 from users
+    where tenant_id = ${tenantId} and role = 'administrator' and state = 'active' and not locked
+      and id <> all(${leavingUserIds}::uuid[])
+    limit 1`.execute(trx)
+  const [, { rows }] = await Promise.all([locked, others])
+  if (rows.length > 0) return
+  throw forbidden('A tenant keeps at least one active administrator: name another one first', 'lastAdministrator')
+}
+
+/** Whether a person counts as one of the administrators of whom one must stay. */
+export const isCountedAdministrator = (user: { role: Role; state: string; locked: boolean }): boolean =>
+  user.role === 'administrator' && user.state === 'active' && !user.locked
+
+/**
+ * @param what as in `You cannot … yourself`
+ * @throws AppError forbidden `notYourself`
+ */
+export function requireNotSelf(actor: Actor, userId: string, what: string): void {
+  if (actor.id === userId) throw forbidden(`You cannot ${what} yourself`, 'notYourself')
+}
+
+/**
+ * @param ceiling the highest role that may be given
+ * @throws AppError forbidden `roleNotAllowed`
+ */
+export function requireRoleWithin(ceiling: Role, role: Role): void {
+  if (!isAbove(role, ceiling)) return
+  throw forbidden(`The role ${role} is above ${ceiling}, the highest that you may give`, 'roleNotAllowed', { ceiling })
+}
