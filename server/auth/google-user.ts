@@ -1,0 +1,64 @@
+// Which user a Google identity signs in as, and whether it may.
+import { inTenant } from '../../db/connect.ts'
+import { findGoogleUser, insertGoogleIdentity } from '../../db/google.ts'
+import { insertAuditEvents } from '../../db/audit.ts'
+import type { Deps } from '../deps.ts'
+import { type AppError, forbidden, unauthenticated } from '../errors.ts'
+import { addressKey } from '../provisioning/address.ts'
+import type { Tenant } from '../tenancy.ts'
+import type { OpenIdIdentity } from './id-token.ts'
+
+/** Accepts the invitation of a link's token for the same verified address. @returns the user's id @throws AppError */
+export type AcceptWithGoogle = (
+  deps: Deps,
+  tenant: Tenant,
+  token: string,
+  identity: OpenIdIdentity,
+  origin: { requestId: string | null; ip: string | null }
+) => Promise<string>
+
+export interface IdentifyOptions {
+  invitationToken: string | undefined
+  acceptWithGoogle: AcceptWithGoogle
+  requestId: string
+  ip: string
+}
+
+/**
+ * Links the identity at the first sign-in of somebody whose login address Google has verified.
+ * @returns the user's id
+ * @throws AppError unauthenticated `unknownGoogleAccount`, forbidden `userLocked`, `userDeactivated`,
+ *   `mustResetPassword`, or what accepting the invitation throws
+ */
+export async function identifyUser(
+  deps: Deps,
+  tenant: Tenant,
+  identity: OpenIdIdentity,
+  { invitationToken, acceptWithGoogle, requestId, ip }: IdentifyOptions
+): Promise<string> {
+  if (invitationToken) await acceptWithGoogle(deps, tenant, invitationToken, identity, { requestId, ip })
+  const now = deps.now()
+  return inTenant(deps.db, tenant.id, async (trx) => {
+    const user = await findGoogleUser(trx, tenant.id, { ...identity, emailKey: addressKey(identity.email) })
+    if (!user || user.state === 'invited') {
+      throw unauthenticated('Nobody here has that Google account’s address', 'unknownGoogleAccount')
+    }
+    const refusal = whyNot(user)
+    if (refusal) throw refusal
+    if (!user.is_linked) {
+      await insertGoogleIdentity(trx, tenant.id, { ...identity, userId: user.id, now })
+      const actor = { kind: 'user', id: user.id, name: identity.email, requestId, ip } as const
+      await insertAuditEvents(trx, tenant.id, actor, now, [
+        { action: 'user.googleLinked', targetType: 'user', targetId: user.id, after: { email: identity.email } }
+      ])
+    }
+    return user.id
+  })
+}
+
+function whyNot(user: { state: string; locked: boolean; must_reset_password: boolean }): AppError | undefined {
+  if (user.state !== 'active') return forbidden('Your access has ended: ask an administrator', 'userDeactivated')
+  if (user.locked) return forbidden('You are locked out: ask an administrator', 'userLocked')
+  if (!user.must_reset_password) return undefined
+  return forbidden('Choose a new password first: the link is in the mail that invited you', 'mustResetPassword')
+}

@@ -1,0 +1,213 @@
+// Sign-in with Google (OpenID Connect, authorization code with PKCE). Google allows no wildcard in redirect URIs, so
+// the way leads over the base domain: tenant host → base domain → Google → base domain → tenant host. Each hop
+// carries a sealed ticket; the last one hands the session over by a one-time code that only the browser which began
+// can use (a cookie of the tenant's host), so that nobody can be signed in as somebody else by following a link.
+import oauth2, { type FastifyOAuth2Options, type OAuth2Namespace } from '@fastify/oauth2'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { useOnce } from '../../db/google.ts'
+import { GOOGLE_ISSUER, publicUrl } from '../config.ts'
+import type { Deps } from '../deps.ts'
+import { AppError, forbidden, unauthenticated } from '../errors.ts'
+import { hashToken, randomToken } from '../secrets.ts'
+import { placeOf, type Tenant } from '../tenancy.ts'
+import { type AcceptWithGoogle, identifyUser } from './google-user.ts'
+import { createKeySource, type OpenIdIdentity, verifyIdToken } from './id-token.ts'
+import { consumeOneTimeCode, createOneTimeCode } from './one-time-code.ts'
+import { startSession } from './session.ts'
+
+/** From the click to Google's answer. */
+const TICKET_MINUTES = 10
+/** From Google's answer to the tenant's host. */
+const HANDOVER_SECONDS = 60
+const BROWSER_COOKIE = 'muster_google'
+const CALLBACK_PATH = '/auth/google/callback'
+
+/** What travels, sealed, from the tenant's host over Google and back. */
+interface Ticket {
+  subdomain: string
+  /** SHA-256 of the browser's cookie, hex. */
+  browser: string
+  /** Of the invitation that is accepted by signing in. */
+  invitationToken?: string
+  nonce: string
+  expiresAt: number
+}
+
+export interface GoogleOptions {
+  deps: Deps
+  /** Invitations stand above sign-in, so the app hands this in. */
+  acceptWithGoogle: AcceptWithGoogle
+}
+
+export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogle }: GoogleOptions): Promise<void> {
+  const { google } = deps.config
+  if (!google) return
+  const isSecure = deps.config.public.scheme === 'https'
+  await app.register(oauth2, {
+    name: 'googleOauth2',
+    scope: ['openid', 'email', 'profile'],
+    credentials: {
+      client: { id: google.clientId, secret: google.clientSecret },
+      ...(google.issuer === GOOGLE_ISSUER && { auth: oauth2.fastifyOauth2.GOOGLE_CONFIGURATION })
+    },
+    ...(google.issuer !== GOOGLE_ISSUER && { discovery: { issuer: google.issuer } }),
+    callbackUri: `${publicUrl(deps.config)}${CALLBACK_PATH}`,
+    pkce: 'S256',
+    hostPrefixedCookies: isSecure,
+    cookie: { path: '/', secure: isSecure, httpOnly: true, sameSite: 'lax', maxAge: TICKET_MINUTES * 60 },
+    generateStateFunction: (request: FastifyRequest) => (request as StateRequest).googleState ?? '',
+    // the plugin compares nothing itself once a check is given: the cookie shows that this browser began
+    checkStateFunction: (request: FastifyRequest) =>
+      typeof stateOf(request) === 'string' && stateOf(request) === stateCookie(request, isSecure)
+  } as FastifyOAuth2Options)
+  const client = (app as unknown as { googleOauth2: OAuth2Namespace }).googleOauth2
+  const keys = createKeySource(google.issuer)
+
+  app.get('/auth/google', async (request, reply) => begin(deps, request, reply))
+
+  app.get('/auth/google/start', async (request, reply) => {
+    requireBaseDomain(deps, request)
+    const ticket = openTicket(deps, (request.query as { ticket?: unknown }).ticket)
+    ;(request as StateRequest).googleState = sealTicket(deps, ticket)
+    const url = new URL(await client.generateAuthorizationUri(request, reply))
+    url.searchParams.set('nonce', ticket.nonce)
+    return reply.redirect(url.href, 303)
+  })
+
+  app.get(CALLBACK_PATH, async (request, reply) => {
+    requireBaseDomain(deps, request)
+    const state = stateOf(request)
+    const ticket = openTicket(deps, state)
+    const page = publicUrl(deps.config, ticket.subdomain)
+    try {
+      await requireFirstUse(deps, String(state), ticket)
+      const identity = await readIdentity()
+      const tenant = await deps.tenancy.getTenant({ kind: 'tenant', subdomain: ticket.subdomain })
+      requireGoogle(deps, tenant)
+      const userId = await identifyUser(deps, tenant, identity, {
+        invitationToken: ticket.invitationToken,
+        acceptWithGoogle,
+        requestId: request.id,
+        ip: request.ip
+      })
+      const code = await createOneTimeCode(deps, tenant.id, {
+        purpose: 'google',
+        userId,
+        browserHash: Buffer.from(ticket.browser, 'hex'),
+        expiresAt: new Date(deps.now().getTime() + HANDOVER_SECONDS * 1000)
+      })
+      return reply.redirect(`${page}/auth/google/finish?code=${code}`, 303)
+    } catch (error) {
+      return sendBack(request, reply, page, error)
+    }
+
+    async function readIdentity(): Promise<OpenIdIdentity> {
+      const { error } = request.query as { error?: string }
+      if (error) throw unauthenticated('Google did not sign you in', 'googleDenied')
+      const { token } = await client.getAccessTokenFromAuthorizationCodeFlow(request, reply).catch((cause: unknown) => {
+        throw new AppError('unauthenticated', 'Google’s answer does not fit this sign-in', {
+          reason: 'googleRefused',
+          cause
+        })
+      })
+      const idToken = (token as { id_token?: string }).id_token ?? ''
+      return verifyIdToken(idToken, keys, {
+        issuer: google!.issuer,
+        clientId: google!.clientId,
+        nonce: ticket.nonce,
+        now: deps.now()
+      })
+    }
+  })
+
+  app.get('/auth/google/finish', async (request, reply) => {
+    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+    const page = publicUrl(deps.config, tenant.subdomain)
+    const browser = request.cookies[BROWSER_COOKIE]
+    reply.clearCookie(BROWSER_COOKIE, { path: '/auth/google' })
+    try {
+      const { code } = request.query as { code?: unknown }
+      const found = await consumeOneTimeCode(deps, tenant.id, {
+        purpose: 'google',
+        code: typeof code === 'string' ? code : '',
+        browserHash: browser ? hashToken(browser) : undefined
+      })
+      if (!found) throw unauthenticated('This sign-in was used already, or began in another browser', 'googleRefused')
+      await startSession(deps, tenant, found.userId, { request, reply, method: 'google' })
+      return reply.redirect(`${page}/`, 303)
+    } catch (error) {
+      return sendBack(request, reply, page, error)
+    }
+  })
+}
+
+interface StateRequest extends FastifyRequest {
+  googleState?: string
+}
+
+/** On the tenant's host: remembers the browser and leads to the base domain. */
+async function begin(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+  requireGoogle(deps, tenant)
+  const { invitation } = request.query as { invitation?: unknown }
+  const browser = randomToken()
+  reply.setCookie(BROWSER_COOKIE, browser, {
+    path: '/auth/google',
+    httpOnly: true,
+    sameSite: 'lax',
+    secure: deps.config.public.scheme === 'https',
+    maxAge: TICKET_MINUTES * 60
+  })
+  const ticket = sealTicket(deps, {
+    subdomain: tenant.subdomain,
+    browser: hashToken(browser).toString('hex'),
+    ...(typeof invitation === 'string' && invitation.length <= 100 && { invitationToken: invitation }),
+    nonce: randomToken(),
+    expiresAt: deps.now().getTime() + TICKET_MINUTES * 60_000
+  })
+  return reply.redirect(`${publicUrl(deps.config)}/auth/google/start?ticket=${ticket}`, 303)
+}
+
+const sealTicket = (deps: Deps, ticket: Ticket) =>
+  deps.sealer.seal('google', JSON.stringify(ticket)).toString('base64url')
+
+/** @throws AppError unauthenticated for anything that we did not seal in the last minutes */
+function openTicket(deps: Deps, sealed: unknown): Ticket {
+  const text =
+    typeof sealed === 'string' ? deps.sealer.open('google', Buffer.from(sealed, 'base64url')) : undefined
+  const ticket = text ? (JSON.parse(text) as Ticket) : undefined
+  if (!ticket || ticket.expiresAt < deps.now().getTime()) {
+    throw unauthenticated('This sign-in took too long or was not begun here: start again', 'googleRefused')
+  }
+  return ticket
+}
+
+/** A state that came back once does not sign in again, in whichever process it arrives. */
+async function requireFirstUse(deps: Deps, state: string, ticket: Ticket): Promise<void> {
+  const key = `google:${hashToken(state).toString('base64url')}`
+  if (await useOnce(deps.db, key, new Date(ticket.expiresAt))) return
+  throw unauthenticated('This sign-in was used already', 'googleRefused')
+}
+
+function requireGoogle(deps: Deps, tenant: Tenant): void {
+  if (deps.config.google && tenant.settings.googleSignIn !== false) return
+  throw forbidden('Sign-in with Google is off here', 'googleOff')
+}
+
+function requireBaseDomain(deps: Deps, request: FastifyRequest): void {
+  if (placeOf(request.host, deps.config.public.baseDomain).kind === 'base') return
+  throw new AppError('not_found', 'This is on the base domain', { reason: 'wrongHost' })
+}
+
+const stateOf = (request: FastifyRequest) => (request.query as { state?: unknown }).state
+
+const stateCookie = (request: FastifyRequest, isSecure: boolean) =>
+  request.cookies[isSecure ? '__Host-oauth2-redirect-state' : 'oauth2-redirect-state']
+
+/** What went wrong is shown by the sign-in page; the cause is for the log alone. */
+function sendBack(request: FastifyRequest, reply: FastifyReply, page: string, error: unknown): FastifyReply {
+  if (!(error instanceof AppError)) throw error
+  const cause = error.cause instanceof Error ? error.cause.message : undefined
+  request.log.info({ reason: error.reason, cause }, 'google sign-in refused')
+  return reply.redirect(`${page}/sign-in?error=${encodeURIComponent(error.reason)}`, 303)
+}
