@@ -48,13 +48,15 @@ export function missingAttributes(resource: JsonObject, resourceType: ResourceTy
     for (const attribute of attributes.values()) {
       if (!attribute.required || attribute.mutability === 'readOnly' || attribute.name === 'schemas') continue
       const value = member(container, attribute.name)
-      if (value === undefined || isBlank(value)) missing.push({ extension, attribute, subAttribute: undefined })
+      if (isMissing(value)) missing.push({ extension, attribute, subAttribute: undefined })
     }
   }
   return missing
 }
 
-const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
+/** Whether a required attribute needs more than this value. */
+export const isMissing = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'string' && value.trim() === '')
 
 function checkRequired(resource: Resource, resourceType: ResourceType): void {
   const [missing] = missingAttributes(resource, resourceType)

@@ -115,14 +115,14 @@ function toObject(value: unknown, attribute: Attribute, at: string, leniency: Le
 }
 
 /** `{ "value": "{\"id\":…,\"value\":\"25\",\"displayName\":…}" }` -> { value: '25', display: … } (Entra's app roles) */
-function openJsonText(object: JsonObject, attribute: Attribute, at: string, leniency: Leniency): JsonObject {
+export function openJsonText(object: JsonObject, attribute: Attribute, at: string, leniency: Leniency): JsonObject {
   const text = member(object, 'value')
   if (!attribute.multiValued || typeof text !== 'string' || !text.startsWith('{')) return object
   const inner = parseObject(text)
   const value = member(inner, 'value')
   if (typeof value !== 'string' || !leniency.allow('jsonInString', at)) return object
   const display = member(object, 'display') ?? member(inner, 'display') ?? member(inner, 'displayName')
-  return { ...object, value, display }
+  return openJsonText({ ...object, value, display }, attribute, at, leniency)
 }
 
 function parseObject(text: string): unknown {
@@ -174,11 +174,11 @@ export function tidyList(
   return keepFirstPrimary([...values.values()], at, leniency)
 }
 
-/** A string that two values share when they are the same one. */
+/** A string that two values share when they are the same one: by value and type, else by all that they say. */
 export function identity(value: unknown, attribute: Attribute): string {
   if (!isObject(value)) return JSON.stringify(folded(value, attribute))
   const own = findSubAttribute(attribute, 'value')
-  if (!own || member(value, own.name) === undefined) return JSON.stringify(value)
+  if (!own || member(value, own.name) === undefined) return JSON.stringify({ ...value, primary: undefined })
   const type = findSubAttribute(attribute, 'type')
   return JSON.stringify([folded(member(value, own.name), own), type && folded(member(value, type.name), type)])
 }
@@ -186,11 +186,14 @@ export function identity(value: unknown, attribute: Attribute): string {
 const folded = (value: unknown, attribute: Attribute): unknown =>
   typeof value === 'string' && !attribute.caseExact ? foldCase(value) : value
 
+const isLabel = (name: string): boolean => name === 'type' || name === 'primary'
+
 /** `{ "type": "work", "primary": true }`: a label for nothing. */
 const isHollow = (value: unknown, attribute: Attribute): boolean =>
-  attribute.type === 'complex' &&
   isObject(value) &&
-  Object.keys(value).every((name) => name === 'type' || name === 'primary')
+  Object.keys(value).every(isLabel) &&
+  attribute.subAttributes !== undefined &&
+  !attribute.subAttributes.every(({ name }) => isLabel(name))
 
 const isPrimary = (value: unknown): boolean => member(value, 'primary') === true
 

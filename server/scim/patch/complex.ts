@@ -4,7 +4,7 @@ import { mutability } from '../../errors.ts'
 import { type JsonObject, member } from '../json.ts'
 import { type AttributePath, formatPath } from '../path.ts'
 import type { Attribute } from '../schemas/types.ts'
-import { type Changes, complete } from '../values.ts'
+import { type Changes, complete, identity } from '../values.ts'
 
 /**
  * The value with its changes; what they do not name stays (RFC 7644 §3.5.2.1, §3.5.2.3).
@@ -24,7 +24,7 @@ export function mergeChanges(
     const { name } = subAttribute
     if (!Object.hasOwn(changes, name) || (op === 'add' && changes[name] === undefined)) continue
     const earlier = member(before, name)
-    const value = op === 'add' && subAttribute.multiValued ? union(earlier, changes[name]) : changes[name]
+    const value = op === 'add' && subAttribute.multiValued ? union(earlier, changes[name], subAttribute) : changes[name]
     if (subAttribute.mutability === 'immutable' && earlier !== undefined && !isDeepStrictEqual(earlier, value)) {
       throw mutability(`${formatPath({ ...path, subAttribute })} is immutable and already has a value`)
     }
@@ -40,14 +40,15 @@ export function mergeChanges(
 /** $ref and read-only sub-attributes, such as displayName of a manager, describe the value that was there before. */
 function withoutStale(before: JsonObject | undefined, after: Changes, changes: Changes, attribute: Attribute): Changes {
   const earlier = member(before, 'value')
-  if (earlier === undefined || earlier === after['value']) return after
+  if (earlier === undefined || isDeepStrictEqual(earlier, after['value'])) return after
   const stale = attribute.subAttributes?.filter(
     (sub) => (sub.name === '$ref' || sub.mutability === 'readOnly') && !Object.hasOwn(changes, sub.name)
   )
   return { ...after, ...Object.fromEntries((stale ?? []).map(({ name }) => [name, undefined])) }
 }
 
-const union = (earlier: unknown, added: unknown): unknown =>
-  Array.isArray(earlier) && Array.isArray(added)
-    ? [...earlier, ...added.filter((value) => !earlier.includes(value))]
-    : added
+/** Both lists; of two values that are the same one the later spelling counts. */
+function union(earlier: unknown, added: unknown, attribute: Attribute): unknown {
+  if (!Array.isArray(earlier) || !Array.isArray(added)) return added
+  return [...new Map([...earlier, ...added].map((value) => [identity(value, attribute), value])).values()]
+}

@@ -1,12 +1,12 @@
 // Changes to the values of one attribute: all of them, or those that the filter of a path chooses.
 import { noTarget } from '../../errors.ts'
-import type { Filter, Scalar } from '../filter/ast.ts'
+import type { Filter } from '../filter/ast.ts'
 import { matches } from '../filter/matches.ts'
 import { isObject, type JsonObject, member } from '../json.ts'
 import { formatPath } from '../path.ts'
 import type { Leniency } from '../profiles.ts'
 import type { Attribute } from '../schemas/types.ts'
-import { complete, demote, identity } from '../values.ts'
+import { complete, demote, identity, readChanges } from '../values.ts'
 import { mergeChanges } from './complex.ts'
 import type { AssignOperation, TargetPath } from './parse.ts'
 
@@ -77,13 +77,14 @@ function createValue(list: List, operation: AssignOperation, leniency: Leniency)
   const at = formatPath(path)
   if (value === undefined && (!filter || leniency.permits('filteredReplaceCreates'))) return list
   const isRoom = attribute.multiValued || list.length === 0
-  const base = filter ? described(filter) : {}
+  const base = filter ? readChanges(described(filter), attribute, at, leniency) : {}
   const made = complete(
     attribute,
     subAttribute ? { ...base, [subAttribute.name]: value } : { ...base, ...toObject(value) },
     at
   )
-  const fits = !filter || matches(filter, base) || (made !== undefined && matches(filter, made))
+  const fits =
+    !filter || (Object.keys(base).length > 0 && matches(filter, base)) || (made !== undefined && matches(filter, made))
   if (!isRoom || !fits || !made || (filter && !leniency.allow('filteredReplaceCreates', at))) {
     throw noTarget(`${at}: no value matches the filter`)
   }
@@ -94,15 +95,14 @@ function createValue(list: List, operation: AssignOperation, leniency: Leniency)
 const toObject = (value: unknown): JsonObject => (isObject(value) ? value : {})
 
 /** What a value must hold for the filter to choose it, as far as equality terms say so. */
-function described(filter: Filter): Record<string, Scalar | Scalar[]> {
+function described(filter: Filter): JsonObject {
   switch (filter.op) {
     case 'and':
       return { ...described(filter.left), ...described(filter.right) }
     case 'or':
       return described(filter.left)
     case 'eq': {
-      const { name, multiValued, mutability } = filter.path.attribute
-      if (mutability === 'readOnly') return {}
+      const { name, multiValued } = filter.path.attribute
       return { [name]: multiValued ? [filter.value] : filter.value }
     }
     default:

@@ -3,6 +3,7 @@
 import { AppError, invalidPath, invalidSyntax, invalidValue, mutability, noTarget, tooMany } from '../../errors.ts'
 import { isObject, isUnassigned, type JsonObject } from '../json.ts'
 import { modernize } from '../legacy.ts'
+import { isMissing } from '../normalize.ts'
 import { parsePatchPath } from '../patch-path.ts'
 import { type AttributePath, type ExtensionPath, formatPath, type PatchPath } from '../path.ts'
 import type { Leniency } from '../profiles.ts'
@@ -10,7 +11,7 @@ import { findCoreAttribute, findSchema } from '../schemas/resource-type.ts'
 import type { ResourceType, SchemaLookup } from '../schemas/types.ts'
 import { readUrns } from '../schemas-attribute.ts'
 import { shorten } from '../text.ts'
-import { ignoreStray, readAttribute, readChanges, readList, readOne } from '../values.ts'
+import { ignoreStray, openJsonText, readAttribute, readChanges, readList, readOne } from '../values.ts'
 
 export const PATCH_OP_URN = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
 export const MAX_OPERATIONS = 1_000
@@ -185,7 +186,7 @@ class OperationReader {
     // An empty form field must not take a password away; null does
     if (value === '' && isPassword(path)) throw invalidValue('password must not be empty')
     const read = this.readValue(op, path, value)
-    if (read === undefined && op === 'replace' && path.attribute.required && !path.subAttribute) {
+    if (path.attribute.required && !path.subAttribute && !path.filter && op === 'replace' && isMissing(read)) {
       throw invalidValue(`${formatPath(path)} is required`)
     }
     this.operations.push({ op, path, value: read })
@@ -212,7 +213,7 @@ class OperationReader {
   private readValue(op: 'add' | 'replace', path: TargetPath, value: unknown): unknown {
     const at = formatPath(path)
     const { attribute, subAttribute, filter } = path
-    if (subAttribute) return readAttribute(value, subAttribute, at, this.leniency)
+    if (subAttribute) return readAttribute(openText(path, value, at, this.leniency), subAttribute, at, this.leniency)
     if (filter) return readOne(value, attribute, at, this.leniency)
     if (!attribute.multiValued) {
       if (attribute.type !== 'complex') return readOne(value, attribute, at, this.leniency)
@@ -224,6 +225,11 @@ class OperationReader {
     const list = readList(value, attribute, at, this.leniency, op === 'add')
     return list.length > 0 ? list : undefined
   }
+}
+
+/** Entra's app roles as JSON text, also where the path names the `value` (E24). */
+function openText({ attribute, subAttribute }: TargetPath, value: unknown, at: string, leniency: Leniency): unknown {
+  return subAttribute?.name === 'value' ? openJsonText({ value }, attribute, at, leniency)['value'] : value
 }
 
 function tryParsePath(text: string, resourceType: ResourceType, leniency: Leniency): PatchPath | undefined {
