@@ -1,0 +1,195 @@
+// What surrounds every signed-in page: who and where you are, where you can go.
+import {
+  ActionIcon,
+  AppShell,
+  Avatar,
+  Box,
+  Burger,
+  Button,
+  Group,
+  Loader,
+  Menu,
+  NavLink,
+  ScrollArea,
+  Stack,
+  Text,
+  Tooltip,
+  UnstyledButton,
+  useComputedColorScheme,
+  useMantineColorScheme
+} from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import {
+  IconBuilding,
+  IconHistory,
+  IconLogout,
+  IconMail,
+  IconMoon,
+  IconPlugConnected,
+  IconSettings,
+  IconSun,
+  IconUser,
+  IconUsers,
+  IconUsersGroup
+} from '@tabler/icons-react'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { type ComponentType, Suspense, useEffect } from 'react'
+import { type Outputs, queryClient, trpc } from './api.ts'
+import { Failure } from './parts/failures.tsx'
+
+export type Me = Outputs['auth']['me']
+
+/** Who is signed in; inside the shell it is always there. */
+export function useMe(): Me {
+  const { data } = useQuery(trpc.auth.me.queryOptions())
+  if (!data) throw new Error('useMe is for pages inside the shell')
+  return data
+}
+
+export const isAdministrator = (me: Me) => me.role === 'administrator'
+
+const PAGES: { to: string; label: string; icon: ComponentType<{ size?: number }>; isFor?: (me: Me) => boolean }[] = [
+  { to: '/users', label: 'People', icon: IconUsers },
+  { to: '/invitations', label: 'Invitations', icon: IconMail },
+  { to: '/groups', label: 'Groups', icon: IconUsersGroup },
+  { to: '/provisioning', label: 'Provisioning', icon: IconPlugConnected, isFor: isAdministrator },
+  { to: '/audit', label: 'Audit log', icon: IconHistory, isFor: isAdministrator },
+  { to: '/settings', label: 'Settings', icon: IconSettings, isFor: isAdministrator }
+]
+
+export function Shell() {
+  const me = useQuery(trpc.auth.me.queryOptions())
+  const [isOpen, { toggle, close }] = useDisclosure()
+  const pathname = useRouterState({ select: (state) => state.location.pathname })
+  // a link that was followed closes the drawer of a phone, and begins the page at its top
+  useEffect(close, [pathname])
+
+  if (me.error) {
+    return (
+      <Box p="xl" maw={640} mx="auto">
+        <Failure error={me.error} retry={() => me.refetch()} />
+      </Box>
+    )
+  }
+  if (!me.data) return <PageLoading />
+  return (
+    <AppShell header={{ height: 56 }} navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !isOpen } }} padding={0}>
+      <a className="skip-link" href="#content">
+        Skip to the content
+      </a>
+      <AppShell.Header px="md">
+        <Group h="100%" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap" miw={0}>
+            <Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" aria-expanded={isOpen} />
+            <TenantMark me={me.data} />
+          </Group>
+          <Group gap="xs" wrap="nowrap">
+            <SchemeSwitch />
+            <AccountMenu me={me.data} />
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="sm" aria-label="Main">
+        <AppShell.Section grow component={ScrollArea}>
+          {PAGES.filter(({ isFor }) => isFor?.(me.data) ?? true).map(({ to, label, icon: Icon }) => (
+            <NavLink
+              key={to}
+              component={Link}
+              to={to}
+              label={label}
+              leftSection={<Icon size={18} />}
+              active={pathname === to || pathname.startsWith(`${to}/`)}
+              aria-current={pathname === to ? 'page' : undefined}
+              mb={2}
+              style={{ borderRadius: 'var(--mantine-radius-md)' }}
+            />
+          ))}
+        </AppShell.Section>
+      </AppShell.Navbar>
+      <AppShell.Main id="content" tabIndex={-1}>
+        <Suspense fallback={<PageLoading />}>
+          <Outlet />
+        </Suspense>
+      </AppShell.Main>
+    </AppShell>
+  )
+}
+
+function TenantMark({ me }: { me: Me }) {
+  const { tenant } = me
+  return (
+    <UnstyledButton component={Link} to="/users" miw={0} aria-label={`${tenant.name}: people`}>
+      <Group gap="xs" wrap="nowrap" miw={0}>
+        {tenant.logoUrl ? (
+          <img src={tenant.logoUrl} alt="" height={26} style={{ maxWidth: 120, objectFit: 'contain' }} />
+        ) : (
+          <IconBuilding size={20} aria-hidden />
+        )}
+        <Text fw={650} truncate>
+          {tenant.name}
+        </Text>
+      </Group>
+    </UnstyledButton>
+  )
+}
+
+export function SchemeSwitch() {
+  const { setColorScheme } = useMantineColorScheme()
+  const current = useComputedColorScheme('light')
+  const other = current === 'dark' ? 'light' : 'dark'
+  return (
+    <Tooltip label={`Switch to ${other}`}>
+      <ActionIcon variant="subtle" color="gray" size="lg" aria-label={`Switch to ${other}`} onClick={() => setColorScheme(other)}>
+        {current === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
+      </ActionIcon>
+    </Tooltip>
+  )
+}
+
+function AccountMenu({ me }: { me: Me }) {
+  const navigate = useNavigate()
+  const signOut = useMutation(
+    trpc.auth.signOut.mutationOptions({
+      onSuccess: async () => {
+        await navigate({ to: '/sign-in' })
+        queryClient.clear()
+      }
+    })
+  )
+  const name = me.user?.displayName ?? 'Operator'
+  return (
+    <Menu position="bottom-end" width={220} withinPortal>
+      <Menu.Target>
+        <Button variant="subtle" color="gray" px="xs" aria-label={`Account of ${name}`}>
+          <Avatar name={name} size={28} color="initials" alt="" />
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Stack gap={0} px="sm" py="xs">
+          <Text size="sm" fw={600} truncate>
+            {name}
+          </Text>
+          <Text size="xs" c="dimmed" truncate>
+            {me.user?.email} · {me.role}
+          </Text>
+        </Stack>
+        <Menu.Divider />
+        <Menu.Item component={Link} to="/account" leftSection={<IconUser size={16} />}>
+          My account
+        </Menu.Item>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => signOut.mutate({})} disabled={signOut.isPending}>
+          Sign out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  )
+}
+
+export function PageLoading() {
+  return (
+    <Group justify="center" mih="50vh" aria-busy="true">
+      <Loader aria-label="Loading" />
+    </Group>
+  )
+}
