@@ -68,6 +68,8 @@ export interface UsersTable {
   given_name: string | null
   family_name: string | null
   family_name_key: string | null
+  /** Made by the database: display name, else full name, else address or user name, in lower case. */
+  shown_name_key: ColumnType<string, never, never>
   time_zone: string | null
   locale: string | null
   must_reset_password: Generated<boolean>
@@ -232,6 +234,13 @@ export interface GroupRevisionsTable {
   at: Date
 }
 
+export interface ResourceCountsTable {
+  tenant_id: number
+  resource_type: 'User' | 'Group'
+  slot: Generated<number>
+  total: number
+}
+
 export interface ScimConnectionsTable {
   tenant_id: number
   id: string
@@ -313,6 +322,7 @@ export interface Database {
   group_children: GroupChildrenTable
   group_ancestors: GroupAncestorsTable
   group_revisions: GroupRevisionsTable
+  resource_counts: ResourceCountsTable
   scim_connections: ScimConnectionsTable
   scim_tokens: ScimTokensTable
   scim_schemas: ScimSchemasTable

@@ -4,7 +4,7 @@ import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { Database, UserPatch, UserRow } from './schema.ts'
 
 /** What people are shown of a user: every column but the document, and the name of the connection it came by. */
-export type UserView = Omit<UserRow, 'doc' | 'ordinal'> & { source_name: string | null }
+export type UserView = Omit<UserRow, 'doc' | 'ordinal' | 'shown_name_key'> & { source_name: string | null }
 
 const VIEW_COLUMNS = [
   'users.tenant_id',
@@ -33,16 +33,15 @@ const VIEW_COLUMNS = [
   'users.last_sign_in_at'
 ] as const
 
+// a subquery, not a join: it runs for the rows of the page alone
+const SOURCE_NAME = sql<string | null>`
+  (select name from scim_connections c where c.tenant_id = users.tenant_id and c.id = users.connection_id)`
+
 /** The select that user views start from; the caller adds further conditions. */
 export const selectUserViews = (db: Db, tenantId: number) =>
   db
     .selectFrom('users')
-    .leftJoin('scim_connections', (join) =>
-      join
-        .onRef('scim_connections.tenant_id', '=', 'users.tenant_id')
-        .onRef('scim_connections.id', '=', 'users.connection_id')
-    )
-    .select([...VIEW_COLUMNS, 'scim_connections.name as source_name'])
+    .select([...VIEW_COLUMNS, SOURCE_NAME.as('source_name')])
     .where('users.tenant_id', '=', tenantId)
 
 /** One statement of its own, in any state (also removed). */

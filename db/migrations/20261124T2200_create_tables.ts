@@ -26,6 +26,7 @@ const TENANT_TABLES = [
   'group_children',
   'group_ancestors',
   'group_revisions',
+  'resource_counts',
   'scim_connections',
   'scim_tokens',
   'scim_schemas',
@@ -82,6 +83,13 @@ const USERS = `
     given_name text,
     family_name text,
     family_name_key text collate "C",
+    -- what people see and sort by; in step with shownName of server/provisioning/user-document.ts
+    shown_name_key text collate "C" not null generated always as (coalesce(
+      display_name_key,
+      nullif(btrim(coalesce(lower(given_name) collate "C", '') || ' ' || coalesce(family_name_key, '')), ''),
+      email_key,
+      user_name_key
+    )) stored,
     time_zone text,
     locale text,
     must_reset_password boolean not null default false,
@@ -98,6 +106,7 @@ const USERS = `
   create index users_email_key_idx on users (tenant_id, email_key);
   create index users_display_name_key_idx on users (tenant_id, display_name_key);
   create index users_family_name_key_idx on users (tenant_id, family_name_key);
+  create index users_shown_name_key_idx on users (tenant_id, shown_name_key, id);
   create unique index users_ordinal_key on users (tenant_id, ordinal);
   create index users_administrators_idx on users (tenant_id, id)
     where role = 'administrator' and state = 'active' and not locked;
@@ -305,7 +314,16 @@ const GROUPS = `
     constraint group_revisions_group_fkey foreign key (tenant_id, group_id) references groups on delete cascade
   ) with (fillfactor = 50);`
 
+// resource_counts: how many users (not removed) a tenant has, as a sum over slots like those of group_revisions, so
+// that the total of a list costs the same at 1,000 and at 1,000,000 of them.
 const SCIM = `
+  create table resource_counts (
+    tenant_id int not null references tenants,
+    resource_type text not null check (resource_type in ('User', 'Group')),
+    slot smallint not null default (pg_backend_pid() % 64),
+    total int not null,
+    constraint resource_counts_pkey primary key (tenant_id, resource_type, slot)
+  ) with (fillfactor = 50);
   create table scim_connections (
     tenant_id int not null references tenants,
     id uuid not null,
@@ -359,7 +377,15 @@ const AUDIT = `
     after json,
     constraint audit_events_pkey primary key (tenant_id, id)
   );
-  create index audit_events_target_idx on audit_events (tenant_id, target_id, id);`
+  create index audit_events_target_idx on audit_events (tenant_id, target_id, id);
+
+  -- The server's role may not take back what was audited; only a suspended tenant's whole log goes, with the tenant.
+  create function remove_audit_events(of_tenant int) returns void
+    language sql security definer set search_path = pg_catalog, public as $$
+      delete from public.audit_events where tenant_id = of_tenant
+        and exists (select from public.tenants where id = of_tenant and state = 'suspended')
+    $$;
+  revoke execute on function remove_audit_events(int) from public;`
 
 const SHARED = `
   create table rate_limits (
