@@ -4,6 +4,7 @@ import { type Test, test } from 'tap'
 import { type Db, inTenant, readInTenant } from '../../db/connect.ts'
 import { matches } from '../../server/scim/filter/matches.ts'
 import { parseFilter } from '../../server/scim/filter/parse.ts'
+import { hasPrefix } from '../../server/scim/filter/sql-text.ts'
 import { filterToSql } from '../../server/scim/filter/to-sql.ts'
 import type { ResourceType } from '../../server/scim/schemas/types.ts'
 import { foldCase } from '../../server/scim/text.ts'
@@ -12,15 +13,10 @@ import { BASE_URL, fill, groupType, type Resource, userType, uuid } from './filt
 import { filters, groupPaths, userPaths } from './filter-texts.ts'
 
 const TENANT_ID = 1
-const VERSIONS = {
-  User: sql<string>`'W/"' || users.version || '"'`,
-  Group: sql<string>`'W/"' || groups.version || '"'`
-}
-
-function selectIds(db: Db, resourceType: ResourceType, text: string) {
+function selectIds(db: Db, resourceType: ResourceType, text: string, connectionId?: string) {
   const table = resourceType.name === 'User' ? 'users' : 'groups'
   const filter = parseFilter(text, resourceType, { lenient: true })
-  const context = { tenantId: TENANT_ID, baseUrl: BASE_URL, version: VERSIONS[resourceType.name] }
+  const context = { tenantId: TENANT_ID, baseUrl: BASE_URL, connectionId }
   return db
     .selectFrom(table)
     .select(`${table}.id`)
@@ -28,8 +24,8 @@ function selectIds(db: Db, resourceType: ResourceType, text: string) {
     .where(filterToSql(filter, resourceType, context))
 }
 
-async function find(db: Db, resourceType: ResourceType, text: string): Promise<string[]> {
-  const rows = await readInTenant(db, TENANT_ID, selectIds(db, resourceType, text))
+async function find(db: Db, resourceType: ResourceType, text: string, connectionId?: string): Promise<string[]> {
+  const rows = await readInTenant(db, TENANT_ID, selectIds(db, resourceType, text, connectionId))
   return rows.map(({ id }) => id).sort()
 }
 
@@ -95,6 +91,51 @@ test('The SQL of a filter finds what matches() says', async (t) => {
       t.same(await find(db, userType, text), expected(userResources, userType, text), text.slice(0, 80))
     }
   })
+})
+
+test('What another connection provisioned is in no filter on memberships, where that is out of sight', async (t) => {
+  const { db, owner } = await openDatabase(t)
+  const { userResources, groupResources } = await fill(owner, TENANT_ID, 1)
+  // In these samples each user and group has a connection of its own, called like itself
+  const user = userResources.find(({ groups }) => (groups as unknown[]).length > 0)!
+  const group = groupResources.find(({ members }) => JSON.stringify(members).includes(user.id))!
+  const child = groupResources.find(({ id }) => groupResources.some((g) => JSON.stringify(g.members).includes(id)))!
+  const nobody = uuid(9, 0)
+  for (const condition of [`members eq "${user.id}"`, `members[display pr and value eq "${user.id}"]`]) {
+    t.ok((await find(db, groupType, condition, user.id)).includes(group.id), condition)
+    t.same(await find(db, groupType, condition, nobody), [], condition)
+  }
+  t.equal((await find(db, groupType, `members.value eq "${child.id}"`, child.id)).length, 1)
+  t.same(await find(db, groupType, `members.value eq "${child.id}"`, nobody), [])
+  t.same(await find(db, groupType, 'members pr', nobody), [])
+  for (const condition of [`groups eq "${group.id}"`, `groups[type eq "direct" and value eq "${group.id}"]`]) {
+    t.ok((await find(db, userType, condition, group.id)).includes(user.id), condition)
+    t.same(await find(db, userType, condition, nobody), [], condition)
+  }
+  t.same(await find(db, userType, 'groups.display pr', nobody), [])
+})
+
+test('A prefix as a range holds what starts with it', async (t) => {
+  const { owner } = await openDatabase(t)
+  const edges = [
+    'a',
+    'a\ud7ff',
+    'a\ue000',
+    'a\uffff',
+    'a😀',
+    'a\u{10ffff}',
+    'b',
+    '\u{10ffff}',
+    '\u{10ffff}\u{10ffff}',
+    ''
+  ]
+  const pairs = edges.flatMap((text) => edges.map((prefix) => ({ text: `${text}x`, prefix })))
+  const conditions = pairs.map(({ text, prefix }) => hasPrefix(sql`(${text}::text collate "C")`, prefix))
+  const { rows } = await sql<{ holds: boolean[] }>`select array[${sql.join(conditions)}] as holds`.execute(owner)
+  t.same(
+    rows[0]!.holds,
+    pairs.map(({ text, prefix }) => text.startsWith(prefix))
+  )
 })
 
 test('Folding character by character is folding the text', async (t) => {

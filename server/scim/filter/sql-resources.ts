@@ -1,8 +1,8 @@
 // Where the attributes of users and groups live beside their documents: columns, e-mail keys and memberships. What
 // is not named here is read from `doc`.
 import { type RawBuilder, sql } from 'kysely'
+import { groupLastModified, groupVersion } from '../../../db/groups.ts'
 import type { AttributePath } from '../path.ts'
-import { foldCase } from '../text.ts'
 import type { Filter, Scalar } from './ast.ts'
 import {
   booleanColumn,
@@ -17,14 +17,14 @@ import {
   textColumn,
   uuidColumn
 } from './sql-scope.ts'
-import { type Condition, compareKey, compareText, hasPrefix, hasSigma, type TextComparison } from './sql-text.ts'
+import { type Condition, compareKey, compareText, hasPrefix, type TextComparison } from './sql-text.ts'
 
 export interface SqlContext {
   tenantId: number
   /** Of the tenant's SCIM endpoint, without a slash at the end, for `meta.location` and `$ref`. */
   baseUrl: string
-  /** `meta.version` as a text expression on the row, such as `W/"3"`. */
-  version: RawBuilder<string>
+  /** Where set, the memberships of other users and groups than this SCIM connection's are out of sight. */
+  connectionId?: string | undefined
 }
 
 interface Layout {
@@ -50,7 +50,7 @@ export const userScope = (context: SqlContext): Scope =>
       displayName: nullableColumn(sql`users.display_name_key`, compareKey),
       'name.familyName': nullableColumn(sql`users.family_name_key`, compareKey)
     },
-    meta: metaColumns('User', sql`users`, sql`users.updated_at`, context),
+    meta: metaColumns('User', sql`users`, sql`users.updated_at`, sql`users.version`, context),
     relations: { groups: groupsOfUser(context) },
     valueIndexes: {
       emails: (op, literal) => hasEmail(op, String(literal), context),
@@ -70,14 +70,7 @@ export const groupScope = (context: SqlContext): Scope =>
         present: sql`groups.display_name_key <> ''`
       }
     },
-    // A change of members writes a revision and not the group's row
-    meta: metaColumns(
-      'Group',
-      sql`groups`,
-      sql`greatest(groups.updated_at, (select max(r.at) from group_revisions r
-        where r.tenant_id = ${context.tenantId} and r.group_id = groups.id))`,
-      context
-    ),
+    meta: metaColumns('Group', sql`groups`, groupLastModified, groupVersion, context),
     relations: { members: membersOfGroup(context) },
     valueIndexes: { members: (op, literal) => (op === 'eq' ? hasMember(literal, context) : undefined) }
   })
@@ -157,51 +150,63 @@ function metaColumns(
   resourceType: 'User' | 'Group',
   row: RawBuilder<unknown>,
   lastModified: RawBuilder<Date>,
-  { baseUrl, version }: SqlContext
+  version: RawBuilder<unknown>,
+  { baseUrl }: SqlContext
 ): Readonly<Record<string, Column>> {
   return {
     resourceType: textColumn(sql`${resourceType}::text`, true),
     created: instantColumn(sql`${row}.created_at`),
     lastModified: instantColumn(lastModified),
     location: textColumn(sql`${`${baseUrl}/${resourceType}s/`}::text || ${row}.id`, true),
-    version: textColumn(version, true)
+    // As etag.ts writes it
+    version: textColumn(sql`'W/"' || ${version} || '"'`, true)
   }
 }
 
-/** The e-mail keys leave out "", and hold toLowerCase(), which compares like foldCase() only without a sigma. */
+/** The e-mail keys leave out "". */
 function hasEmail(op: TextComparison, literal: string, { tenantId }: SqlContext): Condition | undefined {
-  if ((op !== 'eq' && op !== 'sw') || literal === '' || hasSigma(literal)) return undefined
+  if ((op !== 'eq' && op !== 'sw') || literal === '') return undefined
   // An array, so that the primary key can serve this also beside an `or`
   return sql`users.id = any(array(select e.user_id from user_emails e
-    where e.tenant_id = ${tenantId} and ${compareKey(sql`e.value_key`, op, foldCase(literal))}))`
+    where e.tenant_id = ${tenantId} and ${compareKey(sql`e.value_key`, op, literal)}))`
 }
 
-function isInGroup(literal: Scalar, { tenantId }: SqlContext): Condition {
+/** @param table an alias of users or groups */
+const inSight = (table: 'u' | 'g', { connectionId }: SqlContext): Condition =>
+  connectionId === undefined ? TRUE : sql`${sql.table(table)}.connection_id = ${connectionId}::uuid`
+
+function isInGroup(literal: Scalar, context: SqlContext): Condition {
+  const { tenantId } = context
   const groupId = readUuid(literal, false)
   if (groupId === undefined) return FALSE
-  return sql`users.id in (select m.user_id from group_ancestors a
+  return sql`users.id in (select m.user_id from groups g
+    join group_ancestors a on a.tenant_id = g.tenant_id and a.ancestor_id = g.id
     join group_members m on m.tenant_id = a.tenant_id and m.group_id = a.group_id
-    where a.tenant_id = ${tenantId} and m.tenant_id = ${tenantId} and a.ancestor_id = ${groupId}::uuid)`
+    where g.tenant_id = ${tenantId} and g.id = ${groupId}::uuid and ${inSight('g', context)})`
 }
 
-function hasMember(literal: Scalar, { tenantId }: SqlContext): Condition {
+function hasMember(literal: Scalar, context: SqlContext): Condition {
+  const { tenantId } = context
   const memberId = readUuid(literal, false)
   if (memberId === undefined) return FALSE
   return sql`groups.id in (
-    select m.group_id from group_members m where m.tenant_id = ${tenantId} and m.user_id = ${memberId}::uuid
+    select m.group_id from users u join group_members m on m.tenant_id = u.tenant_id and m.user_id = u.id
+    where u.tenant_id = ${tenantId} and u.id = ${memberId}::uuid and ${inSight('u', context)}
     union all
-    select c.group_id from group_children c where c.tenant_id = ${tenantId} and c.child_id = ${memberId}::uuid)`
+    select c.group_id from groups g join group_children c on c.tenant_id = g.tenant_id and c.child_id = g.id
+    where g.tenant_id = ${tenantId} and g.id = ${memberId}::uuid and ${inSight('g', context)})`
 }
 
 /** `groups` of a user: each group once, direct where the user is a member of it itself. */
-function groupsOfUser({ tenantId, baseUrl }: SqlContext): Layout['relations'][string] {
+function groupsOfUser(context: SqlContext): Layout['relations'][string] {
+  const { tenantId, baseUrl } = context
   return {
     rows: sql`select a.ancestor_id as id, g.display_name as display,
         case when bool_or(a.ancestor_id = a.group_id) then 'direct' else 'indirect' end as type
       from group_members m
       join group_ancestors a on a.tenant_id = m.tenant_id and a.group_id = m.group_id
       join groups g on g.tenant_id = a.tenant_id and g.id = a.ancestor_id
-      where m.tenant_id = ${tenantId} and m.user_id = users.id
+      where m.tenant_id = ${tenantId} and m.user_id = users.id and ${inSight('g', context)}
       group by a.ancestor_id, g.display_name`,
     value: columnScope({
       value: uuidColumn(sql`r.id`, false),
@@ -213,16 +218,17 @@ function groupsOfUser({ tenantId, baseUrl }: SqlContext): Layout['relations'][st
 }
 
 /** `members` of a group; `display` is the name that people see (provisioning/user-document.ts, shownName). */
-function membersOfGroup({ tenantId, baseUrl }: SqlContext): Layout['relations'][string] {
+function membersOfGroup(context: SqlContext): Layout['relations'][string] {
+  const { tenantId, baseUrl } = context
   return {
     rows: sql`select u.id, 'User' as type, coalesce(u.display_name,
         nullif(concat_ws(' ', u.given_name, u.family_name), ''), u.email, u.user_name) as display
       from group_members m join users u on u.tenant_id = m.tenant_id and u.id = m.user_id
-      where m.tenant_id = ${tenantId} and m.group_id = groups.id
+      where m.tenant_id = ${tenantId} and m.group_id = groups.id and ${inSight('u', context)}
       union all
       select g.id, 'Group', g.display_name
       from group_children c join groups g on g.tenant_id = c.tenant_id and g.id = c.child_id
-      where c.tenant_id = ${tenantId} and c.group_id = groups.id`,
+      where c.tenant_id = ${tenantId} and c.group_id = groups.id and ${inSight('g', context)}`,
     value: columnScope({
       value: uuidColumn(sql`r.id`, false),
       display: textColumn(sql`r.display`, false),

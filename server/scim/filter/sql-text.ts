@@ -37,11 +37,9 @@ export function compareFolded(text: RawBuilder<string>, op: TextComparison, lite
  */
 export function compareKey(column: RawBuilder<string>, op: TextComparison, literal: string): Condition {
   const folded = foldCase(literal)
-  if (hasSigma(folded)) return compareText(sql`replace(${column}, 'ς', 'σ')`, op, folded)
+  if (folded.includes('σ')) return compareText(sql`replace(${column}, 'ς', 'σ')`, op, folded)
   return op === 'sw' ? hasPrefix(column, folded) : compareText(column, op, folded)
 }
-
-export const hasSigma = (text: string): boolean => foldCase(text).includes('σ')
 
 /**
  * A prefix as a range: `starts_with` and LIKE are not leakproof, so under row-level security they use no index.
@@ -86,8 +84,8 @@ function foldFor(text: RawBuilder<string>, folded: string): RawBuilder<string> {
   return sql`translate(${expandDottedI(text)}, ${from}, ${to})`
 }
 
-/** Folds every character, as order needs it. In collation "C", lower() touches ASCII alone. */
-function foldWhole(text: RawBuilder<string>): RawBuilder<string> {
+/** foldCase() of a text expression, every character of it, as order needs it. In collation "C", lower() touches ASCII alone. */
+export function foldWhole(text: RawBuilder<string>): RawBuilder<string> {
   const { from, to } = foldings()
   return sql`(select case when octet_length(t) = length(t) then lower(t collate "C")
     else translate(${expandDottedI(sql`t`)}, ${from}, ${to}) end from (select ${text} as t offset 0) as s)`
