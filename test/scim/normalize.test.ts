@@ -86,6 +86,16 @@ test('A resource comes out in canonical form, in every profile', (t) => {
       ada({ emails: [{ value: 'no address', type: 'Büro' }] })
     ],
     [
+      'what several values with the same value and type say, as one',
+      ada({
+        emails: [
+          { value: 'a@x', type: 'work', display: 'A' },
+          { value: 'a@x', type: 'work', primary: true }
+        ]
+      }),
+      ada({ emails: [{ value: 'a@x', display: 'A', type: 'work', primary: true }] })
+    ],
+    [
       'one value for each pair of value and type',
       ada({
         emails: [
@@ -120,7 +130,7 @@ test('A resource comes out in canonical form, in every profile', (t) => {
   ]
   for (const [title, body, resource] of cases) {
     for (const profile of ['auto', 'strict'] as const) {
-      t.strictSame(normalize(body, profile).resource, resource, `${title} (${profile})`)
+      t.strictSame(normalize(body, profile), { resource, password: undefined, applied: [] }, `${title} (${profile})`)
     }
   }
   t.strictSame(
@@ -353,6 +363,7 @@ test('What no profile forgives is refused with the attribute’s path', (t) => {
       /^invalidValue: x509Certificates\[0\]\.value must be encoded in base64/
     ],
     [ada({ x509Certificates: [{ value: 'TQ=' }] }), /^invalidValue/],
+    [ada({ x509Certificates: [{ value: 'TWFuT' }] }), /^invalidValue/],
     [ada({ userName: 'ada', USERNAME: 'eve' }), /^invalidSyntax: userName is given twice/],
     [ada({ name: { givenName: 'a', GivenName: 'b' } }), /^invalidSyntax: name\.givenName is given twice/],
     [extended({ number: 1.5 }), /^invalidValue: urn:example:badge:User:number must be an integer/],

@@ -481,6 +481,12 @@ const leniently: Case[] = [
     { emails: [{ value: 'n@x', type: 'work' }] }
   ],
   [
+    'a value that is made may be the primary one',
+    { emails },
+    [{ op: 'add', path: 'emails[type eq "other"]', value: { value: 'o@x', primary: true } }],
+    { emails: [{ ...work, primary: false }, home, { value: 'o@x', type: 'other', primary: true }] }
+  ],
+  [
     'unassigning through a filter that chooses nothing does nothing',
     { emails: [home] },
     [

@@ -186,7 +186,9 @@ class OperationReader {
     // An empty form field must not take a password away; null does
     if (value === '' && isPassword(path)) throw invalidValue('password must not be empty')
     const read = this.readValue(op, path, value)
-    if (path.attribute.required && !path.subAttribute && !path.filter && op === 'replace' && isMissing(read)) {
+    const isWhole = !path.subAttribute && !path.filter
+    const isGiven = op === 'replace' || read !== undefined
+    if (path.attribute.required && isWhole && isGiven && isMissing(read)) {
       throw invalidValue(`${formatPath(path)} is required`)
     }
     this.operations.push({ op, path, value: read })
