@@ -1,6 +1,7 @@
 // Which attributes of a resource an answer carries: `attributes` and `excludedAttributes` (RFC 7644 §3.9) together
 // with the `returned` characteristic (RFC 7643 §7).
 import { AppError, invalidPath, invalidValue } from '../errors.ts'
+import { isObject, type JsonObject } from './json.ts'
 import { type AttributePath, type ExtensionPath, resolvePath } from './path.ts'
 import { findSchema } from './schemas/resource-type.ts'
 import type { Attribute, ResourceType, SchemaLookup } from './schemas/types.ts'
@@ -20,8 +21,6 @@ export interface ProjectionParameters {
   attributes?: unknown
   excludedAttributes?: unknown
 }
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 const DEFAULT: Projection = { mode: 'default', selections: new Map() }
 
@@ -154,6 +153,3 @@ function withoutMembers(value: unknown, drops: readonly Attribute[]): unknown {
   const kept = Object.entries(value).filter(([key]) => !names.has(key))
   return kept.length > 0 ? Object.fromEntries(kept) : undefined
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -8,12 +8,11 @@
 // - Strings compare by code points, unless caseExact after foldCase; dateTimes as instants of millisecond precision.
 // - `pr` is false for null, "", [] and {}.
 import { parseDateTime } from '../date-time.ts'
+import { isObject, type JsonObject, member } from '../json.ts'
 import type { AttributePath } from '../path.ts'
 import type { Attribute } from '../schemas/types.ts'
 import { compareCodePoints, foldCase } from '../text.ts'
 import type { Comparison, Filter, Scalar } from './ast.ts'
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * @param resource a whole resource, keys in the schema's letter case, id, meta and groups included; for the inner
@@ -73,13 +72,6 @@ function spread(attribute: Attribute, value: unknown): unknown[] {
   if (!attribute.multiValued) return [value]
   return Array.isArray(value) ? value : []
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-// hasOwn: a registered attribute may be called `constructor`
-const member = (value: unknown, key: string): unknown =>
-  isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
 function isPresent(value: unknown): boolean {
   if (value === undefined || value === null || value === '') return false

@@ -1,5 +1,6 @@
 // Checks a custom extension schema that an administrator registers for a tenant (RFC 7643 §3.3 and §7).
 import { invalidValue } from '../../errors.ts'
+import { isObject, type JsonObject } from '../json.ts'
 import { commonAttributes } from './common.ts'
 import { ENTERPRISE_USER_URN } from './enterprise-user.ts'
 import { GROUP_URN, groupSchema } from './group.ts'
@@ -20,8 +21,6 @@ const MAX_NAME_LENGTH = 100
 const MAX_TEXT_LENGTH = 1000
 const MAX_URN_LENGTH = 255
 const MAX_LIST_LENGTH = 100
-
-type JsonObject = Record<string, unknown>
 
 /**
  * Checks a schema in the form of RFC 7643 §7; characteristics that are left out have the defaults of §2.2, and other
@@ -146,9 +145,6 @@ function refuseCoreName({ name }: Attribute): void {
 }
 
 const label = (owner: string, name: string): string => (owner === '' ? name : `${owner}.${name}`)
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function asObject(value: unknown, what: string): JsonObject {
   if (!isObject(value)) throw invalidValue(`${what} must be an object`)
