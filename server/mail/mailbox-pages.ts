@@ -14,6 +14,7 @@ body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: 
   font: 16px/1.5 system-ui, sans-serif; }
 a { color: var(--link); }
 h1 { margin: 0; font-size: 1.5rem; overflow-wrap: anywhere; }
+nav { margin-bottom: .5rem; }
 h2 { margin: 1.5rem 0 .5rem; font-size: 1rem; }
 p { margin: 0 0 1rem; color: var(--muted); }
 header { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: center; justify-content: space-between;
@@ -37,7 +38,7 @@ time { color: var(--muted); font-size: .875rem; white-space: nowrap; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; margin: 1rem 0 0; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
-iframe { display: block; width: 100%; height: 46rem; max-height: 85vh; border: 0; background: #fff; }
+iframe { display: block; width: 100%; height: 50rem; max-height: 85vh; border: 0; background: #fff; }
 pre { margin: 0; padding: 1rem; white-space: pre-wrap; overflow-wrap: anywhere; font: .875rem/1.6 ui-monospace, monospace; }
 @media (max-width: 30rem) { li a { grid-template-columns: 1fr; } li span { grid-row: auto; } }
 `

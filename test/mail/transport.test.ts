@@ -253,11 +253,15 @@ test('closing waits for the mails that are being sent', async (t) => {
     }
   })
   const transport = openTransport(t, { smtpUrl: server.url })
-  const sending = transport.send(message({ to: 'last@acme.test' }))
+  let isSent = false
+  const sending = transport.send(message({ to: 'last@acme.test' })).then(() => {
+    isSent = true
+  })
   await isReceiving.promise
   const closing = transport.close()
   answer()
   await closing
+  t.equal(isSent, true)
   await sending
   t.equal(server.mails.length, 1)
   t.equal((await failure(transport.send(message()))).permanent, false, 'and nothing is taken any more')
