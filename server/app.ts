@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet'
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
+import { openMailbox } from '../db/mailbox.ts'
 import { type AppRouter, appRouter } from './admin/router.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
@@ -11,6 +12,7 @@ import { MAX_BODY_BYTES } from './config.ts'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
 import { healthRoutes } from './health.ts'
+import { mailbox } from './mail/mailbox.ts'
 import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
 
@@ -47,6 +49,12 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   })
   await app.register(cookie)
   await app.register(healthRoutes, { deps })
+  if (!deps.config.mail.smtpUrl) {
+    await app.register(mailbox, {
+      ...openMailbox(deps.db),
+      isServed: (request) => placeOf(request.host, deps.config.public.baseDomain).kind === 'base'
+    })
+  }
   await app.register(scimRoutes, { prefix: '/scim/v2', deps })
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',

@@ -35,7 +35,7 @@ test('the lifecycle with the development mailbox', { timeout: 120_000 }, async (
       const answer = await fetch(
         `http://127.0.0.1:${service.port}/mailbox/messages.json?to=${encodeURIComponent(address)}`
       )
-      const { messages } = (await answer.json()) as { messages: { subject: string; text: string; html: string }[] }
+      const messages = (await answer.json()) as { subject: string; text: string; html: string }[]
       if (messages.length >= count) return messages[0]!
       await new Promise((done) => setTimeout(done, 50))
     }
