@@ -1,4 +1,5 @@
 // The audit log: written in the transaction of what it tells of, never changed.
+import { type RawBuilder, sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from './connect.ts'
 import { type ColumnTypes, insertRows } from './rows.ts'
@@ -49,6 +50,32 @@ export async function insertAuditEvents(
   }))
   await insertRows(db, 'audit_events', AUDIT_COLUMNS, rows)
 }
+
+/** The facts of an event that only the statement which makes the change knows, as SQL expressions on `source`. */
+export interface AuditFacts {
+  targetName: RawBuilder<string | null>
+  /** json */
+  after: RawBuilder<unknown>
+}
+
+/**
+ * An event as part of the statement that makes the change: one where `source` has a row, none where it has none.
+ * @param source what stands behind `from`, at most one row
+ */
+export const auditInsertFrom = (
+  tenantId: number,
+  actor: AuditActor,
+  now: Date,
+  event: Pick<AuditEvent, 'action' | 'targetType'> & { targetId: string },
+  { targetName, after }: AuditFacts,
+  source: RawBuilder<unknown>
+): RawBuilder<unknown> => sql`
+  insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
+    target_type, target_id, target_name, request_id, ip, after)
+  select ${tenantId}::int, ${uuidv7({ msecs: now.getTime() })}::uuid, ${now}::timestamptz, ${event.action},
+    ${actor.kind}, ${actor.id}::uuid, ${actor.name}, ${event.targetType}, ${event.targetId}::uuid, ${targetName},
+    ${actor.requestId}, ${actor.ip}, ${after}
+  from ${source}`
 
 const AUDIT_COLUMNS: ColumnTypes = {
   tenant_id: 'int',

@@ -1,0 +1,140 @@
+// Groups as members of groups, and the closure of that: `group_ancestors` holds every group with itself and with each
+// group that contains it, directly or not. Changes of it are made one at a time in a tenant.
+import { type RawBuilder, sql } from 'kysely'
+import type { Trx } from './connect.ts'
+import { type Changed, changedBy, type GroupScope } from './group-members.ts'
+import { isWithinScope } from './groups.ts'
+
+/** The first key of the advisory lock; the second is the tenant's id. */
+const NESTING_LOCK = 20_611
+
+/**
+ * Lets one transaction at a time change which groups of a tenant contain which. Taken before any row is locked, so
+ * that two that nest groups into one another see each other's work: the second then finds the cycle.
+ */
+export async function lockNesting(trx: Trx, tenantId: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${NESTING_LOCK}, ${tenantId})`.execute(trx)
+}
+
+/** Those of the ids that are groups. */
+export async function findGroupIds(
+  trx: Trx,
+  tenantId: number,
+  ids: readonly string[],
+  connectionId: string | undefined
+): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select groups.id from groups where groups.tenant_id = ${tenantId} and groups.id = any(${ids}::uuid[])
+      and ${isWithinScope('groups', connectionId)}`.execute(trx)
+  return rows.map(({ id }) => id)
+}
+
+/** Whether groups are among the members. */
+export async function hasChildren(trx: Trx, { tenantId, groupId }: GroupScope): Promise<boolean> {
+  const { rows } = await sql`
+    select from group_children where tenant_id = ${tenantId} and group_id = ${groupId} limit 1`.execute(trx)
+  return rows.length > 0
+}
+
+/** Whether the group contains groups, or is contained by some. */
+export async function hasEdges(trx: Trx, tenantId: number, groupId: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from group_children where tenant_id = ${tenantId} and (group_id = ${groupId} or child_id = ${groupId})
+    limit 1`.execute(trx)
+  return rows.length > 0
+}
+
+/** Those of `childIds` that are the group itself or contain it: as members of it they would make a cycle. */
+export async function findCycles(
+  trx: Trx,
+  { tenantId, groupId }: GroupScope,
+  childIds: readonly string[]
+): Promise<{ id: string; display_name: string }[]> {
+  const { rows } = await sql<{ id: string; display_name: string }>`
+    select groups.id, groups.display_name from group_ancestors a
+    join groups on groups.tenant_id = a.tenant_id and groups.id = a.ancestor_id
+    where a.tenant_id = ${tenantId} and a.group_id = ${groupId} and a.ancestor_id = any(${childIds}::uuid[])`.execute(
+    trx
+  )
+  return rows
+}
+
+/** Makes groups members, under `lockNesting` and after `findCycles`; counting is up to the caller. */
+export async function insertChildren(
+  trx: Trx,
+  { tenantId, groupId }: GroupScope,
+  childIds: readonly string[]
+): Promise<Changed> {
+  const added = changedBy(
+    trx,
+    sql`
+      insert into group_children (tenant_id, group_id, child_id)
+      select ${tenantId}::int, ${groupId}::uuid, id from unnest(${childIds}::uuid[]) as id
+      on conflict do nothing returning child_id as id`
+  )
+  // without cycles no path leads through two of the new members
+  const closed = sql`
+    insert into group_ancestors (tenant_id, group_id, ancestor_id)
+    select distinct ${tenantId}::int, below.group_id, above.ancestor_id
+    from group_ancestors below cross join group_ancestors above
+    where below.tenant_id = ${tenantId} and below.ancestor_id = any(${childIds}::uuid[])
+      and above.tenant_id = ${tenantId} and above.group_id = ${groupId}
+    on conflict do nothing`.execute(trx)
+  const [changed] = await Promise.all([added, closed])
+  return changed
+}
+
+/**
+ * Takes groups out of a group, under `lockNesting`; counting is up to the caller.
+ * @param chosen a condition on rows of `group_children`
+ */
+export async function deleteChildren(
+  trx: Trx,
+  { tenantId, groupId, connectionId }: GroupScope,
+  chosen: RawBuilder<unknown>
+): Promise<Changed> {
+  const isVisible =
+    connectionId === undefined
+      ? sql`true`
+      : sql`exists (select from groups where groups.tenant_id = ${tenantId} and groups.id = group_children.child_id
+          and ${isWithinScope('groups', connectionId)})`
+  const deleted = changedBy(
+    trx,
+    sql`
+      delete from group_children
+      where tenant_id = ${tenantId} and group_id = ${groupId} and ${chosen} and ${isVisible}
+      returning child_id as id`
+  )
+  const [changed] = await Promise.all([deleted, rebuildBelow(trx, tenantId, groupId)])
+  return changed
+}
+
+/**
+ * Takes a group out of the groups that contain it, and those that it contains out of it, before it is removed.
+ * @returns the groups that contained it, whose counters the caller changes
+ */
+export async function isolateGroup(trx: Trx, tenantId: number, groupId: string): Promise<string[]> {
+  const left = sql<{ group_id: string; child_id: string }>`
+    delete from group_children where tenant_id = ${tenantId} and (group_id = ${groupId} or child_id = ${groupId})
+    returning group_id, child_id`.execute(trx)
+  const [{ rows }] = await Promise.all([left, rebuildBelow(trx, tenantId, groupId)])
+  return rows.filter(({ child_id }) => child_id === groupId).map(({ group_id }) => group_id)
+}
+
+/** Forgets the ancestors that a group, and those below it by the closure, no longer have by `group_children`. */
+const rebuildBelow = (trx: Trx, tenantId: number, groupId: string) =>
+  sql`
+    with recursive below as (
+        select group_id from group_ancestors where tenant_id = ${tenantId} and ancestor_id = ${groupId}
+      ),
+      reached (group_id, ancestor_id) as (
+        select group_id, group_id from below
+        union
+        select reached.group_id, c.group_id
+        from reached join group_children c on c.tenant_id = ${tenantId} and c.child_id = reached.ancestor_id
+      )
+    delete from group_ancestors a
+    where a.tenant_id = ${tenantId} and a.group_id in (select group_id from below)
+      and not exists (
+        select from reached where reached.group_id = a.group_id and reached.ancestor_id = a.ancestor_id
+      )`.execute(trx)

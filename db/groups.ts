@@ -1,0 +1,157 @@
+// Groups: what people and rules read of them, their rows under lock, and the counters of their memberships.
+import { type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
+import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { insertRows } from './rows.ts'
+import type { Database, GroupRow } from './schema.ts'
+
+/** What people are shown of a group: every column but the document, its counters, the name of its connection. */
+export type GroupView = Pick<GroupRow, 'id' | 'display_name' | 'external_id' | 'connection_id' | 'created_at'> & {
+  source_name: string | null
+  /** Users and groups that are members themselves. */
+  member_count: number
+  /** When its attributes or its members last changed. */
+  updated_at: Date
+}
+
+const revisions = (aggregate: string): RawBuilder<unknown> =>
+  sql`(select ${sql.raw(aggregate)} from group_revisions r where r.tenant_id = groups.tenant_id and r.group_id = groups.id)`
+
+/** Goes up by one with each change of the attributes or the members; an expression on a row of `groups`. */
+export const groupVersion = sql<number>`(groups.version + coalesce(${revisions('sum(r.changes)')}, 0))::int`
+/** Users and groups that are members themselves; an expression on a row of `groups`. */
+export const groupMemberCount = sql<number>`coalesce(${revisions('sum(r.member_delta)')}, 0)::int`
+/** When its attributes or its members last changed; an expression on a row of `groups`. */
+export const groupLastModified = sql<Date>`greatest(groups.updated_at, ${revisions('max(r.at)')})`
+
+/** The select that group views start from; the caller adds further conditions. */
+export const selectGroupViews = (db: Db, tenantId: number) =>
+  db
+    .selectFrom('groups')
+    .leftJoin('scim_connections', (join) =>
+      join
+        .onRef('scim_connections.tenant_id', '=', 'groups.tenant_id')
+        .onRef('scim_connections.id', '=', 'groups.connection_id')
+    )
+    .select([
+      'groups.id',
+      'groups.display_name',
+      'groups.external_id',
+      'groups.connection_id',
+      'groups.created_at',
+      'scim_connections.name as source_name',
+      groupMemberCount.as('member_count'),
+      groupLastModified.as('updated_at')
+    ])
+    .where('groups.tenant_id', '=', tenantId)
+
+/** One statement of its own. */
+export const findGroupView = (db: Db, tenantId: number, groupId: string): Promise<GroupView | undefined> =>
+  readOneInTenant<GroupView>(db, tenantId, selectGroupViews(db, tenantId).where('groups.id', '=', groupId))
+
+/**
+ * Whose users and groups count: those of one SCIM connection, or all of the tenant's where it is undefined.
+ * @param table the table or alias that has `connection_id`
+ */
+export const isWithinScope = (table: 'users' | 'groups', connectionId: string | undefined): RawBuilder<SqlBool> =>
+  connectionId === undefined ? sql`true` : sql`${sql.table(table)}.connection_id = ${connectionId}::uuid`
+
+/**
+ * - `for update`: nobody changes the members, or the group, before this transaction ends;
+ * - `for no key update`: nobody changes the attributes; members come and go.
+ */
+export type GroupLock = 'for update' | 'for no key update'
+
+/** Locks a group's row until the transaction ends and reads it whole; undefined where there is none. */
+export function lockGroup(
+  trx: Trx,
+  tenantId: number,
+  groupId: string,
+  lock: GroupLock,
+  connectionId?: string
+): Promise<GroupRow | undefined> {
+  const query: SelectQueryBuilder<Database, 'groups', GroupRow> = trx
+    .selectFrom('groups')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', groupId)
+    .where(isWithinScope('groups', connectionId))
+  return (lock === 'for update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
+}
+
+/** The version that clients see; its own statement, so that it sees what committed before a lock was given. */
+export async function getGroupVersion(trx: Trx, tenantId: number, groupId: string): Promise<number> {
+  const { version } = await trx
+    .selectFrom('groups')
+    .select(groupVersion.as('version'))
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', groupId)
+    .executeTakeFirstOrThrow()
+  return version
+}
+
+/** The columns that follow from a group's document. */
+export type GroupColumns = Pick<GroupRow, 'display_name' | 'display_name_key' | 'external_id' | 'doc'>
+
+/** Makes groups without members. The unique keys of name and externalId may refuse them. */
+export async function insertGroups(
+  trx: Trx,
+  tenantId: number,
+  groups: readonly (GroupColumns & { id: string; connection_id: string | null })[],
+  now: Date
+): Promise<void> {
+  const rows = groups.map((group) => ({ ...group, tenant_id: tenantId, created_at: now, updated_at: now }))
+  const closure = groups.map(({ id }) => ({ tenant_id: tenantId, group_id: id, ancestor_id: id }))
+  await Promise.all([
+    insertRows(trx, 'groups', GROUP_COLUMNS, rows),
+    insertRows(trx, 'group_ancestors', { tenant_id: 'int', group_id: 'uuid', ancestor_id: 'uuid' }, closure)
+  ])
+}
+
+const GROUP_COLUMNS = {
+  tenant_id: 'int',
+  id: 'uuid',
+  display_name: 'text',
+  display_name_key: 'text',
+  external_id: 'text',
+  connection_id: 'uuid',
+  doc: 'json',
+  created_at: 'timestamptz',
+  updated_at: 'timestamptz'
+}
+
+/** Changes a locked group's attributes: the version goes up by one. */
+export const updateGroup = (
+  trx: Trx,
+  tenantId: number,
+  groupId: string,
+  columns: GroupColumns & { connection_id: string | null },
+  now: Date
+) =>
+  trx
+    .updateTable('groups')
+    .set({ ...columns, updated_at: now, version: sql<number>`version + 1` })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', groupId)
+    .execute()
+
+/** Takes a group with its memberships away; what it was to other groups is up to db/group-children.ts. */
+export const deleteGroup = (trx: Trx, tenantId: number, groupId: string) =>
+  trx.deleteFrom('groups').where('tenant_id', '=', tenantId).where('id', '=', groupId).execute()
+
+/**
+ * Counts changes of memberships, as part of a statement or as one of its own. Whoever changes a membership counts it
+ * here, once for each group, in the order of the groups' ids, after everything else that may wait for a lock.
+ * @param source a select of (group_id uuid, delta int), each group once
+ */
+export const countMemberChanges = (
+  tenantId: number,
+  now: Date,
+  source: RawBuilder<unknown>
+): RawBuilder<unknown> => sql`
+  insert into group_revisions (tenant_id, group_id, member_delta, at)
+  select ${tenantId}::int, source.group_id, source.delta, ${now}::timestamptz
+  from (${source}) as source order by source.group_id
+  on conflict (tenant_id, group_id, slot) do update set
+    member_delta = group_revisions.member_delta + excluded.member_delta,
+    changes = group_revisions.changes + 1,
+    at = greatest(group_revisions.at, excluded.at)`

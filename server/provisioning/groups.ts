@@ -1,0 +1,293 @@
+// The rules of groups, whoever changes them and by whichever way.
+//
+// Who: administrators and managers, and SCIM tokens. A membership gives no role, so a SCIM token may also put people
+// into groups whose role is above the highest one that it may grant; their accounts stay out of its reach.
+//
+// Locks are taken in one order, by everybody: the tenant's lock for nesting, users by id, groups, memberships, the
+// counters. Adding users and taking one out lock the group `for key share`, so that many do so at once; whatever else
+// happens to its members locks it `for update`.
+import { isDeepStrictEqual } from 'node:util'
+import { sql } from 'kysely'
+import { v7 as uuidv7 } from 'uuid'
+import { insertAuditEvents } from '../../db/audit.ts'
+import { type Db, inTenant, type Trx, violatedConstraint } from '../../db/connect.ts'
+import { hasEdges, isolateGroup, lockNesting } from '../../db/group-children.ts'
+import { addUsers, type Change, type GroupScope, MEMBERS_CHANGED, removeUser } from '../../db/group-members.ts'
+import {
+  countMemberChanges,
+  deleteGroup,
+  getGroupVersion,
+  insertGroups,
+  lockGroup,
+  updateGroup
+} from '../../db/groups.ts'
+import type { GroupRow } from '../../db/schema.ts'
+import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
+import { type Actor, isAbove } from './actor.ts'
+import { type GroupDocument, groupColumns } from './group-document.ts'
+import {
+  addedBy,
+  applyMemberChanges,
+  isId,
+  lockAddedUsers,
+  type MemberChange,
+  type MemberReference,
+  type MembersChanged,
+  NestingNeeded,
+  resolveMembers,
+  sortedIds
+} from './group-members.ts'
+
+/** Where, by whom and when a group is changed. */
+export interface GroupWork {
+  readonly db: Db
+  readonly tenantId: number
+  readonly actor: Actor
+  readonly now: Date
+  /** The SCIM connection whose users and groups alone count; undefined for all of the tenant's. */
+  readonly ownScope?: string
+}
+
+/** Is given the version that clients see, with the group locked; throws `stale` where the client knows another. */
+export type Precondition = (version: number) => void
+
+export interface GroupChange {
+  /** The document as it shall be; the same one where nothing changes. */
+  readonly document?: (before: GroupDocument) => GroupDocument
+  readonly members?: readonly MemberChange[]
+  readonly precondition?: Precondition
+}
+
+/**
+ * Makes a group, with its members.
+ * @returns its id
+ * @throws AppError forbidden; invalidValue for a bad name, `unknownMember`; uniqueness for displayName and externalId
+ */
+export async function createGroup(
+  work: GroupWork,
+  document: GroupDocument,
+  members: readonly MemberReference[] = []
+): Promise<string> {
+  requireGroupRights(work.actor)
+  const id = uuidv7({ msecs: work.now.getTime() })
+  const columns = { ...groupColumns(document), id, connection_id: work.actor.scim?.connectionId ?? null }
+  const change: MemberChange = { kind: 'add', members }
+  return inTransaction(work, async (trx, isNesting) => {
+    const { tenantId, now } = work
+    const [users] = await Promise.all([
+      lockAddedUsers(trx, tenantId, members, work.ownScope),
+      insertGroups(trx, tenantId, [columns], now)
+    ])
+    const scope = scopeOf(work, id)
+    const changed = await changeMembers(trx, scope, [change], users, isNesting)
+    const after = { displayName: document.displayName, ...(document.externalId && { externalId: document.externalId }) }
+    await Promise.all([
+      changed.added.count > 0 && countMemberChanges(tenantId, now, oneGroup(id, changed)).execute(trx),
+      audit(trx, work, 'group.created', columns, { after: { ...after, ...auditedMembers(changed) } })
+    ])
+    return id
+  })
+}
+
+/**
+ * Changes attributes and members of a group together.
+ * @throws AppError not_found; forbidden; whatever the callbacks throw; invalidValue `unknownMember`, `groupCycle`;
+ * uniqueness
+ */
+export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
+  requireGroupRights(work.actor)
+  if (!isId(groupId)) throw notFound('Group')
+  await inTransaction(work, async (trx, isNesting) => {
+    if (!isNesting && (await changeMembersAlone(trx, work, groupId, change))) return
+    await changeLocked(trx, work, groupId, change, isNesting)
+  })
+}
+
+/**
+ * Takes a group away, with its memberships, and out of the groups that contained it.
+ * @throws AppError not_found; forbidden; whatever the precondition throws
+ */
+export async function removeGroup(work: GroupWork, groupId: string, precondition?: Precondition): Promise<void> {
+  requireGroupRights(work.actor)
+  if (!isId(groupId)) throw notFound('Group')
+  await inTransaction(work, async (trx, isNesting) => {
+    const { tenantId, now } = work
+    const group = await lockGroup(trx, tenantId, groupId, 'for update', work.ownScope)
+    if (!group) throw notFound('Group')
+    const [version, isNested] = await Promise.all([
+      precondition && getGroupVersion(trx, tenantId, groupId),
+      hasEdges(trx, tenantId, groupId)
+    ])
+    if (version !== undefined) precondition?.(version)
+    if (isNested && !isNesting) throw new NestingNeeded()
+    const parentIds = isNested ? await isolateGroup(trx, tenantId, groupId) : []
+    const left = sql`select id as group_id, -1 as delta from unnest(${parentIds}::uuid[]) as id`
+    await Promise.all([
+      parentIds.length > 0 && countMemberChanges(tenantId, now, left).execute(trx),
+      deleteGroup(trx, tenantId, groupId),
+      audit(trx, work, 'group.removed', group, { before: { displayName: group.display_name } })
+    ])
+  })
+}
+
+/** @throws AppError forbidden `groupsNotAllowed` */
+function requireGroupRights(actor: Actor): void {
+  if (actor.scim || !isAbove('manager', actor.role)) return
+  throw forbidden('Only administrators and managers may change groups', 'groupsNotAllowed')
+}
+
+const scopeOf = ({ tenantId, ownScope }: GroupWork, groupId: string): GroupScope => ({
+  tenantId,
+  groupId,
+  connectionId: ownScope
+})
+
+/**
+ * The usual changes in one statement: adding users, and taking one out.
+ * @returns false where that is not what is asked for, or cannot be done this way; nothing was changed then
+ */
+async function changeMembersAlone(trx: Trx, work: GroupWork, groupId: string, change: GroupChange): Promise<boolean> {
+  const { members = [], document, precondition } = change
+  const [only, ...others] = members
+  if (!only || others.length > 0 || document || precondition) return false
+  const scope = scopeOf(work, groupId)
+  const by: Change = { actor: work.actor, now: work.now }
+  if (only.kind === 'add') {
+    const ids = sortedIds(only.members.map(({ value }) => value))
+    const isPlain = ids.length > 0 && only.members.every(({ value, type }) => type !== 'Group' && isId(value))
+    return isPlain && addUsers(trx, scope, ids, by)
+  }
+  if (only.kind !== 'remove' || only.values.length !== 1 || !isId(only.values[0]!)) return false
+  const outcome = await removeUser(trx, scope, only.values[0]!, by)
+  if (outcome === 'noGroup') throw notFound('Group')
+  if (outcome === 'isGroup') throw new NestingNeeded()
+  return true
+}
+
+async function changeLocked(
+  trx: Trx,
+  work: GroupWork,
+  groupId: string,
+  { document, members = [], precondition }: GroupChange,
+  isNesting: boolean
+): Promise<void> {
+  const { tenantId, ownScope } = work
+  const lock = members.length > 0 || precondition ? 'for update' : 'for no key update'
+  const [users, group] = await Promise.all([
+    lockAddedUsers(trx, tenantId, members.flatMap(addedBy), ownScope),
+    lockGroup(trx, tenantId, groupId, lock, ownScope)
+  ])
+  if (!group) throw notFound('Group')
+  if (precondition) precondition(await getGroupVersion(trx, tenantId, groupId))
+  if (document) await changeDocument(trx, work, group, document)
+  if (members.length === 0) return
+  const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, isNesting)
+  if (changed.added.count + changed.removed.count === 0) return
+  await Promise.all([
+    countMemberChanges(tenantId, work.now, oneGroup(groupId, changed)).execute(trx),
+    audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) })
+  ])
+}
+
+async function changeMembers(
+  trx: Trx,
+  scope: GroupScope,
+  changes: readonly MemberChange[],
+  lockedUserIds: readonly string[],
+  isNesting: boolean
+): Promise<MembersChanged> {
+  const options = { connectionId: scope.connectionId, isNesting }
+  const resolved = await resolveMembers(trx, scope.tenantId, changes.flatMap(addedBy), lockedUserIds, options)
+  return applyMemberChanges(trx, scope, changes, resolved, isNesting)
+}
+
+async function changeDocument(
+  trx: Trx,
+  work: GroupWork,
+  group: GroupRow,
+  change: (before: GroupDocument) => GroupDocument
+): Promise<void> {
+  const before = JSON.parse(group.doc) as GroupDocument
+  const after = change(before)
+  if (isDeepStrictEqual(before, after)) return
+  const columns = groupColumns(after)
+  // an externalId belongs to a connection: a group that has none becomes the one's that names it
+  const connectionId = group.connection_id ?? (columns.external_id ? (work.actor.scim?.connectionId ?? null) : null)
+  await updateGroup(trx, work.tenantId, group.id, { ...columns, connection_id: connectionId }, work.now)
+  await audit(trx, work, 'group.updated', { ...columns, id: group.id }, differences(before, after))
+}
+
+/** The attributes that differ, as they were and as they are. */
+function differences(before: GroupDocument, after: GroupDocument) {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (name) => !isDeepStrictEqual(before[name], after[name])
+  )
+  const pick = (document: GroupDocument) => Object.fromEntries(names.map((name) => [name, document[name] ?? null]))
+  return { before: pick(before), after: pick(after) }
+}
+
+const oneGroup = (groupId: string, { added, removed }: MembersChanged) =>
+  sql`select ${groupId}::uuid as group_id, ${added.count - removed.count}::int as delta`
+
+/** As db/group-members.ts audits the same in SQL. */
+const auditedMembers = ({ added, removed }: MembersChanged) => ({
+  ...(added.count > 0 && { addedCount: added.count, added: added.ids }),
+  ...(removed.count > 0 && { removedCount: removed.count, removed: removed.ids })
+})
+
+const audit = (
+  trx: Trx,
+  { tenantId, actor, now }: GroupWork,
+  action: string,
+  group: { id: string; display_name: string },
+  facts: { before?: Record<string, unknown>; after?: Record<string, unknown> }
+) =>
+  insertAuditEvents(trx, tenantId, actor, now, [
+    { action, targetType: 'group', targetId: group.id, targetName: group.display_name, ...facts }
+  ])
+
+/**
+ * Runs `attempt` in a transaction; once more under the lock for nesting where it turns out that groups are among the
+ * members, which the lock must come before.
+ */
+async function inTransaction<T>(
+  { db, tenantId }: GroupWork,
+  attempt: (trx: Trx, isNesting: boolean) => Promise<T>
+): Promise<T> {
+  try {
+    return await inTenant(db, tenantId, (trx) => attempt(trx, false))
+  } catch (error) {
+    if (!(error instanceof NestingNeeded)) throw translated(error)
+  }
+  try {
+    return await inTenant(db, tenantId, async (trx) => {
+      await lockNesting(trx, tenantId)
+      return attempt(trx, true)
+    })
+  } catch (error) {
+    throw translated(error)
+  }
+}
+
+/** What the database refused, as the rule that it holds. */
+function translated(error: unknown): unknown {
+  switch (violatedConstraint(error)) {
+    case 'groups_display_name_key':
+      return uniqueness('displayName', error)
+    case 'groups_external_id_key':
+      return uniqueness('externalId', error)
+    case 'group_members_user_fkey':
+    case 'group_children_child_fkey':
+      return new AppError('invalid', 'A member was removed meanwhile', {
+        scimType: 'invalidValue',
+        reason: 'unknownMember',
+        cause: error
+      })
+    case 'group_members_group_fkey':
+    case 'group_children_group_fkey':
+    case 'group_revisions_group_fkey':
+      return notFound('Group')
+    default:
+      return error
+  }
+}
