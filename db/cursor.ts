@@ -9,12 +9,12 @@ const MAX_CURSOR_LENGTH = 2_000
 export const encodeCursor = (list: string, keys: CursorKeys): string =>
   Buffer.from(JSON.stringify([list, ...keys])).toString('base64url')
 
-/** @returns undefined where `cursor` was not made by `encodeCursor(list, keys)` with as many keys */
-export function decodeCursor(list: string, keyCount: number, cursor: string): CursorKeys | undefined {
+/** @returns undefined where `cursor` is none of this list's; whether the keys fit is for the caller to see */
+export function decodeCursor(list: string, cursor: string): CursorKeys | undefined {
   if (cursor.length > MAX_CURSOR_LENGTH) return undefined
   try {
     const decoded: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-    if (!Array.isArray(decoded) || decoded.length !== keyCount + 1 || decoded[0] !== list) return undefined
+    if (!Array.isArray(decoded) || decoded[0] !== list) return undefined
     const keys = decoded.slice(1)
     return keys.every(isKey) ? keys : undefined
   } catch {

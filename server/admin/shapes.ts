@@ -58,6 +58,56 @@ export const toUserOutput = (row: UserView): UserOutput => ({
   mustResetPassword: row.must_reset_password
 })
 
+/** One line of text as people type it: trimmed, no control characters. */
+export const lineInput = (maxLength: number, minLength = 0) =>
+  z
+    .string()
+    .trim()
+    .min(minLength)
+    .max(maxLength)
+    .refine((text) => !/\p{Cc}/u.test(text) && text.isWellFormed(), 'Control characters are not allowed')
+
+/** Whether `Intl` knows the name, such as `Europe/Zurich`; an offset is no place. */
+function isTimeZone(name: string): boolean {
+  try {
+    return !/^[+-]/.test(name) && Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
+}
+
+/** Whether a text is a language tag (BCP 47), such as `de-CH`. */
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1
+  } catch {
+    return false
+  }
+}
+
+/** Facts that people tell of themselves; an empty text takes one away. */
+export const profileInput = {
+  displayName: lineInput(200).optional(),
+  givenName: lineInput(200).optional(),
+  familyName: lineInput(200).optional(),
+  timeZone: z
+    .string()
+    .refine((name) => name === '' || isTimeZone(name), 'Not a time zone such as Europe/Zurich')
+    .optional(),
+  locale: z
+    .string()
+    .max(50)
+    .refine((tag) => tag === '' || isLocale(tag), 'Not a language tag such as en-GB')
+    .optional()
+}
+
+/** PostgreSQL keeps no NUL in a text, so nothing with one is ever found. */
+export const searchInput = z
+  .string()
+  .max(200)
+  .refine((text) => !text.includes('\0'), 'NUL is not allowed')
+  .optional()
+
 export const isoOrNull = (time: Date | null): string | null => time?.toISOString() ?? null
 
 export const MAX_LIMIT = 200
@@ -73,7 +123,7 @@ export const listInput = <F extends z.ZodRawShape, const S extends readonly [str
   sortKeys: S
 ) =>
   z.strictObject({
-    search: z.string().max(200).optional(),
+    search: searchInput,
     filter: z.strictObject(filter).optional(),
     sort: z.strictObject({ by: z.enum(sortKeys), direction: z.enum(['asc', 'desc']).optional() }).optional(),
     cursor: cursorInput,
@@ -91,11 +141,19 @@ export const listOutput = <T extends z.ZodType>(item: T) =>
 
 /**
  * The keys that a page begins after; undefined for the first page.
+ * @param keys what they must be, as a tuple: they come from outside and are compared with columns
  * @throws AppError invalid `invalidCursor` where the cursor is of another list, another order, or made up
  */
-export function readCursor(list: string, keyCount: number, cursor: string | undefined): CursorKeys | undefined {
+export function readCursor<T extends z.ZodType<CursorKeys>>(
+  list: string,
+  keys: T,
+  cursor: string | undefined
+): z.infer<T> | undefined {
   if (cursor === undefined) return undefined
-  const keys = decodeCursor(list, keyCount, cursor)
-  if (!keys) throw invalid('The cursor does not belong to this list and its order', 'invalidCursor')
-  return keys
+  const read = keys.safeParse(decodeCursor(list, cursor))
+  if (!read.success) throw invalid('The cursor does not belong to this list and its order', 'invalidCursor')
+  return read.data
 }
+
+/** Sort keys of text columns. */
+export const textKey = z.string().refine((text) => !text.includes('\0'))

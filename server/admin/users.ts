@@ -1,3 +1,236 @@
-import { router } from './trpc.ts'
+// users.*: who is in the tenant, and what administrators do with them. The rules are in server/provisioning/users.ts.
+import { z } from 'zod'
+import { listAuditEvents } from '../../db/audit-log.ts'
+import { encodeCursor } from '../../db/cursor.ts'
+import { MAIL_STATES, MAIL_TEMPLATES, USER_STATES } from '../../db/schema.ts'
+import { getUserDetails, type UserDetails } from '../../db/user-details.ts'
+import { findUserView, type UserView } from '../../db/users.ts'
+import { countUsers, listUsers, USER_SORT_KEYS, type UserFilter, type UserSortKey } from '../../db/users-list.ts'
+import { notFound } from '../errors.ts'
+import { type Actor, requireAdministrator, roleRank } from '../provisioning/actor.ts'
+import {
+  activateUser,
+  deactivateUser,
+  lockUser,
+  removeUser,
+  setUserRole,
+  unlockUser,
+  updateUserProfile
+} from '../provisioning/users.ts'
+import { auditEventOutput, readAuditCursor, toAuditPage } from './audit-shapes.ts'
+import {
+  cursorInput,
+  DEFAULT_LIMIT,
+  limitInput,
+  listInput,
+  listOutput,
+  profileInput,
+  readCursor,
+  roleShape,
+  textKey,
+  toUserOutput,
+  userIdInput,
+  userOutput
+} from './shapes.ts'
+import { administratorProcedure, type MemberContext, memberProcedure, router } from './trpc.ts'
 
-export const usersRouter = router({})
+const userAnswer = z.object({ user: userOutput })
+
+const time = z.iso.datetime()
+const detailsOutput = z.object({
+  user: userOutput,
+  /** Direct memberships, up to 200, by name; `groupCount` is how many there are. */
+  groups: z.array(z.object({ id: z.string(), displayName: z.string() })),
+  groupCount: z.number().int(),
+  /** For oneself, managers and administrators; null for others. */
+  access: z
+    .object({
+      hasPassword: z.boolean(),
+      hasGoogle: z.boolean(),
+      sessionCount: z.number().int(),
+      apiTokenCount: z.number().int()
+    })
+    .nullable(),
+  /** The newest invitation; for those that `access` is for. */
+  invitation: z
+    .object({
+      id: z.string(),
+      state: z.enum(['pending', 'expired', 'accepted', 'revoked', 'adopted']),
+      role: roleShape,
+      inviterName: z.string(),
+      createdAt: time,
+      /** When the newest link was made. */
+      renewedAt: time,
+      expiresAt: time,
+      endedAt: time.nullable()
+    })
+    .nullable(),
+  /** The newest mail to the person; for those that `access` is for. */
+  mail: z
+    .object({
+      template: z.enum(MAIL_TEMPLATES),
+      state: z.enum(MAIL_STATES),
+      attempts: z.number().int(),
+      queuedAt: time,
+      sentAt: time.nullable(),
+      error: z.string().nullable()
+    })
+    .nullable()
+})
+
+const usersListInput = listInput(
+  {
+    role: roleShape.optional(),
+    state: z.enum(USER_STATES).optional(),
+    locked: z.boolean().optional(),
+    source: z.enum(['invitation', 'scim']).optional(),
+    groupId: z.uuid().optional()
+  },
+  USER_SORT_KEYS
+)
+
+export const usersRouter = router({
+  /** Every member sees everybody; removed people are listed for administrators, who ask for that state. */
+  list: memberProcedure
+    .input(usersListInput)
+    .output(listOutput(userOutput))
+    .query(({ ctx, input }) => listPage(ctx, input)),
+
+  get: memberProcedure
+    .input(userIdInput)
+    .output(detailsOutput)
+    .query(({ ctx, input }) => getDetails(ctx, input.userId)),
+
+  /** What happened to a user and to their invitations, newest first. */
+  history: administratorProcedure
+    .input(z.strictObject({ userId: z.uuid(), cursor: cursorInput, limit: limitInput }))
+    .output(listOutput(auditEventOutput))
+    .query(async ({ ctx, input }) => {
+      const limit = input.limit ?? DEFAULT_LIMIT
+      const after = readAuditCursor(input.cursor)
+      const query = { aboutUserId: input.userId, after, limit: limit + 1 }
+      const [user, events] = await Promise.all([
+        findUserView(ctx.deps.db, ctx.tenant.id, input.userId),
+        listAuditEvents(ctx.deps.db, ctx.tenant.id, query)
+      ])
+      if (!user) throw notFound(`User ${input.userId}`)
+      return toAuditPage(events, limit)
+    }),
+
+  update: memberProcedure
+    .input(z.strictObject({ userId: z.uuid(), ...profileInput }))
+    .output(userAnswer)
+    .mutation(async ({ ctx, input: { userId, ...profile } }) =>
+      answer(await updateUserProfile(ctx.deps, ctx.tenant.id, ctx.actor, userId, profile))
+    ),
+
+  setRole: memberProcedure
+    .input(z.strictObject({ userId: z.uuid(), role: roleShape }))
+    .output(userAnswer)
+    .mutation(async ({ ctx, input }) =>
+      answer(await setUserRole(ctx.deps, ctx.tenant.id, ctx.actor, input.userId, input.role))
+    ),
+
+  deactivate: stepProcedure(deactivateUser),
+  activate: stepProcedure(activateUser),
+  lock: stepProcedure(lockUser),
+  unlock: stepProcedure(unlockUser),
+  remove: stepProcedure(removeUser)
+})
+
+function stepProcedure(step: typeof deactivateUser) {
+  return memberProcedure
+    .input(userIdInput)
+    .output(userAnswer)
+    .mutation(async ({ ctx, input }) => answer(await step(ctx.deps, ctx.tenant.id, ctx.actor, input.userId)))
+}
+
+const answer = (user: UserView) => ({ user: toUserOutput(user) })
+
+const cursorKeys = <T extends z.ZodType<string | null>>(value: T) => z.tuple([value, z.uuid()])
+/** What a cursor of each order holds: the sort value as PostgreSQL writes it, and the id. */
+const CURSOR_KEYS = {
+  displayName: cursorKeys(textKey),
+  email: cursorKeys(textKey.nullable()),
+  role: cursorKeys(z.string().regex(/^\d$/)),
+  state: cursorKeys(z.string().regex(/^\d$/)),
+  createdAt: cursorKeys(z.string().regex(/^\d{1,18}$/)),
+  lastSignInAt: cursorKeys(
+    z
+      .string()
+      .regex(/^\d{1,12}(\.\d{1,6})?$/)
+      .nullable()
+  )
+} satisfies Record<UserSortKey, z.ZodType>
+
+async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof usersListInput>) {
+  const filter: UserFilter = input.filter ?? {}
+  if (filter.state === 'removed') requireAdministrator(actor, 'list removed users')
+  const sort = input.sort?.by ?? 'displayName'
+  const isDescending = input.sort?.direction === 'desc'
+  const list = `users ${sort} ${isDescending ? 'desc' : 'asc'}`
+  const limit = input.limit ?? DEFAULT_LIMIT
+  const query = {
+    search: input.search,
+    filter,
+    sort,
+    isDescending,
+    after: readCursor(list, CURSOR_KEYS[sort], input.cursor),
+    limit
+  }
+  const [rows, total] = await Promise.all([
+    listUsers(deps.db, tenant.id, { ...query, limit: limit + 1 }),
+    input.includeTotal ? countUsers(deps.db, tenant.id, query) : undefined
+  ])
+  const items = rows.slice(0, limit)
+  const last = rows.length > limit ? items.at(-1) : undefined
+  return {
+    items: items.map(toUserOutput),
+    nextCursor: last ? encodeCursor(list, [last.sort_value, last.id]) : null,
+    ...(total !== undefined && { total })
+  }
+}
+
+async function getDetails({ deps, tenant, actor }: MemberContext, userId: string) {
+  const now = deps.now()
+  const [user, details] = await Promise.all([
+    findUserView(deps.db, tenant.id, userId),
+    getUserDetails(deps.db, tenant.id, userId, now)
+  ])
+  if (!user || (user.state === 'removed' && actor.role !== 'administrator')) throw notFound(`User ${userId}`)
+  return {
+    user: toUserOutput(user),
+    groups: details.groups,
+    groupCount: details.group_count,
+    ...(maySeeAccess(actor, userId) ? accessOf(details, now) : { access: null, invitation: null, mail: null })
+  }
+}
+
+const maySeeAccess = (actor: Actor, userId: string) =>
+  actor.id === userId || roleRank(actor.role) >= roleRank('manager')
+
+function accessOf(details: UserDetails, now: Date) {
+  const { invitation, mail } = details
+  return {
+    access: {
+      hasPassword: details.has_password,
+      hasGoogle: details.has_google,
+      sessionCount: details.session_count,
+      apiTokenCount: details.api_token_count
+    },
+    invitation: invitation && {
+      ...invitation,
+      state: isExpired(invitation, now) ? ('expired' as const) : invitation.state,
+      createdAt: iso(invitation.createdAt),
+      renewedAt: iso(invitation.renewedAt),
+      expiresAt: iso(invitation.expiresAt),
+      endedAt: invitation.endedAt && iso(invitation.endedAt)
+    },
+    mail: mail && { ...mail, queuedAt: iso(mail.queuedAt), sentAt: mail.sentAt && iso(mail.sentAt) }
+  }
+}
+
+const isExpired = (invitation: { state: string; expiresAt: string }, now: Date) =>
+  invitation.state === 'pending' && new Date(invitation.expiresAt) <= now
+
+const iso = (text: string) => new Date(text).toISOString()

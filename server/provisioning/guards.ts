@@ -42,11 +42,11 @@ export const isCountedAdministrator = (user: { role: Role; state: string; locked
   user.role === 'administrator' && user.state === 'active' && !user.locked
 
 /**
- * @param what as in `You cannot … yourself`
+ * @param what as in `You cannot deactivate yourself`
  * @throws AppError forbidden `notYourself`
  */
 export function requireNotSelf(actor: Actor, userId: string, what: string): void {
-  if (actor.id === userId) throw forbidden(`You cannot ${what} yourself`, 'notYourself')
+  if (actor.id === userId) throw forbidden(`You cannot ${what}`, 'notYourself')
 }
 
 /**

@@ -1,0 +1,113 @@
+// The list of a tenant's users: searched, narrowed, sorted, paged by key.
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type Db, readInTenant } from './connect.ts'
+import type { CursorKeys } from './cursor.ts'
+import type { Role, UserState } from './schema.ts'
+import { ROLES, USER_STATES } from './schema.ts'
+import { selectUserViews, type UserView } from './users.ts'
+
+export interface UserFilter {
+  readonly role?: Role
+  /** Without it, everybody who is not removed. */
+  readonly state?: UserState
+  readonly locked?: boolean
+  readonly source?: 'invitation' | 'scim'
+  /** Direct members of this group. */
+  readonly groupId?: string
+}
+
+export const USER_SORT_KEYS = ['displayName', 'email', 'role', 'state', 'createdAt', 'lastSignInAt'] as const
+export type UserSortKey = (typeof USER_SORT_KEYS)[number]
+
+export interface UserListQuery {
+  /** Words that must all be found, as parts of the names, the address or the user name, in any letter case. */
+  readonly search?: string
+  readonly filter: UserFilter
+  readonly sort: UserSortKey
+  readonly isDescending: boolean
+  /** `[sort value, id]` of the last row of the page before, as `keys` of it. */
+  readonly after: CursorKeys | undefined
+  readonly limit: number
+}
+
+export interface UserListItem extends UserView {
+  /** The sort value as text, for the cursor. */
+  sort_value: string | null
+}
+
+interface SortOrder {
+  readonly value: RawBuilder<unknown>
+  readonly type: 'text' | 'int' | 'bigint' | 'numeric'
+  /** Those without a value come last, in both directions. */
+  readonly isNullable: boolean
+}
+
+const rank = (column: string, values: readonly string[]) =>
+  sql`array_position(array[${sql.join(values.map((value) => sql.lit(value)))}], ${sql.ref(column)})`
+
+const SORT_ORDERS: Record<UserSortKey, SortOrder> = {
+  displayName: { value: sql.ref('users.shown_name_key'), type: 'text', isNullable: false },
+  email: { value: sql.ref('users.email_key'), type: 'text', isNullable: true },
+  role: { value: rank('users.role', ROLES), type: 'int', isNullable: false },
+  state: { value: rank('users.state', USER_STATES), type: 'int', isNullable: false },
+  // rows are numbered as they are made, and that is in an index
+  createdAt: { value: sql.ref('users.ordinal'), type: 'bigint', isNullable: false },
+  lastSignInAt: { value: sql`extract(epoch from users.last_sign_in_at)`, type: 'numeric', isNullable: true }
+}
+
+/** Up to `limit` users in the asked order, one statement. */
+export function listUsers(db: Db, tenantId: number, query: UserListQuery): Promise<UserListItem[]> {
+  const order = SORT_ORDERS[query.sort]
+  const direction = sql.raw(query.isDescending ? 'desc' : 'asc')
+  const page = selectUserViews(db, tenantId)
+    .select(sql<string | null>`(${order.value})::text`.as('sort_value'))
+    .where(isWanted(tenantId, query))
+    .where(query.after ? isAfter(order, query.isDescending, query.after) : sql<SqlBool>`true`)
+    .orderBy(sql`${order.value} ${direction}${sql.raw(order.isNullable ? ' nulls last' : '')}, users.id ${direction}`)
+    .limit(query.limit)
+  return readInTenant<UserListItem>(db, tenantId, page)
+}
+
+/** How many users the list has in all. */
+export async function countUsers(
+  db: Db,
+  tenantId: number,
+  query: Pick<UserListQuery, 'search' | 'filter'>
+): Promise<number> {
+  const count = sql<{ total: number }>`
+    select count(*)::int as total from users where users.tenant_id = ${tenantId} and ${isWanted(tenantId, query)}`
+  const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
+  return row!.total
+}
+
+function isAfter(order: SortOrder, isDescending: boolean, [value, id]: CursorKeys): RawBuilder<SqlBool> {
+  const than = sql.raw(isDescending ? '<' : '>')
+  const last = sql`${value}::${sql.raw(order.type)}`
+  if (!order.isNullable) return sql`(${order.value}, users.id) ${than} (${last}, ${id}::uuid)`
+  if (value === null) return sql`(${order.value} is null and users.id ${than} ${id}::uuid)`
+  return sql`((${order.value}, users.id) ${than} (${last}, ${id}::uuid) or ${order.value} is null)`
+}
+
+function isWanted(tenantId: number, { search, filter }: Pick<UserListQuery, 'search' | 'filter'>): RawBuilder<SqlBool> {
+  const conditions: RawBuilder<unknown>[] = [
+    filter.state === undefined ? sql`users.state <> 'removed'` : sql`users.state = ${filter.state}`
+  ]
+  if (filter.role !== undefined) conditions.push(sql`users.role = ${filter.role}`)
+  if (filter.locked !== undefined) conditions.push(sql`users.locked = ${filter.locked}`)
+  if (filter.source !== undefined) {
+    conditions.push(filter.source === 'scim' ? sql`users.connection_id is not null` : sql`users.connection_id is null`)
+  }
+  if (filter.groupId !== undefined) {
+    conditions.push(sql`exists (select from group_members m
+      where m.tenant_id = ${tenantId} and m.group_id = ${filter.groupId}::uuid and m.user_id = users.id)`)
+  }
+  for (const word of wordsOf(search ?? '')) conditions.push(sql`strpos(${SEARCHED}, ${word}::text) > 0`)
+  return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
+}
+
+// strpos has no wildcards, so nothing in a word needs escaping
+const SEARCHED = sql`(concat_ws(chr(10), users.shown_name_key, lower(users.given_name), users.family_name_key,
+  users.email_key, users.user_name_key) collate "C")`
+const MAX_WORDS = 8
+
+const wordsOf = (search: string) => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)

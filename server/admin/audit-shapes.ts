@@ -1,0 +1,55 @@
+// What an audit event looks like in an answer, for the log and for a user's history.
+import { z } from 'zod'
+import type { AuditRow } from '../../db/audit-log.ts'
+import { encodeCursor } from '../../db/cursor.ts'
+import { ACTOR_KINDS } from '../../db/schema.ts'
+import { readCursor } from './shapes.ts'
+
+const facts = z.record(z.string(), z.unknown()).nullable()
+
+export const auditEventOutput = z.object({
+  id: z.string(),
+  at: z.iso.datetime(),
+  /** The thing, a dot, what happened: `user.deactivated`. */
+  action: z.string(),
+  actorKind: z.enum(ACTOR_KINDS),
+  actorId: z.string().nullable(),
+  actorName: z.string().nullable(),
+  targetType: z.string(),
+  targetId: z.string().nullable(),
+  targetName: z.string().nullable(),
+  requestId: z.string().nullable(),
+  ip: z.string().nullable(),
+  /** What changed: the changed facts alone. */
+  before: facts,
+  after: facts
+})
+
+const LIST = 'audit'
+
+/** @param rows one more than `limit` where there is a further page */
+export function toAuditPage(rows: readonly AuditRow[], limit: number) {
+  const items = rows.slice(0, limit)
+  const last = rows.length > limit ? items.at(-1) : undefined
+  return { items: items.map(toAuditEvent), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
+}
+
+const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> => ({
+  id: row.id,
+  at: row.at.toISOString(),
+  action: row.action,
+  actorKind: row.actor_kind,
+  actorId: row.actor_id,
+  actorName: row.actor_name,
+  targetType: row.target_type,
+  targetId: row.target_id,
+  targetName: row.target_name,
+  requestId: row.request_id,
+  ip: row.ip,
+  before: row.before === null ? null : JSON.parse(row.before),
+  after: row.after === null ? null : JSON.parse(row.after)
+})
+
+/** @throws AppError invalid `invalidCursor` */
+export const readAuditCursor = (cursor: string | undefined): string | undefined =>
+  readCursor(LIST, z.tuple([z.uuid()]), cursor)?.[0]

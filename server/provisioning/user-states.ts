@@ -1,0 +1,147 @@
+// The steps of a person's life, on a row that the caller has locked `for update`: every edge ends up here.
+import { sql } from 'kysely'
+import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
+import type { Trx } from '../../db/connect.ts'
+import { countResources } from '../../db/resource-counts.ts'
+import type { UserPatch, UserRow } from '../../db/schema.ts'
+import { updateUser } from '../../db/users.ts'
+import { type AppError, conflict } from '../errors.ts'
+import type { Actor } from './actor.ts'
+import { endAccess } from './ending.ts'
+import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
+import { shownName } from './user-document.ts'
+
+/** Who changes people of which tenant, when, in which transaction. */
+export interface UserChange {
+  readonly trx: Trx
+  readonly tenantId: number
+  readonly actor: Actor
+  readonly now: Date
+}
+
+/**
+ * Ends a person's access; memberships, password and address stay. Somebody who was only invited is not any more.
+ * Changes nothing where they are deactivated already.
+ * @param columns what else changes of the row in the same step
+ * @throws AppError forbidden `notYourself`, `lastAdministrator`; conflict `userRemoved`
+ */
+export async function deactivate(change: UserChange, user: UserRow, columns: UserPatch = {}): Promise<void> {
+  if (user.state === 'deactivated') return
+  requireNotRemoved(user)
+  await requireExpendable(change, user, 'deactivate yourself')
+  const { trx, tenantId, now } = change
+  const [ended] = await Promise.all([
+    endAccess(trx, tenantId, [user.id], now, 'deactivated'),
+    updateUser(trx, tenantId, user.id, { ...columns, state: 'deactivated' }, now)
+  ])
+  await audit(change, [
+    ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
+    userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
+  ])
+}
+
+/**
+ * Gives a deactivated person access again, also one who had never accepted an invitation: that person chooses a
+ * password by a reset. Changes nothing where they are active already.
+ * @param columns what else changes of the row in the same step
+ * @throws AppError conflict `notDeactivated`, `userRemoved`
+ */
+export async function activate(change: UserChange, user: UserRow, columns: UserPatch = {}): Promise<void> {
+  if (user.state === 'active') return
+  requireNotRemoved(user)
+  if (user.state === 'invited') {
+    throw conflict(`${shownName(user)} is invited and becomes active by accepting`, 'notDeactivated')
+  }
+  const { trx, tenantId, now } = change
+  const activated_at = user.activated_at ?? now
+  await updateUser(trx, tenantId, user.id, { ...columns, state: 'active', activated_at }, now)
+  await audit(change, [userEvent('user.activated', user, { state: user.state }, { state: 'active' })])
+}
+
+/**
+ * Keeps a person from signing in, whatever their state; nothing else ends. Changes nothing where they are locked.
+ * @throws AppError forbidden `notYourself`, `lastAdministrator`; conflict `userRemoved`
+ */
+export async function lock(change: UserChange, user: UserRow): Promise<void> {
+  if (user.locked) return
+  requireNotRemoved(user)
+  await requireExpendable(change, user, 'lock yourself')
+  const { trx, tenantId, now } = change
+  await Promise.all([
+    endAccess(trx, tenantId, [user.id], now, 'locked'),
+    updateUser(trx, tenantId, user.id, { locked: true }, now)
+  ])
+  await audit(change, [userEvent('user.locked', user, { locked: false }, { locked: true })])
+}
+
+/** @throws AppError conflict `userRemoved` */
+export async function unlock(change: UserChange, user: UserRow): Promise<void> {
+  requireNotRemoved(user)
+  if (!user.locked) return
+  await updateUser(change.trx, change.tenantId, user.id, { locked: false }, change.now)
+  await audit(change, [userEvent('user.unlocked', user, { locked: true }, { locked: false })])
+}
+
+/**
+ * Removes a person in whatever state: they leave the lists, and other tenants may have their address. Their history
+ * stays. A lock ends too: whoever invites them again decides anew. Changes nothing where they are removed already.
+ * @param options.withMemberships takes them out of their groups; without it the caller has seen that they are in none
+ * @throws AppError forbidden `notYourself`, `lastAdministrator`
+ */
+export async function remove(
+  change: UserChange,
+  user: UserRow,
+  options: { withMemberships?: boolean } = {}
+): Promise<void> {
+  if (user.state === 'removed') return
+  await requireExpendable(change, user, 'remove yourself')
+  const { trx, tenantId, now } = change
+  const [ended] = await Promise.all([
+    endAccess(trx, tenantId, [user.id], now, 'removed', options),
+    updateUser(trx, tenantId, user.id, { state: 'removed', locked: false }, now)
+  ])
+  const groupIds = ended.memberships.map(({ groupId }) => groupId)
+  await audit(change, [
+    ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
+    userEvent(
+      'user.removed',
+      user,
+      { state: user.state, role: user.role, email: user.email, ...(groupIds.length > 0 && { groupIds }) },
+      { state: 'removed' }
+    )
+  ])
+  await sql`${countResources(tenantId, 'User', -1)}`.execute(trx)
+}
+
+/** @throws AppError conflict `userRemoved` */
+export function requireNotRemoved(user: UserRow): void {
+  if (user.state === 'removed') throw userRemoved(user)
+}
+
+const userRemoved = (user: UserRow): AppError =>
+  conflict(`${shownName(user)} was removed: an invitation brings them back`, 'userRemoved')
+
+async function requireExpendable(change: UserChange, user: UserRow, what: string): Promise<void> {
+  requireNotSelf(change.actor, user.id, what)
+  if (isCountedAdministrator(user)) await requireOtherAdministrator(change.trx, change.tenantId, [user.id])
+}
+
+/** The audit event of a change to a person; the facts are those that changed. */
+export const userEvent = (
+  action: string,
+  user: UserRow,
+  before: Record<string, unknown>,
+  after: Record<string, unknown>
+): AuditEvent => ({ action, targetType: 'user', targetId: user.id, targetName: shownName(user), before, after })
+
+const invitationRevoked = (id: string, user: UserRow): AuditEvent => ({
+  action: 'invitation.revoked',
+  targetType: 'invitation',
+  targetId: id,
+  targetName: user.email,
+  before: { state: 'pending' },
+  after: { state: 'revoked' }
+})
+
+export const audit = (change: UserChange, events: AuditEvent[]) =>
+  insertAuditEvents(change.trx, change.tenantId, change.actor, change.now, events)

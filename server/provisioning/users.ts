@@ -1,0 +1,176 @@
+// What people may do with users: who asks, the row under lock, the rule, the change. One transaction each.
+import { inTenant } from '../../db/connect.ts'
+import type { Role, UserRow } from '../../db/schema.ts'
+import { getUserViews, lockUser as lockUserRow, type UserView, updateUser } from '../../db/users.ts'
+import type { Deps } from '../deps.ts'
+import { conflict, notFound } from '../errors.ts'
+import { type Actor, requireAdministrator } from './actor.ts'
+import { notifyIfSignedIn } from './ending.ts'
+import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
+import { documentColumns, type Profile, shownName, type UserDocument, withProfile, withRole } from './user-document.ts'
+import {
+  activate,
+  audit,
+  deactivate,
+  lock,
+  remove,
+  requireNotRemoved,
+  type UserChange,
+  unlock,
+  userEvent
+} from './user-states.ts'
+
+export type UserDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+
+/** Changes a user whose row is locked, and answers with what the user is then. Asking again changes nothing. */
+type UserStep = (deps: UserDeps, tenantId: number, actor: Actor, userId: string) => Promise<UserView>
+
+const step =
+  (what: string, work: (change: UserChange, user: UserRow) => Promise<void>): UserStep =>
+  (deps, tenantId, actor, userId) => {
+    requireAdministrator(actor, what)
+    return changeUser(deps, tenantId, actor, userId, 'for update', work)
+  }
+
+/** @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`; conflict `userRemoved` */
+export const deactivateUser = step('deactivate users', deactivate)
+
+/** @throws AppError forbidden `administratorOnly`; conflict `notDeactivated` (invited), `userRemoved` */
+export const activateUser = step('activate users', activate)
+
+/** @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`; conflict `userRemoved` */
+export const lockUser = step('lock users', lock)
+
+/** @throws AppError forbidden `administratorOnly`; conflict `userRemoved` */
+export const unlockUser = step('unlock users', unlock)
+
+/**
+ * @throws AppError forbidden `administratorOnly`, `notYourself`; conflict `notDeactivated`,
+ *   `memberOfGroups` with `groups: [{ id, displayName }]` (up to 50) and `groupCount`
+ */
+export const removeUser = step('remove users', async (change, user) => {
+  if (user.state === 'removed') return
+  requireNotSelf(change.actor, user.id, 'remove yourself')
+  if (user.state === 'invited') {
+    throw conflict(`${shownName(user)} is only invited: revoke the invitation instead`, 'notDeactivated')
+  }
+  if (user.state !== 'deactivated') throw conflict(`Deactivate ${shownName(user)} first`, 'notDeactivated')
+  await requireNoMemberships(change, user)
+  await remove(change, user)
+})
+
+/**
+ * Gives somebody another role, also somebody who is still invited.
+ * @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`; conflict `userRemoved`
+ */
+export function setUserRole(
+  deps: UserDeps,
+  tenantId: number,
+  actor: Actor,
+  userId: string,
+  role: Role
+): Promise<UserView> {
+  requireAdministrator(actor, 'change roles')
+  requireRoleWithin(actor.role, role)
+  return changeUser(deps, tenantId, actor, userId, 'for update', async (change, user) => {
+    requireNotRemoved(user)
+    if (user.role === role) return
+    requireNotSelf(actor, user.id, 'change your own role')
+    if (isCountedAdministrator(user)) await requireOtherAdministrator(change.trx, tenantId, [user.id])
+    await writeRole(change, user, role)
+  })
+}
+
+async function writeRole(change: UserChange, user: UserRow, role: Role): Promise<void> {
+  const { trx, tenantId, now } = change
+  const columns = documentColumns(withRole(JSON.parse(user.doc) as UserDocument, role))
+  await Promise.all([
+    updateUser(trx, tenantId, user.id, { ...columns, role }, now),
+    trx
+      .updateTable('invitations')
+      .set({ role })
+      .where('tenant_id', '=', tenantId)
+      .where('user_id', '=', user.id)
+      .where('state', '=', 'pending')
+      .execute(),
+    audit(change, [userEvent('user.roleChanged', user, { role: user.role }, { role })]),
+    notifyIfSignedIn(trx, tenantId, [user.id])
+  ])
+}
+
+/**
+ * Changes somebody's profile: one's own, or anybody's as an administrator. An empty text takes a fact away.
+ * @throws AppError forbidden `administratorOnly`; conflict `userRemoved`
+ */
+export function updateUserProfile(
+  deps: UserDeps,
+  tenantId: number,
+  actor: Actor,
+  userId: string,
+  profile: Profile
+): Promise<UserView> {
+  if (actor.id !== userId) requireAdministrator(actor, 'change the profile of others')
+  return changeUser(deps, tenantId, actor, userId, 'for no key update', async (change, user) => {
+    requireNotRemoved(user)
+    const columns = documentColumns(withProfile(JSON.parse(user.doc) as UserDocument, profile))
+    const changed = PROFILE_COLUMNS.filter(([column]) => columns[column] !== user[column])
+    if (changed.length === 0) return
+    const facts = (of: Record<ProfileColumn, string | null>) =>
+      Object.fromEntries(changed.map(([column, fact]) => [fact, of[column]]))
+    await Promise.all([
+      updateUser(change.trx, tenantId, userId, columns, change.now),
+      audit(change, [userEvent('user.updated', user, facts(user), facts(columns))])
+    ])
+  })
+}
+
+const PROFILE_COLUMNS = [
+  ['display_name', 'displayName'],
+  ['given_name', 'givenName'],
+  ['family_name', 'familyName'],
+  ['time_zone', 'timeZone'],
+  ['locale', 'locale']
+] as const satisfies [keyof UserRow, keyof Profile][]
+type ProfileColumn = (typeof PROFILE_COLUMNS)[number][0]
+
+async function changeUser(
+  deps: UserDeps,
+  tenantId: number,
+  actor: Actor,
+  userId: string,
+  strength: 'for update' | 'for no key update',
+  work: (change: UserChange, user: UserRow) => Promise<void>
+): Promise<UserView> {
+  const now = deps.now()
+  const after = await inTenant(deps.db, tenantId, async (trx) => {
+    const user = await lockUserRow(trx, tenantId, userId, strength)
+    if (!user) throw notFound(`User ${userId}`)
+    await work({ trx, tenantId, actor, now }, user)
+    return (await getUserViews(trx, tenantId, [userId]))[0]!
+  })
+  // the other processes hear of it by NOTIFY; this one answers nothing more with what it remembered
+  deps.listener.emit('change', { kind: 'credentials', tenantId })
+  return after
+}
+
+const NAMED_GROUPS = 50
+
+async function requireNoMemberships({ trx, tenantId }: UserChange, user: UserRow): Promise<void> {
+  const groups = await trx
+    .selectFrom('group_members')
+    .innerJoin('groups', (join) =>
+      join.onRef('groups.tenant_id', '=', 'group_members.tenant_id').onRef('groups.id', '=', 'group_members.group_id')
+    )
+    .select(['groups.id', 'groups.display_name as displayName'])
+    .where('group_members.tenant_id', '=', tenantId)
+    .where('group_members.user_id', '=', user.id)
+    .orderBy('groups.display_name_key')
+    .execute()
+  if (groups.length === 0) return
+  const named = groups.slice(0, 5).map(({ displayName }) => displayName)
+  const more = groups.length > named.length ? ` and ${groups.length - named.length} more` : ''
+  throw conflict(`${shownName(user)} is still a member of ${named.join(', ')}${more}`, 'memberOfGroups', {
+    groups: groups.slice(0, NAMED_GROUPS),
+    groupCount: groups.length
+  })
+}
