@@ -1,0 +1,42 @@
+// Asks before something that ends access or cannot be taken back, and shows a refusal where it was asked.
+import { Button, Group, Modal, Stack, Text } from '@mantine/core'
+import type { ReactNode } from 'react'
+import { Failure } from './failures.tsx'
+
+export interface ConfirmProps {
+  opened: boolean
+  onClose: () => void
+  /** A question: `Deactivate Ada Lovelace?` */
+  title: string
+  /** What follows from it. */
+  children: ReactNode
+  /** The verb on the button: `Deactivate`. */
+  action: string
+  isDangerous?: boolean
+  onConfirm: () => void
+  isPending?: boolean
+  /** Of the attempt before: shown in the dialog, which stays open. */
+  error?: unknown
+}
+
+export function Confirm(props: ConfirmProps) {
+  const { opened, onClose, title, children, action, isDangerous = false, onConfirm, isPending, error } = props
+  return (
+    <Modal opened={opened} onClose={onClose} title={title} centered closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Stack gap="md">
+        <Text size="sm" component="div">
+          {children}
+        </Text>
+        {error ? <Failure error={error} /> : null}
+        <Group justify="flex-end" gap="xs">
+          <Button variant="default" onClick={onClose} data-autofocus>
+            Cancel
+          </Button>
+          <Button color={isDangerous ? 'red.8' : undefined} onClick={onConfirm} loading={isPending}>
+            {action}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}

@@ -1,0 +1,69 @@
+// A person as lists and headers show them: initials, name, address.
+import { Link } from '@tanstack/react-router'
+
+export interface Named {
+  displayName?: string | null
+  givenName?: string | null
+  familyName?: string | null
+  email?: string | null
+  userName?: string | null
+}
+
+/** What people know somebody by: display name, else full name, else address, else user name. */
+export const shownName = ({ displayName, givenName, familyName, email, userName }: Named): string =>
+  displayName || [givenName, familyName].filter(Boolean).join(' ') || email || userName || 'Unnamed'
+
+/** At most two letters: of the first and the last word of a name, or the first of an address. */
+export function initialsOf(name: string): string {
+  const words = name
+    .split('@')[0]!
+    .split(/[\s._-]+/)
+    .filter(Boolean)
+  const first = [...(words[0] ?? '?')][0] ?? '?'
+  const last = words.length > 1 ? ([...words.at(-1)!][0] ?? '') : ''
+  return (first + last).toUpperCase()
+}
+
+const COLOURS = 6
+
+/** Decoration: the name stands beside it, so it is kept from screen readers. */
+export function Initials({ name, size = 36 }: { name: string; size?: number }) {
+  let sum = 0
+  for (const char of name) sum = (sum * 31 + char.charCodeAt(0)) >>> 0
+  return (
+    <span
+      className={`initials initials-${sum % COLOURS}`}
+      style={{ width: size, height: size, fontSize: size * 0.38 }}
+      aria-hidden
+    >
+      {initialsOf(name)}
+    </span>
+  )
+}
+
+export interface PersonProps {
+  user: Named & { id?: string }
+  /** Leads to the person's page; the link covers the row that it stands in (class `row`). */
+  isLink?: boolean
+  size?: number
+}
+
+export function Person({ user, isLink = false, size = 36 }: PersonProps) {
+  const name = shownName(user)
+  const address = user.email ?? user.userName
+  return (
+    <span className="person">
+      <Initials name={name} size={size} />
+      <span className="person-text">
+        {isLink && user.id ? (
+          <Link to="/users/$userId" params={{ userId: user.id }} className="person-name row-link" preload={false}>
+            {name}
+          </Link>
+        ) : (
+          <span className="person-name">{name}</span>
+        )}
+        {address && address !== name && <span className="person-address">{address}</span>}
+      </span>
+    </span>
+  )
+}

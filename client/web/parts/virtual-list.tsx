@@ -1,0 +1,180 @@
+// An endless list: only what is in sight is in the page, and the next part is fetched before its end is reached.
+import { Button, Skeleton, Text } from '@mantine/core'
+import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query'
+import { keepPreviousData } from '@tanstack/react-query'
+import { useVirtualizer, useWindowVirtualizer, type Virtualizer } from '@tanstack/react-virtual'
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
+import { Failure } from './failures.tsx'
+
+export interface ListPage<T> {
+  items: T[]
+  nextCursor: string | null
+}
+
+/**
+ * For `infiniteQueryOptions` of a list: pages follow one another by cursor. Long lists are neither compared with what
+ * was there nor fetched again from their beginning when the window gets the focus: both cost as much as they are long.
+ */
+export const listOptions = {
+  getNextPageParam: (page: { nextCursor: string | null }) => page.nextCursor ?? undefined,
+  placeholderData: keepPreviousData,
+  structuralSharing: false,
+  refetchOnWindowFocus: false,
+  refetchOnReconnect: false
+} as const
+
+export interface VirtualListProps<T> {
+  query: UseInfiniteQueryResult<InfiniteData<ListPage<T>>, unknown>
+  itemKey: (item: T) => string
+  /** A row's content; the list puts it into an element of class `row`. */
+  row: (item: T, index: number) => ReactNode
+  /** What the list is of, for screen readers: `People`. */
+  label: string
+  /** A row's height in pixels before it is measured. */
+  estimatedHeight?: number
+  /** Stands there where the list has nothing. */
+  empty: ReactNode
+  /** Class of each row, beside `row`: the columns of a table. */
+  rowClass?: string
+  /** Scrolls on its own within this height (a CSS length), as in a dialog; otherwise with the page. */
+  height?: string
+}
+
+/** How many rows before the end the next part is asked for. */
+const AHEAD = 25
+const OVERSCAN = 8
+
+export function VirtualList<T>(props: VirtualListProps<T>) {
+  const { query, label, empty, rowClass = '', estimatedHeight = 64 } = props
+  const items = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data])
+  if (query.error && !query.data) return <Failure error={query.error} retry={() => query.refetch()} />
+  if (!query.data) return <ListSkeleton label={label} rowClass={rowClass} height={estimatedHeight} />
+  if (items.length === 0) return empty
+  return props.height === undefined ? <InWindow {...props} items={items} /> : <InBox {...props} items={items} />
+}
+
+type WithItems<T> = VirtualListProps<T> & { items: T[] }
+
+function InWindow<T>(props: WithItems<T>) {
+  const list = useRef<HTMLDivElement>(null)
+  const [scrollMargin, setScrollMargin] = useState(0)
+  useEffect(() => {
+    // what stands above the list may grow and shrink
+    const measure = () => setScrollMargin(Math.round((list.current?.getBoundingClientRect().top ?? 0) + window.scrollY))
+    measure()
+    const observer = new ResizeObserver(measure)
+    observer.observe(document.body)
+    return () => observer.disconnect()
+  }, [])
+  const virtualizer = useWindowVirtualizer({
+    count: props.items.length,
+    estimateSize: () => props.estimatedHeight ?? 64,
+    overscan: OVERSCAN,
+    scrollMargin,
+    getItemKey: (index) => props.itemKey(props.items[index]!)
+  })
+  return (
+    <div ref={list}>
+      <Rows {...props} virtualizer={virtualizer} scrollMargin={scrollMargin} />
+    </div>
+  )
+}
+
+function InBox<T>(props: WithItems<T>) {
+  const box = useRef<HTMLDivElement>(null)
+  const virtualizer = useVirtualizer({
+    count: props.items.length,
+    estimateSize: () => props.estimatedHeight ?? 64,
+    overscan: OVERSCAN,
+    getScrollElement: () => box.current,
+    getItemKey: (index) => props.itemKey(props.items[index]!)
+  })
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard (WCAG 2.1.1)
+    <section ref={box} className="scroll-box" style={{ height: props.height }} tabIndex={0} aria-label={props.label}>
+      <Rows {...props} virtualizer={virtualizer} scrollMargin={0} />
+    </section>
+  )
+}
+
+interface RowsProps<T> extends WithItems<T> {
+  virtualizer: Virtualizer<Window, Element> | Virtualizer<HTMLDivElement, Element>
+  scrollMargin: number
+}
+
+function Rows<T>({ query, items, itemKey, row, label, rowClass = '', virtualizer, scrollMargin }: RowsProps<T>) {
+  const shown = virtualizer.getVirtualItems()
+  const last = shown.at(-1)?.index ?? 0
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query
+  useEffect(() => {
+    if (last >= items.length - AHEAD && hasNextPage && !isFetchingNextPage && !isFetchNextPageError)
+      void fetchNextPage()
+  }, [last, items.length, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage])
+  return (
+    <>
+      <ul
+        className="rows"
+        aria-label={label}
+        aria-busy={query.isFetching}
+        style={{ height: virtualizer.getTotalSize() }}
+        data-stale={query.isPlaceholderData || undefined}
+      >
+        {shown.map(({ index, start }) => (
+          <li
+            key={itemKey(items[index]!)}
+            data-index={index}
+            ref={virtualizer.measureElement}
+            className={`row ${rowClass}`}
+            aria-setsize={hasNextPage ? -1 : items.length}
+            aria-posinset={index + 1}
+            style={{ transform: `translateY(${start - scrollMargin}px)` }}
+          >
+            {row(items[index]!, index)}
+          </li>
+        ))}
+      </ul>
+      {isFetchNextPageError && (
+        <div className="rows-foot">
+          <Text size="sm">The rest did not load.</Text>
+          <Button size="xs" variant="default" onClick={() => fetchNextPage()}>
+            Try again
+          </Button>
+        </div>
+      )}
+      {isFetchingNextPage && (
+        <div className="rows-foot" role="status">
+          <Text size="sm" c="dimmed">
+            Loading more…
+          </Text>
+        </div>
+      )}
+    </>
+  )
+}
+
+/** What a list looks like before it is there. */
+export function ListSkeleton({
+  label,
+  rowClass = '',
+  height = 64
+}: {
+  label: string
+  rowClass?: string
+  height?: number
+}) {
+  return (
+    <div role="status" aria-label={`Loading ${label}`}>
+      {Array.from({ length: 8 }, (_, index) => (
+        <div key={index} className={`skeleton-row ${rowClass}`} style={{ minHeight: height }}>
+          <span className="person">
+            <Skeleton circle height={36} width={36} animate={index < 4} />
+            <span className="person-text">
+              <Skeleton height={12} width={140} mb={6} animate={index < 4} />
+              <Skeleton height={10} width={180} animate={index < 4} />
+            </span>
+          </span>
+        </div>
+      ))}
+    </div>
+  )
+}
