@@ -1,0 +1,47 @@
+import { EventEmitter } from 'node:events'
+import { test } from 'tap'
+import type { Listener } from '../../db/listen.ts'
+import { createCache } from '../../server/cache.ts'
+
+const listenerOf = (isConnected: boolean) =>
+  Object.assign(new EventEmitter(), { isConnected, close: async () => {} }) as unknown as Listener
+
+test('a cache', async (t) => {
+  t.test('asks once, also for calls at the same time, and counts', async (t) => {
+    const cache = createCache<{ n: number }>({ max: 10, listener: listenerOf(true) })
+    let loads = 0
+    const load = async () => ({ n: ++loads })
+    await Promise.all([cache.get('a', load), cache.get('a', load)])
+    t.same(await cache.get('a', load), { n: 1 })
+    t.same(cache.stats, { hits: 1, misses: 2 })
+  })
+
+  t.test('does not remember that there is nothing', async (t) => {
+    const cache = createCache<{ n: number }>({ max: 10, listener: listenerOf(true) })
+    t.equal(await cache.get('a', async () => undefined), undefined)
+    t.same(await cache.get('a', async () => ({ n: 1 })), { n: 1 })
+  })
+
+  t.test('forgets on a gap, and does not keep what was being read while it was told to forget', async (t) => {
+    const listener = listenerOf(true)
+    const cache = createCache<{ n: number }>({ max: 10, listener })
+    let answer: (value: { n: number }) => void = () => {}
+    const reading = cache.get('a', () => new Promise((done) => (answer = done)))
+    cache.delete('a')
+    answer({ n: 1 })
+    t.same(await reading, { n: 1 }, 'the caller gets what was read')
+    t.same(await cache.get('a', async () => ({ n: 2 })), { n: 2 }, 'the next one reads again')
+    listener.emit('gap')
+    t.same(await cache.get('a', async () => ({ n: 3 })), { n: 3 })
+    cache.deleteWhere(({ n }) => n === 3)
+    t.same(await cache.get('a', async () => ({ n: 4 })), { n: 4 })
+  })
+
+  t.test('stays within its bound', async (t) => {
+    const cache = createCache<{ n: number }>({ max: 2, listener: listenerOf(true) })
+    let loads = 0
+    const load = async () => ({ n: ++loads })
+    for (const key of ['a', 'b', 'c', 'a']) await cache.get(key, load)
+    t.equal(loads, 4)
+  })
+})

@@ -1,0 +1,74 @@
+import { test } from 'tap'
+import { ConfigError, loadConfig, publicUrl } from '../../server/config.ts'
+
+const SECRET = 'x'.repeat(32)
+
+test('loadConfig', async (t) => {
+  t.test('has the documented defaults', async (t) => {
+    const config = loadConfig({})
+    t.match(config, {
+      http: { host: '127.0.0.1', port: 3000, trustProxy: false },
+      public: { baseDomain: 'localhost', scheme: 'http', port: 3000 },
+      invitationTtlHours: 168,
+      bcryptCost: 12,
+      run: 'all',
+      logLevel: 'info'
+    })
+    t.equal(config.database.url, undefined, 'the embedded database')
+    t.equal(config.google, undefined)
+    t.throws(() => Object.assign(config.http, { port: 1 }), 'and is frozen, all the way down')
+  })
+
+  const bad: [name: string, env: Record<string, string>, problem: RegExp][] = [
+    ['a port that is no number', { PORT: 'http' }, /PORT must be a whole number from 0 to 65535, not "http"/],
+    ['a port out of range', { PORT: '70000' }, /PORT/],
+    ['a base domain with a scheme', { BASE_DOMAIN: 'https://x.test' }, /BASE_DOMAIN must be a host name/],
+    ['a scheme that is neither', { PUBLIC_SCHEME: 'ftp' }, /PUBLIC_SCHEME must be one of http, https/],
+    ['a database URL of another kind', { DATABASE_URL: 'mysql://x', SECRET_KEY: SECRET }, /DATABASE_URL must be a URL/],
+    ['a database without a secret', { DATABASE_URL: 'postgres://h/d' }, /SECRET_KEY is missing/],
+    ['a short secret', { SECRET_KEY: 'short' }, /SECRET_KEY has 5 characters, needs 32/],
+    ['a short secret among several', { SECRET_KEY: `${SECRET},short` }, /SECRET_KEY has 5 characters/],
+    ['a short operator token', { OPERATOR_TOKEN: 'short' }, /OPERATOR_TOKEN has 5 characters/],
+    ['mail without a sender', { SMTP_URL: 'smtp://h' }, /MAIL_FROM is missing/],
+    ['a sender with a header in it', { MAIL_FROM: 'a@b.test\r\nBcc: c@d.test' }, /MAIL_FROM must be an address/],
+    ['half of Google', { GOOGLE_CLIENT_ID: 'id' }, /GOOGLE_CLIENT_SECRET is missing/],
+    ['a lifetime of nothing', { INVITATION_TTL_HOURS: '0' }, /INVITATION_TTL_HOURS/],
+    ['a lifetime that is no number', { INVITATION_TTL_HOURS: 'week' }, /INVITATION_TTL_HOURS must be a number/],
+    ['a role of the process that there is not', { RUN: 'both' }, /RUN must be one of all, server, worker/],
+    ['a switch that is neither on nor off', { TRUST_PROXY: 'maybe' }, /TRUST_PROXY must be true or false/],
+    ['a level that pino lacks', { LOG_LEVEL: 'loud' }, /LOG_LEVEL/]
+  ]
+  for (const [name, env, problem] of bad) {
+    t.test(`refuses ${name}`, async (t) => {
+      t.throws(() => loadConfig(env), { message: problem })
+    })
+  }
+
+  t.test('reports every problem together and repeats no secret', async (t) => {
+    try {
+      loadConfig({ PORT: 'x', RUN: 'x', DATABASE_URL: 'nonsense://user:hunter2@h', SECRET_KEY: SECRET })
+      t.fail('should have thrown')
+    } catch (error) {
+      t.ok(error instanceof ConfigError)
+      const { message } = error as Error
+      for (const setting of ['PORT', 'RUN', 'DATABASE_URL']) t.match(message, setting)
+      t.notMatch(message, 'hunter2')
+    }
+  })
+
+  t.test('takes fractions of hours, several secrets, and an empty value as none', async (t) => {
+    const config = loadConfig({ INVITATION_TTL_HOURS: '0.5', SECRET_KEY: `${SECRET}, ${SECRET}y`, SMTP_URL: '' })
+    t.equal(config.invitationTtlHours, 0.5)
+    t.same(config.secretKeys, [SECRET, `${SECRET}y`])
+    t.equal(config.mail.smtpUrl, undefined)
+  })
+})
+
+test('publicUrl leaves out a port that is the scheme’s own', async (t) => {
+  const url = (env: Record<string, string>, subdomain?: string) =>
+    publicUrl(loadConfig({ BASE_DOMAIN: 'muster.test', ...env }), subdomain)
+  t.equal(url({}, 'acme'), 'http://acme.muster.test:3000')
+  t.equal(url({ PUBLIC_PORT: '80' }, 'acme'), 'http://acme.muster.test')
+  t.equal(url({ PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' }), 'https://muster.test')
+  t.equal(url({ PUBLIC_SCHEME: 'https', PUBLIC_PORT: '80' }), 'https://muster.test:80')
+})

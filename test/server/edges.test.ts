@@ -1,0 +1,79 @@
+// What every edge does with input that never reaches a rule, and with a database that is away.
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { OPERATOR, startApp } from '../support/app.ts'
+
+test('bad input is answered in the form of its path', async (t) => {
+  const { inject, mutate, owner } = await startApp(t)
+  const now = new Date()
+  await owner
+    .insertInto('tenants')
+    .values([
+      { subdomain: 'acme', name: 'Acme', state: 'active', created_at: now, updated_at: now },
+      { subdomain: 'asleep', name: 'Asleep', state: 'suspended', created_at: now, updated_at: now }
+    ])
+    .execute()
+
+  t.test('a body of 10 MB is 413', async (t) => {
+    const payload = JSON.stringify({ invites: 'x'.repeat(10 * 1024 * 1024) })
+    const headers = { 'content-type': 'application/json' }
+    const trpc = await inject('acme', { method: 'POST', url: '/trpc/invitations.create', headers, payload })
+    t.equal(trpc.statusCode, 413)
+    t.match(trpc.json(), { error: { data: { code: 'PAYLOAD_TOO_LARGE', reason: 'tooLarge' } } })
+    const scim = await inject('acme', { method: 'POST', url: '/scim/v2/Users', headers, payload })
+    t.equal(scim.statusCode, 413)
+    t.match(scim.json(), { status: '413', schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'] })
+  })
+
+  t.test('an unknown tenant is 404, a suspended one 403, on every edge', async (t) => {
+    for (const [host, status] of [
+      ['nobody', 404],
+      ['asleep', 403],
+      ['elsewhere.test', 404]
+    ] as const) {
+      t.equal((await inject(host, { url: '/trpc/auth.me' })).statusCode, status, `${host}: tRPC`)
+      const scim = await inject(host, { url: '/scim/v2/Users', headers: { authorization: 'Bearer x' } })
+      t.equal(scim.statusCode, status, `${host}: SCIM`)
+      t.match(scim.headers['content-type'], 'application/scim+json')
+      t.equal(scim.json().status, String(status))
+    }
+  })
+
+  t.test('JSON that is none, a procedure that is none, and the wrong method are refused in words', async (t) => {
+    const post = (url: string, payload: string) =>
+      inject('acme', { method: 'POST', url, payload, headers: { 'content-type': 'application/json' } })
+    t.match((await post('/trpc/auth.signIn', '{')).json(), { error: { data: { httpStatus: 400 } } })
+    t.match((await post('/trpc/nothing.here', '{}')).json(), { error: { data: { reason: 'notFound' } } })
+    t.equal((await inject('acme', { url: '/trpc/auth.signIn' })).statusCode, 405)
+    t.equal((await inject('acme', { url: '/%zz' })).statusCode, 400)
+  })
+
+  t.test('unknown fields and wrong types name their place', async (t) => {
+    const answer = await mutate('', 'tenants.create', { subdomain: 7, name: 'X', colour: 'red' }, OPERATOR)
+    t.equal(answer.status, 400)
+    t.match(answer.error?.message, /subdomain/)
+    t.match(answer.error?.message, /colour/)
+  })
+})
+
+test('a database that went away is 503 until it is back, without a restart', async (t) => {
+  const { inject, query, owner, url } = await startApp(t)
+  t.equal((await inject('', { url: '/readyz' })).statusCode, 200)
+  const name = new URL(url).pathname.slice(1)
+  const setAllowed = (isAllowed: boolean) =>
+    sql.raw(`alter database ${name} allow_connections ${isAllowed}`).execute(owner)
+  // the owner's own connections stay; everybody else is thrown out and kept out
+  const other = (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(owner)).rows[0]!.pid
+  await setAllowed(false)
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = ${name} and pid <> ${other} and application_name <> 'muster queue'`.execute(owner)
+  const away = await query('', 'tenants.list', {}, OPERATOR)
+  t.equal(away.status, 503)
+  t.equal(away.error?.reason, 'unavailable')
+  t.ok(Number(away.response.headers['retry-after']) > 0)
+  t.equal((await inject('', { url: '/readyz' })).statusCode, 503)
+  t.equal((await inject('', { url: '/healthz' })).statusCode, 200)
+  await setAllowed(true)
+  t.equal((await query('', 'tenants.list', {}, OPERATOR)).status, 200)
+  t.equal((await inject('', { url: '/readyz' })).statusCode, 200)
+})
