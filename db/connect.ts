@@ -190,8 +190,12 @@ const unusedDialect = new PostgresDialect({ pool: async () => Promise.reject(new
  * by the statement itself, before the lateral part runs. Safe behind a pooler in transaction mode.
  * @param query a select that also names the tenant in its own conditions
  */
-export async function readInTenant<Row>(db: Db, tenantId: number, query: Compilable<Row>): Promise<Row[]> {
-  const inner = query as unknown as RawBuilder<Row>
+export async function readInTenant<Row>(
+  db: Db,
+  tenantId: number,
+  query: Compilable<Row> | RawBuilder<Row>
+): Promise<Row[]> {
+  const inner = query as RawBuilder<Row>
   const { rows } = await sql<Row>`
     select u.* from (select set_config('app.tenant', ${String(tenantId)}, true) as s offset 0) t
     cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`.execute(db)
@@ -199,7 +203,11 @@ export async function readInTenant<Row>(db: Db, tenantId: number, query: Compila
 }
 
 /** The first row of `readInTenant`. */
-export async function readOneInTenant<Row>(db: Db, tenantId: number, query: Compilable<Row>): Promise<Row | undefined> {
+export async function readOneInTenant<Row>(
+  db: Db,
+  tenantId: number,
+  query: Compilable<Row> | RawBuilder<Row>
+): Promise<Row | undefined> {
   return (await readInTenant(db, tenantId, query))[0]
 }
 

@@ -1,0 +1,21 @@
+// How many users a tenant has, kept as they come and go: counting them would cost more the more there are.
+import { type RawBuilder, sql } from 'kysely'
+
+/**
+ * Part of a statement, or one of its own, in the transaction that makes users or takes them away. It comes last: two
+ * transactions wait for each other here only where they share a database connection's slot, and then briefly.
+ * @param delta users that became more (made, or back from `removed`), or fewer
+ */
+export const countResources = (
+  tenantId: number,
+  resourceType: 'User' | 'Group',
+  delta: number | RawBuilder<number>
+): RawBuilder<unknown> => sql`
+  insert into resource_counts (tenant_id, resource_type, total)
+  values (${tenantId}::int, ${resourceType}, ${delta}::int)
+  on conflict (tenant_id, resource_type, slot) do update set total = resource_counts.total + excluded.total`
+
+/** The tenant's number of users that are not removed, as a scalar expression. */
+export const resourceCount = (tenantId: number, resourceType: 'User' | 'Group'): RawBuilder<number> => sql`
+  (select coalesce(sum(c.total), 0)::int from resource_counts c
+    where c.tenant_id = ${tenantId} and c.resource_type = ${resourceType})`
