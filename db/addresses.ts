@@ -1,0 +1,104 @@
+// Who holds a login address. Whoever changes people and addresses together locks the people first (by id), then takes
+// the addresses (by key): in that order nobody waits in a circle.
+import { sql } from 'kysely'
+import type { Trx } from './connect.ts'
+import { type ColumnTypes, rowSet } from './rows.ts'
+import type { Role, UserState } from './schema.ts'
+
+/** A user of the tenant whom an address belongs or belonged to, with the invitation that is pending. */
+export interface AddressHolder {
+  id: string
+  state: UserState
+  email: string | null
+  email_key: string | null
+  user_name_key: string
+  must_reset_password: boolean
+  activated_at: Date | null
+  updated_at: Date
+  /** Of a removed user: the document to start from, JSON text. */
+  doc: string | null
+  invitation_id: string | null
+  invitation_role: Role | null
+  inviter_id: string | null
+  expires_at: Date | null
+}
+
+/**
+ * The tenant's users with one of the login addresses, removed ones too, and those whose userName is one of them.
+ * @param keys addresses in lower case
+ */
+export async function readAddressHolders(
+  trx: Trx,
+  tenantId: number,
+  keys: readonly string[]
+): Promise<AddressHolder[]> {
+  const { rows } = await sql<AddressHolder>`
+    select u.id, u.state, u.email, u.email_key, u.user_name_key, u.must_reset_password, u.activated_at, u.updated_at,
+      case when u.state = 'removed' then u.doc end as doc,
+      i.id as invitation_id, i.role as invitation_role, i.inviter_id, i.expires_at
+    from users u
+    left join invitations i on i.tenant_id = u.tenant_id and i.user_id = u.id and i.state = 'pending'
+    where u.tenant_id = ${tenantId} and u.id in (
+      select id from users where tenant_id = ${tenantId} and email_key = any(${keys}::text[])
+      union all
+      select id from users
+      where tenant_id = ${tenantId} and user_name_key = any(${keys}::text[]) and state <> 'removed')`.execute(trx)
+  return rows
+}
+
+/**
+ * Locks the users whom an invitation may change: the removed ones, and those whose invitation is renewed.
+ * Read them in a statement of its own afterwards: what another transaction has done meanwhile is seen only there.
+ * @param renewsAll whether invitations that have not expired are renewed too
+ * @returns the ids of those that are locked
+ */
+export async function lockInvitees(
+  trx: Trx,
+  tenantId: number,
+  keys: readonly string[],
+  { now, renewsAll }: { now: Date; renewsAll: boolean }
+): Promise<Set<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select u.id from users u
+    where u.tenant_id = ${tenantId} and u.email_key = any(${keys}::text[]) and (
+      u.state = 'removed'
+      or u.state = 'invited' and (${renewsAll}::boolean or exists (
+        select from invitations i
+        where i.tenant_id = u.tenant_id and i.user_id = u.id and i.state = 'pending' and i.expires_at <= ${now})))
+    order by u.id for update of u`.execute(trx)
+  return new Set(rows.map(({ id }) => id))
+}
+
+export interface AddressClaim {
+  address_key: string
+  user_id: string
+}
+
+/**
+ * Takes addresses for users of the tenant, each where nobody holds it in any tenant. Waits for transactions that are
+ * taking or freeing one of them.
+ * @returns who of this tenant holds each of them now: the user asked for, or somebody faster; addresses that another
+ *   tenant holds are left out, because row-level security hides them
+ */
+export async function claimAddresses(
+  trx: Trx,
+  tenantId: number,
+  claims: readonly AddressClaim[]
+): Promise<Map<string, string>> {
+  if (claims.length === 0) return new Map()
+  const claimed = sql`
+    insert into addresses (address_key, tenant_id, user_id)
+    select address_key, ${tenantId}::int, user_id
+    from ${rowSet('claims', CLAIM_COLUMNS, claims as unknown as Record<string, unknown>[])}
+    order by address_key collate "C"
+    on conflict (address_key) do nothing`.execute(trx)
+  const held = sql<AddressClaim>`
+    select address_key, user_id from addresses
+    where tenant_id = ${tenantId} and address_key = any(${claims.map(({ address_key }) => address_key)}::text[])`.execute(
+    trx
+  )
+  const [, { rows }] = await Promise.all([claimed, held])
+  return new Map(rows.map(({ address_key, user_id }) => [address_key, user_id]))
+}
+
+const CLAIM_COLUMNS: ColumnTypes = { address_key: 'text', user_id: 'uuid' }

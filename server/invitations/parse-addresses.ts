@@ -1,0 +1,89 @@
+// Reads what people paste into a field for addresses: lists from spreadsheets, mail programs and chats.
+//
+// Not a parser of header fields (RFC 5322 §3.4): those know no list separated by lines or blanks, and one unclosed
+// quote swallows everything behind it, whereas here one bad address spoils no other.
+import { addressKey, parseAddress } from '../provisioning/address.ts'
+
+export interface PastedAddress {
+  /** The address, or the text that is none. */
+  text: string
+  /** The address in the form in which two are the same; undefined where `text` is no address. */
+  key: string | undefined
+}
+
+/** Longer texts that are no address are shown cut. */
+const MAX_SHOWN_LENGTH = 320
+const SEPARATORS = new Set([',', ';', '，', '；', '、'])
+const LINE_BREAKS = new Set(['\n', '\r', '\u2028', '\u2029'])
+/** `Bcc: …`: nobody pastes it into a list of addresses, somebody smuggles it. */
+const HEADER = /^\s*(?!mailto:)[\w-]+[ \t]*:/i
+const HEADER_LENGTH = 80
+const CONTROLS = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/
+/** Marks without a width, which web pages and word processors put beside an address. */
+const INVISIBLE = /[\u200b-\u200f\u2060\ufeff]/g
+
+/**
+ * Separators are commas, semicolons, lines and, between addresses, blanks; `Ben <ben@x.test>`, `"Miller, Ben"
+ * <ben@x.test>` and `mailto:` are understood. Takes time in proportion to the length of the text.
+ * @returns at least one entry, in the order of the text; the same address as often as it is there
+ */
+export function parseAddresses(text: string): PastedAddress[] {
+  const found = splitEntries(text.replace(INVISIBLE, '')).flatMap(readEntry)
+  return found.length > 0 ? found : [noAddress(text)]
+}
+
+const noAddress = (text: string): PastedAddress => ({ text: text.trim().slice(0, MAX_SHOWN_LENGTH), key: undefined })
+
+/** Cuts at separators outside of quotes. A line that looks like a header stays with the one before it. */
+function splitEntries(text: string): string[] {
+  const entries: string[] = []
+  let begin = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]!
+    if (character === '"') at = endOfQuote(text, at)
+    else if (SEPARATORS.has(character)) cut(at, at + 1)
+    else if (LINE_BREAKS.has(character)) {
+      const next = endOfLineBreaks(text, at)
+      if (!HEADER.test(text.slice(next, next + HEADER_LENGTH))) cut(at, next)
+      at = next - 1
+    }
+  }
+  cut(text.length, text.length)
+  return entries
+
+  function cut(end: number, next: number): void {
+    const entry = text.slice(begin, end).trim()
+    if (entry !== '') entries.push(entry)
+    begin = next
+  }
+}
+
+function endOfLineBreaks(text: string, at: number): number {
+  let end = at
+  while (end < text.length && LINE_BREAKS.has(text[end]!)) end++
+  return end
+}
+
+/** Where the quote that opens at `at` ends: at the next one on the same line; without one nothing is quoted. */
+function endOfQuote(text: string, at: number): number {
+  for (let end = at + 1; end < text.length && !LINE_BREAKS.has(text[end]!); end++) {
+    if (text[end] === '"') return end
+  }
+  return at
+}
+
+/** One entry: what stands in brackets, whatever is around it, else the words that could be addresses. */
+function readEntry(entry: string): PastedAddress[] {
+  if (CONTROLS.test(entry) || HEADER.test(entry) || /[\r\n\u2028\u2029]/.test(entry)) return [noAddress(entry)]
+  const bracketed = [...entry.matchAll(/<([^<>]*)>/g)].map(([, inner]) => inner!)
+  if (bracketed.length > 0) return bracketed.map((inner) => readAddress(inner.trim() === '' ? entry : inner))
+  const words = entry.split(/\s+/).filter((word) => word.includes('@'))
+  return words.length > 0 ? words.map(readAddress) : [noAddress(entry)]
+}
+
+function readAddress(text: string): PastedAddress {
+  const bare = text.trim().replace(/^mailto:/i, '')
+  const unquoted = /^(["'])(.+)\1$/.exec(bare)?.[2] ?? bare
+  const address = parseAddress(unquoted)
+  return address === undefined ? noAddress(text) : { text: address, key: addressKey(address) }
+}
