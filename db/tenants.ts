@@ -1,6 +1,136 @@
 // Queries on tenants, the one table that has no tenant of its own.
-import type { Db } from './connect.ts'
-import type { TenantRow } from './schema.ts'
+import { sql } from 'kysely'
+import { type Db, readInTenant, type Trx } from './connect.ts'
+import type { TenantRow, TenantState } from './schema.ts'
 
 export const findTenantBySubdomain = (db: Db, subdomain: string): Promise<TenantRow | undefined> =>
   db.selectFrom('tenants').selectAll().where('subdomain', '=', subdomain).executeTakeFirst()
+
+export const findTenantById = (db: Db, id: number): Promise<TenantRow | undefined> =>
+  db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()
+
+/**
+ * Locks a tenant's row until the transaction ends and reads it.
+ * @param strength `for update`: whoever writes anything in the tenant waits; `for no key update`: only who changes it
+ */
+export const lockTenant = (
+  trx: Trx,
+  id: number,
+  strength: 'for update' | 'for no key update'
+): Promise<TenantRow | undefined> => {
+  const query = trx.selectFrom('tenants').selectAll().where('id', '=', id)
+  return (strength === 'for update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
+}
+
+/** A number for a tenant that is about to be made: row-level security wants to know it beforehand. */
+export async function nextTenantId(db: Db): Promise<number> {
+  const { rows } = await sql<{ id: number }>`
+    select nextval(pg_get_serial_sequence('tenants', 'id'))::int as id`.execute(db)
+  return rows[0]!.id
+}
+
+/** @param tenant its id is one of nextTenantId; `tenants_subdomain_key` may refuse it */
+export async function insertTenant(
+  trx: Trx,
+  tenant: Pick<TenantRow, 'id' | 'subdomain' | 'name' | 'settings'>,
+  now: Date
+): Promise<TenantRow> {
+  const { rows } = await sql<TenantRow>`
+    insert into tenants (id, subdomain, name, state, settings, created_at, updated_at) overriding system value
+    values (${tenant.id}, ${tenant.subdomain}, ${tenant.name}, 'active', ${JSON.stringify(tenant.settings)}, ${now}, ${now})
+    returning *`.execute(trx)
+  return rows[0]!
+}
+
+export const updateTenant = (
+  trx: Trx,
+  id: number,
+  patch: Partial<Pick<TenantRow, 'name' | 'state' | 'settings'>>,
+  now: Date
+): Promise<TenantRow> => {
+  const { settings, ...rest } = patch
+  return trx
+    .updateTable('tenants')
+    .set({ ...rest, ...(settings && { settings: JSON.stringify(settings) }), updated_at: now })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+export interface TenantListQuery {
+  /** Part of the name or the subdomain, in any letter case. */
+  readonly search?: string
+  readonly state?: TenantState
+  /** The subdomain of the last tenant of the page before. */
+  readonly after?: string
+  readonly limit: number
+}
+
+/** Up to `limit` tenants by subdomain. */
+export function listTenants(db: Db, query: TenantListQuery): Promise<TenantRow[]> {
+  const search = query.search?.trim().toLowerCase()
+  let select = db.selectFrom('tenants').selectAll().orderBy('subdomain').limit(query.limit)
+  if (query.state) select = select.where('state', '=', query.state)
+  if (query.after !== undefined) select = select.where('subdomain', '>', query.after)
+  if (search) select = select.where(sql<boolean>`strpos(subdomain || chr(10) || lower(name), ${search}::text) > 0`)
+  return select.execute()
+}
+
+/** How many of each the tenant has. */
+export interface TenantCounts {
+  users: number
+  administrators: number
+  groups: number
+  scimConnections: number
+}
+
+/** Users that are not removed, administrators that are active and not locked. */
+export async function countTenant(db: Db, tenantId: number): Promise<TenantCounts> {
+  const [row] = await readInTenant<TenantCounts>(
+    db,
+    tenantId,
+    sql<TenantCounts>`select
+      (select count(*)::int from users where tenant_id = ${tenantId} and state <> 'removed') as users,
+      (select count(*)::int from users where tenant_id = ${tenantId}
+        and role = 'administrator' and state = 'active' and not locked) as administrators,
+      (select count(*)::int from groups where tenant_id = ${tenantId}) as groups,
+      (select count(*)::int from scim_connections where tenant_id = ${tenantId}) as "scimConnections"`
+  )
+  return row!
+}
+
+/** Every table that holds a tenant's rows but the audit log, so that nothing refers to what is deleted before it. */
+export const TENANT_TABLES_LEAVES_FIRST = [
+  'mails',
+  'invitation_links',
+  'invitations',
+  'password_resets',
+  'one_time_codes',
+  'api_tokens',
+  'sessions',
+  'google_identities',
+  'user_credentials',
+  'addresses',
+  'group_members',
+  'group_children',
+  'group_ancestors',
+  'group_revisions',
+  'groups',
+  'user_emails',
+  'users',
+  'resource_counts',
+  'scim_tokens',
+  'scim_connections',
+  'scim_schemas'
+] as const
+
+/** Deletes a suspended tenant, locked `for update`, and all that is in it: one statement a table. */
+export async function deleteTenant(trx: Trx, tenantId: number): Promise<void> {
+  // a large tenant takes its time, and nobody waits for it but the operator
+  await sql`set local statement_timeout = 0`.execute(trx)
+  for (const table of TENANT_TABLES_LEAVES_FIRST) {
+    await sql`delete from ${sql.table(table)} where tenant_id = ${tenantId}`.execute(trx)
+  }
+  await sql`select remove_audit_events(${tenantId})`.execute(trx)
+  await trx.deleteFrom('tenants').where('id', '=', tenantId).execute()
+}

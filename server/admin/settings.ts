@@ -1,3 +1,113 @@
-import { router } from './trpc.ts'
+// settings.*: what a tenant decides for itself. The rules are in server/provisioning/settings.ts.
+import { z } from 'zod'
+import type { TenantRow, TenantSettings } from '../../db/schema.ts'
+import { findTenantById } from '../../db/tenants.ts'
+import { DEFAULT_MIN_LENGTH } from '../auth/password-policy.ts'
+import type { Config } from '../config.ts'
+import { notFound } from '../errors.ts'
+import { parseAddress } from '../provisioning/address.ts'
+import { changeSettings } from '../provisioning/settings.ts'
+import { lineInput } from './shapes.ts'
+import { administratorProcedure, publicProcedure, router } from './trpc.ts'
 
-export const settingsRouter = router({})
+/** As `example.com`, in ASCII; the rules for addresses decide. */
+const domainInput = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .transform((text, context) => {
+    const address = /^[^@\s]+\.[^@\s]+$/.test(text) ? parseAddress(`x@${text}`) : undefined
+    if (address) return address.slice(2)
+    context.addIssue({ code: 'custom', message: `Not a domain such as example.com: ${text.slice(0, 100)}` })
+    return z.NEVER
+  })
+
+const logoUrlInput = z
+  .url({ protocol: /^https$/, message: 'Must be a URL that starts with https://' })
+  .max(2_000)
+  .refine((text) => !URL.canParse(text) || new URL(text).username === '', 'Must not hold a user name')
+
+/** What a tenant may set; null takes a setting back to its default. */
+export const settingsInput = {
+  logoUrl: logoUrlInput.nullable().optional(),
+  senderName: lineInput(100, 1).nullable().optional(),
+  invitationTtlHours: z.number().min(0.0001).max(8_760).nullable().optional(),
+  allowedDomains: z
+    .array(domainInput)
+    .max(100)
+    .transform((domains) => [...new Set(domains)])
+    .nullable()
+    .optional(),
+  googleSignIn: z.boolean().nullable().optional(),
+  passwordMinLength: z.number().int().min(8).max(128).nullable().optional(),
+  scimScope: z.enum(['all', 'own']).nullable().optional(),
+  scimWelcomeMail: z.boolean().nullable().optional()
+} satisfies Record<keyof TenantSettings, z.ZodType>
+
+export const tenantNameInput = lineInput(200, 1)
+
+const settingsOutput = z.object({
+  name: z.string(),
+  subdomain: z.string(),
+  logoUrl: z.string().nullable(),
+  /** Whether the page offers Google: the tenant wants it and the service can. */
+  googleSignIn: z.boolean(),
+  passwordMinLength: z.number().int(),
+  /** The rest is for administrators alone. */
+  administration: z
+    .object({
+      /** The From name of mails; null: the tenant's name. */
+      senderName: z.string().nullable(),
+      invitationTtlHours: z.number(),
+      /** Only addresses of these domains may be invited; none: all. */
+      allowedDomains: z.array(z.string()),
+      /** Whether the tenant wants Google, and whether the service is set up for it. */
+      wantsGoogle: z.boolean(),
+      canGoogle: z.boolean(),
+      scimScope: z.enum(['all', 'own']),
+      scimWelcomeMail: z.boolean()
+    })
+    .nullable()
+})
+
+const settingsAnswer = z.object({ settings: settingsOutput })
+
+export const settingsRouter = router({
+  /** Also for those who are not signed in: what the page needs before. */
+  get: publicProcedure.output(settingsAnswer).query(async ({ ctx }) => {
+    const tenant = await findTenantById(ctx.deps.db, ctx.tenant.id)
+    if (!tenant) throw notFound('Tenant')
+    return { settings: toSettings(tenant, ctx.deps.config, ctx.actor?.role === 'administrator') }
+  }),
+
+  update: administratorProcedure
+    .input(z.strictObject({ name: tenantNameInput.optional(), ...settingsInput }))
+    .output(settingsAnswer)
+    .mutation(async ({ ctx, input: { name, ...settings } }) => {
+      const tenant = await changeSettings(ctx.deps, ctx.tenant.id, ctx.actor, { name, settings })
+      return { settings: toSettings(tenant, ctx.deps.config, true) }
+    })
+})
+
+function toSettings({ name, subdomain, settings }: TenantRow, config: Config, isAdministrator: boolean) {
+  const wantsGoogle = settings.googleSignIn ?? true
+  const canGoogle = Boolean(config.google)
+  return {
+    name,
+    subdomain,
+    logoUrl: settings.logoUrl ?? null,
+    googleSignIn: wantsGoogle && canGoogle,
+    passwordMinLength: settings.passwordMinLength ?? DEFAULT_MIN_LENGTH,
+    administration: isAdministrator
+      ? {
+          senderName: settings.senderName ?? null,
+          invitationTtlHours: settings.invitationTtlHours ?? config.invitationTtlHours,
+          allowedDomains: settings.allowedDomains ?? [],
+          wantsGoogle,
+          canGoogle,
+          scimScope: settings.scimScope ?? ('all' as const),
+          scimWelcomeMail: settings.scimWelcomeMail ?? false
+        }
+      : null
+  }
+}

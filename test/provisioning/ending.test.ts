@@ -1,0 +1,119 @@
+// What ends with a person's access, and what does not.
+import { type EventEmitter, once } from 'node:events'
+import { test } from 'tap'
+import { inTenant } from '../../db/connect.ts'
+import { type Change, listen } from '../../db/listen.ts'
+import { endAccess } from '../../server/provisioning/ending.ts'
+import { openDatabase } from '../support/database.ts'
+import { insertTenant, NOW } from '../support/groups.ts'
+import { aliveOf, EVERYTHING, giveEverything, insertPeople } from '../support/people.ts'
+
+const LOCKED = { ...EVERYTHING, sessions: 0, apiTokens: 0, codes: 0, resets: 0, mails: 1 }
+const DEACTIVATED = { ...LOCKED, invitations: 0, mails: 0 }
+const REMOVED = { ...DEACTIVATED, passwords: 0, google: 0, addresses: 0 }
+
+test('endAccess', async (t) => {
+  const { db, owner, url } = await openDatabase(t)
+  const tenantId = await insertTenant(owner, 'acme')
+  const otherTenantId = await insertTenant(owner, 'globex')
+  const people = async (prefix: string) => {
+    const ids = await insertPeople(owner, tenantId, [
+      { email: `${prefix}1@acme.test` },
+      { email: `${prefix}2@acme.test` },
+      { email: `${prefix}3@acme.test` }
+    ])
+    for (const id of ids) await giveEverything(owner, tenantId, id)
+    return ids as [string, string, string]
+  }
+
+  for (const [what, expected] of [
+    ['locked', LOCKED],
+    ['deactivated', DEACTIVATED],
+    ['removed', REMOVED]
+  ] as const) {
+    t.test(`${what}: ends what belongs to that, for all who are named and for nobody else`, async (t) => {
+      const [first, second, other] = await people(what)
+      const ended = await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first, second], NOW, what))
+      t.same(await aliveOf(owner, tenantId, first), expected)
+      t.same(await aliveOf(owner, tenantId, second), expected)
+      t.same(await aliveOf(owner, tenantId, other), EVERYTHING)
+      t.equal(ended.hadCredentials, true)
+      t.equal(ended.invitationIds.length, what === 'locked' ? 0 : 2)
+    })
+  }
+
+  t.test('keeps the links of an ended invitation, so that they can say what happened', async (t) => {
+    const [first] = await people('links')
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'deactivated'))
+    const invitation = await owner
+      .selectFrom('invitations')
+      .innerJoin('invitation_links', 'invitation_links.invitation_id', 'invitations.id')
+      .select(['state', 'ended_at'])
+      .where('user_id', '=', first)
+      .execute()
+    t.same(invitation, [{ state: 'revoked', ended_at: NOW }])
+  })
+
+  t.test('keeps a reset that was used, which is history', async (t) => {
+    const [first] = await people('used')
+    await owner.updateTable('password_resets').set({ used_at: NOW }).where('user_id', '=', first).execute()
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'removed'))
+    t.equal((await aliveOf(owner, tenantId, first))['resets'], 1)
+  })
+
+  t.test('takes people out of their groups only when asked, and counts it', async (t) => {
+    const [first, second, other] = await people('member')
+    const groupId = '018f0000-0000-7000-8000-000000000001'
+    await owner
+      .insertInto('groups')
+      .values({
+        tenant_id: tenantId,
+        id: groupId,
+        display_name: 'Team',
+        display_name_key: 'team',
+        external_id: null,
+        connection_id: null,
+        doc: '{}',
+        created_at: NOW,
+        updated_at: NOW
+      })
+      .execute()
+    await owner
+      .insertInto('group_members')
+      .values([first, second, other].map((user_id) => ({ tenant_id: tenantId, group_id: groupId, user_id })))
+      .execute()
+    const membersLeft = async () =>
+      (await owner.selectFrom('group_members').select('user_id').where('group_id', '=', groupId).execute()).length
+
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'removed'))
+    t.equal(await membersLeft(), 3)
+    const ended = await inTenant(db, tenantId, (trx) =>
+      endAccess(trx, tenantId, [first, second], NOW, 'removed', { withMemberships: true })
+    )
+    t.equal(await membersLeft(), 1)
+    t.same(new Set(ended.memberships.map(({ userId }) => userId)), new Set([first, second]))
+    const revisions = await owner.selectFrom('group_revisions').select('member_delta').execute()
+    t.same(revisions, [{ member_delta: -2 }], 'one change of the group')
+  })
+
+  t.test('tells the other processes only where a session or an API token was alive', async (t) => {
+    const listener = await listen(url)
+    t.teardown(() => listener.close())
+    const changes: Change[] = []
+    listener.on('change', (change) => changes.push(change))
+    const [bare] = await insertPeople(owner, tenantId, [{ email: 'bare@acme.test' }])
+    const [signedIn] = await people('signed')
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [bare!], NOW, 'deactivated'))
+    const heard = once(listener as EventEmitter, 'change')
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [signedIn], NOW, 'deactivated'))
+    await heard
+    t.same(changes, [{ kind: 'credentials', tenantId }])
+  })
+
+  t.test('does nothing for nobody, and nothing in another tenant', async (t) => {
+    const [first] = await people('far')
+    await inTenant(db, otherTenantId, (trx) => endAccess(trx, otherTenantId, [first], NOW, 'removed'))
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [], NOW, 'removed'))
+    t.same(await aliveOf(owner, tenantId, first), EVERYTHING)
+  })
+})
