@@ -1,10 +1,11 @@
 // Queries on people's Google identities, and the table of what may happen once.
 import { sql } from 'kysely'
 import type { Db, Trx } from './connect.ts'
+import type { UserState } from './schema.ts'
 
 export interface GoogleUser {
   id: string
-  state: string
+  state: UserState
   locked: boolean
   must_reset_password: boolean
   /** Whether this identity was linked to the user before. */

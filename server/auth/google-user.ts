@@ -1,12 +1,14 @@
 // Which user a Google identity signs in as, and whether it may.
+
+import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { findGoogleUser, insertGoogleIdentity } from '../../db/google.ts'
-import { insertAuditEvents } from '../../db/audit.ts'
 import type { Deps } from '../deps.ts'
-import { type AppError, forbidden, unauthenticated } from '../errors.ts'
+import { unauthenticated } from '../errors.ts'
 import { addressKey } from '../provisioning/address.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { OpenIdIdentity } from './id-token.ts'
+import { refusalOf } from './session.ts'
 
 /** Accepts the invitation of a link's token for the same verified address. @returns the user's id @throws AppError */
 export type AcceptWithGoogle = (
@@ -43,7 +45,7 @@ export async function identifyUser(
     if (!user || user.state === 'invited') {
       throw unauthenticated('Nobody here has that Google account’s address', 'unknownGoogleAccount')
     }
-    const refusal = whyNot(user)
+    const refusal = refusalOf(user)
     if (refusal) throw refusal
     if (!user.is_linked) {
       await insertGoogleIdentity(trx, tenant.id, { ...identity, userId: user.id, now })
@@ -54,11 +56,4 @@ export async function identifyUser(
     }
     return user.id
   })
-}
-
-function whyNot(user: { state: string; locked: boolean; must_reset_password: boolean }): AppError | undefined {
-  if (user.state !== 'active') return forbidden('Your access has ended: ask an administrator', 'userDeactivated')
-  if (user.locked) return forbidden('You are locked out: ask an administrator', 'userLocked')
-  if (!user.must_reset_password) return undefined
-  return forbidden('Choose a new password first: the link is in the mail that invited you', 'mustResetPassword')
 }

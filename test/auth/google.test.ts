@@ -1,0 +1,184 @@
+// Sign-in with Google against a real OpenID issuer, over all four hops.
+import { type Test, test } from 'tap'
+import { startApp, type TestApp } from '../support/app.ts'
+import { startIssuer, type TestIssuer } from '../support/issuer.ts'
+import { insertPeople } from '../support/people.ts'
+
+const CALLBACK = 'http://muster.test/auth/google/callback'
+
+/** A browser that keeps the cookies of each of our hosts. */
+class Browser {
+  readonly jars: Map<string, Map<string, string>>
+  readonly app: TestApp
+
+  constructor(app: TestApp) {
+    this.app = app
+    this.jars = new Map()
+  }
+
+  async get(url: string | URL) {
+    const { hostname, pathname, search } = new URL(url)
+    const jar = this.jars.get(hostname) ?? new Map<string, string>()
+    this.jars.set(hostname, jar)
+    const answer = await this.app.inject(hostname, {
+      url: pathname + search,
+      headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') }
+    })
+    for (const { name, value } of answer.cookies) {
+      if (value) jar.set(name, value)
+      else jar.delete(name)
+    }
+    return { status: answer.statusCode, location: String(answer.headers.location ?? ''), answer }
+  }
+
+  /** Goes to the issuer's authorization page, as a click on the button does. @returns the page's URL */
+  async begin(host: string, query = ''): Promise<string> {
+    const first = await this.get(`http://${host}/auth/google${query}`)
+    const second = await this.get(first.location)
+    return second.location
+  }
+
+  cookie(host: string) {
+    return [...(this.jars.get(host) ?? [])].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+}
+
+async function insertTenant(app: TestApp, subdomain: string): Promise<number> {
+  const now = app.clock.now()
+  const tenant = { subdomain, name: subdomain, state: 'active' as const, created_at: now, updated_at: now }
+  return (await app.owner.insertInto('tenants').values(tenant).returning('id').executeTakeFirstOrThrow()).id
+}
+
+async function start(
+  t: Test
+): Promise<{ app: TestApp; issuer: TestIssuer; browser: () => Browser; adaId: string; acme: number }> {
+  const issuer = await startIssuer(t, CALLBACK)
+  const app = await startApp(t, {
+    env: { GOOGLE_CLIENT_ID: issuer.clientId, GOOGLE_CLIENT_SECRET: issuer.clientSecret, GOOGLE_ISSUER: issuer.url }
+  })
+  const acme = await insertTenant(app, 'acme')
+  const [adaId] = await insertPeople(app.owner, acme, [{ email: 'ada@acme.test', role: 'administrator' }])
+  return { app, issuer, browser: () => new Browser(app), adaId: adaId!, acme }
+}
+
+test('sign-in with Google', async (t) => {
+  const { app, issuer, browser, adaId, acme } = await start(t)
+  const reasonIn = (location: string) => new URL(location).searchParams.get('error')
+
+  t.test('signs in whoever has the verified address, in the browser that began', async (t) => {
+    const ada = browser()
+    const page = await ada.begin('acme.muster.test')
+    const asked = new URL(page).searchParams
+    t.equal(asked.get('code_challenge_method'), 'S256', 'with PKCE')
+    t.ok(asked.get('nonce'), 'and a nonce')
+    const callback = await issuer.visit(page)
+    const handedOver = await ada.get(callback)
+    t.match(handedOver.location, 'http://acme.muster.test/auth/google/finish?code=')
+    const finished = await ada.get(handedOver.location)
+    t.equal(finished.location, 'http://acme.muster.test/')
+    const me = await app.query('acme', 'auth.me', undefined, { cookie: ada.cookie('acme.muster.test') })
+    t.equal(me.data.user.id, adaId)
+
+    const again = await ada.get(handedOver.location)
+    t.equal(reasonIn(again.location), 'googleRefused', 'the hand-over works once')
+  })
+
+  t.test('does not hand over to another browser', async (t) => {
+    const mallory = browser()
+    const victim = browser()
+    const handedOver = await mallory.get(await issuer.visit(await mallory.begin('acme.muster.test')))
+    const finished = await victim.get(handedOver.location)
+    t.equal(reasonIn(finished.location), 'googleRefused')
+    t.equal(victim.cookie('acme.muster.test'), '')
+  })
+
+  t.test('refuses a state that came back before, also with its cookies', async (t) => {
+    const ada = browser()
+    const callback = await issuer.visit(await ada.begin('acme.muster.test'))
+    const cookies = new Map(ada.jars.get('muster.test'))
+    t.match((await ada.get(callback)).location, '/auth/google/finish')
+    ada.jars.set('muster.test', cookies)
+    t.equal(reasonIn((await ada.get(callback)).location), 'googleRefused')
+  })
+
+  t.test('refuses a state that another browser began, and one that we did not make', async (t) => {
+    const callback = await issuer.visit(await browser().begin('acme.muster.test'))
+    t.equal(reasonIn((await browser().get(callback)).location), 'googleRefused')
+    callback.searchParams.set('state', 'made-up')
+    t.equal((await browser().get(callback)).status, 401)
+  })
+
+  for (const [what, tamper, reason] of [
+    ['a wrong nonce', (claims: object) => ({ ...claims, nonce: 'another' }), 'googleRefused'],
+    ['a wrong audience', (claims: object) => ({ ...claims, aud: 'another-client' }), 'googleRefused'],
+    ['another issuer', (claims: object) => ({ ...claims, iss: 'https://evil.test' }), 'googleRefused'],
+    ['an expired token', (claims: object) => ({ ...claims, exp: 1_000 }), 'googleRefused'],
+    ['an unverified address', (claims: object) => ({ ...claims, email_verified: false }), 'emailNotVerified']
+  ] as const) {
+    t.test(`refuses ${what}`, async (t) => {
+      issuer.tamper = tamper
+      t.teardown(() => {
+        issuer.tamper = undefined
+      })
+      const ada = browser()
+      const answer = await ada.get(await issuer.visit(await ada.begin('acme.muster.test')))
+      t.equal(reasonIn(answer.location), reason)
+    })
+  }
+
+  t.test('does not know an address that nobody here has, nor an IdP’s user of another tenant', async (t) => {
+    await insertTenant(app, 'globex')
+    const ada = browser()
+    const answer = await ada.get(await issuer.visit(await ada.begin('globex.muster.test')))
+    t.equal(reasonIn(answer.location), 'unknownGoogleAccount')
+  })
+
+  t.test('is off where the tenant has switched it off', async (t) => {
+    await app.owner
+      .updateTable('tenants')
+      .set({ settings: JSON.stringify({ googleSignIn: false }) })
+      .where('subdomain', '=', 'globex')
+      .execute()
+    app.deps.tenancy.cache.clear()
+    t.equal((await browser().get('http://globex.muster.test/auth/google')).status, 403)
+  })
+
+  t.test('a removed user’s link is gone, and an invitation back demands a new password first', async (t) => {
+    const [userId] = await insertPeople(app.owner, acme, [{ email: 'cleo@acme.test' }])
+    issuer.account = { sub: 'google-2', email: 'cleo@acme.test', email_verified: true }
+    const cleo = browser()
+    await cleo.get((await cleo.get(await issuer.visit(await cleo.begin('acme.muster.test')))).location)
+    t.equal(
+      (await app.query('acme', 'auth.me', undefined, { cookie: cleo.cookie('acme.muster.test') })).data.user.id,
+      userId
+    )
+    const operator = { token: app.deps.operatorToken }
+    await app.mutate('acme', 'users.deactivate', { userId }, operator)
+    await app.mutate('acme', 'users.remove', { userId }, operator)
+    const links = await app.owner.selectFrom('google_identities').selectAll().where('user_id', '=', userId!).execute()
+    t.same(links, [])
+    await app.mutate('acme', 'invitations.create', { invites: [{ email: 'cleo@acme.test' }] }, operator)
+    const answer = await cleo.get(await issuer.visit(await cleo.begin('acme.muster.test')))
+    t.equal(reasonIn(answer.location), 'unknownGoogleAccount')
+  })
+})
+
+test('an invitation is accepted with Google by the same verified address alone', async (t) => {
+  const { app, issuer, browser } = await start(t)
+  const operator = { token: app.deps.operatorToken }
+  await app.mutate('acme', 'invitations.create', { invites: [{ email: 'dan@acme.test', role: 'manager' }] }, operator)
+  const sealed = await app.owner.selectFrom('mails').select('token_sealed').executeTakeFirstOrThrow()
+  const token = app.deps.sealer.open('mail', sealed.token_sealed!)!
+
+  issuer.account = { sub: 'google-3', email: 'eve@acme.test', email_verified: true }
+  const eve = browser()
+  const refused = await eve.get(await issuer.visit(await eve.begin('acme.muster.test', `?invitation=${token}`)))
+  t.ok(new URL(refused.location).searchParams.get('error'), 'another address is refused')
+
+  issuer.account = { sub: 'google-4', email: 'Dan@Acme.test', email_verified: true, name: 'Dan D.' }
+  const dan = browser()
+  const handedOver = await dan.get(await issuer.visit(await dan.begin('acme.muster.test', `?invitation=${token}`)))
+  await dan.get(handedOver.location)
+  const me = await app.query('acme', 'auth.me', undefined, { cookie: dan.cookie('acme.muster.test') })
+  t.match(me.data?.user, { email: 'dan@acme.test', role: 'manager', state: 'active' })
+})
