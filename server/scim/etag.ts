@@ -1,4 +1,5 @@
 // Versions of resources as weak ETags (RFC 7644 §3.14, RFC 9110 §13.1).
+import { stale } from '../errors.ts'
 
 /** @param version of the row; of a group also what its memberships add: `3.17` */
 export const etagOf = (version: number | string): string => `W/"${version}"`
@@ -18,3 +19,14 @@ const opaqueTag = (etag: string): string => {
   const tag = etag.replace(/^W\//i, '')
   return tag.startsWith('"') ? tag : `"${tag}"`
 }
+
+/**
+ * What a write asks of the version that it finds.
+ * @param ifMatch the header, if one was sent
+ * @returns throws AppError stale (412) where the header names another version
+ */
+export const precondition =
+  (ifMatch: string | undefined) =>
+  (version: number | string): void => {
+    if (ifMatch !== undefined && !namesVersion(ifMatch, etagOf(version))) throw stale()
+  }

@@ -1,0 +1,92 @@
+// The parameters of a list (RFC 7644 §3.4.2, RFC 9865 §2), from a query string or from the body of /.search.
+import { invalidCount, invalidCursor, invalidFilter, invalidSyntax, invalidValue } from '../errors.ts'
+import { isObject } from './json.ts'
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './limits.ts'
+import type { Leniency } from './profiles.ts'
+import type { ProjectionParameters } from './projection.ts'
+import { readUrns } from './schemas-attribute.ts'
+
+export interface ListQuery {
+  readonly filter: string | undefined
+  readonly sortBy: string | undefined
+  readonly isDescending: boolean
+  /** 1-based. */
+  readonly startIndex: number
+  /** 0 for the totals alone, at most MAX_PAGE_SIZE. */
+  readonly count: number
+  /** Undefined where the index pages; empty for the first page by cursor. */
+  readonly cursor: string | undefined
+  readonly projection: ProjectionParameters
+}
+
+export const SEARCH_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
+
+/** @param parameters others than those of a list are left aside */
+export function readListQuery(parameters: Readonly<Record<string, unknown>>): ListQuery {
+  const cursor = readText(parameters['cursor'], 'cursor', invalidCursor)
+  return {
+    filter: readFilter(parameters['filter']),
+    sortBy: readText(parameters['sortBy'], 'sortBy', invalidValue)?.trim() || undefined,
+    isDescending: readOrder(parameters['sortOrder']),
+    startIndex: Math.max(1, readInteger(parameters['startIndex'], 'startIndex') ?? 1),
+    count: cursor === undefined ? readCount(parameters['count']) : readCursorCount(parameters['count']),
+    cursor,
+    projection: { attributes: parameters['attributes'], excludedAttributes: parameters['excludedAttributes'] }
+  }
+}
+
+/**
+ * The body of POST /.search, RFC 7644 §3.4.3.
+ * @throws AppError invalidSyntax where it is no SearchRequest
+ */
+export function readSearchRequest(body: unknown, leniency: Leniency): ListQuery {
+  if (!isObject(body)) throw invalidSyntax('A search must be a JSON object')
+  const urns = readUrns(body['schemas'], leniency)
+  const isNamed = urns.some((urn) => urn.toLowerCase() === SEARCH_REQUEST_URN.toLowerCase())
+  if (!isNamed && !(urns.length === 0 && leniency.allow('missingSchemas', 'schemas'))) {
+    throw invalidSyntax(`schemas must name ${SEARCH_REQUEST_URN}`)
+  }
+  return readListQuery(body)
+}
+
+type Refuse = (detail: string) => Error
+
+function readText(value: unknown, name: string, refuse: Refuse): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return value
+  throw refuse(`${name} must be given once, as text`)
+}
+
+/** An empty filter would be everything: a client that lost its value must not take that for an answer. */
+function readFilter(value: unknown): string | undefined {
+  const filter = readText(value, 'filter', invalidFilter)
+  if (filter !== undefined && filter.trim() === '') throw invalidFilter('The filter is empty')
+  return filter
+}
+
+function readOrder(value: unknown): boolean {
+  const order = readText(value, 'sortOrder', invalidValue)?.toLowerCase()
+  if (order === 'descending') return true
+  if (order === undefined || order === '' || order === 'ascending') return false
+  throw invalidValue('sortOrder must be ascending or descending')
+}
+
+function readInteger(value: unknown, name: string, refuse: Refuse = invalidValue): number | undefined {
+  if (value === undefined || value === null) return undefined
+  const number = typeof value === 'string' && /^[+-]?\d{1,15}$/.test(value.trim()) ? Number(value) : value
+  if (typeof number === 'number' && Number.isSafeInteger(number)) return number
+  throw refuse(`${name} must be an integer`)
+}
+
+/** RFC 7644 §3.4.2.4: less than 0 is 0, and the service provider may return fewer. */
+function readCount(value: unknown): number {
+  const count = readInteger(value, 'count') ?? DEFAULT_PAGE_SIZE
+  return Math.min(Math.max(0, count), MAX_PAGE_SIZE)
+}
+
+/** RFC 9865 §2.4 */
+function readCursorCount(value: unknown): number {
+  const count = readInteger(value, 'count', invalidCount) ?? DEFAULT_PAGE_SIZE
+  if (count >= 1 && count <= MAX_PAGE_SIZE) return count
+  throw invalidCount(`count must be from 1 to ${MAX_PAGE_SIZE.toLocaleString('en')}`)
+}
