@@ -8,6 +8,7 @@ import { openMailbox } from '../db/mailbox.ts'
 import { type AppRouter, appRouter } from './admin/router.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
+import { authRoutes } from './auth/routes.ts'
 import { MAX_BODY_BYTES } from './config.ts'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
@@ -49,6 +50,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   })
   await app.register(cookie)
   await app.register(healthRoutes, { deps })
+  await app.register(authRoutes, { deps })
   if (!deps.config.mail.smtpUrl) {
     await app.register(mailbox, {
       ...openMailbox(deps.db),

@@ -8,6 +8,7 @@ import { migrate } from '../db/migrate.ts'
 import { openQueue, prepareQueue } from '../jobs/queue.ts'
 import { startWorker } from '../jobs/worker.ts'
 import { buildApp } from './app.ts'
+import { createAuth } from './auth/auth.ts'
 import { type Config, secretPaths } from './config.ts'
 import type { Deps } from './deps.ts'
 import { createSealer } from './secrets.ts'
@@ -83,7 +84,8 @@ async function open(
     sealer: createSealer(secrets.keys),
     log,
     now,
-    operatorToken: secrets.operatorToken
+    operatorToken: secrets.operatorToken,
+    auth: createAuth({ config, db, listener, log })
   }
   if (given.run === 'worker') {
     const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db, listener }) }

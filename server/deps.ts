@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from '../db/connect.ts'
 import type { Listener } from '../db/listen.ts'
 import type { Queue } from '../jobs/queue.ts'
+import type { Auth } from './auth/auth.ts'
 import type { Config } from './config.ts'
 import type { Sealer } from './secrets.ts'
 import type { Tenancy } from './tenancy.ts'
@@ -14,6 +15,7 @@ export interface Deps {
   readonly queue: Queue
   readonly sealer: Sealer
   readonly tenancy: Tenancy
+  readonly auth: Auth
   readonly log: FastifyBaseLogger
   /** The operator's token: generated or from the settings. */
   readonly operatorToken: string

@@ -17,7 +17,7 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/secrets', []],
   ['server/cache', ['db']],
   ['server/tenancy', ['db', ...GROUND]],
-  ['server/deps', ['db', 'jobs/queue', ...GROUND]],
+  ['server/deps', ['db', 'jobs/queue', 'server/auth', ...GROUND]],
   ['server/mail', ['templates', 'server/errors', 'server/config']],
   ['server/provisioning', ['db', 'jobs/queue', ...GROUND]],
   ['server/auth', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],

@@ -1,3 +1,168 @@
-import { router } from './trpc.ts'
+// auth.*: signing in and out, one's own password and sessions. The rules are in server/auth/.
+import { z } from 'zod'
+import { encodeCursor } from '../../db/cursor.ts'
+import { listSessions, type OwnSession } from '../../db/sessions.ts'
+import { findUserView } from '../../db/users.ts'
+import { changePassword } from '../auth/change-password.ts'
+import { limitWrongTokens } from '../auth/limits.ts'
+import { MAX_PASSWORD_LENGTH } from '../auth/password.ts'
+import { requestPasswordReset, resetLinkInvalid, resetPassword } from '../auth/password-reset.ts'
+import { endSession, IDLE_MS, revokeSession, revokeSessions } from '../auth/session.ts'
+import { signIn } from '../auth/sign-in.ts'
+import { AppError } from '../errors.ts'
+import { type Actor, defaultRole, rolesUpTo } from '../provisioning/actor.ts'
+import {
+  cursorInput,
+  DEFAULT_LIMIT,
+  limitInput,
+  listOutput,
+  readCursor,
+  roleShape,
+  toUserOutput,
+  userOutput
+} from './shapes.ts'
+import { memberProcedure, personProcedure, publicProcedure, router } from './trpc.ts'
 
-export const authRouter = router({})
+const emailInput = z.string().min(1).max(320)
+const passwordInput = z.string().min(1).max(MAX_PASSWORD_LENGTH)
+const tokenInput = z.string().min(1).max(200)
+const time = z.iso.datetime()
+const nothing = z.strictObject({})
+const cursorKeys = z.tuple([z.uuid()])
+const userAnswer = z.object({ user: userOutput })
+
+const meOutput = z.object({
+  /** Null for the operator. */
+  user: userOutput.nullable(),
+  /** What may be done by this way: an API token's is at most its owner's. */
+  role: roleShape,
+  tenant: z.object({ name: z.string(), subdomain: z.string(), logoUrl: z.string().nullable() }),
+  /** Lowest first: what may be given to people who are invited. */
+  rolesYouMayGive: z.array(roleShape),
+  /** The one to offer first. */
+  defaultRole: roleShape,
+  via: z.enum(['session', 'apiToken', 'operator'])
+})
+
+const sessionOutput = z.object({
+  id: z.string(),
+  /** The one that asks. */
+  current: z.boolean(),
+  method: z.enum(['password', 'google', 'invitation', 'reset', 'link']),
+  ip: z.string().nullable(),
+  userAgent: z.string().nullable(),
+  createdAt: time,
+  /** To within a few minutes. */
+  lastSeenAt: time,
+  expiresAt: time
+})
+
+export const authRouter = router({
+  me: memberProcedure.output(meOutput).query(async ({ ctx: { deps, tenant, actor } }) => {
+    const user = actor.id === null ? undefined : await findUserView(deps.db, tenant.id, actor.id)
+    return {
+      user: user ? toUserOutput(user) : null,
+      role: actor.role,
+      tenant: { name: tenant.name, subdomain: tenant.subdomain, logoUrl: tenant.settings.logoUrl ?? null },
+      rolesYouMayGive: rolesUpTo(actor.role),
+      defaultRole: defaultRole(actor.role),
+      via: viaOf(actor)
+    }
+  }),
+
+  signIn: publicProcedure
+    .input(z.strictObject({ email: emailInput, password: passwordInput }))
+    .output(userAnswer)
+    .mutation(async ({ ctx, input }) => ({ user: toUserOutput(await signIn(ctx.deps, ctx.tenant, input, ctx)) })),
+
+  /** Also without a session: the cookie is gone afterwards. */
+  signOut: publicProcedure
+    .input(nothing.optional())
+    .output(nothing)
+    .mutation(async ({ ctx: { deps, tenant, request, reply } }) => {
+      await endSession(deps, tenant, request, reply)
+      return {}
+    }),
+
+  /** Tells nobody whether the address has an account. */
+  requestPasswordReset: publicProcedure
+    .input(z.strictObject({ email: emailInput }))
+    .output(nothing)
+    .mutation(async ({ ctx: { deps, tenant, request }, input }) => {
+      await requestPasswordReset(deps, tenant, input.email, { requestId: request.id, ip: request.ip })
+      return {}
+    }),
+
+  /** Takes the token of a reset mail, and that of the mail that invites somebody again who was here before. */
+  resetPassword: publicProcedure
+    .input(z.strictObject({ token: tokenInput, password: passwordInput }))
+    .output(userAnswer)
+    .mutation(async ({ ctx, input }) => {
+      const { deps, tenant, request } = ctx
+      const user = await limitWrongTokens(
+        deps,
+        request.ip,
+        async () => {
+          const found = await resetPassword(deps, tenant, input, ctx)
+          if (!found) throw resetLinkInvalid()
+          return found
+        },
+        (error) => error instanceof AppError && error.code === 'not_found'
+      )
+      return { user: toUserOutput(user) }
+    }),
+
+  changePassword: memberProcedure
+    .input(z.strictObject({ currentPassword: passwordInput, newPassword: passwordInput }))
+    .output(nothing)
+    .mutation(async ({ ctx: { deps, tenant, actor }, input }) => {
+      await changePassword(deps, tenant, actor, input)
+      return {}
+    }),
+
+  /** The caller's own, newest first. */
+  sessions: personProcedure
+    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .output(listOutput(sessionOutput))
+    .query(async ({ ctx: { deps, tenant, actor }, input: { cursor, limit = DEFAULT_LIMIT } = {} }) => {
+      const now = deps.now()
+      const alive = { now, seenAfter: new Date(now.getTime() - IDLE_MS) }
+      const before = readCursor('sessions', cursorKeys, cursor)?.[0]
+      const rows = await listSessions(deps.db, tenant.id, actor.id, alive, limit + 1, before)
+      const page = rows.slice(0, limit)
+      return {
+        items: page.map((row) => toSession(row, actor.sessionId)),
+        nextCursor: rows.length > limit ? encodeCursor('sessions', [page.at(-1)!.id]) : null
+      }
+    }),
+
+  revokeSession: personProcedure
+    .input(z.strictObject({ sessionId: z.uuid() }))
+    .output(nothing)
+    .mutation(async ({ ctx: { deps, tenant, actor }, input }) => {
+      await revokeSession(deps, tenant, actor, input.sessionId)
+      return {}
+    }),
+
+  /** Ends every session of the caller's, this one too. */
+  signOutEverywhere: personProcedure
+    .input(nothing.optional())
+    .output(z.object({ ended: z.number().int() }))
+    .mutation(async ({ ctx: { deps, tenant, actor } }) => ({ ended: await revokeSessions(deps, tenant, actor) }))
+})
+
+function viaOf({ kind, sessionId }: Actor): z.infer<typeof meOutput>['via'] {
+  if (sessionId) return 'session'
+  return kind === 'apiToken' ? 'apiToken' : 'operator'
+}
+
+const toSession = (row: OwnSession, currentId: string | undefined): z.infer<typeof sessionOutput> => ({
+  id: row.id,
+  current: row.id === currentId,
+  method: row.method,
+  ip: row.ip,
+  userAgent: row.user_agent,
+  createdAt: row.created_at.toISOString(),
+  lastSeenAt: row.last_seen_at.toISOString(),
+  expiresAt: row.expires_at.toISOString()
+})

@@ -114,6 +114,13 @@ export const memberProcedure = publicProcedure.use(({ ctx, next }) => {
   return next({ ctx: { ...ctx, actor: ctx.actor } })
 })
 
+/** On a tenant's host, for what belongs to a person: signed in, or by an API token. The operator is nobody's. */
+export const personProcedure = memberProcedure.use(({ ctx, next }) => {
+  const { id } = ctx.actor
+  if (id === null) throw forbidden('The operator is no person of this tenant', 'personOnly')
+  return next({ ctx: { ...ctx, actor: { ...ctx.actor, id } } })
+})
+
 /** On a tenant's host, with an administrator's power. */
 export const administratorProcedure = memberProcedure.use(({ ctx, next, path }) => {
   requireAdministrator(ctx.actor, `call ${path}`)

@@ -6,6 +6,7 @@ import { listen } from '../../db/listen.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { openQueue } from '../../jobs/queue.ts'
 import { buildApp } from '../../server/app.ts'
+import { createAuth } from '../../server/auth/auth.ts'
 import { type Config, loadConfig } from '../../server/config.ts'
 import type { Deps } from '../../server/deps.ts'
 import { createSealer } from '../../server/secrets.ts'
@@ -98,7 +99,8 @@ export async function startApp(
     tenancy: createTenancy({ config, db: database.db, listener }),
     log,
     operatorToken: OPERATOR_TOKEN,
-    now: clock.now
+    now: clock.now,
+    auth: createAuth({ config, db: database.db, listener, log })
   }
   const app = await buildApp(deps)
   t.teardown(async () => {

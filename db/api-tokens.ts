@@ -1,0 +1,100 @@
+// Queries on API tokens: a token acts for its owner, with at most its own role.
+import { sql } from 'kysely'
+import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import type { ApiTokensTable, Role } from './schema.ts'
+
+/** A token with its owner. `role` is the token's own, `owner_role` may have become lower since. */
+export interface ApiTokenView {
+  tenant_id: number
+  id: string
+  name: string
+  user_id: string
+  role: Role
+  created_at: Date
+  expires_at: Date | null
+  last_used_at: Date | null
+  owner_role: Role
+  owner_display_name: string | null
+  owner_email: string | null
+  owner_user_name: string
+}
+
+const selectTokens = (db: Db, tenantId: number) =>
+  db
+    .selectFrom('api_tokens')
+    .innerJoin('users', (join) =>
+      join.onRef('users.tenant_id', '=', 'api_tokens.tenant_id').onRef('users.id', '=', 'api_tokens.user_id')
+    )
+    .select([
+      'api_tokens.tenant_id',
+      'api_tokens.id',
+      'api_tokens.name',
+      'api_tokens.user_id',
+      'api_tokens.role',
+      'api_tokens.created_at',
+      'api_tokens.expires_at',
+      'api_tokens.last_used_at',
+      'users.role as owner_role',
+      'users.display_name as owner_display_name',
+      'users.email as owner_email',
+      'users.user_name as owner_user_name'
+    ])
+    .where('api_tokens.tenant_id', '=', tenantId)
+
+/** The token of a hash, expired or not, where its owner may be signed in. */
+export const findApiTokenByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<ApiTokenView | undefined> =>
+  readOneInTenant<ApiTokenView>(
+    db,
+    tenantId,
+    selectTokens(db, tenantId)
+      .where('api_tokens.token_hash', '=', tokenHash)
+      .where('users.state', '=', 'active')
+      .where('users.locked', '=', false)
+      .where('users.must_reset_password', '=', false)
+  )
+
+export const findApiToken = (db: Db, tenantId: number, tokenId: string): Promise<ApiTokenView | undefined> =>
+  readOneInTenant<ApiTokenView>(db, tenantId, selectTokens(db, tenantId).where('api_tokens.id', '=', tokenId))
+
+export const insertApiToken = (trx: Trx, token: Omit<ApiTokensTable, 'last_used_at'>) =>
+  trx.insertInto('api_tokens').values(token).execute()
+
+/**
+ * Newest first.
+ * @param ownerId whose tokens; everybody's when left out
+ * @param before id of the last token of the page before
+ */
+export const listApiTokens = (
+  db: Db,
+  tenantId: number,
+  ownerId: string | undefined,
+  limit: number,
+  before: string | undefined
+): Promise<ApiTokenView[]> => {
+  // ids are UUIDs of version 7: their order is that of creation
+  let query = selectTokens(db, tenantId).orderBy('api_tokens.id', 'desc').limit(limit)
+  if (ownerId) query = query.where('api_tokens.user_id', '=', ownerId)
+  if (before) query = query.where('api_tokens.id', '<', before)
+  return readInTenant<ApiTokenView>(db, tenantId, query)
+}
+
+/** @returns whether it was still there */
+export async function deleteApiToken(trx: Trx, tenantId: number, tokenId: string): Promise<boolean> {
+  const { numDeletedRows } = await trx
+    .deleteFrom('api_tokens')
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', tokenId)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+/** Notes the use of a token; a later note of another process is kept. */
+export const touchApiToken = (db: Db, tenantId: number, tokenId: string, now: Date): Promise<unknown> =>
+  inTenant(db, tenantId, (trx) =>
+    trx
+      .updateTable('api_tokens')
+      .set({ last_used_at: sql<Date>`greatest(last_used_at, ${now}::timestamptz)` })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', tokenId)
+      .execute()
+  )

@@ -1,0 +1,94 @@
+// Passwords at rest, and whom an address and a password may sign in.
+import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import type { UserState } from './schema.ts'
+
+/** Somebody who holds a login address, with what decides whether they may sign in. */
+export interface SignInUser {
+  id: string
+  state: UserState
+  locked: boolean
+  must_reset_password: boolean
+  email: string | null
+  user_name: string
+  display_name: string | null
+  /** Null for somebody who never set one. */
+  password_hash: string | null
+}
+
+const selectSignInUsers = (db: Db, tenantId: number) =>
+  db
+    .selectFrom('users')
+    .leftJoin('user_credentials', (join) =>
+      join
+        .onRef('user_credentials.tenant_id', '=', 'users.tenant_id')
+        .onRef('user_credentials.user_id', '=', 'users.id')
+    )
+    .select([
+      'users.id',
+      'users.state',
+      'users.locked',
+      'users.must_reset_password',
+      'users.email',
+      'users.user_name',
+      'users.display_name',
+      'user_credentials.password_hash'
+    ])
+    .where('users.tenant_id', '=', tenantId)
+
+/** The user of this tenant who holds a login address; removed users hold none. */
+export const findSignInUser = (db: Db, tenantId: number, addressKey: string): Promise<SignInUser | undefined> =>
+  readOneInTenant<SignInUser>(
+    db,
+    tenantId,
+    selectSignInUsers(db, tenantId)
+      .innerJoin('addresses', (join) =>
+        join.onRef('addresses.tenant_id', '=', 'users.tenant_id').onRef('addresses.user_id', '=', 'users.id')
+      )
+      .where('addresses.address_key', '=', addressKey)
+  )
+
+export const findSignInUserById = (db: Db, tenantId: number, userId: string): Promise<SignInUser | undefined> =>
+  readOneInTenant<SignInUser>(db, tenantId, selectSignInUsers(db, tenantId).where('users.id', '=', userId))
+
+/** Sets a user's password, the first one too. */
+export const setPasswordHash = (trx: Trx, tenantId: number, userId: string, hash: string, now: Date) =>
+  trx
+    .insertInto('user_credentials')
+    .values({ tenant_id: tenantId, user_id: userId, password_hash: hash, updated_at: now })
+    .onConflict((conflict) =>
+      conflict.columns(['tenant_id', 'user_id']).doUpdateSet({ password_hash: hash, updated_at: now })
+    )
+    .execute()
+
+/**
+ * Exchanges the hash of one password for another hash of the same one.
+ * @returns whether `before` was still the user's hash: false where the password has changed meanwhile
+ */
+export async function exchangePasswordHash(
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  before: string,
+  after: string
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('user_credentials')
+    .set({ password_hash: after })
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('password_hash', '=', before)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** Whether `hash` still is the user's: read it after the user's row is locked. */
+export async function isPasswordHash(trx: Trx, tenantId: number, userId: string, hash: string): Promise<boolean> {
+  const row = await trx
+    .selectFrom('user_credentials')
+    .select('user_id')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('password_hash', '=', hash)
+    .executeTakeFirst()
+  return row !== undefined
+}

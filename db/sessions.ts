@@ -1,0 +1,144 @@
+// Queries on sessions. What they find is for the rules of server/auth/session.ts to judge (expiry, idleness).
+import { type SqlBool, sql } from 'kysely'
+import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import type { Role, SessionRow } from './schema.ts'
+
+/** A session with its user, as it is checked on every request. */
+export interface SessionView {
+  tenant_id: number
+  id: string
+  user_id: string
+  created_at: Date
+  last_seen_at: Date
+  expires_at: Date
+  role: Role
+  display_name: string | null
+  email: string | null
+  user_name: string
+}
+
+/** A session as its user is shown it. */
+export type OwnSession = Omit<SessionRow, 'token_hash' | 'tenant_id' | 'user_id'>
+
+/** The session of a token's hash, where its user may be signed in. */
+export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<SessionView | undefined> =>
+  readOneInTenant<SessionView>(
+    db,
+    tenantId,
+    db
+      .selectFrom('sessions')
+      .innerJoin('users', (join) =>
+        join.onRef('users.tenant_id', '=', 'sessions.tenant_id').onRef('users.id', '=', 'sessions.user_id')
+      )
+      .select([
+        'sessions.tenant_id',
+        'sessions.id',
+        'sessions.user_id',
+        'sessions.created_at',
+        'sessions.last_seen_at',
+        'sessions.expires_at',
+        'users.role',
+        'users.display_name',
+        'users.email',
+        'users.user_name'
+      ])
+      .where('sessions.tenant_id', '=', tenantId)
+      .where('sessions.token_hash', '=', tokenHash)
+      .where('users.state', '=', 'active')
+      .where('users.locked', '=', false)
+      .where('users.must_reset_password', '=', false)
+  )
+
+export const insertSession = (trx: Trx, session: SessionRow) => trx.insertInto('sessions').values(session).execute()
+
+/**
+ * Notes a sign-in, where the user may be signed in: in any other case nothing changes. The row stays locked until the
+ * transaction ends, so that an end of access that comes meanwhile finds the session that is being made.
+ * Is no change of the user as others see it: the version stays.
+ * @returns whether the user may be signed in
+ */
+export async function noteSignIn(trx: Trx, tenantId: number, userId: string, now: Date): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('users')
+    .set({ last_sign_in_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', userId)
+    .where('state', '=', 'active')
+    .where('locked', '=', false)
+    .where('must_reset_password', '=', false)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** @returns whose session it was, undefined where there is none of that hash */
+export const deleteSessionByHash = (trx: Trx, tenantId: number, tokenHash: Buffer) =>
+  trx
+    .deleteFrom('sessions')
+    .where('tenant_id', '=', tenantId)
+    .where('token_hash', '=', tokenHash)
+    .returning(['id', 'user_id'])
+    .executeTakeFirst()
+
+/** @returns whether the user had that session */
+export async function deleteSession(trx: Trx, tenantId: number, userId: string, sessionId: string): Promise<boolean> {
+  const { numDeletedRows } = await trx
+    .deleteFrom('sessions')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('id', '=', sessionId)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+/** Ends a user's sessions but one, or all of them. @returns how many there were */
+export async function deleteSessions(trx: Trx, tenantId: number, userId: string, exceptId?: string): Promise<number> {
+  let query = trx.deleteFrom('sessions').where('tenant_id', '=', tenantId).where('user_id', '=', userId)
+  if (exceptId) query = query.where('id', '<>', exceptId)
+  const { numDeletedRows } = await query.executeTakeFirst()
+  return Number(numDeletedRows)
+}
+
+/**
+ * The live sessions of a user, newest first.
+ * @param alive since when a session must have been seen, and at what time it must not have expired
+ * @param before id of the last session of the page before
+ */
+export const listSessions = (
+  db: Db,
+  tenantId: number,
+  userId: string,
+  alive: { seenAfter: Date; now: Date },
+  limit: number,
+  before: string | undefined
+): Promise<OwnSession[]> => {
+  // ids are UUIDs of version 7: their order is that of creation
+  const query = db
+    .selectFrom('sessions')
+    .select(['id', 'method', 'ip', 'user_agent', 'created_at', 'last_seen_at', 'expires_at'])
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('expires_at', '>', alive.now)
+    .where('last_seen_at', '>', alive.seenAfter)
+    .orderBy('id', 'desc')
+    .limit(limit)
+  return readInTenant<OwnSession>(db, tenantId, before ? query.where('id', '<', before) : query)
+}
+
+/** Notes that a session is in use; a later note of another process is kept. */
+export const touchSession = (db: Db, tenantId: number, sessionId: string, now: Date): Promise<unknown> =>
+  inTenant(db, tenantId, (trx) =>
+    trx
+      .updateTable('sessions')
+      .set({ last_seen_at: sql<Date>`greatest(last_seen_at, ${now}::timestamptz)` })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', sessionId)
+      .execute()
+  )
+
+/** Takes away what no longer signs anybody in. */
+export const deleteEndedSessions = (trx: Trx, tenantId: number, ended: { seenBefore: Date; now: Date }) =>
+  trx
+    .deleteFrom('sessions')
+    .where('tenant_id', '=', tenantId)
+    .where(sql<SqlBool>`(expires_at <= ${ended.now} or last_seen_at <= ${ended.seenBefore})`)
+    .execute()

@@ -1,0 +1,24 @@
+// What sign-in keeps for the whole process: hashing, counts of failures, remembered sessions and tokens.
+import type { Deps } from '../deps.ts'
+import { type Background, createBackground } from './background.ts'
+import { createLimits, type Limits } from './limits.ts'
+import { createPasswords, type Passwords } from './password.ts'
+import { createPrincipals, type Principals } from './principals.ts'
+
+export interface Auth {
+  readonly passwords: Passwords
+  readonly limits: Limits
+  readonly principals: Principals
+  /** For what an answer must not wait for: whether it takes long would tell who exists. */
+  readonly background: Background
+}
+
+export function createAuth(given: Pick<Deps, 'config' | 'db' | 'listener' | 'log'>): Auth {
+  const background = createBackground(given.log)
+  return {
+    passwords: createPasswords(given.config.bcryptCost),
+    limits: createLimits(given.db),
+    principals: createPrincipals({ ...given, background }),
+    background
+  }
+}

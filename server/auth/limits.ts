@@ -1,0 +1,151 @@
+// How often something may be tried, counted in the database and so for all processes together.
+import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Db } from '../../db/connect.ts'
+import { rateLimitStore } from '../../db/rate-limits.ts'
+import type { Deps } from '../deps.ts'
+import { rateLimited } from '../errors.ts'
+import { hashToken } from '../secrets.ts'
+import { networkOf } from './network.ts'
+
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+
+/** Points that each key may spend in so many seconds, counted from its first. */
+const LIMITS = {
+  /** Failed sign-ins of one address in one tenant. */
+  'sign-in-address': { points: 10, seconds: 15 * MINUTE },
+  /** Failed sign-ins from one network address. */
+  'sign-in-network': { points: 100, seconds: 15 * MINUTE },
+  /** Reset mails asked for, by address and tenant. */
+  'reset-address': { points: 5, seconds: HOUR },
+  'reset-network': { points: 30, seconds: HOUR },
+  /** Links' tokens and sign-in codes that were wrong, by network address. */
+  'token-network': { points: 60, seconds: 15 * MINUTE },
+  /** Addresses invited: a call takes up to 1,000. */
+  invitations: { points: 20_000, seconds: HOUR },
+  /** Mails sent again for one invitation. */
+  resend: { points: 5, seconds: HOUR }
+} as const
+
+export type LimitName = keyof typeof LIMITS
+
+/** What is counted, under which key. */
+export interface Count {
+  limit: LimitName
+  key: string
+  /** What success does to the count: takes this attempt back (default), or forgets earlier failures too. */
+  onSuccess?: 'giveBack' | 'forget'
+}
+
+export interface Limits {
+  /** @throws AppError rate_limited with the seconds to wait; nothing is counted then */
+  spend(limit: LimitName, key: string, points?: number): Promise<void>
+  /**
+   * Counts failures of `work`. An attempt counts before it is made, so that many at once are not let through
+   * together, and is taken back where it does not fail.
+   * @param isFailure which errors count; all by default
+   * @throws AppError rate_limited before `work` begins, and whatever `work` throws
+   */
+  countFailures<T>(counts: Count[], work: () => Promise<T>, isFailure?: (error: unknown) => boolean): Promise<T>
+}
+
+export function createLimits(db: Db): Limits {
+  const storeClient = rateLimitStore(db)
+  const limiters = Object.fromEntries(
+    Object.entries(LIMITS).map(([name, { points, seconds }]) => [
+      name,
+      new RateLimiterPostgres({
+        storeClient,
+        storeType: 'client',
+        tableName: 'rate_limits',
+        tableCreated: true,
+        // the clean-up job empties the table
+        clearExpiredByTimeout: false,
+        keyPrefix: name,
+        points,
+        duration: seconds
+      } as ConstructorParameters<typeof RateLimiterPostgres>[0])
+    ])
+  ) as Record<LimitName, RateLimiterPostgres>
+
+  async function spend(limit: LimitName, key: string, points = 1): Promise<void> {
+    const limiter = limiters[limit]
+    try {
+      await limiter.consume(storedKey(key), points)
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw error
+      // who keeps asking is not kept waiting for it, and others behind the same address are not either
+      await limiter.reward(storedKey(key), points)
+      throw rateLimited(REFUSALS[limit], Math.max(1, Math.ceil(error.msBeforeNext / 1000)))
+    }
+  }
+
+  const giveBack = (counts: Count[]) =>
+    Promise.all(counts.map(({ limit, key }) => limiters[limit].reward(storedKey(key), 1)))
+
+  async function spendAll(counts: Count[]): Promise<void> {
+    const spent = await Promise.allSettled(counts.map(({ limit, key }) => spend(limit, key)))
+    const refusal = spent.find((result) => result.status === 'rejected')
+    if (!refusal) return
+    await giveBack(counts.filter((_, index) => spent[index]!.status === 'fulfilled'))
+    throw refusal.reason
+  }
+
+  return {
+    spend,
+    async countFailures(counts, work, isFailure = () => true) {
+      await spendAll(counts)
+      let result: Awaited<ReturnType<typeof work>>
+      try {
+        result = await work()
+      } catch (error) {
+        if (!isFailure(error)) await giveBack(counts)
+        throw error
+      }
+      await Promise.all([
+        giveBack(counts.filter(({ onSuccess }) => onSuccess !== 'forget')),
+        ...counts
+          .filter(({ onSuccess }) => onSuccess === 'forget')
+          .map(({ limit, key }) => limiters[limit].delete(storedKey(key)))
+      ])
+      return result
+    }
+  }
+}
+
+/** Keys hold e-mail and network addresses, which need not be read back, and have any length. */
+const storedKey = (key: string) => hashToken(key).toString('base64url')
+
+const REFUSALS: Record<LimitName, string> = {
+  'sign-in-address': 'Too many failed sign-ins: wait a while, or reset the password',
+  'sign-in-network': 'Too many failed sign-ins from your network: wait a while',
+  'reset-address': 'Too many reset mails were asked for: look into the mailbox, or wait a while',
+  'reset-network': 'Too many reset mails were asked for from your network: wait a while',
+  'token-network': 'Too many links from your network were not valid: wait a while',
+  invitations: 'Too many people were invited within the hour: wait a while',
+  resend: 'That invitation was sent again several times within the hour: wait a while'
+}
+
+/**
+ * For addresses that are about to be invited.
+ * @param key whom to count for: an inviter, or a tenant
+ * @throws AppError rate_limited
+ */
+export const limitInvitations = (deps: Deps, key: string, addresses: number): Promise<void> =>
+  deps.auth.limits.spend('invitations', key, addresses)
+
+/** @throws AppError rate_limited where one invitation's mail is sent again too often */
+export const limitResend = (deps: Deps, tenantId: number, invitationId: string): Promise<void> =>
+  deps.auth.limits.spend('resend', `${tenantId} ${invitationId}`)
+
+/**
+ * For procedures that take the token of a link: wrong ones are counted for the caller's network address.
+ * @param isWrong which errors say that the token was wrong
+ * @throws AppError rate_limited, and whatever `work` throws
+ */
+export const limitWrongTokens = <T>(
+  deps: Deps,
+  ip: string,
+  work: () => Promise<T>,
+  isWrong: (error: unknown) => boolean
+): Promise<T> => deps.auth.limits.countFailures([{ limit: 'token-network', key: networkOf(ip) }], work, isWrong)

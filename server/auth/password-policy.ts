@@ -1,0 +1,53 @@
+// Which passwords are taken: long enough, and not among the first that somebody would try.
+import { ZxcvbnFactory } from '@zxcvbn-ts/core'
+import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common'
+import { invalid } from '../errors.ts'
+import { MAX_PASSWORD_LENGTH } from './password.ts'
+
+export const DEFAULT_MIN_LENGTH = 8
+/** The estimate's time grows with the square of the length: some 20 ms at this one. */
+const MAX_ESTIMATED_LENGTH = 48
+/** From this length on, much weaker words are taken (`Passw0rd!Passw0rd!`): sign-in is rate limited. */
+const PASSPHRASE_LENGTH = 16
+/** Guesses that an attacker who knows the usual words and tricks would need. */
+const MIN_GUESSES = { short: 1_000_000, passphrase: 20_000 }
+
+export interface PasswordContext {
+  /** Characters; the tenant's setting. */
+  minLength?: number
+  email?: string | null
+  name?: string | null
+  /** Of the tenant. */
+  tenantName?: string
+}
+
+/**
+ * Length is counted in characters, as people do; nothing is said of which (NIST SP 800-63B §3.1.1.2).
+ * @throws AppError invalid `weakPassword`, saying what to do
+ */
+export function checkPassword(password: string, context: PasswordContext = {}): void {
+  const minLength = context.minLength ?? DEFAULT_MIN_LENGTH
+  const length = [...password].length
+  if (length < minLength) throw weak(`Choose a password of at least ${minLength} characters`)
+  if (password.length > MAX_PASSWORD_LENGTH)
+    throw weak(`Choose a password of at most ${MAX_PASSWORD_LENGTH} characters`)
+  if (length > MAX_ESTIMATED_LENGTH) return
+
+  const { guesses } = estimator().check(password, wordsOf(context))
+  if (guesses < (length < PASSPHRASE_LENGTH ? MIN_GUESSES.short : MIN_GUESSES.passphrase)) {
+    throw weak('That password is easy to guess: choose another, such as four words that have nothing to do with you')
+  }
+}
+
+const weak = (detail: string) => invalid(detail, 'weakPassword')
+
+/** What somebody who knows the person would try. */
+const wordsOf = ({ email, name, tenantName }: PasswordContext): string[] =>
+  [email, email?.split('@', 1)[0], name, ...(name?.split(/\s+/) ?? []), tenantName].filter((word) => word) as string[]
+
+let made: ZxcvbnFactory | undefined
+/** Made when it is first needed: its word lists take a tenth of a second. */
+function estimator(): ZxcvbnFactory {
+  made ??= new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
+  return made
+}

@@ -1,0 +1,140 @@
+// A forgotten password: a link by mail that sets a new one, once.
+import { v7 as uuidv7 } from 'uuid'
+import { type AuditActor, insertAuditEvents } from '../../db/audit.ts'
+import { inTenant } from '../../db/connect.ts'
+import { findSignInUser, findSignInUserById } from '../../db/credentials.ts'
+import {
+  expirePasswordResets,
+  findPasswordReset,
+  insertPasswordReset,
+  insertResetMail,
+  type PasswordReset,
+  usePasswordReset
+} from '../../db/password-resets.ts'
+import type { UserRow } from '../../db/schema.ts'
+import { lockUser, type UserView } from '../../db/users.ts'
+import type { Deps } from '../deps.ts'
+import { AppError, conflict } from '../errors.ts'
+import { systemActor } from '../provisioning/actor.ts'
+import { addressKey, parseAddress } from '../provisioning/address.ts'
+import { hashToken, randomToken } from '../secrets.ts'
+import type { Tenant } from '../tenancy.ts'
+import { networkOf } from './network.ts'
+import { beginSession, giveSession, nameOf, refusalOf, type SignInBy } from './session.ts'
+import { hashNewPassword, setPassword } from './set-password.ts'
+
+export const RESET_TTL_MINUTES = 60
+
+/**
+ * Sends a link to somebody who is active here and not locked out, whether or not they had a password before; nothing to
+ * anybody else. A person who was invited (again) has the link of the invitation. Returns before any of it happens: what
+ * it finds must not show in the answer, nor in its time.
+ * @throws AppError rate_limited, which counts every address alike
+ */
+export async function requestPasswordReset(
+  deps: Deps,
+  tenant: Tenant,
+  email: string,
+  origin: { requestId: string; ip: string }
+): Promise<void> {
+  const address = parseAddress(email)
+  const key = addressKey(address ?? email)
+  await deps.auth.limits.spend('reset-network', networkOf(origin.ip))
+  await deps.auth.limits.spend('reset-address', `${tenant.id} ${key}`)
+  if (!address) return
+  deps.auth.background.run('send a reset link', () => sendResetLink(deps, tenant, key, origin))
+}
+
+async function sendResetLink(
+  deps: Deps,
+  tenant: Tenant,
+  key: string,
+  origin: { requestId: string; ip: string }
+): Promise<void> {
+  const found = await findSignInUser(deps.db, tenant.id, key)
+  if (!found) return
+  const now = deps.now()
+  await inTenant(deps.db, tenant.id, async (trx) => {
+    const user = await lockUser(trx, tenant.id, found.id, 'for no key update')
+    if (!user?.email || !mayReset(user)) return
+    const token = randomToken()
+    const mailId = uuidv7({ msecs: now.getTime() })
+    await expirePasswordResets(trx, tenant.id, user.id, now)
+    await insertPasswordReset(trx, tenant.id, {
+      tokenHash: hashToken(token),
+      userId: user.id,
+      now,
+      expiresAt: new Date(now.getTime() + RESET_TTL_MINUTES * 60_000)
+    })
+    await insertResetMail(trx, tenant.id, {
+      id: mailId,
+      userId: user.id,
+      to: user.email,
+      tokenSealed: deps.sealer.seal('mail', token),
+      now
+    })
+    await deps.queue.enqueue(trx, 'send-mail', [{ tenantId: tenant.id, mailId }])
+    await insertAuditEvents(trx, tenant.id, { ...systemActor, ...origin }, now, [
+      { action: 'user.passwordResetRequested', targetType: 'user', targetId: user.id, targetName: nameOf(user) }
+    ])
+  })
+}
+
+const mayReset = (user: UserRow) => user.state === 'active' && !user.locked
+
+/**
+ * Sets the password of a reset link's user, ends all of their sessions and other links, and signs them in.
+ * @returns undefined where the token is none of a reset link: it may be an invitation's
+ * @throws AppError conflict `resetLinkUsed`, `resetLinkExpired`; invalid `weakPassword`; forbidden `userLocked`,
+ *   `userDeactivated`. Nothing has changed then.
+ */
+export async function resetPassword(
+  deps: Deps,
+  tenant: Tenant,
+  { token, password }: { token: string; password: string },
+  by: Omit<SignInBy, 'method'>
+): Promise<UserView | undefined> {
+  const tokenHash = hashToken(token)
+  const link = await findPasswordReset(deps.db, tenant.id, tokenHash)
+  if (!link) return undefined
+  const now = deps.now()
+  requireUsable(link, now)
+  const person = await findSignInUserById(deps.db, tenant.id, link.user_id)
+  if (!person) throw resetLinkInvalid()
+  const hash = await hashNewPassword(deps, tenant, person, password)
+
+  const begun = await inTenant(deps.db, tenant.id, async (trx) => {
+    // the user first, as everybody who ends access does: in another order two would wait for one another
+    const user = await lockUser(trx, tenant.id, link.user_id, 'for update')
+    const refusal = user ? refusalOf({ ...user, must_reset_password: false }) : resetLinkInvalid()
+    if (!user || refusal) throw refusal
+    if (!(await usePasswordReset(trx, tenant.id, tokenHash, now))) throw resetLinkUsed()
+    await setPassword(trx, tenant.id, user, hash, now)
+    await insertAuditEvents(trx, tenant.id, actorOf(user, by), now, [
+      { action: 'user.passwordReset', targetType: 'user', targetId: user.id, targetName: nameOf(user) }
+    ])
+    return beginSession(trx, deps, tenant, user.id, { ...by, method: 'reset' })
+  })
+  deps.auth.principals.forget(tenant.id)
+  return giveSession(deps, tenant, by.reply, begun)
+}
+
+const actorOf = (user: UserRow, { request }: Omit<SignInBy, 'method'>): AuditActor => ({
+  kind: 'user',
+  id: user.id,
+  name: nameOf(user),
+  requestId: request.id,
+  ip: request.ip
+})
+
+function requireUsable(link: PasswordReset, now: Date): void {
+  if (link.used_at) throw resetLinkUsed()
+  if (link.expires_at > now) return
+  throw conflict('This link has expired, or a newer one has taken its place: ask for another', 'resetLinkExpired')
+}
+
+const resetLinkUsed = () => conflict('This link was used already: ask for another', 'resetLinkUsed')
+
+/** For a token that nobody knows (any longer). */
+export const resetLinkInvalid = () =>
+  new AppError('not_found', 'This link is not valid: ask for another', { reason: 'resetLinkInvalid' })

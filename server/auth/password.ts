@@ -1,0 +1,59 @@
+// Passwords at rest: bcrypt in libuv's threads, a few at a time.
+import { createHmac, randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import bcrypt from 'bcrypt'
+import pLimit from 'p-limit'
+import { unavailable } from '../errors.ts'
+
+/** Longer ones are refused before anything is computed of them. */
+export const MAX_PASSWORD_LENGTH = 1_024
+/** bcrypt reads so much and no further. */
+const BCRYPT_BYTES = 72
+/** Hashes that wait at most: at the default cost these are some 20 seconds of two cores. */
+const MAX_WAITING = 200
+
+export interface Passwords {
+  /** bcrypt's own form, `$2b$12$…`. @throws AppError unavailable where too many are being hashed already */
+  hash(password: string): Promise<string>
+  /**
+   * Takes as long without a hash (nobody has the address, or has no password) as with one.
+   * @throws AppError unavailable where too many are being hashed already
+   */
+  verify(password: string, hash: string | undefined): Promise<boolean>
+  /** Whether a hash was made at a lower cost than is asked for today. */
+  isOutdated(hash: string): boolean
+}
+
+/** @param cost bcrypt's: each step doubles the time of a hash */
+export function createPasswords(cost: number): Passwords {
+  // libuv has four threads for everything (file system, DNS, crypto): one is left to the others
+  const limit = pLimit(Math.min(availableParallelism(), 3))
+  let standIn: Promise<string> | undefined
+
+  function run<T>(work: () => Promise<T>): Promise<T> {
+    if (limit.pendingCount >= MAX_WAITING) throw unavailable('Too many people are signing in just now: try again')
+    return limit(work)
+  }
+
+  return {
+    hash: async (password) => run(() => bcrypt.hash(bcryptInput(password), cost)),
+    async verify(password, hash) {
+      standIn ??= bcrypt.hash(randomBytes(32).toString('base64'), cost)
+      const compared = hash ?? (await standIn)
+      const isRight = await run(() => bcrypt.compare(bcryptInput(password), compared))
+      return isRight && hash !== undefined
+    },
+    isOutdated: (hash) => bcrypt.getRounds(hash) < cost
+  }
+}
+
+/**
+ * What bcrypt is given. It would cut a password after 72 bytes and at a NUL, so those are hashed first: 64 characters
+ * of base64. The key keeps lists of plain SHA hashes, stolen elsewhere, from being tried as passwords here.
+ */
+function bcryptInput(password: string): string {
+  // one person's keyboard composes what another one's does not
+  const text = password.normalize('NFC')
+  if (Buffer.byteLength(text) <= BCRYPT_BYTES && !text.includes('\0')) return text
+  return createHmac('sha384', 'muster long password').update(text).digest('base64')
+}

@@ -1,0 +1,101 @@
+// Whom a session's cookie or an API token stands for, remembered so that a request costs no query.
+import { type ApiTokenView, findApiTokenByHash, touchApiToken } from '../../db/api-tokens.ts'
+import type { Db } from '../../db/connect.ts'
+import type { Listener } from '../../db/listen.ts'
+import type { Role } from '../../db/schema.ts'
+import { findSessionByHash, type SessionView, touchSession } from '../../db/sessions.ts'
+import { type Cache, createCache } from '../cache.ts'
+import { isAbove } from '../provisioning/actor.ts'
+import { hashToken } from '../secrets.ts'
+import type { Background } from './background.ts'
+
+export interface Principal {
+  readonly kind: 'session' | 'apiToken'
+  readonly tenantId: number
+  /** Of the session or the token. */
+  readonly id: string
+  readonly userId: string
+  /** As the audit log shows the person. */
+  readonly name: string
+  /** What the person may do by this way. */
+  readonly role: Role
+  readonly expiresAt: Date | null
+  /** The last use that was noted; milliseconds, 0 for none. */
+  notedMs: number
+}
+
+export interface Principals {
+  findSession(tenantId: number, token: string): Promise<Principal | undefined>
+  findApiToken(tenantId: number, token: string): Promise<Principal | undefined>
+  /** Notes a use in the database, off the request's path and at most so often. */
+  noteUse(principal: Principal, now: Date): void
+  /** Forgets in this process what is known of a tenant; others hear of a change through `notifyChange`. */
+  forget(tenantId: number): void
+  readonly stats: Cache<Principal>['stats']
+}
+
+/** How often a use is noted. A session ends after days without one, so minutes are exact enough. */
+const NOTE_EVERY_MS = { session: 5 * 60_000, apiToken: 60_000 }
+const MAX_REMEMBERED = 50_000
+
+export function createPrincipals(given: { db: Db; listener: Listener; background: Background }): Principals {
+  const cache = createCache<Principal>({ max: MAX_REMEMBERED, listener: given.listener })
+  const forget = (tenantId: number) => cache.deleteWhere((principal) => principal.tenantId === tenantId)
+  given.listener.on('change', (change) => {
+    if (change.kind === 'credentials') forget(change.tenantId)
+  })
+
+  return {
+    stats: cache.stats,
+    forget,
+    findSession(tenantId, token) {
+      const hash = hashToken(token)
+      return cache.get(cacheKey('session', tenantId, hash), async () => {
+        const session = await findSessionByHash(given.db, tenantId, hash)
+        return session && ofSession(session)
+      })
+    },
+    findApiToken(tenantId, token) {
+      const hash = hashToken(token)
+      return cache.get(cacheKey('apiToken', tenantId, hash), async () => {
+        const found = await findApiTokenByHash(given.db, tenantId, hash)
+        return found && ofApiToken(found)
+      })
+    },
+    noteUse(principal, now) {
+      if (now.getTime() - principal.notedMs < NOTE_EVERY_MS[principal.kind]) return
+      principal.notedMs = now.getTime()
+      const touch = principal.kind === 'session' ? touchSession : touchApiToken
+      given.background.run('note a use', () => touch(given.db, principal.tenantId, principal.id, now))
+    }
+  }
+}
+
+const cacheKey = (kind: Principal['kind'], tenantId: number, hash: Buffer) =>
+  `${kind} ${tenantId} ${hash.toString('base64')}`
+
+const ofSession = (session: SessionView): Principal => ({
+  kind: 'session',
+  tenantId: session.tenant_id,
+  id: session.id,
+  userId: session.user_id,
+  name: session.display_name ?? session.email ?? session.user_name,
+  role: session.role,
+  expiresAt: session.expires_at,
+  notedMs: session.last_seen_at.getTime()
+})
+
+const ofApiToken = (token: ApiTokenView): Principal => ({
+  kind: 'apiToken',
+  tenantId: token.tenant_id,
+  id: token.id,
+  userId: token.user_id,
+  name: token.owner_display_name ?? token.owner_email ?? token.owner_user_name,
+  role: effectiveRole(token),
+  expiresAt: token.expires_at,
+  notedMs: token.last_used_at?.getTime() ?? 0
+})
+
+/** A token never does more than its owner may today. */
+export const effectiveRole = ({ role, owner_role }: Pick<ApiTokenView, 'role' | 'owner_role'>): Role =>
+  isAbove(role, owner_role) ? owner_role : role

@@ -1,0 +1,51 @@
+// Setting a password: what is checked before, and what ends with the old one.
+
+import type { Trx } from '../../db/connect.ts'
+import { setPasswordHash } from '../../db/credentials.ts'
+import { notifyChange } from '../../db/listen.ts'
+import { expirePasswordResets } from '../../db/password-resets.ts'
+import { deleteSessions } from '../../db/sessions.ts'
+import { updateUser } from '../../db/users.ts'
+import type { Deps } from '../deps.ts'
+import type { Tenant } from '../tenancy.ts'
+import { checkPassword } from './password-policy.ts'
+
+/**
+ * Slow on purpose: call it before the transaction.
+ * @returns what `setPassword` stores
+ * @throws AppError invalid `weakPassword`, by the tenant's own least length and the person's own words
+ */
+export async function hashNewPassword(
+  deps: Deps,
+  tenant: Tenant,
+  person: { email: string | null; display_name: string | null },
+  password: string
+): Promise<string> {
+  checkPassword(password, {
+    minLength: tenant.settings.passwordMinLength,
+    email: person.email,
+    name: person.display_name,
+    tenantName: tenant.name
+  })
+  return deps.auth.passwords.hash(password)
+}
+
+/**
+ * Gives a user, whose row the caller has locked `for update`, a new password. Their reset links and sessions end, and
+ * nothing asks for a new password any longer; API tokens, which no password made, stay.
+ * @param options.exceptSessionId the session that goes on
+ */
+export async function setPassword(
+  trx: Trx,
+  tenantId: number,
+  user: { id: string; must_reset_password: boolean },
+  hash: string,
+  now: Date,
+  options: { exceptSessionId?: string } = {}
+): Promise<void> {
+  await setPasswordHash(trx, tenantId, user.id, hash, now)
+  await expirePasswordResets(trx, tenantId, user.id, now)
+  if (user.must_reset_password) await updateUser(trx, tenantId, user.id, { must_reset_password: false }, now)
+  const ended = await deleteSessions(trx, tenantId, user.id, options.exceptSessionId)
+  if (ended > 0) await notifyChange(trx, { kind: 'credentials', tenantId })
+}

@@ -1,0 +1,99 @@
+// Signing in with an e-mail address and a password.
+import { insertAuditEvents } from '../../db/audit.ts'
+import { inTenant } from '../../db/connect.ts'
+import { exchangePasswordHash, findSignInUser, isPasswordHash, type SignInUser } from '../../db/credentials.ts'
+import type { UserView } from '../../db/users.ts'
+import type { Deps } from '../deps.ts'
+import { AppError } from '../errors.ts'
+import { systemActor } from '../provisioning/actor.ts'
+import { addressKey, parseAddress } from '../provisioning/address.ts'
+import type { Tenant } from '../tenancy.ts'
+import type { Count } from './limits.ts'
+import { networkOf } from './network.ts'
+import { beginSession, giveSession, invalidCredentials, nameOf, refusalOf, type SignInBy } from './session.ts'
+
+/**
+ * An unknown address, a wrong password, an invited or a removed person: one answer, after the same time. Whoever knows
+ * the password of somebody locked or deactivated is told that it is so.
+ * @returns the user, signed in by cookie
+ * @throws AppError unauthenticated `invalidCredentials`; forbidden `userLocked`, `userDeactivated`,
+ *   `mustResetPassword`; rate_limited
+ */
+export async function signIn(
+  deps: Deps,
+  tenant: Tenant,
+  { email, password }: { email: string; password: string },
+  by: Omit<SignInBy, 'method'>
+): Promise<UserView> {
+  const address = parseAddress(email)
+  const key = addressKey(address ?? email)
+  return deps.auth.limits.countFailures(
+    [signInCount(tenant, key), { limit: 'sign-in-network', key: networkOf(by.request.ip) }],
+    async () => {
+      const user = address ? await findSignInUser(deps.db, tenant.id, key) : undefined
+      const verifiedHash = await verify(deps, tenant, user, password, by)
+      return begin(deps, tenant, { ...verifiedHash, password }, by)
+    },
+    isWrongPassword
+  )
+}
+
+/** What failed passwords of an address count against, wherever one is asked for. */
+export const signInCount = (tenant: Tenant, key: string): Count => ({
+  limit: 'sign-in-address',
+  key: `${tenant.id} ${key}`,
+  onSuccess: 'forget'
+})
+
+/** What counts as a failure: not that the person is locked out, nor that the database is away. */
+const isWrongPassword = (error: unknown) => error instanceof AppError && error.code === 'unauthenticated'
+
+async function verify(
+  deps: Deps,
+  tenant: Tenant,
+  user: SignInUser | undefined,
+  password: string,
+  by: Omit<SignInBy, 'method'>
+): Promise<{ userId: string; hash: string }> {
+  const hash = user?.password_hash ?? undefined
+  const isRight = await deps.auth.passwords.verify(password, hash)
+  const refusal = user && hash && isRight ? refusalOf(user) : invalidCredentials()
+  if (!refusal) return { userId: user!.id, hash: hash! }
+  // not waited for: who exists would be told by the time it takes
+  if (user) deps.auth.background.run('note a refused sign-in', () => noteRefusal(deps, tenant, user, refusal, by))
+  throw refusal
+}
+
+async function begin(
+  deps: Deps,
+  tenant: Tenant,
+  { userId, hash, password }: { userId: string; hash: string; password: string },
+  by: Omit<SignInBy, 'method'>
+): Promise<UserView> {
+  const renewed = deps.auth.passwords.isOutdated(hash) ? await deps.auth.passwords.hash(password) : hash
+  const begun = await inTenant(deps.db, tenant.id, async (trx) => {
+    // locks the user: a reset that is going on is over afterwards, and has made the password another one
+    const session = await beginSession(trx, deps, tenant, userId, { ...by, method: 'password' })
+    const isStillRight =
+      renewed === hash
+        ? await isPasswordHash(trx, tenant.id, userId, hash)
+        : await exchangePasswordHash(trx, tenant.id, userId, hash, renewed)
+    if (!isStillRight) throw invalidCredentials()
+    return session
+  })
+  return giveSession(deps, tenant, by.reply, begun)
+}
+
+/** Who tried is not known: the event is about the user, and by nobody. */
+const noteRefusal = (
+  deps: Deps,
+  tenant: Tenant,
+  user: SignInUser,
+  { reason }: AppError,
+  { request }: Omit<SignInBy, 'method'>
+) =>
+  inTenant(deps.db, tenant.id, (trx) =>
+    insertAuditEvents(trx, tenant.id, { ...systemActor, requestId: request.id, ip: request.ip }, deps.now(), [
+      { action: 'session.refused', targetType: 'user', targetId: user.id, targetName: nameOf(user), after: { reason } }
+    ])
+  )
