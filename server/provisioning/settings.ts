@@ -23,7 +23,7 @@ export interface TenantPatch {
  * An administrator's change of the tenant's name and settings.
  * @throws AppError forbidden `administratorOnly`
  */
-export function changeSettings(
+export async function changeSettings(
   deps: TenantDeps,
   tenantId: number,
   actor: Actor,

@@ -27,7 +27,7 @@ type UserStep = (deps: UserDeps, tenantId: number, actor: Actor, userId: string)
 
 const step =
   (what: string, work: (change: UserChange, user: UserRow) => Promise<void>): UserStep =>
-  (deps, tenantId, actor, userId) => {
+  async (deps, tenantId, actor, userId) => {
     requireAdministrator(actor, what)
     return changeUser(deps, tenantId, actor, userId, 'for update', work)
   }
@@ -63,7 +63,7 @@ export const removeUser = step('remove users', async (change, user) => {
  * Gives somebody another role, also somebody who is still invited.
  * @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`; conflict `userRemoved`
  */
-export function setUserRole(
+export async function setUserRole(
   deps: UserDeps,
   tenantId: number,
   actor: Actor,
@@ -102,7 +102,7 @@ async function writeRole(change: UserChange, user: UserRow, role: Role): Promise
  * Changes somebody's profile: one's own, or anybody's as an administrator. An empty text takes a fact away.
  * @throws AppError forbidden `administratorOnly`; conflict `userRemoved`
  */
-export function updateUserProfile(
+export async function updateUserProfile(
   deps: UserDeps,
   tenantId: number,
   actor: Actor,
