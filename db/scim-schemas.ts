@@ -1,5 +1,6 @@
 // The extension schemas that a tenant's administrators registered.
-import { type Db, readInTenant } from './connect.ts'
+import { sql } from 'kysely'
+import { type Db, readInTenant, type Trx } from './connect.ts'
 
 export interface ScimSchemaView {
   urn: string
@@ -9,15 +10,39 @@ export interface ScimSchemaView {
   created_at: Date
 }
 
-/** In the order in which they were registered. */
+const selectSchemas = (db: Db, tenantId: number) =>
+  db
+    .selectFrom('scim_schemas')
+    .select(['urn', 'resource_type', 'definition', 'created_at'])
+    .where('tenant_id', '=', tenantId)
+    .orderBy('created_at')
+    .orderBy('urn')
+
+/** In the order in which they were registered; one statement of its own. */
 export const listScimSchemas = (db: Db, tenantId: number): Promise<ScimSchemaView[]> =>
-  readInTenant<ScimSchemaView>(
-    db,
-    tenantId,
-    db
-      .selectFrom('scim_schemas')
-      .select(['urn', 'resource_type', 'definition', 'created_at'])
-      .where('tenant_id', '=', tenantId)
-      .orderBy('created_at')
-      .orderBy('urn')
-  )
+  readInTenant<ScimSchemaView>(db, tenantId, selectSchemas(db, tenantId))
+
+/** The same within a transaction. */
+export const readScimSchemas = (trx: Trx, tenantId: number): Promise<ScimSchemaView[]> =>
+  selectSchemas(trx, tenantId).execute()
+
+export const insertScimSchema = (trx: Trx, tenantId: number, row: ScimSchemaView) =>
+  trx
+    .insertInto('scim_schemas')
+    .values({ ...row, tenant_id: tenantId })
+    .execute()
+
+export const deleteScimSchema = (trx: Trx, tenantId: number, urn: string) =>
+  trx.deleteFrom('scim_schemas').where('tenant_id', '=', tenantId).where('urn', '=', urn).execute()
+
+/** Whether any document holds values of the schema, also of users who are removed and may come back. Reads them all. */
+export async function isScimSchemaUsed(
+  trx: Trx,
+  tenantId: number,
+  { urn, resource_type }: ScimSchemaView
+): Promise<boolean> {
+  const table = sql.table(resource_type === 'User' ? 'users' : 'groups')
+  const { rows } = await sql`
+    select 1 from ${table} where tenant_id = ${tenantId} and doc -> ${urn}::text is not null limit 1`.execute(trx)
+  return rows.length > 0
+}

@@ -1,5 +1,6 @@
 // SCIM tokens and the connections that they belong to: one connection has a token for each rotation.
 import { sql } from 'kysely'
+import { v7 as uuidv7 } from 'uuid'
 import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import type { Role, ScimProfile } from './schema.ts'
 
@@ -85,3 +86,87 @@ export const touchScimToken = (db: Db, tenantId: number, tokenId: string, now: D
       )
       .execute()
   )
+
+/** What a connection is known by. */
+export interface ConnectionSettings {
+  readonly name: string
+  readonly profile: ScimProfile
+  readonly highestRole: Role
+}
+
+/** The oldest connection with these settings. */
+export async function findConnection(
+  trx: Trx,
+  tenantId: number,
+  { name, profile, highestRole }: ConnectionSettings
+): Promise<string | undefined> {
+  const found = await trx
+    .selectFrom('scim_connections')
+    .select('id')
+    .where('tenant_id', '=', tenantId)
+    .where('name', '=', name)
+    .where('profile', '=', profile)
+    .where('highest_role', '=', highestRole)
+    .orderBy('id')
+    .executeTakeFirst()
+  return found?.id
+}
+
+/** @returns the id */
+export async function insertConnection(
+  trx: Trx,
+  tenantId: number,
+  { name, profile, highestRole }: ConnectionSettings,
+  createdBy: string | null,
+  now: Date
+): Promise<string> {
+  const id = uuidv7({ msecs: now.getTime() })
+  await trx
+    .insertInto('scim_connections')
+    .values({
+      tenant_id: tenantId,
+      id,
+      name,
+      profile,
+      highest_role: highestRole,
+      created_by: createdBy,
+      created_at: now
+    })
+    .execute()
+  return id
+}
+
+export const insertScimToken = (
+  trx: Trx,
+  tenantId: number,
+  token: { id: string; connectionId: string; tokenHash: Buffer; expiresAt: Date | null; now: Date }
+) =>
+  trx
+    .insertInto('scim_tokens')
+    .values({
+      tenant_id: tenantId,
+      id: token.id,
+      connection_id: token.connectionId,
+      token_hash: token.tokenHash,
+      created_at: token.now,
+      expires_at: token.expiresAt,
+      last_used_at: null,
+      revoked_at: null
+    })
+    .execute()
+
+export const expireScimToken = (trx: Trx, tenantId: number, tokenId: string, expiresAt: Date) =>
+  trx
+    .updateTable('scim_tokens')
+    .set({ expires_at: expiresAt })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', tokenId)
+    .execute()
+
+export const revokeScimToken = (trx: Trx, tenantId: number, tokenId: string, now: Date) =>
+  trx
+    .updateTable('scim_tokens')
+    .set({ revoked_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', tokenId)
+    .execute()

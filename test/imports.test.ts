@@ -19,7 +19,9 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/tenancy', ['db', ...GROUND]],
   ['server/deps', ['db', 'jobs/queue', 'server/auth', ...GROUND]],
   ['server/mail', ['templates', 'server/errors', 'server/config']],
-  ['server/provisioning', ['db', 'jobs/queue', ...GROUND]],
+  // a schema is data, and administrators register some
+  ['server/scim/schemas', ['server/scim', 'server/errors']],
+  ['server/provisioning', ['db', 'jobs/queue', ...GROUND, 'server/scim/schemas']],
   ['server/auth', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],
   ['server/invitations', ['db', 'jobs/queue', ...GROUND, 'server/provisioning', 'server/auth']],
   ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES]],

@@ -332,9 +332,9 @@ const SCIM = `
     highest_role text not null check (highest_role in ('stakeholder', 'responder', 'manager', 'administrator')),
     created_by uuid,
     created_at timestamptz not null,
-    constraint scim_connections_pkey primary key (tenant_id, id),
-    constraint scim_connections_name_key unique (tenant_id, name)
+    constraint scim_connections_pkey primary key (tenant_id, id)
   );
+  create index scim_connections_name_idx on scim_connections (tenant_id, name);
   create table scim_tokens (
     tenant_id int not null,
     id uuid not null,

@@ -1,3 +1,90 @@
-import { router } from './trpc.ts'
+// scimTokens.*: what identity providers sign in with. The rules are in server/provisioning/scim-tokens.ts.
+import { z } from 'zod'
+import { encodeCursor } from '../../db/cursor.ts'
+import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
+import { listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
+import { createScimToken, type MadeScimToken, revokeScimToken, rotateScimToken } from '../provisioning/scim-tokens.ts'
+import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, lineInput, listOutput, readCursor } from './shapes.ts'
+import { administratorProcedure, router } from './trpc.ts'
 
-export const scimTokensRouter = router({})
+const time = z.iso.datetime()
+
+const scimTokenOutput = z.object({
+  id: z.string(),
+  /** One identity provider: every rotation of its token stays in it. */
+  connectionId: z.string(),
+  name: z.string(),
+  profile: z.enum(SCIM_PROFILES),
+  highestRole: z.enum(ROLES),
+  createdAt: time,
+  expiresAt: time.nullable(),
+  /** To the minute. */
+  lastUsedAt: time.nullable(),
+  revoked: z.boolean(),
+  revokedAt: time.nullable()
+})
+
+/** The token is shown here and never again. */
+const madeOutput = z.object({ scimToken: scimTokenOutput, token: z.string(), baseUrl: z.string() })
+
+const LIST = 'scimTokens'
+const MAX_OVERLAP_HOURS = 24 * 90
+
+export const scimTokensRouter = router({
+  /** Newest first, with those that have ended. */
+  list: administratorProcedure
+    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .output(listOutput(scimTokenOutput))
+    .query(async ({ ctx, input = {} }) => {
+      const limit = input.limit ?? DEFAULT_LIMIT
+      const [before] = readCursor(LIST, z.tuple([z.uuid()]), input.cursor) ?? []
+      const rows = await listScimTokens(ctx.deps.db, ctx.tenant.id, limit + 1, before)
+      const page = rows.slice(0, limit)
+      const last = rows.length > limit ? page.at(-1) : undefined
+      return { items: page.map(toScimToken), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
+    }),
+
+  create: administratorProcedure
+    .input(
+      z.strictObject({
+        name: lineInput(100, 1),
+        highestRole: z.enum(ROLES).optional(),
+        expiresAt: z.iso.datetime({ offset: true }).optional(),
+        profile: z.enum(SCIM_PROFILES).optional()
+      })
+    )
+    .output(madeOutput)
+    .mutation(async ({ ctx, input }) => {
+      const expiresAt = input.expiresAt === undefined ? undefined : new Date(input.expiresAt)
+      return toMade(await createScimToken(ctx.deps, ctx.tenant, ctx.actor, { ...input, expiresAt }))
+    }),
+
+  rotate: administratorProcedure
+    .input(
+      z.strictObject({ scimTokenId: z.uuid(), overlapHours: z.number().min(0).max(MAX_OVERLAP_HOURS).default(24) })
+    )
+    .output(madeOutput)
+    .mutation(async ({ ctx, input }) => toMade(await rotateScimToken(ctx.deps, ctx.tenant, ctx.actor, input))),
+
+  revoke: administratorProcedure
+    .input(z.strictObject({ scimTokenId: z.uuid() }))
+    .output(z.object({ scimToken: scimTokenOutput }))
+    .mutation(async ({ ctx, input }) => ({
+      scimToken: toScimToken(await revokeScimToken(ctx.deps, ctx.tenant, ctx.actor, input.scimTokenId))
+    }))
+})
+
+const toMade = ({ scimToken, token, baseUrl }: MadeScimToken) => ({ scimToken: toScimToken(scimToken), token, baseUrl })
+
+const toScimToken = (row: ScimTokenView): z.infer<typeof scimTokenOutput> => ({
+  id: row.id,
+  connectionId: row.connection_id,
+  name: row.connection_name,
+  profile: row.profile,
+  highestRole: row.highest_role,
+  createdAt: row.created_at.toISOString(),
+  expiresAt: isoOrNull(row.expires_at),
+  lastUsedAt: isoOrNull(row.last_used_at),
+  revoked: row.revoked_at !== null,
+  revokedAt: isoOrNull(row.revoked_at)
+})

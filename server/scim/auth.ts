@@ -2,17 +2,15 @@
 import type { FastifyRequest } from 'fastify'
 import type { ScimProfile } from '../../db/schema.ts'
 import { findScimTokenByHash, type ScimTokenView, touchScimToken } from '../../db/scim-tokens.ts'
-import { authenticate as authenticateUser } from '../auth/authenticate.ts'
+import { API_TOKEN_PREFIX, authenticateBearer } from '../auth/authenticate.ts'
 import { createCache } from '../cache.ts'
 import type { Deps } from '../deps.ts'
 import { unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
+import { SCIM_TOKEN_PREFIX } from '../provisioning/scim-tokens.ts'
 import { hashToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { createRateLimiter } from './rate-limit.ts'
-
-export const SCIM_TOKEN_PREFIX = 'mst_scim_'
-const API_TOKEN_PREFIX = 'mst_api_'
 
 export interface Bearer {
   readonly actor: Actor
@@ -70,8 +68,7 @@ export function createScimAuth(deps: Deps): ScimAuth {
     async authenticate(request, tenant, now) {
       const secret = readBearer(request.headers.authorization)
       if (secret.startsWith(API_TOKEN_PREFIX)) {
-        const actor = await authenticateUser(deps, request, tenant)
-        if (actor?.kind !== 'apiToken') throw invalidToken('The token is not valid')
+        const actor = await authenticateBearer(deps, request, tenant, `Bearer ${secret}`)
         limiter.take(`user ${actor.id}`, now)
         return { actor, profile: 'auto' }
       }

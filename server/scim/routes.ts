@@ -1,17 +1,20 @@
 // Method + path -> handler, one line each, below /scim/v2.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { publicUrl } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
+import { scimBaseUrl } from '../provisioning/scim-tokens.ts'
 import { placeOf } from '../tenancy.ts'
 import { type Bearer, createScimAuth } from './auth.ts'
 import { readBodies } from './body.ts'
 import type { ScimContext, ScimHandler } from './context.ts'
 import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from './discovery.ts'
 import { errorOf } from './errors.ts'
+import { deleteMe, getMe, patchMe, replaceMe } from './me.ts'
 import { Leniency } from './profiles.ts'
 import { sendAnswer, sendError } from './respond.ts'
 import { createSchemasOfTenant } from './schemas-of-tenant.ts'
+import { rootSearch } from './search.ts'
+import { createUser, deleteUser, getUser, listUsers, patchUser, replaceUser, searchUsers, userSource } from './users.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,12 +35,27 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
+const root = rootSearch([userSource])
+
 const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, access?: Access][] = [
   ['GET', '/ServiceProviderConfig', getServiceProviderConfig, 'public'],
   ['GET', '/ResourceTypes', listResourceTypes, 'public'],
   ['GET', '/ResourceTypes/:id', getResourceType, 'public'],
   ['GET', '/Schemas', listSchemas, 'public'],
-  ['GET', '/Schemas/:id', getSchema, 'public']
+  ['GET', '/Schemas/:id', getSchema, 'public'],
+  ['GET', '/', root.get],
+  ['POST', '/.search', root.post],
+  ['GET', '/Users', listUsers],
+  ['POST', '/Users', createUser],
+  ['POST', '/Users/.search', searchUsers],
+  ['GET', '/Users/:id', getUser],
+  ['PUT', '/Users/:id', replaceUser],
+  ['PATCH', '/Users/:id', patchUser],
+  ['DELETE', '/Users/:id', deleteUser],
+  ['GET', '/Me', getMe, 'me'],
+  ['PUT', '/Me', replaceMe, 'me'],
+  ['PATCH', '/Me', patchMe, 'me'],
+  ['DELETE', '/Me', deleteMe, 'me']
 ]
 
 export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
@@ -61,7 +79,7 @@ export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps })
       actor: bearer.actor,
       leniency: new Leniency(bearer.profile),
       schemas: await schemasOfTenant.get(tenant),
-      baseUrl: `${publicUrl(deps.config, tenant.subdomain)}/scim/v2`,
+      baseUrl: scimBaseUrl(deps.config, tenant.subdomain),
       now,
       log: request.log
     }

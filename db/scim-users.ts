@@ -1,0 +1,233 @@
+// Users as SCIM reads and writes them: whole documents, with the groups that they belong to.
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type AuditActor, auditInsertFrom } from './audit.ts'
+import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { isWithinScope } from './groups.ts'
+import { countResources } from './resource-counts.ts'
+import type { NewUserRow, Role, UserPatch, UserRow, UserState } from './schema.ts'
+
+/** What an answer is made of. */
+export interface ScimUserRow {
+  id: string
+  state: UserState
+  role: Role
+  version: number
+  /** JSON text. */
+  doc: string
+  /** JSON text: `[{ value, $ref, display, type }]`; null where there are none, or nobody asked. */
+  groups: string | null
+  created_at: Date
+  updated_at: Date
+}
+
+export interface ScimView {
+  readonly tenantId: number
+  /** What a group's `$ref` begins with: `https://acme.example.com/scim/v2/Groups/`. */
+  readonly groupsUrl: string
+  /** The connection whose users and groups alone are seen; undefined for all of the tenant's. */
+  readonly connectionId: string | undefined
+  /** Whether memberships are read. */
+  readonly withGroups: boolean
+}
+
+/** Users who are there for SCIM: not removed, within what the token may see. An expression on a row of `users`. */
+export const isVisibleUser = (connectionId: string | undefined): RawBuilder<SqlBool> =>
+  sql`(users.state <> 'removed' and ${isWithinScope('users', connectionId)})`
+
+/** The select list of a ScimUserRow on a row of `users`. */
+export const scimUserColumns = (view: ScimView): RawBuilder<unknown> => sql`
+  users.id, users.state, users.role, users.version, users.doc, users.created_at, users.updated_at,
+  ${view.withGroups ? groupsOfUser(view) : sql`null::text`} as groups`
+
+// Put together as text, because json_build_object would spread it with spaces
+const groupsOfUser = ({ groupsUrl, connectionId }: ScimView): RawBuilder<string> => sql`
+  (select '[' || string_agg(item, ',' order by ordinal) || ']' from (
+    select groups.ordinal, '{"value":"' || groups.id || '","$ref":"' || ${groupsUrl}::text || groups.id
+      || '","display":' || to_json(groups.display_name)::text || ',"type":"'
+      || case when bool_or(a.ancestor_id = a.group_id) then 'direct' else 'indirect' end || '"}' as item
+    from group_members m
+    join group_ancestors a on a.tenant_id = m.tenant_id and a.group_id = m.group_id
+    join groups on groups.tenant_id = a.tenant_id and groups.id = a.ancestor_id
+    where m.tenant_id = users.tenant_id and m.user_id = users.id and ${isWithinScope('groups', connectionId)}
+    group by groups.id, groups.ordinal, groups.display_name
+  ) as items)`
+
+/** One statement of its own. */
+export const findScimUser = (db: Db, view: ScimView, userId: string): Promise<ScimUserRow | undefined> =>
+  readOneInTenant<ScimUserRow>(
+    db,
+    view.tenantId,
+    sql<ScimUserRow>`select ${scimUserColumns(view)} from users
+      where users.tenant_id = ${view.tenantId} and users.id = ${userId}::uuid and ${isVisibleUser(view.connectionId)}`
+  )
+
+/** Within a transaction, which sees what it has changed. */
+export async function getScimUser(trx: Trx, view: ScimView, userId: string): Promise<ScimUserRow> {
+  const { rows } = await sql<ScimUserRow>`select ${scimUserColumns(view)} from users
+    where users.tenant_id = ${view.tenantId} and users.id = ${userId}::uuid`.execute(trx)
+  return rows[0]!
+}
+
+/** The whole row, as a change starts from it; one statement of its own. */
+export const findVisibleUser = (
+  db: Db,
+  tenantId: number,
+  userId: string,
+  connectionId: string | undefined
+): Promise<UserRow | undefined> =>
+  readOneInTenant<UserRow>(
+    db,
+    tenantId,
+    sql<UserRow>`select users.* from users
+      where users.tenant_id = ${tenantId} and users.id = ${userId}::uuid and ${isVisibleUser(connectionId)}`
+  )
+
+/**
+ * Changes a user whose version is still the one that was read: the version goes up by one.
+ * @returns what the user is then, or undefined where somebody else was faster
+ */
+export async function updateUnlessChanged(
+  trx: Trx,
+  view: ScimView,
+  before: Pick<UserRow, 'id' | 'version'>,
+  patch: UserPatch,
+  now: Date
+): Promise<ScimUserRow | undefined> {
+  const set = Object.entries({ ...patch, updated_at: now }).map(([column, value]) => sql`${sql.ref(column)} = ${value}`)
+  const { rows } = await sql<ScimUserRow>`
+    update users set ${sql.join(set)}, version = users.version + 1
+    where users.tenant_id = ${view.tenantId} and users.id = ${before.id}::uuid and users.version = ${before.version}
+      and users.state <> 'removed'
+    returning ${scimUserColumns(view)}`.execute(trx)
+  return rows[0]
+}
+
+/** What a new user takes along into the one statement that makes it. */
+export interface NewScimUser {
+  readonly row: NewUserRow & { id: string; doc: string }
+  readonly emailKeys: readonly string[]
+  readonly passwordHash: string | undefined
+  readonly audit: { actor: AuditActor; action: string; targetName: string; after: Record<string, unknown> }
+  readonly now: Date
+}
+
+/**
+ * Makes a user, with e-mail keys, password, audit event and the tenant's count, in one statement.
+ * @returns false where a removed user has the login address, and would be the one to come back: nothing was changed
+ */
+export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser): Promise<boolean> {
+  const { row, emailKeys, passwordHash, audit, now } = user
+  const columns = Object.entries({ ...row, tenant_id: tenantId })
+  const names = sql.join(columns.map(([column]) => sql.ref(column)))
+  const values = sql.join(columns.map(([column, value]) => sql`${value}${sql.raw(CASTS[column] ?? '')}`))
+  const event = auditInsertFrom(
+    tenantId,
+    audit.actor,
+    now,
+    { action: audit.action, targetType: 'user', targetId: row.id },
+    { targetName: sql`${audit.targetName}::text`, after: sql`${JSON.stringify(audit.after)}::json` },
+    sql`made`
+  )
+  const { rows } = await sql<{ is_made: boolean }>`
+    with made as (
+      insert into users (${names}) select ${values}
+      where not exists (
+        select from users r where r.tenant_id = ${tenantId} and r.email_key = ${row.email_key ?? null} and r.state = 'removed'
+      ) returning id
+    ),
+    emails as (
+      insert into user_emails (tenant_id, user_id, value_key)
+      select ${tenantId}::int, made.id, key from made, unnest(${emailKeys}::text[]) as key
+    ),
+    passwords as (
+      insert into user_credentials (tenant_id, user_id, password_hash, updated_at)
+      select ${tenantId}::int, made.id, ${passwordHash ?? null}::text, ${now}::timestamptz
+      from made where ${passwordHash !== undefined}
+    ),
+    events as (${event}),
+    counts as (${countResources(tenantId, 'User', sql<number>`(select count(*) from made)`)})
+    select exists (select from made) as is_made`.execute(trx)
+  return rows[0]!.is_made
+}
+
+/** Parameters of a select have no column to take their type from. */
+const CASTS: Partial<Record<string, string>> = {
+  tenant_id: '::int',
+  id: '::uuid',
+  connection_id: '::uuid',
+  doc: '::json',
+  must_reset_password: '::boolean',
+  version: '::int',
+  created_at: '::timestamptz',
+  updated_at: '::timestamptz',
+  activated_at: '::timestamptz'
+}
+
+/** @throws the violation of `addresses_pkey` where somebody holds the address, here or in another tenant */
+export const claimAddress = (trx: Trx, tenantId: number, userId: string, addressKey: string) =>
+  trx.insertInto('addresses').values({ address_key: addressKey, tenant_id: tenantId, user_id: userId }).execute()
+
+export const releaseAddress = (trx: Trx, tenantId: number, userId: string) =>
+  trx.deleteFrom('addresses').where('tenant_id', '=', tenantId).where('user_id', '=', userId).execute()
+
+export const deletePassword = (trx: Trx, tenantId: number, userId: string) =>
+  trx.deleteFrom('user_credentials').where('tenant_id', '=', tenantId).where('user_id', '=', userId).execute()
+
+/** A pending invitation gives the role that the person has by then. */
+export const setInvitedRole = (trx: Trx, tenantId: number, userId: string, role: Role) =>
+  trx
+    .updateTable('invitations')
+    .set({ role })
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('state', '=', 'pending')
+    .execute()
+
+/** Users whom a new one might be: whoever holds the address, or the userName, or held the address until removed. */
+export interface Candidates {
+  holder: UserRow | undefined
+  named: UserRow | undefined
+  removed: UserRow | undefined
+}
+
+/** Locks them `for update`. Of several removed ones, the one removed last. */
+export async function lockCandidates(
+  trx: Trx,
+  tenantId: number,
+  addressKey: string | null,
+  userNameKey: string
+): Promise<Candidates> {
+  const [{ rows }, holding] = await Promise.all([
+    sql<UserRow>`
+      select users.* from users
+      where users.tenant_id = ${tenantId} and (
+        (users.user_name_key = ${userNameKey} and users.state <> 'removed')
+        or (users.email_key = ${addressKey}))
+      order by users.id for update`.execute(trx),
+    trx
+      .selectFrom('addresses')
+      .select('user_id')
+      .where('tenant_id', '=', tenantId)
+      .where('address_key', '=', addressKey)
+      .executeTakeFirst()
+  ])
+  const removed = rows.filter(({ state }) => state === 'removed')
+  return {
+    holder: rows.find(({ id }) => id === holding?.user_id),
+    named: rows.find(({ state, user_name_key }) => state !== 'removed' && user_name_key === userNameKey),
+    removed: removed.sort((a, b) => b.updated_at.getTime() - a.updated_at.getTime())[0]
+  }
+}
+
+/** Ends a pending invitation because an IdP made the person known. @returns its id, or none */
+export async function adoptInvitations(trx: Trx, tenantId: number, userId: string, now: Date): Promise<string[]> {
+  const rows = await trx
+    .updateTable('invitations')
+    .set({ state: 'adopted', ended_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('state', '=', 'pending')
+    .returning('id')
+    .execute()
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,37 @@
+// What changed between two documents, for the audit log: the changed attributes alone.
+import { isDeepStrictEqual } from 'node:util'
+
+type Facts = Record<string, unknown>
+
+/** A photo says nothing in a log. */
+const MAX_FACT_LENGTH = 4_000
+
+export interface ChangedFacts {
+  readonly before: Facts
+  readonly after: Facts
+}
+
+/** @returns the attributes that differ, as they were and as they are; those of an extension under its URN */
+export function changedFacts(before: Facts, after: Facts): ChangedFacts {
+  const changed: ChangedFacts = { before: {}, after: {} }
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    // follows the extensions that are there
+    if (name === 'schemas' || isDeepStrictEqual(before[name], after[name])) continue
+    if (name.startsWith('urn:')) {
+      const inner = changedFacts(asFacts(before[name]), asFacts(after[name]))
+      if (Object.keys(inner.before).length > 0) changed.before[name] = inner.before
+      if (Object.keys(inner.after).length > 0) changed.after[name] = inner.after
+      continue
+    }
+    if (before[name] !== undefined) changed.before[name] = shown(before[name])
+    if (after[name] !== undefined) changed.after[name] = shown(after[name])
+  }
+  return changed
+}
+
+const asFacts = (value: unknown): Facts => (typeof value === 'object' && value !== null ? (value as Facts) : {})
+
+function shown(value: unknown): unknown {
+  const { length } = JSON.stringify(value)
+  return length > MAX_FACT_LENGTH ? `${length.toLocaleString('en')} characters` : value
+}

@@ -1,0 +1,42 @@
+// Unique keys and locks that a SCIM write may run into, told the way the protocol tells them.
+import { violatedConstraint } from '../../db/connect.ts'
+import { AppError } from '../errors.ts'
+
+const TEXTS: Record<string, string> = {
+  users_user_name_key: 'Another user has this userName',
+  users_external_id_key: 'Another user of this connection has this externalId',
+  // the same text whoever holds it: another tenant's users are none of this one's business
+  addresses_pkey: 'This e-mail address is already in use'
+}
+
+export type UserConflict = 'userName' | 'externalId' | 'address'
+
+const CONFLICTS: Record<string, UserConflict> = {
+  users_user_name_key: 'userName',
+  users_external_id_key: 'externalId',
+  addresses_pkey: 'address'
+}
+
+/** What a unique key says is taken, or undefined for any other error. */
+export const conflictOf = (error: unknown): UserConflict | undefined => CONFLICTS[violatedConstraint(error) ?? '']
+
+/** 409 uniqueness (RFC 7644 §3.3); identity providers show the text to their administrators. */
+export function takenError(what: UserConflict, cause?: unknown): AppError {
+  const constraint = Object.keys(CONFLICTS).find((name) => CONFLICTS[name] === what)!
+  return new AppError('conflict', TEXTS[constraint]!, { scimType: 'uniqueness', cause })
+}
+
+const MAX_ATTEMPTS = 4
+// deadlock_detected, serialization_failure
+const RETRIED = new Set(['40P01', '40001'])
+
+/** Runs a transaction again that PostgreSQL ended because two waited for each other. */
+export async function retryDeadlocks<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || !RETRIED.has((error as { code?: string }).code ?? '')) throw error
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// What a user's role becomes when an identity provider writes `roles`, and when it does not.
+import type { Role } from '../../db/schema.ts'
+import { defaultRole } from './actor.ts'
+import { roleOf, type UserDocument, withRole } from './user-document.ts'
+
+export interface RoleDecision {
+  readonly role: Role
+  /** The document with `roles` as they are shown from now on. */
+  readonly document: UserDocument
+}
+
+/** @param ceiling the highest role that the token may give */
+export const roleOfNew = (document: UserDocument, ceiling: Role): RoleDecision => ({
+  role: roleOf(document) ?? defaultRole(ceiling),
+  document
+})
+
+/** Of an invited person whom an IdP makes known: the role that the inviter gave is kept unless another is asked for. */
+export const roleOfAdopted = (invited: Role, document: UserDocument, ceiling: Role): RoleDecision =>
+  kept(invited, document, ceiling)
+
+/**
+ * PUT: `roles` left out keeps the role, and keeps showing it where it was shown; a list without a role of ours takes
+ * the role away.
+ */
+export function roleOfReplaced(
+  before: { role: Role; document: UserDocument },
+  document: UserDocument,
+  ceiling: Role
+): RoleDecision {
+  const wasShown = roleOf(before.document) !== undefined
+  if (document.roles === undefined && wasShown) return { role: before.role, document: withRole(document, before.role) }
+  return wasShown ? roleOfNew(document, ceiling) : kept(before.role, document, ceiling)
+}
+
+/** PATCH: a role of ours that was shown and is gone has been removed; nothing said about roles changes nothing. */
+export function roleOfPatched(
+  before: { role: Role; document: UserDocument },
+  document: UserDocument,
+  ceiling: Role
+): RoleDecision {
+  const given = roleOf(document)
+  if (given) return { role: given, document }
+  const wasRemoved = roleOf(before.document) !== undefined
+  return { role: wasRemoved ? defaultRole(ceiling) : before.role, document }
+}
+
+/** A role that nobody would expect is shown; the usual one only where somebody wrote it. */
+function kept(role: Role, document: UserDocument, ceiling: Role): RoleDecision {
+  const given = roleOf(document)
+  if (given) return { role: given, document }
+  return { role, document: role === defaultRole(ceiling) ? document : withRole(document, role) }
+}

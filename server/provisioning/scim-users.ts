@@ -1,0 +1,297 @@
+// What identity providers may do with users: the rules, no HTTP in sight. scim-user-create.ts makes them.
+//
+// Locks are taken in one order: rows of users that exist, the tenant's lock for administrators, addresses, new rows.
+// A change of the profile alone takes none before it writes: it reads, computes, and writes only where the version is
+// still the one that it read.
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { setPasswordHash } from '../../db/credentials.ts'
+import type { UserPatch, UserRow } from '../../db/schema.ts'
+import {
+  claimAddress,
+  deletePassword,
+  findScimUser,
+  findVisibleUser,
+  getScimUser,
+  releaseAddress,
+  type ScimUserRow,
+  type ScimView,
+  setInvitedRole,
+  updateUnlessChanged
+} from '../../db/scim-users.ts'
+import { lockUser, replaceUserEmails, updateUser } from '../../db/users.ts'
+import type { Deps } from '../deps.ts'
+import { forbidden, notFound } from '../errors.ts'
+import type { Tenant } from '../tenancy.ts'
+import { type Actor, isAbove } from './actor.ts'
+import { type ChangedFacts, changedFacts } from './document-changes.ts'
+import { notifyIfSignedIn } from './ending.ts'
+import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
+import { conflictOf, retryDeadlocks, takenError } from './scim-conflicts.ts'
+import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
+import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
+import { activate, audit, deactivate, remove, type UserChange, userEvent } from './user-states.ts'
+
+/** Who writes, for which tenant, and how the result is looked at. */
+export interface ScimWriter {
+  readonly deps: Pick<Deps, 'db' | 'listener'>
+  readonly tenant: Tenant
+  /** `role` is the highest role that it may give, and touch. */
+  readonly actor: Actor
+  readonly now: Date
+  readonly log: Pick<Deps['log'], 'warn'>
+  readonly view: ScimView
+}
+
+/** What a user shall be. */
+export interface ScimUserChange {
+  readonly document: UserDocument
+  /** Undefined keeps what it is. */
+  readonly active: boolean | undefined
+  /** A hash; null takes the password away, undefined keeps it. */
+  readonly passwordHash?: string | null
+}
+
+/** A user as a change starts from it. */
+export interface UserBefore {
+  readonly id: string
+  readonly active: boolean
+  readonly document: UserDocument
+}
+
+export interface ChangeOptions {
+  /** What a role becomes of which nothing is said: see scim-roles.ts. */
+  readonly kind: 'replace' | 'patch'
+  /** Throws `stale` where the client knows another version. */
+  readonly precondition?: (version: number) => void
+  /**
+   * Computes the change. It is called again whenever the user has changed meanwhile: what takes long (hashing a
+   * password) should then be done already.
+   */
+  readonly change: (before: UserBefore) => ScimUserChange | Promise<ScimUserChange>
+}
+
+/** Times that a change is computed before it locks the row. */
+const OPTIMISTIC_ATTEMPTS = 3
+
+/**
+ * Changes a user, whole or in part. Of parallel changes none is lost; a change that changes nothing writes nothing.
+ * @returns what the user is then
+ * @throws AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; uniqueness; whatever the
+ *   callbacks throw
+ */
+export async function changeUser(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
+  const { deps, tenant, view } = writer
+  for (let attempt = 1; attempt <= OPTIMISTIC_ATTEMPTS; attempt++) {
+    const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
+    if (planned.needsLock) break
+    const after = planned.isChange
+      ? await writeUnlessOvertaken(writer, planned)
+      : await findScimUser(deps.db, view, userId)
+    if (after) return after
+  }
+  const locked = await translateConflicts(writer, () => retryDeadlocks(() => changeLocked(writer, userId, options)))
+  forgetCredentials(writer)
+  return locked
+}
+
+/**
+ * Removes a user with their memberships, also an active one.
+ * @throws AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; whatever the precondition
+ *   throws
+ */
+export async function deleteUser(
+  writer: ScimWriter,
+  userId: string,
+  precondition?: (version: number) => void
+): Promise<void> {
+  await retryDeadlocks(() =>
+    inTenant(writer.deps.db, writer.tenant.id, async (trx) => {
+      const user = await lockVisible(trx, writer, userId)
+      requireTouchable(writer.actor, user)
+      precondition?.(user.version)
+      await remove(stepOf(trx, writer), user, { withMemberships: true })
+    })
+  )
+  forgetCredentials(writer)
+}
+
+/** A token never touches somebody whose role is above the highest that it may give. */
+export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): void {
+  if (!isAbove(user.role, actor.role)) return
+  throw forbidden(
+    `This user is ${user.role}, which is above ${actor.role}, the highest role that this token may change`,
+    'roleNotAllowed',
+    { ceiling: actor.role }
+  )
+}
+
+/** For the steps of user-states.ts. */
+export const stepOf = (trx: Trx, { tenant, actor, now }: ScimWriter): UserChange => ({
+  trx,
+  tenantId: tenant.id,
+  actor,
+  now
+})
+
+/** Runs a write, and says of what is taken as much as a client may know; the log says the rest. */
+export async function translateConflicts<T>(writer: ScimWriter, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const conflict = conflictOf(error)
+    if (!conflict) throw error
+    if (conflict === 'address') writer.log.warn('SCIM write refused: another user or tenant holds the login address')
+    throw takenError(conflict, error)
+  }
+}
+
+/** This process forgets at once whose sessions and tokens ended; the others hear of it. */
+const forgetCredentials = ({ deps, tenant }: ScimWriter): boolean =>
+  deps.listener.emit('change', { kind: 'credentials', tenantId: tenant.id })
+
+async function lockVisible(trx: Trx, { tenant, view }: ScimWriter, userId: string): Promise<UserRow> {
+  const user = await lockUser(trx, tenant.id, userId, 'for update')
+  const isVisible =
+    user && user.state !== 'removed' && (view.connectionId === undefined || user.connection_id === view.connectionId)
+  if (!isVisible) throw notFound('User')
+  return user
+}
+
+/** A change that is computed and not yet made. */
+interface Planned {
+  readonly before: UserRow
+  readonly change: ScimUserChange
+  readonly decision: RoleDecision
+  readonly columns: DocumentColumns
+  /** Undefined where the e-mail values stay. */
+  readonly emails: readonly string[] | undefined
+  readonly facts: ChangedFacts
+  readonly isProfileChanged: boolean
+  readonly isStateChanged: boolean
+  readonly isRoleChanged: boolean
+  readonly isAddressChanged: boolean
+  readonly isChange: boolean
+  /** Rows beside the user's own follow, and must not be changed by others meanwhile. */
+  readonly needsLock: boolean
+}
+
+async function plan({ actor }: ScimWriter, before: UserRow | undefined, options: ChangeOptions): Promise<Planned> {
+  if (!before) throw notFound('User')
+  options.precondition?.(before.version)
+  requireTouchable(actor, before)
+  const document = JSON.parse(before.doc) as UserDocument
+  const isActive = before.state !== 'deactivated'
+  const change = await options.change({ id: before.id, active: isActive, document })
+  const decide = options.kind === 'replace' ? roleOfReplaced : roleOfPatched
+  const decision = decide({ role: before.role, document }, change.document, actor.role)
+  requireRoleWithin(actor.role, decision.role)
+  const columns = documentColumns(decision.document)
+  const emails = emailKeys(decision.document)
+  const isProfileChanged = columns.doc !== before.doc || change.passwordHash !== undefined
+  const isStateChanged = change.active !== undefined && change.active !== isActive
+  const isRoleChanged = decision.role !== before.role
+  const isAddressChanged = columns.email_key !== before.email_key
+  return {
+    before,
+    change,
+    decision,
+    columns,
+    emails: emails.join('\n') === emailKeys(document).join('\n') ? undefined : emails,
+    facts: changedFacts(document, decision.document),
+    isProfileChanged,
+    isStateChanged,
+    isRoleChanged,
+    isAddressChanged,
+    isChange: isProfileChanged || isStateChanged || isRoleChanged,
+    needsLock: isStateChanged || isRoleChanged || isAddressChanged
+  }
+}
+
+class Overtaken extends Error {}
+
+/** @returns undefined where somebody else was faster; nothing was changed then */
+async function writeUnlessOvertaken(writer: ScimWriter, planned: Planned): Promise<ScimUserRow | undefined> {
+  try {
+    return await translateConflicts(writer, () =>
+      inTenant(writer.deps.db, writer.tenant.id, async (trx) => {
+        const updating = updateUnlessChanged(trx, writer.view, planned.before, patchOf(writer, planned), writer.now)
+        const [after] = await Promise.all([updating, ...writeAlong(trx, writer, planned)])
+        // takes back what was sent along
+        if (!after) throw new Overtaken()
+        return after
+      })
+    )
+  } catch (error) {
+    if (error instanceof Overtaken) return undefined
+    throw error
+  }
+}
+
+async function changeLocked(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
+  const tenantId = writer.tenant.id
+  return inTenant(writer.deps.db, tenantId, async (trx) => {
+    const user = await lockVisible(trx, writer, userId)
+    const planned = await plan(writer, user, options)
+    if (planned.isRoleChanged) await requireRoleChange(trx, writer, planned)
+    if (planned.isProfileChanged || planned.isRoleChanged) {
+      const addressKey = planned.columns.email_key
+      await Promise.all([
+        planned.isAddressChanged && releaseAddress(trx, tenantId, userId),
+        planned.isAddressChanged && addressKey !== null && claimAddress(trx, tenantId, userId, addressKey),
+        updateUser(trx, tenantId, userId, patchOf(writer, planned), writer.now),
+        ...writeAlong(trx, writer, planned)
+      ])
+    }
+    if (planned.isRoleChanged) await followRole(trx, writer, planned)
+    if (planned.isStateChanged) {
+      const step = planned.change.active ? activate : deactivate
+      await step(stepOf(trx, writer), user)
+    }
+    return getScimUser(trx, writer.view, userId)
+  })
+}
+
+/** @throws AppError forbidden `notYourself`, `lastAdministrator` */
+async function requireRoleChange(trx: Trx, writer: ScimWriter, { before }: Planned): Promise<void> {
+  requireNotSelf(writer.actor, before.id, 'change your own role')
+  if (isCountedAdministrator(before)) await requireOtherAdministrator(trx, writer.tenant.id, [before.id])
+}
+
+/** An invitation that is still open gives the new role; what is remembered beside sessions is forgotten. */
+async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Planned): Promise<void> {
+  await Promise.all([
+    setInvitedRole(trx, writer.tenant.id, before.id, decision.role),
+    notifyIfSignedIn(trx, writer.tenant.id, [before.id])
+  ])
+}
+
+function patchOf({ actor }: ScimWriter, { before, change, decision, columns }: Planned): UserPatch {
+  // an externalId belongs to a connection: the first one that gives it takes the user on
+  const isTakenOn = before.connection_id === null && columns.external_id !== null
+  return {
+    ...columns,
+    ...(decision.role !== before.role && { role: decision.role }),
+    ...(isTakenOn && { connection_id: actor.scim?.connectionId ?? null }),
+    // a password that the identity provider sets is a new one
+    ...(change.passwordHash && { must_reset_password: false })
+  }
+}
+
+/** E-mail keys, password and audit event of a change. */
+function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unknown>[] {
+  const { before, change, decision, emails, facts } = planned
+  const tenantId = writer.tenant.id
+  const { passwordHash } = change
+  const after = {
+    ...facts.after,
+    ...(passwordHash !== undefined && { passwordSet: passwordHash !== null }),
+    ...(planned.isRoleChanged && { role: decision.role })
+  }
+  const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: before.role }) }
+  return [
+    emails ? replaceUserEmails(trx, tenantId, before.id, emails) : undefined,
+    passwordHash ? setPasswordHash(trx, tenantId, before.id, passwordHash, writer.now) : undefined,
+    passwordHash === null ? deletePassword(trx, tenantId, before.id) : undefined,
+    audit(stepOf(trx, writer), [userEvent('user.updated', before, earlier, after)])
+  ].filter((statement) => statement !== undefined)
+}

@@ -1,0 +1,26 @@
+// /Me (RFC 7644 §3.11): the user to whom an API token belongs. An identity provider's token belongs to nobody.
+import { AppError } from '../errors.ts'
+import { requireAdministrator } from '../provisioning/actor.ts'
+import type { ScimContext, ScimHandler, ScimRequest } from './context.ts'
+import { deleteUser, getUser, patchUser, replaceUser } from './users.ts'
+
+/** @throws AppError not_implemented (501) for a SCIM token */
+function ownRequest({ actor }: ScimContext, request: ScimRequest): ScimRequest {
+  if (actor.kind === 'apiToken' && actor.id !== null) return { ...request, id: actor.id }
+  throw new AppError('not_implemented', 'This token belongs to no user, so there is no /Me', { reason: 'noMe' })
+}
+
+export const getMe: ScimHandler = (context, request) => getUser(context, ownRequest(context, request))
+
+/** Whoever is no administrator changes their profile through the admin API, which knows what may be changed. */
+const changeMe =
+  (handler: ScimHandler): ScimHandler =>
+  (context, request) => {
+    const own = ownRequest(context, request)
+    requireAdministrator(context.actor, 'change users through SCIM')
+    return handler(context, own)
+  }
+
+export const replaceMe = changeMe(replaceUser)
+export const patchMe = changeMe(patchUser)
+export const deleteMe = changeMe(deleteUser)

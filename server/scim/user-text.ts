@@ -1,0 +1,75 @@
+// A user's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
+import type { ScimUserRow, ScimView } from '../../db/scim-users.ts'
+import type { UserBefore } from '../provisioning/scim-users.ts'
+import type { UserDocument } from '../provisioning/user-document.ts'
+import { ownScopeOf, type ScimContext } from './context.ts'
+import { isObject, type Resource } from './json.ts'
+import { needs, type Projection, project } from './projection.ts'
+import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
+
+/** How users are read for an answer; memberships only where the answer carries them. */
+export const viewOf = (context: ScimContext, projection: Projection): ScimView => ({
+  tenantId: context.tenant.id,
+  groupsUrl: `${context.baseUrl}/Groups/`,
+  connectionId: ownScopeOf(context),
+  withGroups: needs(projection, context.schemas.User, 'groups')
+})
+
+export const userLocation = (context: Pick<ScimContext, 'baseUrl'>, userId: string): string =>
+  `${context.baseUrl}/Users/${userId}`
+
+/** The resource as JSON text, with what the projection leaves of it. */
+export function userText(row: ScimUserRow, context: ScimContext, projection: Projection): string {
+  const text = wholeText(row, context)
+  if (isWhole(projection, row, context)) return text
+  return JSON.stringify(project(JSON.parse(text), projection, context.schemas.User))
+}
+
+/** Whether nothing is left out: by default everything is shown that is stored, groups as they were read. */
+function isWhole({ mode, selections }: Projection, { groups }: ScimUserRow, { schemas }: ScimContext): boolean {
+  if (!schemas.isPlain.User) return false
+  if (mode === 'default') return true
+  const groupsAttribute = schemas.User.core.attributes.get('groups')!
+  return mode === 'except' && groups === null && selections.size === 1 && selections.get(groupsAttribute) === 'whole'
+}
+
+function wholeText(row: ScimUserRow, { baseUrl }: ScimContext): string {
+  const { id, state, version, groups } = row
+  const document = row.doc.slice(1, -1).replaceAll(RELATIVE_REF, `"$ref":"${baseUrl}/Users/`)
+  return (
+    `{"id":"${id}",${document},"active":${state !== 'deactivated'}` +
+    (groups === null ? '' : `,"groups":${groups}`) +
+    `,"meta":{"resourceType":"User","created":"${row.created_at.toISOString()}"` +
+    `,"lastModified":"${row.updated_at.toISOString()}","location":"${baseUrl}/Users/${id}"` +
+    `,"version":"W/\\"${version}\\""}}`
+  )
+}
+
+// In JSON text a quote within a value is escaped, so this is always a member's name and the beginning of its value
+const RELATIVE_REF = '"$ref":"../Users/'
+
+/**
+ * What is stored of a resource: a manager without `$ref` gets one, and one of this server is kept relative, so that it
+ * outlives a change of the server's name.
+ */
+export function toDocument(resource: Resource, baseUrl: string): UserDocument {
+  const { id: _id, active: _active, ...document } = resource
+  const enterprise = document[ENTERPRISE_USER_URN]
+  const manager = isObject(enterprise) ? enterprise['manager'] : undefined
+  if (!isObject(enterprise) || !isObject(manager)) return document as UserDocument
+  const relative = relativeRef(manager, baseUrl)
+  if (relative === manager['$ref']) return document as UserDocument
+  return {
+    ...document,
+    [ENTERPRISE_USER_URN]: { ...enterprise, manager: { ...manager, $ref: relative } }
+  } as unknown as UserDocument
+}
+
+/** A reference to a user of this server follows `value`, which alone is changed by many clients. */
+function relativeRef({ value, $ref }: Resource, baseUrl: string): unknown {
+  const isOwn = typeof $ref !== 'string' || $ref.startsWith('../Users/') || $ref.startsWith(`${baseUrl}/Users/`)
+  return isOwn && typeof value === 'string' ? `../Users/${encodeURIComponent(value)}` : $ref
+}
+
+/** The resource that PUT and PATCH start from: without meta and groups, which no client can change. */
+export const toResource = ({ id, active, document }: UserBefore): Resource => ({ id, ...document, active })

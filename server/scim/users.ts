@@ -1,0 +1,153 @@
+// /Users (RFC 7644 §3): handlers, one for each operation.
+
+import { sql } from 'kysely'
+import { resourceCount } from '../../db/resource-counts.ts'
+import { findScimUser, isVisibleUser, type ScimUserRow, scimUserColumns } from '../../db/scim-users.ts'
+import { notFound } from '../errors.ts'
+import { createUser as makeUser } from '../provisioning/scim-user-create.ts'
+import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
+import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
+import { etagOf, namesVersion, precondition } from './etag.ts'
+import { parseFilter } from './filter/parse.ts'
+import { carryImmutable } from './immutable.ts'
+import type { Resource } from './json.ts'
+import { type ListSource, listResources } from './list.ts'
+import { type ListQuery, readListQuery, readSearchRequest } from './list-query.ts'
+import { normalizeResource } from './normalize.ts'
+import { hashPassword } from './passwords.ts'
+import { applyPatch } from './patch/apply.ts'
+import { parsePatch } from './patch/parse.ts'
+import { type Projection, parseProjection } from './projection.ts'
+import { NO_CONTENT, resourceAnswer } from './respond.ts'
+import { toDocument, toResource, userLocation, userText, viewOf } from './user-text.ts'
+import { welcomeMail } from './welcome.ts'
+
+/** POST /Users, RFC 7644 §3.3. A pending invitation for the address ends, and its user becomes this one. */
+export async function createUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const projection = projectionOf(context, request)
+  const { resource, password } = normalizeResource(request.body, context.schemas.User, context.leniency)
+  const user = await makeUser(writerOf(context, projection), {
+    document: toDocument(resource, context.baseUrl),
+    active: resource['active'] !== false,
+    passwordHash: password === undefined ? undefined : await hashPassword(context, password),
+    afterwards: welcomeMail(context)
+  })
+  return answer(201, user, context, projection)
+}
+
+/** GET /Users/{id}, RFC 7644 §3.4.1; 304 where If-None-Match names the version. */
+export async function getUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const projection = projectionOf(context, request)
+  const user = isId(request.id) && (await findScimUser(context.deps.db, viewOf(context, projection), request.id))
+  if (!user) throw notFound('User')
+  const etag = etagOf(user.version)
+  if (request.ifNoneMatch !== undefined && namesVersion(request.ifNoneMatch, etag)) return { status: 304, etag }
+  return answer(200, user, context, projection)
+}
+
+/** PUT /Users/{id}, RFC 7644 §3.5.1: what is left out is taken away, but for active and the role. */
+export async function replaceUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const projection = projectionOf(context, request)
+  const { resource, password } = normalizeResource(request.body, context.schemas.User, context.leniency)
+  if (!isId(request.id)) throw notFound('User')
+  const passwordHash = password === undefined ? undefined : await hashPassword(context, password)
+  const user = await changeUser(writerOf(context, projection), request.id, {
+    kind: 'replace',
+    precondition: precondition(request.ifMatch),
+    change(before) {
+      const after = carryImmutable(toResource(before), resource, context.schemas.User)
+      return { document: toDocument(after, context.baseUrl), active: activeOf(resource), passwordHash }
+    }
+  })
+  return answer(200, user, context, projection)
+}
+
+/** PATCH /Users/{id}, RFC 7644 §3.5.2. Answers 200 with the whole resource and its new ETag. */
+export async function patchUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const { leniency, schemas, baseUrl } = context
+  const projection = projectionOf(context, request)
+  const operations = parsePatch(request.body, schemas.User, leniency)
+  if (!isId(request.id)) throw notFound('User')
+  // the same password however often the change is computed
+  let hashing: Promise<string> | undefined
+  const user = await changeUser(writerOf(context, projection), request.id, {
+    kind: 'patch',
+    precondition: precondition(request.ifMatch),
+    async change(before: UserBefore) {
+      const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)
+      if (typeof password === 'string') hashing ??= hashPassword(context, password)
+      return {
+        document: toDocument(resource, baseUrl),
+        active: activeOf(resource),
+        passwordHash: password === null ? null : await hashing
+      }
+    }
+  })
+  return answer(200, user, context, projection)
+}
+
+/** DELETE /Users/{id}, RFC 7644 §3.6: also of an active user, and of one in groups. */
+export async function deleteUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  if (!isId(request.id)) throw notFound('User')
+  await removeUser(writerOf(context, WHOLE), request.id, precondition(request.ifMatch))
+  return NO_CONTENT
+}
+
+/** GET /Users, RFC 7644 §3.4.2. */
+export const listUsers = (context: ScimContext, { query }: ScimRequest): Promise<ScimAnswer> =>
+  list(context, readListQuery(query))
+
+/** POST /Users/.search, RFC 7644 §3.4.3. */
+export const searchUsers = (context: ScimContext, { body }: ScimRequest): Promise<ScimAnswer> =>
+  list(context, readSearchRequest(body, context.leniency))
+
+const list = (context: ScimContext, query: ListQuery): Promise<ScimAnswer> =>
+  listResources(context, [userSource], query, (text) =>
+    parseFilter(text, context.schemas.User, context.leniency.pathOptions)
+  )
+
+export const userSource: ListSource<ScimUserRow> = {
+  name: 'User',
+  table: 'users',
+  sortLayout: {
+    document: sql`users.doc`,
+    columns: {
+      id: { expression: sql`users.id`, type: 'uuid', isNullable: false },
+      userName: { expression: sql`users.user_name_key`, type: 'text', isNullable: false },
+      externalId: { expression: sql`users.external_id`, type: 'text', isNullable: true },
+      displayName: { expression: sql`users.display_name_key`, type: 'text', isNullable: true },
+      'name.familyName': { expression: sql`users.family_name_key`, type: 'text', isNullable: true },
+      active: { expression: sql`(users.state <> 'deactivated')`, type: 'boolean', isNullable: false },
+      'meta.created': { expression: sql`users.created_at`, type: 'timestamptz', isNullable: false },
+      'meta.lastModified': { expression: sql`users.updated_at`, type: 'timestamptz', isNullable: false }
+    },
+    unsortable: ['schemas', 'meta', 'groups']
+  },
+  condition: (context) => isVisibleUser(ownScopeOf(context)),
+  total: (context) => (ownScopeOf(context) ? undefined : resourceCount(context.tenant.id, 'User')),
+  columns: (context, projection) => scimUserColumns(viewOf(context, projection)),
+  toText: userText
+}
+
+const projectionOf = ({ schemas }: ScimContext, { query }: ScimRequest): Projection =>
+  parseProjection(query, schemas.User)
+
+const WHOLE: Projection = { mode: 'default', selections: new Map() }
+
+export const writerOf = (context: ScimContext, projection: Projection): ScimWriter => ({
+  ...context,
+  view: viewOf(context, projection)
+})
+
+/** PUT without `active` keeps what it is, and so does a PATCH that removes it. */
+const activeOf = (resource: Resource): boolean | undefined => {
+  const active = resource['active']
+  return typeof active === 'boolean' ? active : undefined
+}
+
+const answer = (status: 200 | 201, user: ScimUserRow, context: ScimContext, projection: Projection): ScimAnswer =>
+  resourceAnswer(status, {
+    body: userText(user, context, projection),
+    version: etagOf(user.version),
+    location: userLocation(context, user.id)
+  })
