@@ -221,7 +221,9 @@ export function violatedConstraint(error: unknown): string | undefined {
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code && UNAVAILABLE_CODES.has(code)) return true
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(message ?? '')
+  return /Connection terminated|timeout exceeded when trying to connect|not queryable|not currently accepting/.test(
+    message ?? ''
+  )
 }
 
 const UNAVAILABLE_CODES = new Set([

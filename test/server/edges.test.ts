@@ -1,5 +1,5 @@
 // What every edge does with input that never reaches a rule, and with a database that is away.
-import { sql } from 'kysely'
+import pg from 'pg'
 import { test } from 'tap'
 import { OPERATOR, startApp } from '../support/app.ts'
 
@@ -57,23 +57,22 @@ test('bad input is answered in the form of its path', async (t) => {
 })
 
 test('a database that went away is 503 until it is back, without a restart', async (t) => {
-  const { inject, query, owner, url } = await startApp(t)
+  const { inject, query, url } = await startApp(t)
   t.equal((await inject('', { url: '/readyz' })).statusCode, 200)
   const name = new URL(url).pathname.slice(1)
-  const setAllowed = (isAllowed: boolean) =>
-    sql.raw(`alter database ${name} allow_connections ${isAllowed}`).execute(owner)
-  // the owner's own connections stay; everybody else is thrown out and kept out
-  const other = (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(owner)).rows[0]!.pid
-  await setAllowed(false)
-  await sql`select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = ${name} and pid <> ${other} and application_name <> 'muster queue'`.execute(owner)
+  // everybody is thrown out and kept out, as when the server restarts
+  const maintenance = new pg.Client({ connectionString: url.replace(`/${name}`, '/postgres') })
+  await maintenance.connect()
+  t.teardown(() => maintenance.end())
+  await maintenance.query(`alter database ${name} allow_connections false`)
+  await maintenance.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name])
   const away = await query('', 'tenants.list', {}, OPERATOR)
   t.equal(away.status, 503)
   t.equal(away.error?.reason, 'unavailable')
   t.ok(Number(away.response.headers['retry-after']) > 0)
   t.equal((await inject('', { url: '/readyz' })).statusCode, 503)
   t.equal((await inject('', { url: '/healthz' })).statusCode, 200)
-  await setAllowed(true)
+  await maintenance.query(`alter database ${name} allow_connections true`)
   t.equal((await query('', 'tenants.list', {}, OPERATOR)).status, 200)
   t.equal((await inject('', { url: '/readyz' })).statusCode, 200)
 })
