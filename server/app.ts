@@ -14,10 +14,13 @@ import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
 import { healthRoutes } from './health.ts'
 import { mailbox } from './mail/mailbox.ts'
+import { metricsRoutes } from './metrics.ts'
 import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
+import { webRoutes } from './web.ts'
 
-export async function buildApp(deps: Deps): Promise<FastifyInstance> {
+/** @param options.webFolder the built page; without one, only the API answers */
+export async function buildApp(deps: Deps, options: { webFolder?: string } = {}): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: deps.log,
     bodyLimit: MAX_BODY_BYTES,
@@ -49,6 +52,8 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     hsts: deps.config.public.scheme === 'https'
   })
   await app.register(cookie)
+  // not encapsulated: its hook sees every request
+  await metricsRoutes(app, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })
   if (!deps.config.mail.smtpUrl) {
@@ -69,6 +74,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
       }
     }
   } satisfies FastifyTRPCPluginOptions<AppRouter>)
+  if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
   return app
 }
 
