@@ -34,7 +34,7 @@ export async function insertAuditEvents(
 ): Promise<void> {
   const rows = events.map((event) => ({
     tenant_id: tenantId,
-    id: uuidv7({ msecs: now.getTime() }),
+    id: eventId(now),
     at: now,
     action: event.action,
     actor_kind: actor.kind,
@@ -72,10 +72,14 @@ export const auditInsertFrom = (
 ): RawBuilder<unknown> => sql`
   insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
     target_type, target_id, target_name, request_id, ip, after)
-  select ${tenantId}::int, ${uuidv7({ msecs: now.getTime() })}::uuid, ${now}::timestamptz, ${event.action},
+  select ${tenantId}::int, ${eventId(now)}::uuid, ${now}::timestamptz, ${event.action},
     ${actor.kind}, ${actor.id}::uuid, ${actor.name}, ${event.targetType}, ${event.targetId}::uuid, ${targetName},
     ${actor.requestId}, ${actor.ip}, ${after}
   from ${source}`
+
+let made = 0
+/** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */
+const eventId = (now: Date) => uuidv7({ msecs: now.getTime(), seq: made++ % 2 ** 32 })
 
 const AUDIT_COLUMNS: ColumnTypes = {
   tenant_id: 'int',
