@@ -21,9 +21,11 @@ import {
   lockGroup,
   updateGroup
 } from '../../db/groups.ts'
+import { countResources } from '../../db/resource-counts.ts'
 import type { GroupRow } from '../../db/schema.ts'
 import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
+import { changedFacts } from './document-changes.ts'
 import { type GroupDocument, groupColumns } from './group-document.ts'
 import {
   addedBy,
@@ -37,6 +39,7 @@ import {
   resolveMembers,
   sortedIds
 } from './group-members.ts'
+import { retryDeadlocks } from './scim-conflicts.ts'
 
 /** Where, by whom and when a group is changed. */
 export interface GroupWork {
@@ -83,7 +86,8 @@ export async function createGroup(
     const after = { displayName: document.displayName, ...(document.externalId && { externalId: document.externalId }) }
     await Promise.all([
       changed.added.count > 0 && countMemberChanges(tenantId, now, oneGroup(id, changed)).execute(trx),
-      audit(trx, work, 'group.created', columns, { after: { ...after, ...auditedMembers(changed) } })
+      audit(trx, work, 'group.created', columns, { after: { ...after, ...auditedMembers(changed) } }),
+      countResources(tenantId, 'Group', 1).execute(trx)
     ])
     return id
   })
@@ -125,7 +129,8 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
     await Promise.all([
       parentIds.length > 0 && countMemberChanges(tenantId, now, left).execute(trx),
       deleteGroup(trx, tenantId, groupId),
-      audit(trx, work, 'group.removed', group, { before: { displayName: group.display_name } })
+      audit(trx, work, 'group.removed', group, { before: { displayName: group.display_name } }),
+      countResources(tenantId, 'Group', -1).execute(trx)
     ])
   })
 }
@@ -214,16 +219,7 @@ async function changeDocument(
   // an externalId belongs to a connection: a group that has none becomes the one's that names it
   const connectionId = group.connection_id ?? (columns.external_id ? (work.actor.scim?.connectionId ?? null) : null)
   await updateGroup(trx, work.tenantId, group.id, { ...columns, connection_id: connectionId }, work.now)
-  await audit(trx, work, 'group.updated', { ...columns, id: group.id }, differences(before, after))
-}
-
-/** The attributes that differ, as they were and as they are. */
-function differences(before: GroupDocument, after: GroupDocument) {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-    (name) => !isDeepStrictEqual(before[name], after[name])
-  )
-  const pick = (document: GroupDocument) => Object.fromEntries(names.map((name) => [name, document[name] ?? null]))
-  return { before: pick(before), after: pick(after) }
+  await audit(trx, work, 'group.updated', { ...columns, id: group.id }, changedFacts(before, after))
 }
 
 const oneGroup = (groupId: string, { added, removed }: MembersChanged) =>
@@ -255,15 +251,17 @@ async function inTransaction<T>(
   attempt: (trx: Trx, isNesting: boolean) => Promise<T>
 ): Promise<T> {
   try {
-    return await inTenant(db, tenantId, (trx) => attempt(trx, false))
+    return await retryDeadlocks(() => inTenant(db, tenantId, (trx) => attempt(trx, false)))
   } catch (error) {
     if (!(error instanceof NestingNeeded)) throw translated(error)
   }
   try {
-    return await inTenant(db, tenantId, async (trx) => {
-      await lockNesting(trx, tenantId)
-      return attempt(trx, true)
-    })
+    return await retryDeadlocks(() =>
+      inTenant(db, tenantId, async (trx) => {
+        await lockNesting(trx, tenantId)
+        return attempt(trx, true)
+      })
+    )
   } catch (error) {
     throw translated(error)
   }

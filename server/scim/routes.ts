@@ -9,6 +9,16 @@ import { readBodies } from './body.ts'
 import type { ScimContext, ScimHandler } from './context.ts'
 import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from './discovery.ts'
 import { errorOf } from './errors.ts'
+import {
+  createGroup,
+  deleteGroup,
+  getGroup,
+  groupSource,
+  listGroups,
+  patchGroup,
+  replaceGroup,
+  searchGroups
+} from './groups.ts'
 import { deleteMe, getMe, patchMe, replaceMe } from './me.ts'
 import { Leniency } from './profiles.ts'
 import { sendAnswer, sendError } from './respond.ts'
@@ -35,7 +45,7 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-const root = rootSearch([userSource])
+const root = rootSearch([userSource, groupSource])
 
 const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, access?: Access][] = [
   ['GET', '/ServiceProviderConfig', getServiceProviderConfig, 'public'],
@@ -52,6 +62,13 @@ const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, acce
   ['PUT', '/Users/:id', replaceUser],
   ['PATCH', '/Users/:id', patchUser],
   ['DELETE', '/Users/:id', deleteUser],
+  ['GET', '/Groups', listGroups],
+  ['POST', '/Groups', createGroup],
+  ['POST', '/Groups/.search', searchGroups],
+  ['GET', '/Groups/:id', getGroup],
+  ['PUT', '/Groups/:id', replaceGroup],
+  ['PATCH', '/Groups/:id', patchGroup],
+  ['DELETE', '/Groups/:id', deleteGroup],
   ['GET', '/Me', getMe, 'me'],
   ['PUT', '/Me', replaceMe, 'me'],
   ['PATCH', '/Me', patchMe, 'me'],

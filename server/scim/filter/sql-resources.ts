@@ -218,7 +218,7 @@ function groupsOfUser(context: SqlContext): Layout['relations'][string] {
 }
 
 /** `members` of a group; `display` is the name that people see (provisioning/user-document.ts, shownName). */
-function membersOfGroup(context: SqlContext): Layout['relations'][string] {
+export function membersOfGroup(context: SqlContext): Layout['relations'][string] {
   const { tenantId, baseUrl } = context
   return {
     rows: sql`select u.id, 'User' as type, coalesce(u.display_name,

@@ -1,9 +1,9 @@
 // Compiles a filter to a condition of a SQL statement. What is true of which resource is defined in matches.ts; a
 // property test asks both about the same rows.
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { ResourceType } from '../schemas/types.ts'
 import type { Filter } from './ast.ts'
-import { groupScope, type SqlContext, userScope } from './sql-resources.ts'
+import { groupScope, membersOfGroup, type SqlContext, userScope } from './sql-resources.ts'
 import type { Scope } from './sql-scope.ts'
 import type { Condition } from './sql-text.ts'
 
@@ -20,6 +20,16 @@ export type { SqlContext } from './sql-resources.ts'
  */
 export const filterToSql = (filter: Filter, resourceType: ResourceType, context: SqlContext): Condition =>
   compile(filter, resourceType.name === 'User' ? userScope(context) : groupScope(context))
+
+/**
+ * The members of a group that a filter of a PATCH path chooses (`members[display sw "A"]`), as a select of their `id`.
+ * @param filter its paths start at one member
+ */
+export function chosenMembers(filter: Filter, groupId: string, context: SqlContext): RawBuilder<{ id: string }> {
+  const { rows, value } = membersOfGroup(context)
+  return sql`select r.id from groups cross join lateral (${rows}) as r
+    where groups.tenant_id = ${context.tenantId} and groups.id = ${groupId}::uuid and ${compile(filter, value)}`
+}
 
 function compile(filter: Filter, scope: Scope): Condition {
   switch (filter.op) {

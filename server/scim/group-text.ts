@@ -1,0 +1,40 @@
+// A group's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
+import type { ScimGroupRow, ScimGroupView } from '../../db/scim-groups.ts'
+import { ownScopeOf, type ScimContext } from './context.ts'
+import { needs, type Projection, project } from './projection.ts'
+
+/** How groups are read for an answer; memberships only where the answer carries them. */
+export const groupViewOf = (context: ScimContext, projection: Projection): ScimGroupView => ({
+  tenantId: context.tenant.id,
+  baseUrl: context.baseUrl,
+  connectionId: ownScopeOf(context),
+  withMembers: needs(projection, context.schemas.Group, 'members')
+})
+
+export const groupLocation = (context: Pick<ScimContext, 'baseUrl'>, groupId: string): string =>
+  `${context.baseUrl}/Groups/${groupId}`
+
+/** The resource as JSON text, with what the projection leaves of it. */
+export function groupText(row: ScimGroupRow, context: ScimContext, projection: Projection): string {
+  const text = wholeText(row, context)
+  if (isWhole(projection, row, context)) return text
+  return JSON.stringify(project(JSON.parse(text), projection, context.schemas.Group))
+}
+
+/** Whether nothing is left out but the members, which were not read then. */
+function isWhole({ mode, selections }: Projection, { members }: ScimGroupRow, { schemas }: ScimContext): boolean {
+  if (!schemas.isPlain.Group) return false
+  if (mode === 'default') return true
+  return mode === 'except' && selections.size === 1 && members === null
+}
+
+function wholeText(row: ScimGroupRow, context: ScimContext): string {
+  const { id, version, members } = row
+  return (
+    `{"id":"${id}",${row.doc.slice(1, -1)}` +
+    (members === null ? '' : `,"members":${members}`) +
+    `,"meta":{"resourceType":"Group","created":"${row.created_at.toISOString()}"` +
+    `,"lastModified":"${row.updated_at.toISOString()}","location":"${groupLocation(context, id)}"` +
+    `,"version":"W/\\"${version}\\""}}`
+  )
+}

@@ -1,0 +1,154 @@
+// Groups of the protocol (RFC 7644 §3): one handler for each endpoint. The rules are in server/provisioning/groups.ts.
+import { sql } from 'kysely'
+import { groupLastModified, groupVersion, isWithinScope } from '../../db/groups.ts'
+import { resourceCount } from '../../db/resource-counts.ts'
+import { findScimGroup, type ScimGroupRow, scimGroupColumns } from '../../db/scim-groups.ts'
+import { notFound } from '../errors.ts'
+import type { GroupDocument } from '../provisioning/group-document.ts'
+import type { MemberChange } from '../provisioning/group-members.ts'
+import { changeGroup, type GroupWork, createGroup as makeGroup, removeGroup } from '../provisioning/groups.ts'
+import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
+import { etagOf, namesVersion, precondition } from './etag.ts'
+import { parseFilter } from './filter/parse.ts'
+import { chosenMembers } from './filter/to-sql.ts'
+import { groupLocation, groupText, groupViewOf } from './group-text.ts'
+import { carryImmutable, refuseImmutableChanges } from './immutable.ts'
+import type { Resource } from './json.ts'
+import { type ListSource, listResources } from './list.ts'
+import { readListQuery, readSearchRequest } from './list-query.ts'
+import { normalizeResource } from './normalize.ts'
+import { applyPatch } from './patch/apply.ts'
+import { type MemberOperation, splitGroupPatch, splitMembers } from './patch/members.ts'
+import { parsePatch } from './patch/parse.ts'
+import { type Projection, parseProjection } from './projection.ts'
+import { NO_CONTENT, resourceAnswer } from './respond.ts'
+
+/** What lists know of groups. */
+export const groupSource: ListSource<ScimGroupRow> = {
+  name: 'Group',
+  table: 'groups',
+  sortLayout: {
+    document: sql`groups.doc`,
+    columns: {
+      id: { expression: sql`groups.id`, type: 'uuid', isNullable: false },
+      displayName: { expression: sql`groups.display_name_key`, type: 'text', isNullable: false },
+      externalId: { expression: sql`groups.external_id`, type: 'text', isNullable: true },
+      'meta.created': { expression: sql`groups.created_at`, type: 'timestamptz', isNullable: false },
+      'meta.lastModified': { expression: groupLastModified, type: 'timestamptz', isNullable: false },
+      'meta.location': { expression: sql`groups.id`, type: 'uuid', isNullable: false },
+      'meta.version': { expression: groupVersion, type: 'int', isNullable: false }
+    },
+    unsortable: ['members', 'meta', 'schemas']
+  },
+  condition: (context) => isWithinScope('groups', ownScopeOf(context)),
+  total: (context) => (ownScopeOf(context) === undefined ? resourceCount(context.tenant.id, 'Group') : undefined),
+  columns: (context, projection) => scimGroupColumns(groupViewOf(context, projection)),
+  toText: groupText
+}
+
+/** GET /Groups, RFC 7644 §3.4.2. */
+export const listGroups = (context: ScimContext, { query }: ScimRequest): Promise<ScimAnswer> =>
+  listResources(context, [groupSource], readListQuery(query), readFilterOf(context))
+
+/** POST /Groups/.search, RFC 7644 §3.4.3. */
+export const searchGroups = (context: ScimContext, { body }: ScimRequest): Promise<ScimAnswer> =>
+  listResources(context, [groupSource], readSearchRequest(body, context.leniency), readFilterOf(context))
+
+const readFilterOf =
+  ({ schemas, leniency }: ScimContext) =>
+  (text: string) =>
+    parseFilter(text, schemas.Group, leniency.pathOptions)
+
+/** GET /Groups/{id}, RFC 7644 §3.4.1; one statement. */
+export async function getGroup(context: ScimContext, { id, query, ifNoneMatch }: ScimRequest): Promise<ScimAnswer> {
+  const projection = parseProjection(query, context.schemas.Group)
+  const row = await readGroup(context, id, projection)
+  const etag = etagOf(row.version)
+  if (ifNoneMatch !== undefined && namesVersion(ifNoneMatch, etag)) return { status: 304, etag }
+  return answer(200, row, context, projection)
+}
+
+/** POST /Groups, RFC 7644 §3.3. */
+export async function createGroup(context: ScimContext, { body, query }: ScimRequest): Promise<ScimAnswer> {
+  const projection = parseProjection(query, context.schemas.Group)
+  const { document, members } = readBody(context, body)
+  const id = await makeGroup(workOf(context), document, members)
+  return answer(201, await readGroup(context, id, projection), context, projection)
+}
+
+/** PUT /Groups/{id}, RFC 7644 §3.5.1: members that the body leaves out leave the group. */
+export async function replaceGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const { id, body, query } = request
+  const projection = parseProjection(query, context.schemas.Group)
+  const { document, members } = readBody(context, body)
+  await changeGroup(workOf(context), id, {
+    document: (before) => carryImmutable(before, document, context.schemas.Group) as GroupDocument,
+    members: [members.length > 0 ? { kind: 'replace', members } : { kind: 'clear' }],
+    precondition: preconditionOf(request)
+  })
+  return answer(200, await readGroup(context, id, projection), context, projection)
+}
+
+/** PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. */
+export async function patchGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const { id, body, query } = request
+  const { schemas, leniency } = context
+  const projection = parseProjection(query, schemas.Group)
+  const { attributes, members } = splitGroupPatch(parsePatch(body, schemas.Group, leniency))
+  const patch = (before: GroupDocument): GroupDocument => {
+    const { resource } = applyPatch({ id, ...before }, attributes, schemas.Group, leniency)
+    refuseImmutableChanges(before, resource, schemas.Group)
+    return toDocument(resource)
+  }
+  await changeGroup(workOf(context), id, {
+    ...(attributes.length > 0 && { document: patch }),
+    members: members.map((operation) => toMemberChange(operation, context, id)),
+    precondition: preconditionOf(request)
+  })
+  if (query['attributes'] === undefined) return NO_CONTENT
+  return answer(200, await readGroup(context, id, projection), context, projection)
+}
+
+/** DELETE /Groups/{id}, RFC 7644 §3.6. */
+export async function deleteGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  await removeGroup(workOf(context), request.id, preconditionOf(request))
+  return NO_CONTENT
+}
+
+const workOf = (context: ScimContext): GroupWork => ({
+  db: context.deps.db,
+  tenantId: context.tenant.id,
+  actor: context.actor,
+  now: context.now,
+  ownScope: ownScopeOf(context)
+})
+
+/** Without one, most changes of members need not hold the group. */
+const preconditionOf = ({ ifMatch }: ScimRequest) => (ifMatch === undefined ? undefined : precondition(ifMatch))
+
+function readBody({ schemas, leniency }: ScimContext, body: unknown) {
+  const { group, members = [] } = splitMembers(normalizeResource(body, schemas.Group, leniency).resource)
+  return { document: toDocument(group), members }
+}
+
+const toDocument = ({ id: _id, ...document }: Resource): GroupDocument => document as GroupDocument
+
+function toMemberChange(operation: MemberOperation, context: ScimContext, groupId: string): MemberChange {
+  if (operation.kind !== 'removeWhere') return operation
+  const { tenant, baseUrl } = context
+  const sqlContext = { tenantId: tenant.id, baseUrl, connectionId: ownScopeOf(context) }
+  return { kind: 'removeWhere', chosen: chosenMembers(operation.filter, groupId, sqlContext) }
+}
+
+async function readGroup(context: ScimContext, id: string, projection: Projection): Promise<ScimGroupRow> {
+  const row = isId(id) ? await findScimGroup(context.deps.db, groupViewOf(context, projection), id) : undefined
+  if (!row) throw notFound('Group')
+  return row
+}
+
+const answer = (status: 200 | 201, row: ScimGroupRow, context: ScimContext, projection: Projection): ScimAnswer =>
+  resourceAnswer(status, {
+    body: groupText(row, context, projection),
+    version: etagOf(row.version),
+    location: groupLocation(context, row.id)
+  })
