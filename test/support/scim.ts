@@ -28,8 +28,12 @@ export interface ScimReply {
 export interface Scim {
   readonly tenant: Tenant
   readonly token: string
-  /** @param url below /scim/v2 */
-  ask(method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<ScimReply>
+  /**
+   * @param url below /scim/v2
+   * @param body an object, or text that is sent as it is
+   * @param headers null takes away what would be sent
+   */
+  ask(method: string, url: string, body?: unknown, headers?: Record<string, string | null>): Promise<ScimReply>
   get(url: string, headers?: Record<string, string>): Promise<ScimReply>
   post(url: string, body: unknown, headers?: Record<string, string>): Promise<ScimReply>
   put(url: string, body: unknown, headers?: Record<string, string>): Promise<ScimReply>
@@ -69,14 +73,15 @@ export async function scimClient(
 
 export function clientOf(app: TestApp, tenant: Tenant, token: string): Scim {
   const ask: Scim['ask'] = async (method, url, body, headers = {}) => {
+    const sent: Record<string, string | null> = {
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': 'application/scim+json' }),
+      ...headers
+    }
     const response = await app.inject(tenant.subdomain, {
       method: method as InjectOptions['method'],
       url: `/scim/v2${url}`,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body !== undefined && { 'content-type': 'application/scim+json' }),
-        ...headers
-      },
+      headers: Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null)) as Record<string, string>,
       ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) })
     })
     return {

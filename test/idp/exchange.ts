@@ -1,0 +1,91 @@
+// What identity providers send and must get, as data: the shape of test/idp/*/*.json, and how an answer is compared.
+import { isDeepStrictEqual } from 'node:util'
+import type { ScimProfile } from '../../db/schema.ts'
+
+export interface Conversation {
+  /** Who sends it, and about what. */
+  title: string
+  /** It is replayed on a fresh tenant for each of these profiles of the token. */
+  profiles: ScimProfile[]
+  exchanges: Exchange[]
+}
+
+/**
+ * Texts may hold `{{name}}` of what an earlier exchange saved; `{{uuid}}` is a random one, `{{baseUrl}}` and
+ * `{{domain}}` (for e-mail addresses) are the tenant's.
+ */
+export interface Exchange {
+  /** The row of the acceptance list, such as E19. */
+  id: string
+  says: string
+  request: {
+    method: string
+    /** Below /scim/v2, as it stands on the wire. */
+    url: string
+    /** null takes away what the loop would send: authorization, content-type. */
+    headers?: Record<string, string | null>
+    body?: unknown
+  }
+  /** The same request so often at once, `{{index}}` in it counting from 0. Each answer must fit. */
+  times?: number
+  expect: {
+    status: number | number[]
+    headers?: Record<string, string>
+    /** Found in the answer: members that are not named may be there, arrays are as long and in this order. */
+    body?: unknown
+    /** Paths that must not be there: `password`, `Resources.0.members`. */
+    absent?: string[]
+  }
+  /** Names for parts of the answer: `{ "adaId": "id" }`. */
+  save?: Record<string, string>
+}
+
+/** Exchanges the placeholders of a template. @throws Error for one that nothing was saved under */
+export function fill<T>(template: T, values: Readonly<Record<string, unknown>>): T {
+  if (typeof template === 'string') return fillText(template, values) as T
+  if (Array.isArray(template)) return template.map((item) => fill(item, values)) as T
+  if (typeof template !== 'object' || template === null) return template
+  return Object.fromEntries(Object.entries(template).map(([key, value]) => [key, fill(value, values)])) as T
+}
+
+const fillText = (text: string, values: Readonly<Record<string, unknown>>): string =>
+  text.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
+    if (name === 'uuid') return crypto.randomUUID()
+    if (!Object.hasOwn(values, name)) throw new Error(`Nothing was saved as ${name}`)
+    return String(values[name])
+  })
+
+/** `Resources.0.id` of an answer; undefined where it is not there. */
+export const valueAt = (body: unknown, path: string): unknown =>
+  path.split('.').reduce((value, key) => (value as Record<string, unknown> | undefined)?.[key], body)
+
+/** Placeholders for values whose text nobody knows beforehand. */
+const KINDS: Record<string, (value: unknown) => boolean> = {
+  '<string>': (value) => typeof value === 'string' && value !== '',
+  '<number>': (value) => typeof value === 'number',
+  '<dateTime>': (value) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value),
+  '<etag>': (value) => typeof value === 'string' && /^W\/".+"$/.test(value)
+}
+
+/** @returns where an answer lacks what is expected, such as `Resources.0.active: true instead of false` */
+export function differences(actual: unknown, expected: unknown, at = ''): string[] {
+  const told = (what: string) => [`${at || 'body'}: ${what}`]
+  if (typeof expected === 'string' && KINDS[expected]) {
+    return KINDS[expected](actual) ? [] : told(`${JSON.stringify(actual)} is no ${expected}`)
+  }
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(actual)) return told(`${JSON.stringify(actual)} is no array`)
+    if (actual.length !== expected.length) return told(`${actual.length} values instead of ${expected.length}`)
+    return expected.flatMap((item, index) => differences(actual[index], item, join(at, String(index))))
+  }
+  if (typeof expected === 'object' && expected !== null) {
+    if (typeof actual !== 'object' || actual === null) return told(`${JSON.stringify(actual)} is no object`)
+    return Object.entries(expected).flatMap(([key, value]) =>
+      differences((actual as Record<string, unknown>)[key], value, join(at, key))
+    )
+  }
+  if (isDeepStrictEqual(actual, expected)) return []
+  return told(`${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
+}
+
+const join = (at: string, key: string): string => (at === '' ? key : `${at}.${key}`)
