@@ -2,8 +2,18 @@
 // memory leaves with it; a build that is cut off leaves the old page in place.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 
@@ -11,14 +21,55 @@ const HERE = import.meta.dirname
 const ROOT = join(HERE, '../..')
 /** Where the built page lies. */
 export const WEB_DIST = join(HERE, 'dist')
+const LOCK = join(HERE, '.build-lock')
 const STAMP = 'sources.sha256'
 const COMPRESSED = /\.(js|css|html|svg|json)$/
 
-/** @param onBuild told before a build begins, which takes some seconds */
+/**
+ * Processes that start at once build once: the others wait for it.
+ * @param onBuild told before a build begins, which takes some seconds
+ */
 export async function ensureBuilt(onBuild: () => void = () => {}): Promise<void> {
-  const stamp = sourcesHash()
-  if (readStamp() === stamp) return
-  onBuild()
+  while (readStamp() !== sourcesHash()) {
+    if (!takeLock()) {
+      await setTimeout(100)
+      continue
+    }
+    try {
+      const stamp = sourcesHash()
+      if (readStamp() === stamp) return
+      onBuild()
+      return await build(stamp)
+    } finally {
+      rmSync(LOCK, { force: true })
+    }
+  }
+}
+
+/** Who builds writes its process id into the lock, so that one that was killed holds nobody up. */
+function takeLock(): boolean {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (!isHeld()) rmSync(LOCK, { force: true })
+    return false
+  }
+}
+
+function isHeld(): boolean {
+  try {
+    const pid = Number(readFileSync(LOCK, 'utf8'))
+    // written empty for an instant, before the id
+    if (pid > 0) process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function build(stamp: string): Promise<void> {
   const fresh = mkdtempSync(join(HERE, '.build-'))
   try {
     const vite = join(ROOT, 'node_modules/vite/bin/vite.js')
@@ -46,7 +97,7 @@ function sourcesHash(): string {
   return hash.digest('hex')
 }
 
-/** Two processes may build at once: the one that comes second finds the first one's page, which is the same. */
+/** The old page serves until the new one is whole. */
 function replace(fresh: string): void {
   const old = `${fresh}-old`
   if (existsSync(WEB_DIST)) renameSync(WEB_DIST, old)

@@ -90,6 +90,7 @@ const group = createRoute({
 const provisioning = createRoute({
   getParentRoute: () => shell,
   path: '/provisioning',
+  validateSearch: textSearch('guide'),
   component: lazyRouteComponent(() => import('./pages/provisioning.tsx'))
 })
 const audit = createRoute({
@@ -106,6 +107,7 @@ const settings = createRoute({
 const account = createRoute({
   getParentRoute: () => shell,
   path: '/account',
+  validateSearch: textSearch('welcome'),
   component: lazyRouteComponent(() => import('./pages/account.tsx'))
 })
 

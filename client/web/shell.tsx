@@ -1,8 +1,6 @@
 // What surrounds every signed-in page: who and where you are, where you can go.
 import {
-  ActionIcon,
   AppShell,
-  Avatar,
   Box,
   Burger,
   Button,
@@ -13,10 +11,7 @@ import {
   ScrollArea,
   Stack,
   Text,
-  Tooltip,
-  UnstyledButton,
-  useComputedColorScheme,
-  useMantineColorScheme
+  UnstyledButton
 } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import {
@@ -24,19 +19,19 @@ import {
   IconHistory,
   IconLogout,
   IconMail,
-  IconMoon,
   IconPlugConnected,
   IconSettings,
-  IconSun,
   IconUser,
   IconUsers,
   IconUsersGroup
 } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { Link, Navigate, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { type ComponentType, Suspense, useEffect } from 'react'
-import { type Outputs, queryClient, trpc } from './api.ts'
+import { httpStatus, type Outputs, queryClient, reason, trpc } from './api.ts'
 import { Failure } from './parts/failures.tsx'
+import { Initials } from './parts/person.tsx'
+import { SchemeSwitch } from './parts/scheme-switch.tsx'
 
 export type Me = Outputs['auth']['me']
 
@@ -65,6 +60,12 @@ export function Shell() {
   // a link that was followed closes the drawer of a phone, and begins the page at its top
   useEffect(close, [pathname])
 
+  // the base domain has no people: the operator's page is all there is
+  if (reason(me.error) === 'wrongHost') return <Navigate to="/tenants" replace />
+  // whenSignedOut (main.tsx) is on its way to sign-in
+  if (httpStatus(me.error) === 401) return <PageLoading />
+  // the base domain is the operator's
+  if (reason(me.error) === 'wrongHost') return <Navigate to="/tenants" replace />
   if (me.error) {
     return (
       <Box p="xl" maw={640} mx="auto">
@@ -74,14 +75,25 @@ export function Shell() {
   }
   if (!me.data) return <PageLoading />
   return (
-    <AppShell header={{ height: 56 }} navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !isOpen } }} padding={0}>
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !isOpen } }}
+      padding={0}
+    >
       <a className="skip-link" href="#content">
         Skip to the content
       </a>
       <AppShell.Header px="md">
         <Group h="100%" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap" miw={0}>
-            <Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" aria-expanded={isOpen} />
+            <Burger
+              opened={isOpen}
+              onClick={toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label="Navigation"
+              aria-expanded={isOpen}
+            />
             <TenantMark me={me.data} />
           </Group>
           <Group gap="xs" wrap="nowrap">
@@ -121,29 +133,12 @@ function TenantMark({ me }: { me: Me }) {
   return (
     <UnstyledButton component={Link} to="/users" miw={0} aria-label={`${tenant.name}: people`}>
       <Group gap="xs" wrap="nowrap" miw={0}>
-        {tenant.logoUrl ? (
-          <img src={tenant.logoUrl} alt="" height={26} style={{ maxWidth: 120, objectFit: 'contain' }} />
-        ) : (
-          <IconBuilding size={20} aria-hidden />
-        )}
+        {tenant.logoUrl ? <img src={tenant.logoUrl} alt="" className="logo" /> : <IconBuilding size={20} aria-hidden />}
         <Text fw={650} truncate>
           {tenant.name}
         </Text>
       </Group>
     </UnstyledButton>
-  )
-}
-
-export function SchemeSwitch() {
-  const { setColorScheme } = useMantineColorScheme()
-  const current = useComputedColorScheme('light')
-  const other = current === 'dark' ? 'light' : 'dark'
-  return (
-    <Tooltip label={`Switch to ${other}`}>
-      <ActionIcon variant="subtle" color="gray" size="lg" aria-label={`Switch to ${other}`} onClick={() => setColorScheme(other)}>
-        {current === 'dark' ? <IconSun size={18} /> : <IconMoon size={18} />}
-      </ActionIcon>
-    </Tooltip>
   )
 }
 
@@ -162,7 +157,7 @@ function AccountMenu({ me }: { me: Me }) {
     <Menu position="bottom-end" width={220} withinPortal>
       <Menu.Target>
         <Button variant="subtle" color="gray" px="xs" aria-label={`Account of ${name}`}>
-          <Avatar name={name} size={28} color="initials" alt="" />
+          <Initials name={name} size={28} />
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
@@ -178,7 +173,11 @@ function AccountMenu({ me }: { me: Me }) {
         <Menu.Item component={Link} to="/account" leftSection={<IconUser size={16} />}>
           My account
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => signOut.mutate({})} disabled={signOut.isPending}>
+        <Menu.Item
+          leftSection={<IconLogout size={16} />}
+          onClick={() => signOut.mutate({})}
+          disabled={signOut.isPending}
+        >
           Sign out
         </Menu.Item>
       </Menu.Dropdown>

@@ -50,10 +50,14 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   if (query.error && !query.data) return <Failure error={query.error} retry={() => query.refetch()} />
   if (!query.data) return <ListSkeleton label={label} rowClass={rowClass} height={estimatedHeight} />
   if (items.length === 0) return empty
-  return props.height === undefined ? <InWindow {...props} items={items} /> : <InBox {...props} items={items} />
+  return props.height === undefined ? (
+    <InWindow {...props} items={items} />
+  ) : (
+    <VirtualBox {...props} height={props.height} items={items} />
+  )
 }
 
-type WithItems<T> = VirtualListProps<T> & { items: T[] }
+type WithItems<T> = Omit<VirtualListProps<T>, 'query' | 'empty'> & { items: T[]; query?: VirtualListProps<T>['query'] }
 
 function InWindow<T>(props: WithItems<T>) {
   const list = useRef<HTMLDivElement>(null)
@@ -80,7 +84,8 @@ function InWindow<T>(props: WithItems<T>) {
   )
 }
 
-function InBox<T>(props: WithItems<T>) {
+/** A list within a box of its own height; `items` may be all there is, without a query behind them. */
+export function VirtualBox<T>(props: WithItems<T> & { height: string }) {
   const box = useRef<HTMLDivElement>(null)
   const virtualizer = useVirtualizer({
     count: props.items.length,
@@ -97,6 +102,13 @@ function InBox<T>(props: WithItems<T>) {
   )
 }
 
+const NO_QUERY = {
+  hasNextPage: false,
+  isFetchingNextPage: false,
+  isFetchNextPageError: false,
+  fetchNextPage: async () => {}
+}
+
 interface RowsProps<T> extends WithItems<T> {
   virtualizer: Virtualizer<Window, Element> | Virtualizer<HTMLDivElement, Element>
   scrollMargin: number
@@ -105,7 +117,7 @@ interface RowsProps<T> extends WithItems<T> {
 function Rows<T>({ query, items, itemKey, row, label, rowClass = '', virtualizer, scrollMargin }: RowsProps<T>) {
   const shown = virtualizer.getVirtualItems()
   const last = shown.at(-1)?.index ?? 0
-  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query ?? NO_QUERY
   useEffect(() => {
     if (last >= items.length - AHEAD && hasNextPage && !isFetchingNextPage && !isFetchNextPageError)
       void fetchNextPage()
@@ -115,9 +127,9 @@ function Rows<T>({ query, items, itemKey, row, label, rowClass = '', virtualizer
       <ul
         className="rows"
         aria-label={label}
-        aria-busy={query.isFetching}
+        aria-busy={query?.isFetching}
         style={{ height: virtualizer.getTotalSize() }}
-        data-stale={query.isPlaceholderData || undefined}
+        data-stale={query?.isPlaceholderData || undefined}
       >
         {shown.map(({ index, start }) => (
           <li

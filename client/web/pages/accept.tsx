@@ -1,0 +1,201 @@
+// The link of an invitation: choose how to sign in, say who you are, be in.
+import { Alert, Button, Divider, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { type FormEvent, type ReactNode, useState } from 'react'
+import { type Outputs, queryClient, reason, trpc } from '../api.ts'
+import { Entrance, useEntrance } from '../parts/entrance.tsx'
+import { Failure, wordsFor } from '../parts/failures.tsx'
+import { GoogleButton } from '../parts/google-button.tsx'
+import { ButtonLink } from '../parts/link.tsx'
+import { notifyDone } from '../parts/notify.ts'
+import { NewPassword } from '../parts/password-field.tsx'
+import { ProfileFields, presetProfile } from '../parts/profile-fields.tsx'
+import { Time } from '../parts/time.tsx'
+import { ROLE_LABELS } from '../roles.ts'
+
+const route = getRouteApi('/accept')
+
+type Preview = Outputs['invitations']['preview']
+
+export default function Accept() {
+  const { token = '' } = route.useSearch()
+  const preview = useQuery({
+    ...trpc.invitations.preview.queryOptions({ token }),
+    enabled: token !== '',
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false
+  })
+  if (token === '') return <DeadLink refusal="invitationInvalid" />
+  if (preview.error) {
+    const refusal = reason(preview.error)
+    if (refusal && DEAD_LINKS[refusal]) return <DeadLink refusal={refusal} />
+    return (
+      <Entrance title="Your invitation">
+        <Failure error={preview.error} retry={() => preview.refetch()} />
+      </Entrance>
+    )
+  }
+  if (!preview.data) {
+    return (
+      <Entrance title="Your invitation">
+        <Stack role="status" aria-label="Loading your invitation">
+          <Skeleton height={16} />
+          <Skeleton height={40} />
+          <Skeleton height={40} />
+        </Stack>
+      </Entrance>
+    )
+  }
+  return <Steps token={token} preview={preview.data} />
+}
+
+interface StepsProps {
+  token: string
+  preview: Preview
+}
+
+function Steps({ token, preview }: StepsProps) {
+  const navigate = useNavigate()
+  const options = useEntrance()
+  const [step, setStep] = useState<'password' | 'profile'>('password')
+  const [password, setPassword] = useState('')
+  const [profile, setProfile] = useState(presetProfile)
+  const accept = useMutation(
+    trpc.invitations.accept.mutationOptions({
+      onSuccess: async () => {
+        queryClient.clear()
+        await navigate({ to: '/users', replace: true })
+        notifyDone(`Welcome to ${preview.tenant.name}!`)
+      },
+      // the password is the step before: what is wrong with it is said there
+      onError: (error) => reason(error) === 'weakPassword' && setStep('password')
+    })
+  )
+  const refusal = reason(accept.error)
+  if (refusal && DEAD_LINKS[refusal]) return <DeadLink refusal={refusal} />
+  const minLength = options?.passwordMinLength ?? 8
+
+  if (step === 'password') {
+    const submit = (event: FormEvent) => {
+      event.preventDefault()
+      if ([...password].length < minLength) return
+      accept.reset()
+      setStep('profile')
+    }
+    const isBack = preview.mustResetPassword
+    return (
+      <Entrance
+        title={isBack ? 'Welcome back: choose a new password first' : `Join ${preview.tenant.name}`}
+        description={<Invited preview={preview} />}
+      >
+        {isBack && (
+          <Alert color="pine" variant="light">
+            Your earlier password and sessions ended when your access did. Nothing else signs you in before you have
+            chosen a new password.
+          </Alert>
+        )}
+        {options?.googleSignIn && !isBack && (
+          <>
+            <GoogleButton invitation={token} />
+            <Divider label="or choose a password" labelPosition="center" />
+          </>
+        )}
+        <form onSubmit={submit}>
+          <Stack gap="md">
+            <input type="hidden" autoComplete="username" value={preview.email} readOnly />
+            <NewPassword
+              label={isBack ? 'New password' : 'Password'}
+              value={password}
+              onChange={setPassword}
+              words={[preview.email, preview.tenant.name]}
+              minLength={minLength}
+              error={refusal === 'weakPassword' ? wordsFor(accept.error) : undefined}
+              autoFocus
+            />
+            <Button type="submit">Continue</Button>
+          </Stack>
+        </form>
+      </Entrance>
+    )
+  }
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    accept.mutate({
+      token,
+      password,
+      profile: {
+        displayName: profile.displayName.trim(),
+        ...(profile.givenName.trim() && { givenName: profile.givenName.trim() }),
+        ...(profile.familyName.trim() && { familyName: profile.familyName.trim() }),
+        ...(profile.timeZone && { timeZone: profile.timeZone }),
+        ...(profile.locale && { locale: profile.locale })
+      }
+    })
+  }
+  return (
+    <Entrance title="Who are you?" description="You can change all of this later, under My account.">
+      <form onSubmit={submit}>
+        <Stack gap="md">
+          {accept.error && <Failure error={accept.error} />}
+          <ProfileFields values={profile} onChange={setProfile} autoFocus />
+          <Group justify="space-between">
+            <Button variant="subtle" color="gray" onClick={() => setStep('password')}>
+              Back
+            </Button>
+            <Button type="submit" loading={accept.isPending}>
+              Finish and sign in
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Entrance>
+  )
+}
+
+const Invited = ({ preview }: { preview: Preview }) => (
+  <>
+    {preview.inviterName} invited <strong>{preview.email}</strong> as {ROLE_LABELS[preview.role].toLowerCase()}. The
+    link works until <Time value={preview.expiresAt} as="dateTime" />.
+  </>
+)
+
+/** What each end of a link means, and what to do next. */
+const DEAD_LINKS: Record<string, { title: string; text: string; next?: 'signIn' }> = {
+  invitationUsed: {
+    title: 'This invitation was used already',
+    text: 'Your account is there: sign in with the password or Google account that you chose. If it was not you who used it, tell one of your administrators.',
+    next: 'signIn'
+  },
+  invitationResent: {
+    title: 'There is a newer invitation',
+    text: 'This link ended when a new one was sent. Open the latest mail in your inbox and use the link in it.'
+  },
+  invitationRevoked: {
+    title: 'This invitation was taken back',
+    text: 'Whoever invited you has withdrawn it. Ask them if you think that it was a mistake; they can invite you again.'
+  },
+  invitationExpired: {
+    title: 'This invitation has expired',
+    text: 'Its link works for a limited time. Ask the person who invited you to send it again: that takes them one click.'
+  },
+  invitationInvalid: {
+    title: 'This link is not complete',
+    text: 'Mail programs sometimes cut long links. Open it from the mail once more, or copy all of it into the address bar.'
+  }
+}
+
+function DeadLink({ refusal }: { refusal: string }): ReactNode {
+  const { title, text, next } = DEAD_LINKS[refusal]!
+  return (
+    <Entrance title={title}>
+      <Text size="sm">{text}</Text>
+      <Group>
+        <ButtonLink to="/sign-in" variant={next === 'signIn' ? 'filled' : 'default'}>
+          {next === 'signIn' ? 'Sign in' : 'I have an account: sign in'}
+        </ButtonLink>
+      </Group>
+    </Entrance>
+  )
+}

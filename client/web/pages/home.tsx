@@ -1,0 +1,13 @@
+// The start: the people. Who has just come in with Google says first who they are.
+import { Navigate } from '@tanstack/react-router'
+import { useMe } from '../shell.tsx'
+
+/** Minutes after the first sign-in in which the profile is asked for. */
+const NEW_FOR_MINUTES = 10
+
+export default function Home() {
+  const { user } = useMe()
+  const isNew = user?.activatedAt && Date.now() - Date.parse(user.activatedAt) < NEW_FOR_MINUTES * 60_000
+  if (isNew && !user.timeZone) return <Navigate to="/account" search={{ welcome: 'true' }} replace />
+  return <Navigate to="/users" replace />
+}

@@ -1,0 +1,78 @@
+import { NativeSelect, Text } from '@mantine/core'
+import { useMutation } from '@tanstack/react-query'
+import { trpc } from '../../api.ts'
+import { userChanged } from '../../lists.ts'
+import { Failure } from '../../parts/failures.tsx'
+import { TextLink } from '../../parts/link.tsx'
+import { notifyDone } from '../../parts/notify.ts'
+import { shownName } from '../../parts/person.tsx'
+import { Facts, Section } from '../../parts/section.tsx'
+import { ROLE_DESCRIPTIONS, ROLE_LABELS, type Role, roleOptions } from '../../roles.ts'
+import { isAdministrator, useMe } from '../../shell.tsx'
+import type { Details } from '../user.tsx'
+
+export function AccessSection({ details, isSelf }: { details: Details; isSelf: boolean }) {
+  const me = useMe()
+  const { user, access } = details
+  const mayChangeRole = isAdministrator(me) && !isSelf && user.state !== 'removed'
+  return (
+    <Section title="Role and access">
+      {mayChangeRole ? <RoleSelect user={user} /> : <Text fw={550}>{ROLE_LABELS[user.role]}</Text>}
+      <Text size="sm" c="dimmed" mt={4}>
+        {ROLE_DESCRIPTIONS[user.role]} {isSelf && isAdministrator(me) && 'Another administrator can change your role.'}
+        {!isAdministrator(me) && 'Only administrators change roles and end access.'}
+      </Text>
+      {access && (
+        <Facts
+          facts={[
+            ['Signs in with', waysIn(access, user.mustResetPassword)],
+            ['Sessions', isSelf ? <OwnSessions count={access.sessionCount} /> : access.sessionCount],
+            ['API tokens', access.apiTokenCount]
+          ]}
+        />
+      )}
+    </Section>
+  )
+}
+
+function waysIn(access: NonNullable<Details['access']>, mustResetPassword: boolean): string {
+  if (mustResetPassword) return 'Nothing until a new password is chosen'
+  const ways = [access.hasPassword && 'Password', access.hasGoogle && 'Google'].filter(Boolean)
+  return ways.join(', ') || 'Nothing yet'
+}
+
+const OwnSessions = ({ count }: { count: number }) => (
+  <>
+    {count} ·{' '}
+    <TextLink to="/account" size="sm">
+      see them
+    </TextLink>
+  </>
+)
+
+/** The new role shows at once and goes back where it is refused. */
+function RoleSelect({ user }: { user: Details['user'] }) {
+  const me = useMe()
+  const setRole = useMutation(
+    trpc.users.setRole.mutationOptions({
+      onSuccess: (answer) => {
+        userChanged(answer.user)
+        notifyDone(`${shownName(answer.user)} is ${ROLE_LABELS[answer.user.role].toLowerCase()} now.`)
+      }
+    })
+  )
+  const shown = setRole.isPending ? setRole.variables.role : user.role
+  return (
+    <>
+      <NativeSelect
+        label="Role"
+        data={roleOptions(me.rolesYouMayGive)}
+        value={shown}
+        disabled={setRole.isPending}
+        onChange={(event) => setRole.mutate({ userId: user.id, role: event.currentTarget.value as Role })}
+        maw={260}
+      />
+      {setRole.error && <Failure error={setRole.error} />}
+    </>
+  )
+}

@@ -1,0 +1,164 @@
+// What an administrator may do with a person, by their state. What is refused says why, before it is tried.
+import { Button, Menu, Text } from '@mantine/core'
+import { IconChevronDown, IconLock, IconLockOpen, IconTrash, IconUserCheck, IconUserOff } from '@tabler/icons-react'
+import { useMutation } from '@tanstack/react-query'
+import { type ComponentType, type ReactNode, useState } from 'react'
+import { reason, trpc } from '../../api.ts'
+import { peopleChanged, userChanged } from '../../lists.ts'
+import { Confirm } from '../../parts/confirm.tsx'
+import { notifyDone } from '../../parts/notify.ts'
+import { shownName } from '../../parts/person.tsx'
+import type { Details } from '../user.tsx'
+
+type User = Details['user']
+type Step = 'deactivate' | 'activate' | 'lock' | 'unlock' | 'remove'
+
+interface StepWords {
+  label: string
+  icon: ComponentType<{ size?: number }>
+  isDangerous?: boolean
+  /** What follows, said before it is done. */
+  consequence: (name: string) => ReactNode
+  done: (name: string) => string
+}
+
+const STEPS: Record<Step, StepWords> = {
+  deactivate: {
+    label: 'Deactivate',
+    icon: IconUserOff,
+    isDangerous: true,
+    consequence: (name) =>
+      `${name} is signed out everywhere at once and cannot sign in. Everything about them stays, and you can reactivate them.`,
+    done: (name) => `${name} is deactivated.`
+  },
+  activate: {
+    label: 'Reactivate',
+    icon: IconUserCheck,
+    consequence: (name) => `${name} can sign in again, with the role and groups they have.`,
+    done: (name) => `${name} is active again.`
+  },
+  lock: {
+    label: 'Lock out',
+    icon: IconLock,
+    isDangerous: true,
+    consequence: (name) =>
+      `${name} is signed out everywhere at once and cannot sign in until an administrator unlocks them. Their state stays as it is.`,
+    done: (name) => `${name} is locked out.`
+  },
+  unlock: {
+    label: 'Unlock',
+    icon: IconLockOpen,
+    consequence: (name) => `${name} can sign in again.`,
+    done: (name) => `${name} is unlocked.`
+  },
+  remove: {
+    label: 'Remove',
+    icon: IconTrash,
+    isDangerous: true,
+    consequence: (name) =>
+      `${name}’s password, API tokens and Google link end for good, and their address is free to be invited elsewhere. If they are invited again, they choose a new password first.`,
+    done: (name) => `${name} is removed.`
+  }
+}
+
+interface Offer {
+  step: Step
+  /** Why it is not possible now, and what to do about that. */
+  whyNot?: string
+}
+
+function offersFor(user: User, isSelf: boolean, groupCount: number): Offer[] {
+  if (user.state === 'removed') return []
+  const notYourself = isSelf ? 'Not yourself: ask another administrator.' : undefined
+  const lockOffer: Offer = user.locked ? { step: 'unlock' } : { step: 'lock', whyNot: notYourself }
+  const remove: Offer = { step: 'remove', whyNot: notYourself ?? whyNotRemove(user, groupCount) }
+  if (user.state === 'deactivated') return [{ step: 'activate' }, lockOffer, remove]
+  return [{ step: 'deactivate', whyNot: notYourself }, lockOffer, remove]
+}
+
+function whyNotRemove(user: User, groupCount: number): string | undefined {
+  if (user.state === 'invited') return 'Still invited: revoke the invitation instead.'
+  if (user.state !== 'deactivated') return 'Deactivate them first.'
+  if (groupCount > 0) return `Still in ${groupCount} ${groupCount === 1 ? 'group' : 'groups'}: take them out first.`
+  return undefined
+}
+
+export interface UserActionsProps {
+  user: User
+  isSelf: boolean
+  groupCount: number
+}
+
+export function UserActions({ user, isSelf, groupCount }: UserActionsProps) {
+  const [asked, setAsked] = useState<Step>()
+  const offers = offersFor(user, isSelf, groupCount)
+  if (offers.length === 0) return null
+  return (
+    <>
+      <Menu position="bottom-end" width={290}>
+        <Menu.Target>
+          <Button variant="default" rightSection={<IconChevronDown size={16} />}>
+            Actions
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {offers.map(({ step, whyNot }) => {
+            const { label, icon: Icon, isDangerous } = STEPS[step]
+            return (
+              <Menu.Item
+                key={step}
+                leftSection={<Icon size={16} />}
+                c={isDangerous && !whyNot ? 'var(--mantine-color-error)' : undefined}
+                aria-disabled={Boolean(whyNot)}
+                data-refused={Boolean(whyNot) || undefined}
+                closeMenuOnClick={!whyNot}
+                onClick={() => whyNot || setAsked(step)}
+              >
+                {label}
+                {whyNot && (
+                  <Text size="xs" c="dimmed">
+                    {whyNot}
+                  </Text>
+                )}
+              </Menu.Item>
+            )
+          })}
+        </Menu.Dropdown>
+      </Menu>
+      {asked && <AskStep step={asked} user={user} onClose={() => setAsked(undefined)} />}
+    </>
+  )
+}
+
+function AskStep({ step, user, onClose }: { step: Step; user: User; onClose: () => void }) {
+  const { label, isDangerous, consequence, done } = STEPS[step]
+  const name = shownName(user)
+  const onSuccess = ({ user: changed }: { user: User }) => {
+    if (step === 'remove') peopleChanged()
+    userChanged(changed)
+    notifyDone(done(name))
+    onClose()
+  }
+  const mutations = {
+    deactivate: useMutation(trpc.users.deactivate.mutationOptions({ onSuccess })),
+    activate: useMutation(trpc.users.activate.mutationOptions({ onSuccess })),
+    lock: useMutation(trpc.users.lock.mutationOptions({ onSuccess })),
+    unlock: useMutation(trpc.users.unlock.mutationOptions({ onSuccess })),
+    remove: useMutation(trpc.users.remove.mutationOptions({ onSuccess }))
+  }
+  const { mutate, isPending, error } = mutations[step]
+  return (
+    <Confirm
+      opened
+      onClose={onClose}
+      title={`${label} ${name}?`}
+      action={label}
+      isDangerous={isDangerous}
+      isPending={isPending}
+      error={reason(error) === 'unauthenticated' ? undefined : error}
+      onConfirm={() => mutate({ userId: user.id })}
+    >
+      {consequence(name)}
+    </Confirm>
+  )
+}
