@@ -21,6 +21,8 @@ export interface AddressHolder {
   invitation_role: Role | null
   inviter_id: string | null
   expires_at: Date | null
+  /** Mails of the invitation within the last hour. */
+  recent_mails: number
 }
 
 /**
@@ -30,12 +32,16 @@ export interface AddressHolder {
 export async function readAddressHolders(
   trx: Trx,
   tenantId: number,
-  keys: readonly string[]
+  keys: readonly string[],
+  now: Date
 ): Promise<AddressHolder[]> {
+  const hourAgo = new Date(now.getTime() - 3_600_000)
   const { rows } = await sql<AddressHolder>`
     select u.id, u.state, u.email, u.email_key, u.user_name_key, u.must_reset_password, u.activated_at, u.updated_at,
       case when u.state = 'removed' then u.doc end as doc,
-      i.id as invitation_id, i.role as invitation_role, i.inviter_id, i.expires_at
+      i.id as invitation_id, i.role as invitation_role, i.inviter_id, i.expires_at,
+      (select count(*)::int from mails m
+        where m.tenant_id = i.tenant_id and m.invitation_id = i.id and m.queued_at > ${hourAgo}) as recent_mails
     from users u
     left join invitations i on i.tenant_id = u.tenant_id and i.user_id = u.id and i.state = 'pending'
     where u.tenant_id = ${tenantId} and u.id in (

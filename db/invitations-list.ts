@@ -10,6 +10,7 @@ export type InvitationState = (typeof INVITATION_STATES)[number]
 export interface InvitationView {
   id: string
   user_id: string
+  /** The address that the newest mail went to. */
   email: string
   role: Role
   /** `expired` is what is pending after its time. */
@@ -35,13 +36,13 @@ const VIEWS = sql`
   from invitations i
   join users u on u.tenant_id = i.tenant_id and u.id = i.user_id
   cross join lateral (
-    select m.state, m.queued_at, m.sent_at, m.attempts, m.error from mails m
+    select m.to_address, m.state, m.queued_at, m.sent_at, m.attempts, m.error from mails m
     where m.tenant_id = i.tenant_id and m.invitation_id = i.id
     order by m.id desc limit 1
   ) mail`
 
 const columns = (now: Date) => sql`
-  i.id, i.user_id, u.email, i.role, ${stateAt(now)} as state, i.inviter_id, i.inviter_name,
+  i.id, i.user_id, mail.to_address as email, i.role, ${stateAt(now)} as state, i.inviter_id, i.inviter_name,
   i.created_at, i.renewed_at, i.expires_at, i.ended_at,
   mail.state as mail_state, mail.queued_at as mail_queued_at, mail.sent_at as mail_sent_at,
   mail.attempts as mail_attempts, mail.error as mail_error`
@@ -65,7 +66,7 @@ const SORT_ORDERS: Record<InvitationSortKey, { value: RawBuilder<unknown>; type:
   // the ids begin with the time that they were made at
   createdAt: { value: sql.ref('i.id'), type: 'uuid' },
   expiresAt: { value: sql.ref('i.expires_at'), type: 'timestamptz' },
-  email: { value: sql`coalesce(u.email_key, '')`, type: 'text' }
+  email: { value: sql`lower(mail.to_address) collate "C"`, type: 'text' }
 }
 
 export interface InvitationListQuery {
@@ -135,7 +136,8 @@ function conditionsOf(
   if (filter.inviterId !== undefined) conditions.push(sql`i.inviter_id = ${filter.inviterId}::uuid`)
   const part = search?.trim().toLowerCase()
   // strpos has no wildcards, so nothing needs escaping
-  if (part) conditions.push(sql`strpos(concat_ws(chr(10), u.email_key, u.shown_name_key), ${part}::text) > 0`)
+  if (part)
+    conditions.push(sql`strpos(concat_ws(chr(10), lower(mail.to_address), u.shown_name_key), ${part}::text) > 0`)
   return conditions
 }
 

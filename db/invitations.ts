@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
-import type { Role, StoredInvitationState, UserPatch, UserState } from './schema.ts'
+import type { Role, StoredInvitationState, UserPatch } from './schema.ts'
 
 type Rows = Record<string, unknown>[]
 
@@ -157,15 +157,15 @@ export interface LinkedInvitation {
   /** Whether a newer link was sent. */
   is_replaced: boolean
   user_id: string
-  user_state: UserState
   locked: boolean
   must_reset_password: boolean
+  /** The userName, where an IdP has taken the address away. */
   email: string
 }
 
 const linkedInvitation = (tenantId: number, tokenHash: Buffer): RawBuilder<LinkedInvitation> => sql`
   select i.id, i.state, i.role, i.inviter_name, i.expires_at, l.replaced_at is not null as is_replaced,
-    i.user_id, u.state as user_state, u.locked, u.must_reset_password, u.email
+    i.user_id, u.locked, u.must_reset_password, coalesce(u.email, u.user_name) as email
   from invitation_links l
   join invitations i on i.tenant_id = l.tenant_id and i.id = l.invitation_id
   join users u on u.tenant_id = i.tenant_id and u.id = i.user_id

@@ -5,21 +5,24 @@ import type { Db } from '../db/connect.ts'
 /** What each job is given: ids alone, so that it reads fresh rows and may run twice. */
 export interface JobPayloads {
   'send-mail': { tenantId: number; mailId: string }
+  /** Follows the last attempt of `send-mail`, whether it failed or never came to an end. */
+  'give-up-mail': { tenantId: number; mailId: string }
   'clean-up': Record<string, never>
 }
 export type JobName = keyof JobPayloads
 
-/** Attempts after the first; the delay doubles from 5 s to at most 30 min: about 4 hours in all. */
-export const MAIL_RETRY_LIMIT = 14
-
 const QUEUES = {
+  // before the queue that refers to it
+  'give-up-mail': { retryLimit: 10, retryDelay: 60, expireInSeconds: 60, deleteAfterSeconds: 3_600 },
   'send-mail': {
-    retryLimit: MAIL_RETRY_LIMIT,
+    // attempts after the first; the delay doubles to at most half an hour: about 4 hours in all
+    retryLimit: 14,
     retryDelay: 5,
     retryBackoff: true,
     retryDelayMax: 1_800,
     expireInSeconds: 120,
     notify: true,
+    deadLetter: 'give-up-mail',
     // the state of a mail is in `mails`; the queue need not remember it
     deleteAfterSeconds: 3_600
   },

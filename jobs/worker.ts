@@ -1,7 +1,65 @@
 // Takes jobs from the queue and hands each to its handler.
+import { openMailbox } from '../db/mailbox.ts'
 import type { Deps } from '../server/deps.ts'
+import { compileTemplates } from '../server/mail/render.ts'
+import { createTransport } from '../server/mail/transport.ts'
+import { cleanUp } from './handlers/clean-up.ts'
+import { giveUpMails } from './handlers/give-up-mail.ts'
+import { sendMails } from './handlers/send-mail.ts'
+import type { JobPayloads } from './queue.ts'
 
-/** @returns closes the worker: what runs is finished, nothing new is taken */
-export async function startWorker(_deps: Deps): Promise<() => Promise<void>> {
-  return async () => {}
+/** A batch shares its statements; its mails share the transport's few connections, and each has a minute in all. */
+const MAIL_BATCH = 50
+/** The next batch is read while one is being sent. */
+const MAIL_BATCHES = 2
+/** New mails are told of by NOTIFY at once; those to be tried again are looked for so often. */
+const POLLING_SECONDS = 2
+/** What is being sent when the process is asked to stop may take so long; the rest is another process's. */
+const STOP_MS = 8_000
+/** Minute 17 of every hour, when few others do what they do hourly. */
+const CLEAN_UP_CRON = '17 * * * *'
+
+/**
+ * Starts taking jobs; mails leave over SMTP, or into the development mailbox where no server is set.
+ * @returns closes the worker: what runs is finished, for 8 seconds at most, and nothing new is taken
+ * @throws Error where the mail templates do not compile
+ */
+export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
+  const { boss } = deps.queue
+  const stopping = new AbortController()
+  const transport = createTransport({
+    smtpUrl: deps.config.mail.smtpUrl,
+    from: deps.config.mail.from,
+    store: openMailbox(deps.db).store,
+    logger: deps.log
+  })
+  const templates = await compileTemplates({ cacheDir: deps.config.dataDir })
+  transport.verify().catch((error: unknown) => deps.log.error({ err: error }, 'the mail server does not take mails'))
+
+  const sending = { ...deps, templates, transport, signal: stopping.signal }
+  const polling = { pollingIntervalSeconds: POLLING_SECONDS, notifyPollingIntervalSeconds: POLLING_SECONDS }
+  await boss.work<JobPayloads['send-mail']>(
+    'send-mail',
+    {
+      ...polling,
+      batchSize: MAIL_BATCH,
+      burstWhenBatchFull: true,
+      localConcurrency: MAIL_BATCHES,
+      perJobResults: true
+    },
+    (jobs) => sendMails(sending, jobs)
+  )
+  await boss.work<JobPayloads['give-up-mail']>('give-up-mail', { ...polling, batchSize: MAIL_BATCH }, (jobs) =>
+    giveUpMails(deps, jobs)
+  )
+  await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () => cleanUp(deps, stopping.signal))
+  await boss.schedule('clean-up', CLEAN_UP_CRON)
+
+  return async () => {
+    const timer = setTimeout(() => stopping.abort(), STOP_MS)
+    await Promise.all((['send-mail', 'give-up-mail', 'clean-up'] as const).map((name) => boss.offWork(name)))
+    clearTimeout(timer)
+    const closed = transport.close()
+    if (!stopping.signal.aborted) await closed
+  }
 }

@@ -1,0 +1,39 @@
+// Deletes what has had its time.
+import { sql } from 'kysely'
+import { type Db, inTenant } from './connect.ts'
+
+/** Links and tokens that have expired say so for a while, before nobody knows them any more. */
+const KEPT_MS = 7 * 24 * 3_600_000
+
+/** Of one tenant, in one statement. @returns rows deleted */
+export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date): Promise<number> {
+  const longAgo = new Date(now.getTime() - KEPT_MS)
+  const { rows } = await inTenant(db, tenantId, (trx) =>
+    sql<{ count: number }>`
+      with old_sessions as (
+          delete from sessions where tenant_id = ${tenantId} and expires_at <= ${now} returning 1),
+        old_codes as (
+          delete from one_time_codes where tenant_id = ${tenantId} and expires_at <= ${now} returning 1),
+        old_resets as (
+          delete from password_resets where tenant_id = ${tenantId} and expires_at <= ${longAgo} returning 1),
+        old_api_tokens as (
+          delete from api_tokens where tenant_id = ${tenantId} and expires_at <= ${longAgo} returning 1)
+      select ((select count(*) from old_sessions) + (select count(*) from old_codes)
+        + (select count(*) from old_resets) + (select count(*) from old_api_tokens))::int as count`.execute(trx)
+  )
+  return rows[0]!.count
+}
+
+/** Of no tenant: rate limits, and keys that were to be used once. @returns rows deleted */
+export async function deleteExpired(db: Db, now: Date): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('rate_limits')
+    .where('expire', '<=', String(now.getTime()))
+    .executeTakeFirst()
+  return Number(numDeletedRows)
+}
+
+export async function listTenantIds(db: Db): Promise<number[]> {
+  const rows = await db.selectFrom('tenants').select('id').orderBy('id').execute()
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,34 @@
+// What a transaction does that found, too late, that another one was faster: it starts again and looks again.
+import { violatedConstraint } from './connect.ts'
+
+/** Thrown within a transaction where what it has read is out of date. */
+export class LostRace extends Error {
+  constructor(what: string) {
+    super(`${what} has changed meanwhile`)
+    this.name = 'LostRace'
+  }
+}
+
+const MAX_ATTEMPTS = 5
+const DEADLOCK_DETECTED = '40P01'
+
+/**
+ * Runs a whole transaction again where it lost a race or was the victim of a deadlock.
+ * @param work begins and ends its own transaction
+ * @param constraints the unique keys that somebody faster may have filled
+ * @throws what the last attempt throws
+ */
+export async function retryRaces<T>(work: () => Promise<T>, constraints: readonly string[] = []): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || !isLostRace(error, constraints)) throw error
+    }
+  }
+}
+
+const isLostRace = (error: unknown, constraints: readonly string[]) =>
+  error instanceof LostRace ||
+  (error as { code?: string } | undefined)?.code === DEADLOCK_DETECTED ||
+  constraints.includes(violatedConstraint(error) ?? '')

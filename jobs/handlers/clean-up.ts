@@ -1,0 +1,21 @@
+// clean-up: deletes every hour what has expired. What people look up later (invitations, mails, the log) stays.
+import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
+import type { Deps } from '../../server/deps.ts'
+
+/**
+ * One statement a tenant, one after the other: row-level security shows one tenant at a time, and nobody waits for it.
+ * @returns rows deleted
+ */
+export async function cleanUp(
+  { db, log, now }: Pick<Deps, 'db' | 'log' | 'now'>,
+  signal: AbortSignal
+): Promise<number> {
+  const at = now()
+  let count = await deleteExpired(db, at)
+  for (const tenantId of await listTenantIds(db)) {
+    if (signal.aborted) break
+    count += await deleteExpiredOfTenant(db, tenantId, at)
+  }
+  log.info({ job: 'clean-up', count }, 'clean-up')
+  return count
+}

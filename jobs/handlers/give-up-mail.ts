@@ -1,0 +1,19 @@
+// give-up-mail: no attempt is left for a mail; the list of invitations shows it as failed, and why.
+import { inTenant } from '../../db/connect.ts'
+import { failMails } from '../../db/mails.ts'
+import { retryRaces } from '../../db/races.ts'
+import type { Deps } from '../../server/deps.ts'
+import type { JobPayloads } from '../queue.ts'
+
+/** A mail that has left or was cancelled stays so. */
+export async function giveUpMails(
+  { db, log }: Pick<Deps, 'db' | 'log'>,
+  jobs: readonly { data: JobPayloads['give-up-mail'] }[]
+): Promise<void> {
+  for (const [tenantId, ofTenant] of Map.groupBy(jobs, ({ data }) => data.tenantId)) {
+    const mailIds = ofTenant.map(({ data }) => data.mailId)
+    const reason = 'No attempt to send it came to an end'
+    await retryRaces(() => inTenant(db, tenantId, (trx) => failMails(trx, tenantId, mailIds, reason)))
+    log.warn({ job: 'give-up-mail', tenantId, mailIds }, 'give-up-mail')
+  }
+}

@@ -1,0 +1,130 @@
+// send-mail: sends queued mails, many at once, and writes down how it went.
+import type { JobResult } from 'pg-boss'
+import { inTenant } from '../../db/connect.ts'
+import {
+  type LinkState,
+  type MailOutcome,
+  type MailToSend,
+  readLinkStates,
+  readMailsToSend,
+  settleMails
+} from '../../db/mails.ts'
+import { retryRaces } from '../../db/races.ts'
+import type { Deps } from '../../server/deps.ts'
+import type { Templates } from '../../server/mail/render.ts'
+import type { MailTransport } from '../../server/mail/transport.ts'
+import { MailError } from '../../server/mail/types.ts'
+import { hashToken } from '../../server/secrets.ts'
+import type { JobPayloads } from '../queue.ts'
+import { writeMail } from './write-mail.ts'
+
+export interface SendMailDeps extends Pick<Deps, 'config' | 'db' | 'log' | 'now' | 'sealer'> {
+  readonly templates: Templates
+  readonly transport: Pick<MailTransport, 'send'>
+  /** Aborted when the process cannot wait any longer for what is being sent. */
+  readonly signal: AbortSignal
+}
+
+interface SendMailJob {
+  id: string
+  data: JobPayloads['send-mail']
+}
+
+const MAX_ERROR_LENGTH = 500
+
+/**
+ * Sends the mails of a batch, each in its own time; those of a tenant are read and settled together.
+ * @returns `failed` for each that is to be tried again
+ */
+export async function sendMails(deps: SendMailDeps, jobs: readonly SendMailJob[]): Promise<JobResult[]> {
+  const byTenant = Map.groupBy(jobs, ({ data }) => data.tenantId)
+  const results = await Promise.all(
+    [...byTenant].map(([tenantId, ofTenant]) =>
+      sendOfTenant(deps, tenantId, ofTenant).catch((error: unknown): JobResult[] => {
+        // the other tenants' mails have left: they must not be sent again with these
+        deps.log.error({ err: error, job: 'send-mail', tenantId }, 'send-mail failed')
+        return ofTenant.map(({ id }) => ({ id, status: 'failed', output: { message: 'The database failed' } }))
+      })
+    )
+  )
+  return results.flat()
+}
+
+async function sendOfTenant(deps: SendMailDeps, tenantId: number, jobs: readonly SendMailJob[]): Promise<JobResult[]> {
+  const mails = await readMailsToSend(
+    deps.db,
+    tenantId,
+    jobs.map(({ data }) => data.mailId)
+  )
+  const letters = mails.filter(({ state }) => state === 'queued').map((mail) => openLetter(deps, mail))
+  const links = await readLinks(deps, tenantId, letters)
+  const outcomes = await Promise.all(letters.map((letter) => attempt(deps, letter, links.get(letter.linkKey))))
+  if (outcomes.length > 0) {
+    await retryRaces(() => inTenant(deps.db, tenantId, (trx) => settleMails(trx, tenantId, outcomes)))
+  }
+  const retried = new Map(outcomes.filter(({ state }) => state === 'queued').map(({ id, error }) => [id, error]))
+  return jobs.map(({ id, data }) =>
+    retried.has(data.mailId)
+      ? { id, status: 'failed', output: { message: retried.get(data.mailId) } }
+      : { id, status: 'completed' }
+  )
+}
+
+/** A mail with its token in the clear. */
+interface Letter {
+  mail: MailToSend
+  /** Undefined where no SECRET_KEY that we have opens it. */
+  token: string | undefined
+  tokenHash: Buffer
+  linkKey: string
+}
+
+function openLetter({ sealer }: SendMailDeps, mail: MailToSend): Letter {
+  const token = mail.token_sealed ? sealer.open('mail', mail.token_sealed) : undefined
+  const tokenHash = hashToken(token ?? '')
+  return { mail, token, tokenHash, linkKey: tokenHash.toString('hex') }
+}
+
+async function readLinks(deps: SendMailDeps, tenantId: number, letters: readonly Letter[]) {
+  if (letters.length === 0) return new Map<string, LinkState>()
+  const links = await readLinkStates(
+    deps.db,
+    tenantId,
+    letters.map(({ tokenHash }) => tokenHash)
+  )
+  return new Map(links.map((link) => [link.token_hash.toString('hex'), link]))
+}
+
+async function attempt(deps: SendMailDeps, { mail, token }: Letter, link: LinkState | undefined): Promise<MailOutcome> {
+  const outcome = (state: MailOutcome['state'], error: string | null = null, attempts = 0): MailOutcome => ({
+    id: mail.id,
+    state,
+    sent_at: state === 'sent' ? deps.now() : null,
+    error: error?.slice(0, MAX_ERROR_LENGTH) ?? null,
+    attempts
+  })
+  if (token === undefined) return outcome('failed', 'The link was sealed with a SECRET_KEY that is gone: send it again')
+  if (!link?.is_open || link.expires_at <= deps.now()) return outcome('cancelled')
+  if (mail.tenant_state === 'suspended') return outcome('queued', 'The tenant is suspended')
+  try {
+    await untilAborted(deps.transport.send(writeMail(deps, mail, token, link.expires_at)), deps.signal)
+    return outcome('sent', null, 1)
+  } catch (error) {
+    const isPermanent = error instanceof MailError && error.permanent
+    deps.log.warn({ err: error, job: 'send-mail', mailId: mail.id, isPermanent }, 'send-mail failed')
+    return outcome(isPermanent ? 'failed' : 'queued', describe(error), 1)
+  }
+}
+
+/** The mail server's own words where it said some; of our own faults only that there was one. */
+const describe = (error: unknown): string =>
+  error instanceof MailError ? (error.response ?? error.message) : 'The mail could not be handed over'
+
+/** What is being sent goes on; nobody waits for it. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(new MailError('The process stopped while sending', { permanent: false }))
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
+}

@@ -1,0 +1,55 @@
+// From a mail's row to a message: which link it carries, what its template is told.
+import type { MailToSend } from '../../db/mails.ts'
+import { type Config, publicUrl } from '../../server/config.ts'
+import { formatInstant, render, type Templates } from '../../server/mail/render.ts'
+import type { MailMessage, RenderedMail } from '../../server/mail/types.ts'
+
+export interface Stationery {
+  readonly config: Pick<Config, 'public'>
+  readonly templates: Templates
+  readonly now: () => Date
+}
+
+/** @throws MailError permanent, where the tenant's look or a name can't be put into a mail */
+export function writeMail(stationery: Stationery, mail: MailToSend, token: string, expiresAt: Date): MailMessage {
+  const { senderName } = mail.tenant_settings
+  return {
+    ...renderMail(stationery, mail, token, expiresAt),
+    id: mail.id,
+    to: mail.to_address,
+    fromName: senderName ?? mail.tenant_name
+  }
+}
+
+function renderMail(
+  { config, templates, now }: Stationery,
+  mail: MailToSend,
+  token: string,
+  expiresAt: Date
+): RenderedMail {
+  const { logoUrl, senderName } = mail.tenant_settings
+  const shared = { tenantName: mail.tenant_name, email: mail.to_address, logoUrl, senderName }
+  const host = publicUrl(config, mail.tenant_subdomain)
+  if (mail.template === 'password-reset') {
+    return render(templates, mail.template, {
+      ...shared,
+      resetUrl: `${host}/reset?token=${token}`,
+      expiresInMinutes: minutesUntil(expiresAt, now())
+    })
+  }
+  return render(templates, mail.template, {
+    ...shared,
+    acceptUrl: `${host}/accept?token=${token}`,
+    inviterName: mail.inviter_name ?? '',
+    roleName: toTitle(mail.role ?? ''),
+    expiresAt: formatInstant(expiresAt)
+  })
+}
+
+const toTitle = (word: string) => word.charAt(0).toUpperCase() + word.slice(1)
+
+/** Whole hours from two hours on: nobody needs to know of 10,077 minutes. */
+function minutesUntil(time: Date, now: Date): number {
+  const minutes = Math.max(1, Math.round((time.getTime() - now.getTime()) / 60_000))
+  return minutes < 120 ? minutes : Math.round(minutes / 60) * 60
+}
