@@ -1,0 +1,200 @@
+// One group: who is in it, and what may be done with it.
+import { ActionIcon, Anchor, Button, Group, Menu, Skeleton, Text } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { IconArrowLeft, IconDots, IconPencil, IconTrash, IconUserPlus } from '@tabler/icons-react'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { getRouteApi, Link } from '@tanstack/react-router'
+import { httpStatus, type Outputs, queryClient, trpc } from '../api.ts'
+import { Confirm } from '../parts/confirm.tsx'
+import { Empty } from '../parts/empty.tsx'
+import { Failure } from '../parts/failures.tsx'
+import { notifyDone } from '../parts/notify.ts'
+import { Page } from '../parts/page.tsx'
+import { Time } from '../parts/time.tsx'
+import { useMe } from '../shell.tsx'
+import { AddPeople } from './groups/add-people.tsx'
+import { Members } from './groups/members.tsx'
+import { NameDialog } from './groups/name-dialog.tsx'
+import { mayChangeGroups, membersInWords, sourceInWords } from './groups/words.ts'
+import './groups/groups.css'
+
+const route = getRouteApi('/shell/groups/$groupId')
+type Details = Outputs['groups']['get']
+
+export default function GroupPage() {
+  const { groupId } = route.useParams()
+  const details = useQuery(trpc.groups.get.queryOptions({ groupId }))
+  if (details.data) return <GroupDetails key={groupId} {...details.data} />
+  return (
+    <Page title="Group" above={<Back />}>
+      {details.error ? <NotShown error={details.error} retry={() => details.refetch()} /> : <Skeleton height={320} />}
+    </Page>
+  )
+}
+
+function NotShown({ error, retry }: { error: unknown; retry: () => void }) {
+  // an id that is none is refused as bad input
+  if (httpStatus(error) !== 404 && httpStatus(error) !== 400) return <Failure error={error} retry={retry} />
+  return (
+    <Empty
+      title="There is no such group"
+      action={
+        <Button component={Link} to="/groups" variant="default" mt="xs">
+          See all groups
+        </Button>
+      }
+    >
+      It may have been deleted, here or by the identity provider.
+    </Empty>
+  )
+}
+
+function GroupDetails({ group, childGroups, parentGroups }: Details) {
+  const mayChange = mayChangeGroups(useMe())
+  const [isAdding, adding] = useDisclosure()
+  return (
+    <Page
+      title={group.displayName}
+      above={<Back />}
+      description={
+        <>
+          {membersInWords(group.memberCount)} · {sourceInWords(group)} · changed <Time value={group.updatedAt} />
+        </>
+      }
+      actions={
+        mayChange && (
+          <>
+            <Button leftSection={<IconUserPlus size={16} />} onClick={adding.open}>
+              Add people
+            </Button>
+            <MoreActions group={group} />
+          </>
+        )
+      }
+    >
+      {mayChange && group.source === 'scim' && (
+        <Text size="sm" c="dimmed" mb="md">
+          {sourceInWords(group)} provisions this group: what you change here may be changed back at its next
+          synchronization.
+        </Text>
+      )}
+      <Neighbours title="Groups in it" groups={childGroups} />
+      <Neighbours title="It is in" groups={parentGroups} />
+      <Members group={group} mayChange={mayChange} onAdd={adding.open} />
+      {mayChange && <AddPeople group={group} opened={isAdding} onClose={adding.close} />}
+    </Page>
+  )
+}
+
+const Back = () => (
+  <Anchor component={Link} to="/groups" size="sm" className="back">
+    <IconArrowLeft size={14} aria-hidden /> Groups
+  </Anchor>
+)
+
+function Neighbours({ title, groups }: { title: string; groups: Details['childGroups'] }) {
+  if (groups.length === 0) return null
+  return (
+    <Group gap="xs" mb="md" align="baseline">
+      <Text size="sm" c="dimmed">
+        {title}:
+      </Text>
+      {groups.map(({ id, displayName }) => (
+        <Anchor key={id} component={Link} to={`/groups/${id}`} size="sm" underline="always">
+          {displayName}
+        </Anchor>
+      ))}
+    </Group>
+  )
+}
+
+function MoreActions({ group }: { group: Details['group'] }) {
+  const [isRenaming, renaming] = useDisclosure()
+  const [isDeleting, deleting] = useDisclosure()
+  return (
+    <>
+      <Menu position="bottom-end" withinPortal>
+        <Menu.Target>
+          <ActionIcon variant="default" size={36} aria-label="More actions">
+            <IconDots size={18} />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item leftSection={<IconPencil size={16} />} onClick={renaming.open}>
+            Rename
+          </Menu.Item>
+          <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={deleting.open}>
+            Delete group
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Rename group={group} opened={isRenaming} onClose={renaming.close} />
+      <Delete group={group} opened={isDeleting} onClose={deleting.close} />
+    </>
+  )
+}
+
+interface DialogProps {
+  group: Details['group']
+  opened: boolean
+  onClose: () => void
+}
+
+function Rename({ group, opened, onClose }: DialogProps) {
+  const rename = useMutation(
+    trpc.groups.update.mutationOptions({
+      onSuccess: async (answer) => {
+        await Promise.all([
+          queryClient.invalidateQueries(trpc.groups.get.queryFilter({ groupId: group.id })),
+          queryClient.invalidateQueries(trpc.groups.list.pathFilter())
+        ])
+        onClose()
+        notifyDone(`The group is called ${answer.group.displayName} now.`)
+      }
+    })
+  )
+  return (
+    <NameDialog
+      opened={opened}
+      onClose={onClose}
+      title="Rename the group"
+      action="Rename"
+      value={group.displayName}
+      onSubmit={(displayName) => rename.mutate({ groupId: group.id, displayName })}
+      isPending={rename.isPending}
+      error={rename.error}
+      onReset={rename.reset}
+    />
+  )
+}
+
+function Delete({ group, opened, onClose }: DialogProps) {
+  const navigate = route.useNavigate()
+  const remove = useMutation(
+    trpc.groups.remove.mutationOptions({
+      onSuccess: async () => {
+        void queryClient.invalidateQueries(trpc.groups.list.pathFilter())
+        await navigate({ to: '/groups', replace: true })
+        queryClient.removeQueries(trpc.groups.get.queryFilter({ groupId: group.id }))
+        notifyDone(`The group ${group.displayName} is deleted.`)
+      }
+    })
+  )
+  return (
+    <Confirm
+      opened={opened}
+      onClose={() => {
+        remove.reset()
+        onClose()
+      }}
+      title={`Delete ${group.displayName}?`}
+      action="Delete group"
+      isDangerous
+      onConfirm={() => remove.mutate({ groupId: group.id })}
+      isPending={remove.isPending}
+      error={remove.error}
+    >
+      The group is gone for good. The people in it ({membersInWords(group.memberCount)}) stay in the organisation.
+    </Confirm>
+  )
+}

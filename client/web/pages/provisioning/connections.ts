@@ -1,0 +1,59 @@
+// The tokens of a tenant, gathered by the identity provider that they belong to.
+import type { Outputs } from '../../api.ts'
+import type { Tone } from '../../parts/state-badge.tsx'
+
+export type Token = Outputs['scimTokens']['list']['items'][number]
+
+export interface Connection {
+  readonly id: string
+  readonly name: string
+  readonly profile: Token['profile']
+  readonly highestRole: Token['highestRole']
+  /** Newest first. */
+  readonly live: readonly Token[]
+  readonly ended: readonly Token[]
+  readonly lastUsedAt: string | null
+}
+
+/** Those that work first, each in the order of its newest token. */
+export function connectionsOf(tokens: readonly Token[], nowMs: number): Connection[] {
+  const byId = Map.groupBy(tokens, (token) => token.connectionId)
+  const connections = [...byId].map(([id, own]) => {
+    const { name, profile, highestRole } = own[0]!
+    return {
+      id,
+      name,
+      profile,
+      highestRole,
+      live: own.filter((token) => isLive(token, nowMs)),
+      ended: own.filter((token) => !isLive(token, nowMs)),
+      lastUsedAt: own.reduce<string | null>((latest, { lastUsedAt }) => later(latest, lastUsedAt), null)
+    }
+  })
+  return connections.sort((one, other) => Number(other.live.length > 0) - Number(one.live.length > 0))
+}
+
+export const isLive = ({ revoked, expiresAt }: Token, nowMs: number) =>
+  !revoked && (expiresAt === null || Date.parse(expiresAt) > nowMs)
+
+const later = (one: string | null, other: string | null) => ((one ?? '') > (other ?? '') ? one : other)
+
+const DAY_MS = 86_400_000
+const EXPIRES_SOON_DAYS = 14
+
+export interface Status {
+  readonly tone: Tone
+  readonly label: string
+}
+
+export function statusOf({ live, lastUsedAt }: Connection, nowMs: number): Status {
+  if (live.length === 0) return { tone: 'bad', label: 'No working token' }
+  if (lastUsedAt === null) return { tone: 'wait', label: 'Waiting for its first request' }
+  if (nowMs - Date.parse(lastUsedAt) > DAY_MS) return { tone: 'quiet', label: 'Quiet for over a day' }
+  return { tone: 'good', label: 'Connected' }
+}
+
+/** Whether the connection is about to lose its last token. */
+export const expiresSoon = ({ live }: Connection, nowMs: number) =>
+  live.length > 0 &&
+  live.every(({ expiresAt }) => expiresAt !== null && Date.parse(expiresAt) - nowMs < EXPIRES_SOON_DAYS * DAY_MS)

@@ -1,0 +1,20 @@
+// What a dialog shows once a token is made: the two values that go into the identity provider's console.
+import { Button, Group, Stack } from '@mantine/core'
+import { CopyField, CopyOnce } from '../../parts/copy-once.tsx'
+
+export interface TokenSecretProps {
+  made: { token: string; baseUrl: string }
+  onClose: () => void
+}
+
+export function TokenSecret({ made, onClose }: TokenSecretProps) {
+  return (
+    <Stack gap="md">
+      <CopyField label="Base URL" value={made.baseUrl} />
+      <CopyOnce label="Token" value={made.token} />
+      <Group justify="flex-end">
+        <Button onClick={onClose}>I have copied it</Button>
+      </Group>
+    </Stack>
+  )
+}

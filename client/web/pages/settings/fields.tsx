@@ -1,0 +1,191 @@
+// The fields of the settings, a section for each thing that they are about.
+import { NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
+import { type ReactNode, useId, useState } from 'react'
+import { type Draft, PASSWORD_MAX, PASSWORD_MIN, type Problems, TTL_MAX_HOURS } from './form.ts'
+
+export interface FieldsProps {
+  draft: Draft
+  problems: Problems
+  onChange: (part: Partial<Draft>) => void
+}
+
+function Section({ title, children }: { title: string; children: ReactNode }) {
+  const id = useId()
+  return (
+    <section className="card-section" aria-labelledby={id}>
+      <Title order={2} id={id} mb="md">
+        {title}
+      </Title>
+      <Stack gap="md">{children}</Stack>
+    </section>
+  )
+}
+
+export function OrganisationFields({ draft, problems, onChange }: FieldsProps) {
+  return (
+    <Section title="Organisation">
+      <TextInput
+        label="Name"
+        description="Shown on this page and in mails."
+        value={draft.name}
+        onChange={(event) => onChange({ name: event.currentTarget.value })}
+        error={problems.name}
+        maxLength={200}
+        required
+      />
+      <div>
+        <TextInput
+          type="url"
+          label="Logo"
+          description="The address of a picture, https only. It stands beside the name, 26 pixels high."
+          placeholder="https://example.com/logo.svg"
+          value={draft.logoUrl}
+          onChange={(event) => onChange({ logoUrl: event.currentTarget.value })}
+          error={problems.logoUrl}
+          maxLength={2_000}
+        />
+        <LogoPreview key={draft.logoUrl} url={draft.logoUrl.trim()} />
+      </div>
+      <TextInput
+        label="Sender’s name"
+        description="Who mails come from. Left empty, it is the organisation’s name."
+        placeholder={draft.name}
+        value={draft.senderName}
+        onChange={(event) => onChange({ senderName: event.currentTarget.value })}
+        error={problems.senderName}
+        maxLength={100}
+      />
+    </Section>
+  )
+}
+
+function LogoPreview({ url }: { url: string }) {
+  const [state, setState] = useState<'loading' | 'loaded' | 'failed'>('loading')
+  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') return null
+  return (
+    <div className="logo-preview" role="status">
+      {state === 'failed' ? (
+        <Text size="sm">No picture could be loaded from this address. Check it before you save.</Text>
+      ) : (
+        <>
+          <img
+            src={url}
+            alt=""
+            height={26}
+            onLoad={() => setState('loaded')}
+            onError={() => setState('failed')}
+            hidden={state === 'loading'}
+          />
+          <Text size="sm" c="dimmed">
+            {state === 'loading' ? 'Loading the picture…' : 'This is how it will look.'}
+          </Text>
+        </>
+      )}
+    </div>
+  )
+}
+
+export function InvitationFields({ draft, problems, onChange }: FieldsProps) {
+  return (
+    <Section title="Invitations">
+      <NumberInput
+        label="Lifetime of an invitation, in hours"
+        description={`How long its link works. ${daysInWords(draft.invitationTtlHours)}`}
+        value={draft.invitationTtlHours}
+        onChange={(invitationTtlHours) => onChange({ invitationTtlHours })}
+        error={problems.invitationTtlHours}
+        min={0}
+        max={TTL_MAX_HOURS}
+        step={24}
+        clampBehavior="none"
+        maw={320}
+      />
+      <TagsInput
+        label="Allowed address domains"
+        description="Only addresses of these domains may be invited. Leave it empty to allow all. Enter or comma ends each."
+        placeholder={draft.allowedDomains.length === 0 ? 'example.com' : undefined}
+        value={draft.allowedDomains}
+        onChange={(domains) => onChange({ allowedDomains: domains.map(tidyDomain).filter(Boolean) })}
+        splitChars={[',', ';', ' ', '\n']}
+        acceptValueOnBlur
+        maxTags={100}
+        clearable
+        clearButtonProps={{ 'aria-label': 'Clear all domains' }}
+        error={problems.allowedDomains}
+      />
+    </Section>
+  )
+}
+
+/** `@Example.com ` -> `example.com` */
+const tidyDomain = (text: string) => text.trim().replace(/^@/, '').toLowerCase()
+
+function daysInWords(hours: number | string): string {
+  if (typeof hours !== 'number' || hours < 24) return ''
+  const days = Math.round((hours / 24) * 10) / 10
+  return `${hours.toLocaleString()} hours are ${days.toLocaleString()} ${days === 1 ? 'day' : 'days'}.`
+}
+
+export function SignInFields({ draft, problems, onChange, canGoogle }: FieldsProps & { canGoogle: boolean }) {
+  return (
+    <Section title="Sign-in">
+      <Switch
+        label="Sign in with Google"
+        description={
+          canGoogle
+            ? 'People may sign in with the Google account of the same verified address.'
+            : 'This service is not set up for Google. Its operator can do that; until then the switch has no effect.'
+        }
+        checked={draft.googleSignIn}
+        disabled={!canGoogle}
+        onChange={(event) => onChange({ googleSignIn: event.currentTarget.checked })}
+        error={problems.googleSignIn}
+      />
+      <NumberInput
+        label="Minimum length of passwords"
+        description="Holds for passwords that are chosen from now on. Weak and breached ones are refused at any length."
+        value={draft.passwordMinLength}
+        onChange={(passwordMinLength) => onChange({ passwordMinLength })}
+        error={problems.passwordMinLength}
+        min={PASSWORD_MIN}
+        max={PASSWORD_MAX}
+        allowDecimal={false}
+        clampBehavior="none"
+        maw={320}
+      />
+    </Section>
+  )
+}
+
+export function ProvisioningFields({ draft, problems, onChange }: FieldsProps) {
+  return (
+    <Section title="Provisioning">
+      <Radio.Group
+        label="What identity providers see and manage"
+        value={draft.scimScope}
+        onChange={(scimScope) => onChange({ scimScope: scimScope as Draft['scimScope'] })}
+        error={problems.scimScope}
+      >
+        <Stack gap="sm" mt="xs">
+          <Radio
+            value="all"
+            label="Everybody"
+            description="An identity provider takes over people who were invited before it was connected."
+          />
+          <Radio
+            value="own"
+            label="Only what it provisioned itself"
+            description="People who were invited, or came by another connection, are out of its sight."
+          />
+        </Stack>
+      </Radio.Group>
+      <Switch
+        label="Welcome mail"
+        description="People whom an identity provider adds get a mail that tells them how to sign in."
+        checked={draft.scimWelcomeMail}
+        onChange={(event) => onChange({ scimWelcomeMail: event.currentTarget.checked })}
+        error={problems.scimWelcomeMail}
+      />
+    </Section>
+  )
+}

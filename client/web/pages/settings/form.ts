@@ -1,0 +1,107 @@
+// The settings as a form: what the fields hold, what is wrong with it, and what is sent.
+import { httpStatus, type Inputs, type Outputs } from '../../api.ts'
+
+export type Settings = Outputs['settings']['get']['settings']
+type Update = Inputs['settings']['update']
+
+/** What the fields hold; numbers are `''` while a field is empty. */
+export interface Draft {
+  name: string
+  logoUrl: string
+  senderName: string
+  invitationTtlHours: number | string
+  allowedDomains: string[]
+  googleSignIn: boolean
+  passwordMinLength: number | string
+  scimScope: 'all' | 'own'
+  scimWelcomeMail: boolean
+}
+
+export type Field = keyof Draft
+export type Problems = Partial<Record<Field, string>>
+
+export const PASSWORD_MIN = 8
+export const PASSWORD_MAX = 128
+export const TTL_MAX_HOURS = 8_760
+const DOMAIN = /^([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}-]{2,}$/u
+
+export function toDraft({ name, logoUrl, passwordMinLength, administration }: Settings): Draft {
+  return {
+    name,
+    logoUrl: logoUrl ?? '',
+    senderName: administration?.senderName ?? '',
+    invitationTtlHours: administration?.invitationTtlHours ?? '',
+    allowedDomains: administration?.allowedDomains ?? [],
+    googleSignIn: administration?.wantsGoogle ?? true,
+    passwordMinLength,
+    scimScope: administration?.scimScope ?? 'all',
+    scimWelcomeMail: administration?.scimWelcomeMail ?? false
+  }
+}
+
+/** What can be seen to be wrong before it is sent; the service decides. */
+export function problemsOf(draft: Draft): Problems {
+  const problems: Problems = {}
+  if (!draft.name.trim()) problems.name = 'Give the organisation a name.'
+  if (draft.logoUrl.trim() && !isHttpsUrl(draft.logoUrl.trim())) {
+    problems.logoUrl = 'Enter a whole address that begins with https://, or leave it empty.'
+  }
+  const hours = draft.invitationTtlHours
+  if (typeof hours !== 'number' || hours <= 0 || hours > TTL_MAX_HOURS) {
+    problems.invitationTtlHours = `Enter a number of hours above 0 and up to ${TTL_MAX_HOURS.toLocaleString()} (a year).`
+  }
+  const wrong = draft.allowedDomains.filter((domain) => !DOMAIN.test(domain))
+  if (wrong.length > 0) problems.allowedDomains = `Not a domain such as example.com: ${wrong.join(', ')}.`
+  const length = draft.passwordMinLength
+  if (typeof length !== 'number' || length < PASSWORD_MIN || length > PASSWORD_MAX) {
+    problems.passwordMinLength = `Enter a length from ${PASSWORD_MIN} to ${PASSWORD_MAX}.`
+  }
+  return problems
+}
+
+const isHttpsUrl = (text: string) => URL.canParse(text) && new URL(text).protocol === 'https:'
+
+/** The changed facts alone, so that two people who change different ones do not undo each other's. */
+export function changesFrom(saved: Draft, draft: Draft): Update {
+  const next = {
+    name: draft.name.trim(),
+    logoUrl: draft.logoUrl.trim() || null,
+    senderName: draft.senderName.trim() || null,
+    invitationTtlHours: Number(draft.invitationTtlHours),
+    allowedDomains: draft.allowedDomains,
+    googleSignIn: draft.googleSignIn,
+    passwordMinLength: Number(draft.passwordMinLength),
+    scimScope: draft.scimScope,
+    scimWelcomeMail: draft.scimWelcomeMail
+  }
+  const changed = Object.entries(next).filter(([field]) => !isSame(saved[field as Field], draft[field as Field]))
+  return Object.fromEntries(changed) as Update
+}
+
+export const isDirty = (saved: Draft, draft: Draft) =>
+  Object.keys(saved).some((field) => !isSame(saved[field as Field], draft[field as Field]))
+
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
+
+/** `logoUrl: Must be …; allowedDomains.0: Not a …` -> each with its field. */
+export function problemsIn(error: unknown): Problems {
+  const problems: Problems = {}
+  if (httpStatus(error) !== 400 || !(error instanceof Error)) return problems
+  for (const part of error.message.split('; ')) {
+    const [, field, message] = /^(\w+)(?:\.\d+)?: (.+)$/.exec(part) ?? []
+    if (field && message && field in EMPTY) problems[field as Field] ??= message
+  }
+  return problems
+}
+
+const EMPTY: Record<Field, true> = {
+  name: true,
+  logoUrl: true,
+  senderName: true,
+  invitationTtlHours: true,
+  allowedDomains: true,
+  googleSignIn: true,
+  passwordMinLength: true,
+  scimScope: true,
+  scimWelcomeMail: true
+}
