@@ -1,6 +1,7 @@
 // Opens what a process needs in order (database, queue, app, worker) and closes it in the reverse order.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { pino } from 'pino'
+import { ensureBuilt, WEB_DIST } from '../client/web/build.ts'
 import { connect, type Db } from '../db/connect.ts'
 import { freePort, secretFile, startEmbedded } from '../db/embedded.ts'
 import { listen } from '../db/listen.ts'
@@ -105,7 +106,8 @@ async function serve(shared: Shared, given: Config, closers: (() => Promise<unkn
   const publicPort = given.public.port === 0 ? port : given.public.port
   const config: Config = { ...given, http: { ...given.http, port }, public: { ...given.public, port: publicPort } }
   const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db: shared.db, listener: shared.listener }) }
-  const app = await buildApp(deps)
+  await ensureBuilt(() => process.stdout.write('  Building the web page, which takes some seconds…\n'))
+  const app = await buildApp(deps, { webFolder: WEB_DIST })
   closers.push(() => app.close())
   await app.listen({ host: config.http.host, port })
   return { deps, app, port }
