@@ -1,3 +1,184 @@
-import { router } from './trpc.ts'
+// tenants.*: the operator's API, on the base domain. The rules are in server/provisioning/tenants.ts.
+import { z } from 'zod'
+import type { Trx } from '../../db/connect.ts'
+import { encodeCursor } from '../../db/cursor.ts'
+import { TENANT_STATES, type TenantRow } from '../../db/schema.ts'
+import { countTenant, listTenants } from '../../db/tenants.ts'
+import { publicUrl } from '../config.ts'
+import type { Deps } from '../deps.ts'
+import { conflict, invalid } from '../errors.ts'
+import { createFirstInvitations, type Outcome } from '../invitations/create.ts'
+import type { Actor } from '../provisioning/actor.ts'
+import { changeTenant } from '../provisioning/settings.ts'
+import { createTenant, getTenant, removeTenant, type TenantKey } from '../provisioning/tenants.ts'
+import { settingsInput, tenantNameInput } from './settings.ts'
+import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor, searchInput, textKey } from './shapes.ts'
+import { operatorProcedure, router } from './trpc.ts'
 
-export const tenantsRouter = router({})
+const time = z.iso.datetime()
+
+const tenantOutput = z.object({
+  id: z.number().int(),
+  subdomain: z.string(),
+  name: z.string(),
+  state: z.enum(TENANT_STATES),
+  /** What the tenant has set; the rest is at its default. */
+  settings: z.object({
+    logoUrl: z.string().optional(),
+    senderName: z.string().optional(),
+    invitationTtlHours: z.number().optional(),
+    allowedDomains: z.array(z.string()).optional(),
+    googleSignIn: z.boolean().optional(),
+    passwordMinLength: z.number().int().optional(),
+    scimScope: z.enum(['all', 'own']).optional(),
+    scimWelcomeMail: z.boolean().optional()
+  }),
+  /** Where the tenant's people go. */
+  url: z.string(),
+  createdAt: time,
+  updatedAt: time
+})
+const tenantAnswer = z.object({ tenant: tenantOutput })
+
+const keyFields = {
+  subdomain: z.string().max(63).optional(),
+  tenantId: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .optional()
+}
+
+function readKey({ subdomain, tenantId }: { subdomain?: string; tenantId?: number }): TenantKey {
+  if (subdomain !== undefined && tenantId === undefined) return { subdomain }
+  if (tenantId !== undefined && subdomain === undefined) return { tenantId }
+  throw invalid('Name the tenant by subdomain or by tenantId, one of them')
+}
+
+const LIST = 'tenants'
+
+export const tenantsRouter = router({
+  /** By subdomain. */
+  list: operatorProcedure
+    .input(
+      z.strictObject({
+        search: searchInput,
+        filter: z.strictObject({ state: z.enum(TENANT_STATES).optional() }).optional(),
+        cursor: cursorInput,
+        limit: limitInput
+      })
+    )
+    .output(listOutput(tenantOutput))
+    .query(async ({ ctx, input: { search, filter, ...page } }) => {
+      const limit = page.limit ?? DEFAULT_LIMIT
+      const after = readCursor(LIST, z.tuple([textKey]), page.cursor)?.[0]
+      const rows = await listTenants(ctx.deps.db, { search, state: filter?.state, after, limit: limit + 1 })
+      const items = rows.slice(0, limit)
+      const last = rows.length > limit ? items.at(-1) : undefined
+      return {
+        items: items.map((tenant) => toTenantOutput(ctx.deps, tenant)),
+        nextCursor: last ? encodeCursor(LIST, [last.subdomain]) : null
+      }
+    }),
+
+  get: operatorProcedure
+    .input(z.strictObject(keyFields))
+    .output(
+      z.object({
+        tenant: tenantOutput,
+        counts: z.object({
+          /** Not removed. */
+          users: z.number().int(),
+          /** Active and not locked. */
+          administrators: z.number().int(),
+          groups: z.number().int(),
+          scimConnections: z.number().int()
+        })
+      })
+    )
+    .query(async ({ ctx, input }) => {
+      const tenant = await getTenant(ctx.deps, readKey(input))
+      return { tenant: toTenantOutput(ctx.deps, tenant), counts: await countTenant(ctx.deps.db, tenant.id) }
+    }),
+
+  /** `admin` is invited as the first administrator; where that cannot be, no tenant is made. */
+  create: operatorProcedure
+    .input(
+      z.strictObject({ subdomain: z.string().max(200), name: tenantNameInput, admin: z.string().max(500).optional() })
+    )
+    .output(
+      z.object({
+        tenant: tenantOutput,
+        invitation: z.object({ id: z.string(), userId: z.string(), email: z.string() }).nullable()
+      })
+    )
+    .mutation(async ({ ctx, input }) => {
+      const { tenant, made } = await createTenant(ctx.deps, ctx.actor, input, async (trx, created) =>
+        input.admin === undefined ? null : inviteFirst(trx, ctx.deps, created, ctx.actor, input.admin)
+      )
+      return { tenant: toTenantOutput(ctx.deps, tenant), invitation: made }
+    }),
+
+  update: operatorProcedure
+    .input(
+      z.strictObject({
+        ...keyFields,
+        name: tenantNameInput.optional(),
+        state: z.enum(TENANT_STATES).optional(),
+        settings: z.strictObject(settingsInput).optional()
+      })
+    )
+    .output(tenantAnswer)
+    .mutation(async ({ ctx, input: { subdomain, tenantId, ...patch } }) => {
+      const { id } = await getTenant(ctx.deps, readKey({ subdomain, tenantId }))
+      return { tenant: toTenantOutput(ctx.deps, await changeTenant(ctx.deps, id, ctx.actor, patch)) }
+    }),
+
+  /** Refuses every request of the tenant with 403; its data stays. `suspended: false` serves it again. */
+  suspend: operatorProcedure
+    .input(z.strictObject({ ...keyFields, suspended: z.boolean().optional() }))
+    .output(tenantAnswer)
+    .mutation(async ({ ctx, input: { suspended = true, ...key } }) => {
+      const { id } = await getTenant(ctx.deps, readKey(key))
+      const state = suspended ? 'suspended' : 'active'
+      return { tenant: toTenantOutput(ctx.deps, await changeTenant(ctx.deps, id, ctx.actor, { state })) }
+    }),
+
+  /** Deletes a suspended tenant for good; `confirm` is its subdomain again. */
+  remove: operatorProcedure
+    .input(z.strictObject({ ...keyFields, confirm: z.string() }))
+    .output(tenantAnswer)
+    .mutation(async ({ ctx, input: { confirm, ...key } }) => {
+      const tenant = await removeTenant(ctx.deps, readKey(key), confirm)
+      // its audit log went with it
+      ctx.request.log.warn({ tenantId: tenant.id, subdomain: tenant.subdomain }, 'tenant removed by the operator')
+      return { tenant: toTenantOutput(ctx.deps, tenant) }
+    })
+})
+
+async function inviteFirst(trx: Trx, deps: Deps, tenant: TenantRow, actor: Actor, email: string) {
+  const invites = [{ email, role: 'administrator' as const }]
+  const outcomes = await createFirstInvitations(trx, deps, tenant, actor, invites)
+  if (outcomes.length !== 1) throw invalid('admin must be one e-mail address', 'invalidEmail')
+  return invitationOf(outcomes[0]!)
+}
+
+function invitationOf({ email, result, invitationId, userId }: Outcome) {
+  if (result === 'emailInOtherTenant') {
+    throw conflict(`${email} belongs to another tenant, so no tenant was made`, 'emailInOtherTenant')
+  }
+  if (!invitationId || !userId) throw invalid('admin must be an e-mail address', result)
+  return { id: invitationId, userId, email }
+}
+
+const toTenantOutput = ({ config }: Pick<Deps, 'config'>, tenant: TenantRow): z.infer<typeof tenantOutput> => ({
+  id: tenant.id,
+  subdomain: tenant.subdomain,
+  name: tenant.name,
+  state: tenant.state,
+  settings: tenant.settings,
+  url: publicUrl(config, tenant.subdomain),
+  createdAt: tenant.created_at.toISOString(),
+  updatedAt: tenant.updated_at.toISOString()
+})

@@ -1,0 +1,124 @@
+// audit.*: the log is whole, in order, searchable, and for administrators.
+import { test } from 'tap'
+import { insertAuditEvents } from '../../db/audit.ts'
+import { inTenant } from '../../db/connect.ts'
+import { toCsv } from '../../server/admin/csv.ts'
+import { startApp } from '../support/app.ts'
+import { insertTenant } from '../support/groups.ts'
+import { asUser, insertPeople, signInAs } from '../support/people.ts'
+
+const TARGET = '018f0000-0000-7000-8000-000000000042'
+const START = new Date('2026-01-01T00:00:00.000Z')
+
+test('the audit log', async (t) => {
+  const app = await startApp(t)
+  const tenantId = await insertTenant(app.owner, 'acme')
+  const otherTenantId = await insertTenant(app.owner, 'globex')
+  const [adaId, benId] = (await insertPeople(app.owner, tenantId, [
+    { email: 'ada@acme.test', role: 'administrator' },
+    { email: 'ben@acme.test', role: 'manager' }
+  ])) as [string, string]
+  const ada = { cookie: await signInAs(app.owner, tenantId, adaId) }
+  const write = (id: number, minute: number, action: string, rest: object = {}) =>
+    inTenant(app.deps.db, id, (trx) =>
+      insertAuditEvents(
+        trx,
+        id,
+        { ...asUser(adaId, 'administrator'), name: 'Ada' },
+        new Date(START.getTime() + minute * 60_000),
+        [{ action, targetType: 'user', targetId: null, ...rest }]
+      )
+    )
+  await write(tenantId, 0, 'user.locked', { targetId: TARGET, targetName: 'Ben' })
+  await write(tenantId, 1, 'user.unlocked', { targetName: '=HYPERLINK("x")', before: { locked: true } })
+  await write(tenantId, 2, 'group.created', { targetType: 'group', targetName: 'Team, "A"', after: { size: 2 } })
+  await write(otherTenantId, 3, 'user.removed')
+  const actions = async (input: object) => {
+    const { data, error } = await app.query('acme', 'audit.list', input, ada)
+    if (error) throw new Error(error.message)
+    return data.items.map(({ action }: { action: string }) => action)
+  }
+
+  t.test('newest first, of one tenant', async (t) => {
+    const { data } = await app.query('acme', 'audit.list', {}, ada)
+    t.match(data, {
+      items: [
+        { action: 'group.created', targetType: 'group', targetName: 'Team, "A"', before: null, after: { size: 2 } },
+        { action: 'user.unlocked', before: { locked: true }, after: null },
+        { action: 'user.locked', at: START.toISOString(), actorId: adaId, actorName: 'Ada', targetId: TARGET }
+      ],
+      nextCursor: null
+    })
+  })
+
+  t.test('page by page, each event once', async (t) => {
+    const first = (await app.query('acme', 'audit.list', { limit: 2 }, ada)).data
+    t.same(await actions({ limit: 2, cursor: first.nextCursor }), ['user.locked'])
+    for (const cursor of ['x', Buffer.from('["audit","x"]').toString('base64url')]) {
+      t.equal((await app.query('acme', 'audit.list', { cursor }, ada)).error?.reason, 'invalidCursor')
+    }
+  })
+
+  t.test('narrowed by action, thing, actor, target and time', async (t) => {
+    t.same(await actions({ filter: { action: 'user.locked' } }), ['user.locked'])
+    t.same(await actions({ filter: { action: 'user.' } }), ['user.unlocked', 'user.locked'])
+    t.same(await actions({ filter: { actorId: benId } }), [])
+    t.same((await actions({ filter: { actorId: adaId, actorKind: 'user' } })).length, 3)
+    t.same(await actions({ filter: { targetId: TARGET } }), ['user.locked'])
+    t.same(await actions({ filter: { from: '2026-01-01T00:01:00Z', to: '2026-01-01T00:02:00Z' } }), ['user.unlocked'])
+    t.same(await actions({ filter: { from: '2026-01-01T02:01:00+02:00' } }), ['group.created', 'user.unlocked'])
+  })
+
+  t.test('searched by action, actor and target', async (t) => {
+    t.same(await actions({ search: 'TEAM' }), ['group.created'])
+    t.same(await actions({ search: 'lock' }), ['user.unlocked', 'user.locked'])
+    t.same((await actions({ search: 'ada' })).length, 3)
+    t.same(await actions({ search: '%' }), [])
+  })
+
+  t.test('refuses what it does not know', async (t) => {
+    for (const input of [
+      { filter: { action: "x' or 1=1" } },
+      { filter: { from: 'yesterday' } },
+      { filter: { actorId: 'ada' } },
+      { filter: { who: 'ada' } },
+      { limit: 0 }
+    ]) {
+      t.equal((await app.query('acme', 'audit.list', input, ada)).status, 400, JSON.stringify(input))
+    }
+  })
+
+  t.test('is for administrators', async (t) => {
+    const ben = { cookie: await signInAs(app.owner, tenantId, benId) }
+    for (const procedure of ['audit.list', 'audit.export']) {
+      t.match(await app.query('acme', procedure, {}, ben), { status: 403, error: { reason: 'administratorOnly' } })
+      t.equal((await app.query('acme', procedure, {})).status, 401)
+    }
+  })
+
+  t.test('exported as CSV that no spreadsheet runs', async (t) => {
+    const { data } = await app.query('acme', 'audit.export', { format: 'csv', filter: { action: 'user.' } }, ada)
+    t.match(data, { count: 2, isComplete: true })
+    const lines = data.csv.split('\r\n')
+    t.match(lines[0], /^at,action,actorKind,/)
+    t.match(lines[1], `"'=HYPERLINK(""x"")"`)
+    t.match(lines[1], '"{""locked"":true}"')
+    t.match(lines[2], /^2026-01-01T00:00:00\.000Z,user\.locked,user,/)
+    t.equal(lines[3], '', 'each line is ended')
+  })
+})
+
+test('CSV', async (t) => {
+  t.equal(
+    toCsv(
+      ['a', 'b'],
+      [
+        [null, 'x,y'],
+        ['+1', 'two\nlines'],
+        ['@x', '-2'],
+        ['a=b', '\tx']
+      ]
+    ),
+    `a,b\r\n,"x,y"\r\n'+1,"two\nlines"\r\n'@x,'-2\r\na=b,'\tx\r\n`
+  )
+})
