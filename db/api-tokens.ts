@@ -15,6 +15,8 @@ export interface ApiTokenView {
   last_used_at: Date | null
   owner_role: Role
   owner_display_name: string | null
+  owner_given_name: string | null
+  owner_family_name: string | null
   owner_email: string | null
   owner_user_name: string
 }
@@ -36,6 +38,8 @@ const selectTokens = (db: Db, tenantId: number) =>
       'api_tokens.last_used_at',
       'users.role as owner_role',
       'users.display_name as owner_display_name',
+      'users.given_name as owner_given_name',
+      'users.family_name as owner_family_name',
       'users.email as owner_email',
       'users.user_name as owner_user_name'
     ])

@@ -11,6 +11,8 @@ export interface SignInUser {
   email: string | null
   user_name: string
   display_name: string | null
+  given_name: string | null
+  family_name: string | null
   /** Null for somebody who never set one. */
   password_hash: string | null
 }
@@ -31,6 +33,8 @@ const selectSignInUsers = (db: Db, tenantId: number) =>
       'users.email',
       'users.user_name',
       'users.display_name',
+      'users.given_name',
+      'users.family_name',
       'user_credentials.password_hash'
     ])
     .where('users.tenant_id', '=', tenantId)

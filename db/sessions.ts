@@ -13,6 +13,8 @@ export interface SessionView {
   expires_at: Date
   role: Role
   display_name: string | null
+  given_name: string | null
+  family_name: string | null
   email: string | null
   user_name: string
 }
@@ -39,6 +41,8 @@ export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): 
         'sessions.expires_at',
         'users.role',
         'users.display_name',
+        'users.given_name',
+        'users.family_name',
         'users.email',
         'users.user_name'
       ])

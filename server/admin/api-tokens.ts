@@ -3,8 +3,7 @@ import { z } from 'zod'
 import { type ApiTokenView, listApiTokens } from '../../db/api-tokens.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { createApiToken, revokeApiToken } from '../auth/api-tokens.ts'
-import { effectiveRole } from '../auth/principals.ts'
-import { nameOf } from '../auth/session.ts'
+import { effectiveRole, ownerName } from '../auth/principals.ts'
 import {
   cursorInput,
   DEFAULT_LIMIT,
@@ -81,10 +80,7 @@ const toApiToken = (row: ApiTokenView): z.infer<typeof apiTokenOutput> => ({
   id: row.id,
   name: row.name,
   role: effectiveRole(row),
-  owner: {
-    id: row.user_id,
-    name: nameOf({ display_name: row.owner_display_name, email: row.owner_email, user_name: row.owner_user_name })
-  },
+  owner: { id: row.user_id, name: ownerName(row) },
   createdAt: row.created_at.toISOString(),
   expiresAt: isoOrNull(row.expires_at),
   lastUsedAt: isoOrNull(row.last_used_at)

@@ -17,10 +17,11 @@ import type { Deps } from '../deps.ts'
 import { AppError, conflict } from '../errors.ts'
 import { systemActor } from '../provisioning/actor.ts'
 import { addressKey, parseAddress } from '../provisioning/address.ts'
+import { shownName } from '../provisioning/user-document.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { networkOf } from './network.ts'
-import { beginSession, giveSession, nameOf, refusalOf, type SignInBy } from './session.ts'
+import { beginSession, giveSession, refusalOf, type SignInBy } from './session.ts'
 import { hashNewPassword, setPassword } from './set-password.ts'
 
 export const RESET_TTL_MINUTES = 60
@@ -75,7 +76,7 @@ async function sendResetLink(
     })
     await deps.queue.enqueue(trx, 'send-mail', [{ tenantId: tenant.id, mailId }])
     await insertAuditEvents(trx, tenant.id, { ...systemActor, ...origin }, now, [
-      { action: 'user.passwordResetRequested', targetType: 'user', targetId: user.id, targetName: nameOf(user) }
+      { action: 'user.passwordResetRequested', targetType: 'user', targetId: user.id, targetName: shownName(user) }
     ])
   })
 }
@@ -111,7 +112,7 @@ export async function resetPassword(
     if (!(await usePasswordReset(trx, tenant.id, tokenHash, now))) throw resetLinkUsed()
     await setPassword(trx, tenant.id, user, hash, now)
     await insertAuditEvents(trx, tenant.id, actorOf(user, by), now, [
-      { action: 'user.passwordReset', targetType: 'user', targetId: user.id, targetName: nameOf(user) }
+      { action: 'user.passwordReset', targetType: 'user', targetId: user.id, targetName: shownName(user) }
     ])
     return beginSession(trx, deps, tenant, user.id, { ...by, method: 'reset' })
   })
@@ -122,7 +123,7 @@ export async function resetPassword(
 const actorOf = (user: UserRow, { request }: Omit<SignInBy, 'method'>): AuditActor => ({
   kind: 'user',
   id: user.id,
-  name: nameOf(user),
+  name: shownName(user),
   requestId: request.id,
   ip: request.ip
 })

@@ -6,6 +6,7 @@ import type { Role } from '../../db/schema.ts'
 import { findSessionByHash, type SessionView, touchSession } from '../../db/sessions.ts'
 import { type Cache, createCache } from '../cache.ts'
 import { isAbove } from '../provisioning/actor.ts'
+import { shownName } from '../provisioning/user-document.ts'
 import { hashToken } from '../secrets.ts'
 import type { Background } from './background.ts'
 
@@ -79,7 +80,7 @@ const ofSession = (session: SessionView): Principal => ({
   tenantId: session.tenant_id,
   id: session.id,
   userId: session.user_id,
-  name: session.display_name ?? session.email ?? session.user_name,
+  name: shownName(session),
   role: session.role,
   expiresAt: session.expires_at,
   notedMs: session.last_seen_at.getTime()
@@ -90,11 +91,21 @@ const ofApiToken = (token: ApiTokenView): Principal => ({
   tenantId: token.tenant_id,
   id: token.id,
   userId: token.user_id,
-  name: token.owner_display_name ?? token.owner_email ?? token.owner_user_name,
+  name: ownerName(token),
   role: effectiveRole(token),
   expiresAt: token.expires_at,
   notedMs: token.last_used_at?.getTime() ?? 0
 })
+
+/** As people see the one whom a token acts for. */
+export const ownerName = (token: ApiTokenView): string =>
+  shownName({
+    display_name: token.owner_display_name,
+    given_name: token.owner_given_name,
+    family_name: token.owner_family_name,
+    email: token.owner_email,
+    user_name: token.owner_user_name
+  })
 
 /** A token never does more than its owner may today. */
 export const effectiveRole = ({ role, owner_role }: Pick<ApiTokenView, 'role' | 'owner_role'>): Role =>

@@ -10,6 +10,7 @@ import { getUserViews, type UserView } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import { type AppError, forbidden, notFound, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
+import { shownName } from '../provisioning/user-document.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { Principal } from './principals.ts'
@@ -57,19 +58,18 @@ export async function beginSession(
   { request, method }: SignInBy
 ): Promise<BegunSession> {
   const now = deps.now()
-  const maySignIn = await noteSignIn(trx, tenant.id, userId, now)
-  const [user] = await getUserViews(trx, tenant.id, [userId])
+  const [maySignIn, [user]] = await Promise.all([
+    noteSignIn(trx, tenant.id, userId, now),
+    getUserViews(trx, tenant.id, [userId])
+  ])
   if (!user) throw invalidCredentials()
   if (!maySignIn) throw refusalOf(user) ?? invalidCredentials()
 
   const before = sessionTokenOf(deps, request)
-  const ended = before ? await deleteSessionByHash(trx, tenant.id, hashToken(before)) : undefined
-  if (ended) await notifyChange(trx, { kind: 'credentials', tenantId: tenant.id })
   const token = randomToken()
-  const id = uuidv7({ msecs: now.getTime() })
-  await insertSession(trx, {
+  const session = {
     tenant_id: tenant.id,
-    id,
+    id: uuidv7({ msecs: now.getTime() }),
     token_hash: hashToken(token),
     user_id: userId,
     method,
@@ -78,12 +78,17 @@ export async function beginSession(
     created_at: now,
     last_seen_at: now,
     expires_at: new Date(now.getTime() + SESSION_MS)
-  })
-  const name = nameOf(user)
+  }
+  const name = shownName(user)
   const actor = { kind: 'user', id: userId, name, requestId: request.id, ip: request.ip } as const
-  await insertAuditEvents(trx, tenant.id, actor, now, [
-    { action: 'session.created', targetType: 'session', targetId: id, targetName: name, after: { method } }
+  const [ended] = await Promise.all([
+    before ? deleteSessionByHash(trx, tenant.id, hashToken(before)) : undefined,
+    insertSession(trx, session),
+    insertAuditEvents(trx, tenant.id, actor, now, [
+      { action: 'session.created', targetType: 'session', targetId: session.id, targetName: name, after: { method } }
+    ])
   ])
+  if (ended) await notifyChange(trx, { kind: 'credentials', tenantId: tenant.id })
   return { user, token, hasEndedOther: ended !== undefined }
 }
 
@@ -104,7 +109,7 @@ export async function endSession(deps: Deps, tenant: Tenant, request: FastifyReq
     const ended = await deleteSessionByHash(trx, tenant.id, hashToken(token))
     if (!ended) return
     const [user] = await getUserViews(trx, tenant.id, [ended.user_id])
-    const name = user ? nameOf(user) : ''
+    const name = user ? shownName(user) : ''
     const actor = { kind: 'user', id: ended.user_id, name, requestId: request.id, ip: request.ip } as const
     await insertAuditEvents(trx, tenant.id, actor, deps.now(), [endedEvent(ended.id, name)])
     await notifyChange(trx, { kind: 'credentials', tenantId: tenant.id })
@@ -163,10 +168,6 @@ export function refusalOf(user: Pick<UserView, 'state' | 'locked' | 'must_reset_
   if (!user.must_reset_password) return undefined
   return forbidden('Choose a new password first, by the link in your mail', 'mustResetPassword')
 }
-
-/** As the audit log and mails show a person. */
-export const nameOf = (user: { display_name: string | null; email: string | null; user_name: string }): string =>
-  user.display_name ?? user.email ?? user.user_name
 
 /** The token that the request's cookie carries; undefined for none, and for what cannot be one. */
 export function sessionTokenOf(deps: Deps, request: FastifyRequest): string | undefined {

@@ -7,10 +7,11 @@ import type { Deps } from '../deps.ts'
 import { AppError } from '../errors.ts'
 import { systemActor } from '../provisioning/actor.ts'
 import { addressKey, parseAddress } from '../provisioning/address.ts'
+import { shownName } from '../provisioning/user-document.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { Count } from './limits.ts'
 import { networkOf } from './network.ts'
-import { beginSession, giveSession, invalidCredentials, nameOf, refusalOf, type SignInBy } from './session.ts'
+import { beginSession, giveSession, invalidCredentials, refusalOf, type SignInBy } from './session.ts'
 
 /**
  * An unknown address, a wrong password, an invited or a removed person: one answer, after the same time. Whoever knows
@@ -94,6 +95,12 @@ const noteRefusal = (
 ) =>
   inTenant(deps.db, tenant.id, (trx) =>
     insertAuditEvents(trx, tenant.id, { ...systemActor, requestId: request.id, ip: request.ip }, deps.now(), [
-      { action: 'session.refused', targetType: 'user', targetId: user.id, targetName: nameOf(user), after: { reason } }
+      {
+        action: 'session.refused',
+        targetType: 'user',
+        targetId: user.id,
+        targetName: shownName(user),
+        after: { reason }
+      }
     ])
   )

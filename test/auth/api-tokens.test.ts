@@ -1,0 +1,179 @@
+import { test } from 'tap'
+import { lockUser, updateUser } from '../../db/users.ts'
+import { endAccess } from '../../server/provisioning/ending.ts'
+import { startApp } from '../support/app.ts'
+import { lockIsAwaited } from '../support/locks.ts'
+import { startAcme } from './acme.ts'
+
+test('API tokens', async (t) => {
+  const acme = await startAcme(t)
+  const { query, mutate, cookieOf, owner, ids, clock } = acme
+  const ada = { cookie: await cookieOf('ada@acme.test') }
+  const ben = { cookie: await cookieOf('ben@acme.test') }
+  const create = (input: object, caller: object = ben) =>
+    mutate('acme', 'apiTokens.create', { name: 'backend', ...input }, caller)
+  const me = (token: string, host = 'acme') => query(host, 'auth.me', undefined, { token })
+
+  t.test('are shown once, stored hashed, and act for their owner', async (t) => {
+    const { status, data } = await create({ name: '  deploy  ' })
+    t.equal(status, 200)
+    t.match(data.token, /^mst_api_[\w-]{43}$/)
+    t.match(data.apiToken, {
+      name: 'deploy',
+      role: 'manager',
+      owner: { id: ids.ben, name: 'Ben' },
+      expiresAt: null,
+      lastUsedAt: null
+    })
+    const stored = await owner.selectFrom('api_tokens').selectAll().execute()
+    t.notOk(JSON.stringify(stored).includes(data.token))
+    t.match((await me(data.token)).data, { user: { id: ids.ben }, role: 'manager', via: 'apiToken' })
+    t.notOk(JSON.stringify((await query('acme', 'apiTokens.list', undefined, ben)).data).includes(data.token))
+    t.match(await acme.auditOf('apiToken.created'), [{ target_id: data.apiToken.id, actor_kind: 'user' }])
+  })
+
+  t.test('have at most their maker’s role', async (t) => {
+    t.match(await create({ role: 'administrator' }), { status: 403, error: { reason: 'roleNotAllowed' } })
+    const { data } = await create({ role: 'stakeholder' })
+    t.equal((await me(data.token)).data.role, 'stakeholder')
+    const byToken = { token: data.token }
+    t.match(await create({ role: 'responder' }, byToken), { status: 403, error: { reason: 'roleNotAllowed' } })
+    t.equal((await create({}, byToken)).data.apiToken.role, 'stakeholder')
+  })
+
+  t.test('have at most what their owner has today', async (t) => {
+    const id = await acme.addPerson({ email: 'dora@acme.test', role: 'manager' })
+    const { data } = await create({}, { cookie: await cookieOf('dora@acme.test') })
+    await owner.updateTable('users').set({ role: 'responder' }).where('id', '=', id).execute()
+    t.equal((await me(data.token)).data.role, 'responder')
+  })
+
+  t.test('are 401 on another tenant, and where they are none', async (t) => {
+    const { data } = await create({})
+    t.match(await me(data.token, 'globex'), { status: 401, error: { reason: 'unauthenticated' } })
+    t.equal((await me(data.token, '')).status, 401, 'nor is it anything on the base domain')
+    t.equal((await query('', 'tenants.list', {}, { token: data.token })).status, 401)
+    for (const authorization of [
+      data.token,
+      `Basic ${data.token}`,
+      'Bearer',
+      'Bearer ',
+      `Bearer ${data.token}x`,
+      'Bearer x y',
+      ''
+    ]) {
+      const answer = await query('acme', 'auth.me', undefined, { ...ben, headers: { authorization } })
+      t.match(
+        answer,
+        { status: 401, error: { reason: 'unauthenticated' } },
+        `"${authorization}", whatever cookie is there`
+      )
+    }
+  })
+
+  t.test('expire, and say when they did', async (t) => {
+    const expiresAt = new Date(clock.now().getTime() + 3_600_000).toISOString()
+    const { data } = await create({ expiresAt })
+    t.equal(data.apiToken.expiresAt, expiresAt)
+    t.equal((await me(data.token)).status, 200)
+    clock.advance({ minutes: 61 })
+    t.match(await me(data.token), { status: 401, error: { message: new RegExp(`expired on ${expiresAt}`) } })
+    t.match(await create({ expiresAt: '2020-01-01T00:00:00Z' }), { status: 400, error: { reason: 'expiryInPast' } })
+    t.equal((await create({ expiresAt: 'tomorrow' })).status, 400)
+  })
+
+  t.test('are listed to their owner, and all of them to an administrator', async (t) => {
+    await create({ name: 'of ada' }, ada)
+    const names = async (caller: object) =>
+      (await query('acme', 'apiTokens.list', undefined, caller)).data.items.map(({ name }: { name: string }) => name)
+    t.notOk((await names(ben)).includes('of ada'))
+    t.ok((await names(ada)).includes('of ada'))
+    t.ok((await names(ada)).includes('deploy'))
+    t.ok((await names({ token: acme.deps.operatorToken })).includes('deploy'))
+
+    const first = (await query('acme', 'apiTokens.list', { limit: 1 }, ada)).data
+    const second = (await query('acme', 'apiTokens.list', { limit: 1, cursor: first.nextCursor }, ada)).data
+    t.not(first.items[0].id, second.items[0].id)
+  })
+
+  t.test('are revoked by their owner or an administrator, at once', async (t) => {
+    for (const caller of [ben, ada]) {
+      const { data } = await create({})
+      t.equal((await me(data.token)).status, 200)
+      t.match((await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, caller)).data, {
+        apiToken: { id: data.apiToken.id }
+      })
+      t.equal((await me(data.token)).status, 401)
+      t.equal((await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, caller)).status, 404)
+    }
+    t.equal((await acme.auditOf('apiToken.revoked')).length, 2)
+  })
+
+  t.test('are not revoked by anybody else, nor by a lower token', async (t) => {
+    const { data } = await create({})
+    const cleo = { cookie: await cookieOf('cleo@acme.test') }
+    t.equal((await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, cleo)).status, 404)
+    const lower = { token: (await create({ role: 'responder' })).data.token }
+    t.match(await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, lower), {
+      status: 403,
+      error: { reason: 'roleNotAllowed' }
+    })
+    const grace = { cookie: await cookieOf('grace@globex.test') }
+    t.equal((await mutate('globex', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, grace)).status, 404)
+    t.equal((await me(data.token)).status, 200)
+  })
+
+  t.test('are noted when they are used, at most once a minute', async (t) => {
+    const { data } = await create({})
+    const lastUsed = async () => {
+      await acme.settle()
+      const { items } = (await query('acme', 'apiTokens.list', undefined, ben)).data
+      return items.find(({ id }: { id: string }) => id === data.apiToken.id).lastUsedAt
+    }
+    await me(data.token)
+    const first = await lastUsed()
+    t.match(first, /^\d{4}-/)
+    clock.advance({ seconds: 50 })
+    await me(data.token)
+    t.equal(await lastUsed(), first)
+    clock.advance({ seconds: 11 })
+    await me(data.token)
+    t.not(await lastUsed(), first)
+  })
+
+  t.test('are not made by the operator, who has nobody to own them', async (t) => {
+    t.match(await create({}, { token: acme.deps.operatorToken }), { status: 403, error: { reason: 'personOnly' } })
+  })
+
+  t.test('are not made for somebody whose access ends meanwhile', async (t) => {
+    const id = await acme.addPerson({ email: 'emma@acme.test' })
+    const emma = { cookie: await cookieOf('emma@acme.test') }
+    let attempt: ReturnType<typeof create> | undefined
+    await owner.transaction().execute(async (trx) => {
+      await lockUser(trx, acme.acmeId, id, 'for update')
+      attempt = create({}, emma)
+      await lockIsAwaited(owner)
+      await endAccess(trx, acme.acmeId, [id], clock.now(), 'deactivated')
+      await updateUser(trx, acme.acmeId, id, { state: 'deactivated' }, clock.now())
+    })
+    t.match(await attempt, { status: 403, error: { reason: 'userDeactivated' } })
+    t.same(await owner.selectFrom('api_tokens').selectAll().where('user_id', '=', id).execute(), [])
+  })
+
+  t.test('refuse bad input by name', async (t) => {
+    t.match(await create({ name: '' }), { status: 400, error: { message: /name/ } })
+    t.match(await create({ role: 'boss' }), { status: 400, error: { message: /role/ } })
+    t.match(await create({ scope: 'all' }), { status: 400, error: { message: /scope/ } })
+  })
+
+  t.test('are forgotten by other processes when they are revoked', async (t) => {
+    const there = await startApp(t, { database: acme })
+    const { data } = await create({})
+    const askThere = async () => (await there.query('acme', 'auth.me', undefined, { token: data.token })).status
+    t.equal(await askThere(), 200)
+    const heard = new Promise((done) => there.deps.listener.once('change', done))
+    await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, ben)
+    await heard
+    t.equal(await askThere(), 401)
+  })
+})

@@ -1,0 +1,112 @@
+import { test } from 'tap'
+import { limitInvitations, limitResend } from '../../server/auth/limits.ts'
+import { startApp } from '../support/app.ts'
+import { PASSWORD, startAcme } from './acme.ts'
+
+/** Requests as they come through a proxy from other addresses than the tests' own. */
+const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
+
+test('rate limits', async (t) => {
+  const acme = await startAcme(t, { env: { TRUST_PROXY: 'on' } })
+  const { mutate, signIn, inject, owner } = acme
+
+  t.test('refuse an address after ten failed sign-ins, in every process, and say for how long', async (t) => {
+    const there = await startApp(t, { database: acme, env: { TRUST_PROXY: 'on' } })
+    const fail = (app: { mutate: typeof mutate }, ip: string) =>
+      app.mutate('acme', 'auth.signIn', { email: 'ben@acme.test', password: 'wrong' }, from(ip))
+    for (let attempt = 0; attempt < 10; attempt++) {
+      t.equal((await fail(attempt % 2 ? acme : there, `192.0.2.${attempt}`)).status, 401)
+    }
+    const answer = await signIn('BEN@acme.test', PASSWORD, from('198.51.100.1'))
+    t.match(answer, { status: 429, cookie: undefined, error: { reason: 'rateLimited', code: 'TOO_MANY_REQUESTS' } })
+    const seconds = Number(answer.response.headers['retry-after'])
+    t.ok(seconds > 0 && seconds <= 15 * 60, `${seconds} s`)
+    t.equal((await there.mutate('acme', 'auth.signIn', { email: 'ben@acme.test', password: PASSWORD })).status, 429)
+    t.equal((await signIn('ada@acme.test')).status, 200, 'other people are not concerned')
+  })
+
+  t.test('refuse an unknown address as they do a known one', async (t) => {
+    const statuses = []
+    for (let attempt = 0; attempt < 11; attempt++) {
+      statuses.push((await signIn('nobody@acme.test', 'wrong', from('192.0.2.50'))).status)
+    }
+    t.same(statuses, [...Array(10).fill(401), 429])
+  })
+
+  t.test('do not let many attempts through together', async (t) => {
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => signIn('cleo@acme.test', 'wrong', from(`192.0.2.${100 + index}`)))
+    )
+    t.equal(answers.filter(({ status }) => status === 401).length, 10)
+    t.equal(answers.filter(({ status }) => status === 429).length, 20)
+  })
+
+  t.test('forget failures once the password was right', async (t) => {
+    for (let round = 0; round < 3; round++) {
+      for (let attempt = 0; attempt < 6; attempt++) await signIn('ada@acme.test', 'wrong', from('192.0.2.51'))
+      t.equal((await signIn('ada@acme.test', PASSWORD, from('192.0.2.51'))).status, 200)
+    }
+  })
+
+  t.test('count failures alone by network address: an office signs in behind one', async (t) => {
+    for (let attempt = 0; attempt < 110; attempt++) {
+      const { status } = await signIn('ada@acme.test', PASSWORD, from('203.0.113.1'))
+      if (status !== 200) t.equal(status, 200, `attempt ${attempt}`)
+    }
+    for (let attempt = 0; attempt < 100; attempt++) await signIn(`n${attempt}@acme.test`, 'wrong', from('203.0.113.2'))
+    t.equal((await signIn('ada@acme.test', PASSWORD, from('203.0.113.2'))).status, 429)
+    t.equal((await signIn('ada@acme.test', PASSWORD, from('203.0.113.1'))).status, 200)
+  })
+
+  t.test('take a /64 of IPv6 for one network address', async (t) => {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      await signIn(`m${attempt}@acme.test`, 'wrong', from(`2001:db8:1:2::${attempt.toString(16)}`))
+    }
+    t.equal((await signIn('ada@acme.test', PASSWORD, from('2001:db8:1:2:ffff::1'))).status, 429)
+    t.equal((await signIn('ada@acme.test', PASSWORD, from('2001:db8:1:3::1'))).status, 200)
+  })
+
+  t.test('refuse more than five reset mails an hour to an address, whether it is known or not', async (t) => {
+    for (const email of ['ada@acme.test', 'nobody@acme.test']) {
+      const statuses = []
+      for (let attempt = 0; attempt < 6; attempt++) {
+        const answer = await mutate('acme', 'auth.requestPasswordReset', { email }, from(`198.51.100.${attempt}`))
+        statuses.push(answer.status)
+      }
+      t.same(statuses, [200, 200, 200, 200, 200, 429], email)
+    }
+  })
+
+  t.test('refuse more than thirty reset mails an hour from one network address', async (t) => {
+    const ask = (name: number) =>
+      mutate('acme', 'auth.requestPasswordReset', { email: `p${name}@acme.test` }, from('198.51.100.77'))
+    for (let attempt = 0; attempt < 30; attempt++) t.equal((await ask(attempt)).status, 200)
+    t.match(await ask(30), { status: 429, error: { reason: 'rateLimited' } })
+  })
+
+  t.test('refuse whoever tries tokens of links', async (t) => {
+    const guess = (token: string) =>
+      mutate('acme', 'auth.resetPassword', { token, password: PASSWORD }, from('198.51.100.78'))
+    for (let attempt = 0; attempt < 60; attempt++) t.equal((await guess(`guess ${attempt}`)).status, 404)
+    const refused = await guess('one more')
+    t.match(refused, { status: 429, error: { reason: 'rateLimited' } })
+    const link = await inject('acme', { url: '/auth/link?code=x', headers: from('198.51.100.78').headers })
+    t.equal(link.statusCode, 429, 'sign-in links count with them')
+    t.ok(Number(link.headers['retry-after']) > 0)
+  })
+
+  t.test('let thousands be invited within the hour, and not tens of thousands', async (t) => {
+    for (let call = 0; call < 20; call++) await limitInvitations(acme.deps, 'acme', 1_000)
+    await t.rejects(limitInvitations(acme.deps, 'acme', 1), { code: 'rate_limited', reason: 'rateLimited' })
+    await t.resolves(limitInvitations(acme.deps, 'globex', 1_000))
+    for (let mail = 0; mail < 5; mail++) await limitResend(acme.deps, 1, 'an invitation')
+    await t.rejects(limitResend(acme.deps, 1, 'an invitation'), { code: 'rate_limited' })
+    await t.resolves(limitResend(acme.deps, 2, 'an invitation'))
+  })
+
+  t.test('keep no address in their table', async (t) => {
+    const rows = await owner.selectFrom('rate_limits').selectAll().execute()
+    t.ok(rows.length > 0)
+    t.notMatch(JSON.stringify(rows), /acme\.test|192\.0\.2|2001:db8/)
+  })
+})
