@@ -6,6 +6,7 @@ import { scimBaseUrl } from '../provisioning/scim-tokens.ts'
 import { placeOf } from '../tenancy.ts'
 import { type Bearer, createScimAuth } from './auth.ts'
 import { readBodies } from './body.ts'
+import { bulk } from './bulk.ts'
 import type { ScimContext, ScimHandler } from './context.ts'
 import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from './discovery.ts'
 import { errorOf } from './errors.ts'
@@ -69,6 +70,7 @@ const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, acce
   ['PUT', '/Groups/:id', replaceGroup],
   ['PATCH', '/Groups/:id', patchGroup],
   ['DELETE', '/Groups/:id', deleteGroup],
+  ['POST', '/Bulk', bulk],
   ['GET', '/Me', getMe, 'me'],
   ['PUT', '/Me', replaceMe, 'me'],
   ['PATCH', '/Me', patchMe, 'me'],

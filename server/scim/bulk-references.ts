@@ -1,0 +1,139 @@
+// References between the operations of a bulk request (RFC 7644 §3.7.2): `bulkId:qwerty` stands for the id of the
+// resource that the operation with that bulkId makes, wherever it stands.
+import { AppError, invalidValue } from '../errors.ts'
+import { type BadOperation, type BulkOperation, isBad } from './bulk-request.ts'
+import { isObject } from './json.ts'
+import { shorten } from './text.ts'
+
+// alone, or as the end of a reference: `../Users/bulkId:qwerty`
+const REFERENCE = /^(.*\/)?bulkId:([^/]+)$/s
+const QUOTED = /"bulkId:([^"]+)"/g
+
+/** @returns the id; undefined leaves the reference out */
+type Resolve = (bulkId: string) => string | undefined
+
+/** The bulkIds that an operation's path and data refer to, each once. */
+export function referencesOf({ id, data, resourceType }: BulkOperation): Set<string> {
+  const found = new Set<string>()
+  const note: Resolve = (bulkId) => {
+    found.add(bulkId)
+    return bulkId
+  }
+  replaceInText(id, note)
+  replaceReferences(readable(data, resourceType), note)
+  return found
+}
+
+/** `groups` of a user is read-only and ignored: a reference in it binds nobody. */
+const readable = (data: unknown, resourceType: 'User' | 'Group'): unknown =>
+  resourceType === 'User' && isObject(data) && 'groups' in data ? { ...data, groups: undefined } : data
+
+/**
+ * The value with every reference replaced. What a reference cannot be replaced in is left out: a member of an object,
+ * an element of a list, and an object that loses its `value`.
+ */
+export function replaceReferences(value: unknown, resolve: Resolve): unknown {
+  if (typeof value === 'string') return replaceInText(value, resolve)
+  if (Array.isArray(value)) {
+    return value.map((item) => replaceReferences(item, resolve)).filter((item) => item !== undefined)
+  }
+  if (!isObject(value)) return value
+  const replaced: Record<string, unknown> = {}
+  for (const [key, inner] of Object.entries(value)) {
+    const isPath = typeof inner === 'string' && key.toLowerCase() === 'path'
+    const after = isPath ? replaceQuoted(inner, resolve) : replaceReferences(inner, resolve)
+    if (after !== undefined) replaced[key] = after
+    else if (key === 'value') return undefined
+  }
+  return replaced
+}
+
+/** @returns undefined where the text is a reference that is left out */
+export function replaceInText(text: string, resolve: Resolve): string | undefined {
+  const [, before = '', bulkId] = (text.includes('bulkId:') && REFERENCE.exec(text)) || []
+  if (bulkId === undefined) return text
+  const id = resolve(bulkId)
+  return id === undefined ? undefined : before + id
+}
+
+/** The path of a PATCH: `members[value eq "bulkId:qwerty"]`. */
+const replaceQuoted = (path: string, resolve: Resolve): string =>
+  path.replace(QUOTED, (_, bulkId: string) => JSON.stringify(resolve(bulkId) ?? ''))
+
+/** What an operation waits for. */
+export interface Dependencies {
+  /** The operations that make what it refers to. */
+  readonly makers: readonly (BulkOperation | BadOperation)[]
+  /** Users that refer to each other, in the order of the request: all of them, this one too. Usually empty. */
+  readonly circle: readonly BulkOperation[]
+}
+
+/**
+ * @returns for each operation what it waits for, or why it can never be carried out: a reference to a bulkId that no
+ * operation has, or (409, RFC 7644 §3.7.1) groups that would contain each other
+ */
+export function findDependencies(
+  operations: readonly (BulkOperation | BadOperation)[]
+): ReadonlyMap<BulkOperation, Dependencies | AppError> {
+  const makers = new Map<string, BulkOperation | BadOperation>()
+  for (const operation of operations) {
+    const { bulkId, method } = operation
+    if (bulkId !== undefined && method.toUpperCase() === 'POST' && !makers.has(bulkId)) makers.set(bulkId, operation)
+  }
+  const found = new Map<BulkOperation, Dependencies | AppError>()
+  for (const operation of operations) {
+    if (isBad(operation)) continue
+    const references = [...referencesOf(operation)]
+    const unknown = references.find((bulkId) => !makers.has(bulkId))
+    found.set(
+      operation,
+      unknown === undefined
+        ? { makers: references.map((bulkId) => makers.get(bulkId)!), circle: [] }
+        : invalidValue(`No operation of this request makes bulkId:${shorten(unknown)}`)
+    )
+  }
+  for (const circle of findCircles(found)) {
+    const hasGroup = circle.some(({ resourceType }) => resourceType === 'Group')
+    for (const operation of circle) {
+      const { makers: needed } = found.get(operation) as Dependencies
+      found.set(operation, hasGroup ? containedInEachOther() : { makers: needed, circle })
+    }
+  }
+  return found
+}
+
+const containedInEachOther = () =>
+  new AppError('conflict', 'These groups would contain each other, directly or not', { reason: 'groupCycle' })
+
+/** Sets of operations of which each waits for all others, and single ones that wait for themselves (Tarjan). */
+function findCircles(found: ReadonlyMap<BulkOperation, Dependencies | AppError>): BulkOperation[][] {
+  const circles: BulkOperation[][] = []
+  const order = new Map<BulkOperation, number>()
+  const stack: BulkOperation[] = []
+  const isOnStack = new Set<BulkOperation>()
+  const next = (operation: BulkOperation): BulkOperation[] => {
+    const dependencies = found.get(operation)
+    if (!dependencies || dependencies instanceof AppError) return []
+    return dependencies.makers.flatMap((maker) => (isBad(maker) ? [] : [maker]))
+  }
+  /** @returns the earliest operation on the stack that can be reached */
+  function visit(operation: BulkOperation): number {
+    const place = order.size
+    order.set(operation, place)
+    stack.push(operation)
+    isOnStack.add(operation)
+    let earliest = place
+    for (const maker of next(operation)) {
+      if (!order.has(maker)) earliest = Math.min(earliest, visit(maker))
+      else if (isOnStack.has(maker)) earliest = Math.min(earliest, order.get(maker)!)
+    }
+    if (earliest < place) return earliest
+    const component = stack.splice(stack.indexOf(operation))
+    for (const done of component) isOnStack.delete(done)
+    const isCircle = component.length > 1 || next(operation).includes(operation)
+    if (isCircle) circles.push(component.sort((a, b) => a.index - b.index))
+    return earliest
+  }
+  for (const operation of found.keys()) if (!order.has(operation)) visit(operation)
+  return circles
+}

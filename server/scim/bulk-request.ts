@@ -1,0 +1,134 @@
+// A BulkRequest (RFC 7644 §3.7) read into operations. What is wrong with one of them is its own result, and no reason
+// to refuse the others.
+import { AppError, invalidSyntax, invalidValue } from '../errors.ts'
+import { isObject, type JsonObject, member } from './json.ts'
+import { MAX_OPERATIONS } from './patch/parse.ts'
+import type { Leniency } from './profiles.ts'
+import { readUrns } from './schemas-attribute.ts'
+import { shorten } from './text.ts'
+
+export const BULK_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
+
+const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
+export type BulkMethod = (typeof METHODS)[number]
+const ENDPOINTS = { '/users': 'User', '/groups': 'Group' } as const
+
+/** What a result says of its operation, whatever became of it. */
+interface Echo {
+  readonly index: number
+  /** As sent, where it was text. */
+  readonly method: string
+  readonly bulkId: string | undefined
+}
+
+export interface BulkOperation extends Echo {
+  readonly method: BulkMethod
+  readonly resourceType: 'User' | 'Group'
+  /** Of the resource; `bulkId:…` where another operation makes it; empty for POST. */
+  readonly id: string
+  readonly ifMatch: string | undefined
+  readonly data: unknown
+}
+
+/** An operation that cannot be carried out. */
+export interface BadOperation extends Echo {
+  readonly problem: AppError
+}
+
+export const isBad = (operation: BulkOperation | BadOperation): operation is BadOperation => 'problem' in operation
+
+export interface BulkRequest {
+  readonly operations: readonly (BulkOperation | BadOperation)[]
+  /** Errors after which nothing more is done. */
+  readonly failOnErrors: number
+}
+
+/**
+ * @param body parsed JSON, of whatever shape
+ * @throws AppError invalidSyntax where it is no BulkRequest; too_large (413, tooMany) for more than 1,000 operations
+ */
+export function parseBulkRequest(body: unknown, leniency: Leniency): BulkRequest {
+  if (!isObject(body)) throw invalidSyntax('A bulk request must be a JSON object')
+  const urns = readUrns(field(body, 'schemas'), leniency)
+  const isNamed = urns.some((urn) => urn.toLowerCase() === BULK_REQUEST_URN.toLowerCase())
+  if (!isNamed && !(urns.length === 0 && leniency.allow('missingSchemas', 'schemas'))) {
+    throw invalidSyntax(`schemas must name ${BULK_REQUEST_URN}`)
+  }
+  const list = field(body, 'operations')
+  if (!Array.isArray(list) || list.length === 0) throw invalidSyntax('Operations must be a non-empty array')
+  if (list.length > MAX_OPERATIONS) {
+    throw new AppError('too_large', 'A bulk request has at most 1,000 operations', { scimType: 'tooMany' })
+  }
+  const taken = new Set<string>()
+  return {
+    operations: list.map((operation, index) => readOperation(operation, index, taken)),
+    failOnErrors: readFailOnErrors(field(body, 'failonerrors'))
+  }
+}
+
+/** A member of the message; names match in any letter case (RFC 7643 §2.1). */
+const field = (object: JsonObject, nameLower: string): unknown =>
+  Object.entries(object).find(([key]) => key.toLowerCase() === nameLower)?.[1]
+
+function readFailOnErrors(value: unknown): number {
+  if (value === undefined || value === null) return Number.POSITIVE_INFINITY
+  const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
+  if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 1) return number
+  throw invalidValue('failOnErrors must be an integer from 1 on')
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+
+/** @param taken bulkIds of the operations before */
+function readOperation(operation: unknown, index: number, taken: Set<string>): BulkOperation | BadOperation {
+  const method = textOf(member(operation, 'method')) ?? ''
+  const bulkId = textOf(member(operation, 'bulkId'))
+  try {
+    if (!isObject(operation)) throw invalidSyntax('An operation must be an object')
+    const read = readParts(operation)
+    if (read.method === 'POST') claimBulkId(bulkId, taken)
+    return { index, bulkId, ...read }
+  } catch (error) {
+    if (error instanceof AppError) return { index, method, bulkId, problem: error }
+    throw error
+  }
+}
+
+/** RFC 7644 §3.7: required when method is POST, and unique. */
+function claimBulkId(bulkId: string | undefined, taken: Set<string>): void {
+  if (bulkId === undefined) throw invalidValue('POST needs a bulkId')
+  if (taken.has(bulkId)) throw invalidValue(`Another operation has the bulkId "${shorten(bulkId)}" already`)
+  taken.add(bulkId)
+}
+
+function readParts(operation: JsonObject): Omit<BulkOperation, 'index' | 'bulkId'> {
+  const method = METHODS.find((known) => known === textOf(member(operation, 'method'))?.toUpperCase())
+  if (!method) throw invalidValue('method must be POST, PUT, PATCH or DELETE')
+  const { resourceType, id } = readPath(member(operation, 'path'), method)
+  const data = member(operation, 'data')
+  if (method !== 'DELETE' && !isObject(data)) throw invalidSyntax(`${method} needs data, as an object`)
+  return { method, resourceType, id, ifMatch: textOf(member(operation, 'version')), data }
+}
+
+/** `/Users`, `/Groups/2819c223`, `/Users/bulkId:qwerty`; a query behind it says nothing of the result. */
+function readPath(value: unknown, method: BulkMethod) {
+  const path = textOf(value)
+  if (path === undefined) throw invalidSyntax('path is required')
+  const [place = ''] = path.split('?', 1)
+  const [, endpoint = '', rest = ''] = /^(\/?[^/]*)\/?(.*)$/.exec(place)!
+  const key = `/${endpoint.replace(/^\//, '').toLowerCase()}`
+  const resourceType = Object.hasOwn(ENDPOINTS, key) ? ENDPOINTS[key as keyof typeof ENDPOINTS] : undefined
+  if (!resourceType) throw invalidValue(`path must begin with /Users or /Groups, not "${shorten(path)}"`)
+  const id = decode(rest)
+  if (method === 'POST' && id !== '') throw invalidValue(`POST goes to /${resourceType}s, not to "${shorten(path)}"`)
+  if (method !== 'POST' && id === '') throw invalidValue(`${method} needs a path with an id: /${resourceType}s/{id}`)
+  return { resourceType, id }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalidValue('path is not percent-encoded as it should be')
+  }
+}

@@ -1,0 +1,171 @@
+// POST /Bulk (RFC 7644 §3.7): operations through the same handlers that the endpoints have, each with its own result.
+//
+// They are carried out in the order of the request, but for those that others refer to: these come first. Users that
+// refer to each other (managers) are made without the references, which follow once all of them have an id. Groups
+// that would contain each other are refused with 409, as §3.7.1 allows.
+import { AppError } from '../errors.ts'
+import { type Dependencies, findDependencies, replaceInText, replaceReferences } from './bulk-references.ts'
+import { type BadOperation, type BulkMethod, type BulkOperation, isBad, parseBulkRequest } from './bulk-request.ts'
+import type { ScimAnswer, ScimContext, ScimHandler, ScimRequest } from './context.ts'
+import { toScimError } from './errors.ts'
+import { createGroup, deleteGroup, patchGroup, replaceGroup } from './groups.ts'
+import { isObject } from './json.ts'
+import { shorten } from './text.ts'
+import { createUser, deleteUser, patchUser, replaceUser } from './users.ts'
+
+export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse'
+
+const HANDLERS: Record<BulkOperation['resourceType'], Record<BulkMethod, ScimHandler>> = {
+  User: { POST: createUser, PUT: replaceUser, PATCH: patchUser, DELETE: deleteUser },
+  Group: { POST: createGroup, PUT: replaceGroup, PATCH: patchGroup, DELETE: deleteGroup }
+}
+
+type Operation = BulkOperation | BadOperation
+
+interface Result {
+  readonly status: number
+  readonly location?: string
+  readonly version?: string
+  /** Of a failure: the Error message as JSON text. */
+  readonly error?: string
+}
+
+/** POST /Bulk */
+export async function bulk(context: ScimContext, { body }: ScimRequest): Promise<ScimAnswer> {
+  const { operations, failOnErrors } = parseBulkRequest(body, context.leniency)
+  const run = new BulkRun(context, operations, failOnErrors)
+  await run.carryOutAll()
+  return { status: 200, body: run.toText() }
+}
+
+class BulkRun {
+  private readonly context: ScimContext
+  private readonly operations: readonly Operation[]
+  private readonly dependencies: ReturnType<typeof findDependencies>
+  private readonly results = new Map<Operation, Result>()
+  /** What the bulkIds stand for, of the resources that were made. */
+  private readonly ids = new Map<string, string>()
+  private errorsLeft: number
+
+  constructor(context: ScimContext, operations: readonly Operation[], failOnErrors: number) {
+    this.context = context
+    this.operations = operations
+    this.dependencies = findDependencies(operations)
+    this.errorsLeft = failOnErrors
+  }
+
+  async carryOutAll(): Promise<void> {
+    for (const operation of this.operations) await this.carryOut(operation)
+  }
+
+  /** The results in the order of the request; what was not begun any more has none. */
+  toText(): string {
+    const results = this.operations.flatMap((operation) => {
+      const result = this.results.get(operation)
+      return result ? resultText(operation, result) : []
+    })
+    return `{"schemas":["${BULK_RESPONSE_URN}"],"Operations":[${results.join(',')}]}`
+  }
+
+  private get isOver(): boolean {
+    return this.errorsLeft <= 0
+  }
+
+  private async carryOut(operation: Operation): Promise<void> {
+    if (this.isOver || this.results.has(operation)) return
+    if (isBad(operation)) {
+      this.fail(operation, operation.problem)
+      return
+    }
+    const dependencies = this.dependencies.get(operation)!
+    if (dependencies instanceof AppError) this.fail(operation, dependencies)
+    else if (dependencies.circle.length > 0) await this.makeCircle(dependencies.circle)
+    else if (await this.makeNeeded(operation, dependencies)) await this.send(operation)
+  }
+
+  /** @returns whether all is there that the operation, or its circle, needs from others, and there is time for it */
+  private async makeNeeded(operation: BulkOperation, { makers, circle }: Dependencies): Promise<boolean> {
+    const others = makers.filter((maker) => isBad(maker) || !circle.includes(maker))
+    for (const maker of others) await this.carryOut(maker)
+    if (this.isOver) return false
+    const missing = others.find((maker) => !this.ids.has(maker.bulkId!))
+    if (missing) this.fail(operation, notMade(missing))
+    return missing === undefined
+  }
+
+  private async makeCircle(circle: readonly BulkOperation[]): Promise<void> {
+    const incomplete: BulkOperation[] = []
+    for (const operation of circle) {
+      const dependencies = this.dependencies.get(operation) as Dependencies
+      if (!(await this.makeNeeded(operation, dependencies))) continue
+      await this.send(operation)
+      incomplete.push(operation)
+    }
+    for (const operation of incomplete) {
+      const id = this.ids.get(operation.bulkId!)
+      if (id !== undefined) await this.complete(operation, id)
+    }
+  }
+
+  /** Gives a user of a circle the references that it was made without. */
+  private async complete(operation: BulkOperation, id: string): Promise<void> {
+    const { makers } = this.dependencies.get(operation) as Dependencies
+    const missing = makers.find((maker) => !this.ids.has(maker.bulkId!))
+    if (missing) {
+      this.fail(operation, notMade(missing), this.results.get(operation)?.location)
+      return
+    }
+    // the password is set already, and hashing it again would only take time
+    const { password: _, ...data } = isObject(operation.data) ? operation.data : {}
+    const made = this.results.get(operation)!
+    await this.send({ ...operation, method: 'PUT', id, data, ifMatch: undefined }, operation)
+    const completed = this.results.get(operation)!
+    if (completed.error === undefined) this.results.set(operation, { ...completed, status: made.status })
+  }
+
+  /** Calls the handler. A reference to what is not there yet is left out: only circles have such. */
+  private async send(operation: BulkOperation, reported: BulkOperation = operation): Promise<void> {
+    const { context } = this
+    const { resourceType, method, ifMatch } = operation
+    const resolve = (bulkId: string) => this.ids.get(bulkId)
+    const id = replaceInText(operation.id, resolve) ?? ''
+    const known = method === 'POST' ? undefined : `${context.baseUrl}/${resourceType}s/${id}`
+    try {
+      const answer = await HANDLERS[resourceType][method](context, {
+        id,
+        // results carry no resources, so nothing is read for them
+        query: method === 'PATCH' && resourceType === 'Group' ? {} : { attributes: 'id' },
+        body: replaceReferences(operation.data, resolve),
+        ifMatch,
+        ifNoneMatch: undefined
+      })
+      this.succeed(reported, answer, known)
+    } catch (error) {
+      this.fail(reported, error, known)
+    }
+  }
+
+  private succeed(operation: BulkOperation, { status, etag, location }: ScimAnswer, known: string | undefined): void {
+    const place = location ?? known
+    this.results.set(operation, { status, location: place, version: etag })
+    if (operation.method === 'POST' && place) this.ids.set(operation.bulkId!, place.slice(place.lastIndexOf('/') + 1))
+  }
+
+  private fail(operation: Operation, error: unknown, location?: string): void {
+    const { status, body } = toScimError(error)
+    if (status === 500) this.context.log.error({ err: error, operation: operation.index }, 'bulk operation failed')
+    this.results.set(operation, { status, location, error: body })
+    this.errorsLeft--
+  }
+}
+
+const notMade = ({ bulkId }: Operation): AppError =>
+  new AppError('conflict', `bulkId:${shorten(bulkId ?? '')} was not made, so nothing can refer to it`, {
+    reason: 'notMade'
+  })
+
+/** RFC 7644 §3.7.3: status is a string here; `response` is there for failures. */
+function resultText({ method, bulkId }: Operation, { status, location, version, error }: Result): string {
+  const text = JSON.stringify({ location, method, bulkId, version, status: String(status) })
+  return error === undefined ? text : `${text.slice(0, -1)},"response":${error}}`
+}
