@@ -8,11 +8,13 @@ import { openMailbox } from '../db/mailbox.ts'
 import { type AppRouter, appRouter } from './admin/router.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
+import { googleRoutes } from './auth/google.ts'
 import { authRoutes } from './auth/routes.ts'
 import { MAX_BODY_BYTES } from './config.ts'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
 import { healthRoutes } from './health.ts'
+import { acceptWithGoogle } from './invitations/accept.ts'
 import { mailbox } from './mail/mailbox.ts'
 import { metricsRoutes } from './metrics.ts'
 import { scimRoutes } from './scim/routes.ts'
@@ -56,6 +58,7 @@ export async function buildApp(deps: Deps, options: { webFolder?: string } = {})
   await metricsRoutes(app, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })
+  await app.register(googleRoutes, { deps, acceptWithGoogle })
   if (!deps.config.mail.smtpUrl) {
     await app.register(mailbox, {
       ...openMailbox(deps.db),

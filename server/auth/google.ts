@@ -173,8 +173,7 @@ const sealTicket = (deps: Deps, ticket: Ticket) =>
 
 /** @throws AppError unauthenticated for anything that we did not seal in the last minutes */
 function openTicket(deps: Deps, sealed: unknown): Ticket {
-  const text =
-    typeof sealed === 'string' ? deps.sealer.open('google', Buffer.from(sealed, 'base64url')) : undefined
+  const text = typeof sealed === 'string' ? deps.sealer.open('google', Buffer.from(sealed, 'base64url')) : undefined
   const ticket = text ? (JSON.parse(text) as Ticket) : undefined
   if (!ticket || ticket.expiresAt < deps.now().getTime()) {
     throw unauthenticated('This sign-in took too long or was not begun here: start again', 'googleRefused')
