@@ -1,5 +1,4 @@
 // The steps of a person's life, on a row that the caller has locked `for update`: every edge ends up here.
-import { sql } from 'kysely'
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
 import type { Trx } from '../../db/connect.ts'
 import { countResources } from '../../db/resource-counts.ts'
@@ -110,7 +109,7 @@ export async function remove(
       { state: 'removed' }
     )
   ])
-  await sql`${countResources(tenantId, 'User', -1)}`.execute(trx)
+  await countResources(tenantId, 'User', -1).execute(trx)
 }
 
 /** @throws AppError conflict `userRemoved` */

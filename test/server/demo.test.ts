@@ -1,0 +1,47 @@
+// The demo data: made once, whoever asks, and good for what the printed lines promise.
+import { test } from 'tap'
+import { createDemo } from '../../server/demo.ts'
+import { OPERATOR, startApp } from '../support/app.ts'
+
+test('the demo data', async (t) => {
+  const app = await startApp(t)
+  const other = await startApp(t, { database: app })
+
+  const printed = await Promise.all([createDemo(app.deps), createDemo(other.deps)])
+  const lines = printed.flat()
+
+  t.test('two processes that start at once make it once', async (t) => {
+    t.same(printed.map(({ length }) => length).sort(), [0, 3])
+    const { data } = await app.query('', 'tenants.list', {}, OPERATOR)
+    t.match(data.items, [{ subdomain: 'acme', name: 'Acme' }])
+    t.equal(data.items.length, 1)
+    t.same(await createDemo(app.deps), [], 'and it is not made again')
+  })
+
+  t.test('the link signs the administrator in, once', async (t) => {
+    const url = new URL(/http:\S+\/auth\/link\S+/.exec(lines.join('\n'))![0])
+    const open = () => app.inject('acme', { method: 'GET', url: url.pathname + url.search })
+    const cookie = (await open()).cookies.find(({ value }) => value)
+    t.ok(cookie)
+    const caller = { cookie: `${cookie!.name}=${cookie!.value}` }
+    const { data } = await app.query('acme', 'users.list', {}, caller)
+    t.match(data.items, [{ email: 'ada@acme.test', role: 'administrator', state: 'active', displayName: 'Ada Admin' }])
+    t.equal((await open()).cookies.filter(({ value }) => value).length, 0)
+  })
+
+  t.test('nobody has a password yet, and the address is taken', async (t) => {
+    t.same(await app.owner.selectFrom('user_credentials').selectAll().execute(), [])
+    const again = { subdomain: 'globex', name: 'Globex', admin: 'ADA@acme.test' }
+    t.equal((await app.mutate('', 'tenants.create', again, OPERATOR)).error?.reason, 'emailInOtherTenant')
+  })
+
+  t.test('the SCIM token provisions', async (t) => {
+    const token = /mst_scim_\S+/.exec(lines.join('\n'))![0]
+    const response = await app.inject('acme', {
+      method: 'GET',
+      url: '/scim/v2/ServiceProviderConfig',
+      headers: { authorization: `Bearer ${token}` }
+    })
+    t.equal(response.statusCode, 200)
+  })
+})
