@@ -6,10 +6,11 @@ import { findUserView } from '../../db/users.ts'
 import { changePassword } from '../auth/change-password.ts'
 import { limitWrongTokens } from '../auth/limits.ts'
 import { MAX_PASSWORD_LENGTH } from '../auth/password.ts'
-import { requestPasswordReset, resetLinkInvalid, resetPassword } from '../auth/password-reset.ts'
+import { requestPasswordReset, resetPassword } from '../auth/password-reset.ts'
 import { endSession, IDLE_MS, revokeSession, revokeSessions } from '../auth/session.ts'
 import { signIn } from '../auth/sign-in.ts'
 import { AppError } from '../errors.ts'
+import { acceptByReset } from '../invitations/accept.ts'
 import { type Actor, defaultRole, rolesUpTo } from '../provisioning/actor.ts'
 import {
   cursorInput,
@@ -102,11 +103,7 @@ export const authRouter = router({
       const user = await limitWrongTokens(
         deps,
         request.ip,
-        async () => {
-          const found = await resetPassword(deps, tenant, input, ctx)
-          if (!found) throw resetLinkInvalid()
-          return found
-        },
+        async () => (await resetPassword(deps, tenant, input, ctx)) ?? (await acceptByReset(deps, tenant, input, ctx)),
         (error) => error instanceof AppError && error.code === 'not_found'
       )
       return { user: toUserOutput(user) }
