@@ -115,6 +115,8 @@ export function connect(options: ConnectOptions): Db {
   const pool = new pg.Pool(config)
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => {})
+  // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
+  pool.on('connect', (client) => client.on('error', () => {}))
   const dialect = new PostgresDialect({ pool })
   const driver = new PipeliningDriver({ pool })
   const initialised = driver.init()
