@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { listen } from '../../db/listen.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { openQueue } from '../../jobs/queue.ts'
+import { startWorker } from '../../jobs/worker.ts'
 import { buildApp } from '../../server/app.ts'
 import { createAuth } from '../../server/auth/auth.ts'
 import { type Config, loadConfig } from '../../server/config.ts'
@@ -77,7 +78,7 @@ export const testConfig = (overrides: Record<string, string> = {}): Config =>
 
 export async function startApp(
   t: Test,
-  options: { env?: Record<string, string>; database?: TestDatabase; isWorker?: boolean } = {}
+  options: { env?: Record<string, string>; database?: TestDatabase; isWorker?: boolean; webFolder?: string } = {}
 ): Promise<TestApp> {
   const database = options.database ?? (await openDatabase(t))
   const config = testConfig(options.env)
@@ -102,8 +103,10 @@ export async function startApp(
     now: clock.now,
     auth: createAuth({ config, db: database.db, listener, log })
   }
-  const app = await buildApp(deps)
+  const app = await buildApp(deps, { webFolder: options.webFolder })
+  const stopWorker = options.isWorker ? await startWorker(deps) : undefined
   t.teardown(async () => {
+    await stopWorker?.()
     await app.close()
     await queue.close()
     await listener.close()
