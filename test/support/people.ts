@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../db/connect.ts'
+import { countResources } from '../../db/resource-counts.ts'
 import { insertRows } from '../../db/rows.ts'
 import type { Role, UserState } from '../../db/schema.ts'
 import type { Actor } from '../../server/provisioning/actor.ts'
@@ -57,6 +58,7 @@ export async function insertPeople(owner: Db, tenantId: number, people: readonly
       .filter(({ state }) => state !== 'removed')
       .map(({ tenant_id, id, email_key }) => ({ address_key: email_key, tenant_id, user_id: id }))
   )
+  await countResources(tenantId, 'User', rows.filter(({ state }) => state !== 'removed').length).execute(owner)
   return rows.map(({ id }) => id)
 }
 

@@ -1,0 +1,476 @@
+// Where SCIM meets invitations, roles and removal: one life for everybody.
+import { sql } from 'kysely'
+import { type Test, test } from 'tap'
+import { startApp, type TestApp } from '../support/app.ts'
+import { aliveOf, EVERYTHING, giveEverything, insertPeople, type PersonSpec, signInAs } from '../support/people.ts'
+import { addTenant, type Scim, scimClient, type Tenant, USER } from '../support/scim.ts'
+
+const rowOf = (app: TestApp, id: string) =>
+  app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+const addPerson = async (app: TestApp, tenant: Tenant, person: PersonSpec) =>
+  (await insertPeople(app.owner, tenant.id, [person]))[0]!
+const actionsOf = async (app: TestApp, id: string) =>
+  (await app.owner.selectFrom('audit_events').select('action').where('target_id', '=', id).orderBy('id').execute()).map(
+    ({ action }) => action
+  )
+const countOf = async (scim: Scim) => (await scim.get('/Users?count=0')).body.totalResults
+
+test('a POST for somebody who is invited', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme, { highestRole: 'manager' })
+
+  t.test('adopts them: the same id, the role kept, the invitation and its mail ended', async (t) => {
+    const id = await addPerson(app, acme, {
+      email: 'ada@acme.test',
+      state: 'invited',
+      role: 'manager',
+      displayName: 'Old'
+    })
+    await giveEverything(app.owner, acme.id, id)
+    const before = await countOf(scim)
+    const { status, body } = await scim.post('/Users', {
+      schemas: [USER],
+      userName: 'ADA@acme.test',
+      externalId: 'ext-ada',
+      emails: [{ value: 'Ada@acme.test', primary: true }]
+    })
+    t.equal(status, 201)
+    t.match(body, { id, userName: 'ADA@acme.test', roles: [{ value: 'manager', primary: true }], active: true })
+    t.notOk('displayName' in body, 'the profile is the identity provider’s')
+    t.match(await rowOf(app, id), {
+      state: 'active',
+      role: 'manager',
+      external_id: 'ext-ada',
+      must_reset_password: false
+    })
+    t.ok((await rowOf(app, id)).connection_id)
+    const { invitations } = await aliveOf(app.owner, acme.id, id)
+    t.equal(invitations, 0)
+    const invitation = await app.owner
+      .selectFrom('invitations')
+      .selectAll()
+      .where('user_id', '=', id)
+      .executeTakeFirstOrThrow()
+    t.equal(invitation.state, 'adopted')
+    const mails = await app.owner.selectFrom('mails').select(['state', 'template']).where('user_id', '=', id).execute()
+    t.match(
+      mails.find(({ template }) => template === 'invitation'),
+      { state: 'cancelled' }
+    )
+    t.same(await actionsOf(app, id), ['user.adopted'])
+    t.same(await actionsOf(app, invitation.id), ['invitation.adopted'])
+    t.equal(await countOf(scim), before, 'nobody became more')
+  })
+
+  t.test('gives the role that it names', async (t) => {
+    const id = await addPerson(app, acme, { email: 'bob@acme.test', state: 'invited', role: 'manager' })
+    const { body } = await scim.post('/Users', {
+      schemas: [USER],
+      userName: 'bob@acme.test',
+      roles: [{ value: 'stakeholder' }]
+    })
+    t.match(body, { id, roles: [{ value: 'stakeholder' }] })
+    t.match(await rowOf(app, id), { role: 'stakeholder' })
+  })
+
+  t.test('shows no role where it is the usual one and nobody wrote it', async (t) => {
+    const id = await addPerson(app, acme, { email: 'cy@acme.test', state: 'invited', role: 'responder' })
+    const { body } = await scim.post('/Users', { schemas: [USER], userName: 'cy@acme.test' })
+    t.match(body, { id })
+    t.notOk('roles' in body)
+  })
+
+  t.test('finds them by userName too, where the mailbox is another one', async (t) => {
+    const id = await addPerson(app, acme, { email: 'dee@acme.test', state: 'invited' })
+    const { body } = await scim.post('/Users', {
+      schemas: [USER],
+      userName: 'dee@acme.test',
+      emails: [{ value: 'dee.dee@acme.test', type: 'work' }]
+    })
+    t.equal(body.id, id)
+    t.match(await rowOf(app, id), { email_key: 'dee.dee@acme.test', state: 'active' })
+    const held = await app.owner.selectFrom('addresses').select('address_key').where('user_id', '=', id).execute()
+    t.same(held, [{ address_key: 'dee.dee@acme.test' }], 'the old address is free')
+  })
+
+  t.test('is refused where their role is above the token’s highest', async (t) => {
+    const id = await addPerson(app, acme, { email: 'eve@acme.test', state: 'invited', role: 'administrator' })
+    const { status, body } = await scim.post('/Users', { schemas: [USER], userName: 'eve@acme.test' })
+    t.equal(status, 403)
+    t.match(body.detail, /administrator/)
+    t.match(await rowOf(app, id), { state: 'invited' })
+  })
+
+  t.test('with active: false leaves them deactivated, and the invitation ended', async (t) => {
+    const id = await addPerson(app, acme, { email: 'fay@acme.test', state: 'invited' })
+    await giveEverything(app.owner, acme.id, id)
+    const { body } = await scim.post('/Users', { schemas: [USER], userName: 'fay@acme.test', active: false })
+    t.match(body, { id, active: false })
+    t.match(await rowOf(app, id), { state: 'deactivated', activated_at: null })
+    t.match(await aliveOf(app.owner, acme.id, id), { invitations: 0 })
+  })
+
+  t.test('a change of somebody invited leaves them invited, and active: false ends the invitation', async (t) => {
+    const id = await addPerson(app, acme, { email: 'gil@acme.test', state: 'invited' })
+    await giveEverything(app.owner, acme.id, id)
+    await scim.patch(`/Users/${id}`, [
+      { op: 'replace', path: 'active', value: true },
+      { op: 'replace', path: 'title', value: 'T' }
+    ])
+    t.match(await rowOf(app, id), { state: 'invited' })
+    const { body } = await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])
+    t.match(body, { active: false, title: 'T' })
+    t.match(await aliveOf(app.owner, acme.id, id), { invitations: 0, mails: 0 })
+    await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: true }])
+    t.match(await rowOf(app, id), { state: 'active' })
+  })
+})
+
+test('a POST for somebody who was removed', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
+
+  t.test('brings back the same user with a clean profile and no old credentials', async (t) => {
+    const user = await scim.createUser({ userName: 'ada@acme.test', displayName: 'Old', title: 'T', externalId: 'e1' })
+    await giveEverything(app.owner, acme.id, user.id)
+    await app.owner.updateTable('users').set({ locked: true }).where('id', '=', user.id).execute()
+    const before = await countOf(scim)
+    await scim.delete(`/Users/${user.id}`)
+    t.equal(await countOf(scim), before - 1)
+    t.same(
+      Object.values(await aliveOf(app.owner, acme.id, user.id)).filter((count) => count > 0),
+      [],
+      'nothing that gave access is left'
+    )
+    const { status, body } = await scim.post('/Users', {
+      schemas: [USER],
+      userName: 'ADA@ACME.TEST',
+      displayName: 'New'
+    })
+    t.equal(status, 201)
+    t.match(body, { id: user.id, displayName: 'New', userName: 'ADA@ACME.TEST', active: true })
+    t.notOk('title' in body)
+    t.notOk('externalId' in body)
+    t.equal(await countOf(scim), before)
+    t.match(await rowOf(app, user.id), { state: 'active', locked: false, must_reset_password: true, role: 'responder' })
+    t.match(await aliveOf(app.owner, acme.id, user.id), { passwords: 0, google: 0, sessions: 0, addresses: 1 })
+    t.same((await actionsOf(app, user.id)).slice(-2), ['user.removed', 'user.revived'])
+    t.match((await scim.get('/Users?filter=userName%20eq%20%22ada@acme.test%22')).body, { totalResults: 1 })
+  })
+
+  t.test('takes a password that the identity provider sets for a new one', async (t) => {
+    const user = await scim.createUser({ userName: 'bob@acme.test' })
+    await scim.delete(`/Users/${user.id}`)
+    const again = await scim.createUser({ userName: 'bob@acme.test', password: 'entirely new 1' })
+    t.equal(again.id, user.id)
+    t.match(await rowOf(app, user.id), { must_reset_password: false })
+  })
+
+  t.test('asks nobody for a new password who never had access', async (t) => {
+    const user = await scim.createUser({ userName: 'cy@acme.test', active: false })
+    await scim.delete(`/Users/${user.id}`)
+    await scim.createUser({ userName: 'cy@acme.test' })
+    t.match(await rowOf(app, user.id), { must_reset_password: false })
+  })
+
+  t.test('makes somebody new where another tenant has taken the address meanwhile: 409', async (t) => {
+    const user = await scim.createUser({ userName: 'moved@acme.test' })
+    await scim.delete(`/Users/${user.id}`)
+    const globex = await scimClient(app, await addTenant(app, 'globex'))
+    await globex.createUser({ userName: 'moved@acme.test' })
+    const { status, body } = await scim.post('/Users', { schemas: [USER], userName: 'moved@acme.test' })
+    t.equal(status, 409)
+    t.match(body, { scimType: 'uniqueness' })
+    t.match(await rowOf(app, user.id), { state: 'removed' })
+  })
+})
+
+test('what is taken', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const okta = await scimClient(app, acme, { name: 'okta' })
+  const entra = await scimClient(app, acme, { name: 'entra' })
+  const globex = await scimClient(app, await addTenant(app, 'globex'))
+  const taken = async (t: Test, reply: Promise<{ status: number; body: unknown }>, detail: RegExp) => {
+    const { status, body } = await reply
+    t.equal(status, 409)
+    t.match(body, { status: '409', scimType: 'uniqueness', detail })
+  }
+
+  t.test('an address is one person across tenants, and nobody is told whose it is', async (t) => {
+    await globex.createUser({ userName: 'ada', emails: [{ value: 'ada@shared.test' }] })
+    await okta.createUser({ userName: 'bob', emails: [{ value: 'bob@shared.test' }] })
+    const details = await Promise.all(
+      ['ada@shared.test', 'bob@shared.test'].map(async (value) => {
+        const { body } = await okta.post('/Users', { schemas: [USER], userName: `other-${value}`, emails: [{ value }] })
+        return [body.status, body.scimType, body.detail]
+      })
+    )
+    t.same(details[0], details[1], 'the same words for another tenant’s address and for one’s own')
+    t.equal(details[0]![0], '409')
+  })
+
+  t.test('an address that a change would take is refused too, and nothing changes', async (t) => {
+    const user = await okta.createUser({ userName: 'cy@acme.test', displayName: 'Cy' })
+    await taken(
+      t,
+      okta.patch(`/Users/${user.id}`, [
+        { op: 'replace', path: 'displayName', value: 'Lost' },
+        { op: 'add', path: 'emails', value: [{ value: 'ada@shared.test', primary: true }] }
+      ]),
+      /address/
+    )
+    t.same((await okta.get(`/Users/${user.id}`)).body, user)
+    t.match(await app.owner.selectFrom('addresses').selectAll().where('user_id', '=', user.id).execute(), [
+      { address_key: 'cy@acme.test' }
+    ])
+  })
+
+  t.test('a change of the login address frees the old one', async (t) => {
+    const user = await okta.createUser({ userName: 'dee@acme.test' })
+    const { body } = await okta.patch(`/Users/${user.id}`, [
+      { op: 'replace', path: 'userName', value: 'dee2@acme.test' }
+    ])
+    t.equal(body.userName, 'dee2@acme.test')
+    t.match(await globex.createUser({ userName: 'dee@acme.test' }), { active: true })
+    await taken(t, globex.post('/Users', { schemas: [USER], userName: 'dee2@acme.test' }), /address/)
+  })
+
+  t.test('a second e-mail is nobody’s login address, and others may have it', async (t) => {
+    const emails = (first: string) => [
+      { value: first, primary: true },
+      { value: 'team@acme.test', type: 'other' }
+    ]
+    await okta.createUser({ userName: 'e1', emails: emails('e1@acme.test') })
+    await okta.createUser({ userName: 'e2', emails: emails('e2@acme.test') })
+    t.match((await okta.get('/Users?filter=emails%20eq%20%22TEAM@acme.test%22')).body, { totalResults: 2 })
+  })
+
+  t.test('userName is taken in any letter case; it is free in another tenant', async (t) => {
+    await okta.createUser({ userName: 'Straße' })
+    await taken(t, okta.post('/Users', { schemas: [USER], userName: 'STRAßE' }), /userName/)
+    await taken(t, entra.post('/Users', { schemas: [USER], userName: 'straße' }), /userName/)
+    t.match(await globex.createUser({ userName: 'Straße' }), { active: true })
+  })
+
+  t.test('externalId is taken within a connection, in its letter case', async (t) => {
+    await okta.createUser({ userName: 'f1', externalId: 'X' })
+    await taken(t, okta.post('/Users', { schemas: [USER], userName: 'f2', externalId: 'X' }), /externalId/)
+    t.match(await okta.createUser({ userName: 'f3', externalId: 'x' }), { externalId: 'x' })
+    const other = await entra.createUser({ userName: 'f4', externalId: 'X' })
+    t.match(other, { externalId: 'X' })
+    const f3 = (await okta.get('/Users?filter=externalId%20eq%20x')).body.Resources[0]
+    await taken(t, okta.patch(`/Users/${f3.id}`, [{ op: 'replace', path: 'externalId', value: 'X' }]), /externalId/)
+  })
+
+  t.test('an invited person belongs to the connection that first gives them an externalId', async (t) => {
+    const id = await addPerson(app, acme, { email: 'hal@acme.test' })
+    await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'T' }])
+    t.equal((await rowOf(app, id)).connection_id, null)
+    await okta.patch(`/Users/${id}`, [{ op: 'add', path: 'externalId', value: 'hal' }])
+    t.ok((await rowOf(app, id)).connection_id)
+    await taken(t, okta.post('/Users', { schemas: [USER], userName: 'h2', externalId: 'hal' }), /externalId/)
+  })
+})
+
+test('active', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
+
+  t.test('false ends sessions and API tokens at once; memberships, password and address stay', async (t) => {
+    const user = await scim.createUser({ userName: 'ada@acme.test' })
+    const group = await scim.post('/Groups', { displayName: 'G', members: [{ value: user.id }] })
+    await giveEverything(app.owner, acme.id, user.id)
+    const cookie = await signInAs(app.owner, acme.id, user.id)
+    t.equal((await app.query('acme', 'auth.me', undefined, { cookie })).status, 200)
+    await scim.patch(`/Users/${user.id}`, [{ op: 'replace', path: 'active', value: 'False' }])
+    t.equal((await app.query('acme', 'auth.me', undefined, { cookie })).status, 401)
+    t.match(await aliveOf(app.owner, acme.id, user.id), {
+      ...EVERYTHING,
+      sessions: 0,
+      apiTokens: 0,
+      codes: 0,
+      resets: 0,
+      invitations: 0,
+      mails: 0
+    })
+    t.match((await scim.get(`/Users/${user.id}`)).body.groups, [{ value: group.body.id }])
+    await scim.patch(`/Users/${user.id}`, [{ op: 'replace', path: 'active', value: true }])
+    t.match((await scim.get(`/Users/${user.id}`)).body, { active: true, groups: [{ value: group.body.id }] })
+  })
+
+  t.test('goes with a change of the profile, in one answer', async (t) => {
+    const user = await scim.createUser({ userName: 'bob@acme.test' })
+    const { body } = await scim.put(`/Users/${user.id}`, {
+      schemas: [USER],
+      userName: 'robert@acme.test',
+      displayName: 'Robert',
+      active: false
+    })
+    t.match(body, { userName: 'robert@acme.test', displayName: 'Robert', active: false })
+    t.same((await scim.get(`/Users/${user.id}`)).body, body)
+  })
+})
+
+test('roles', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme, { highestRole: 'manager' })
+  const role = async (id: string) => (await rowOf(app, id)).role
+
+  t.test('the primary value among the four is the role; others are kept and have no effect', async (t) => {
+    const roles = [
+      { value: 'Auditor', type: 'x' },
+      { value: 'Manager', primary: true }
+    ]
+    const user = await scim.createUser({ userName: 'ada@acme.test', roles })
+    t.same(user.roles, roles)
+    t.equal(await role(user.id), 'manager')
+    const other = await scim.createUser({
+      userName: 'bob@acme.test',
+      roles: [{ value: 'Auditor', primary: true }, { value: 'manager' }]
+    })
+    t.equal(await role(other.id), 'responder', 'the primary one counts, and it is none of ours')
+  })
+
+  t.test('a role above the token’s highest is refused', async (t) => {
+    const { status, body } = await scim.post('/Users', {
+      schemas: [USER],
+      userName: 'x@acme.test',
+      roles: [{ value: 'administrator' }]
+    })
+    t.equal(status, 403)
+    t.match(body, { status: '403', detail: /administrator/ })
+    const user = await scim.createUser({ userName: 'cy@acme.test' })
+    t.equal(
+      (await scim.patch(`/Users/${user.id}`, [{ op: 'add', path: 'roles', value: [{ value: 'administrator' }] }]))
+        .status,
+      403
+    )
+    t.equal(await role(user.id), 'responder')
+  })
+
+  t.test('nobody whose role is above it is touched', async (t) => {
+    const id = await addPerson(app, acme, { email: 'admin@acme.test', role: 'administrator' })
+    for (const reply of await Promise.all([
+      scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'x' }]),
+      scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }]),
+      scim.put(`/Users/${id}`, { schemas: [USER], userName: 'admin@acme.test' }),
+      scim.delete(`/Users/${id}`)
+    ])) {
+      t.equal(reply.status, 403)
+      t.match(reply.body.detail, /administrator/)
+    }
+    t.equal((await scim.get(`/Users/${id}`)).status, 200, 'but seen')
+  })
+
+  t.test('PUT without roles keeps the role and goes on showing it', async (t) => {
+    const user = await scim.createUser({
+      userName: 'dee@acme.test',
+      roles: [{ value: 'manager', primary: true }, { value: 'other' }]
+    })
+    const { body } = await scim.put(`/Users/${user.id}`, { schemas: [USER], userName: 'dee@acme.test' })
+    t.same(body.roles, [{ value: 'manager', primary: true }])
+    t.equal(await role(user.id), 'manager')
+    const plain = await scim.createUser({ userName: 'eve@acme.test' })
+    const after = await scim.put(`/Users/${plain.id}`, { schemas: [USER], userName: 'eve@acme.test', title: 'T' })
+    t.notOk('roles' in after.body, 'and none is shown that nobody wrote')
+  })
+
+  t.test('taking the role away gives the usual one', async (t) => {
+    const user = await scim.createUser({ userName: 'fay@acme.test', roles: [{ value: 'manager' }] })
+    const { body } = await scim.patch(`/Users/${user.id}`, [{ op: 'remove', path: 'roles' }])
+    t.notOk('roles' in body)
+    t.equal(await role(user.id), 'responder')
+    await scim.patch(`/Users/${user.id}`, [
+      { op: 'add', path: 'roles', value: [{ value: 'stakeholder', primary: true }] }
+    ])
+    t.equal(await role(user.id), 'stakeholder')
+    await scim.put(`/Users/${user.id}`, { schemas: [USER], userName: 'fay@acme.test', roles: [{ value: 'Auditor' }] })
+    t.equal(await role(user.id), 'responder', 'a list without a role of ours takes it away too')
+  })
+
+  t.test('a token whose highest role is stakeholder makes stakeholders', async (t) => {
+    const low = await scimClient(app, acme, { highestRole: 'stakeholder' })
+    const user = await low.createUser({ userName: 'gil@acme.test' })
+    t.equal(await role(user.id), 'stakeholder')
+    t.notOk('roles' in user)
+  })
+})
+
+test('the last administrator stays', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme, { highestRole: 'administrator' })
+  const id = await addPerson(app, acme, { email: 'ada@acme.test', role: 'administrator' })
+  const ways: [string, () => ReturnType<Scim['get']>][] = [
+    ['PATCH active', () => scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])],
+    ['PUT active', () => scim.put(`/Users/${id}`, { schemas: [USER], userName: 'ada@acme.test', active: false })],
+    [
+      'PATCH roles',
+      () => scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'roles', value: [{ value: 'manager' }] }])
+    ],
+    ['DELETE', () => scim.delete(`/Users/${id}`)]
+  ]
+  for (const [what, ask] of ways) {
+    const { status, body } = await ask()
+    t.equal(status, 403, what)
+    t.match(body.detail, /at least one active administrator/)
+    t.match(await rowOf(app, id), { state: 'active', role: 'administrator', version: 1 })
+  }
+  const second = await scim.createUser({ userName: 'bob@acme.test', roles: [{ value: 'administrator' }] })
+  const replies = await Promise.all([scim.delete(`/Users/${id}`), scim.delete(`/Users/${second.id}`)])
+  t.same(replies.map(({ status }) => status).sort(), [204, 403], 'also when both would go at the same moment')
+})
+
+test('scimScope own', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme', { scimScope: 'own' })
+  const okta = await scimClient(app, acme)
+  const entra = await scimClient(app, acme)
+  const mine = await okta.createUser({ userName: 'mine@acme.test' })
+  const theirs = await entra.createUser({ userName: 'theirs@acme.test' })
+  const nobodys = await addPerson(app, acme, { email: 'invited@acme.test' })
+  t.match((await okta.get('/Users')).body, { totalResults: 1, Resources: [{ id: mine.id }] })
+  t.match((await okta.get('/Users?filter=userName%20pr')).body, { totalResults: 1 })
+  for (const id of [theirs.id, nobodys]) {
+    t.equal((await okta.get(`/Users/${id}`)).status, 404)
+    t.equal((await okta.put(`/Users/${id}`, { schemas: [USER], userName: 'x' })).status, 404)
+    t.equal((await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])).status, 404)
+    t.equal((await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'x' }])).status, 404)
+    t.equal((await okta.delete(`/Users/${id}`)).status, 404)
+  }
+  t.equal((await okta.patch(`/Users/${mine.id}`, [{ op: 'replace', path: 'title', value: 'x' }])).status, 200)
+  t.equal((await okta.delete(`/Users/${mine.id}`)).status, 204)
+})
+
+test('the welcome mail', async (t) => {
+  const app = await startApp(t)
+  const mailsOf = (id: string) => app.owner.selectFrom('mails').selectAll().where('user_id', '=', id).execute()
+
+  t.test('is sent to nobody unless the tenant asks for it', async (t) => {
+    const scim = await scimClient(app, await addTenant(app, 'quiet'))
+    const user = await scim.createUser({ userName: 'ada@quiet.test' })
+    t.same(await mailsOf(user.id), [])
+  })
+
+  t.test('waits for two minutes, and is not sent to somebody who is deleted by then', async (t) => {
+    const scim = await scimClient(app, await addTenant(app, 'polite', { scimWelcomeMail: true }))
+    const user = await scim.createUser({ userName: 'ada@polite.test' })
+    const [mail] = await mailsOf(user.id)
+    t.match(mail, { state: 'queued', to_address: 'ada@polite.test', template: 'password-reset' })
+    const { rows } = await sql<{ data: { mailId: string }; start_after: Date }>`
+      select data, start_after from pgboss.job where name = 'send-mail'`.execute(app.owner)
+    const job = rows.find(({ data }) => data.mailId === mail!.id)
+    t.ok(job && job.start_after.getTime() - app.clock.now().getTime() > 60_000)
+    await scim.delete(`/Users/${user.id}`)
+    t.match(await mailsOf(user.id), [{ state: 'cancelled', token_sealed: null }])
+    const inactive = await scim.createUser({ userName: 'bob@polite.test', active: false })
+    t.same(await mailsOf(inactive.id), [])
+    const unreachable = await scim.createUser({ userName: 'robot' })
+    t.same(await mailsOf(unreachable.id), [])
+  })
+})
