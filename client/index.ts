@@ -1,5 +1,5 @@
 // The typed client of the admin API, for Node and the browser.
-import { createTRPCClient, httpBatchLink, type TRPCClient } from '@trpc/client'
+import { createTRPCClient, httpBatchLink, type TRPCClient, type TRPCLink } from '@trpc/client'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
 import { fetchOf } from '#transport'
 import type { AppRouter } from '../server/admin/router.ts'
@@ -18,6 +18,8 @@ export interface ClientOptions {
   token?: string
   /** Another fetch, such as one with a proxy. */
   fetch?: typeof fetch
+  /** What calls pass through before they are sent. */
+  links?: TRPCLink<AppRouter>[]
 }
 
 /**
@@ -27,9 +29,10 @@ export interface ClientOptions {
  * Calls made in the same tick travel in one request.
  * @throws TRPCClientError whose `data.reason` is stable and machine-readable (`roleNotAllowed`)
  */
-export function createClient({ url, token, fetch }: ClientOptions): Client {
+export function createClient({ url, token, fetch, links = [] }: ClientOptions): Client {
   return createTRPCClient<AppRouter>({
     links: [
+      ...links,
       httpBatchLink({
         url: `${url.replace(/\/+$/, '')}/trpc`,
         maxItems: 50,

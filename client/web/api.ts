@@ -1,10 +1,18 @@
 // The page's one way to the service: the typed client behind TanStack Query.
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
-import { TRPCClientError } from '@trpc/client'
+import { TRPCClientError, type TRPCLink } from '@trpc/client'
 import { createTRPCOptionsProxy } from '@trpc/tanstack-react-query'
 import { type AppRouter, createClient, type Inputs, type Outputs } from '../index.ts'
 
-export const client = createClient({ url: window.location.origin })
+/** Lists go forward alone and take no `direction`, which infinite queries add to the input of each page. */
+export const forwardOnly: TRPCLink<AppRouter> =
+  () =>
+  ({ op, next }) => {
+    const { direction, ...input } = (op.input ?? {}) as Record<string, unknown>
+    return next(direction === 'forward' ? { ...op, input } : op)
+  }
+
+export const client = createClient({ url: window.location.origin, links: [forwardOnly] })
 
 /** Told when an answer says that nobody is signed in any longer. */
 let onSignedOut = () => {}

@@ -5,7 +5,7 @@ import { IconBuilding, IconLogout } from '@tabler/icons-react'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { useState } from 'react'
 import { SchemeSwitch } from '../parts/scheme-switch.tsx'
-import { connectOperator, forgetToken, keepToken, keptToken } from './tenants/operator.ts'
+import { connectOperator, forgetToken, keepToken, keptToken, queryClient } from './tenants/operator.ts'
 import { OperatorContext } from './tenants/operator-context.ts'
 import { OperatorSignIn } from './tenants/operator-sign-in.tsx'
 import { TenantList } from './tenants/tenant-list.tsx'
@@ -19,12 +19,12 @@ export default function TenantsPage() {
   const [isRefused, setRefused] = useState(false)
   const signOut = (refused = false) => {
     forgetToken()
-    operator?.queryClient.clear()
+    queryClient.clear()
     setRefused(refused)
     setOperator(undefined)
   }
   return (
-    <>
+    <QueryClientProvider client={queryClient}>
       <header className="operator-header">
         <Group gap="xs" wrap="nowrap">
           <IconBuilding size={20} aria-hidden />
@@ -45,9 +45,7 @@ export default function TenantsPage() {
       <main id="content">
         {operator ? (
           <OperatorContext value={{ ...operator, signOut }}>
-            <QueryClientProvider client={operator.queryClient}>
-              <TenantList />
-            </QueryClientProvider>
+            <TenantList />
           </OperatorContext>
         ) : (
           <OperatorSignIn
@@ -59,6 +57,6 @@ export default function TenantsPage() {
           />
         )}
       </main>
-    </>
+    </QueryClientProvider>
   )
 }
