@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ensureBuilt } from '../client/web/build.ts'
 import { startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { prepareQueue } from '../jobs/queue.ts'
@@ -17,12 +18,18 @@ const database = await startEmbedded(folder, {
 let exitCode = 1
 try {
   await migrate(database.url, () => prepareQueue(database.url))
+  // once, before several test files would each find it missing
+  if (needsPage(process.argv.slice(2))) await ensureBuilt()
   exitCode = await runTap(process.argv.slice(2))
 } finally {
   await database.stop()
   rmSync(folder, { recursive: true, force: true })
 }
 process.exit(exitCode)
+
+function needsPage(args: string[]): boolean {
+  return args.length === 0 || args.some((argument) => /browser|scenario/.test(argument))
+}
 
 function runTap(args: string[]): Promise<number> {
   const hasFiles = args.some((argument) => !argument.startsWith('-'))
