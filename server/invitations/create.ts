@@ -102,7 +102,7 @@ async function invite(
   const steps = await claim(
     trx,
     tenant.id,
-    planned.map((step) => withIds(step, now))
+    planned.map((step, index) => withIds(step, now, index))
   )
   await write(trx, deps, tenant, actor, steps, now)
   return steps.map(outcomeOf)
@@ -112,8 +112,9 @@ async function invite(
 type Numbered = Step & { userId?: string; invitationId?: string }
 type NumberedOf<K extends Step['kind']> = Extract<Step, { kind: K }> & { userId: string; invitationId: string }
 
-function withIds(step: Step, now: Date): Numbered {
-  const newId = () => uuidv7({ msecs: now.getTime() })
+/** @param seq keeps the ids of one call in the order asked */
+function withIds(step: Step, now: Date, seq: number): Numbered {
+  const newId = () => uuidv7({ msecs: now.getTime(), seq })
   switch (step.kind) {
     case 'add':
       return { ...step, userId: newId(), invitationId: newId() }
