@@ -30,7 +30,7 @@ export interface Scim {
   readonly token: string
   /**
    * @param url below /scim/v2
-   * @param body an object, or text that is sent as it is
+   * @param body an object, or text or bytes that are sent as they are
    * @param headers null takes away what would be sent
    */
   ask(method: string, url: string, body?: unknown, headers?: Record<string, string | null>): Promise<ScimReply>
@@ -71,6 +71,8 @@ export async function scimClient(
   return clientOf(app, tenant, made.token)
 }
 
+const isReady = (body: unknown): body is string | Buffer => typeof body === 'string' || Buffer.isBuffer(body)
+
 export function clientOf(app: TestApp, tenant: Tenant, token: string): Scim {
   const ask: Scim['ask'] = async (method, url, body, headers = {}) => {
     const sent: Record<string, string | null> = {
@@ -82,7 +84,7 @@ export function clientOf(app: TestApp, tenant: Tenant, token: string): Scim {
       method: method as InjectOptions['method'],
       url: `/scim/v2${url}`,
       headers: Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null)) as Record<string, string>,
-      ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) })
+      ...(body !== undefined && { payload: isReady(body) ? body : JSON.stringify(body) })
     })
     return {
       status: response.statusCode,
