@@ -1,5 +1,8 @@
 import { test } from 'tap'
+import { inTenant } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
+import { insertPasswordReset } from '../../db/password-resets.ts'
+import { hashToken, randomToken } from '../../server/secrets.ts'
 import { startApp } from '../support/app.ts'
 import { countStatements } from '../support/statements.ts'
 import { PASSWORD, startAcme } from './acme.ts'
@@ -178,13 +181,35 @@ test('sessions', async (t) => {
 test('what one process ends, another one forgets', async (t) => {
   const here = await startAcme(t)
   const there = await startApp(t, { database: here })
-  const cookie = await here.cookieOf('ada@acme.test')
-  const askThere = async () => (await there.query('acme', 'auth.me', undefined, { cookie })).status
-  t.equal(await askThere(), 200)
-  t.equal(await askThere(), 200, 'and remembers it')
-
-  const heard = new Promise((done) => there.deps.listener.once('change', done))
-  t.equal((await here.mutate('acme', 'auth.signOut', {}, { cookie })).status, 200)
-  await heard
-  t.equal(await askThere(), 401)
+  const heard = () => new Promise((done) => there.deps.listener.once('change', done))
+  const endings: [string, (cookie: string) => Promise<unknown>][] = [
+    ['signing out', (cookie) => here.mutate('acme', 'auth.signOut', {}, { cookie })],
+    ['signing out everywhere', (cookie) => here.mutate('acme', 'auth.signOutEverywhere', {}, { cookie })],
+    ['signing in as somebody else', (cookie) => here.signIn('ben@acme.test', PASSWORD, { cookie })],
+    [
+      'a new password',
+      async () => {
+        const token = randomToken()
+        const at = here.clock.now()
+        await inTenant(here.db, here.acmeId, (trx) =>
+          insertPasswordReset(trx, here.acmeId, {
+            tokenHash: hashToken(token),
+            userId: here.ids.ada,
+            now: at,
+            expiresAt: new Date(at.getTime() + 60_000)
+          })
+        )
+        await here.mutate('acme', 'auth.resetPassword', { token, password: PASSWORD })
+      }
+    ]
+  ]
+  for (const [what, end] of endings) {
+    const cookie = await here.cookieOf('ada@acme.test')
+    const askThere = async () => (await there.query('acme', 'auth.me', undefined, { cookie })).status
+    t.equal(await askThere(), 200)
+    const forgotten = heard()
+    await end(cookie)
+    await forgotten
+    t.equal(await askThere(), 401, what)
+  }
 })
