@@ -1,0 +1,103 @@
+// /Me, and what the API tokens of people may do over SCIM.
+import { test } from 'tap'
+import type { Role } from '../../db/schema.ts'
+import { startApp } from '../support/app.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
+import { addTenant, clientOf, type Scim, scimClient, USER } from '../support/scim.ts'
+
+test('/Me', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
+  const person = async (role: Role): Promise<{ id: string; cookie: string; client: Scim }> => {
+    const [id] = await insertPeople(app.owner, acme.id, [{ email: `${role}@acme.test`, role }])
+    const cookie = await signInAs(app.owner, acme.id, id!)
+    const { data } = await app.mutate('acme', 'apiTokens.create', { name: 'backend' }, { cookie })
+    return { id: id!, cookie, client: clientOf(app, acme, data.token) }
+  }
+  const administrator = await person('administrator')
+  const second = await insertPeople(app.owner, acme.id, [{ email: 'second@acme.test', role: 'administrator' }])
+  const responder = await person('responder')
+
+  t.test('is 501 for an identity provider’s token, which belongs to nobody', async (t) => {
+    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
+      const { status, body } = await scim.ask(method, '/Me', method === 'GET' ? undefined : {})
+      t.equal(status, 501, method)
+      t.match(body, { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '501' })
+    }
+    t.equal((await scim.get('/Me', { authorization: null })).status, 401)
+  })
+
+  t.test('is the owner of an API token', async (t) => {
+    for (const { id, client } of [administrator, responder]) {
+      const { status, body, headers } = await client.get('/Me')
+      t.equal(status, 200)
+      t.equal(body.id, id)
+      t.equal(headers.location, `http://acme.muster.test/scim/v2/Users/${id}`, 'and says where it always is')
+      t.equal(body.meta.location, headers.location)
+      t.same(Object.keys((await client.get('/Me?attributes=userName')).body).sort(), ['id', 'schemas', 'userName'])
+      t.equal((await client.get('/Me', { 'if-none-match': body.meta.version })).status, 304)
+    }
+  })
+
+  t.test('is all of SCIM that anybody but an administrator reaches', async (t) => {
+    for (const reply of await Promise.all([
+      responder.client.get('/Users'),
+      responder.client.get(`/Users/${responder.id}`),
+      responder.client.post('/Users', { schemas: [USER], userName: 'x' }),
+      responder.client.get('/Groups'),
+      responder.client.post('/.search', {}),
+      responder.client.patch('/Me', [{ op: 'replace', path: 'userName', value: 'ceo@acme.test' }]),
+      responder.client.put('/Me', { schemas: [USER], userName: 'x' }),
+      responder.client.delete('/Me')
+    ])) {
+      t.equal(reply.status, 403)
+      t.match(reply.body, { status: '403' })
+    }
+    t.equal((await responder.client.get('/Schemas')).status, 200, 'beside discovery')
+  })
+
+  t.test('an administrator’s API token provisions, in nobody’s connection', async (t) => {
+    const user = await administrator.client.createUser({
+      userName: 'made@acme.test',
+      externalId: 'x',
+      roles: [{ value: 'administrator' }]
+    })
+    const row = await app.owner.selectFrom('users').selectAll().where('id', '=', user.id).executeTakeFirstOrThrow()
+    t.match(row, { connection_id: null, role: 'administrator', external_id: 'x' })
+    const event = await app.owner
+      .selectFrom('audit_events')
+      .selectAll()
+      .where('target_id', '=', user.id)
+      .executeTakeFirstOrThrow()
+    t.match(event, { actor_kind: 'apiToken', actor_id: administrator.id })
+    t.ok((await administrator.client.get('/Users')).body.totalResults >= 4)
+    t.equal((await administrator.client.delete(`/Users/${second[0]}`)).status, 204)
+  })
+
+  t.test('nobody deactivates, demotes or removes themselves', async (t) => {
+    const { client, id } = administrator
+    for (const reply of [
+      await client.patch('/Me', [{ op: 'replace', path: 'active', value: false }]),
+      await client.patch(`/Users/${id}`, [{ op: 'replace', path: 'roles', value: [{ value: 'responder' }] }]),
+      await client.delete('/Me')
+    ]) {
+      t.equal(reply.status, 403)
+      t.match(reply.body.detail, /yourself|your own/)
+    }
+    const { status, body } = await client.patch('/Me', [{ op: 'add', path: 'nickName', value: 'Ada' }])
+    t.equal(status, 200)
+    t.match(body, { id, nickName: 'Ada' })
+  })
+
+  t.test('ends with the person', async (t) => {
+    t.equal((await responder.client.get('/Me')).status, 200)
+    await scim.patch(`/Users/${responder.id}`, [{ op: 'replace', path: 'active', value: false }])
+    t.equal((await responder.client.get('/Me')).status, 401)
+  })
+
+  t.test('is in the owner’s tenant alone', async (t) => {
+    const globex = await addTenant(app, 'globex')
+    t.equal((await clientOf(app, globex, administrator.client.token).get('/Me')).status, 401)
+  })
+})
