@@ -1,5 +1,5 @@
 // Queries on sessions. What they find is for the rules of server/auth/session.ts to judge (expiry, idleness).
-import { type SqlBool, sql } from 'kysely'
+import { sql } from 'kysely'
 import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import type { Role, SessionRow } from './schema.ts'
 
@@ -138,11 +138,3 @@ export const touchSession = (db: Db, tenantId: number, sessionId: string, now: D
       .where('id', '=', sessionId)
       .execute()
   )
-
-/** Takes away what no longer signs anybody in. */
-export const deleteEndedSessions = (trx: Trx, tenantId: number, ended: { seenBefore: Date; now: Date }) =>
-  trx
-    .deleteFrom('sessions')
-    .where('tenant_id', '=', tenantId)
-    .where(sql<SqlBool>`(expires_at <= ${ended.now} or last_seen_at <= ${ended.seenBefore})`)
-    .execute()

@@ -26,6 +26,8 @@ import { memberProcedure, personProcedure, publicProcedure, router } from './trp
 
 const emailInput = z.string().min(1).max(320)
 const passwordInput = z.string().min(1).max(MAX_PASSWORD_LENGTH)
+/** Its strength is judged by the rules, so that the answer says what to do. */
+const newPasswordInput = z.string().max(10_000)
 const tokenInput = z.string().min(1).max(200)
 const time = z.iso.datetime()
 const nothing = z.strictObject({})
@@ -96,7 +98,7 @@ export const authRouter = router({
 
   /** Takes the token of a reset mail, and that of the mail that invites somebody again who was here before. */
   resetPassword: publicProcedure
-    .input(z.strictObject({ token: tokenInput, password: passwordInput }))
+    .input(z.strictObject({ token: tokenInput, password: newPasswordInput }))
     .output(userAnswer)
     .mutation(async ({ ctx, input }) => {
       const { deps, tenant, request } = ctx
@@ -110,7 +112,7 @@ export const authRouter = router({
     }),
 
   changePassword: memberProcedure
-    .input(z.strictObject({ currentPassword: passwordInput, newPassword: passwordInput }))
+    .input(z.strictObject({ currentPassword: passwordInput, newPassword: newPasswordInput }))
     .output(nothing)
     .mutation(async ({ ctx: { deps, tenant, actor }, input }) => {
       await changePassword(deps, tenant, actor, input)
