@@ -26,8 +26,11 @@ export interface TestSmtpServer {
 /** A refusal for a handler of smtp-server: `throw`n or given to its callback, it becomes the answer. */
 export const smtpError = (responseCode: number, message: string) => Object.assign(new Error(message), { responseCode })
 
-/** @param options smtp-server's own, to refuse a sender, a recipient or a sign-in */
-export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}): Promise<TestSmtpServer> {
+/**
+ * @param options smtp-server's own, to refuse a sender, a recipient or a sign-in
+ * @param port a free one unless it is named, for a server that comes back
+ */
+export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}, port = 0): Promise<TestSmtpServer> {
   const mails: ReceivedMail[] = []
   const waiting = new Set<() => void>()
   const server = new SMTPServer({
@@ -54,7 +57,7 @@ export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}):
   // a client that goes away in the middle is part of these tests
   server.on('error', () => {})
   await new Promise<void>((listening) => {
-    server.listen(0, '127.0.0.1', listening)
+    server.listen(port, '127.0.0.1', listening)
   })
   const sockets = new Set<Socket>()
   server.server.on('connection', (socket: Socket) => {
@@ -62,15 +65,20 @@ export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}):
     socket.on('close', () => sockets.delete(socket))
   })
   const close = () => new Promise<void>((closed) => server.close(() => closed()))
-  t.teardown(close)
-  const { port } = server.server.address() as AddressInfo
+  const dropConnections = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  // smtp-server would wait half a minute for whoever keeps a connection open
+  t.teardown(() => {
+    const closed = close()
+    dropConnections()
+    return closed
+  })
   return {
-    url: `smtp://127.0.0.1:${port}`,
+    url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     mails,
     close,
-    dropConnections() {
-      for (const socket of sockets) socket.destroy()
-    },
+    dropConnections,
     mailsTo(address, count = 1) {
       return new Promise((found) => {
         const check = () => {
