@@ -40,10 +40,10 @@ export default function ProvisioningPage() {
       actions={create}
     >
       <div className="card provisioning-section">
-        <section className="card-section" aria-label="Base URL">
+        <div className="card-section">
           <CopyField label="Base URL" value={baseUrl} />
           <LocalNote />
-        </section>
+        </div>
       </div>
       <Title order={2} mb="xs">
         Connections

@@ -2,7 +2,17 @@
 import { notifications } from '@mantine/notifications'
 import { wordsFor } from './failures.tsx'
 
-export const notifyDone = (message: string) => notifications.show({ message, color: 'pine', autoClose: 4_000 })
+/** What every message's button is called. */
+export const dismiss = { closeButtonProps: { 'aria-label': 'Dismiss' } }
+
+export const notifyDone = (message: string) =>
+  notifications.show({ ...dismiss, message, color: 'pine', autoClose: 4_000 })
 
 export const notifyFailure = (error: unknown) =>
-  notifications.show({ title: 'That did not work', message: wordsFor(error), color: 'red', autoClose: 10_000 })
+  notifications.show({
+    ...dismiss,
+    title: 'That did not work',
+    message: wordsFor(error),
+    color: 'red',
+    autoClose: 10_000
+  })

@@ -6,7 +6,7 @@ import { Time } from '../../parts/time.tsx'
 import { changesOf } from './changes.ts'
 import type { AuditSearch } from './filter.ts'
 import type { Event } from './filters.tsx'
-import { fieldName, verbOf } from './words.ts'
+import { fieldName, ownVerbOf, verbOf } from './words.ts'
 
 export interface EventRowProps {
   event: Event
@@ -34,14 +34,23 @@ export function EventRow({ event, isExpanded, onToggle, onFilter }: EventRowProp
 }
 
 function Sentence({ event }: { event: Event }) {
-  const isOwnDoing = event.actorId !== null && event.actorId === event.targetId
+  if (isOwnDoing(event)) {
+    return (
+      <>
+        <strong>{actorName(event)}</strong> {ownVerbOf(event.action)}
+      </>
+    )
+  }
   return (
     <>
-      <strong>{actorName(event)}</strong> {verbOf(event.action)}{' '}
-      {isOwnDoing ? 'themselves' : <strong>{targetName(event)}</strong>}
+      <strong>{actorName(event)}</strong> {verbOf(event.action)} <strong>{targetName(event)}</strong>
     </>
   )
 }
+
+/** A session is named after the person whose it is. */
+const isOwnDoing = ({ actorId, actorName: name, targetId, targetType, targetName: target }: Event) =>
+  actorId !== null && (actorId === targetId || (targetType === 'session' && name === target))
 
 const actorName = ({ actorName: name, actorKind }: Event) => name ?? ACTOR_KIND_WORDS[actorKind]
 const targetName = ({ targetName: name, targetId, targetType }: Event) => name ?? targetId ?? targetType

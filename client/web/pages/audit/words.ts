@@ -1,37 +1,67 @@
 // What the audit log's actions are called where people read them.
 
-/** Actions as `somebody <verb> something`; the group that a filter lists them in. */
-const ACTIONS: Record<string, { verb: string; label: string }> = {
+interface Words {
+  /** Stands between who and whom. */
+  verb: string
+  /** In a list of actions. */
+  label: string
+  /** In place of verb and whom where people do it to themselves. */
+  own?: string
+}
+
+const ACTIONS: Record<string, Words> = {
   'user.created': { verb: 'added', label: 'Person added' },
-  'user.updated': { verb: 'changed the profile of', label: 'Profile changed' },
+  'user.adopted': { verb: 'took over', label: 'Invited person taken over' },
+  'user.updated': { verb: 'changed the profile of', label: 'Profile changed', own: 'changed their own profile' },
   'user.roleChanged': { verb: 'changed the role of', label: 'Role changed' },
-  'user.activated': { verb: 'reactivated', label: 'Person reactivated' },
+  'user.activated': { verb: 'activated', label: 'Person activated', own: 'set up their account' },
   'user.deactivated': { verb: 'deactivated', label: 'Person deactivated' },
   'user.locked': { verb: 'locked', label: 'Person locked' },
   'user.unlocked': { verb: 'unlocked', label: 'Person unlocked' },
   'user.removed': { verb: 'removed', label: 'Person removed' },
   'user.revived': { verb: 'brought back', label: 'Person brought back' },
-  'user.googleLinked': { verb: 'linked a Google account to', label: 'Google account linked' },
-  'user.passwordChanged': { verb: 'set the password of', label: 'Password set' },
-  'user.passwordReset': { verb: 'set a new password for', label: 'Password reset' },
-  'user.signedIn': { verb: 'signed in as', label: 'Signed in' },
+  'user.googleLinked': {
+    verb: 'linked a Google account to',
+    label: 'Google account linked',
+    own: 'linked their Google account'
+  },
+  'user.passwordChanged': {
+    verb: 'changed the password of',
+    label: 'Password changed',
+    own: 'changed their password'
+  },
+  'user.passwordReset': { verb: 'set a new password for', label: 'Password reset', own: 'set a new password' },
+  'user.passwordResetRequested': {
+    verb: 'asked for a new password for',
+    label: 'Password reset asked for',
+    own: 'asked for a new password'
+  },
+  'user.sessionsEnded': {
+    verb: 'ended the sessions of',
+    label: 'All sessions ended',
+    own: 'ended their other sessions'
+  },
   'invitation.created': { verb: 'invited', label: 'Invited' },
   'invitation.resent': { verb: 'sent a new invitation to', label: 'Invitation sent again' },
   'invitation.revoked': { verb: 'revoked the invitation of', label: 'Invitation revoked' },
   'invitation.accepted': { verb: 'accepted the invitation of', label: 'Invitation accepted' },
+  'invitation.adopted': { verb: 'took the place of the invitation of', label: 'Invitation taken over' },
   'group.created': { verb: 'created the group', label: 'Group created' },
   'group.updated': { verb: 'changed the group', label: 'Group changed' },
   'group.removed': { verb: 'deleted the group', label: 'Group deleted' },
   'group.membersChanged': { verb: 'changed the members of', label: 'Members changed' },
-  'scimToken.created': { verb: 'created the SCIM token', label: 'SCIM token created' },
-  'scimToken.rotated': { verb: 'rotated the SCIM token', label: 'SCIM token rotated' },
-  'scimToken.revoked': { verb: 'revoked the SCIM token', label: 'SCIM token revoked' },
+  'session.created': { verb: 'signed in as', label: 'Signed in', own: 'signed in' },
+  'session.ended': { verb: 'ended a session of', label: 'Session ended', own: 'signed out' },
+  'session.refused': { verb: 'refused a sign-in of', label: 'Sign-in refused', own: 'was refused to sign in' },
+  'scimToken.created': { verb: 'created a SCIM token for', label: 'SCIM token created' },
+  'scimToken.rotated': { verb: 'rotated the SCIM token of', label: 'SCIM token rotated' },
+  'scimToken.revoked': { verb: 'revoked a SCIM token of', label: 'SCIM token revoked' },
+  'scimSchema.created': { verb: 'registered the SCIM schema', label: 'SCIM schema registered' },
+  'scimSchema.removed': { verb: 'removed the SCIM schema', label: 'SCIM schema removed' },
   'apiToken.created': { verb: 'created the API token', label: 'API token created' },
   'apiToken.revoked': { verb: 'revoked the API token', label: 'API token revoked' },
-  'session.created': { verb: 'signed in', label: 'Signed in' },
-  'session.revoked': { verb: 'ended a session of', label: 'Session ended' },
   'tenant.created': { verb: 'created the organisation', label: 'Organisation created' },
-  'tenant.updated': { verb: 'changed the settings of', label: 'Settings changed' },
+  'tenant.settingsChanged': { verb: 'changed the settings of', label: 'Settings changed' },
   'tenant.suspended': { verb: 'suspended', label: 'Organisation suspended' },
   'tenant.resumed': { verb: 'resumed', label: 'Organisation resumed' }
 }
@@ -52,6 +82,9 @@ const spaced = (camel: string) => camel.replace(/([a-z0-9])([A-Z])/g, '$1 $2').t
 
 /** `deactivated`, between who and whom; an action that is new here is put in words by its own name. */
 export const verbOf = (action: string) => ACTIONS[action]?.verb ?? `${spaced(action.slice(action.indexOf('.') + 1))}:`
+
+/** `changed their password`, of somebody who does it to themselves. */
+export const ownVerbOf = (action: string) => ACTIONS[action]?.own ?? `${verbOf(action)} themselves`
 
 export const labelOf = (action: string) => ACTIONS[action]?.label ?? sentence(spaced(action.replace('.', ': ')))
 

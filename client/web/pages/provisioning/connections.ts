@@ -48,6 +48,10 @@ export interface Status {
 
 export function statusOf({ live, lastUsedAt }: Connection, nowMs: number): Status {
   if (live.length === 0) return { tone: 'bad', label: 'No working token' }
+  // after a rotation the one before still works
+  if (lastUsedAt !== null && live.length > 1 && live[0]!.lastUsedAt === null) {
+    return { tone: 'wait', label: 'New token not used yet' }
+  }
   if (lastUsedAt === null) return { tone: 'wait', label: 'Waiting for its first request' }
   if (nowMs - Date.parse(lastUsedAt) > DAY_MS) return { tone: 'quiet', label: 'Quiet for over a day' }
   return { tone: 'good', label: 'Connected' }

@@ -105,7 +105,7 @@ export function InvitationFields({ draft, problems, onChange }: FieldsProps) {
         description="Only addresses of these domains may be invited. Leave it empty to allow all. Enter or comma ends each."
         placeholder={draft.allowedDomains.length === 0 ? 'example.com' : undefined}
         value={draft.allowedDomains}
-        onChange={(domains) => onChange({ allowedDomains: domains.map(tidyDomain).filter(Boolean) })}
+        onChange={(domains) => onChange({ allowedDomains: tidyDomains(domains) })}
         splitChars={[',', ';', ' ', '\n']}
         acceptValueOnBlur
         maxTags={100}
@@ -117,8 +117,11 @@ export function InvitationFields({ draft, problems, onChange }: FieldsProps) {
   )
 }
 
-/** `@Example.com ` -> `example.com` */
-const tidyDomain = (text: string) => text.trim().replace(/^@/, '').toLowerCase()
+/** `@Example.com, x.test` -> `example.com` and `x.test`, each once. */
+const tidyDomains = (texts: readonly string[]): string[] => {
+  const domains = texts.flatMap((text) => text.toLowerCase().split(/[\s,;]+/)).map((text) => text.replace(/^@/, ''))
+  return [...new Set(domains.filter(Boolean))]
+}
 
 function daysInWords(hours: number | string): string {
   if (typeof hours !== 'number' || hours < 24) return ''
