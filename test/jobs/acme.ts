@@ -12,8 +12,8 @@ export interface Mailing extends Inviting {
   mailIs(address: string, state: MailState): Promise<MailRow>
   /** The same, once an attempt has failed. */
   mailHasFailed(address: string): Promise<MailRow>
-  /** Starts a worker, where none was started with the app. */
-  work(): Promise<void>
+  /** Starts a worker, besides one that was started with the app. @returns stops it before the test ends */
+  work(): Promise<() => Promise<void>>
   /** Resolves once the queue has nothing to do. */
   queueIsEmpty(): Promise<void>
 }
@@ -48,10 +48,12 @@ export async function startMailing(
     async work() {
       const queue = await openQueue({ url: acme.url, role: SERVER_ROLE, isWorker: true, onError: () => {} })
       const stop = await startWorker({ ...acme.deps, queue })
-      t.teardown(async () => {
+      const close = async () => {
         await stop()
         await queue.close()
-      })
+      }
+      t.teardown(close)
+      return close
     },
     async queueIsEmpty() {
       for (;;) {

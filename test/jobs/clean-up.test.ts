@@ -1,0 +1,115 @@
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { cleanUp } from '../../jobs/handlers/clean-up.ts'
+import { hashToken, randomToken } from '../../server/secrets.ts'
+import { startMailing } from './acme.ts'
+
+const DAY_MS = 24 * 3_600_000
+
+test('clean-up', async (t) => {
+  const acme = await startMailing(t)
+  const { signal } = new AbortController()
+  const now = acme.clock.now()
+  const daysAgo = (days: number) => new Date(now.getTime() - days * DAY_MS)
+
+  /** Everything that ends, with that end, in both tenants. */
+  async function insertEnding(expiresAt: Date): Promise<void> {
+    for (const [tenantId, userId] of [
+      [acme.acmeId, acme.ids.ada],
+      [acme.globexId, acme.ids.grace]
+    ] as const) {
+      const theirs = { tenant_id: tenantId, user_id: userId }
+      const token = { token_hash: hashToken(randomToken()), created_at: daysAgo(30), expires_at: expiresAt }
+      await acme.owner
+        .insertInto('sessions')
+        .values({
+          ...theirs,
+          ...token,
+          id: crypto.randomUUID(),
+          method: 'password',
+          ip: null,
+          user_agent: null,
+          last_seen_at: now
+        })
+        .execute()
+      await acme.owner
+        .insertInto('api_tokens')
+        .values({
+          ...theirs,
+          ...token,
+          id: crypto.randomUUID(),
+          name: 'backend',
+          role: 'responder',
+          last_used_at: null
+        })
+        .execute()
+      await acme.owner
+        .insertInto('one_time_codes')
+        .values({
+          ...theirs,
+          code_hash: hashToken(randomToken()),
+          purpose: 'link',
+          browser_hash: null,
+          expires_at: expiresAt
+        })
+        .execute()
+      await acme.owner
+        .insertInto('password_resets')
+        .values({ ...theirs, ...token, used_at: null })
+        .execute()
+    }
+    await acme.owner
+      .insertInto('rate_limits')
+      .values({ key: randomToken(), points: 1, expire: String(expiresAt.getTime()) })
+      .execute()
+  }
+  const counts = async () => {
+    const { rows } = await sql<Record<string, number>>`select
+      (select count(*)::int from sessions where created_at = ${daysAgo(30)}) as sessions,
+      (select count(*)::int from api_tokens) as "apiTokens",
+      (select count(*)::int from one_time_codes) as codes,
+      (select count(*)::int from password_resets) as resets,
+      (select count(*)::int from rate_limits where key not like '%:%') as limits`.execute(acme.owner)
+    return rows[0]
+  }
+
+  t.test('deletes in every tenant what has expired, links and tokens after a week', async (t) => {
+    await insertEnding(daysAgo(-1))
+    await insertEnding(daysAgo(1))
+    await insertEnding(daysAgo(8))
+    await acme.owner
+      .insertInto('api_tokens')
+      .values({
+        tenant_id: acme.acmeId,
+        id: crypto.randomUUID(),
+        token_hash: hashToken('x'),
+        user_id: acme.ids.ada,
+        name: 'for ever',
+        role: 'responder',
+        created_at: now,
+        expires_at: null,
+        last_used_at: null
+      })
+      .execute()
+    t.same(await counts(), { sessions: 6, apiTokens: 7, codes: 6, resets: 6, limits: 3 })
+    const deleted = await cleanUp(acme.deps, signal)
+    t.same(await counts(), { sessions: 2, apiTokens: 5, codes: 2, resets: 4, limits: 1 })
+    t.equal(deleted, 4 + 2 + 4 + 2 + 2)
+    t.equal(await cleanUp(acme.deps, signal), 0, 'and nothing more the next time')
+  })
+
+  t.test('is done by the hour', async (t) => {
+    const { rows } = await sql`select name, cron from pgboss.schedule`.execute(acme.owner)
+    t.same(rows, [{ name: 'clean-up', cron: '17 * * * *' }])
+    await insertEnding(daysAgo(8))
+    await acme.deps.queue.enqueue(acme.owner, 'clean-up', [{}])
+    // the next run is when the worker looks, which it does at once where it has just begun
+    await acme.work()
+    for (;;) {
+      const { codes } = (await counts())!
+      if (codes === 2) break
+      await new Promise((done) => setTimeout(done, 20))
+    }
+    t.pass('and by a worker')
+  })
+})
