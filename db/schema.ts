@@ -262,6 +262,19 @@ export interface ScimTokensTable {
   revoked_at: Date | null
 }
 
+/** What a connection was refused, counted by the hour; the last one in full. */
+export interface ScimErrorsTable {
+  tenant_id: number
+  connection_id: string
+  /** Its beginning. */
+  hour: Date
+  count: number
+  last_at: Date
+  /** HTTP's. */
+  last_status: number
+  last_detail: string
+}
+
 export interface ScimSchemasTable {
   tenant_id: number
   urn: string
@@ -325,6 +338,7 @@ export interface Database {
   resource_counts: ResourceCountsTable
   scim_connections: ScimConnectionsTable
   scim_tokens: ScimTokensTable
+  scim_errors: ScimErrorsTable
   scim_schemas: ScimSchemasTable
   audit_events: AuditEventsTable
   rate_limits: RateLimitsTable

@@ -119,6 +119,7 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'user_emails',
   'users',
   'resource_counts',
+  'scim_errors',
   'scim_tokens',
   'scim_connections',
   'scim_schemas'

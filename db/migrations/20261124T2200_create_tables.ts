@@ -29,6 +29,7 @@ const TENANT_TABLES = [
   'resource_counts',
   'scim_connections',
   'scim_tokens',
+  'scim_errors',
   'scim_schemas',
   'audit_events'
 ]
@@ -350,6 +351,18 @@ const SCIM = `
       references scim_connections on delete cascade
   );
   create index scim_tokens_connection_idx on scim_tokens (tenant_id, connection_id);
+  create table scim_errors (
+    tenant_id int not null,
+    connection_id uuid not null,
+    hour timestamptz not null,
+    count int not null,
+    last_at timestamptz not null,
+    last_status int not null,
+    last_detail text not null,
+    constraint scim_errors_pkey primary key (tenant_id, connection_id, hour),
+    constraint scim_errors_connection_fkey foreign key (tenant_id, connection_id)
+      references scim_connections on delete cascade
+  );
   create table scim_schemas (
     tenant_id int not null references tenants,
     urn text not null,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
 import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
+import { listScimErrors } from '../../db/scim-errors.ts'
 import { listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
 import { createScimToken, type MadeScimToken, revokeScimToken, rotateScimToken } from '../provisioning/scim-tokens.ts'
 import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, lineInput, listOutput, readCursor } from './shapes.ts'
@@ -42,6 +43,31 @@ export const scimTokensRouter = router({
       const page = rows.slice(0, limit)
       const last = rows.length > limit ? page.at(-1) : undefined
       return { items: page.map(toScimToken), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
+    }),
+
+  /** What connections were refused in the last day, to the hour: those that were refused nothing are left out. */
+  errors: administratorProcedure
+    .output(
+      z.object({
+        connections: z.array(
+          z.object({
+            connectionId: z.string(),
+            count: z.number().int(),
+            /** The newest. */
+            last: z.object({ at: time, status: z.number().int(), detail: z.string() })
+          })
+        )
+      })
+    )
+    .query(async ({ ctx }) => {
+      const rows = await listScimErrors(ctx.deps.db, ctx.tenant.id, ctx.deps.now())
+      return {
+        connections: rows.map((row) => ({
+          connectionId: row.connection_id,
+          count: row.count,
+          last: { at: row.last_at.toISOString(), status: row.last_status, detail: row.last_detail }
+        }))
+      }
     }),
 
   create: administratorProcedure

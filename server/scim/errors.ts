@@ -19,6 +19,7 @@ const STATUS = {
 
 export interface ScimError {
   readonly status: number
+  readonly detail: string
   /** JSON text. */
   readonly body: string
   readonly retryAfterSeconds?: number
@@ -42,6 +43,7 @@ export function toScimError(error: unknown): ScimError {
 /** An Error message as it is sent. */
 export const errorOf = (status: number, detail: string, scimType?: string): ScimError => ({
   status,
+  detail,
   body: JSON.stringify({ schemas: [ERROR_URN], status: String(status), scimType, detail })
 })
 

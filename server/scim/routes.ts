@@ -9,6 +9,7 @@ import { readBodies } from './body.ts'
 import { bulk } from './bulk.ts'
 import type { ScimContext, ScimHandler } from './context.ts'
 import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from './discovery.ts'
+import { createErrorTally } from './error-tally.ts'
 import { errorOf } from './errors.ts'
 import {
   createGroup,
@@ -80,9 +81,13 @@ const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, acce
 export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
   const auth = createScimAuth(deps)
   const schemasOfTenant = createSchemasOfTenant(deps)
-  app.addHook('onClose', () => auth.close())
+  const tally = createErrorTally(deps)
+  app.addHook('onClose', () => Promise.all([auth.close(), tally.close()]))
   readBodies(app)
-  app.setErrorHandler(sendError)
+  app.setErrorHandler((error, request, reply) => {
+    if (request.scim) tally.note(request.scim, error)
+    return sendError(error, request, reply)
+  })
   app.decorateRequest('scim', undefined)
 
   async function enter(request: FastifyRequest): Promise<void> {
