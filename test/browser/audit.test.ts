@@ -14,6 +14,7 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const ada = { cookie: await signInAs(site.owner, site.tenantId, adaId!) }
   const ben = { cookie: await signInAs(site.owner, site.tenantId, benId!) }
   const { data } = await site.mutate('acme', 'groups.create', { displayName: 'Dispatch' }, ada)
+  await site.mutate('acme', 'groups.addMembers', { groupId: data.group.id, userIds: [benId, cleoId] }, ada)
   await site.mutate('acme', 'users.setRole', { userId: cleoId, role: 'manager' }, ada)
   await site.mutate('acme', 'settings.update', { passwordMinLength: 14 }, ben)
   await site.mutate('acme', 'users.deactivate', { userId: cleoId }, ben)
@@ -41,6 +42,10 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.waitForURL(new RegExp(`target=${cleoId}`))
     await page.getByRole('button', { name: 'Clear', exact: true }).click()
     await page.waitForURL((url) => url.search === '')
+    await go('/audit?action=group.membersChanged')
+    await line(/Ada Lovelace changed the members of Dispatch/).click()
+    await page.getByText('Added (2)').waitFor()
+    await page.getByRole('link', { name: 'Ben Li' }).waitFor()
   })
 
   await t.test('filters are kept in the address', async (t) => {

@@ -5,9 +5,9 @@ import { ADA, checkPage, noBrowser, openSite, PHONE, type Site } from '../suppor
 
 const shownToken = (page: Page) => page.getByRole('dialog').getByLabel('Token', { exact: true }).inputValue()
 
-const askScim = async (site: Site, token: string) => {
+const askScim = async (site: Site, token: string, path = '/Users?count=1') => {
   const headers = { authorization: `Bearer ${token}` }
-  return (await site.inject('acme.localhost', { method: 'GET', url: '/scim/v2/Users?count=1', headers })).statusCode
+  return (await site.inject('acme.localhost', { method: 'GET', url: `/scim/v2${path}`, headers })).statusCode
 }
 
 test('provisioning', { skip: noBrowser, timeout: 120_000 }, async (t) => {
@@ -30,6 +30,10 @@ test('provisioning', { skip: noBrowser, timeout: 120_000 }, async (t) => {
 
     await go('/provisioning')
     await page.getByText('Connected', { exact: true }).waitFor()
+    t.equal(await askScim(site, first, '/Users?filter=nonsense'), 400)
+    await page.reload()
+    await page.getByText('1 error in the last day.').waitFor()
+    await page.getByText('Connected, with errors').waitFor()
     await page.getByRole('button', { name: 'Rotate the token of Okta' }).click()
     await page.getByRole('button', { name: 'Create new token' }).click()
     const second = await shownToken(page)

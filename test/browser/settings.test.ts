@@ -20,7 +20,7 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByLabel('Minimum length of passwords').fill('14')
     await page.getByLabel('Only what it provisioned itself').check()
     await page.getByLabel('Welcome mail').check({ force: true })
-    await page.getByText('You have unsaved changes.').waitFor()
+    await page.getByText('Unsaved changes').waitFor()
     await checkPage(t, page, 'settings-changed')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText('The settings are saved.').waitFor()

@@ -21,6 +21,7 @@ const route = getRouteApi('/shell/provisioning')
 
 /** What a list gives at most; a tenant has a handful of identity providers. */
 const MAX_TOKENS = 200
+const REFRESHED = { refetchInterval: 60_000 }
 
 export default function ProvisioningPage() {
   const { guide } = route.useSearch()
@@ -74,7 +75,8 @@ export default function ProvisioningPage() {
 
 function Connections({ onCreate }: { onCreate: () => void }) {
   const now = useNow()
-  const tokens = useQuery(trpc.scimTokens.list.queryOptions({ limit: MAX_TOKENS }, { refetchInterval: 60_000 }))
+  const tokens = useQuery(trpc.scimTokens.list.queryOptions({ limit: MAX_TOKENS }, REFRESHED))
+  const errors = useQuery(trpc.scimTokens.errors.queryOptions(undefined, REFRESHED))
   if (!tokens.data) {
     return (
       <div className="card-section">
@@ -82,7 +84,8 @@ function Connections({ onCreate }: { onCreate: () => void }) {
       </div>
     )
   }
-  const connections = connectionsOf(tokens.data.items, now)
+  // the figures come along where they can; the tokens matter more
+  const connections = connectionsOf(tokens.data.items, errors.data?.connections ?? [], now)
   if (connections.length > 0) {
     return connections.map((connection) => <ConnectionCard key={connection.id} connection={connection} />)
   }

@@ -105,7 +105,7 @@ function SaveBar({ dirty, isSaving, onDiscard }: { dirty: boolean; isSaving: boo
   return (
     <div className="save-bar" data-dirty={dirty || undefined}>
       <span role="status" className="save-bar-text">
-        {dirty ? 'You have unsaved changes.' : ''}
+        {dirty ? 'Unsaved changes' : ''}
       </span>
       <Button variant="default" onClick={onDiscard} disabled={!dirty || isSaving}>
         Discard

@@ -6,6 +6,7 @@ import { Time } from '../../parts/time.tsx'
 import { changesOf } from './changes.ts'
 import type { AuditSearch } from './filter.ts'
 import type { Event } from './filters.tsx'
+import { MemberChanges, memberFacts } from './member-changes.tsx'
 import { fieldName, ownVerbOf, verbOf } from './words.ts'
 
 export interface EventRowProps {
@@ -121,13 +122,13 @@ function Target({ event }: { event: Event }) {
   const name = targetName(event)
   if (targetType === 'user' && targetId)
     return (
-      <Anchor component={Link} to={`/users/${targetId}`}>
+      <Anchor size="sm" component={Link} to={`/users/${targetId}`}>
         {name}
       </Anchor>
     )
   if (targetType === 'group' && targetId && action !== 'group.removed') {
     return (
-      <Anchor component={Link} to={`/groups/${targetId}`}>
+      <Anchor size="sm" component={Link} to={`/groups/${targetId}`}>
         {name}
       </Anchor>
     )
@@ -136,6 +137,8 @@ function Target({ event }: { event: Event }) {
 }
 
 function Changes({ event }: { event: Event }) {
+  const members = memberFacts(event.after)
+  if (members) return <MemberChanges {...members} />
   const changes = changesOf(event.before, event.after)
   if (changes.length === 0) return null
   return (

@@ -109,11 +109,7 @@ const FIELDS: Record<string, string> = {
   googleSignIn: 'Sign-in with Google',
   scimScope: 'What SCIM tokens see',
   scimWelcomeMail: 'Welcome mail',
-  logoUrl: 'Logo',
-  addedCount: 'Members added',
-  removedCount: 'Members removed',
-  added: 'Added',
-  removed: 'Taken out'
+  logoUrl: 'Logo'
 }
 
 /** `scimWelcomeMail` -> `Welcome mail`, `passwordMinLength` -> `Password min length` */

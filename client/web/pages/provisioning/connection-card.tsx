@@ -9,7 +9,7 @@ import { notifyDone } from '../../parts/notify.ts'
 import { Mark } from '../../parts/state-badge.tsx'
 import { Time, useNow } from '../../parts/time.tsx'
 import { ROLE_LABELS } from '../../roles.ts'
-import { type Connection, expiresSoon, statusOf, type Token } from './connections.ts'
+import { type Connection, type Errors, expiresSoon, statusOf, type Token } from './connections.ts'
 import { profileName } from './guides.ts'
 import { RotateToken } from './rotate-token.tsx'
 
@@ -40,6 +40,7 @@ export function ConnectionCard({ connection }: { connection: Connection }) {
           what it did
         </Anchor>
       </Text>
+      {connection.errors && <Refused errors={connection.errors} />}
       <ul className="tokens">
         {connection.live.map((token) => (
           <LiveToken key={token.id} token={token} isNewest={token === connection.live[0]} />
@@ -60,6 +61,17 @@ export function ConnectionCard({ connection }: { connection: Connection }) {
         </Button>
       )}
     </section>
+  )
+}
+
+function Refused({ errors: { count, last } }: { errors: Errors }) {
+  return (
+    <Text size="sm" mb="sm" className="connection-errors">
+      <strong>
+        {count.toLocaleString()} {count === 1 ? 'error' : 'errors'} in the last day.
+      </strong>{' '}
+      The latest, <Time value={last.at} />: {last.detail} ({last.status})
+    </Text>
   )
 }
 

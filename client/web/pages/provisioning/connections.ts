@@ -4,6 +4,8 @@ import type { Tone } from '../../parts/state-badge.tsx'
 
 export type Token = Outputs['scimTokens']['list']['items'][number]
 
+export type Errors = Outputs['scimTokens']['errors']['connections'][number]
+
 export interface Connection {
   readonly id: string
   readonly name: string
@@ -13,10 +15,12 @@ export interface Connection {
   readonly live: readonly Token[]
   readonly ended: readonly Token[]
   readonly lastUsedAt: string | null
+  /** In the last day; undefined where nothing was refused. */
+  readonly errors: Errors | undefined
 }
 
 /** Those that work first, each in the order of its newest token. */
-export function connectionsOf(tokens: readonly Token[], nowMs: number): Connection[] {
+export function connectionsOf(tokens: readonly Token[], errors: readonly Errors[], nowMs: number): Connection[] {
   const byId = Map.groupBy(tokens, (token) => token.connectionId)
   const connections = [...byId].map(([id, own]) => {
     const { name, profile, highestRole } = own[0]!
@@ -27,7 +31,8 @@ export function connectionsOf(tokens: readonly Token[], nowMs: number): Connecti
       highestRole,
       live: own.filter((token) => isLive(token, nowMs)),
       ended: own.filter((token) => !isLive(token, nowMs)),
-      lastUsedAt: own.reduce<string | null>((latest, { lastUsedAt }) => later(latest, lastUsedAt), null)
+      lastUsedAt: own.reduce<string | null>((latest, { lastUsedAt }) => later(latest, lastUsedAt), null),
+      errors: errors.find(({ connectionId }) => connectionId === id)
     }
   })
   return connections.sort((one, other) => Number(other.live.length > 0) - Number(one.live.length > 0))
@@ -46,7 +51,7 @@ export interface Status {
   readonly label: string
 }
 
-export function statusOf({ live, lastUsedAt }: Connection, nowMs: number): Status {
+export function statusOf({ live, lastUsedAt, errors }: Connection, nowMs: number): Status {
   if (live.length === 0) return { tone: 'bad', label: 'No working token' }
   // after a rotation the one before still works
   if (lastUsedAt !== null && live.length > 1 && live[0]!.lastUsedAt === null) {
@@ -54,7 +59,7 @@ export function statusOf({ live, lastUsedAt }: Connection, nowMs: number): Statu
   }
   if (lastUsedAt === null) return { tone: 'wait', label: 'Waiting for its first request' }
   if (nowMs - Date.parse(lastUsedAt) > DAY_MS) return { tone: 'quiet', label: 'Quiet for over a day' }
-  return { tone: 'good', label: 'Connected' }
+  return errors ? { tone: 'wait', label: 'Connected, with errors' } : { tone: 'good', label: 'Connected' }
 }
 
 /** Whether the connection is about to lose its last token. */

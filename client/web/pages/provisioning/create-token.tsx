@@ -4,7 +4,7 @@ import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
 import { Failure } from '../../parts/failures.tsx'
-import { ROLE_DESCRIPTIONS, type Role, roleOptions } from '../../roles.ts'
+import { type Role, roleOptions } from '../../roles.ts'
 import { useMe } from '../../shell.tsx'
 import { PROFILES, type Profile } from './guides.ts'
 import { TokenSecret } from './token-secret.tsx'
@@ -97,7 +97,7 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
         />
         <Select
           label="Highest role"
-          description={`It may give this role at most, and leaves people above it alone. ${ROLE_DESCRIPTIONS[highestRole]}`}
+          description="The identity provider may give this role at most, and leaves people above it alone."
           data={roleOptions(rolesYouMayGive)}
           value={highestRole}
           onChange={(value) => value && setHighestRole(value as Role)}
