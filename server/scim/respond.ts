@@ -11,7 +11,7 @@ export function sendAnswer(reply: FastifyReply, answer: ScimAnswer): FastifyRepl
   if (answer.etag !== undefined) reply.header('etag', answer.etag)
   if (answer.location !== undefined) reply.header('location', answer.location)
   if (answer.body === undefined) return reply.send()
-  return reply.header('content-type', SCIM_TYPE).send(answer.body)
+  return reply.header('content-type', SCIM_TYPE).header('x-content-type-options', 'nosniff').send(answer.body)
 }
 
 /** The error handler of the SCIM plugin. */

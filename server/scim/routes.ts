@@ -115,6 +115,8 @@ export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps })
       method,
       url: path,
       config: { scimAccess: access ?? 'token' },
+      // what browsers are told about pages is nothing to a machine (respond.ts says the one thing that is)
+      helmet: false,
       handler: (request, reply) => answer(handler, request, reply)
     })
   }

@@ -8,12 +8,13 @@ const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 
 const namesOf = (body: { Resources: { userName: string }[] }) => body.Resources.map(({ userName }) => userName)
-const query = (parameters: Record<string, string | number>) =>
+type Parameters = Record<string, string | number | undefined>
+const query = (parameters: Parameters) =>
   Object.entries(parameters)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value!)}`)
     .join('&')
-const list = async (scim: Scim, parameters: Record<string, string | number>) =>
-  (await scim.get(`/Users?${query(parameters)}`)).body
+const list = async (scim: Scim, parameters: Parameters) => (await scim.get(`/Users?${query(parameters)}`)).body
 
 const PEOPLE = [
   {

@@ -18,6 +18,9 @@ export interface Tenant {
 // biome-ignore lint/suspicious/noExplicitAny: tests read whatever a resource holds and assert on it
 type Json = any
 
+/** null takes away what would be sent. */
+type Headers = Record<string, string | null>
+
 export interface ScimReply {
   status: number
   body: Json
@@ -31,15 +34,14 @@ export interface Scim {
   /**
    * @param url below /scim/v2
    * @param body an object, or text or bytes that are sent as they are
-   * @param headers null takes away what would be sent
    */
-  ask(method: string, url: string, body?: unknown, headers?: Record<string, string | null>): Promise<ScimReply>
-  get(url: string, headers?: Record<string, string>): Promise<ScimReply>
-  post(url: string, body: unknown, headers?: Record<string, string>): Promise<ScimReply>
-  put(url: string, body: unknown, headers?: Record<string, string>): Promise<ScimReply>
+  ask(method: string, url: string, body?: unknown, headers?: Headers): Promise<ScimReply>
+  get(url: string, headers?: Headers): Promise<ScimReply>
+  post(url: string, body: unknown, headers?: Headers): Promise<ScimReply>
+  put(url: string, body: unknown, headers?: Headers): Promise<ScimReply>
   /** @param operations of a PatchOp */
-  patch(url: string, operations: unknown[], headers?: Record<string, string>): Promise<ScimReply>
-  delete(url: string, headers?: Record<string, string>): Promise<ScimReply>
+  patch(url: string, operations: unknown[], headers?: Headers): Promise<ScimReply>
+  delete(url: string, headers?: Headers): Promise<ScimReply>
   /** POST /Users that is expected to work. */
   createUser(attributes: Record<string, unknown>): Promise<Json>
 }
@@ -75,7 +77,7 @@ const isReady = (body: unknown): body is string | Buffer => typeof body === 'str
 
 export function clientOf(app: TestApp, tenant: Tenant, token: string): Scim {
   const ask: Scim['ask'] = async (method, url, body, headers = {}) => {
-    const sent: Record<string, string | null> = {
+    const sent: Headers = {
       authorization: `Bearer ${token}`,
       ...(body !== undefined && { 'content-type': 'application/scim+json' }),
       ...headers
