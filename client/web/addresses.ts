@@ -30,27 +30,31 @@ function asciiDomain(domain: string): string {
  * @returns `'Ada <ada@a.test>; bob@b.test, nonsense'` -> ada@a.test, bob@b.test, and `nonsense` marked as not valid
  */
 export function splitAddresses(text: string): PastedAddress[] {
-  const found: PastedAddress[] = []
-  for (const piece of text.split(/[\r\n;]+/).flatMap(splitAtCommas)) found.push(...readPiece(piece))
-  return withoutDuplicates(found)
+  return withoutDuplicates(splitPieces(text).flatMap(readPiece))
 }
 
-/** Commas part pieces, except those within quotes. */
-const splitAtCommas = (line: string) => line.match(/(?:"[^"]*"|[^,"]|")+/g) ?? []
+/** Commas, semicolons and new lines part pieces, except those within quotes. */
+const splitPieces = (text: string) =>
+  text.replace(INVISIBLE, '').match(/(?:"[^"\r\n]*"|[^,;，；、\r\n\u2028\u2029"]|")+/g) ?? []
+/** Marks without a width, which web pages and word processors put beside an address. */
+const INVISIBLE = /[\u200b-\u200f\u2060\ufeff]/g
 
+/** What stands before an address in angle brackets is a name, unless it is an address itself. */
 function readPiece(piece: string): PastedAddress[] {
-  const parts = [...piece.matchAll(/<([^<>]*)>/g)]
-  if (parts.length > 0) {
-    // what stands before an address in angle brackets is a name
-    const rest = piece.slice(piece.lastIndexOf('>') + 1)
-    return [...parts.map(([, inner]) => toAddress(inner!.trim())), ...readPiece(rest)]
-  }
-  return piece
-    .split(/\s+/)
-    .map((word) => word.replace(/^(?:mailto:)|^["'(]+|["')]+$/gi, ''))
-    .filter(Boolean)
-    .map(toAddress)
+  const parts = [...piece.matchAll(/([^<>]*)<([^<>]*)>/g)]
+  if (parts.length === 0) return wordsOf(piece).map(toAddress)
+  const bracketed = parts.flatMap(([, name, inner]) => [
+    ...wordsOf(name!).filter(isAddress).map(toAddress),
+    toAddress(inner!.trim())
+  ])
+  return [...bracketed, ...wordsOf(piece.slice(piece.lastIndexOf('>') + 1)).map(toAddress)]
 }
+
+const wordsOf = (text: string) =>
+  text
+    .split(/\s+/)
+    .map((word) => word.replace(/^mailto:|^["'(]+|["')]+$/gi, ''))
+    .filter(Boolean)
 
 const toAddress = (email: string): PastedAddress => ({ email, isValid: isAddress(email) })
 

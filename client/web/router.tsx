@@ -13,7 +13,7 @@ const textSearch =
     const found: { [N in K]?: string } = {}
     for (const name of names) {
       const value = search[name]
-      if (value !== undefined && value !== '') found[name] = String(value)
+      if (typeof value === 'string' && value !== '') found[name] = value
     }
     return found
   }
@@ -120,6 +120,15 @@ export const router = createRouter({
     tenants,
     shell.addChildren([home, users, user, invitations, groups, group, provisioning, audit, settings, account])
   ]),
+  // every value is plain text: `search=123` is what somebody typed, not a number
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const given = Object.entries(search as Record<string, string | undefined>).filter(
+      ([, value]) => value !== undefined
+    )
+    const text = new URLSearchParams(given as [string, string][]).toString()
+    return text && `?${text}`
+  },
   defaultPreload: 'intent',
   scrollRestoration: true,
   context: { queryClient }

@@ -64,8 +64,6 @@ export function Shell() {
   if (reason(me.error) === 'wrongHost') return <Navigate to="/tenants" replace />
   // whenSignedOut (main.tsx) is on its way to sign-in
   if (httpStatus(me.error) === 401) return <PageLoading />
-  // the base domain is the operator's
-  if (reason(me.error) === 'wrongHost') return <Navigate to="/tenants" replace />
   if (me.error) {
     return (
       <Box p="xl" maw={640} mx="auto">

@@ -7,7 +7,8 @@ const NEW_FOR_MINUTES = 10
 
 export default function Home() {
   const { user } = useMe()
-  const isNew = user?.activatedAt && Date.now() - Date.parse(user.activatedAt) < NEW_FOR_MINUTES * 60_000
-  if (isNew && !user.timeZone) return <Navigate to="/account" search={{ welcome: 'true' }} replace />
+  const ageMs = Date.now() - Date.parse(user?.activatedAt ?? '')
+  const isNew = ageMs >= 0 && ageMs < NEW_FOR_MINUTES * 60_000
+  if (isNew && !user?.timeZone) return <Navigate to="/account" search={{ welcome: 'true' }} replace />
   return <Navigate to="/users" replace />
 }

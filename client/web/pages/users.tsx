@@ -1,5 +1,6 @@
 // The people of a tenant: found as one types, narrowed, sorted, as many as there are. All of it is in the address.
-import { Button, Group, Select } from '@mantine/core'
+import { Button, Group, NativeSelect } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
 import { IconSearch, IconUserPlus, IconUsers } from '@tabler/icons-react'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
@@ -71,6 +72,7 @@ export default function Users() {
   )
   const set = (changed: Partial<Search>, replace = true) =>
     navigate({ search: (before) => clean({ ...before, ...changed }), replace, resetScroll: false })
+  const isCard = useMediaQuery('(max-width: 56em)', undefined, { getInitialValueInEffect: false })
   const isNarrowed = Boolean(search.search || search.role || search.state)
 
   return (
@@ -90,25 +92,19 @@ export default function Users() {
           value={search.search ?? ''}
           onChange={(text) => set({ search: text })}
         />
-        <Select
+        <NativeSelect
           aria-label="Role"
-          placeholder="Every role"
-          data={roleOptions(ROLES)}
-          value={isRole(search.role) ? search.role : null}
-          onChange={(role) => set({ role: role ?? '' })}
-          clearable
-          clearButtonProps={{ 'aria-label': 'Every role' }}
-          w={160}
+          data={[{ value: '', label: 'Every role' }, ...roleOptions(ROLES)]}
+          value={isRole(search.role) ? search.role : ''}
+          onChange={(event) => set({ role: event.currentTarget.value })}
+          className="filter"
         />
-        <Select
+        <NativeSelect
           aria-label="State"
-          placeholder="Every state"
-          data={statesFor(me)}
-          value={state ?? null}
-          onChange={(chosen) => set({ state: chosen ?? '' })}
-          clearable
-          clearButtonProps={{ 'aria-label': 'Every state' }}
-          w={160}
+          data={[{ value: '', label: 'Every state' }, ...statesFor(me)]}
+          value={state ?? ''}
+          onChange={(event) => set({ state: event.currentTarget.value })}
+          className="filter"
         />
       </Group>
       <div className="card list-card">
@@ -124,6 +120,7 @@ export default function Users() {
           row={(user) => <UserRow user={user} />}
           rowClass="user-columns"
           label="People"
+          estimatedHeight={isCard ? 136 : 59}
           empty={isNarrowed ? <NobodyFits onClear={() => set(NOTHING)} /> : <Nobody />}
         />
       </div>

@@ -15,14 +15,16 @@ export interface ConfirmProps {
   isDangerous?: boolean
   onConfirm: () => void
   isPending?: boolean
+  /** Within a `Modal.Stack`: Escape closes only the dialog on top. */
+  stackId?: string
   /** Of the attempt before: shown in the dialog, which stays open. */
   error?: unknown
 }
 
 export function Confirm(props: ConfirmProps) {
-  const { opened, onClose, title, children, action, isDangerous = false, onConfirm, isPending, error } = props
+  const { opened, onClose, title, children, action, isDangerous = false, onConfirm, isPending, error, stackId } = props
   return (
-    <Modal opened={opened} onClose={onClose} title={title} centered closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal opened={opened} onClose={onClose} title={title} centered {...(stackId && { stackId })}>
       <Stack gap="md">
         <Text size="sm" component="div">
           {children}

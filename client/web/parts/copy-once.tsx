@@ -22,11 +22,11 @@ export function CopyField({ label, value }: { label: string; value: string }) {
       />
       <Button
         variant="default"
-        aria-label={`Copy ${label}`}
         leftSection={clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
         onClick={() => clipboard.copy(value)}
       >
         <span aria-live="polite">{clipboard.copied ? 'Copied' : 'Copy'}</span>
+        <span className="visually-hidden"> {label}</span>
       </Button>
     </Group>
   )

@@ -26,7 +26,7 @@ export function initialsOf(name: string): string {
 
 const COLOURS = 6
 
-/** Decoration: the name stands beside it, so it is kept from screen readers. */
+/** Decoration beside a name: drawn by the style sheet, so that it is no text to read, find or copy. */
 export function Initials({ name, size = 36 }: { name: string; size?: number }) {
   let sum = 0
   for (const char of name) sum = (sum * 31 + char.charCodeAt(0)) >>> 0
@@ -34,10 +34,9 @@ export function Initials({ name, size = 36 }: { name: string; size?: number }) {
     <span
       className={`initials initials-${sum % COLOURS}`}
       style={{ width: size, height: size, fontSize: size * 0.38 }}
+      data-initials={initialsOf(name)}
       aria-hidden
-    >
-      {initialsOf(name)}
-    </span>
+    />
   )
 }
 

@@ -2,7 +2,7 @@
 import { Button, Skeleton, Text } from '@mantine/core'
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query'
 import { keepPreviousData } from '@tanstack/react-query'
-import { useVirtualizer, useWindowVirtualizer, type Virtualizer } from '@tanstack/react-virtual'
+import { useVirtualizer, useWindowVirtualizer, type VirtualItem, type Virtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { Failure } from './failures.tsx'
 
@@ -59,8 +59,16 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
 
 type WithItems<T> = Omit<VirtualListProps<T>, 'query' | 'empty'> & { items: T[]; query?: VirtualListProps<T>['query'] }
 
+/**
+ * Row heights of lists that were left, by what they list and how wide the window was: with them, going back finds the
+ * page as high as it was, and so the place where it was left. Only of the last few.
+ */
+const leftLists = new Map<string, VirtualItem[]>()
+const MAX_LEFT_LISTS = 5
+
 function InWindow<T>(props: WithItems<T>) {
   const list = useRef<HTMLDivElement>(null)
+  const [place] = useState(() => `${props.label} ${window.innerWidth}`)
   const [scrollMargin, setScrollMargin] = useState(0)
   useEffect(() => {
     // what stands above the list may grow and shrink
@@ -75,8 +83,17 @@ function InWindow<T>(props: WithItems<T>) {
     estimateSize: () => props.estimatedHeight ?? 64,
     overscan: OVERSCAN,
     scrollMargin,
+    initialMeasurementsCache: leftLists.get(place) ?? [],
     getItemKey: (index) => props.itemKey(props.items[index]!)
   })
+  useEffect(
+    () => () => {
+      leftLists.delete(place)
+      leftLists.set(place, virtualizer.takeSnapshot())
+      if (leftLists.size > MAX_LEFT_LISTS) leftLists.delete(leftLists.keys().next().value!)
+    },
+    [place, virtualizer]
+  )
   return (
     <div ref={list}>
       <Rows {...props} virtualizer={virtualizer} scrollMargin={scrollMargin} />

@@ -130,7 +130,6 @@ function NewTokenDialog({ onClose }: { onClose: () => void }) {
       centered
       // a click beside it must not lose what is shown once
       closeOnClickOutside={!create.data}
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {create.data ? (
         <Stack gap="md">

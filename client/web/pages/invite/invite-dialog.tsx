@@ -32,14 +32,14 @@ export default function InviteDialog({ onClose }: { onClose: () => void }) {
     create.reset()
   }
   return (
-    <>
+    <Modal.Stack>
       <Modal
+        stackId="invite"
         opened
         onClose={close}
         title={results ? 'What became of your invitations' : 'Invite people'}
         size="lg"
         fullScreen={isPhone}
-        closeButtonProps={{ 'aria-label': 'Close' }}
       >
         {results ? (
           <InviteSummary
@@ -61,6 +61,7 @@ export default function InviteDialog({ onClose }: { onClose: () => void }) {
         )}
       </Modal>
       <Confirm
+        stackId="leave"
         opened={isLeaving}
         onClose={() => setIsLeaving(false)}
         title="Leave without sending?"
@@ -71,6 +72,6 @@ export default function InviteDialog({ onClose }: { onClose: () => void }) {
         {invitees.length === 1 ? 'The address' : `The ${invitees.length.toLocaleString()} addresses`} in the list will
         be lost.
       </Confirm>
-    </>
+    </Modal.Stack>
   )
 }

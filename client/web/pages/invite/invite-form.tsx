@@ -16,6 +16,10 @@ export interface InviteFormProps {
   error: unknown
 }
 
+/** Of an address, and of one that is marked as none, in pixels. */
+const ROW_HEIGHT = 43
+const BAD_ROW_HEIGHT = 49
+
 /** What a file may weigh: some 100,000 addresses, far more than are taken at once. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -142,8 +146,8 @@ export function InviteForm({ invitees, onChange, onSend, isSending, error }: Inv
               row={(invitee) => <InviteeRow invitee={invitee} roles={roles} onRole={setOne} onRemove={remove} />}
               label={`${invitees.length.toLocaleString()} to invite`}
               rowClass="invitee"
-              estimatedHeight={49}
-              height={`min(38dvh, ${invitees.length * 49 + 2}px)`}
+              estimatedHeight={ROW_HEIGHT}
+              height={`min(38dvh, ${valid.length * ROW_HEIGHT + badCount * BAD_ROW_HEIGHT + 2}px)`}
             />
           </>
         )}
@@ -214,7 +218,7 @@ const InviteeRow = memo(function InviteeRow({ invitee, roles, onRole, onRemove }
   return (
     <>
       <span className="invitee-email" data-invalid={!isValid || undefined}>
-        {email}
+        <span className="invitee-text">{email}</span>
         {!isValid && <span className="invitee-problem">Not an e-mail address</span>}
       </span>
       {isValid && (

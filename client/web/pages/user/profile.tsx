@@ -69,7 +69,7 @@ function ProfileDialog({ user, onClose }: { user: User; onClose: () => void }) {
     update.mutate({ userId: user.id, ...values })
   }
   return (
-    <Modal opened onClose={onClose} title="Edit profile" centered closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal opened onClose={onClose} title="Edit profile" centered>
       <form onSubmit={submit}>
         <Stack gap="md">
           {update.error && <Failure error={update.error} />}

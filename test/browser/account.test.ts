@@ -1,0 +1,56 @@
+// One's own account, in a browser.
+import { test } from 'tap'
+import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
+import { signInAs } from '../support/people.ts'
+
+test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
+  const site = await openSite(t)
+  const [adaId] = await site.people([ADA])
+  await signInAs(site.owner, site.tenantId, adaId!)
+
+  await t.test('profile, sessions and API tokens', async (t) => {
+    const { page, go, context } = await site.open({ userId: adaId })
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+    await go('/account')
+    await page.getByLabel('Given name').fill('Augusta')
+    await page.getByRole('button', { name: 'Save profile' }).click()
+    await page.getByText('Your profile is saved.').waitFor()
+
+    await page.getByText('This session').waitFor()
+    await page
+      .getByRole('button', { name: /^End the session/ })
+      .first()
+      .click()
+    await page.getByText('That session has ended.').waitFor()
+
+    await page.getByRole('button', { name: 'New token' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('Payroll sync')
+    await page.getByLabel('Role', { exact: true }).selectOption('responder')
+    await page.getByRole('button', { name: 'Make token' }).click()
+    const field = page.getByRole('textbox', { name: 'API token' })
+    const token = await field.inputValue()
+    await page.getByRole('button', { name: 'Copy API token' }).click()
+    await page.getByText('Copied', { exact: true }).waitFor()
+    t.equal(await page.evaluate(() => navigator.clipboard.readText()), token)
+    await checkPage(t, page, 'account-token')
+    const me = await site.query('acme', 'auth.me', undefined, { token })
+    t.match(me.data, { role: 'responder', via: 'apiToken' }, 'the token works, with the least that was given')
+    await page.getByRole('button', { name: 'I have copied it' }).click()
+    await page.getByRole('button', { name: 'Revoke the token Payroll sync' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
+    await page.getByText('The token Payroll sync is revoked.').waitFor()
+    await page.getByText('No token yet.').waitFor()
+    t.equal((await site.query('acme', 'auth.me', undefined, { token })).status, 401)
+  })
+
+  await t.test('on a phone, signing out everywhere leads to sign-in', async (t) => {
+    const { page, go } = await site.open({ userId: adaId, screen: PHONE })
+    await go('/account?welcome=true')
+    await page.getByText('One last step').waitFor()
+    await page.getByText('This session').waitFor()
+    await checkPage(t, page, 'account')
+    await page.getByRole('button', { name: 'Sign out everywhere' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  })
+})
