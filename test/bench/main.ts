@@ -1,0 +1,151 @@
+// `npm run bench`: starts everything, seeds, measures, prints, and after a full run writes RESULTS.md.
+import { mkdirSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { sql } from 'kysely'
+import type { Db } from '../../db/connect.ts'
+import { type Extra, measureMails, measureMemory, measureSignIns, measureStart } from './extras.ts'
+import { measure, type Pace, type Result } from './measure.ts'
+import { POPULATIONS, type Population, type PopulationName, subdomainOf } from './population.ts'
+import { startProfile } from './profile.ts'
+import { consoleHeader, consoleLines, extraLine, growthLine, growthOf, writeResults } from './report.ts'
+import { openSeeder, seed, settle } from './seed.ts'
+import { ServerEnded, type Stack, startStack } from './stack.ts'
+import type { Workload } from './workload.ts'
+import { WORKLOADS, workloadNamed } from './workloads/index.ts'
+
+const USAGE = `npm run bench -- [options]
+  --quick            one size, one round, the whole within three minutes; RESULTS.md stays as it is
+  --only NAMES       these workloads alone, separated by commas:
+                     ${WORKLOADS.map(({ name }) => name).join(', ')}
+  --sizes NAMES      these populations alone: ${Object.keys(POPULATIONS).join(', ')}
+  --rounds N         rounds of each workload (3)
+  --seconds N        of each round (3)
+  --profile FOLDER   the server's CPU profile and PostgreSQL's dearest statements go there`
+
+interface Options {
+  readonly workloads: readonly Workload[]
+  readonly populations: readonly Population[]
+  readonly pace: Pace
+  readonly profileFolder: string | undefined
+  /** Everything, at every size: what RESULTS.md tells of. */
+  readonly isFull: boolean
+  readonly withExtras: boolean
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean' },
+      only: { type: 'string' },
+      sizes: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      profile: { type: 'string' },
+      help: { type: 'boolean' }
+    }
+  })
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`)
+    process.exit(0)
+  }
+  const names = values.sizes?.split(',') ?? (values.quick ? ['100000'] : Object.keys(POPULATIONS))
+  return {
+    workloads: values.only?.split(',').map(workloadNamed) ?? WORKLOADS,
+    populations: names.map(populationNamed),
+    pace: {
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
+      seconds: Number(values.seconds ?? (values.quick ? 1 : 3))
+    },
+    profileFolder: values.profile,
+    isFull: Object.keys(values).length === 0,
+    withExtras: values.only === undefined
+  }
+}
+
+function populationNamed(name: string): Population {
+  if (Object.hasOwn(POPULATIONS, name)) return POPULATIONS[name as PopulationName]
+  throw new Error(`There is no size "${name}": ${Object.keys(POPULATIONS).join(', ')}`)
+}
+
+const print = (line: string) => process.stdout.write(`${line}\n`)
+
+/** A wrong answer spoils its own workload alone, and the exit status. */
+const failures: string[] = []
+
+async function measureAll(
+  stack: Stack,
+  db: Db,
+  population: Population,
+  { workloads, pace }: Options
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (const workload of workloads) {
+    if (workload.isFor && !workload.isFor(population)) continue
+    try {
+      const result = await measure(stack, db, workload, population, pace)
+      results.push(result)
+      print(consoleLines(result))
+    } catch (error) {
+      if (error instanceof ServerEnded) throw error
+      failures.push(`${workload.name}, ${population.label}: ${(error as Error).message}`)
+      print(`${workload.title}: ${(error as Error).message}`)
+    }
+  }
+  return results
+}
+
+async function measureExtras(stack: Stack, db: Db, population: Population, { pace }: Options): Promise<Extra[]> {
+  const extras: Extra[] = []
+  const work: (() => Promise<Extra[]>)[] = [
+    () => measureMails(stack, db, population),
+    () => measureSignIns(stack, db, population, pace.seconds),
+    async () => [measureMemory(stack)],
+    async () => [await measureStart()]
+  ]
+  for (const extra of work) {
+    try {
+      extras.push(...(await extra()))
+    } catch (error) {
+      failures.push((error as Error).message)
+    }
+  }
+  return extras
+}
+
+async function main(): Promise<void> {
+  const options = readOptions()
+  if (options.profileFolder) mkdirSync(options.profileFolder, { recursive: true })
+  const stack = await startStack({ profileFolder: options.profileFolder })
+  const db = await openSeeder(stack.databaseUrl)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stack.close().finally(() => process.exit(1)))
+  }
+  try {
+    const profile = options.profileFolder ? await startProfile(db, options.profileFolder) : undefined
+    const results: Result[] = []
+    for (const population of options.populations) {
+      const began = performance.now()
+      await seed(db, population, (tenant) => `http://${subdomainOf(tenant)}.localhost:${stack.ports.muster}/scim/v2`)
+      print(`\n${population.label}, seeded in ${((performance.now() - began) / 1000).toFixed(0)} s\n${consoleHeader()}`)
+      await profile?.begin()
+      results.push(...(await measureAll(stack, db, population, options)))
+      await profile?.end()
+      await settle(db)
+    }
+    const growth = growthOf(results)
+    if (growth.length > 0) print(`\nGrowth\n${growth.map(growthLine).join('\n')}`)
+    const extras = options.withExtras ? await measureExtras(stack, db, options.populations[0]!, options) : []
+    if (extras.length > 0) print(`\n${extras.map(extraLine).join('\n')}`)
+    if (options.isFull) {
+      const { rows } = await sql<{ version: string }>`select split_part(version(), ' on ', 1) as version`.execute(db)
+      writeResults({ results, extras, pace: options.pace, settings: stack.settings, databaseVersion: rows[0]!.version })
+    }
+  } finally {
+    await db.destroy()
+    await stack.close()
+  }
+  for (const failure of failures) print(`WRONG: ${failure}`)
+  process.exitCode = failures.length > 0 ? 1 : 0
+}
+
+await main()

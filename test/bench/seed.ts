@@ -1,0 +1,369 @@
+// Puts populations into the tables by sets, as the rules would have written them, and the same data into the floor's.
+import { sql } from 'kysely'
+import { connect, type Db } from '../../db/connect.ts'
+import { insertRows } from '../../db/rows.ts'
+import { GROUP_SCHEMA, groupColumns } from '../../server/provisioning/group-document.ts'
+import { documentColumns } from '../../server/provisioning/user-document.ts'
+import { hashToken } from '../../server/secrets.ts'
+import {
+  apiTokenOf,
+  createdAt,
+  LARGE_GROUP,
+  largeGroupId,
+  largeGroups,
+  type Population,
+  SPARE_USERS,
+  scimTokenOf,
+  subdomainOf,
+  TEAM_SIZE,
+  TEAMS,
+  teamId,
+  userDocument,
+  userId
+} from './population.ts'
+
+const BATCH = 2_000
+
+/**
+ * A connection for seeding: one, as the superuser, whom row-level security and foreign keys do not check, and who does
+ * not wait for the disk. What is measured runs on other connections.
+ */
+export async function openSeeder(url: string): Promise<Db> {
+  const db = connect({ url, poolSize: 1, statementTimeoutMs: 0, applicationName: 'bench seeder' })
+  await sql.raw(`set synchronous_commit = off; set session_replication_role = replica; ${FLOOR_TABLES}`).execute(db)
+  return db
+}
+
+/** What the floor reads and writes: ready JSON text under its keys, nothing else in its way. */
+const FLOOR_TABLES = `
+  create schema if not exists floor;
+  create table if not exists floor.users (
+    tenant_id int not null, id uuid not null, user_name text collate "C" not null, doc text not null,
+    primary key (tenant_id, id), unique (tenant_id, user_name)
+  );
+  create table if not exists floor.emails (
+    tenant_id int not null, value_key text collate "C" not null, user_id uuid not null,
+    primary key (tenant_id, value_key, user_id)
+  );
+  create table if not exists floor.names (
+    tenant_id int not null, family_name_key text collate "C" not null, is_active boolean not null, user_id uuid not null,
+    primary key (tenant_id, family_name_key, user_id)
+  );
+  create table if not exists floor.members (
+    tenant_id int not null, group_id uuid not null, user_id uuid not null,
+    primary key (tenant_id, group_id, user_id)
+  );`
+
+/** @param baseUrl of a tenant's SCIM endpoint, for the locations in the floor's texts */
+export async function seed(db: Db, population: Population, baseUrl: (tenant: number) => string): Promise<void> {
+  const { firstTenant, tenants } = population
+  await insertTenants(db, population)
+  const everybody = { from: 0, to: population.users }
+  if (tenants === 1) await insertUsers(db, population, firstTenant, everybody)
+  else await insertSmallTenants(db, population)
+  await followUsers(db, population)
+  await insertLargeGroups(db, population)
+  await fillFloor(db, population, baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t'))
+  await settle(db)
+}
+
+/** What autovacuum would do in time: statistics, and no hint bits left to the first reader. */
+export async function settle(db: Db): Promise<void> {
+  await sql.raw('vacuum (analyze)').execute(db)
+  await sql.raw('checkpoint').execute(db)
+}
+
+/** Users behind the population's own, who are in no group yet; made where they are not. */
+export async function ensureSpareUsers(db: Db, population: Population): Promise<void> {
+  const { firstTenant, users } = population
+  const { rows } =
+    await sql`select from users where tenant_id = ${firstTenant} and id = ${userId(firstTenant, users)}`.execute(db)
+  if (rows.length > 0) return
+  const range = { from: users, to: users + SPARE_USERS }
+  await insertUsers(db, population, firstTenant, range)
+  await followUsers(db, population, range)
+}
+
+async function insertTenants(db: Db, { firstTenant, tenants }: Population): Promise<void> {
+  const numbers = Array.from({ length: tenants }, (_, index) => firstTenant + index)
+  const at = createdAt(0)
+  await sql`
+    insert into tenants (id, subdomain, name, state, created_at, updated_at) overriding system value
+    select n, 't' || n, 'Tenant ' || n, 'active', ${at}::timestamptz, ${at}::timestamptz
+    from unnest(${numbers}::int[]) as n`.execute(db)
+  await insertRows(db, 'scim_connections', CONNECTION_TYPES, numbers.map(connectionRow))
+  const hashed = (token: string) => hashToken(token)
+  const tokenTypes = {
+    tenant_id: 'int',
+    id: 'uuid',
+    connection_id: 'uuid',
+    token_hash: 'bytea',
+    created_at: 'timestamptz'
+  }
+  await insertRows(
+    db,
+    'scim_tokens',
+    tokenTypes,
+    numbers.map((tenant) => ({
+      tenant_id: tenant,
+      id: connectionId(tenant),
+      connection_id: connectionId(tenant),
+      token_hash: hashed(scimTokenOf(tenant)),
+      created_at: at
+    }))
+  )
+  await insertRows(
+    db,
+    'api_tokens',
+    {
+      tenant_id: 'int',
+      id: 'uuid',
+      token_hash: 'bytea',
+      user_id: 'uuid',
+      name: 'text',
+      role: 'text',
+      created_at: 'timestamptz'
+    },
+    numbers.map((tenant) => ({
+      tenant_id: tenant,
+      id: connectionId(tenant),
+      token_hash: hashed(apiTokenOf(tenant)),
+      user_id: userId(tenant, 0),
+      name: 'bench',
+      role: 'administrator',
+      created_at: at
+    }))
+  )
+}
+
+const CONNECTION = 3_000_000
+const connectionId = (tenant: number) => userId(tenant, CONNECTION)
+const CONNECTION_TYPES = {
+  tenant_id: 'int',
+  id: 'uuid',
+  name: 'text',
+  profile: 'text',
+  highest_role: 'text',
+  created_at: 'timestamptz'
+}
+const connectionRow = (tenant: number) => ({
+  tenant_id: tenant,
+  id: connectionId(tenant),
+  name: 'bench',
+  profile: 'auto',
+  highest_role: 'responder',
+  created_at: createdAt(0)
+})
+
+interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+async function insertUsers(db: Db, population: Population, tenant: number, { from, to }: Range): Promise<void> {
+  for (let start = from; start < to; start += BATCH) {
+    const rows = []
+    for (let user = start; user < Math.min(start + BATCH, to); user++) rows.push(userRow(population, tenant, user))
+    await insertRows(db, 'users', USER_TYPES, rows)
+  }
+}
+
+async function insertSmallTenants(db: Db, population: Population): Promise<void> {
+  let rows: ReturnType<typeof userRow>[] = []
+  for (let tenant = population.firstTenant; tenant < population.firstTenant + population.tenants; tenant++) {
+    for (let user = 0; user < population.users; user++) rows.push(userRow(population, tenant, user))
+    if (rows.length < BATCH) continue
+    await insertRows(db, 'users', USER_TYPES, rows)
+    rows = []
+  }
+  await insertRows(db, 'users', USER_TYPES, rows)
+}
+
+/** The first user of each tenant is its administrator, and owns the API token. */
+function userRow({ users }: Population, tenant: number, user: number) {
+  return {
+    ...documentColumns(userDocument(tenant, users, user)),
+    tenant_id: tenant,
+    id: userId(tenant, user),
+    state: 'active',
+    role: user === 0 ? 'administrator' : 'responder',
+    connection_id: connectionId(tenant),
+    created_at: createdAt(user),
+    updated_at: createdAt(user),
+    activated_at: createdAt(user)
+  }
+}
+
+const USER_TYPES = {
+  tenant_id: 'int',
+  id: 'uuid',
+  state: 'text',
+  role: 'text',
+  user_name: 'text',
+  user_name_key: 'text',
+  external_id: 'text',
+  connection_id: 'uuid',
+  email: 'text',
+  email_key: 'text',
+  display_name: 'text',
+  display_name_key: 'text',
+  given_name: 'text',
+  family_name: 'text',
+  family_name_key: 'text',
+  time_zone: 'text',
+  locale: 'text',
+  doc: 'json',
+  created_at: 'timestamptz',
+  updated_at: 'timestamptz',
+  activated_at: 'timestamptz'
+}
+
+/** The rows of a population, or of those of its users whose numbers are in the range. */
+const isOf = ({ firstTenant, tenants }: Population, table: string, range?: Range) => sql`
+  ${sql.ref(`${table}.tenant_id`)} between ${firstTenant} and ${firstTenant + tenants - 1}
+  ${range ? sql`and ${sql.ref(`${table}.created_at`)} >= ${createdAt(range.from)}` : sql``}`
+
+/** What is kept beside users: e-mail keys, login addresses, the audit log, the number of them. */
+async function followUsers(db: Db, population: Population, range?: Range): Promise<void> {
+  const theirs = isOf(population, 'users', range)
+  await sql`
+    insert into user_emails (tenant_id, user_id, value_key)
+    select tenant_id, id, lower(e ->> 'value') from users, json_array_elements(doc -> 'emails') as e
+    where ${theirs}`.execute(db)
+  await sql`
+    insert into addresses (address_key, tenant_id, user_id) select email_key, tenant_id, id from users where ${theirs}`.execute(
+    db
+  )
+  await sql`
+    insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name, target_type, target_id,
+      target_name, request_id, ip, after)
+    select tenant_id, id, created_at, 'user.created', 'scimToken', connection_id, 'bench', 'user', id, display_name,
+      id, '127.0.0.1', json_build_object('userName', user_name, 'email', email, 'externalId', external_id, 'role', role,
+        'state', state)
+    from users where ${theirs}`.execute(db)
+  await sql`
+    insert into resource_counts (tenant_id, resource_type, slot, total)
+    select tenant_id, 'User', 0, count(*) from users where ${theirs} group by tenant_id
+    on conflict (tenant_id, resource_type, slot) do update set total = resource_counts.total + excluded.total`.execute(
+    db
+  )
+}
+
+async function insertLargeGroups(db: Db, population: Population): Promise<void> {
+  const { firstTenant, tenants, users } = population
+  const rows = []
+  for (let tenant = firstTenant; tenant < firstTenant + tenants; tenant++) {
+    for (let group = 0; group < largeGroups(population); group++) {
+      rows.push({
+        tenant,
+        id: largeGroupId(tenant, group),
+        name: `Everybody ${group}`,
+        group,
+        from: group * LARGE_GROUP
+      })
+    }
+  }
+  for (let start = 0; start < rows.length; start += BATCH) await insertGroups(db, rows.slice(start, start + BATCH))
+  for (let group = 0; group < largeGroups(population); group++) {
+    const from = createdAt(group * LARGE_GROUP)
+    const to = createdAt(Math.min((group + 1) * LARGE_GROUP, users))
+    await sql`
+      insert into group_members (tenant_id, group_id, user_id)
+      select users.tenant_id, groups.id, users.id from users join groups on groups.tenant_id = users.tenant_id
+      where ${isOf(population, 'users')} and users.created_at >= ${from} and users.created_at < ${to}
+        and groups.display_name = ${`Everybody ${group}`}`.execute(db)
+  }
+  await countMembers(db, population)
+}
+
+async function insertGroups(db: Db, groups: { tenant: number; id: string; name: string }[]): Promise<void> {
+  const rows = groups.map(({ tenant, id, name }) => ({
+    ...groupColumns({ schemas: [GROUP_SCHEMA], displayName: name, externalId: id }),
+    tenant_id: tenant,
+    id,
+    connection_id: connectionId(tenant),
+    created_at: createdAt(0),
+    updated_at: createdAt(0)
+  }))
+  await insertRows(db, 'groups', GROUP_TYPES, rows)
+  const closure = groups.map(({ tenant, id }) => ({ tenant_id: tenant, group_id: id, ancestor_id: id }))
+  await insertRows(db, 'group_ancestors', { tenant_id: 'int', group_id: 'uuid', ancestor_id: 'uuid' }, closure)
+  await sql`
+    insert into resource_counts (tenant_id, resource_type, slot, total)
+    select n, 'Group', 0, count(*) from unnest(${groups.map(({ tenant }) => tenant)}::int[]) as n group by n
+    on conflict (tenant_id, resource_type, slot) do update set total = resource_counts.total + excluded.total`.execute(
+    db
+  )
+}
+
+const GROUP_TYPES = {
+  tenant_id: 'int',
+  id: 'uuid',
+  display_name: 'text',
+  display_name_key: 'text',
+  external_id: 'text',
+  connection_id: 'uuid',
+  doc: 'json',
+  created_at: 'timestamptz',
+  updated_at: 'timestamptz'
+}
+
+async function countMembers(db: Db, population: Population): Promise<void> {
+  await sql`delete from group_revisions where ${isOf(population, 'group_revisions')}`.execute(db)
+  await sql`
+    insert into group_revisions (tenant_id, group_id, slot, member_delta, changes, at)
+    select tenant_id, group_id, 0, count(*), 1, ${createdAt(0)}::timestamptz from group_members
+    where ${isOf(population, 'group_members')} group by tenant_id, group_id`.execute(db)
+}
+
+/**
+ * Teams of 1,000 in the population's one tenant, and its groups of everybody, with exactly the members that they begin
+ * with; whatever earlier rounds did to them is taken back.
+ */
+export async function restoreGroups(db: Db, population: Population): Promise<void> {
+  const tenant = population.firstTenant
+  const { rows } = await sql`select from groups where tenant_id = ${tenant} and id = ${teamId(tenant, 0)}`.execute(db)
+  const teams = Array.from({ length: TEAMS }, (_, team) => ({ tenant, id: teamId(tenant, team), name: `Team ${team}` }))
+  if (rows.length === 0) await insertGroups(db, teams)
+  await sql`
+    delete from group_members m using users u where m.tenant_id = ${tenant} and u.tenant_id = ${tenant}
+      and u.id = m.user_id and u.created_at >= ${createdAt(population.users)}`.execute(db)
+  await sql`
+    insert into group_members (tenant_id, group_id, user_id)
+    select ${tenant}::int, (${teams.map(({ id }) => id)}::uuid[])[place / ${TEAM_SIZE} + 1], id
+    from (select id, (row_number() over (order by id) - 1)::int as place from users
+      where tenant_id = ${tenant} and created_at < ${createdAt(TEAMS * TEAM_SIZE)}) as members
+    on conflict do nothing`.execute(db)
+  await countMembers(db, population)
+  await sql`
+    insert into floor.members (tenant_id, group_id, user_id)
+    select tenant_id, group_id, user_id from group_members
+    where tenant_id = ${tenant} and group_id = any(${teams.map(({ id }) => id)}::uuid[])
+    on conflict do nothing`.execute(db)
+  await sql.raw('vacuum (analyze) group_members, group_revisions, users, floor.members').execute(db)
+}
+
+/** @param baseUrl `http://t` and what follows a tenant's number: the texts have as many bytes as the server's */
+async function fillFloor(db: Db, population: Population, baseUrl: string): Promise<void> {
+  const [scheme, rest] = [baseUrl.slice(0, baseUrl.indexOf('//t') + 3), baseUrl.slice(baseUrl.indexOf('//t') + 3)]
+  const url = (path: string) => sql`${scheme}::text || u.tenant_id || ${rest + path}::text`
+  await sql`
+    insert into floor.users (tenant_id, id, user_name, doc)
+    select u.tenant_id, u.id, u.user_name_key, '{"id":"' || u.id || '",'
+      || replace(substr(u.doc::text, 2, length(u.doc::text) - 2), '"$ref":"../Users/', '"$ref":"' || ${url('/Users/')})
+      || ',"active":true,"groups":[{"value":"' || g.id || '","$ref":"' || ${url('/Groups/')} || g.id
+      || '","display":"' || g.display_name || '","type":"direct"}],"meta":{"resourceType":"User","created":"'
+      || to_char(u.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '","lastModified":"'
+      || to_char(u.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '","location":"'
+      || ${url('/Users/')} || u.id || '","version":"W/\\"' || u.version || '\\""}}'
+    from users u
+    join group_members m on m.tenant_id = u.tenant_id and m.user_id = u.id
+    join groups g on g.tenant_id = m.tenant_id and g.id = m.group_id
+    where ${isOf(population, 'u')} order by u.tenant_id, u.ordinal`.execute(db)
+  await sql`
+    insert into floor.emails (tenant_id, value_key, user_id) select tenant_id, value_key, user_id from user_emails
+    where ${isOf(population, 'user_emails')}`.execute(db)
+  await sql`
+    insert into floor.names (tenant_id, family_name_key, is_active, user_id)
+    select tenant_id, family_name_key, true, id from users where ${isOf(population, 'users')}`.execute(db)
+}

@@ -1,0 +1,19 @@
+// Every workload, in the order in which they run: what leaves the data as it was comes first.
+import type { Workload } from '../workload.ts'
+import { ADMIN } from './admin.ts'
+import { GROUP_WRITES } from './groups.ts'
+import { READS } from './reads.ts'
+import { WRITES } from './writes.ts'
+
+const ALL: readonly Workload[] = [...READS, ...ADMIN, ...GROUP_WRITES, ...WRITES]
+
+export const WORKLOADS: readonly Workload[] = [
+  ...ALL.filter(({ isRead }) => isRead),
+  ...ALL.filter(({ isRead }) => !isRead)
+]
+
+export function workloadNamed(name: string): Workload {
+  const found = WORKLOADS.find((workload) => workload.name === name)
+  if (!found) throw new Error(`There is no workload "${name}"`)
+  return found
+}
