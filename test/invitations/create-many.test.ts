@@ -1,8 +1,11 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import { claimAddresses } from '../../db/addresses.ts'
 import { inTenant } from '../../db/connect.ts'
 import { lockUser } from '../../db/users.ts'
 import { lockIsAwaited } from '../support/locks.ts'
+import { insertPeople } from '../support/people.ts'
 import { countStatements } from '../support/statements.ts'
 import { startInviting } from './acme.ts'
 
@@ -164,6 +167,24 @@ test('calls at the same moment', async (t) => {
     t.equal((here.emailInOtherTenant ?? 0) + (there.data.counts.emailInOtherTenant ?? 0), 200)
   })
 
+  t.test('take addresses in one order, so that nobody waits in a circle', async (t) => {
+    const claim = (address_key: string) => ({ address_key, user_id: uuidv7() })
+    const hasFirst = Promise.withResolvers<void>()
+    const here = inTenant(acme.deps.db, acme.acmeId, async (trx) => {
+      await claimAddresses(trx, acme.acmeId, [claim('1@circle.test')])
+      hasFirst.resolve()
+      await lockIsAwaited(acme.owner)
+      // whoever waits for the first address must not have the second one
+      return claimAddresses(trx, acme.acmeId, [claim('2@circle.test')])
+    })
+    await hasFirst.promise
+    const there = await inTenant(acme.deps.db, acme.globexId, (trx) =>
+      claimAddresses(trx, acme.globexId, [claim('2@circle.test'), claim('1@circle.test')])
+    )
+    t.equal((await here).size, 1)
+    t.equal(there.size, 0)
+  })
+
   t.test('of several inviters of a tenant invite somebody once', async (t) => {
     const results = await Promise.all(
       (['administrator', 'manager', 'responder', 'administrator', 'manager'] as const).map((as) =>
@@ -210,6 +231,25 @@ test('calls at the same moment', async (t) => {
     const { results } = await acme.invite(['soon@x.test'], { resend: true })
     await invited
     t.match(results, [{ result: 'alreadyMember' }])
+  })
+
+  t.test('look again where an IdP took the userName while they waited', async (t) => {
+    const begun = Promise.withResolvers<void>()
+    const made = acme.owner.transaction().execute(async (trx) => {
+      const [id] = await insertPeople(trx, acme.acmeId, [{ email: 'mail.of@x.test' }])
+      await trx
+        .updateTable('users')
+        .set({ user_name: 'name@x.test', user_name_key: 'name@x.test' })
+        .where('id', '=', id!)
+        .execute()
+      begun.resolve()
+      await lockIsAwaited(acme.owner)
+      return id
+    })
+    await begun.promise
+    const { results } = await acme.invite(['name@x.test', 'other@x.test'])
+    t.match(results, [{ result: 'alreadyMember', userId: await made }, { result: 'invited' }])
+    t.equal(await acme.inviteElsewhere('name@x.test'), 'invited', 'and nobody holds the address')
   })
 
   t.test('wait for the address of somebody who is being removed, and then have it', async (t) => {
