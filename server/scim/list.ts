@@ -1,6 +1,7 @@
 // Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several one after the other, paged by index or cursor.
 import { type RawBuilder, sql } from 'kysely'
 import { readInTenant } from '../../db/connect.ts'
+import { findAnchor, keepAnchor } from './anchors.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
 import type { Filter } from './filter/ast.ts'
@@ -41,6 +42,12 @@ interface Search {
 
 type Row = PageRow & Record<string, unknown>
 
+interface Page {
+  readonly rows: readonly Row[]
+  /** Of all that match, not of the page. */
+  readonly total: number
+}
+
 interface Slice {
   after?: { key: string | null; ordinal: string }
   isBackward: boolean
@@ -80,12 +87,37 @@ async function listByIndex(context: ScimContext, searches: readonly Search[], qu
   for (const search of searches) {
     const offset = Math.max(0, query.startIndex - 1 - totalResults)
     const limit = query.count - resources.length
-    const { rows, total } = await readPage(context, search, query, { isBackward: false, offset, limit })
+    const { rows, total } = await readByOffset(context, search, query, offset, limit)
     for (const row of rows) resources.push(search.source.toText(row, context, search.projection))
     totalResults += total
   }
   return { status: 200, body: listBody({ totalResults, startIndex: query.startIndex, resources }) }
 }
+
+/** From the last row of the page before, where it is known and as many match as then. */
+async function readByOffset(
+  context: ScimContext,
+  search: Search,
+  query: ListQuery,
+  offset: number,
+  limit: number
+): Promise<Page> {
+  const { filter, sortBy, isDescending } = query
+  const { deps, tenant } = context
+  const name = JSON.stringify([tenant.id, ownScopeOf(context), search.source.name, filter, sortBy, isDescending])
+  const anchor = findAnchor(deps, name, offset)
+  const next = anchor && (await readPage(context, search, query, { ...FORWARD, after: anchor.after, limit }))
+  const isCurrent = next !== undefined && next.total === anchor?.total
+  const found = isCurrent ? next : await readPage(context, search, query, { ...FORWARD, offset, limit })
+  const last = found.rows.at(-1)
+  if (last) {
+    const after = { key: last.sort_key, ordinal: last.sort_ordinal }
+    keepAnchor(deps, name, offset + found.rows.length, { after, total: found.total })
+  }
+  return found
+}
+
+const FORWARD = { isBackward: false, offset: 0 }
 
 interface Found {
   row: Row
@@ -155,7 +187,7 @@ async function readPage(
   { source, resourceType, projection, filter, sort }: Search,
   { isDescending }: ListQuery,
   slice: Slice
-): Promise<{ rows: Row[]; total: number }> {
+): Promise<Page> {
   const { db } = context.deps
   const tenantId = context.tenant.id
   const condition = source.condition(context)

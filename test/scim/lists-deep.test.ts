@@ -1,0 +1,55 @@
+// Pages far behind: the same rows as an offset gives, without reading past what is before them.
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { MIN_ANCHORED_OFFSET } from '../../server/scim/anchors.ts'
+import { startApp } from '../support/app.ts'
+import { insertPeople } from '../support/people.ts'
+import { addTenant, scimClient } from '../support/scim.ts'
+
+const COUNT = 900
+
+test('pages far behind', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const people = Array.from({ length: MIN_ANCHORED_OFFSET + 1_000 }, (_, index) => ({ email: `u${index}@acme.test` }))
+  const ids = await insertPeople(app.owner, acme.id, people)
+  const inOrder = (
+    await app.owner.selectFrom('users').select('id').where('tenant_id', '=', acme.id).orderBy('ordinal').execute()
+  ).map(({ id }) => id)
+  const scim = await scimClient(app, acme)
+  const page = async (startIndex: number, rest = '') => {
+    const { body } = await scim.get(`/Users?startIndex=${startIndex}&count=${COUNT}&attributes=id${rest}`)
+    return { total: body.totalResults, ids: body.Resources.map(({ id }: { id: string }) => id) }
+  }
+  t.test('one after the other are the whole list', async (t) => {
+    const seen: string[] = []
+    for (let startIndex = 1; startIndex <= ids.length; startIndex += COUNT) {
+      const { total, ids: found } = await page(startIndex)
+      t.equal(total, ids.length)
+      seen.push(...found)
+    }
+    t.same(seen, inOrder)
+    t.same((await page(1 + 3 * COUNT)).ids, inOrder.slice(3 * COUNT), 'also when one is asked for again')
+  })
+
+  t.test('of another order or filter are another list', async (t) => {
+    const byName = [...inOrder].reverse()
+    await app.owner
+      .updateTable('users')
+      .set({ user_name_key: sql<string>`'n' || (10000000 - ordinal)` })
+      .where('tenant_id', '=', acme.id)
+      .execute()
+    for (let startIndex = 1; startIndex <= ids.length; startIndex += COUNT) {
+      const { ids: found } = await page(startIndex, '&sortBy=userName')
+      t.same(found, byName.slice(startIndex - 1, startIndex - 1 + COUNT))
+    }
+    const active = await page(1 + 3 * COUNT, `&filter=${encodeURIComponent('active eq false')}`)
+    t.same(active, { total: 0, ids: [] })
+  })
+
+  t.test('are those of the offset again once users have come or gone', async (t) => {
+    for (const startIndex of [1, 901, 1801]) await page(startIndex)
+    await scim.delete(`/Users/${inOrder[0]}`)
+    t.same(await page(2701), { total: ids.length - 1, ids: inOrder.slice(2701) })
+  })
+})
