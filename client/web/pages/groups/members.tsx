@@ -92,15 +92,15 @@ function MemberRow({ member, onRemove }: { member: Member; onRemove: (() => void
       </span>
       <span className="row-action">
         {onRemove && (
-          <Button
-            variant="subtle"
-            color="gray"
-            size="compact-sm"
+          // an element alone: a list that scrolls fast makes hundreds of them a second
+          <button
+            type="button"
+            className="quiet-button"
             aria-label={`Remove ${shownName(member)} from the group`}
             onClick={onRemove}
           >
             Remove
-          </Button>
+          </button>
         )}
       </span>
     </>
