@@ -184,6 +184,29 @@ export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => 
   }
 }
 
+/**
+ * One statement that changes one tenant's rows, in a transaction of its own and one round trip: BEGIN, the setting,
+ * the statement and COMMIT go out in one write. A statement that fails changes nothing.
+ */
+export async function writeInTenant<Row>(db: Db, tenantId: number, query: RawBuilder<Row>): Promise<Row[]> {
+  const { driver } = internalsOf(db)
+  const compiled = query.compile(db)
+  const connection = (await driver.acquireConnection()) as Connection
+  try {
+    sendAhead(connection, `begin; select set_config('app.tenant', '${Number(tenantId)}', true)`)
+    // COMMIT of a transaction that has failed rolls it back
+    const [written, committed] = await Promise.allSettled([
+      connection.executeQuery<Row>(compiled),
+      driver.commitTransaction(connection)
+    ])
+    if (written.status === 'rejected') throw written.reason
+    if (committed.status === 'rejected') throw committed.reason
+    return written.value.rows
+  } finally {
+    await driver.releaseConnection(connection)
+  }
+}
+
 // A transaction never opens connections of its own, so its dialect is only there for the type.
 const unusedDialect = new PostgresDialect({ pool: async () => Promise.reject(new Error('not a pool')) })
 

@@ -2,7 +2,7 @@
 // that it costs the same in a group of ten and of 100,000.
 import { type RawBuilder, sql } from 'kysely'
 import { type AuditActor, auditInsertFrom } from './audit.ts'
-import type { Trx } from './connect.ts'
+import { type Db, type Trx, writeInTenant } from './connect.ts'
 import { countMemberChanges, isWithinScope } from './groups.ts'
 
 /** One group of one tenant, as far as somebody may see it. */
@@ -59,18 +59,19 @@ const sharedGroup = ({ tenantId, groupId, connectionId }: GroupScope, condition:
     for key share`
 
 /**
- * Adds users in one statement: checks and locks them and the group, counts and audits what changed.
+ * Adds users in one statement, a transaction of its own: checks and locks them and the group, counts and audits what
+ * changed.
  * @param userIds sorted, each once
  * @returns false where a user or the group was not found, and nothing was changed
  */
 export async function addUsers(
-  trx: Trx,
+  db: Db,
   scope: GroupScope,
   userIds: readonly string[],
   change: Change
 ): Promise<boolean> {
   const { tenantId, groupId, connectionId } = scope
-  const { rows } = await sql<{ is_found: boolean }>`
+  const statement = sql<{ is_found: boolean }>`
     with found as (${lockedUsers(tenantId, userIds, connectionId)}),
       target as (${sharedGroup(scope, sql`(select count(*) from found) = ${userIds.length}::int`)}),
       added as (
@@ -85,22 +86,23 @@ export async function addUsers(
       ),
       counted as (${countMemberChanges(tenantId, change.now, sql`select id as group_id, count as delta from outcome where count > 0`)}),
       audited as (${auditMembers(tenantId, groupId, change, sql`json_build_object('addedCount', count, 'added', ids)`)})
-    select exists (select from outcome) as is_found`.execute(trx)
-  return rows[0]!.is_found
+    select exists (select from outcome) as is_found`
+  const [row] = await writeInTenant(db, tenantId, statement)
+  return row!.is_found
 }
 
 /**
- * Takes one user out in one statement.
+ * Takes one user out in one statement, a transaction of its own.
  * @returns `noGroup`; `isGroup` where the id is that of a group among the members: nothing was changed then
  */
 export async function removeUser(
-  trx: Trx,
+  db: Db,
   scope: GroupScope,
   userId: string,
   change: Change
 ): Promise<'done' | 'noGroup' | 'isGroup'> {
   const { tenantId, groupId, connectionId } = scope
-  const { rows } = await sql<{ is_found: boolean; is_group: boolean }>`
+  const statement = sql<{ is_found: boolean; is_group: boolean }>`
     with target as (${sharedGroup(scope, sql`true`)}),
       removed as (
         delete from group_members where tenant_id = ${tenantId} and group_id = ${groupId} and user_id = ${userId}
@@ -116,8 +118,9 @@ export async function removeUser(
       audited as (${auditMembers(tenantId, groupId, change, sql`json_build_object('removedCount', count, 'removed', ids)`)})
     select exists (select from outcome) as is_found,
       exists (select from group_children where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${userId})
-        as is_group`.execute(trx)
-  const { is_found, is_group } = rows[0]!
+        as is_group`
+  const [row] = await writeInTenant(db, tenantId, statement)
+  const { is_found, is_group } = row!
   if (!is_found) return 'noGroup'
   return is_group ? 'isGroup' : 'done'
 }

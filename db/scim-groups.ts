@@ -34,18 +34,21 @@ export const scimGroupColumns = (view: ScimGroupView): RawBuilder<unknown> => sq
 const shownName = sql`coalesce(users.display_name,
   nullif(concat_ws(' ', users.given_name, users.family_name), ''), users.email, users.user_name)`
 
-// Put together as text, because json_build_object would spread it with spaces
-const membersOfGroup = ({ baseUrl, connectionId }: ScimGroupView): RawBuilder<string> => sql`
+// Put together as text, because json_build_object would spread it with spaces. An array of ids and not a join: the
+// planner knows the members of the average group only, and would read all users for what is a few index pages.
+const membersOfGroup = ({ tenantId, baseUrl, connectionId }: ScimGroupView): RawBuilder<string> => sql`
   (select '[' || concat_ws(',',
     (select string_agg('{"value":"' || users.id || ${`","$ref":"${baseUrl}/Users/`}::text || users.id
-        || '","display":' || to_json(${shownName})::text || ',"type":"User"}', ',' order by m.user_id)
-      from group_members m join users on users.tenant_id = m.tenant_id and users.id = m.user_id
-      where m.tenant_id = groups.tenant_id and m.group_id = groups.id and ${isWithinScope('users', connectionId)}),
+        || '","display":' || to_json(${shownName})::text || ',"type":"User"}', ',' order by users.id)
+      from users where users.tenant_id = ${tenantId} and ${isWithinScope('users', connectionId)}
+        and users.id = any(array(select m.user_id from group_members m
+          where m.tenant_id = ${tenantId} and m.group_id = groups.id))),
     (select string_agg('{"value":"' || child.id || ${`","$ref":"${baseUrl}/Groups/`}::text || child.id
-        || '","display":' || to_json(child.display_name)::text || ',"type":"Group"}', ',' order by c.child_id)
-      from group_children c join groups child on child.tenant_id = c.tenant_id and child.id = c.child_id
-      where c.tenant_id = groups.tenant_id and c.group_id = groups.id
-        and ${connectionId === undefined ? sql`true` : sql`child.connection_id = ${connectionId}::uuid`})
+        || '","display":' || to_json(child.display_name)::text || ',"type":"Group"}', ',' order by child.id)
+      from groups child where child.tenant_id = ${tenantId}
+        and ${connectionId === undefined ? sql`true` : sql`child.connection_id = ${connectionId}::uuid`}
+        and child.id = any(array(select c.child_id from group_children c
+          where c.tenant_id = ${tenantId} and c.group_id = groups.id)))
   ) || ']')`
 
 /** One statement of its own. */

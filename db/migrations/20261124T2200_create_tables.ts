@@ -6,9 +6,9 @@
 // - row-level security is forced: a statement sees the tenant that `app.tenant` names, or nothing;
 // - keys compared without regard to case are stored lower-cased by the server (`…_key`, collation "C"), so that
 //   equality and prefix (as a range) use an index also under row-level security, where LIKE may not;
-// - the primary key is made after all other indexes: while there are no statistics, every index that begins with
-//   tenant_id costs the planner the same, and of those it takes the newest. The checks of foreign keys keep such a
-//   plan, and with another index each of them would read the whole tenant.
+// - a primary key that others refer to is made after all other indexes of its table: while there are no statistics,
+//   every index that begins with tenant_id costs the planner the same, and it takes the newest. The checks of foreign
+//   keys keep their plan, and by another index each of them would read the whole tenant.
 import { type Kysely, sql } from 'kysely'
 
 const TENANT_TABLES = [
@@ -120,10 +120,10 @@ const USERS = `
     tenant_id int not null,
     user_id uuid not null,
     value_key text collate "C" not null,
+    constraint user_emails_pkey primary key (tenant_id, user_id, value_key),
     constraint user_emails_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
   create index user_emails_value_key_idx on user_emails (tenant_id, value_key, user_id);
-  alter table user_emails add constraint user_emails_pkey primary key (tenant_id, user_id, value_key);
 
   -- Who holds a login address, over all tenants: invited, active and deactivated users do, removed ones do not.
   create table addresses (
@@ -149,10 +149,10 @@ const SIGN_IN = `
     user_id uuid not null,
     email text not null,
     created_at timestamptz not null,
+    constraint google_identities_pkey primary key (tenant_id, issuer, subject),
     constraint google_identities_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
   create index google_identities_user_idx on google_identities (tenant_id, user_id);
-  alter table google_identities add constraint google_identities_pkey primary key (tenant_id, issuer, subject);
   create table sessions (
     tenant_id int not null,
     id uuid not null,
@@ -164,11 +164,11 @@ const SIGN_IN = `
     created_at timestamptz not null,
     last_seen_at timestamptz not null,
     expires_at timestamptz not null,
+    constraint sessions_pkey primary key (tenant_id, id),
     constraint sessions_token_hash_key unique (tenant_id, token_hash),
     constraint sessions_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
   create index sessions_user_idx on sessions (tenant_id, user_id);
-  alter table sessions add constraint sessions_pkey primary key (tenant_id, id);
   create table api_tokens (
     tenant_id int not null,
     id uuid not null,
@@ -179,11 +179,11 @@ const SIGN_IN = `
     created_at timestamptz not null,
     expires_at timestamptz,
     last_used_at timestamptz,
+    constraint api_tokens_pkey primary key (tenant_id, id),
     constraint api_tokens_token_hash_key unique (tenant_id, token_hash),
     constraint api_tokens_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
   create index api_tokens_user_idx on api_tokens (tenant_id, user_id);
-  alter table api_tokens add constraint api_tokens_pkey primary key (tenant_id, id);
   create table one_time_codes (
     tenant_id int not null,
     code_hash bytea not null,
@@ -191,10 +191,10 @@ const SIGN_IN = `
     user_id uuid not null,
     browser_hash bytea,
     expires_at timestamptz not null,
+    constraint one_time_codes_pkey primary key (tenant_id, code_hash),
     constraint one_time_codes_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
   create index one_time_codes_user_idx on one_time_codes (tenant_id, user_id);
-  alter table one_time_codes add constraint one_time_codes_pkey primary key (tenant_id, code_hash);
   create table password_resets (
     tenant_id int not null,
     token_hash bytea not null,
@@ -202,10 +202,10 @@ const SIGN_IN = `
     created_at timestamptz not null,
     expires_at timestamptz not null,
     used_at timestamptz,
+    constraint password_resets_pkey primary key (tenant_id, token_hash),
     constraint password_resets_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
-  create index password_resets_user_idx on password_resets (tenant_id, user_id);
-  alter table password_resets add constraint password_resets_pkey primary key (tenant_id, token_hash);`
+  create index password_resets_user_idx on password_resets (tenant_id, user_id);`
 
 const INVITATIONS = `
   create table invitations (
@@ -231,11 +231,11 @@ const INVITATIONS = `
     invitation_id uuid not null,
     created_at timestamptz not null,
     replaced_at timestamptz,
+    constraint invitation_links_pkey primary key (tenant_id, token_hash),
     constraint invitation_links_invitation_fkey foreign key (tenant_id, invitation_id)
       references invitations on delete cascade
   );
   create index invitation_links_invitation_idx on invitation_links (tenant_id, invitation_id);
-  alter table invitation_links add constraint invitation_links_pkey primary key (tenant_id, token_hash);
   create table mails (
     tenant_id int not null,
     id uuid not null,
@@ -249,12 +249,12 @@ const INVITATIONS = `
     queued_at timestamptz not null,
     sent_at timestamptz,
     error text,
+    constraint mails_pkey primary key (tenant_id, id),
     constraint mails_user_fkey foreign key (tenant_id, user_id) references users on delete cascade,
     constraint mails_invitation_fkey foreign key (tenant_id, invitation_id) references invitations on delete cascade
   );
   create index mails_user_idx on mails (tenant_id, user_id);
-  create index mails_invitation_idx on mails (tenant_id, invitation_id);
-  alter table mails add constraint mails_pkey primary key (tenant_id, id);`
+  create index mails_invitation_idx on mails (tenant_id, invitation_id);`
 
 // doc: as for users, without members. group_revisions: what changes of memberships add up to, kept in up to 64 rows a
 // group (slot: one for each database connection that changes it), so that parallel changes of one group wait neither
@@ -284,30 +284,30 @@ const GROUPS = `
     tenant_id int not null,
     group_id uuid not null,
     user_id uuid not null,
+    constraint group_members_pkey primary key (tenant_id, group_id, user_id),
     constraint group_members_group_fkey foreign key (tenant_id, group_id) references groups on delete cascade,
     constraint group_members_user_fkey foreign key (tenant_id, user_id) references users on delete cascade
   );
   create index group_members_user_idx on group_members (tenant_id, user_id, group_id);
-  alter table group_members add constraint group_members_pkey primary key (tenant_id, group_id, user_id);
   create table group_children (
     tenant_id int not null,
     group_id uuid not null,
     child_id uuid not null,
+    constraint group_children_pkey primary key (tenant_id, group_id, child_id),
     constraint group_children_group_fkey foreign key (tenant_id, group_id) references groups on delete cascade,
     constraint group_children_child_fkey foreign key (tenant_id, child_id) references groups on delete cascade,
     constraint group_children_not_itself check (group_id <> child_id)
   );
   create index group_children_child_idx on group_children (tenant_id, child_id);
-  alter table group_children add constraint group_children_pkey primary key (tenant_id, group_id, child_id);
   create table group_ancestors (
     tenant_id int not null,
     group_id uuid not null,
     ancestor_id uuid not null,
+    constraint group_ancestors_pkey primary key (tenant_id, group_id, ancestor_id),
     constraint group_ancestors_group_fkey foreign key (tenant_id, group_id) references groups on delete cascade,
     constraint group_ancestors_ancestor_fkey foreign key (tenant_id, ancestor_id) references groups on delete cascade
   );
   create index group_ancestors_ancestor_idx on group_ancestors (tenant_id, ancestor_id);
-  alter table group_ancestors add constraint group_ancestors_pkey primary key (tenant_id, group_id, ancestor_id);
   create table group_revisions (
     tenant_id int not null,
     group_id uuid not null,
@@ -349,12 +349,12 @@ const SCIM = `
     expires_at timestamptz,
     last_used_at timestamptz,
     revoked_at timestamptz,
+    constraint scim_tokens_pkey primary key (tenant_id, id),
     constraint scim_tokens_token_hash_key unique (tenant_id, token_hash),
     constraint scim_tokens_connection_fkey foreign key (tenant_id, connection_id)
       references scim_connections on delete cascade
   );
   create index scim_tokens_connection_idx on scim_tokens (tenant_id, connection_id);
-  alter table scim_tokens add constraint scim_tokens_pkey primary key (tenant_id, id);
   create table scim_errors (
     tenant_id int not null,
     connection_id uuid not null,
@@ -391,10 +391,10 @@ const AUDIT = `
     request_id text,
     ip text,
     before json,
-    after json
+    after json,
+    constraint audit_events_pkey primary key (tenant_id, id)
   );
   create index audit_events_target_idx on audit_events (tenant_id, target_id, id);
-  alter table audit_events add constraint audit_events_pkey primary key (tenant_id, id);
 
   -- The server's role may not take back what was audited; only a suspended tenant's whole log goes, with the tenant.
   create function remove_audit_events(of_tenant int) returns void

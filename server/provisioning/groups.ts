@@ -21,6 +21,7 @@ import {
   lockGroup,
   updateGroup
 } from '../../db/groups.ts'
+import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { GroupRow } from '../../db/schema.ts'
 import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
@@ -39,7 +40,6 @@ import {
   resolveMembers,
   sortedIds
 } from './group-members.ts'
-import { retryDeadlocks } from './scim-conflicts.ts'
 
 /** Where, by whom and when a group is changed. */
 export interface GroupWork {
@@ -101,10 +101,8 @@ export async function createGroup(
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
   requireGroupRights(work.actor)
   if (!isId(groupId)) throw notFound('Group')
-  await inTransaction(work, async (trx, isNesting) => {
-    if (!isNesting && (await changeMembersAlone(trx, work, groupId, change))) return
-    await changeLocked(trx, work, groupId, change, isNesting)
-  })
+  if (await retryRaces(() => changeMembersAlone(work, groupId, change))) return
+  await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting))
 }
 
 /**
@@ -151,7 +149,7 @@ const scopeOf = ({ tenantId, ownScope }: GroupWork, groupId: string): GroupScope
  * The usual changes in one statement: adding users, and taking one out.
  * @returns false where that is not what is asked for, or cannot be done this way; nothing was changed then
  */
-async function changeMembersAlone(trx: Trx, work: GroupWork, groupId: string, change: GroupChange): Promise<boolean> {
+async function changeMembersAlone(work: GroupWork, groupId: string, change: GroupChange): Promise<boolean> {
   const { members = [], document, precondition } = change
   const [only, ...others] = members
   if (!only || others.length > 0 || document || precondition) return false
@@ -160,13 +158,12 @@ async function changeMembersAlone(trx: Trx, work: GroupWork, groupId: string, ch
   if (only.kind === 'add') {
     const ids = sortedIds(only.members.map(({ value }) => value))
     const isPlain = ids.length > 0 && only.members.every(({ value, type }) => type !== 'Group' && isId(value))
-    return isPlain && addUsers(trx, scope, ids, by)
+    return isPlain && addUsers(work.db, scope, ids, by)
   }
   if (only.kind !== 'remove' || only.values.length !== 1 || !isId(only.values[0]!)) return false
-  const outcome = await removeUser(trx, scope, only.values[0]!, by)
+  const outcome = await removeUser(work.db, scope, only.values[0]!, by)
   if (outcome === 'noGroup') throw notFound('Group')
-  if (outcome === 'isGroup') throw new NestingNeeded()
-  return true
+  return outcome === 'done'
 }
 
 async function changeLocked(
@@ -251,12 +248,12 @@ async function inTransaction<T>(
   attempt: (trx: Trx, isNesting: boolean) => Promise<T>
 ): Promise<T> {
   try {
-    return await retryDeadlocks(() => inTenant(db, tenantId, (trx) => attempt(trx, false)))
+    return await retryRaces(() => inTenant(db, tenantId, (trx) => attempt(trx, false)))
   } catch (error) {
     if (!(error instanceof NestingNeeded)) throw translated(error)
   }
   try {
-    return await retryDeadlocks(() =>
+    return await retryRaces(() =>
       inTenant(db, tenantId, async (trx) => {
         await lockNesting(trx, tenantId)
         return attempt(trx, true)

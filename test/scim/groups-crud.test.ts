@@ -78,7 +78,10 @@ test('/Groups', async (t) => {
     t.match(await post(of({ displayName: '' })), { status: 400, body: { scimType: 'invalidValue' } })
     t.match(await post(of({ displayName: 7 })), { status: 400, body: { scimType: 'invalidValue' } })
     t.match(await post(of({ displayName: 'x'.repeat(3_000) })), { status: 400, body: { scimType: 'invalidValue' } })
-    t.match(await post(of({ members: [{ $ref: 'https://x.test/Users/1' }] })), { status: 400, body: { scimType: 'invalidValue' } })
+    t.match(await post(of({ members: [{ $ref: 'https://x.test/Users/1' }] })), {
+      status: 400,
+      body: { scimType: 'invalidValue' }
+    })
     t.match(await post(of({ members: [{ value: NOBODY }, { value: 'x' }] })), {
       status: 400,
       body: { scimType: 'invalidValue', detail: new RegExp(`"${NOBODY}", "x"`) }
