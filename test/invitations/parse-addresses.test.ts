@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { test } from 'tap'
 import { parseAddresses } from '../../server/invitations/parse-addresses.ts'
+import fc from '../support/fuzz.ts'
 
 /** `+` before an address, `-` before a text that is none. */
 const read = (text: string) => parseAddresses(text).map(({ text, key }) => `${key === undefined ? '-' : '+'}${text}`)

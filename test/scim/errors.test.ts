@@ -1,7 +1,8 @@
 // Whatever a client sends: a SCIM Error that says what was wrong, and never a 500.
-import fc from 'fast-check'
+
 import { type Test, test } from 'tap'
 import { startApp } from '../support/app.ts'
+import fc from '../support/fuzz.ts'
 import { addTenant, clientOf, PATCH_OP, type ScimReply, scimClient, USER } from '../support/scim.ts'
 
 const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error'

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { type Test, test } from 'tap'
 import { parseDateTime } from '../../server/scim/date-time.ts'
 import { matches } from '../../server/scim/filter/matches.ts'
@@ -7,6 +6,7 @@ import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
 import { userResourceType } from '../../server/scim/schemas/index.ts'
 import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
 import { compareCodePoints, foldCase, isStorableText } from '../../server/scim/text.ts'
+import fc from '../support/fuzz.ts'
 
 const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const BADGE = 'urn:example:badge:User'

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'tap'
 import { AppError } from '../../server/errors.ts'
 import type { Filter } from '../../server/scim/filter/ast.ts'
@@ -7,6 +6,7 @@ import { formatPath } from '../../server/scim/path.ts'
 import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
 import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
 import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+import fc from '../support/fuzz.ts'
 
 const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const BADGE = 'urn:example:badge.v1:User'

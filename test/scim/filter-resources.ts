@@ -1,5 +1,5 @@
 // Random users and groups, in the database and as resources, for test/scim/filter-to-sql.test.ts.
-import fc from 'fast-check'
+
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 import { insertRows } from '../../db/rows.ts'
@@ -8,6 +8,7 @@ import { ENTERPRISE_USER_URN } from '../../server/scim/schemas/enterprise-user.t
 import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
 import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
 import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+import fc from '../support/fuzz.ts'
 
 export const BASE_URL = 'https://acme.example/scim/v2'
 export const BADGE_URN = 'urn:example:badge:1.0'
@@ -301,7 +302,7 @@ export async function fill(owner: Db, tenantId: number, seed: number) {
       ...document,
       id,
       members: members.map((member) => ({ ...member, $ref: `${BASE_URL}/${member.type}s/${member.value}` })),
-      ...meta('Group', id, times[i]!, i < 3 ? '2026-05-05T05:05:05.005Z' : times[i]!, 'W/"1"')
+      ...meta('Group', id, times[i]!, i < 3 ? '2026-05-05T05:05:05.005Z' : times[i]!, i < 3 ? 'W/"2"' : 'W/"1"')
     }
   })
   return { userResources, groupResources }

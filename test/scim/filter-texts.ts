@@ -1,5 +1,5 @@
 // Random filters for test/scim/filter-to-sql.test.ts.
-import fc from 'fast-check'
+import fc from '../support/fuzz.ts'
 import { BADGE_URN, dateTimes, instants, numbers, type Resource, texts } from './filter-resources.ts'
 
 type Kind = 'text' | 'number' | 'boolean' | 'dateTime' | 'complex'

@@ -1,7 +1,8 @@
 // Lists: filters, order, pages by index and by cursor; and the same by POST /.search.
-import fc from 'fast-check'
+
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
+import fc from '../support/fuzz.ts'
 import { addTenant, ENTERPRISE, type Scim, scimClient, USER } from '../support/scim.ts'
 
 const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'

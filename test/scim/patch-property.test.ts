@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import { test } from 'tap'
 import { SCIM_PROFILES, type ScimProfile } from '../../db/schema.ts'
 import type { Resource } from '../../server/scim/json.ts'
@@ -14,6 +13,7 @@ import { groupResourceType, userResourceType } from '../../server/scim/schemas/i
 import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
 import type { Attribute } from '../../server/scim/schemas/types.ts'
 import { USER_URN } from '../../server/scim/schemas/user.ts'
+import fc from '../support/fuzz.ts'
 import { refusal } from './refusal.ts'
 
 const BADGE = 'urn:example:badge:User'
