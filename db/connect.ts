@@ -220,11 +220,41 @@ export async function readInTenant<Row>(
   tenantId: number,
   query: Compilable<Row> | RawBuilder<Row>
 ): Promise<Row[]> {
-  const inner = query as RawBuilder<Row>
-  const { rows } = await sql<Row>`
-    select u.* from (select set_config('app.tenant', ${String(tenantId)}, true) as s offset 0) t
-    cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`.execute(db)
+  const { rows } = await readStatement<Row>(String(tenantId), query as RawBuilder<Row>).execute(db)
   return rows
+}
+
+const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): RawBuilder<Row> => sql<Row>`
+  select u.* from (select set_config('app.tenant', ${tenant}, true) as s offset 0) t
+  cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`
+
+class Placeholder {
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/**
+ * `readInTenant` for a statement that is asked for all the time: its text is put together once.
+ * @param build is given a placeholder for each value: `({ id }) => sql\`select … where id = ${id}\``
+ */
+export function prepareRead<Row, Values extends Record<string, unknown>>(
+  build: (placeholders: Record<keyof Values | 'tenantId', unknown>) => RawBuilder<Row>
+): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
+  let compiled: CompiledQuery<Row> | undefined
+  const placeholders = new Proxy({} as Record<keyof Values | 'tenantId', unknown>, {
+    get: (_, name) => new Placeholder(String(name))
+  })
+  return async (db, tenantId, values) => {
+    compiled ??= readStatement(new Placeholder('tenant'), build(placeholders)).compile(db)
+    const given: Record<string, unknown> = { ...values, tenantId, tenant: String(tenantId) }
+    const parameters = compiled.parameters.map((parameter) =>
+      parameter instanceof Placeholder ? given[parameter.name] : parameter
+    )
+    return (await db.executeQuery<Row>({ ...compiled, parameters })).rows
+  }
 }
 
 /** The first row of `readInTenant`. */

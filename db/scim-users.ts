@@ -1,7 +1,7 @@
 // Users as SCIM reads and writes them: whole documents, with the groups that they belong to.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type AuditActor, auditInsertFrom } from './audit.ts'
-import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, prepareRead, readOneInTenant, type Trx } from './connect.ts'
 import { isWithinScope } from './groups.ts'
 import { countResources } from './resource-counts.ts'
 import type { NewUserRow, Role, UserPatch, UserRow, UserState } from './schema.ts'
@@ -11,6 +11,7 @@ export interface ScimUserRow {
   id: string
   state: UserState
   role: Role
+  connection_id: string | null
   version: number
   /** JSON text. */
   doc: string
@@ -36,7 +37,7 @@ export const isVisibleUser = (connectionId: string | undefined): RawBuilder<SqlB
 
 /** The select list of a ScimUserRow on a row of `users`. */
 export const scimUserColumns = (view: ScimView): RawBuilder<unknown> => sql`
-  users.id, users.state, users.role, users.version, users.doc, users.created_at, users.updated_at,
+  users.id, users.state, users.role, users.connection_id, users.version, users.doc, users.created_at, users.updated_at,
   ${view.withGroups ? groupsOfUser(view) : sql`null::text`} as groups`
 
 // Put together as text, because json_build_object would spread it with spaces
@@ -53,13 +54,26 @@ const groupsOfUser = ({ groupsUrl, connectionId }: ScimView): RawBuilder<string>
   ) as items)`
 
 /** One statement of its own. */
-export const findScimUser = (db: Db, view: ScimView, userId: string): Promise<ScimUserRow | undefined> =>
-  readOneInTenant<ScimUserRow>(
-    db,
-    view.tenantId,
-    sql<ScimUserRow>`select ${scimUserColumns(view)} from users
-      where users.tenant_id = ${view.tenantId} and users.id = ${userId}::uuid and ${isVisibleUser(view.connectionId)}`
-  )
+export async function findScimUser(db: Db, view: ScimView, userId: string): Promise<ScimUserRow | undefined> {
+  const { tenantId, groupsUrl, connectionId, withGroups } = view
+  const read = readers[`${withGroups ? 'with' : 'without'} groups, ${connectionId === undefined ? 'all' : 'own'}`]
+  return (await read(db, tenantId, { userId, groupsUrl, connectionId }))[0]
+}
+
+const reader = (withGroups: boolean, isOwn: boolean) =>
+  prepareRead<ScimUserRow, { userId: string; groupsUrl: string; connectionId: string | undefined }>((p) => {
+    const connectionId = (isOwn ? p.connectionId : undefined) as string | undefined
+    const view = { tenantId: p.tenantId as number, groupsUrl: p.groupsUrl as string, connectionId, withGroups }
+    return sql<ScimUserRow>`select ${scimUserColumns(view)} from users
+      where users.tenant_id = ${p.tenantId} and users.id = ${p.userId}::uuid and ${isVisibleUser(connectionId)}`
+  })
+
+const readers = {
+  'with groups, all': reader(true, false),
+  'with groups, own': reader(true, true),
+  'without groups, all': reader(false, false),
+  'without groups, own': reader(false, true)
+} as const
 
 /** Within a transaction, which sees what it has changed. */
 export async function getScimUser(trx: Trx, view: ScimView, userId: string): Promise<ScimUserRow> {

@@ -1,4 +1,4 @@
-// Unique keys and locks that a SCIM write may run into, told the way the protocol tells them.
+// Unique keys that a SCIM write may run into, told the way the protocol tells them.
 import { violatedConstraint } from '../../db/connect.ts'
 import { AppError } from '../errors.ts'
 
@@ -24,19 +24,4 @@ export const conflictOf = (error: unknown): UserConflict | undefined => CONFLICT
 export function takenError(what: UserConflict, cause?: unknown): AppError {
   const constraint = Object.keys(CONFLICTS).find((name) => CONFLICTS[name] === what)!
   return new AppError('conflict', TEXTS[constraint]!, { scimType: 'uniqueness', cause })
-}
-
-const MAX_ATTEMPTS = 4
-// deadlock_detected, serialization_failure
-const RETRIED = new Set(['40P01', '40001'])
-
-/** Runs a transaction again that PostgreSQL ended because two waited for each other. */
-export async function retryDeadlocks<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (attempt === MAX_ATTEMPTS || !RETRIED.has((error as { code?: string }).code ?? '')) throw error
-    }
-  }
 }

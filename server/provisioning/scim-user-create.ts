@@ -5,6 +5,7 @@ import type { AuditEvent } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { cancelInvitationMails } from '../../db/mails.ts'
+import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserPatch, UserRow, UserState } from '../../db/schema.ts'
 import {
@@ -20,7 +21,7 @@ import {
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
 import { changedFacts } from './document-changes.ts'
 import { requireRoleWithin } from './guards.ts'
-import { conflictOf, retryDeadlocks, takenError } from './scim-conflicts.ts'
+import { conflictOf, takenError } from './scim-conflicts.ts'
 import { type RoleDecision, roleOfAdopted, roleOfNew } from './scim-roles.ts'
 import { requireTouchable, type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
 import { type DocumentColumns, documentColumns, emailKeys, shownName, type UserDocument } from './user-document.ts'
@@ -81,13 +82,14 @@ async function insert(
   const { email, email_key } = columns
   const state = stateOf(active)
   const { userName, externalId } = document
+  const connection_id = actor.scim?.connectionId ?? null
   const row = {
     ...columns,
     tenant_id: tenant.id,
     id,
     state,
     role,
-    connection_id: actor.scim?.connectionId ?? null,
+    connection_id,
     created_at: now,
     updated_at: now,
     activated_at: active ? now : null
@@ -108,7 +110,17 @@ async function insert(
     })
   ])
   if (!isMade) throw new InTheWay()
-  const made = { id, state, role, version: 1, doc: columns.doc, groups: null, created_at: now, updated_at: now }
+  const made = {
+    id,
+    state,
+    role,
+    connection_id,
+    version: 1,
+    doc: columns.doc,
+    groups: null,
+    created_at: now,
+    updated_at: now
+  }
   await afterwards?.(trx, made, email)
   return made
 }
@@ -135,7 +147,7 @@ async function transact(
   work: (trx: Trx) => Promise<ScimUserRow>
 ): Promise<ScimUserRow | undefined> {
   try {
-    return await retryDeadlocks(() => inTenant(deps.db, tenant.id, work))
+    return await retryRaces(() => inTenant(deps.db, tenant.id, work))
   } catch (error) {
     if (error instanceof InTheWay) return undefined
     throw error

@@ -5,6 +5,7 @@
 // still the one that it read.
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
+import { retryRaces } from '../../db/races.ts'
 import type { UserPatch, UserRow } from '../../db/schema.ts'
 import {
   claimAddress,
@@ -26,7 +27,7 @@ import { type Actor, isAbove } from './actor.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
-import { conflictOf, retryDeadlocks, takenError } from './scim-conflicts.ts'
+import { conflictOf, takenError } from './scim-conflicts.ts'
 import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
 import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
 import { activate, audit, deactivate, remove, type UserChange, userEvent } from './user-states.ts'
@@ -89,7 +90,7 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
       : await findScimUser(deps.db, view, userId)
     if (after) return after
   }
-  const locked = await translateConflicts(writer, () => retryDeadlocks(() => changeLocked(writer, userId, options)))
+  const locked = await translateConflicts(writer, () => retryRaces(() => changeLocked(writer, userId, options)))
   forgetCredentials(writer)
   return locked
 }
@@ -104,7 +105,7 @@ export async function deleteUser(
   userId: string,
   precondition?: (version: number) => void
 ): Promise<void> {
-  await retryDeadlocks(() =>
+  await retryRaces(() =>
     inTenant(writer.deps.db, writer.tenant.id, async (trx) => {
       const user = await lockVisible(trx, writer, userId)
       requireTouchable(writer.actor, user)

@@ -12,6 +12,12 @@ function ownRequest({ actor }: ScimContext, request: ScimRequest): ScimRequest {
 
 export const getMe: ScimHandler = (context, request) => getUser(context, ownRequest(context, request))
 
+/** POST /Me would make the caller's own user, who is there already. */
+export const createMe: ScimHandler = (context, request) => {
+  ownRequest(context, request)
+  throw new AppError('not_implemented', 'Whoever has an API token is a user already', { reason: 'noMe' })
+}
+
 /** Whoever is no administrator changes their profile through the admin API, which knows what may be changed. */
 const changeMe =
   (handler: ScimHandler): ScimHandler =>

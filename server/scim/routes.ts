@@ -21,7 +21,7 @@ import {
   replaceGroup,
   searchGroups
 } from './groups.ts'
-import { deleteMe, getMe, patchMe, replaceMe } from './me.ts'
+import { createMe, deleteMe, getMe, patchMe, replaceMe } from './me.ts'
 import { Leniency } from './profiles.ts'
 import { sendAnswer, sendError } from './respond.ts'
 import { createSchemasOfTenant } from './schemas-of-tenant.ts'
@@ -73,6 +73,7 @@ const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, acce
   ['DELETE', '/Groups/:id', deleteGroup],
   ['POST', '/Bulk', bulk],
   ['GET', '/Me', getMe, 'me'],
+  ['POST', '/Me', createMe, 'me'],
   ['PUT', '/Me', replaceMe, 'me'],
   ['PATCH', '/Me', patchMe, 'me'],
   ['DELETE', '/Me', deleteMe, 'me']

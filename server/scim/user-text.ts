@@ -33,16 +33,32 @@ function isWhole({ mode, selections }: Projection, { groups }: ScimUserRow, { sc
   return mode === 'except' && groups === null && selections.size === 1 && selections.get(groupsAttribute) === 'whole'
 }
 
-function wholeText(row: ScimUserRow, { baseUrl }: ScimContext): string {
+function wholeText(row: ScimUserRow, context: ScimContext): string {
   const { id, state, version, groups } = row
+  const { baseUrl } = context
   const document = row.doc.slice(1, -1).replaceAll(RELATIVE_REF, `"$ref":"${baseUrl}/Users/`)
   return (
-    `{"id":"${id}",${document},"active":${state !== 'deactivated'}` +
+    `{"id":"${id}",${document}${assumedName(row, context)},"active":${state !== 'deactivated'}` +
     (groups === null ? '' : `,"groups":${groups}`) +
     `,"meta":{"resourceType":"User","created":"${row.created_at.toISOString()}"` +
     `,"lastModified":"${row.updated_at.toISOString()}","location":"${baseUrl}/Users/${id}"` +
     `,"version":"W/\\"${version}\\""}}`
   )
+}
+
+/**
+ * Okta imports nobody without a given and a family name, and takes the first user of a list for a sample. Whoever was
+ * invited, and has told neither, goes by what their display name or address suggests; a strict token sees what is
+ * stored. Invited people are known by their role, which stands in their document, and by having no connection.
+ */
+function assumedName({ connection_id, doc }: ScimUserRow, { leniency }: ScimContext): string {
+  if (connection_id !== null || leniency.profile === 'strict') return ''
+  if (doc.includes('"name":{') || !doc.includes('"roles":[{')) return ''
+  const { displayName, userName } = JSON.parse(doc) as UserDocument
+  const words = (displayName ?? userName.replace(/@.*$/, '').replace(/[._+-]+/g, ' ')).trim().split(/\s+/)
+  const familyName = words.at(-1) ?? userName
+  const givenName = words.slice(0, -1).join(' ') || familyName
+  return `,"name":${JSON.stringify({ familyName, givenName })}`
 }
 
 // In JSON text a quote within a value is escaped, so this is always a member's name and the beginning of its value

@@ -20,7 +20,7 @@ test('/Me', async (t) => {
   const responder = await person('responder')
 
   t.test('is 501 for an identity provider’s token, which belongs to nobody', async (t) => {
-    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) {
       const { status, body } = await scim.ask(method, '/Me', method === 'GET' ? undefined : {})
       t.equal(status, 501, method)
       t.match(body, { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '501' })

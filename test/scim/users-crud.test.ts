@@ -178,6 +178,19 @@ test('users', async (t) => {
     })
   })
 
+  t.test('people who were invited have a name, as Okta wants it of everybody', async (t) => {
+    const nameOf = async (email: string, displayName?: string) => {
+      const [id] = await insertPeople(app.owner, acme.id, [{ email, displayName }])
+      const strict = await scimClient(app, acme, { profile: 'strict' })
+      t.notOk('name' in (await strict.get(`/Users/${id}`)).body, 'but none that is not theirs for a strict token')
+      return (await scim.get(`/Users/${id}`)).body.name
+    }
+    t.same(await nameOf('grace.brewster.hopper@acme.test'), { givenName: 'grace brewster', familyName: 'hopper' })
+    t.same(await nameOf('admin@acme.test'), { givenName: 'admin', familyName: 'admin' })
+    t.same(await nameOf('kj@acme.test', 'Katherine Johnson'), { givenName: 'Katherine', familyName: 'Johnson' })
+    t.notOk('name' in (await scim.createUser({ userName: 'nameless@acme.test', roles: [{ value: 'responder' }] })))
+  })
+
   t.test('what a change tells the log: the changed attributes alone, and by whom', async (t) => {
     const okta = await scimClient(app, acme, { name: 'okta' })
     const user = await okta.createUser({ userName: 'log@acme.test', displayName: 'Before', title: 'T' })
