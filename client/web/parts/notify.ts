@@ -2,15 +2,10 @@
 import { notifications } from '@mantine/notifications'
 import { wordsFor } from './failures.tsx'
 
-/** What every message's button is called. */
-export const dismiss = { closeButtonProps: { 'aria-label': 'Dismiss' } }
-
-export const notifyDone = (message: string) =>
-  notifications.show({ ...dismiss, message, color: 'pine', autoClose: 4_000 })
+export const notifyDone = (message: string) => notifications.show({ message, color: 'pine', autoClose: 4_000 })
 
 export const notifyFailure = (error: unknown) =>
   notifications.show({
-    ...dismiss,
     title: 'That did not work',
     message: wordsFor(error),
     color: 'red',

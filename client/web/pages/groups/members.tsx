@@ -7,7 +7,7 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
 import { Empty } from '../../parts/empty.tsx'
-import { dismiss, notifyFailure } from '../../parts/notify.ts'
+import { notifyFailure } from '../../parts/notify.ts'
 import { Person, shownName } from '../../parts/person.tsx'
 import { SearchField } from '../../parts/search-field.tsx'
 import { RoleBadge, StateBadge } from '../../parts/state-badge.tsx'
@@ -151,7 +151,6 @@ const without = (data: InfiniteData<MembersPage>, userIds: readonly string[]): I
 
 function offerUndo(name: string, group: GroupOutput, undo: () => void): void {
   const id = notifications.show({
-    ...dismiss,
     color: 'pine',
     autoClose: 10_000,
     message: (
