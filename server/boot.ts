@@ -124,6 +124,12 @@ function readSecrets(config: Config): Secrets {
   }
 }
 
+interface LoggedError extends Error {
+  type?: string
+  code?: string
+  detail?: string
+}
+
 /** Structured logs; people at a terminal get them readable. Secrets never reach them (also not in headers). */
 export function createLogger(level: string): FastifyBaseLogger {
   return pino({
@@ -133,6 +139,15 @@ export function createLogger(level: string): FastifyBaseLogger {
       censor: '[redacted]'
     },
     serializers: {
+      // an error of the database carries its connection along
+      err: ({ type, message, stack, code, detail, cause }: LoggedError) => ({
+        type,
+        message,
+        stack,
+        code,
+        detail,
+        cause
+      }),
       req: (request: { id: string; method: string; url: string; host?: string; ip?: string }) => ({
         id: request.id,
         method: request.method,

@@ -1,5 +1,6 @@
 // The two commands' own promises: demo data once, secrets kept, data kept over a restart, bad settings refused.
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,6 +84,14 @@ test('npm start', { timeout: 120_000 }, async (t) => {
     const operator = createClient({ url: `http://localhost:${restarted.port}`, token: operatorToken })
     const { items } = await operator.tenants.list.query({})
     t.same(items.map(({ subdomain }) => subdomain).sort(), ['acme', 'hooli'])
+
+    // killed, it leaves a PostgreSQL behind, which the next start takes over
+    restarted.child.kill('SIGKILL')
+    await once(restarted.child, 'exit')
+    const again = await startProcess(t, { DATA_DIR: dataDir })
+    const after = createClient({ url: `http://localhost:${again.port}`, token: operatorToken })
+    t.equal((await after.tenants.list.query({})).items.length, 2)
+    await t.rejects(startProcess(t, { DATA_DIR: dataDir }), { message: /is in use by process/ })
   })
 })
 
