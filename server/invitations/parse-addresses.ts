@@ -24,38 +24,40 @@ const INVISIBLE = /[\u200b-\u200f\u2060\ufeff]/g
 
 /**
  * Separators are commas, semicolons, lines and, between addresses, blanks; `Ben <ben@x.test>`, `"Miller, Ben"
- * <ben@x.test>` and `mailto:` are understood. Takes time in proportion to the length of the text.
+ * <ben@x.test>` and `mailto:` are understood. Reads as far as it is asked, in time in proportion to that.
  * @returns at least one entry, in the order of the text; the same address as often as it is there
  */
-export function parseAddresses(text: string): PastedAddress[] {
-  const found = splitEntries(text.replace(INVISIBLE, '')).flatMap(readEntry)
-  return found.length > 0 ? found : [noAddress(text)]
+export function* parseAddresses(text: string): Generator<PastedAddress> {
+  let isEmpty = true
+  for (const entry of splitEntries(text.replace(INVISIBLE, ''))) {
+    isEmpty = false
+    yield* readEntry(entry)
+  }
+  if (isEmpty) yield noAddress(text)
 }
 
 const noAddress = (text: string): PastedAddress => ({ text: text.trim().slice(0, MAX_SHOWN_LENGTH), key: undefined })
 
 /** Cuts at separators outside of quotes. A line that looks like a header stays with the one before it. */
-function splitEntries(text: string): string[] {
-  const entries: string[] = []
+function* splitEntries(text: string): Generator<string> {
   let begin = 0
-  for (let at = 0; at < text.length; at++) {
+  let at = 0
+  while (at < text.length) {
     const character = text[at]!
-    if (character === '"') at = endOfQuote(text, at)
-    else if (SEPARATORS.has(character)) cut(at, at + 1)
-    else if (LINE_BREAKS.has(character)) {
-      const next = endOfLineBreaks(text, at)
-      if (!HEADER.test(text.slice(next, next + HEADER_LENGTH))) cut(at, next)
-      at = next - 1
+    const isLineBreak = LINE_BREAKS.has(character)
+    const next = isLineBreak ? endOfLineBreaks(text, at) : at + 1
+    if (SEPARATORS.has(character) || (isLineBreak && !HEADER.test(text.slice(next, next + HEADER_LENGTH)))) {
+      yield* entryOf(text, begin, at)
+      begin = next
     }
+    at = character === '"' ? endOfQuote(text, at) + 1 : next
   }
-  cut(text.length, text.length)
-  return entries
+  yield* entryOf(text, begin, text.length)
+}
 
-  function cut(end: number, next: number): void {
-    const entry = text.slice(begin, end).trim()
-    if (entry !== '') entries.push(entry)
-    begin = next
-  }
+function* entryOf(text: string, begin: number, end: number): Generator<string> {
+  const entry = text.slice(begin, end).trim()
+  if (entry !== '') yield entry
 }
 
 function endOfLineBreaks(text: string, at: number): number {

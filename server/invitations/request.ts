@@ -21,6 +21,8 @@ export type InvitationResult = (typeof INVITATION_RESULTS)[number]
 
 /** Different addresses that one call may ask for. */
 export const MAX_ADDRESSES = 1_000
+/** With those that are there again: reading more of them would keep other requests waiting. */
+const MAX_ENTRIES = 10_000
 
 export interface Invite {
   /** As people paste them: one address, or many. */
@@ -45,9 +47,11 @@ export interface Entry {
 export function readInvites(invites: readonly Invite[], actor: Actor, settings: TenantSettings): Entry[] {
   const domains = new Set(settings.allowedDomains?.map((domain) => domain.toLowerCase()))
   const entries = new Map<string, Entry>()
+  let count = 0
   for (const { email, role = defaultRole(actor.role) } of invites) {
     for (const { text, key } of parseAddresses(email)) {
       const known = key ?? text
+      if (++count > MAX_ENTRIES) throw tooManyAddresses()
       if (entries.has(known)) continue
       entries.set(known, { email: text, key: known, role, refusal: refusalOf(key, role) })
       if (entries.size > MAX_ADDRESSES) throw tooManyAddresses()

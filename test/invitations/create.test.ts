@@ -342,6 +342,9 @@ test('invitations.create refuses', async (t) => {
     t.same(await acme.owner.selectFrom('mails').select('id').execute(), [], 'and then invites nobody')
     t.same((await acme.invite([`${addresses}; ${addresses.toUpperCase()}`])).counts, { invited: 1_000 })
   })
+  t.test('a text that repeats addresses without end', async (t) => {
+    t.equal(await reasonOf({ invites: [{ email: 'a@x.test,'.repeat(200_000) }] }), '400 tooManyAddresses')
+  })
   t.test('unknown fields, wrong types, an empty list', async (t) => {
     t.equal(await reasonOf({ invites: [{ email: 'a@x.test', admin: true }] }), '400 invalid')
     t.equal(await reasonOf({ invites: [{ email: 7 }] }), '400 invalid')

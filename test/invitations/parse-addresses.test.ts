@@ -1,6 +1,8 @@
 import { test } from 'tap'
-import { parseAddresses } from '../../server/invitations/parse-addresses.ts'
+import { type PastedAddress, parseAddresses as parseLazily } from '../../server/invitations/parse-addresses.ts'
 import fc from '../support/fuzz.ts'
+
+const parseAddresses = (text: string): PastedAddress[] => [...parseLazily(text)]
 
 /** `+` before an address, `-` before a text that is none. */
 const read = (text: string) => parseAddresses(text).map(({ text, key }) => `${key === undefined ? '-' : '+'}${text}`)
