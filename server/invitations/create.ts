@@ -59,8 +59,9 @@ export async function createInvitations(
 ): Promise<Outcome[]> {
   const entries = readInvites(invites, actor, tenant.settings)
   if (actor.kind !== 'operator') await limitInvitations(deps, `${tenant.id} ${actor.id}`, entries.length)
-  if (entries.every(({ refusal }) => refusal))
+  if (entries.every(({ refusal }) => refusal)) {
     return planSteps(entries, [], { actor, now: deps.now(), resend }).map(outcomeOf)
+  }
   return retryRaces(
     () => inTenant(deps.db, tenant.id, (trx) => invite(trx, deps, tenant, actor, entries, resend)),
     ['users_user_name_key', 'invitations_pending_key']
