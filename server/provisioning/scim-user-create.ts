@@ -71,59 +71,65 @@ async function insertAlone(
   }
 }
 
-async function insert(
-  trx: Trx,
+async function insert(trx: Trx, writer: ScimWriter, user: NewUser, decision: RoleDecision): Promise<ScimUserRow> {
+  const made = newUserRows(writer, user, decision)
+  const { id, email, email_key } = made.row
+  const [, isMade] = await Promise.all([
+    email_key !== null && claimAddress(trx, writer.tenant.id, id, email_key),
+    insertUser(trx, writer.tenant.id, made)
+  ])
+  const row = madeRow(made)
+  await user.afterwards?.(trx, row, email)
+  return row
+}
+
+/** What is written of a new user. */
+export type NewUserRows = ReturnType<typeof newUserRows>
+
+export function newUserRows(
   { tenant, actor, now }: ScimWriter,
-  { active, passwordHash, afterwards }: NewUser,
+  { active, passwordHash }: NewUser,
   { role, document }: RoleDecision
-): Promise<ScimUserRow> {
-  const id = uuidv7({ msecs: now.getTime() })
+) {
   const columns = documentColumns(document)
-  const { email, email_key } = columns
   const state = stateOf(active)
   const { userName, externalId } = document
-  const connection_id = actor.scim?.connectionId ?? null
-  const row = {
-    ...columns,
-    tenant_id: tenant.id,
-    id,
-    state,
-    role,
-    connection_id,
-    created_at: now,
-    updated_at: now,
-    activated_at: active ? now : null
+  return {
+    row: {
+      ...columns,
+      tenant_id: tenant.id,
+      id: uuidv7({ msecs: now.getTime() }),
+      state,
+      role,
+      connection_id: actor.scim?.connectionId ?? null,
+      created_at: now,
+      updated_at: now,
+      activated_at: active ? now : null
+    },
+    emailKeys: emailKeys(document),
+    passwordHash,
+    audit: {
+      actor,
+      action: 'user.created',
+      targetName: shownName(columns),
+      after: { userName, email: columns.email, externalId, role, state }
+    },
+    now
   }
-  const [, isMade] = await Promise.all([
-    email_key !== null && claimAddress(trx, tenant.id, id, email_key),
-    insertUser(trx, tenant.id, {
-      row,
-      emailKeys: emailKeys(document),
-      passwordHash,
-      audit: {
-        actor,
-        action: 'user.created',
-        targetName: shownName(columns),
-        after: { userName, email, externalId, role, state }
-      },
-      now
-    })
-  ])
-  if (!isMade) throw new InTheWay()
-  const made = {
-    id,
-    state,
-    role,
-    connection_id,
-    version: 1,
-    doc: columns.doc,
-    groups: null,
-    created_at: now,
-    updated_at: now
-  }
-  await afterwards?.(trx, made, email)
-  return made
 }
+
+/** A new user as an answer shows them. */
+export const madeRow = ({ row, now }: NewUserRows): ScimUserRow => ({
+  id: row.id,
+  state: row.state,
+  role: row.role,
+  connection_id: row.connection_id,
+  version: 1,
+  doc: row.doc,
+  groups: null,
+  created_at: now,
+  updated_at: now
+})
 
 const stateOf = (active: boolean): UserState => (active ? 'active' : 'deactivated')
 

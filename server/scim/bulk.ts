@@ -4,6 +4,7 @@
 // refer to each other (managers) are made without the references, which follow once all of them have an id. Groups
 // that would contain each other are refused with 409, as §3.7.1 allows.
 import { AppError } from '../errors.ts'
+import type { NewUser } from '../provisioning/scim-user-create.ts'
 import { type Dependencies, findDependencies, replaceInText, replaceReferences } from './bulk-references.ts'
 import { type BadOperation, type BulkMethod, type BulkOperation, isBad, parseBulkRequest } from './bulk-request.ts'
 import type { ScimAnswer, ScimContext, ScimHandler, ScimRequest } from './context.ts'
@@ -12,6 +13,7 @@ import { createGroup, deleteGroup, patchGroup, replaceGroup } from './groups.ts'
 import { isObject } from './json.ts'
 import { shorten } from './text.ts'
 import { createUser, deleteUser, patchUser, replaceUser } from './users.ts'
+import { createUsersTogether, readPlainUsers } from './users-batch.ts'
 
 export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse'
 
@@ -19,6 +21,9 @@ const HANDLERS: Record<BulkOperation['resourceType'], Record<BulkMethod, ScimHan
   User: { POST: createUser, PUT: replaceUser, PATCH: patchUser, DELETE: deleteUser },
   Group: { POST: createGroup, PUT: replaceGroup, PATCH: patchGroup, DELETE: deleteGroup }
 }
+
+/** Users that are made in one transaction: more would hold their keys for long. */
+const MAX_TOGETHER = 250
 
 type Operation = BulkOperation | BadOperation
 
@@ -55,7 +60,12 @@ class BulkRun {
   }
 
   async carryOutAll(): Promise<void> {
-    for (const operation of this.operations) await this.carryOut(operation)
+    for (let index = 0; index < this.operations.length; ) {
+      const users = this.independentUsers(index)
+      if (users.length > 1) await this.makeUsers(users)
+      else await this.carryOut(this.operations[index]!)
+      index += Math.max(1, users.length)
+    }
   }
 
   /** The results in the order of the request; what was not begun any more has none. */
@@ -69,6 +79,46 @@ class BulkRun {
 
   private get isOver(): boolean {
     return this.errorsLeft <= 0
+  }
+
+  /** The operations from `index` on that make users and wait for nothing, up to the first that does not. */
+  private independentUsers(index: number): BulkOperation[] {
+    const found: BulkOperation[] = []
+    for (const operation of this.operations.slice(index, index + MAX_TOGETHER)) {
+      if (isBad(operation) || operation.method !== 'POST' || operation.resourceType !== 'User') break
+      const dependencies = this.dependencies.get(operation)!
+      if (this.results.has(operation) || dependencies instanceof AppError || dependencies.circle.length > 0) break
+      if (!dependencies.makers.every((maker) => this.ids.has(maker.bulkId!))) break
+      found.push(operation)
+    }
+    return found
+  }
+
+  /** Makes users together where nobody is in their way, and by themselves the others, all in their order. */
+  private async makeUsers(operations: readonly BulkOperation[]): Promise<void> {
+    const bodies = operations.map(({ data }) => replaceReferences(data, (bulkId) => this.ids.get(bulkId)))
+    const users = await readPlainUsers(this.context, bodies)
+    for (let index = 0; index < operations.length && !this.isOver; ) {
+      const end = users.findIndex((user, place) => place >= index && user === undefined)
+      const together = users.slice(index, end === -1 ? undefined : end).filter((user) => user !== undefined)
+      const answers = together.length > 1 ? await this.tryTogether(together) : undefined
+      const next = operations.slice(index, index + Math.max(1, together.length))
+      for (const [place, operation] of next.entries()) {
+        if (answers) this.succeed(operation, answers[place]!, undefined)
+        else await this.carryOut(operation)
+      }
+      index += next.length
+    }
+  }
+
+  /** @returns undefined where each has to be made by itself, which also tells what is wrong */
+  private async tryTogether(users: readonly NewUser[]): Promise<ScimAnswer[] | undefined> {
+    try {
+      return await createUsersTogether(this.context, users)
+    } catch (error) {
+      this.context.log.error({ err: error }, 'users of a bulk request could not be made together')
+      return undefined
+    }
   }
 
   private async carryOut(operation: Operation): Promise<void> {

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { resourceCount } from '../../db/resource-counts.ts'
 import { findScimUser, isVisibleUser, type ScimUserRow, scimUserColumns } from '../../db/scim-users.ts'
 import { notFound } from '../errors.ts'
-import { createUser as makeUser } from '../provisioning/scim-user-create.ts'
+import { createUser as makeUser, type NewUser } from '../provisioning/scim-user-create.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
 import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
 import { etagOf, namesVersion, precondition } from './etag.ts'
@@ -25,14 +25,22 @@ import { welcomeMail } from './welcome.ts'
 /** POST /Users, RFC 7644 §3.3. A pending invitation for the address ends, and its user becomes this one. */
 export async function createUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   const projection = projectionOf(context, request)
-  const { resource, password } = normalizeResource(request.body, context.schemas.User, context.leniency)
-  const user = await makeUser(writerOf(context, projection), {
+  const user = await makeUser(writerOf(context, projection), await readNewUser(context, request.body))
+  return answer(201, user, context, projection)
+}
+
+/**
+ * The user that a POST makes; a password is hashed already.
+ * @throws AppError invalidSyntax, invalidValue
+ */
+export async function readNewUser(context: ScimContext, body: unknown): Promise<NewUser> {
+  const { resource, password } = normalizeResource(body, context.schemas.User, context.leniency)
+  return {
     document: toDocument(resource, context.baseUrl),
     active: resource['active'] !== false,
     passwordHash: password === undefined ? undefined : await hashPassword(context, password),
     afterwards: welcomeMail(context)
-  })
-  return answer(201, user, context, projection)
+  }
 }
 
 /** GET /Users/{id}, RFC 7644 §3.4.1; 304 where If-None-Match names the version. */

@@ -1,0 +1,67 @@
+// Many new users of an identity provider in one transaction: those in whose way nobody is. scim-user-create.ts makes
+// each of the others, and knows what is to be done then.
+import { inTenant } from '../../db/connect.ts'
+import { retryRaces } from '../../db/races.ts'
+import { findTakenKeys, insertUsers } from '../../db/scim-user-batch.ts'
+import type { ScimUserRow } from '../../db/scim-users.ts'
+import { isAbove } from './actor.ts'
+import { conflictOf } from './scim-conflicts.ts'
+import { roleOfNew } from './scim-roles.ts'
+import { madeRow, type NewUser, newUserRows } from './scim-user-create.ts'
+import type { ScimWriter } from './scim-users.ts'
+import { documentColumns, type UserDocument } from './user-document.ts'
+
+/**
+ * Tells which of new users may be made together: the role may be given, and no user, and none before in the list, has
+ * the name, the externalId or the login address.
+ */
+export async function findPlainUsers(writer: ScimWriter, documents: readonly UserDocument[]): Promise<boolean[]> {
+  const { deps, tenant, actor } = writer
+  const keys = documents.map((document) => {
+    const { user_name_key, email_key, external_id } = documentColumns(document)
+    return { userName: user_name_key, address: email_key, externalId: external_id }
+  })
+  const present = (values: (string | null)[]) => values.filter((value) => value !== null)
+  const taken = await findTakenKeys(deps.db, tenant.id, actor.scim?.connectionId ?? null, {
+    userNames: keys.map(({ userName }) => userName),
+    addresses: present(keys.map(({ address }) => address)),
+    externalIds: present(keys.map(({ externalId }) => externalId))
+  })
+  const userNames = new Set(taken.userNames)
+  const addresses = new Set(taken.addresses)
+  const externalIds = new Set(taken.externalIds)
+  return keys.map(({ userName, address, externalId }, index) => {
+    const isTaken =
+      userNames.has(userName) ||
+      (address !== null && addresses.has(address)) ||
+      (externalId !== null && externalIds.has(externalId))
+    userNames.add(userName)
+    if (address !== null) addresses.add(address)
+    if (externalId !== null) externalIds.add(externalId)
+    return !isTaken && !isAbove(roleOfNew(documents[index]!, actor.role).role, actor.role)
+  })
+}
+
+/**
+ * Makes users in one transaction.
+ * @returns in the order given; undefined where somebody is in the way of one of them: nothing was changed then
+ */
+export async function createUsers(writer: ScimWriter, users: readonly NewUser[]): Promise<ScimUserRow[] | undefined> {
+  const { deps, tenant, actor } = writer
+  const made = users.map((user) => newUserRows(writer, user, roleOfNew(user.document, actor.role)))
+  const rows = made.map(madeRow)
+  try {
+    return await retryRaces(() =>
+      inTenant(deps.db, tenant.id, async (trx) => {
+        if (!(await insertUsers(trx, tenant.id, made))) throw new InTheWay()
+        await Promise.all(users.map(({ afterwards }, index) => afterwards?.(trx, rows[index]!, made[index]!.row.email)))
+        return rows
+      })
+    )
+  } catch (error) {
+    if (error instanceof InTheWay || conflictOf(error)) return undefined
+    throw error
+  }
+}
+
+class InTheWay extends Error {}
