@@ -3,10 +3,11 @@ import { Button } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { getRouteApi, Link } from '@tanstack/react-router'
+import { getRouteApi } from '@tanstack/react-router'
 import { type Outputs, trpc } from '../api.ts'
 import { Empty } from '../parts/empty.tsx'
 import { Page } from '../parts/page.tsx'
+import { RowLink } from '../parts/row-link.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import { Time } from '../parts/time.tsx'
 import { listOptions, VirtualList } from '../parts/virtual-list.tsx'
@@ -72,9 +73,9 @@ function GroupRow({ group }: { group: Group }) {
           <IconUsersGroup size={18} />
         </span>
         <span className="person-text">
-          <Link to="/groups/$groupId" params={{ groupId: group.id }} className="person-name row-link" preload={false}>
+          <RowLink to={`/groups/${group.id}`} className="person-name">
             {group.displayName}
-          </Link>
+          </RowLink>
           <span className="person-address only-narrow">{membersInWords(group.memberCount)}</span>
         </span>
       </span>

@@ -1,5 +1,5 @@
 // A person as lists and headers show them: initials, name, address.
-import { Link } from '@tanstack/react-router'
+import { RowLink } from './row-link.tsx'
 
 export interface Named {
   displayName?: string | null
@@ -55,9 +55,9 @@ export function Person({ user, isLink = false, size = 36 }: PersonProps) {
       <Initials name={name} size={size} />
       <span className="person-text">
         {isLink && user.id ? (
-          <Link to="/users/$userId" params={{ userId: user.id }} className="person-name row-link" preload={false}>
+          <RowLink to={`/users/${user.id}`} className="person-name">
             {name}
-          </Link>
+          </RowLink>
         ) : (
           <span className="person-name">{name}</span>
         )}

@@ -1,6 +1,6 @@
 import { Checkbox } from '@mantine/core'
-import { Link } from '@tanstack/react-router'
 import { memo } from 'react'
+import { RowLink } from '../../parts/row-link.tsx'
 import { MailBadge, RoleBadge } from '../../parts/state-badge.tsx'
 import { Time } from '../../parts/time.tsx'
 import type { Invitation } from '../invitations.tsx'
@@ -27,9 +27,9 @@ export const InvitationRow = memo(function InvitationRow({ invitation, isSelecte
         )}
       </span>
       <div className="cell cell-person">
-        <Link to="/users/$userId" params={{ userId }} className="person-name row-link" preload={false}>
+        <RowLink to={`/users/${userId}`} className="person-name">
           {email}
-        </Link>
+        </RowLink>
         <span className="person-address">
           by {inviterName}, <Time value={invitation.renewedAt} />
         </span>
