@@ -78,6 +78,7 @@ async function insert(trx: Trx, writer: ScimWriter, user: NewUser, decision: Rol
     email_key !== null && claimAddress(trx, writer.tenant.id, id, email_key),
     insertUser(trx, writer.tenant.id, made)
   ])
+  if (!isMade) throw new InTheWay()
   const row = madeRow(made)
   await user.afterwards?.(trx, row, email)
   return row
