@@ -48,8 +48,8 @@ export function createPasswords(cost: number): Passwords {
 }
 
 /**
- * What bcrypt is given. It would cut a password after 72 bytes and at a NUL, so those are hashed first: 64 characters
- * of base64. The key keeps lists of plain SHA hashes, stolen elsewhere, from being tried as passwords here.
+ * What bcrypt is given. It cuts a password after 72 bytes, and in some of its versions at a NUL, so those are hashed
+ * first: 64 characters of base64. The key keeps lists of plain SHA hashes, stolen elsewhere, from being tried as passwords here.
  */
 function bcryptInput(password: string): string {
   // one person's keyboard composes what another one's does not
