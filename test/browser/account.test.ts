@@ -1,6 +1,6 @@
 // One's own account, in a browser.
 import { test } from 'tap'
-import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
+import { ADA, checkPage, noBrowser, openSite, PASSWORD, PHONE } from '../support/browser.ts'
 import { signInAs } from '../support/people.ts'
 
 test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
@@ -41,6 +41,34 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('The token Payroll sync is revoked.').waitFor()
     await page.getByText('No token yet.').waitFor()
     t.equal((await site.query('acme', 'auth.me', undefined, { token })).status, 401)
+  })
+
+  await t.test('a new password takes the place of the old one', async (t) => {
+    await site.owner
+      .insertInto('user_credentials')
+      .values({
+        tenant_id: site.tenantId,
+        user_id: adaId!,
+        password_hash: await site.deps.auth.passwords.hash(PASSWORD),
+        updated_at: new Date()
+      })
+      .execute()
+    const { page, go } = await site.open({ userId: adaId })
+    await go('/account')
+    await page.getByLabel('Current password').fill('not this one')
+    await page.getByLabel('New password').fill('Another-staple-glacier-9')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByText('That is not your current password.').waitFor()
+    await page.getByLabel('Current password').fill(PASSWORD)
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByText('Your password is changed.').waitFor()
+    const old = await site.mutate('acme', 'auth.signIn', { email: ADA.email, password: PASSWORD })
+    t.equal(old.error?.reason, 'invalidCredentials')
+    const { status } = await site.mutate('acme', 'auth.signIn', {
+      email: ADA.email,
+      password: 'Another-staple-glacier-9'
+    })
+    t.equal(status, 200)
   })
 
   await t.test('on a phone, signing out everywhere leads to sign-in', async (t) => {

@@ -102,7 +102,7 @@ export async function openSite(t: Test, env: Record<string, string> = {}): Promi
         timezoneId: 'Europe/Zurich',
         reducedMotion: 'reduce'
       })
-      context.setDefaultTimeout(10_000)
+      context.setDefaultTimeout(20_000)
       if (userId) {
         const [name, value] = (await signInAs(app.owner, tenant.id, userId)).split('=') as [string, string]
         await context.addCookies([{ name, value, url: urlOf(subdomain), httpOnly: true, sameSite: 'Lax' }])

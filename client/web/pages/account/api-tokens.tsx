@@ -128,8 +128,9 @@ function NewTokenDialog({ onClose }: { onClose: () => void }) {
       onClose={onClose}
       title={create.data ? `Token ${create.data.apiToken.name}` : 'New API token'}
       centered
-      // a click beside it must not lose what is shown once
+      // a click beside it or a key must not lose what is shown once
       closeOnClickOutside={!create.data}
+      closeOnEscape={!create.data}
     >
       {create.data ? (
         <Stack gap="md">

@@ -147,7 +147,7 @@ export function InviteForm({ invitees, onChange, onSend, isSending, error }: Inv
               label={`${invitees.length.toLocaleString()} to invite`}
               rowClass="invitee"
               estimatedHeight={ROW_HEIGHT}
-              height={`min(38dvh, ${valid.length * ROW_HEIGHT + badCount * BAD_ROW_HEIGHT + 2}px)`}
+              height={`min(30dvh, ${valid.length * ROW_HEIGHT + badCount * BAD_ROW_HEIGHT + 2}px)`}
             />
           </>
         )}
