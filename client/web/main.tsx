@@ -1,7 +1,10 @@
 // The page's entry: looks, the way to the service, routes.
 import '@mantine/core/styles.css'
 import '@mantine/notifications/styles.css'
-import './page.css'
+import './styles/page.css'
+import './styles/people.css'
+import './styles/lists.css'
+import './styles/sections.css'
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'

@@ -4,7 +4,7 @@ import { ROLE_LABELS, type Role } from '../roles.ts'
 
 export type Tone = 'good' | 'wait' | 'bad' | 'quiet' | 'accent'
 
-/** A word in a coloured pill; its colours keep AA contrast in light and dark (page.css). */
+/** A word in a coloured pill; its colours keep AA contrast in light and dark (styles/people.css). */
 export function Mark({ tone = 'quiet', children, title }: { tone?: Tone; children: React.ReactNode; title?: string }) {
   return (
     <span className={`mark mark-${tone}`} title={title}>
