@@ -70,6 +70,8 @@ function isHeld(): boolean {
 }
 
 async function build(stamp: string): Promise<void> {
+  // what builds that were killed have left
+  for (const left of globSync('.build-*/', { cwd: HERE })) rmSync(join(HERE, left), { recursive: true, force: true })
   const fresh = mkdtempSync(join(HERE, '.build-'))
   try {
     const vite = join(ROOT, 'node_modules/vite/bin/vite.js')
