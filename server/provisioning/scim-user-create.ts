@@ -203,7 +203,6 @@ async function revive(
 ): Promise<ScimUserRow> {
   const [revived] = await Promise.all([
     takeOver(trx, writer, user, removed, decision, {
-      locked: false,
       must_reset_password: removed.activated_at !== null && user.passwordHash === undefined
     }),
     audit(stepOf(trx, writer), [eventOf('user.revived', removed, user, decision)])

@@ -30,7 +30,7 @@ function cacheOf(deps: Deps): LRUCache<string, Anchor> {
  * @param offset rows before the page
  */
 export const findAnchor = (deps: Deps, query: string, offset: number): Anchor | undefined =>
-  offset < MIN_ANCHORED_OFFSET ? undefined : cacheOf(deps).get(`${offset} ${query}`)
+  cacheOf(deps).get(`${offset} ${query}`)
 
 export function keepAnchor(deps: Deps, query: string, offset: number, anchor: Anchor): void {
   if (offset >= MIN_ANCHORED_OFFSET) cacheOf(deps).set(`${offset} ${query}`, anchor)

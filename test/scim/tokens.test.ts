@@ -123,6 +123,20 @@ test('SCIM tokens', async (t) => {
     t.equal(await statusOf(data.token), 200)
   })
 
+  t.test('rotate without an overlap: the old one ends at once, and everywhere', async (t) => {
+    const other = await startApp(t, { database: app })
+    // as late there as it is here by now
+    other.clock.advance({ hours: 24 })
+    const { token, scimToken } = await create({ name: 'leaked' })
+    const elsewhere = () => clientOf(other, acme, token).get('/Users?count=0')
+    t.equal((await elsewhere()).status, 200)
+    const heard = new Promise((resolve) => other.deps.listener.once('change', resolve))
+    await app.mutate('acme', 'scimTokens.rotate', { scimTokenId: scimToken.id, overlapHours: 0 }, ada)
+    t.equal(await statusOf(token), 401)
+    await heard
+    t.equal((await elsewhere()).status, 401)
+  })
+
   t.test('rotate with an end: the new one lasts as long as the old one did, which never lasts longer', async (t) => {
     const now = app.clock.now().getTime()
     const old = await create({ name: 'ends', expiresAt: new Date(now + 10 * 3_600_000).toISOString() })

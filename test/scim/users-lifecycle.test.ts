@@ -92,6 +92,10 @@ test('a POST for somebody who is invited', async (t) => {
     t.match(await rowOf(app, id), { email_key: 'dee.dee@acme.test', state: 'active' })
     const held = await app.owner.selectFrom('addresses').select('address_key').where('user_id', '=', id).execute()
     t.same(held, [{ address_key: 'dee.dee@acme.test' }], 'the old address is free')
+    const found = async (email: string) =>
+      (await scim.get(`/Users?filter=emails%20eq%20%22${email}%22`)).body.totalResults
+    t.equal(await found('dee.dee@acme.test'), 1)
+    t.equal(await found('dee@acme.test'), 0)
   })
 
   t.test('is refused where their role is above the token’s highest', async (t) => {
@@ -355,6 +359,7 @@ test('roles', async (t) => {
 
   t.test('nobody whose role is above it is touched', async (t) => {
     const id = await addPerson(app, acme, { email: 'admin@acme.test', role: 'administrator' })
+    await addPerson(app, acme, { email: 'second@acme.test', role: 'administrator' })
     for (const reply of await Promise.all([
       scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'x' }]),
       scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }]),
@@ -362,8 +367,9 @@ test('roles', async (t) => {
       scim.delete(`/Users/${id}`)
     ])) {
       t.equal(reply.status, 403)
-      t.match(reply.body.detail, /administrator/)
+      t.match(reply.body.detail, /administrator, which is above manager/)
     }
+    t.match(await rowOf(app, id), { version: 1, state: 'active' })
     t.equal((await scim.get(`/Users/${id}`)).status, 200, 'but seen')
   })
 
