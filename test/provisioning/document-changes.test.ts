@@ -1,0 +1,40 @@
+import { test } from 'tap'
+import { changedFacts } from '../../server/provisioning/document-changes.ts'
+
+const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
+
+test('the attributes that differ, as they were and as they are', async (t) => {
+  t.same(
+    changedFacts(
+      { schemas: ['a'], userName: 'ada', title: 'T', emails: [{ value: 'x' }] },
+      { schemas: ['a', 'b'], userName: 'ada', nickName: 'N', emails: [{ value: 'y' }] }
+    ),
+    { before: { title: 'T', emails: [{ value: 'x' }] }, after: { nickName: 'N', emails: [{ value: 'y' }] } }
+  )
+  t.same(changedFacts({ a: { b: [1] } }, { a: { b: [1] } }), { before: {}, after: {} })
+})
+
+test('those of an extension one by one', async (t) => {
+  t.same(
+    changedFacts(
+      { [ENTERPRISE]: { department: 'D', division: 'V' } },
+      { [ENTERPRISE]: { department: 'E', division: 'V' } }
+    ),
+    {
+      before: { [ENTERPRISE]: { department: 'D' } },
+      after: { [ENTERPRISE]: { department: 'E' } }
+    }
+  )
+  t.same(changedFacts({}, { [ENTERPRISE]: { department: 'E' } }), {
+    before: {},
+    after: { [ENTERPRISE]: { department: 'E' } }
+  })
+  t.same(changedFacts({ [ENTERPRISE]: { department: 'E' } }, {}), {
+    before: { [ENTERPRISE]: { department: 'E' } },
+    after: {}
+  })
+})
+
+test('a long value by its length alone', async (t) => {
+  t.same(changedFacts({}, { photo: 'x'.repeat(5_000) }), { before: {}, after: { photo: '5,002 characters' } })
+})

@@ -1,0 +1,72 @@
+import { test } from 'tap'
+import type { Role } from '../../db/schema.ts'
+import { roleOfAdopted, roleOfNew, roleOfPatched, roleOfReplaced } from '../../server/provisioning/scim-roles.ts'
+import { USER_SCHEMA, type UserDocument } from '../../server/provisioning/user-document.ts'
+
+const withRoles = (...values: (string | [value: string, primary: boolean])[]): UserDocument => ({
+  schemas: [USER_SCHEMA],
+  userName: 'ada',
+  ...(values.length > 0 && {
+    roles: values.map((value) => (typeof value === 'string' ? { value } : { value: value[0], primary: value[1] }))
+  })
+})
+const none = withRoles()
+const rolesOf = ({ document }: { document: UserDocument }) => document.roles
+
+test('a new user has the role that is given, or the usual one', async (t) => {
+  t.equal(roleOfNew(withRoles('manager'), 'administrator').role, 'manager')
+  t.equal(roleOfNew(withRoles('x', ['Manager', true]), 'administrator').role, 'manager')
+  t.equal(roleOfNew(withRoles('x'), 'administrator').role, 'responder')
+  t.equal(roleOfNew(none, 'manager').role, 'responder')
+  t.equal(roleOfNew(none, 'stakeholder').role, 'stakeholder')
+  t.same(rolesOf(roleOfNew(none, 'manager')), undefined)
+})
+
+test('an adopted one keeps what the inviter gave, and shows it where nobody would expect it', async (t) => {
+  const kept = roleOfAdopted('manager', none, 'manager')
+  t.equal(kept.role, 'manager')
+  t.same(rolesOf(kept), [{ value: 'manager', primary: true }])
+  t.same(rolesOf(roleOfAdopted('responder', none, 'manager')), undefined)
+  t.equal(roleOfAdopted('manager', withRoles('stakeholder'), 'manager').role, 'stakeholder')
+  t.same(rolesOf(roleOfAdopted('manager', withRoles(['x', true]), 'manager')), [
+    { value: 'manager', primary: true },
+    { value: 'x' }
+  ])
+})
+
+test('PUT and PATCH', async (t) => {
+  const cases: [
+    what: string,
+    before: UserDocument,
+    after: UserDocument,
+    put: [Role, unknown?],
+    patch: [Role, unknown?]
+  ][] = [
+    ['nothing said, nothing shown', none, none, ['manager', [{ value: 'manager', primary: true }]], ['manager']],
+    ['another one given', withRoles('manager'), withRoles('stakeholder'), ['stakeholder'], ['stakeholder']],
+    ['left out', withRoles('manager'), none, ['manager', [{ value: 'manager', primary: true }]], ['responder']],
+    ['a list without one', withRoles('manager'), withRoles('x'), ['responder'], ['responder']],
+    [
+      'another value made primary',
+      withRoles('manager'),
+      withRoles('manager', ['x', true]),
+      ['responder'],
+      ['responder']
+    ]
+  ]
+  for (const [
+    what,
+    document,
+    after,
+    [putRole, putRoles = after.roles],
+    [patchRole, patchRoles = after.roles]
+  ] of cases) {
+    const before = { role: 'manager' as const, document }
+    const put = roleOfReplaced(before, after, 'manager')
+    t.equal(put.role, putRole, `PUT: ${what}`)
+    t.same(rolesOf(put), putRoles, `PUT: ${what}`)
+    const patch = roleOfPatched(before, after, 'manager')
+    t.equal(patch.role, patchRole, `PATCH: ${what}`)
+    t.same(rolesOf(patch), patchRoles, `PATCH: ${what}`)
+  }
+})
