@@ -11,7 +11,7 @@ import { insertRows } from '../../db/rows.ts'
 import { residentMiB } from './cpu.ts'
 import { askOnce } from './load.ts'
 import { addressOf, type Population, subdomainOf, userId } from './population.ts'
-import { environment, OPERATOR_TOKEN, ROOT, type Stack } from './stack.ts'
+import { environment, hasEnded, OPERATOR_TOKEN, ROOT, type Stack } from './stack.ts'
 import type { Ask, SourceContext } from './workload.ts'
 import { untilMailsHaveLeft } from './workloads/admin.ts'
 import { toTrpcMutation } from './workloads/asks.ts'
@@ -146,10 +146,10 @@ async function startAndStop(folder: string): Promise<number> {
     // a group of its own, so that a signal reaches npm and what it runs
     detached: true
   })
-  const isGone = () => npm.exitCode !== null && !existsSync(join(folder, 'postgres/postmaster.pid'))
+  const isGone = () => hasEnded(npm) && !existsSync(join(folder, 'postgres/postmaster.pid'))
   try {
     await until(async () => {
-      if (npm.exitCode !== null) throw new Error(`npm start ended with status ${npm.exitCode}`)
+      if (hasEnded(npm)) throw new Error(`npm start ended with status ${npm.exitCode}`)
       return fetch(`http://127.0.0.1:${port}/healthz`).then(
         ({ ok }) => ok,
         () => false
@@ -157,7 +157,7 @@ async function startAndStop(folder: string): Promise<number> {
     })
     return (performance.now() - began) / 1000
   } finally {
-    if (npm.exitCode === null) process.kill(-npm.pid!, 'SIGTERM')
+    if (!hasEnded(npm)) process.kill(-npm.pid!, 'SIGTERM')
     await until(async () => isGone())
   }
 }

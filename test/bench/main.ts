@@ -13,10 +13,12 @@ import { ServerEnded, type Stack, startStack } from './stack.ts'
 import type { Workload } from './workload.ts'
 import { WORKLOADS, workloadNamed } from './workloads/index.ts'
 
+const BESIDES = 'besides'
 const USAGE = `npm run bench -- [options]
   --quick            one size, one round, the whole within three minutes; RESULTS.md stays as it is
   --only NAMES       these workloads alone, separated by commas:
-                     ${WORKLOADS.map(({ name }) => name).join(', ')}
+                     ${WORKLOADS.map(({ name }) => name).join(', ')},
+                     or ${BESIDES}: mails, sign-ins, start, memory
   --sizes NAMES      these populations alone: ${Object.keys(POPULATIONS).join(', ')}
   --rounds N         rounds of each workload (3)
   --seconds N        of each round (3)
@@ -49,8 +51,9 @@ function readOptions(): Options {
     process.exit(0)
   }
   const names = values.sizes?.split(',') ?? (values.quick ? ['100000'] : Object.keys(POPULATIONS))
+  const only = values.only?.split(',')
   return {
-    workloads: values.only?.split(',').map(workloadNamed) ?? WORKLOADS,
+    workloads: only?.filter((name) => name !== BESIDES).map(workloadNamed) ?? WORKLOADS,
     populations: names.map(populationNamed),
     pace: {
       rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
@@ -58,7 +61,7 @@ function readOptions(): Options {
     },
     profileFolder: values.profile,
     isFull: Object.keys(values).length === 0,
-    withExtras: values.only === undefined
+    withExtras: only === undefined || only.includes(BESIDES)
   }
 }
 

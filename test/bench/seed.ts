@@ -221,7 +221,8 @@ const USER_TYPES = {
 /** The rows of a population, or of those of its users whose numbers are in the range. */
 const isOf = ({ firstTenant, tenants }: Population, table: string, range?: Range) => sql`
   ${sql.ref(`${table}.tenant_id`)} between ${firstTenant} and ${firstTenant + tenants - 1}
-  ${range ? sql`and ${sql.ref(`${table}.created_at`)} >= ${createdAt(range.from)}` : sql``}`
+  ${range ? sql`and ${sql.ref(`${table}.created_at`)} >= ${createdAt(range.from)}` : sql``}
+  ${range ? sql`and ${sql.ref(`${table}.created_at`)} < ${createdAt(range.to)}` : sql``}`
 
 /** What is kept beside users: e-mail keys, login addresses, the audit log, the number of them. */
 async function followUsers(db: Db, population: Population, range?: Range): Promise<void> {

@@ -147,4 +147,4 @@ export class ServerEnded extends Error {
 
 const LOG = 'server.log'
 const tailOf = (file: string) => readFileSync(file, 'utf8').slice(-2_000)
-const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null
+export const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null
