@@ -74,13 +74,20 @@ function endOfQuote(text: string, at: number): number {
   return at
 }
 
-/** One entry: what stands in brackets, whatever is around it, else the words that could be addresses. */
+/** One entry: what stands in brackets, whatever is around it, else the cells that hold addresses. */
 function readEntry(entry: string): PastedAddress[] {
   if (CONTROLS.test(entry) || HEADER.test(entry) || /[\r\n\u2028\u2029]/.test(entry)) return [noAddress(entry)]
   const bracketed = [...entry.matchAll(/<([^<>]*)>/g)].map(([, inner]) => inner!)
   if (bracketed.length > 0) return bracketed.map((inner) => readAddress(inner.trim() === '' ? entry : inner))
-  const words = entry.split(/\s+/).filter((word) => word.includes('@'))
-  return words.length > 0 ? words.map(readAddress) : [noAddress(entry)]
+  // columns of a spreadsheet: those beside the addresses hold names
+  const cells = entry.split('\t').filter((cell) => cell.includes('@'))
+  return cells.length > 0 ? cells.flatMap(readCell) : [noAddress(entry)]
+}
+
+/** Addresses with blanks between; with any other word it is no address: `ben miller@x.test` is not `miller@x.test`. */
+function readCell(cell: string): PastedAddress[] {
+  const words = cell.trim().split(/\s+/)
+  return words.every((word) => word.includes('@')) ? words.map(readAddress) : [noAddress(cell)]
 }
 
 function readAddress(text: string): PastedAddress {

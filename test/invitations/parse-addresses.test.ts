@@ -24,7 +24,6 @@ test('parseAddresses', async (t) => {
     ["'ben@x.test'", '+ben@x.test'],
     ['"ben@x.test"', '+ben@x.test'],
     ['Ben Miller\tben@x.test', '+ben@x.test'],
-    ['Ben Miller ben@x.test', '+ben@x.test'],
     ['mailto:ben@x.test', '+ben@x.test'],
     ['Ben <mailto:ben@x.test>', '+ben@x.test'],
     ['\u200bben@x.test\u200b, \ufeffcleo@x.test', '+ben@x.test', '+cleo@x.test'],
@@ -35,6 +34,9 @@ test('parseAddresses', async (t) => {
     // one bad address spoils no other
     ['not an address', '-not an address'],
     ['not an address, b@x.test', '-not an address', '+b@x.test'],
+    ['ben miller@x.test', '-ben miller@x.test'],
+    ['ben miller@x.test, b@x.test', '-ben miller@x.test', '+b@x.test'],
+    ['Ben\tben miller@x.test\tb@x.test', '-ben miller@x.test', '+b@x.test'],
     ['a@, b@x.test', '-a@', '+b@x.test'],
     ['a@b@c.test', '-a@b@c.test'],
     ['"Ben, a@x.test\nb@x.test', '-"Ben', '+a@x.test', '+b@x.test'],
