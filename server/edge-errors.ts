@@ -81,10 +81,16 @@ function send(told: Told, request: FastifyRequest, reply: FastifyReply): Fastify
       }
     })
   }
-  if (request.headers.accept?.includes('text/html')) {
+  if (wantsPage(request, path)) {
     return reply.type('text/html; charset=utf-8').send(errorPage(told))
   }
   return reply.send({ status: told.status, message: told.message, reason: told.reason })
+}
+
+/** Every other path that is opened is a page's; a client that reads JSON asks for it. */
+function wantsPage({ method, headers: { accept = '' } }: FastifyRequest, path: string): boolean {
+  if (accept.includes('text/html')) return true
+  return (method === 'GET' || method === 'HEAD') && !accept.includes('json') && !path.endsWith('.json')
 }
 
 const TRPC_NAMES: Record<number, string> = {

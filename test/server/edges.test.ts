@@ -33,6 +33,12 @@ test('bad input is answered in the form of its path', async (t) => {
       t.equal(scim.statusCode, status, `${host}: SCIM`)
       t.match(scim.headers['content-type'], 'application/scim+json')
       t.equal(scim.json().status, String(status))
+      const url = '/auth/link?code=x'
+      const page = await inject(host, { url })
+      t.equal(page.statusCode, status, `${host}: a page`)
+      t.match(page.headers['content-type'], 'text/html')
+      const asked = await inject(host, { url, headers: { accept: 'application/json' } })
+      t.match(asked.json(), { status }, `${host}: JSON where it is asked for`)
     }
   })
 
