@@ -32,12 +32,14 @@ export const auditRouter = router({
   /** Newest first. */
   list: administratorProcedure
     .input(
-      z.strictObject({
-        search: searchInput,
-        filter: filterInput.optional(),
-        cursor: cursorInput,
-        limit: limitInput
-      })
+      z
+        .strictObject({
+          search: searchInput,
+          filter: filterInput.optional(),
+          cursor: cursorInput,
+          limit: limitInput
+        })
+        .prefault({})
     )
     .output(listOutput(auditEventOutput))
     .query(async ({ ctx, input: { search, filter, ...page } }) => {

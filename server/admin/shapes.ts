@@ -114,7 +114,7 @@ export const MAX_LIMIT = 200
 export const DEFAULT_LIMIT = 50
 
 /**
- * What lists take: `{ search?, filter?, sort?: { by, direction? }, cursor?, limit?, includeTotal? }`.
+ * What lists take, or nothing: `{ search?, filter?, sort?: { by, direction? }, cursor?, limit?, includeTotal? }`.
  * @param filter the facts that the list may be narrowed by
  * @param sortKeys what it may be sorted by; the list's own order comes first
  */
@@ -122,15 +122,17 @@ export const listInput = <F extends z.ZodRawShape, const S extends readonly [str
   filter: F,
   sortKeys: S
 ) =>
-  z.strictObject({
-    search: searchInput,
-    filter: z.strictObject(filter).optional(),
-    sort: z.strictObject({ by: z.enum(sortKeys), direction: z.enum(['asc', 'desc']).optional() }).optional(),
-    cursor: cursorInput,
-    limit: limitInput,
-    /** Counting costs as much as reading all: ask for it once, with the first page. */
-    includeTotal: z.boolean().optional()
-  })
+  z
+    .strictObject({
+      search: searchInput,
+      filter: z.strictObject(filter).optional(),
+      sort: z.strictObject({ by: z.enum(sortKeys), direction: z.enum(['asc', 'desc']).optional() }).optional(),
+      cursor: cursorInput,
+      limit: limitInput,
+      /** Counting costs as much as reading all: ask for it once, with the first page. */
+      includeTotal: z.boolean().optional()
+    })
+    .prefault({})
 
 export const cursorInput = z.string().max(2_000).optional()
 export const limitInput = z.number().int().min(1).max(MAX_LIMIT).optional()

@@ -62,12 +62,14 @@ export const tenantsRouter = router({
   /** By subdomain. */
   list: operatorProcedure
     .input(
-      z.strictObject({
-        search: searchInput,
-        filter: z.strictObject({ state: z.enum(TENANT_STATES).optional() }).optional(),
-        cursor: cursorInput,
-        limit: limitInput
-      })
+      z
+        .strictObject({
+          search: searchInput,
+          filter: z.strictObject({ state: z.enum(TENANT_STATES).optional() }).optional(),
+          cursor: cursorInput,
+          limit: limitInput
+        })
+        .prefault({})
     )
     .output(listOutput(tenantOutput))
     .query(async ({ ctx, input: { search, filter, ...page } }) => {

@@ -22,7 +22,7 @@ const InviteDialog = lazy(() => import('./invite/invite-dialog.tsx'))
 
 const route = getRouteApi('/shell/users')
 
-type ListInput = NonNullable<Inputs['users']['list']>
+type ListInput = Exclude<Inputs['users']['list'], void>
 type SortKey = NonNullable<ListInput['sort']>['by']
 type User = Outputs['users']['list']['items'][number]
 type Search = ReturnType<typeof route.useSearch>
