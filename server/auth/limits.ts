@@ -18,9 +18,9 @@ const LIMITS = {
   'sign-in-network': { points: 100, seconds: 15 * MINUTE },
   /** Reset mails asked for, by address and tenant. */
   'reset-address': { points: 5, seconds: HOUR },
-  'reset-network': { points: 30, seconds: HOUR },
-  /** Links' tokens and sign-in codes that were wrong, by network address. */
-  'token-network': { points: 60, seconds: 15 * MINUTE },
+  'reset-network': { points: 100, seconds: HOUR },
+  /** Links' tokens and sign-in codes that were wrong, by network address, which a whole office may share. */
+  'token-network': { points: 300, seconds: 15 * MINUTE },
   /** Addresses invited: a call takes up to 1,000. */
   invitations: { points: 20_000, seconds: HOUR },
   /** Mails sent again for one invitation. */

@@ -84,17 +84,19 @@ test('rate limits', async (t) => {
     }
   })
 
-  t.test('refuse more than thirty reset mails an hour from one network address', async (t) => {
+  t.test('refuse more than a hundred reset mails an hour from one network address', async (t) => {
     const ask = (name: number) =>
       mutate('acme', 'auth.requestPasswordReset', { email: `p${name}@acme.test` }, from('198.51.100.77'))
-    for (let attempt = 0; attempt < 30; attempt++) t.equal((await ask(attempt)).status, 200)
-    t.match(await ask(30), { status: 429, error: { reason: 'rateLimited' } })
+    const asked = await Promise.all(Array.from({ length: 100 }, (_, attempt) => ask(attempt)))
+    t.ok(asked.every(({ status }) => status === 200))
+    t.match(await ask(100), { status: 429, error: { reason: 'rateLimited' } })
   })
 
   t.test('refuse whoever tries tokens of links', async (t) => {
     const guess = (token: string) =>
       mutate('acme', 'auth.resetPassword', { token, password: PASSWORD }, from('198.51.100.78'))
-    for (let attempt = 0; attempt < 60; attempt++) t.equal((await guess(`guess ${attempt}`)).status, 404)
+    const guesses = await Promise.all(Array.from({ length: 300 }, (_, attempt) => guess(`guess ${attempt}`)))
+    t.ok(guesses.every(({ status }) => status === 404))
     const refused = await guess('one more')
     t.match(refused, { status: 429, error: { reason: 'rateLimited' } })
     const link = await inject('acme', { url: '/auth/link?code=x', headers: from('198.51.100.78').headers })
