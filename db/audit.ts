@@ -34,7 +34,7 @@ export async function insertAuditEvents(
 ): Promise<void> {
   const rows = events.map((event) => ({
     tenant_id: tenantId,
-    id: eventId(now),
+    id: newEventId(now),
     at: now,
     action: event.action,
     actor_kind: actor.kind,
@@ -60,26 +60,27 @@ export interface AuditFacts {
 
 /**
  * An event as part of the statement that makes the change: one where `source` has a row, none where it has none.
+ * @param event.id of newEventId
  * @param source what stands behind `from`, at most one row
  */
 export const auditInsertFrom = (
   tenantId: number,
   actor: AuditActor,
   now: Date,
-  event: Pick<AuditEvent, 'action' | 'targetType'> & { targetId: string },
+  event: Pick<AuditEvent, 'action' | 'targetType'> & { id: string; targetId: string },
   { targetName, after }: AuditFacts,
   source: RawBuilder<unknown>
 ): RawBuilder<unknown> => sql`
   insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
     target_type, target_id, target_name, request_id, ip, after)
-  select ${tenantId}::int, ${eventId(now)}::uuid, ${now}::timestamptz, ${event.action},
+  select ${tenantId}::int, ${event.id}::uuid, ${now}::timestamptz, ${event.action},
     ${actor.kind}, ${actor.id}::uuid, ${actor.name}, ${event.targetType}, ${event.targetId}::uuid, ${targetName},
     ${actor.requestId}, ${actor.ip}, ${after}
   from ${source}`
 
 let made = 0
 /** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */
-const eventId = (now: Date) => uuidv7({ msecs: now.getTime(), seq: made++ % 2 ** 32 })
+export const newEventId = (now: Date): string => uuidv7({ msecs: now.getTime(), seq: made++ % 2 ** 32 })
 
 const AUDIT_COLUMNS: ColumnTypes = {
   tenant_id: 'int',

@@ -1,5 +1,6 @@
 // Connections to PostgreSQL: the pool, prepared statements, and the two ways in which a tenant's rows are reached.
 import { createHash } from 'node:crypto'
+import type { Writable } from 'node:stream'
 import {
   type Compilable,
   CompiledQuery,
@@ -62,11 +63,19 @@ class PreparingClient extends pg.Client {
   // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads; only Kysely's form is touched
   override query(...args: any[]): any {
     const [text, values] = args
+    this.writeTogether()
     if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0) {
       // @ts-expect-error passes every other form through
       return super.query(...args)
     }
     return super.query({ name: preparedName(text), text, values } as pg.QueryConfig)
+  }
+
+  /** What is asked in one tick goes out in one write: each write is a system call, dearer than the statement in it. */
+  private writeTogether(): void {
+    const { stream } = (this as unknown as { connection: { stream: Writable } }).connection
+    stream.cork()
+    process.nextTick(() => stream.uncork())
   }
 }
 
@@ -154,6 +163,9 @@ function internalsOf(db: Db): Internals {
   return found
 }
 
+/** SET LOCAL is not planned and answers nothing, unlike a select of set_config(). */
+const beginIn = (tenantId: number) => `begin; set local app.tenant = '${Number(tenantId)}'`
+
 /**
  * Runs `work` in a transaction that sees the rows of one tenant (row-level security) and commits it.
  * BEGIN and the setting travel with the first statement; statements that are started together (`Promise.all`)
@@ -163,7 +175,7 @@ export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => 
   const { driver, executor } = internalsOf(db)
   const connection = (await driver.acquireConnection()) as Connection
   try {
-    sendAhead(connection, `begin; select set_config('app.tenant', '${Number(tenantId)}', true)`)
+    sendAhead(connection, beginIn(tenantId))
     const trx = new Transaction<Database>({
       config: { dialect: unusedDialect },
       driver,
@@ -184,16 +196,11 @@ export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => 
   }
 }
 
-/**
- * One statement that changes one tenant's rows, in a transaction of its own and one round trip: BEGIN, the setting,
- * the statement and COMMIT go out in one write. A statement that fails changes nothing.
- */
-export async function writeInTenant<Row>(db: Db, tenantId: number, query: RawBuilder<Row>): Promise<Row[]> {
+async function writeCompiled<Row>(db: Db, tenantId: number, compiled: CompiledQuery<Row>): Promise<Row[]> {
   const { driver } = internalsOf(db)
-  const compiled = query.compile(db)
   const connection = (await driver.acquireConnection()) as Connection
   try {
-    sendAhead(connection, `begin; select set_config('app.tenant', '${Number(tenantId)}', true)`)
+    sendAhead(connection, beginIn(tenantId))
     // COMMIT of a transaction that has failed rolls it back
     const [written, committed] = await Promise.allSettled([
       connection.executeQuery<Row>(compiled),
@@ -236,24 +243,46 @@ class Placeholder {
   }
 }
 
+/** A value in a statement that is put together before it is known. */
+type Placeholders<Values> = Record<keyof Values | 'tenantId', unknown>
+
 /**
  * `readInTenant` for a statement that is asked for all the time: its text is put together once.
  * @param build is given a placeholder for each value: `({ id }) => sql\`select … where id = ${id}\``
  */
 export function prepareRead<Row, Values extends Record<string, unknown>>(
-  build: (placeholders: Record<keyof Values | 'tenantId', unknown>) => RawBuilder<Row>
+  build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
 ): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
+  const prepared = prepare<Row>((placeholders) =>
+    readStatement(new Placeholder('tenant'), build(placeholders as Placeholders<Values>))
+  )
+  return async (db, tenantId, values) =>
+    (await db.executeQuery<Row>(prepared(db, { ...values, tenantId, tenant: String(tenantId) }))).rows
+}
+
+/**
+ * One statement that changes one tenant's rows, in a transaction of its own and one round trip: BEGIN, the setting,
+ * the statement and COMMIT go out in one write. A statement that fails changes nothing. Its text is put together once,
+ * as that of prepareRead.
+ */
+export function prepareWrite<Row, Values extends Record<string, unknown>>(
+  build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
+): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
+  const prepared = prepare<Row>((placeholders) => build(placeholders as Placeholders<Values>))
+  return (db, tenantId, values) => writeCompiled(db, tenantId, prepared(db, { ...values, tenantId }))
+}
+
+function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {
   let compiled: CompiledQuery<Row> | undefined
-  const placeholders = new Proxy({} as Record<keyof Values | 'tenantId', unknown>, {
+  const placeholders = new Proxy({} as Record<string, unknown>, {
     get: (_, name) => new Placeholder(String(name))
   })
-  return async (db, tenantId, values) => {
-    compiled ??= readStatement(new Placeholder('tenant'), build(placeholders)).compile(db)
-    const given: Record<string, unknown> = { ...values, tenantId, tenant: String(tenantId) }
+  return (db: Db, values: Record<string, unknown>): CompiledQuery<Row> => {
+    compiled ??= build(placeholders).compile(db)
     const parameters = compiled.parameters.map((parameter) =>
-      parameter instanceof Placeholder ? given[parameter.name] : parameter
+      parameter instanceof Placeholder ? values[parameter.name] : parameter
     )
-    return (await db.executeQuery<Row>({ ...compiled, parameters })).rows
+    return { ...compiled, parameters }
   }
 }
 

@@ -1,8 +1,8 @@
 // Users as members of groups: every statement here names its members or a set of them and reads no member list, so
 // that it costs the same in a group of ten and of 100,000.
 import { type RawBuilder, sql } from 'kysely'
-import { type AuditActor, auditInsertFrom } from './audit.ts'
-import { type Db, type Trx, writeInTenant } from './connect.ts'
+import { type AuditActor, auditInsertFrom, newEventId } from './audit.ts'
+import { type Db, prepareWrite, type Trx } from './connect.ts'
 import { countMemberChanges, isWithinScope } from './groups.ts'
 
 /** One group of one tenant, as far as somebody may see it. */
@@ -58,6 +58,27 @@ const sharedGroup = ({ tenantId, groupId, connectionId }: GroupScope, condition:
       and ${condition}
     for key share`
 
+/** The values of the two statements below. */
+type Values = Record<'groupId' | 'users' | 'connectionId' | 'eventId' | 'now' | keyof AuditActor, unknown>
+type Given = Readonly<Values & { tenantId: unknown }>
+
+const valuesOf = ({ groupId, connectionId }: GroupScope, users: unknown, { actor, now }: Change): Values => ({
+  groupId,
+  users,
+  connectionId,
+  eventId: newEventId(now),
+  now,
+  kind: actor.kind,
+  id: actor.id,
+  name: actor.name,
+  requestId: actor.requestId,
+  ip: actor.ip
+})
+
+/** As a scope, with placeholders for values. */
+const scopeOf = ({ tenantId, groupId, connectionId }: Given, isOwn: boolean) =>
+  ({ tenantId, groupId, connectionId: isOwn ? connectionId : undefined }) as GroupScope
+
 /**
  * Adds users in one statement, a transaction of its own: checks and locks them and the group, counts and audits what
  * changed.
@@ -70,26 +91,34 @@ export async function addUsers(
   userIds: readonly string[],
   change: Change
 ): Promise<boolean> {
-  const { tenantId, groupId, connectionId } = scope
-  const statement = sql<{ is_found: boolean }>`
-    with found as (${lockedUsers(tenantId, userIds, connectionId)}),
-      target as (${sharedGroup(scope, sql`(select count(*) from found) = ${userIds.length}::int`)}),
-      added as (
-        insert into group_members (tenant_id, group_id, user_id)
-        select ${tenantId}::int, target.id, found.id from target cross join found order by found.id
-        on conflict do nothing returning user_id
-      ),
-      outcome as (
-        select target.id, target.display_name, (select count(*)::int from added) as count,
-          array(select user_id from added limit ${MAX_AUDITED_IDS}) as ids
-        from target
-      ),
-      counted as (${countMemberChanges(tenantId, change.now, sql`select id as group_id, count as delta from outcome where count > 0`)}),
-      audited as (${auditMembers(tenantId, groupId, change, sql`json_build_object('addedCount', count, 'added', ids)`)})
-    select exists (select from outcome) as is_found`
-  const [row] = await writeInTenant(db, tenantId, statement)
+  const add = scope.connectionId === undefined ? addStatement : addOwnStatement
+  const [row] = await add(db, scope.tenantId, valuesOf(scope, userIds, change))
   return row!.is_found
 }
+
+const prepareAdd = (isOwn: boolean) =>
+  prepareWrite<{ is_found: boolean }, Values>((given) => {
+    const scope = scopeOf(given, isOwn)
+    const { tenantId, connectionId } = scope
+    const isComplete = sql`(select count(*) from found) = cardinality(${given.users}::uuid[])`
+    return sql`
+      with found as (${lockedUsers(tenantId, given.users as string[], connectionId)}),
+        target as (${sharedGroup(scope, isComplete)}),
+        added as (
+          insert into group_members (tenant_id, group_id, user_id)
+          select ${tenantId}::int, target.id, found.id from target cross join found order by found.id
+          on conflict do nothing returning user_id
+        ),
+        outcome as (
+          select target.id, target.display_name, (select count(*)::int from added) as count,
+            array(select user_id from added limit ${sql.lit(MAX_AUDITED_IDS)}) as ids
+          from target
+        ),
+        ${countedAndAudited(given, sql`count`, sql`json_build_object('addedCount', count, 'added', ids)`)}
+      select exists (select from outcome) as is_found`
+  })
+const addStatement = prepareAdd(false)
+const addOwnStatement = prepareAdd(true)
 
 /**
  * Takes one user out in one statement, a transaction of its own.
@@ -101,29 +130,37 @@ export async function removeUser(
   userId: string,
   change: Change
 ): Promise<'done' | 'noGroup' | 'isGroup'> {
-  const { tenantId, groupId, connectionId } = scope
-  const statement = sql<{ is_found: boolean; is_group: boolean }>`
-    with target as (${sharedGroup(scope, sql`true`)}),
-      removed as (
-        delete from group_members where tenant_id = ${tenantId} and group_id = ${groupId} and user_id = ${userId}
-          and exists (select from target) and ${isMemberWithinScope(tenantId, connectionId)}
-        returning user_id
-      ),
-      outcome as (
-        select target.id, target.display_name, (select count(*)::int from removed) as count,
-          array(select user_id from removed) as ids
-        from target
-      ),
-      counted as (${countMemberChanges(tenantId, change.now, sql`select id as group_id, -count as delta from outcome where count > 0`)}),
-      audited as (${auditMembers(tenantId, groupId, change, sql`json_build_object('removedCount', count, 'removed', ids)`)})
-    select exists (select from outcome) as is_found,
-      exists (select from group_children where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${userId})
-        as is_group`
-  const [row] = await writeInTenant(db, tenantId, statement)
+  const remove = scope.connectionId === undefined ? removeStatement : removeOwnStatement
+  const [row] = await remove(db, scope.tenantId, valuesOf(scope, userId, change))
   const { is_found, is_group } = row!
   if (!is_found) return 'noGroup'
   return is_group ? 'isGroup' : 'done'
 }
+
+const prepareRemove = (isOwn: boolean) =>
+  prepareWrite<{ is_found: boolean; is_group: boolean }, Values>((given) => {
+    const scope = scopeOf(given, isOwn)
+    const { tenantId, groupId, connectionId } = scope
+    return sql`
+      with target as (${sharedGroup(scope, sql`true`)}),
+        removed as (
+          delete from group_members
+          where tenant_id = ${tenantId} and group_id = ${groupId} and user_id = ${given.users}::uuid
+            and exists (select from target) and ${isMemberWithinScope(tenantId, connectionId)}
+          returning user_id
+        ),
+        outcome as (
+          select target.id, target.display_name, (select count(*)::int from removed) as count,
+            array(select user_id from removed) as ids
+          from target
+        ),
+        ${countedAndAudited(given, sql`-count`, sql`json_build_object('removedCount', count, 'removed', ids)`)}
+      select exists (select from outcome) as is_found,
+        exists (select from group_children
+          where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${given.users}::uuid) as is_group`
+  })
+const removeStatement = prepareRemove(false)
+const removeOwnStatement = prepareRemove(true)
 
 /** Of a row of `group_members`: whether the user is one that the scope shows. */
 const isMemberWithinScope = (tenantId: number, connectionId: string | undefined) =>
@@ -132,15 +169,21 @@ const isMemberWithinScope = (tenantId: number, connectionId: string | undefined)
     : sql`exists (select from users where users.tenant_id = ${tenantId} and users.id = group_members.user_id
         and ${isWithinScope('users', connectionId)})`
 
-const auditMembers = (tenantId: number, groupId: string, { actor, now }: Change, after: RawBuilder<unknown>) =>
-  auditInsertFrom(
+/** The parts of a statement that follow where `outcome` says that memberships changed. */
+function countedAndAudited(given: Given, delta: RawBuilder<unknown>, after: RawBuilder<unknown>): RawBuilder<unknown> {
+  const tenantId = given.tenantId as number
+  const now = given.now as Date
+  const changed = sql`select id as group_id, ${delta} as delta from outcome where count > 0`
+  const event = auditInsertFrom(
     tenantId,
-    actor,
+    given as unknown as AuditActor,
     now,
-    { action: MEMBERS_CHANGED, targetType: 'group', targetId: groupId },
+    { id: given.eventId as string, action: MEMBERS_CHANGED, targetType: 'group', targetId: given.groupId as string },
     { targetName: sql`display_name`, after },
     sql`outcome where count > 0`
   )
+  return sql`counted as (${countMemberChanges(tenantId, now, changed)}), audited as (${event})`
+}
 
 /** The one audit event of a change of members: `after` holds addedCount, added, removedCount, removed. */
 export const MEMBERS_CHANGED = 'group.membersChanged'

@@ -1,6 +1,6 @@
 // Users as SCIM reads and writes them: whole documents, with the groups that they belong to.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
-import { type AuditActor, auditInsertFrom } from './audit.ts'
+import { type AuditActor, auditInsertFrom, newEventId } from './audit.ts'
 import { type Db, prepareRead, readOneInTenant, type Trx } from './connect.ts'
 import { isWithinScope } from './groups.ts'
 import { countResources } from './resource-counts.ts'
@@ -138,7 +138,7 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
     tenantId,
     audit.actor,
     now,
-    { action: audit.action, targetType: 'user', targetId: row.id },
+    { id: newEventId(now), action: audit.action, targetType: 'user', targetId: row.id },
     { targetName: sql`${audit.targetName}::text`, after: sql`${JSON.stringify(audit.after)}::json` },
     sql`made`
   )
