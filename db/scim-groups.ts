@@ -1,6 +1,6 @@
 // Groups as SCIM reads them: whole documents, with the members where somebody asks for them.
 import { type RawBuilder, sql } from 'kysely'
-import { type Db, readOneInTenant } from './connect.ts'
+import { type Db, prepareRead } from './connect.ts'
 import { groupLastModified, groupVersion, isWithinScope } from './groups.ts'
 
 /** What an answer is made of. */
@@ -38,12 +38,12 @@ const shownName = sql`coalesce(users.display_name,
 // planner knows the members of the average group only, and would read all users for what is a few index pages.
 const membersOfGroup = ({ tenantId, baseUrl, connectionId }: ScimGroupView): RawBuilder<string> => sql`
   (select '[' || concat_ws(',',
-    (select string_agg('{"value":"' || users.id || ${`","$ref":"${baseUrl}/Users/`}::text || users.id
+    (select string_agg('{"value":"' || users.id || '","$ref":"' || ${baseUrl}::text || '/Users/' || users.id
         || '","display":' || to_json(${shownName})::text || ',"type":"User"}', ',' order by users.id)
       from users where users.tenant_id = ${tenantId} and ${isWithinScope('users', connectionId)}
         and users.id = any(array(select m.user_id from group_members m
           where m.tenant_id = ${tenantId} and m.group_id = groups.id))),
-    (select string_agg('{"value":"' || child.id || ${`","$ref":"${baseUrl}/Groups/`}::text || child.id
+    (select string_agg('{"value":"' || child.id || '","$ref":"' || ${baseUrl}::text || '/Groups/' || child.id
         || '","display":' || to_json(child.display_name)::text || ',"type":"Group"}', ',' order by child.id)
       from groups child where child.tenant_id = ${tenantId}
         and ${connectionId === undefined ? sql`true` : sql`child.connection_id = ${connectionId}::uuid`}
@@ -52,11 +52,24 @@ const membersOfGroup = ({ tenantId, baseUrl, connectionId }: ScimGroupView): Raw
   ) || ']')`
 
 /** One statement of its own. */
-export const findScimGroup = (db: Db, view: ScimGroupView, groupId: string): Promise<ScimGroupRow | undefined> =>
-  readOneInTenant<ScimGroupRow>(
-    db,
-    view.tenantId,
-    sql<ScimGroupRow>`select ${scimGroupColumns(view)} from groups
-      where groups.tenant_id = ${view.tenantId} and groups.id = ${groupId}::uuid
-        and ${isWithinScope('groups', view.connectionId)}`
-  )
+export async function findScimGroup(db: Db, view: ScimGroupView, groupId: string): Promise<ScimGroupRow | undefined> {
+  const { tenantId, baseUrl, connectionId, withMembers } = view
+  const read = readers[`${withMembers ? 'with' : 'without'} members, ${connectionId === undefined ? 'all' : 'own'}`]
+  return (await read(db, tenantId, { groupId, baseUrl, connectionId }))[0]
+}
+
+const reader = (withMembers: boolean, isOwn: boolean) =>
+  prepareRead<ScimGroupRow, { groupId: string; baseUrl: string; connectionId: string | undefined }>((given) => {
+    const connectionId = isOwn ? (given.connectionId as string) : undefined
+    const view = { tenantId: given.tenantId as number, baseUrl: given.baseUrl as string, connectionId, withMembers }
+    return sql`select ${scimGroupColumns(view)} from groups
+      where groups.tenant_id = ${given.tenantId} and groups.id = ${given.groupId}::uuid
+        and ${isWithinScope('groups', connectionId)}`
+  })
+
+const readers = {
+  'with members, all': reader(true, false),
+  'with members, own': reader(true, true),
+  'without members, all': reader(false, false),
+  'without members, own': reader(false, true)
+} as const
