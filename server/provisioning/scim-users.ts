@@ -71,9 +71,6 @@ export interface ChangeOptions {
   readonly change: (before: UserBefore) => ScimUserChange | Promise<ScimUserChange>
 }
 
-/** Times that a change is computed before it locks the row. */
-const OPTIMISTIC_ATTEMPTS = 3
-
 /**
  * Changes a user, whole or in part. Of parallel changes none is lost; a change that changes nothing writes nothing.
  * @returns what the user is then
@@ -82,17 +79,17 @@ const OPTIMISTIC_ATTEMPTS = 3
  */
 export async function changeUser(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
   const { deps, tenant, view } = writer
-  for (let attempt = 1; attempt <= OPTIMISTIC_ATTEMPTS; attempt++) {
-    const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
-    if (planned.needsLock) break
+  const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
+  if (!planned.needsLock) {
     const after = planned.isChange
       ? await writeUnlessOvertaken(writer, planned)
       : await findScimUser(deps.db, view, userId)
     if (after) return after
   }
+  // whoever was overtaken once would be again: here they wait for their turn
   const locked = await translateConflicts(writer, () => retryRaces(() => changeLocked(writer, userId, options)))
-  forgetCredentials(writer)
-  return locked
+  if (locked.isAccessChanged) forgetCredentials(writer)
+  return locked.after
 }
 
 /**
@@ -228,7 +225,11 @@ async function writeUnlessOvertaken(writer: ScimWriter, planned: Planned): Promi
   }
 }
 
-async function changeLocked(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
+async function changeLocked(
+  writer: ScimWriter,
+  userId: string,
+  options: ChangeOptions
+): Promise<{ after: ScimUserRow; isAccessChanged: boolean }> {
   const tenantId = writer.tenant.id
   return inTenant(writer.deps.db, tenantId, async (trx) => {
     const user = await lockVisible(trx, writer, userId)
@@ -248,7 +249,8 @@ async function changeLocked(writer: ScimWriter, userId: string, options: ChangeO
       const step = planned.change.active ? activate : deactivate
       await step(stepOf(trx, writer), user)
     }
-    return getScimUser(trx, writer.view, userId)
+    const after = await getScimUser(trx, writer.view, userId)
+    return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged }
   })
 }
 

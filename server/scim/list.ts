@@ -58,7 +58,7 @@ interface Slice {
 /**
  * Answers a list.
  * @param sources in their order; a page may begin in one and end in another, and sorting is within each
- * @param sortTypes against what sortBy is resolved, one for each source
+ * @param sortType against what sortBy is resolved: the resource type itself, unless several are searched
  */
 export async function listResources(
   context: ScimContext,
