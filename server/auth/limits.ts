@@ -1,9 +1,10 @@
 // How often something may be tried, counted in the database and so for all processes together.
+import pLimit, { type LimitFunction } from 'p-limit'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Db } from '../../db/connect.ts'
 import { rateLimitStore } from '../../db/rate-limits.ts'
 import type { Deps } from '../deps.ts'
-import { rateLimited } from '../errors.ts'
+import { rateLimited, unavailable } from '../errors.ts'
 import { hashToken } from '../secrets.ts'
 import { networkOf } from './network.ts'
 
@@ -42,9 +43,10 @@ export interface Limits {
   spend(limit: LimitName, key: string, points?: number): Promise<void>
   /**
    * Counts failures of `work`. An attempt counts before it is made, so that many at once are not let through
-   * together, and is taken back where it does not fail.
+   * together, and is taken back where it does not fail. More than a third of the points are not tried at once for one
+   * key in this process: the rest wait their turn, so that attempts that do not fail are not refused for their number.
    * @param isFailure which errors count; all by default
-   * @throws AppError rate_limited before `work` begins, and whatever `work` throws
+   * @throws AppError rate_limited before `work` begins, unavailable where too many wait, and whatever `work` throws
    */
   countFailures<T>(counts: Count[], work: () => Promise<T>, isFailure?: (error: unknown) => boolean): Promise<T>
 }
@@ -91,24 +93,53 @@ export function createLimits(db: Db): Limits {
     throw refusal.reason
   }
 
+  async function attempt<T>(counts: Count[], work: () => Promise<T>, isFailure: (error: unknown) => boolean) {
+    await spendAll(counts)
+    let result: T
+    try {
+      result = await work()
+    } catch (error) {
+      if (!isFailure(error)) await giveBack(counts)
+      throw error
+    }
+    await Promise.all([
+      giveBack(counts.filter(({ onSuccess }) => onSuccess !== 'forget')),
+      ...counts
+        .filter(({ onSuccess }) => onSuccess === 'forget')
+        .map(({ limit, key }) => limiters[limit].delete(storedKey(key)))
+    ])
+    return result
+  }
+
+  const turns = createTurns()
   return {
     spend,
-    async countFailures(counts, work, isFailure = () => true) {
-      await spendAll(counts)
-      let result: Awaited<ReturnType<typeof work>>
-      try {
-        result = await work()
-      } catch (error) {
-        if (!isFailure(error)) await giveBack(counts)
-        throw error
-      }
-      await Promise.all([
-        giveBack(counts.filter(({ onSuccess }) => onSuccess !== 'forget')),
-        ...counts
-          .filter(({ onSuccess }) => onSuccess === 'forget')
-          .map(({ limit, key }) => limiters[limit].delete(storedKey(key)))
-      ])
-      return result
+    countFailures: (counts, work, isFailure = () => true) =>
+      // the first count's turn is taken first by everybody, so that nobody waits for one who waits for them
+      counts.reduceRight(
+        (next, { limit, key }) =>
+          () =>
+            turns(`${limit} ${key}`, Math.ceil(LIMITS[limit].points / 3), next),
+        () => attempt(counts, work, isFailure)
+      )()
+  }
+}
+
+/** Attempts that wait for one key at most. */
+const MAX_WAITING = 500
+
+/** Lets so many of a key work at once, the rest in the order they came. A key that nobody uses costs nothing. */
+function createTurns() {
+  const keys = new Map<string, { turn: LimitFunction; users: number }>()
+  return async function inTurn<T>(key: string, atOnce: number, work: () => Promise<T>): Promise<T> {
+    const of = keys.get(key) ?? { turn: pLimit(atOnce), users: 0 }
+    if (of.turn.pendingCount >= MAX_WAITING) throw unavailable('Too many attempts are being made just now: try again')
+    keys.set(key, of)
+    of.users++
+    try {
+      return await of.turn(work)
+    } finally {
+      if (--of.users === 0) keys.delete(key)
     }
   }
 }

@@ -41,6 +41,13 @@ test('rate limits', async (t) => {
     t.equal(answers.filter(({ status }) => status === 429).length, 20)
   })
 
+  t.test('let many sign in at once who know the password', async (t) => {
+    const answers = await Promise.all(
+      Array.from({ length: 120 }, () => signIn('ada@acme.test', PASSWORD, from('192.0.2.53')))
+    )
+    t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+  })
+
   t.test('forget failures once the password was right', async (t) => {
     for (let round = 0; round < 3; round++) {
       for (let attempt = 0; attempt < 6; attempt++) await signIn('ada@acme.test', 'wrong', from('192.0.2.51'))
