@@ -2,6 +2,7 @@ import { test } from 'tap'
 import { createGroup } from '../../server/provisioning/groups.ts'
 import { OPERATOR, startApp } from '../support/app.ts'
 import { actorOf, connectionActor, insertTenant, insertUsers, workOf } from '../support/groups.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
 
 const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
@@ -151,6 +152,34 @@ test('groups.*', async (t) => {
     t.strictSame(first.items, [])
     const second = (await read('members', { groupId, search: 'crowd20500@', cursor: first.nextCursor })).data
     t.match(second, { items: [{ id: many.at(-1) }], nextCursor: null })
+  })
+
+  t.test('everybody who is signed in sees groups, managers and administrators change them', async (t) => {
+    const roles = ['stakeholder', 'responder', 'manager', 'administrator'] as const
+    const people = await insertPeople(
+      owner,
+      tenantId,
+      roles.map((role) => ({ email: `${role}@acme.test`, role }))
+    )
+    const { id: groupId } = await make('Seen by all', [users[0]!])
+    for (const [index, role] of roles.entries()) {
+      const cookie = await signInAs(owner, tenantId, people[index]!)
+      const mayChange = role === 'manager' || role === 'administrator'
+      t.equal((await query('acme', 'groups.list', {}, { cookie })).status, 200, role)
+      t.equal((await query('acme', 'groups.get', { groupId }, { cookie })).status, 200, role)
+      t.equal((await query('acme', 'groups.members', { groupId }, { cookie })).data.items[0].id, users[0], role)
+      const changes: [procedure: string, input: object][] = [
+        ['create', { displayName: `by the ${role}` }],
+        ['update', { groupId, displayName: `renamed by the ${role}` }],
+        ['addMembers', { groupId, userIds: [users[1]] }],
+        ['removeMembers', { groupId, userIds: [users[1]] }]
+      ]
+      for (const [procedure, input] of changes) {
+        const answer = await mutate('acme', `groups.${procedure}`, input, { cookie })
+        const expected = mayChange ? { status: 200 } : { status: 403, error: { reason: 'groupsNotAllowed' } }
+        t.match(answer, expected, `${role} ${procedure}`)
+      }
+    }
   })
 
   t.test('nobody who is not signed in sees or changes groups', async (t) => {

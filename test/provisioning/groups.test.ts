@@ -199,6 +199,15 @@ test('groups', async (t) => {
     await createGroup(workOf(db, tenantId, actorOf('administrator')), named('High'))
   })
 
+  t.test('a token may put people of a higher role than it may grant into groups: that gives no role', async (t) => {
+    const [chief] = await insertUsers(owner, tenantId, 1, { prefix: 'chief' })
+    await owner.updateTable('users').set({ role: 'administrator' }).where('id', '=', chief!).execute()
+    const scim = workOf(db, tenantId, await connectionActor(owner, tenantId, 'low'))
+    const id = await createGroup(scim, named('With the chief'), refs([chief!]))
+    await changeGroup(scim, id, { members: [{ kind: 'remove', values: [chief!] }] })
+    t.strictSame(await membersOf(db, tenantId, id), [])
+  })
+
   t.test('a precondition is given the version and may refuse', async (t) => {
     const id = await createGroup(work, named('Versioned'), refs([users[0]!]))
     t.equal(await versionOf(id), 2, 'one for the group, one for its members')
