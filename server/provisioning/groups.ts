@@ -101,7 +101,7 @@ export async function createGroup(
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
   requireGroupRights(work.actor)
   if (!isId(groupId)) throw notFound('Group')
-  if (await retryRaces(() => changeMembersAlone(work, groupId, change))) return
+  if (await translating(() => changeMembersAlone(work, groupId, change))) return
   await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting))
 }
 
@@ -248,17 +248,21 @@ async function inTransaction<T>(
   attempt: (trx: Trx, isNesting: boolean) => Promise<T>
 ): Promise<T> {
   try {
-    return await retryRaces(() => inTenant(db, tenantId, (trx) => attempt(trx, false)))
+    return await translating(() => inTenant(db, tenantId, (trx) => attempt(trx, false)))
   } catch (error) {
-    if (!(error instanceof NestingNeeded)) throw translated(error)
+    if (!(error instanceof NestingNeeded)) throw error
   }
+  return translating(() =>
+    inTenant(db, tenantId, async (trx) => {
+      await lockNesting(trx, tenantId)
+      return attempt(trx, true)
+    })
+  )
+}
+
+async function translating<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await retryRaces(() =>
-      inTenant(db, tenantId, async (trx) => {
-        await lockNesting(trx, tenantId)
-        return attempt(trx, true)
-      })
-    )
+    return await retryRaces(work)
   } catch (error) {
     throw translated(error)
   }
