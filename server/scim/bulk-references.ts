@@ -9,6 +9,9 @@ import { shorten } from './text.ts'
 const REFERENCE = /^(.*\/)?bulkId:([^/]+)$/s
 const QUOTED = /"bulkId:([^"]+)"/g
 
+/** No attribute lies deeper, and what a client sends may be nested so deep that looking at all of it fails. */
+const MAX_DEPTH = 20
+
 /** @returns the id; undefined leaves the reference out */
 type Resolve = (bulkId: string) => string | undefined
 
@@ -32,16 +35,17 @@ const readable = (data: unknown, resourceType: 'User' | 'Group'): unknown =>
  * The value with every reference replaced. What a reference cannot be replaced in is left out: a member of an object,
  * an element of a list, and an object that loses its `value`.
  */
-export function replaceReferences(value: unknown, resolve: Resolve): unknown {
+export function replaceReferences(value: unknown, resolve: Resolve, depth = 0): unknown {
   if (typeof value === 'string') return replaceInText(value, resolve)
+  if (depth > MAX_DEPTH) return value
   if (Array.isArray(value)) {
-    return value.map((item) => replaceReferences(item, resolve)).filter((item) => item !== undefined)
+    return value.map((item) => replaceReferences(item, resolve, depth + 1)).filter((item) => item !== undefined)
   }
   if (!isObject(value)) return value
   const replaced: Record<string, unknown> = {}
   for (const [key, inner] of Object.entries(value)) {
     const isPath = typeof inner === 'string' && key.toLowerCase() === 'path'
-    const after = isPath ? replaceQuoted(inner, resolve) : replaceReferences(inner, resolve)
+    const after = isPath ? replaceQuoted(inner, resolve) : replaceReferences(inner, resolve, depth + 1)
     if (after !== undefined) replaced[key] = after
     else if (key === 'value') return undefined
   }
