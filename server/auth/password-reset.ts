@@ -30,7 +30,7 @@ export const RESET_TTL_MINUTES = 60
  * Sends a link to somebody who is active here and not locked out, whether or not they had a password before; nothing to
  * anybody else. A person who was invited (again) has the link of the invitation. Returns before any of it happens: what
  * it finds must not show in the answer, nor in its time.
- * @throws AppError rate_limited, which counts every address alike
+ * @throws AppError rate_limited where one network asks too often
  */
 export async function requestPasswordReset(
   deps: Deps,
@@ -41,10 +41,19 @@ export async function requestPasswordReset(
   const address = parseAddress(email)
   const key = addressKey(address ?? email)
   await deps.auth.limits.spend('reset-network', networkOf(origin.ip))
-  await deps.auth.limits.spend('reset-address', `${tenant.id} ${key}`)
   if (!address) return
   deps.auth.background.run('send a reset link', () => sendResetLink(deps, tenant, key, origin))
 }
+
+/** Beyond its limit an address is sent nothing, and the answer stays what it always is. */
+const mayAskAgain = (deps: Deps, tenant: Tenant, key: string): Promise<boolean> =>
+  deps.auth.limits.spend('reset-address', `${tenant.id} ${key}`).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof AppError && error.code === 'rate_limited') return false
+      throw error
+    }
+  )
 
 async function sendResetLink(
   deps: Deps,
@@ -52,6 +61,7 @@ async function sendResetLink(
   key: string,
   origin: { requestId: string; ip: string }
 ): Promise<void> {
+  if (!(await mayAskAgain(deps, tenant, key))) return
   const found = await findSignInUser(deps.db, tenant.id, key)
   if (!found) return
   const now = deps.now()

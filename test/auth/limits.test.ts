@@ -80,15 +80,20 @@ test('rate limits', async (t) => {
     t.equal((await signIn('ada@acme.test', PASSWORD, from('2001:db8:1:3::1'))).status, 200)
   })
 
-  t.test('refuse more than five reset mails an hour to an address, whether it is known or not', async (t) => {
-    for (const email of ['ada@acme.test', 'nobody@acme.test']) {
-      const statuses = []
-      for (let attempt = 0; attempt < 6; attempt++) {
-        const answer = await mutate('acme', 'auth.requestPasswordReset', { email }, from(`198.51.100.${attempt}`))
-        statuses.push(answer.status)
-      }
-      t.same(statuses, [200, 200, 200, 200, 200, 429], email)
+  t.test('send an address no more than five reset mails an hour, and answer as ever', async (t) => {
+    for (let attempt = 0; attempt < 7; attempt++) {
+      const input = { email: 'ada@acme.test' }
+      const answer = await mutate('acme', 'auth.requestPasswordReset', input, from(`198.51.100.${attempt}`))
+      t.match(answer, { status: 200, data: {} })
     }
+    await acme.deps.auth.background.close()
+    const { count } = await owner
+      .selectFrom('mails')
+      .select((count) => count.fn.countAll<string>().as('count'))
+      .where('template', '=', 'password-reset')
+      .where('to_address', '=', 'ada@acme.test')
+      .executeTakeFirstOrThrow()
+    t.equal(Number(count), 5)
   })
 
   t.test('refuse more than a hundred reset mails an hour from one network address', async (t) => {
