@@ -163,7 +163,7 @@ test('the link of an invitation', async (t) => {
 
   t.test('that is guessed too often is not looked at any more', async (t) => {
     const { token } = await linkTo('guess@acme.test')
-    for (let count = 0; count < 60; count++) await acme.preview(randomToken())
+    await Promise.all(Array.from({ length: 300 }, () => acme.preview(randomToken())))
     t.equal((await acme.preview(randomToken())).status, 429)
     acme.clock.advance({ minutes: 16 })
     await acme.owner.deleteFrom('rate_limits').execute()
