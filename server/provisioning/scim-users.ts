@@ -189,19 +189,20 @@ async function plan({ actor }: ScimWriter, before: UserRow | undefined, options:
   const isStateChanged = change.active !== undefined && change.active !== isActive
   const isRoleChanged = decision.role !== before.role
   const isAddressChanged = columns.email_key !== before.email_key
+  const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
   return {
     before,
     change,
     decision,
     columns,
-    emails: emails.join('\n') === emailKeys(document).join('\n') ? undefined : emails,
+    emails: areEmailsChanged ? emails : undefined,
     facts: changedFacts(document, decision.document),
     isProfileChanged,
     isStateChanged,
     isRoleChanged,
     isAddressChanged,
     isChange: isProfileChanged || isStateChanged || isRoleChanged,
-    needsLock: isStateChanged || isRoleChanged || isAddressChanged
+    needsLock: isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
   }
 }
 

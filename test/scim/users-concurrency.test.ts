@@ -33,6 +33,20 @@ test('writes at once', async (t) => {
     t.equal(events.length, 21, 'and its event')
   })
 
+  t.test('changes of the e-mail addresses of one user do not wait for each other in a circle', async (t) => {
+    const { id } = await scim.createUser({ userName: 'many@acme.test' })
+    const replies = await times(20, async (writer) => {
+      const ownReplies: ScimReply[] = []
+      for (const turn of ['a', 'b', 'c', 'd', 'e']) {
+        const value = [{ value: `${turn}${writer}@acme.test`, type: 'other' }]
+        ownReplies.push(await scim.patch(`/Users/${id}`, [{ op: 'add', path: 'emails', value }]))
+      }
+      return ownReplies
+    })
+    t.same(statusesOf(replies.flat()), { 200: 100 })
+    t.equal((await scim.get(`/Users/${id}`)).body.emails.length, 100)
+  })
+
   t.test('of 20 PATCHes that name the same version one is made, and 19 learn that it has moved on', async (t) => {
     const { id } = await scim.createUser({ userName: 'bob@acme.test' })
     const replies = await times(20, (index) =>
