@@ -82,6 +82,27 @@ test('lists', async (t) => {
     t.same(namesOf(await list(scim, { filter: 'meta.resourceType eq "User" and externalId eq "e"' })), ['dee'])
   })
 
+  t.test('finds a manager by the $ref that answers show', async (t) => {
+    const boss = await scim.createUser({ userName: 'boss-of-one' })
+    const led = await scim.createUser({
+      userName: 'led',
+      schemas: [USER, ENTERPRISE],
+      [ENTERPRISE]: { manager: { value: boss.id } }
+    })
+    const { $ref } = led[ENTERPRISE].manager
+    t.equal($ref, boss.meta.location)
+    const found = async (condition: string) => {
+      const filter = encodeURIComponent(`userName eq "led" and ${ENTERPRISE}:manager.$ref ${condition}`)
+      return (await scim.get(`/Users?filter=${filter}`)).body.totalResults
+    }
+    for (const condition of [`eq "${$ref}"`, `co "/Users/${boss.id}"`, 'sw "http"', `ew "${boss.id}"`, 'pr']) {
+      t.equal(await found(condition), 1, condition)
+    }
+    t.equal(await found('sw ".."'), 0)
+    await scim.delete(`/Users/${led.id}`)
+    await scim.delete(`/Users/${boss.id}`)
+  })
+
   t.test('orders by any attribute, case as it counts, those without a value last', async (t) => {
     const sorted = async (sortBy: string, sortOrder = 'ascending') => namesOf(await list(scim, { sortBy, sortOrder }))
     t.same(await sorted('userName'), ['Ada', 'Bob', 'cy', 'dee', 'eve'])

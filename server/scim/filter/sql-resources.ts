@@ -2,7 +2,8 @@
 // is not named here is read from `doc`.
 import { type RawBuilder, sql } from 'kysely'
 import { groupLastModified, groupVersion } from '../../../db/groups.ts'
-import type { AttributePath } from '../path.ts'
+import { type AttributePath, formatPath } from '../path.ts'
+import { ENTERPRISE_USER_URN } from '../schemas/enterprise-user.ts'
 import type { Filter, Scalar } from './ast.ts'
 import {
   booleanColumn,
@@ -29,7 +30,7 @@ export interface SqlContext {
 
 interface Layout {
   document: Scope
-  /** By `name` or `name.subAttribute`. */
+  /** By path: `name`, `name.subAttribute`, `urn:…:User:name.subAttribute`. */
   columns: Readonly<Record<string, Column>>
   meta: Readonly<Record<string, Column>>
   /** Multi-valued attributes that no document holds: the set of a row's values, and its columns as a value. */
@@ -48,7 +49,8 @@ export const userScope = (context: SqlContext): Scope =>
       userName: { compare: (op, literal) => compareKey(sql`users.user_name_key`, op, String(literal)), present: TRUE },
       externalId: nullableColumn(sql`users.external_id`, compareExact),
       displayName: nullableColumn(sql`users.display_name_key`, compareKey),
-      'name.familyName': nullableColumn(sql`users.family_name_key`, compareKey)
+      'name.familyName': nullableColumn(sql`users.family_name_key`, compareKey),
+      [`${ENTERPRISE_USER_URN}:manager.$ref`]: textColumn(managerRef(context), false)
     },
     meta: metaColumns('User', sql`users`, sql`users.updated_at`, sql`users.version`, context),
     relations: { groups: groupsOfUser(context) },
@@ -57,6 +59,12 @@ export const userScope = (context: SqlContext): Scope =>
       groups: (op, literal) => (op === 'eq' ? isInGroup(literal, context) : undefined)
     }
   })
+
+/** The document keeps a reference to a user of this server relative: `../Users/…` (user-text.ts). */
+function managerRef({ baseUrl }: SqlContext): RawBuilder<string> {
+  const ref = sql`(users.doc #>> ${sql.lit(`{${ENTERPRISE_USER_URN},manager,$ref}`)}::text[])`
+  return sql`case when ${ref} like '../%' then ${`${baseUrl}/`}::text || substr(${ref}, 4) else ${ref} end`
+}
 
 /** The scope of a whole group: the row is `groups` in the statement; the tenant is the caller's condition. */
 export const groupScope = (context: SqlContext): Scope =>
@@ -76,11 +84,8 @@ export const groupScope = (context: SqlContext): Scope =>
   })
 
 function layoutScope({ document, columns, meta, relations, valueIndexes }: Layout): Scope {
-  const columnOf = ({ extension, attribute, subAttribute }: AttributePath): Column | undefined => {
-    if (extension !== undefined) return undefined
-    if (attribute.name === 'meta') return subAttribute && meta[subAttribute.name]
-    return columns[subAttribute ? `${attribute.name}.${subAttribute.name}` : attribute.name]
-  }
+  const columnOf = (path: AttributePath): Column | undefined =>
+    isMeta(path) ? path.subAttribute && meta[path.subAttribute.name] : columns[formatPath(path)]
   const coreOf = <T>(record: Readonly<Record<string, T>>, { extension, attribute }: AttributePath): T | undefined =>
     extension === undefined && Object.hasOwn(record, attribute.name) ? record[attribute.name] : undefined
 
