@@ -1,6 +1,6 @@
 // The parameters of a list (RFC 7644 §3.4.2, RFC 9865 §2), from a query string or from the body of /.search.
 import { invalidCount, invalidCursor, invalidFilter, invalidSyntax, invalidValue } from '../errors.ts'
-import { isObject } from './json.ts'
+import { isObject, type JsonObject } from './json.ts'
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './limits.ts'
 import type { Leniency } from './profiles.ts'
 import type { ProjectionParameters } from './projection.ts'
@@ -41,13 +41,24 @@ export function readListQuery(parameters: Readonly<Record<string, unknown>>): Li
  */
 export function readSearchRequest(body: unknown, leniency: Leniency): ListQuery {
   if (!isObject(body)) throw invalidSyntax('A search must be a JSON object')
-  const urns = readUrns(body['schemas'], leniency)
+  const parameters = inCanonicalCase(body)
+  const urns = readUrns(parameters['schemas'], leniency)
   const isNamed = urns.some((urn) => urn.toLowerCase() === SEARCH_REQUEST_URN.toLowerCase())
   if (!isNamed && !(urns.length === 0 && leniency.allow('missingSchemas', 'schemas'))) {
     throw invalidSyntax(`schemas must name ${SEARCH_REQUEST_URN}`)
   }
-  return readListQuery(body)
+  return readListQuery(parameters)
 }
+
+const CANONICAL = new Map(
+  'schemas attributes excludedAttributes filter sortBy sortOrder startIndex count cursor'
+    .split(' ')
+    .map((name) => [name.toLowerCase(), name])
+)
+
+/** Names match in any letter case (RFC 7643 §2.1): a `Filter` that went unseen would find everything. */
+const inCanonicalCase = (body: JsonObject): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(body).map(([name, value]) => [CANONICAL.get(name.toLowerCase()) ?? name, value]))
 
 type Refuse = (detail: string) => Error
 

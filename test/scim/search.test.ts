@@ -93,6 +93,19 @@ test('the root', async (t) => {
     t.same(names(await search({ sortBy: 'userName', count: 3 })), ['u-Alpha', 'u-Bravo', 'u-Charlie'])
   })
 
+  t.test('knows its parameters in any letter case', async (t) => {
+    const message = {
+      Schemas: [SEARCH],
+      FILTER: 'displayName eq "Alpha"',
+      Count: 1,
+      startindex: 2,
+      sortby: 'displayName'
+    }
+    const { status, body } = await scim.post('/.search', message)
+    t.match({ status, ...body }, { status: 200, totalResults: 2, startIndex: 2, itemsPerPage: 1 })
+    t.strictSame(names(body), ['Alpha'])
+  })
+
   t.test('wants a SearchRequest', async (t) => {
     t.match((await scim.post('/.search', { schemas: [USER] })).body, { status: '400', scimType: 'invalidSyntax' })
     t.match((await scim.ask('POST', '/.search', '')).body, { status: '400', scimType: 'invalidSyntax' })
