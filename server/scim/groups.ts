@@ -5,7 +5,7 @@ import { resourceCount } from '../../db/resource-counts.ts'
 import { findScimGroup, type ScimGroupRow, scimGroupColumns } from '../../db/scim-groups.ts'
 import { notFound } from '../errors.ts'
 import type { GroupDocument } from '../provisioning/group-document.ts'
-import type { MemberChange } from '../provisioning/group-members.ts'
+import type { MemberChange, MemberReference } from '../provisioning/group-members.ts'
 import { changeGroup, type GroupWork, createGroup as makeGroup, removeGroup } from '../provisioning/groups.ts'
 import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
 import { etagOf, namesVersion, precondition } from './etag.ts'
@@ -20,6 +20,7 @@ import { normalizeResource } from './normalize.ts'
 import { applyPatch } from './patch/apply.ts'
 import { type MemberOperation, splitGroupPatch, splitMembers } from './patch/members.ts'
 import { parsePatch } from './patch/parse.ts'
+import type { Leniency } from './profiles.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 
@@ -128,14 +129,21 @@ const preconditionOf = ({ ifMatch }: ScimRequest) => (ifMatch === undefined ? un
 
 function readBody({ schemas, leniency }: ScimContext, body: unknown) {
   const { group, members = [] } = splitMembers(normalizeResource(body, schemas.Group, leniency).resource)
-  return { document: toDocument(group), members }
+  return { document: toDocument(group), members: references(members, leniency) }
 }
+
+/** An id tells what it is; what a client says of it counts for strict alone. */
+const references = (members: readonly MemberReference[], leniency: Leniency): readonly MemberReference[] =>
+  leniency.permits('looseMemberTypes') ? members.map(({ value }) => ({ value })) : members
 
 const toDocument = ({ id: _id, ...document }: Resource): GroupDocument => document as GroupDocument
 
 function toMemberChange(operation: MemberOperation, context: ScimContext, groupId: string): MemberChange {
+  const { tenant, baseUrl, leniency } = context
+  if (operation.kind === 'add' || operation.kind === 'replace') {
+    return { kind: operation.kind, members: references(operation.members, leniency) }
+  }
   if (operation.kind !== 'removeWhere') return operation
-  const { tenant, baseUrl } = context
   const sqlContext = { tenantId: tenant.id, baseUrl, connectionId: ownScopeOf(context) }
   return { kind: 'removeWhere', chosen: chosenMembers(operation.filter, groupId, sqlContext) }
 }

@@ -18,6 +18,8 @@ export const LENIENCES = {
   legacyUrns: 'the URNs of SCIM 1.1 and of drafts, and misspelt ones (OneLogin, older Entra samples)',
   looseFilters:
     'strings without quotes, "True" for true, extension attributes without their URN in filters and paths (Entra: externalId eq jyoung, manager eq "…")',
+  looseMemberTypes:
+    'a member of a group whose `type` says user and whose id is a group’s, or the other way round (testers that fill in any of the canonical values)',
   looseReferences: 'text that is no URI where one is asked for: profileUrl from a free text field (Okta, OneLogin)',
   managerId: '`managerId` for the `value` of manager (templates of OneLogin)',
   missingSchemas: 'a body without `schemas`, or with an empty one (hand-written connectors, templates of OneLogin)',
@@ -40,6 +42,7 @@ const COMMON: readonly Lenience[] = [
   'extensionNotInSchemas',
   'filteredReplaceCreates',
   'hollowValues',
+  'looseMemberTypes',
   'looseReferences',
   'missingSchemas',
   'readOnlyIgnored',

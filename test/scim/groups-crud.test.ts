@@ -68,6 +68,22 @@ test('/Groups', async (t) => {
     ])
   })
 
+  t.test('what a client says a member is counts for strict alone', async (t) => {
+    const inner = await make('Really a group')
+    const mistaken = [
+      { value: ada.id, type: 'Group' },
+      { value: inner.id, type: 'User' }
+    ]
+    const { id, members } = await make('Mistaken', { members: mistaken })
+    t.match(members, [{ type: 'User' }, { type: 'Group' }])
+    await scim.patch(`/Groups/${id}`, [{ op: 'replace', path: 'members', value: [] }])
+    t.equal((await scim.patch(`/Groups/${id}`, [{ op: 'add', path: 'members', value: mistaken }])).status, 204)
+    t.match((await scim.get(`/Groups/${id}`)).body.members, [{ type: 'User' }, { type: 'Group' }])
+    const strict = await scimClient(app, acme, { profile: 'strict' })
+    const refused = await strict.post('/Groups', { schemas: [GROUP], displayName: 'Strict', members: mistaken })
+    t.match(refused, { status: 400, body: { scimType: 'invalidValue' } })
+  })
+
   t.test('what is wrong with a group is said, and nothing is made', async (t) => {
     await make('Taken', { externalId: 'taken' })
     const post = (body: unknown) => scim.post('/Groups', body)
