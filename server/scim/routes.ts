@@ -43,9 +43,9 @@ declare module 'fastify' {
  * public: anybody, though not with a bad token.
  */
 type Access = 'token' | 'me' | 'public'
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
-const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 const root = rootSearch([userSource, groupSource])
 

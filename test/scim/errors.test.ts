@@ -71,6 +71,8 @@ test('errors', async (t) => {
     }
     const reply = await scim.ask('PUT', '/Users', {})
     t.equal(reply.headers['allow'], 'GET, POST')
+    const asked = await scim.ask('OPTIONS', '/Users')
+    t.match(asked, { status: 405, headers: { allow: 'GET, POST' } }, 'OPTIONS learns from it what there is')
   })
 
   t.test('ids that are none', async (t) => {
