@@ -28,7 +28,8 @@ export interface Passwords {
 export function createPasswords(cost: number): Passwords {
   // libuv has four threads for everything (file system, DNS, crypto): one is left to the others
   const limit = pLimit(Math.min(availableParallelism(), 3))
-  let standIn: Promise<string> | undefined
+  // made at once, so that the first unknown address costs no more than a later one
+  const standIn = bcrypt.hash(randomBytes(32).toString('base64'), cost)
 
   function run<T>(work: () => Promise<T>): Promise<T> {
     if (limit.pendingCount >= MAX_WAITING) throw unavailable('Too many people are signing in just now: try again')
@@ -38,7 +39,6 @@ export function createPasswords(cost: number): Passwords {
   return {
     hash: async (password) => run(() => bcrypt.hash(bcryptInput(password), cost)),
     async verify(password, hash) {
-      standIn ??= bcrypt.hash(randomBytes(32).toString('base64'), cost)
       const compared = hash ?? (await standIn)
       const isRight = await run(() => bcrypt.compare(bcryptInput(password), compared))
       return isRight && hash !== undefined

@@ -1,6 +1,6 @@
 // What a user's role becomes when an identity provider writes `roles`, and when it does not.
 import type { Role } from '../../db/schema.ts'
-import { defaultRole } from './actor.ts'
+import { defaultRole, isAbove } from './actor.ts'
 import { roleOf, type UserDocument, withRole } from './user-document.ts'
 
 export interface RoleDecision {
@@ -30,7 +30,8 @@ export function roleOfReplaced(
 ): RoleDecision {
   const wasShown = roleOf(before.document) !== undefined
   if (document.roles === undefined && wasShown) return { role: before.role, document: withRole(document, before.role) }
-  return wasShown ? roleOfNew(document, ceiling) : kept(before.role, document, ceiling)
+  if (!wasShown) return kept(before.role, document, ceiling)
+  return { role: roleOf(document) ?? withoutRole(before.role, ceiling), document }
 }
 
 /** PATCH: a role of ours that was shown and is gone has been removed; nothing said about roles changes nothing. */
@@ -42,7 +43,13 @@ export function roleOfPatched(
   const given = roleOf(document)
   if (given) return { role: given, document }
   const wasRemoved = roleOf(before.document) !== undefined
-  return { role: wasRemoved ? defaultRole(ceiling) : before.role, document }
+  return { role: wasRemoved ? withoutRole(before.role, ceiling) : before.role, document }
+}
+
+/** What is left when a role is taken away: the usual one, and never a higher one than before. */
+const withoutRole = (before: Role, ceiling: Role): Role => {
+  const usual = defaultRole(ceiling)
+  return isAbove(usual, before) ? before : usual
 }
 
 /** A role that nobody would expect is shown; the usual one only where somebody wrote it. */

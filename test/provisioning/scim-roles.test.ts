@@ -70,3 +70,9 @@ test('PUT and PATCH', async (t) => {
     t.same(rolesOf(patch), patchRoles, `PATCH: ${what}`)
   }
 })
+
+test('a role that is taken away leaves no higher one behind', async (t) => {
+  const before = { role: 'stakeholder' as const, document: withRoles('stakeholder') }
+  t.equal(roleOfPatched(before, none, 'administrator').role, 'stakeholder')
+  t.equal(roleOfReplaced(before, withRoles('x'), 'administrator').role, 'stakeholder')
+})
