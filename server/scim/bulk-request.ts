@@ -73,8 +73,9 @@ const field = (object: JsonObject, nameLower: string): unknown =>
 function readFailOnErrors(value: unknown): number {
   if (value === undefined || value === null) return Number.POSITIVE_INFINITY
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
-  if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 1) return number
-  throw invalidValue('failOnErrors must be an integer from 1 on')
+  // who accepts no error is told of the first one
+  if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return Math.max(1, number)
+  throw invalidValue('failOnErrors must be an integer that is not negative')
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
