@@ -386,17 +386,18 @@ test('roles', async (t) => {
     t.notOk('roles' in after.body, 'and none is shown that nobody wrote')
   })
 
-  t.test('taking the role away gives the usual one', async (t) => {
+  t.test('taking the role away gives the usual one, unless that would be higher', async (t) => {
     const user = await scim.createUser({ userName: 'fay@acme.test', roles: [{ value: 'manager' }] })
     const { body } = await scim.patch(`/Users/${user.id}`, [{ op: 'remove', path: 'roles' }])
     t.notOk('roles' in body)
     t.equal(await role(user.id), 'responder')
-    await scim.patch(`/Users/${user.id}`, [
-      { op: 'add', path: 'roles', value: [{ value: 'stakeholder', primary: true }] }
-    ])
-    t.equal(await role(user.id), 'stakeholder')
+    await scim.patch(`/Users/${user.id}`, [{ op: 'add', path: 'roles', value: [{ value: 'manager', primary: true }] }])
+    t.equal(await role(user.id), 'manager')
     await scim.put(`/Users/${user.id}`, { schemas: [USER], userName: 'fay@acme.test', roles: [{ value: 'Auditor' }] })
     t.equal(await role(user.id), 'responder', 'a list without a role of ours takes it away too')
+    const low = await scim.createUser({ userName: 'low@acme.test', roles: [{ value: 'stakeholder' }] })
+    await scim.patch(`/Users/${low.id}`, [{ op: 'remove', path: 'roles' }])
+    t.equal(await role(low.id), 'stakeholder')
   })
 
   t.test('a token whose highest role is stakeholder makes stakeholders', async (t) => {
