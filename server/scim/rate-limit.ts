@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { rateLimited } from '../errors.ts'
 
 /** A full import begins with a burst: so many seconds' worth may come at once. */
-const BURST_SECONDS = 10
+const BURST_SECONDS = 60
 
 interface Bucket {
   tokens: number
