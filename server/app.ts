@@ -15,6 +15,7 @@ import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
 import { healthRoutes } from './health.ts'
 import { acceptWithGoogle } from './invitations/accept.ts'
+import { RequestLog } from './log.ts'
 import { mailbox } from './mail/mailbox.ts'
 import { metricsRoutes } from './metrics.ts'
 import { scimRoutes } from './scim/routes.ts'
@@ -25,6 +26,7 @@ import { webRoutes } from './web.ts'
 export async function buildApp(deps: Deps, options: { webFolder?: string } = {}): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: deps.log,
+    logController: new RequestLog(),
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: deps.config.http.trustProxy,
     genReqId: () => uuidv7(),

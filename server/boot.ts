@@ -1,6 +1,5 @@
 // Opens what a process needs in order (database, queue, app, worker) and closes it in the reverse order.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { pino } from 'pino'
 import { ensureBuilt, WEB_DIST } from '../client/web/build.ts'
 import { connect, type Db } from '../db/connect.ts'
 import { freePort, secretFile, startEmbedded } from '../db/embedded.ts'
@@ -12,6 +11,7 @@ import { buildApp } from './app.ts'
 import { createAuth } from './auth/auth.ts'
 import { type Config, secretPaths } from './config.ts'
 import type { Deps } from './deps.ts'
+import { createLogger } from './log.ts'
 import { createSealer } from './secrets.ts'
 import { createTenancy } from './tenancy.ts'
 
@@ -122,45 +122,6 @@ function readSecrets(config: Config): Secrets {
     operatorToken:
       config.operatorToken ?? (isEmbedded ? secretFile(paths.operatorToken) : crypto.randomUUID() + crypto.randomUUID())
   }
-}
-
-interface LoggedError extends Error {
-  type?: string
-  code?: string
-  detail?: string
-}
-
-/** Structured logs; people at a terminal get them readable. Secrets never reach them (also not in headers). */
-export function createLogger(level: string): FastifyBaseLogger {
-  return pino({
-    level,
-    redact: {
-      paths: ['req.headers.authorization', 'req.headers.cookie', 'res.headers["set-cookie"]', '*.password', '*.token'],
-      censor: '[redacted]'
-    },
-    serializers: {
-      // an error of the database carries its connection along
-      err: ({ type, message, stack, code, detail, cause }: LoggedError) => ({
-        type,
-        message,
-        stack,
-        code,
-        detail,
-        cause
-      }),
-      req: (request: { id: string; method: string; url: string; host?: string; ip?: string }) => ({
-        id: request.id,
-        method: request.method,
-        // queries carry tokens (/accept?token=…) and e-mail addresses (filters)
-        path: request.url.split('?', 1)[0],
-        host: request.host,
-        ip: request.ip
-      })
-    },
-    ...(process.stdout.isTTY && {
-      transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } }
-    })
-  }) as unknown as FastifyBaseLogger
 }
 
 /** Whether no tenant exists yet; the demo data is made only then. */

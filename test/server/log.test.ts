@@ -1,0 +1,59 @@
+// What is logged: by a process of its own, because lines are written behind the request's back.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import Fastify from 'fastify'
+import { pino } from 'pino'
+import { test } from 'tap'
+import { RequestLog } from '../../server/log.ts'
+
+const LOG = join(import.meta.dirname, '../../server/log.ts')
+
+/** The lines that a script logs to a pipe and leaves behind when it exits. */
+async function linesOf(script: string): Promise<Record<string, unknown>[]> {
+  const code = `import { createLogger } from ${JSON.stringify(LOG)}; const log = createLogger('info'); ${script}`
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const [output] = await Promise.all([text(child.stdout!), once(child, 'exit')])
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+test('Every line is written, also where the process exits right behind it', async (t) => {
+  const lines = await linesOf('for (let i = 0; i < 1000; i++) log.info({ i }, "said"); process.exit(0)')
+  t.equal(lines.length, 1_000)
+  t.match(lines.at(-1), { i: 999, msg: 'said' })
+})
+
+test('Secrets and the queries of requests stay out of the log', async (t) => {
+  const [line] = await linesOf(`log.info({
+    user: { password: 'hunter2', token: 'mst_scim_x' },
+    req: { id: '1', method: 'GET', url: '/accept?token=abc', host: 'acme.test', ip: '::1', headers: { cookie: 'x' } }
+  })`)
+  t.match(line, { user: { password: '[redacted]', token: '[redacted]' } })
+  t.strictSame(line!['req'], { id: '1', method: 'GET', path: '/accept', host: 'acme.test', ip: '::1' })
+})
+
+test('A request is one line, once it is answered', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const sink = { write: (line: string) => lines.push(JSON.parse(line)) }
+  const app = Fastify({ loggerInstance: pino({ level: 'info' }, sink), logController: new RequestLog() })
+  app.get('/there', async () => ({}))
+  await app.inject('/there')
+  await app.inject('/nowhere')
+  t.match(lines, [
+    {
+      msg: 'request completed',
+      reqId: 'req-1',
+      req: { url: '/there' },
+      res: { statusCode: 200 },
+      responseTime: Number
+    },
+    { msg: 'Route GET:/nowhere not found' },
+    { msg: 'request completed', reqId: 'req-2', req: { url: '/nowhere' }, res: { statusCode: 404 } }
+  ])
+})
