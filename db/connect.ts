@@ -18,6 +18,7 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import type { Database } from './schema.ts'
+import { queryAsTenant } from './tenant-query.ts'
 
 /** A pool or a transaction: what every query function takes first. */
 export type Db = Kysely<Database>
@@ -196,24 +197,6 @@ export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => 
   }
 }
 
-async function writeCompiled<Row>(db: Db, tenantId: number, compiled: CompiledQuery<Row>): Promise<Row[]> {
-  const { driver } = internalsOf(db)
-  const connection = (await driver.acquireConnection()) as Connection
-  try {
-    sendAhead(connection, beginIn(tenantId))
-    // COMMIT of a transaction that has failed rolls it back
-    const [written, committed] = await Promise.allSettled([
-      connection.executeQuery<Row>(compiled),
-      driver.commitTransaction(connection)
-    ])
-    if (written.status === 'rejected') throw written.reason
-    if (committed.status === 'rejected') throw committed.reason
-    return written.value.rows
-  } finally {
-    await driver.releaseConnection(connection)
-  }
-}
-
 // A transaction never opens connections of its own, so its dialect is only there for the type.
 const unusedDialect = new PostgresDialect({ pool: async () => Promise.reject(new Error('not a pool')) })
 
@@ -261,15 +244,23 @@ export function prepareRead<Row, Values extends Record<string, unknown>>(
 }
 
 /**
- * One statement that changes one tenant's rows, in a transaction of its own and one round trip: BEGIN, the setting,
- * the statement and COMMIT go out in one write. A statement that fails changes nothing. Its text is put together once,
- * as that of prepareRead.
+ * One statement that changes one tenant's rows, in a transaction of its own and one round trip. A statement that fails
+ * changes nothing. Its text is put together once, as that of prepareRead.
  */
 export function prepareWrite<Row, Values extends Record<string, unknown>>(
   build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
 ): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
   const prepared = prepare<Row>((placeholders) => build(placeholders as Placeholders<Values>))
-  return (db, tenantId, values) => writeCompiled(db, tenantId, prepared(db, { ...values, tenantId }))
+  return async (db, tenantId, values) => {
+    const { sql: text, parameters } = prepared(db, { ...values, tenantId })
+    const client = await internalsOf(db).pool.connect()
+    try {
+      const query = { name: preparedName(text), text, values: [...parameters] }
+      return (await queryAsTenant(client, tenantId, query)).rows as Row[]
+    } finally {
+      client.release()
+    }
+  }
 }
 
 function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {

@@ -101,6 +101,12 @@ const prepareAdd = (isOwn: boolean) =>
     const scope = scopeOf(given, isOwn)
     const { tenantId, connectionId } = scope
     const isComplete = sql`(select count(*) from found) = cardinality(${given.users}::uuid[])`
+    const { counted, audited } = consequences(
+      given,
+      sql`select id as group_id, count as delta from outcome where count > 0`,
+      sql`json_build_object('addedCount', count, 'added', ids)`,
+      sql`outcome where count > 0`
+    )
     return sql`
       with found as (${lockedUsers(tenantId, given.users as string[], connectionId)}),
         target as (${sharedGroup(scope, isComplete)}),
@@ -114,7 +120,8 @@ const prepareAdd = (isOwn: boolean) =>
             array(select user_id from added limit ${sql.lit(MAX_AUDITED_IDS)}) as ids
           from target
         ),
-        ${countedAndAudited(given, sql`count`, sql`json_build_object('addedCount', count, 'added', ids)`)}
+        counted as (${counted}),
+        audited as (${audited})
       select exists (select from outcome) as is_found`
   })
 const addStatement = prepareAdd(false)
@@ -131,33 +138,37 @@ export async function removeUser(
   change: Change
 ): Promise<'done' | 'noGroup' | 'isGroup'> {
   const remove = scope.connectionId === undefined ? removeStatement : removeOwnStatement
-  const [row] = await remove(db, scope.tenantId, valuesOf(scope, userId, change))
-  const { is_found, is_group } = row!
-  if (!is_found) return 'noGroup'
-  return is_group ? 'isGroup' : 'done'
+  const after = JSON.stringify({ removedCount: 1, removed: [userId] })
+  const [row] = await remove(db, scope.tenantId, { ...valuesOf(scope, userId, change), after })
+  return row!.outcome
 }
 
 const prepareRemove = (isOwn: boolean) =>
-  prepareWrite<{ is_found: boolean; is_group: boolean }, Values>((given) => {
+  prepareWrite<{ outcome: 'done' | 'noGroup' | 'isGroup' }, Values & { after: unknown }>((given) => {
     const scope = scopeOf(given, isOwn)
     const { tenantId, groupId, connectionId } = scope
+    const { counted, audited } = consequences(
+      given,
+      sql`select ${groupId}::uuid as group_id, -1 as delta from removed`,
+      sql`${given.after}::json`,
+      sql`removed`
+    )
     return sql`
       with target as (${sharedGroup(scope, sql`true`)}),
         removed as (
-          delete from group_members
-          where tenant_id = ${tenantId} and group_id = ${groupId} and user_id = ${given.users}::uuid
-            and exists (select from target) and ${isMemberWithinScope(tenantId, connectionId)}
-          returning user_id
+          delete from group_members using target
+          where group_members.tenant_id = ${tenantId} and group_members.group_id = ${groupId}
+            and group_members.user_id = ${given.users}::uuid and ${isMemberWithinScope(tenantId, connectionId)}
+          returning target.display_name
         ),
-        outcome as (
-          select target.id, target.display_name, (select count(*)::int from removed) as count,
-            array(select user_id from removed) as ids
-          from target
-        ),
-        ${countedAndAudited(given, sql`-count`, sql`json_build_object('removedCount', count, 'removed', ids)`)}
-      select exists (select from outcome) as is_found,
-        exists (select from group_children
-          where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${given.users}::uuid) as is_group`
+        counted as (${counted}),
+        audited as (${audited})
+      select case
+        when exists (select from removed) then 'done'
+        when not exists (select from target) then 'noGroup'
+        when exists (select from group_children
+          where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${given.users}::uuid) then 'isGroup'
+        else 'done' end as outcome`
   })
 const removeStatement = prepareRemove(false)
 const removeOwnStatement = prepareRemove(true)
@@ -169,20 +180,30 @@ const isMemberWithinScope = (tenantId: number, connectionId: string | undefined)
     : sql`exists (select from users where users.tenant_id = ${tenantId} and users.id = group_members.user_id
         and ${isWithinScope('users', connectionId)})`
 
-/** The parts of a statement that follow where `outcome` says that memberships changed. */
-function countedAndAudited(given: Given, delta: RawBuilder<unknown>, after: RawBuilder<unknown>): RawBuilder<unknown> {
+/**
+ * The parts of a statement that follow a change of memberships.
+ * @param counts a select of (group_id, delta)
+ * @param source has `display_name`, and a row where something changed
+ */
+function consequences(
+  given: Given,
+  counts: RawBuilder<unknown>,
+  after: RawBuilder<unknown>,
+  source: RawBuilder<unknown>
+): Record<'counted' | 'audited', RawBuilder<unknown>> {
   const tenantId = given.tenantId as number
   const now = given.now as Date
-  const changed = sql`select id as group_id, ${delta} as delta from outcome where count > 0`
-  const event = auditInsertFrom(
-    tenantId,
-    given as unknown as AuditActor,
-    now,
-    { id: given.eventId as string, action: MEMBERS_CHANGED, targetType: 'group', targetId: given.groupId as string },
-    { targetName: sql`display_name`, after },
-    sql`outcome where count > 0`
-  )
-  return sql`counted as (${countMemberChanges(tenantId, now, changed)}), audited as (${event})`
+  return {
+    counted: countMemberChanges(tenantId, now, counts),
+    audited: auditInsertFrom(
+      tenantId,
+      given as unknown as AuditActor,
+      now,
+      { id: given.eventId as string, action: MEMBERS_CHANGED, targetType: 'group', targetId: given.groupId as string },
+      { targetName: sql`display_name`, after },
+      source
+    )
+  }
 }
 
 /** The one audit event of a change of members: `after` holds addedCount, added, removedCount, removed. */
