@@ -43,7 +43,8 @@ function runTap(args: string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
   return new Promise((done) => {
     child.on('close', (code) => {
-      const { pass, fail } = countAsserts(results)
+      const { pass, fail, failedFiles } = readResults(results)
+      for (const line of failedFiles) process.stdout.write(`${line}\n`)
       // a file that broke down without a failed assertion has failed all the same
       const failed = fail || (code === 0 ? 0 : 1)
       process.stdout.write(`\n${pass} passed, ${failed} failed\n`)
@@ -52,10 +53,10 @@ function runTap(args: string[]): Promise<number> {
   })
 }
 
-/** Reads the line with which tap sums up: `# { total: 45, pass: 44, fail: 1 }`. */
-function countAsserts(file: string): { pass: number; fail: number } {
+/** Reads the line with which tap sums up (`# { total: 45, pass: 44, fail: 1 }`) and the files that did not pass. */
+function readResults(file: string): { pass: number; fail: number; failedFiles: string[] } {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const sums = text.match(/^# \{ .* \}$/gm)?.at(-1) ?? ''
   const count = (name: string) => Number(new RegExp(`${name}: (\\d+)`).exec(sums)?.[1] ?? 0)
-  return { pass: count('pass'), fail: count('fail') }
+  return { pass: count('pass'), fail: count('fail'), failedFiles: text.match(/^(not ok|Bail out!).*$/gm) ?? [] }
 }
