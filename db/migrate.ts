@@ -1,4 +1,5 @@
 // Brings a database to the current shape: tables, then the queue's own schema is jobs/queue.ts's affair.
+import { setTimeout } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { connect, type Db } from './connect.ts'
@@ -27,7 +28,7 @@ export async function migrate(url: string, afterwards?: (db: Db) => Promise<void
     await afterwards?.(db)
     return {
       applied: (results ?? []).map((result) => result.migrationName),
-      serverRole: await grantToServerRole(db)
+      serverRole: await retryConcurrentGrants(() => grantToServerRole(db))
     }
   } finally {
     await db.destroy()
@@ -42,6 +43,18 @@ export async function listMigrations(db: Db): Promise<{ name: string; executedAt
 
 const createMigrator = (db: Db) =>
   new Migrator({ db: db as unknown as Kysely<unknown>, provider: { getMigrations: async () => migrations } })
+
+/** Processes that start together grant the same rights at once; PostgreSQL refuses one of them, which then repeats it. */
+async function retryConcurrentGrants<T>(grant: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await grant()
+    } catch (error) {
+      if (attempt === 10 || !/tuple concurrently (updated|deleted)/.test((error as Error).message)) throw error
+      await setTimeout(20 * attempt)
+    }
+  }
+}
 
 /** Idempotent: new tables of later migrations get their grants here too. */
 async function grantToServerRole(db: Db): Promise<string | undefined> {
