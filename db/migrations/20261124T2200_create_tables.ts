@@ -10,6 +10,7 @@
 //   every index that begins with tenant_id costs the planner the same, and it takes the newest. The checks of foreign
 //   keys keep their plan, and by another index each of them would read the whole tenant.
 import { type Kysely, sql } from 'kysely'
+import { isolateTenants } from '../isolation.ts'
 
 const TENANT_TABLES = [
   'users',
@@ -41,16 +42,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   for (const statement of [TENANTS, USERS, SIGN_IN, INVITATIONS, GROUPS, SCIM, AUDIT, SHARED]) {
     await sql.raw(statement).execute(db)
   }
-  for (const table of TENANT_TABLES) {
-    await sql
-      .raw(`
-        alter table ${table} enable row level security;
-        alter table ${table} force row level security;
-        create policy tenant_isolation on ${table}
-          using (tenant_id = nullif(current_setting('app.tenant', true), '')::int)
-          with check (tenant_id = nullif(current_setting('app.tenant', true), '')::int);`)
-      .execute(db)
-  }
+  await isolateTenants(db, TENANT_TABLES)
 }
 
 const TENANTS = `
