@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 import {
   type Compilable,
   CompiledQuery,
+  type DatabaseConnection,
   DefaultQueryExecutor,
   type Driver,
   Kysely,
@@ -82,21 +83,50 @@ class PreparingClient extends pg.Client {
 
 type Connection = Parameters<PostgresDriver['releaseConnection']>[0]
 
-class PipeliningDriver extends PostgresDriver {
+/** What a Db is driven by: a pool, or one transaction that is rolled back (sandbox.ts). */
+export interface TenantDriver extends Driver {
+  /** Begins a transaction that sees one tenant's rows; `commitTransaction` or `rollbackTransaction` ends it. */
+  beginAsTenant(connection: DatabaseConnection, tenantId: number): void
+  /** Runs one statement in a transaction of its own that sees one tenant's rows. @returns the rows */
+  writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
+}
+
+class PipeliningDriver extends PostgresDriver implements TenantDriver {
+  private readonly pool: pg.Pool
+
+  constructor(pool: pg.Pool) {
+    super({ pool })
+    this.pool = pool
+  }
+
   override async beginTransaction(connection: Connection, settings: Parameters<Driver['beginTransaction']>[1]) {
     if (settings.isolationLevel || settings.accessMode) return super.beginTransaction(connection, settings)
     sendAhead(connection, 'begin')
   }
+
+  beginAsTenant(connection: DatabaseConnection, tenantId: number): void {
+    sendAhead(connection, `begin; ${setTenant(tenantId)}`)
+  }
+
+  async writeAsTenant(tenantId: number, { sql: text, parameters }: CompiledQuery): Promise<unknown[]> {
+    const client = await this.pool.connect()
+    try {
+      const query = { name: preparedName(text), text, values: [...parameters] }
+      return (await queryAsTenant(client, tenantId, query)).rows
+    } finally {
+      client.release()
+    }
+  }
 }
 
 /** Sends a statement whose answer nobody needs: the next one follows in the same write (`pg`'s pipeline mode). */
-function sendAhead(connection: Connection, text: string): void {
+export function sendAhead(connection: DatabaseConnection, text: string): void {
   // A failure breaks the connection or the transaction, so the statement behind it reports it.
   connection.executeQuery(CompiledQuery.raw(text)).catch(() => {})
 }
 
 interface Internals {
-  driver: PipeliningDriver
+  driver: TenantDriver
   executor: QueryExecutor
   pool: pg.Pool
 }
@@ -127,17 +157,19 @@ export function connect(options: ConnectOptions): Db {
   pool.on('error', () => {})
   // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
   pool.on('connect', (client) => client.on('error', () => {}))
-  const dialect = new PostgresDialect({ pool })
-  const driver = new PipeliningDriver({ pool })
+  return openOn(new PipeliningDriver(pool), pool)
+}
+
+/** A Db whose statements go where `driver` has them go; `db.destroy()` destroys the driver. */
+function openOn(driver: TenantDriver, pool: pg.Pool): Db {
   const initialised = driver.init()
-  const adapter = new PostgresAdapter()
   const executor = new DefaultQueryExecutor(
     new PostgresQueryCompiler(),
-    adapter,
+    new PostgresAdapter(),
     {
       async provideConnection(consumer) {
         await initialised
-        const connection = (await driver.acquireConnection()) as Connection
+        const connection = await driver.acquireConnection()
         try {
           return await consumer(connection)
         } finally {
@@ -147,9 +179,19 @@ export function connect(options: ConnectOptions): Db {
     },
     []
   )
+  const dialect = new PostgresDialect({ pool })
   const db = new Kysely<Database>({ config: { dialect }, driver, executor, dialect })
   internals.set(db, { driver, executor, pool })
   return db
+}
+
+/**
+ * A Db beside `db` whose statements all go through another driver.
+ * @param driverOn is given the driver of `db`
+ */
+export function openBeside(db: Db, driverOn: (driver: Driver) => TenantDriver): Db {
+  const { driver, pool } = internalsOf(db)
+  return openOn(driverOn(driver), pool)
 }
 
 /** The pool's size and use, for metrics. */
@@ -165,7 +207,7 @@ function internalsOf(db: Db): Internals {
 }
 
 /** SET LOCAL is not planned and answers nothing, unlike a select of set_config(). */
-const beginIn = (tenantId: number) => `begin; set local app.tenant = '${Number(tenantId)}'`
+export const setTenant = (tenantId: number) => `set local app.tenant = '${Number(tenantId)}'`
 
 /**
  * Runs `work` in a transaction that sees the rows of one tenant (row-level security) and commits it.
@@ -174,9 +216,9 @@ const beginIn = (tenantId: number) => `begin; set local app.tenant = '${Number(t
  */
 export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => Promise<T>): Promise<T> {
   const { driver, executor } = internalsOf(db)
-  const connection = (await driver.acquireConnection()) as Connection
+  const connection = await driver.acquireConnection()
   try {
-    sendAhead(connection, beginIn(tenantId))
+    driver.beginAsTenant(connection, tenantId)
     const trx = new Transaction<Database>({
       config: { dialect: unusedDialect },
       driver,
@@ -251,16 +293,8 @@ export function prepareWrite<Row, Values extends Record<string, unknown>>(
   build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
 ): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
   const prepared = prepare<Row>((placeholders) => build(placeholders as Placeholders<Values>))
-  return async (db, tenantId, values) => {
-    const { sql: text, parameters } = prepared(db, { ...values, tenantId })
-    const client = await internalsOf(db).pool.connect()
-    try {
-      const query = { name: preparedName(text), text, values: [...parameters] }
-      return (await queryAsTenant(client, tenantId, query)).rows as Row[]
-    } finally {
-      client.release()
-    }
-  }
+  return async (db, tenantId, values) =>
+    (await internalsOf(db).driver.writeAsTenant(tenantId, prepared(db, { ...values, tenantId }))) as Row[]
 }
 
 function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {

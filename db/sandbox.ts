@@ -1,0 +1,238 @@
+// A sandbox: a Db all of whose statements run on one connection, in one transaction that is always rolled back. What
+// would be a transaction of its own is a savepoint in it, and what would run side by side runs one after the other.
+//
+// Until the end it holds the locks of all that it has changed, and whoever wants to change the same rows waits: the
+// time is limited, and a sandbox that would itself have to wait for somebody gives up.
+import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely'
+import { type Db, openBeside, sendAhead, setTenant, type TenantDriver } from './connect.ts'
+
+export interface SandboxLimits {
+  /** For the whole of it; milliseconds. */
+  readonly timeMs: number
+  /** A statement that has to wait so long for somebody else's lock ends the sandbox; milliseconds. */
+  readonly lockMs?: number
+}
+
+/** Whether the time was over, or somebody else held what was needed. Nothing was changed. */
+export class SandboxEnded extends Error {
+  readonly reason: 'time' | 'lock' | 'done'
+
+  constructor(reason: SandboxEnded['reason'], options?: ErrorOptions) {
+    super(`The sandbox has ended: ${reason}`, options)
+    this.name = 'SandboxEnded'
+    this.reason = reason
+  }
+}
+
+/** Shorter than deadlock_timeout (1 s): in a deadlock it is mostly the sandbox that gives up, not who means it. */
+const DEFAULT_LOCK_MS = 500
+const LOCK_NOT_AVAILABLE = '55P03'
+const QUERY_CANCELED = '57014'
+
+/**
+ * Runs `work` with a Db that remembers nothing afterwards. A transaction of it must not wait for a statement outside of
+ * itself: the turn of that one does not come.
+ * @param db the pool; the sandbox takes one connection of it
+ * @throws SandboxEnded where a limit was met, whatever `work` made of its errors; else what `work` throws
+ */
+export async function inSandbox<T>(db: Db, limits: SandboxLimits, work: (sandboxed: Db) => Promise<T>): Promise<T> {
+  let driver: SandboxDriver | undefined
+  const sandboxed = openBeside(db, (pool) => {
+    driver = new SandboxDriver(pool, limits)
+    return driver
+  })
+  const sandbox = driver!
+  try {
+    // what runs on after the time is over finds the sandbox closed
+    const result = await Promise.race([work(sandboxed), sandbox.whenEnded])
+    sandbox.requireRunning()
+    return result
+  } catch (error) {
+    sandbox.requireRunning()
+    throw error
+  } finally {
+    await sandbox.destroy()
+  }
+}
+
+const SAVEPOINT = 'muster_sandbox'
+const begin = ({ timeMs, lockMs = DEFAULT_LOCK_MS }: SandboxLimits) =>
+  `begin; set local statement_timeout = ${Math.ceil(timeMs)}; set local lock_timeout = ${Math.ceil(lockMs)}`
+/** Outside of a tenant's transaction no tenant's rows are seen. */
+const RELEASE = `release savepoint ${SAVEPOINT}; set local app.tenant = ''`
+const ROLL_BACK = `rollback to savepoint ${SAVEPOINT}; release savepoint ${SAVEPOINT}; set local app.tenant = ''`
+
+class SandboxDriver implements TenantDriver {
+  readonly whenEnded: Promise<never>
+  private readonly pool: Driver
+  private readonly limits: SandboxLimits
+  private readonly timer: NodeJS.Timeout
+  private readonly opened: Promise<DatabaseConnection>
+  private readonly running = new Set<Promise<unknown>>()
+  private failEnded: (error: SandboxEnded) => void
+  /** The end of whoever holds the connection last. */
+  private turn: Promise<void>
+  private ended: SandboxEnded | undefined
+
+  constructor(pool: Driver, limits: SandboxLimits) {
+    this.pool = pool
+    this.limits = limits
+    this.turn = Promise.resolve()
+    this.failEnded = () => {}
+    this.whenEnded = new Promise((_, reject) => {
+      this.failEnded = reject
+    })
+    this.whenEnded.catch(() => {})
+    this.timer = setTimeout(() => this.end(new SandboxEnded('time')), limits.timeMs)
+    this.opened = this.open()
+    this.opened.catch(() => {})
+  }
+
+  async init(): Promise<void> {}
+
+  /** Waits for its turn. */
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const before = this.turn
+    let release = () => {}
+    this.turn = new Promise((resolve) => {
+      release = resolve
+    })
+    try {
+      await before
+      this.requireRunning()
+      return new SandboxConnection(this, await this.opened, release)
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    ;(connection as SandboxConnection).release()
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    ;(connection as SandboxConnection).begin()
+  }
+
+  beginAsTenant(connection: DatabaseConnection, tenantId: number): void {
+    ;(connection as SandboxConnection).begin(setTenant(tenantId))
+  }
+
+  commitTransaction(connection: DatabaseConnection): Promise<void> {
+    return (connection as SandboxConnection).commit()
+  }
+
+  rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    return (connection as SandboxConnection).rollBack()
+  }
+
+  async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
+    const connection = (await this.acquireConnection()) as SandboxConnection
+    try {
+      connection.begin(setTenant(tenantId))
+      const { rows } = await connection.executeQuery(query)
+      await connection.commit()
+      return rows
+    } catch (error) {
+      await connection.rollBack().catch(() => {})
+      throw error
+    } finally {
+      connection.release()
+    }
+  }
+
+  /** Rolls back, and gives the connection back to the pool. */
+  async destroy(): Promise<void> {
+    clearTimeout(this.timer)
+    this.ended ??= new SandboxEnded('done')
+    const connection = await this.opened.catch(() => undefined)
+    if (!connection) return
+    await Promise.allSettled(this.running)
+    // a connection that cannot be rolled back is closed, which has the same effect
+    await this.pool.rollbackTransaction(connection).catch(() => {})
+    await this.pool.releaseConnection(connection)
+  }
+
+  /** @throws SandboxEnded */
+  requireRunning(): void {
+    if (this.ended) throw this.ended
+  }
+
+  /** Runs a statement on the one connection. @throws SandboxEnded once a limit was met */
+  async run<R>(connection: DatabaseConnection, query: CompiledQuery): Promise<QueryResult<R>> {
+    this.requireRunning()
+    const statement = connection.executeQuery<R>(query)
+    this.running.add(statement)
+    try {
+      return await statement
+    } catch (error) {
+      const { code } = error as { code?: string }
+      if (code === LOCK_NOT_AVAILABLE) this.end(new SandboxEnded('lock', { cause: error }))
+      if (code === QUERY_CANCELED) this.end(new SandboxEnded('time', { cause: error }))
+      throw this.ended ?? error
+    } finally {
+      this.running.delete(statement)
+    }
+  }
+
+  private end(error: SandboxEnded): void {
+    if (this.ended) return
+    this.ended = error
+    this.failEnded(error)
+  }
+
+  private async open(): Promise<DatabaseConnection> {
+    const connection = await this.pool.acquireConnection()
+    sendAhead(connection, begin(this.limits))
+    return connection
+  }
+}
+
+/** The one connection, as whoever's turn it is sees it. */
+class SandboxConnection implements DatabaseConnection {
+  readonly release: () => void
+  private readonly sandbox: SandboxDriver
+  private readonly connection: DatabaseConnection
+  private isInTransaction: boolean
+
+  constructor(sandbox: SandboxDriver, connection: DatabaseConnection, release: () => void) {
+    this.sandbox = sandbox
+    this.connection = connection
+    this.release = release
+    this.isInTransaction = false
+  }
+
+  begin(settings = ''): void {
+    this.isInTransaction = true
+    sendAhead(this, `savepoint ${SAVEPOINT}; ${settings}`)
+  }
+
+  async commit(): Promise<void> {
+    await this.executeQuery(CompiledQuery.raw(RELEASE))
+    this.isInTransaction = false
+  }
+
+  async rollBack(): Promise<void> {
+    await this.executeQuery(CompiledQuery.raw(ROLL_BACK))
+    this.isInTransaction = false
+  }
+
+  /** A statement outside of a transaction is one of its own. */
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.isInTransaction) return this.sandbox.run<R>(this.connection, query)
+    this.begin()
+    try {
+      const result = await this.sandbox.run<R>(this.connection, query)
+      await this.commit()
+      return result
+    } catch (error) {
+      await this.rollBack().catch(() => {})
+      throw error
+    }
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.connection.streamQuery<R>(query, chunkSize)
+  }
+}
