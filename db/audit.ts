@@ -6,6 +6,8 @@ import { type ColumnTypes, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
 
 export interface AuditEvent {
+  /** Of newEventId, where something else names the event; left out, it gets one. */
+  id?: string
   /** `user.deactivated`, `invitation.created`, …: the thing, a dot, what happened. */
   action: string
   targetType: 'user' | 'invitation' | 'group' | 'scimToken' | 'apiToken' | 'session' | 'tenant' | 'scimSchema'
@@ -22,7 +24,12 @@ export interface AuditActor {
   readonly name: string
   readonly requestId: string | null
   readonly ip: string | null
+  /** Of a SCIM token: the connection that acts. */
+  readonly scim?: { readonly connectionId: string }
 }
+
+/** The SCIM connection that acts, if one does. */
+export const connectionOf = (actor: AuditActor): string | null => actor.scim?.connectionId ?? null
 
 /** One statement for any number of events; call it in the transaction that made the change. */
 export async function insertAuditEvents(
@@ -34,7 +41,7 @@ export async function insertAuditEvents(
 ): Promise<void> {
   const rows = events.map((event) => ({
     tenant_id: tenantId,
-    id: newEventId(now),
+    id: event.id ?? newEventId(now),
     at: now,
     action: event.action,
     actor_kind: actor.kind,
@@ -45,6 +52,7 @@ export async function insertAuditEvents(
     target_name: event.targetName ?? null,
     request_id: actor.requestId,
     ip: actor.ip,
+    connection_id: connectionOf(actor),
     before: event.before ? JSON.stringify(event.before) : null,
     after: event.after ? JSON.stringify(event.after) : null
   }))
@@ -72,10 +80,10 @@ export const auditInsertFrom = (
   source: RawBuilder<unknown>
 ): RawBuilder<unknown> => sql`
   insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
-    target_type, target_id, target_name, request_id, ip, after)
+    target_type, target_id, target_name, request_id, ip, connection_id, after)
   select ${tenantId}::int, ${event.id}::uuid, ${now}::timestamptz, ${event.action},
     ${actor.kind}, ${actor.id}::uuid, ${actor.name}, ${event.targetType}, ${event.targetId}::uuid, ${targetName},
-    ${actor.requestId}, ${actor.ip}, ${after}
+    ${actor.requestId}, ${actor.ip}, ${connectionOf(actor)}::uuid, ${after}
   from ${source}`
 
 let made = 0
@@ -95,6 +103,7 @@ const AUDIT_COLUMNS: ColumnTypes = {
   target_name: 'text',
   request_id: 'text',
   ip: 'text',
+  connection_id: 'uuid',
   before: 'json',
   after: 'json'
 }

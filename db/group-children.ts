@@ -4,6 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import { type Changed, changedBy, type GroupScope } from './group-members.ts'
 import { isWithinScope } from './groups.ts'
+import { keepChildren, type MemberCause } from './past-members.ts'
 
 /** The first key of the advisory lock; the second is the tenant's id. */
 const NESTING_LOCK = 20_611
@@ -63,13 +64,15 @@ export async function findCycles(
 export async function insertChildren(
   trx: Trx,
   { tenantId, groupId }: GroupScope,
-  childIds: readonly string[]
+  childIds: readonly string[],
+  { eventId, connectionId }: MemberCause
 ): Promise<Changed> {
   const added = changedBy(
     trx,
     sql`
-      insert into group_children (tenant_id, group_id, child_id)
-      select ${tenantId}::int, ${groupId}::uuid, id from unnest(${childIds}::uuid[]) as id
+      insert into group_children (tenant_id, group_id, child_id, connection_id, event_id)
+      select ${tenantId}::int, ${groupId}::uuid, id, ${connectionId}::uuid, ${eventId}::uuid
+      from unnest(${childIds}::uuid[]) as id
       on conflict do nothing returning child_id as id`
   )
   // without cycles no path leads through two of the new members
@@ -91,7 +94,8 @@ export async function insertChildren(
 export async function deleteChildren(
   trx: Trx,
   { tenantId, groupId, connectionId }: GroupScope,
-  chosen: RawBuilder<unknown>
+  chosen: RawBuilder<unknown>,
+  { eventId }: MemberCause
 ): Promise<Changed> {
   const isVisible =
     connectionId === undefined
@@ -103,7 +107,8 @@ export async function deleteChildren(
     sql`
       delete from group_children
       where tenant_id = ${tenantId} and group_id = ${groupId} and ${chosen} and ${isVisible}
-      returning child_id as id`
+      returning child_id as id, group_id, child_id, connection_id, event_id`,
+    keepChildren(tenantId, eventId, sql`changed`)
   )
   const [changed] = await Promise.all([deleted, rebuildBelow(trx, tenantId, groupId)])
   return changed
@@ -113,10 +118,19 @@ export async function deleteChildren(
  * Takes a group out of the groups that contain it, and those that it contains out of it, before it is removed.
  * @returns the groups that contained it, whose counters the caller changes
  */
-export async function isolateGroup(trx: Trx, tenantId: number, groupId: string): Promise<string[]> {
+export async function isolateGroup(
+  trx: Trx,
+  tenantId: number,
+  groupId: string,
+  { eventId }: MemberCause
+): Promise<string[]> {
   const left = sql<{ group_id: string; child_id: string }>`
-    delete from group_children where tenant_id = ${tenantId} and (group_id = ${groupId} or child_id = ${groupId})
-    returning group_id, child_id`.execute(trx)
+    with gone as (
+        delete from group_children where tenant_id = ${tenantId} and (group_id = ${groupId} or child_id = ${groupId})
+        returning group_id, child_id, connection_id, event_id
+      ),
+      kept as (${keepChildren(tenantId, eventId, sql`gone`)})
+    select group_id, child_id from gone`.execute(trx)
   const [{ rows }] = await Promise.all([left, rebuildBelow(trx, tenantId, groupId)])
   return rows.filter(({ child_id }) => child_id === groupId).map(({ group_id }) => group_id)
 }

@@ -1,9 +1,10 @@
 // Users as members of groups: every statement here names its members or a set of them and reads no member list, so
 // that it costs the same in a group of ten and of 100,000.
 import { type RawBuilder, sql } from 'kysely'
-import { type AuditActor, auditInsertFrom, newEventId } from './audit.ts'
+import { type AuditActor, auditInsertFrom, connectionOf, newEventId } from './audit.ts'
 import { type Db, prepareWrite, type Trx } from './connect.ts'
 import { countMemberChanges, isWithinScope } from './groups.ts'
+import { keepMemberships, type MemberCause } from './past-members.ts'
 
 /** One group of one tenant, as far as somebody may see it. */
 export interface GroupScope {
@@ -59,13 +60,17 @@ const sharedGroup = ({ tenantId, groupId, connectionId }: GroupScope, condition:
     for key share`
 
 /** The values of the two statements below. */
-type Values = Record<'groupId' | 'users' | 'connectionId' | 'eventId' | 'now' | keyof AuditActor, unknown>
+type Values = Record<
+  'groupId' | 'users' | 'connectionId' | 'byConnectionId' | 'eventId' | 'now' | Exclude<keyof AuditActor, 'scim'>,
+  unknown
+>
 type Given = Readonly<Values & { tenantId: unknown }>
 
 const valuesOf = ({ groupId, connectionId }: GroupScope, users: unknown, { actor, now }: Change): Values => ({
   groupId,
   users,
   connectionId,
+  byConnectionId: connectionOf(actor),
   eventId: newEventId(now),
   now,
   kind: actor.kind,
@@ -111,8 +116,9 @@ const prepareAdd = (isOwn: boolean) =>
       with found as (${lockedUsers(tenantId, given.users as string[], connectionId)}),
         target as (${sharedGroup(scope, isComplete)}),
         added as (
-          insert into group_members (tenant_id, group_id, user_id)
-          select ${tenantId}::int, target.id, found.id from target cross join found order by found.id
+          insert into group_members (tenant_id, group_id, user_id, connection_id, event_id)
+          select ${tenantId}::int, target.id, found.id, ${given.byConnectionId}::uuid, ${given.eventId}::uuid
+          from target cross join found order by found.id
           on conflict do nothing returning user_id
         ),
         outcome as (
@@ -159,8 +165,10 @@ const prepareRemove = (isOwn: boolean) =>
           delete from group_members using target
           where group_members.tenant_id = ${tenantId} and group_members.group_id = ${groupId}
             and group_members.user_id = ${given.users}::uuid and ${isMemberWithinScope(tenantId, connectionId)}
-          returning target.display_name
+          returning target.display_name, group_members.group_id, group_members.user_id, group_members.connection_id,
+            group_members.event_id
         ),
+        kept as (${keepMemberships(tenantId, given.eventId, sql`removed`)}),
         counted as (${counted}),
         audited as (${audited})
       select case
@@ -172,6 +180,10 @@ const prepareRemove = (isOwn: boolean) =>
   })
 const removeStatement = prepareRemove(false)
 const removeOwnStatement = prepareRemove(true)
+
+/** As an actor, with placeholders for values. */
+const actorOf = ({ kind, id, name, requestId, ip, byConnectionId }: Given) =>
+  ({ kind, id, name, requestId, ip, scim: { connectionId: byConnectionId } }) as AuditActor
 
 /** Of a row of `group_members`: whether the user is one that the scope shows. */
 const isMemberWithinScope = (tenantId: number, connectionId: string | undefined) =>
@@ -197,7 +209,7 @@ function consequences(
     counted: countMemberChanges(tenantId, now, counts),
     audited: auditInsertFrom(
       tenantId,
-      given as unknown as AuditActor,
+      actorOf(given),
       now,
       { id: given.eventId as string, action: MEMBERS_CHANGED, targetType: 'group', targetId: given.groupId as string },
       { targetName: sql`display_name`, after },
@@ -216,13 +228,15 @@ export const MEMBERS_CHANGED = 'group.membersChanged'
 export async function insertMembers(
   trx: Trx,
   { tenantId, groupId }: GroupScope,
-  userIds: readonly string[]
+  userIds: readonly string[],
+  { eventId, connectionId }: MemberCause
 ): Promise<Changed> {
   return changedBy(
     trx,
     sql`
-      insert into group_members (tenant_id, group_id, user_id)
-      select ${tenantId}::int, ${groupId}::uuid, id from unnest(${userIds}::uuid[]) as id
+      insert into group_members (tenant_id, group_id, user_id, connection_id, event_id)
+      select ${tenantId}::int, ${groupId}::uuid, id, ${connectionId}::uuid, ${eventId}::uuid
+      from unnest(${userIds}::uuid[]) as id
       on conflict do nothing returning user_id as id`
   )
 }
@@ -234,7 +248,8 @@ export async function insertMembers(
 export async function deleteMembers(
   trx: Trx,
   { tenantId, groupId, connectionId }: GroupScope,
-  chosen: RawBuilder<unknown>
+  chosen: RawBuilder<unknown>,
+  { eventId }: MemberCause
 ): Promise<Changed> {
   return changedBy(
     trx,
@@ -242,14 +257,22 @@ export async function deleteMembers(
       delete from group_members
       where tenant_id = ${tenantId} and group_id = ${groupId} and ${chosen}
         and ${isMemberWithinScope(tenantId, connectionId)}
-      returning user_id as id`
+      returning user_id as id, group_id, user_id, connection_id, event_id`,
+    keepMemberships(tenantId, eventId, sql`changed`)
   )
 }
 
-/** @param statement changes memberships and returns the `id` of each */
-export async function changedBy(trx: Trx, statement: RawBuilder<unknown>): Promise<Changed> {
+/**
+ * @param statement changes memberships and returns the `id` of each
+ * @param kept what else is done with the rows of `changed`, which the statement returns
+ */
+export async function changedBy(
+  trx: Trx,
+  statement: RawBuilder<unknown>,
+  kept: RawBuilder<unknown> = sql`select`
+): Promise<Changed> {
   const { rows } = await sql<Changed>`
-    with changed as (${statement})
+    with changed as (${statement}), kept as (${kept})
     select (select count(*)::int from changed) as count, array(select id from changed limit ${MAX_AUDITED_IDS}) as ids`.execute(
     trx
   )

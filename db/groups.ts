@@ -1,6 +1,7 @@
 // Groups: what people and rules read of them, their rows under lock, and the counters of their memberships.
 import { type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { keepMemberships, type MemberCause } from './past-members.ts'
 import { insertRows } from './rows.ts'
 import type { Database, GroupRow } from './schema.ts'
 
@@ -134,9 +135,20 @@ export const updateGroup = (
     .where('id', '=', groupId)
     .execute()
 
-/** Takes a group with its memberships away; what it was to other groups is up to db/group-children.ts. */
-export const deleteGroup = (trx: Trx, tenantId: number, groupId: string) =>
-  trx.deleteFrom('groups').where('tenant_id', '=', tenantId).where('id', '=', groupId).execute()
+/**
+ * Takes a group, whose row is locked `for update`, with its memberships away; what it was to other groups is up to
+ * db/group-children.ts.
+ */
+export const deleteGroup = (trx: Trx, tenantId: number, groupId: string, { eventId }: MemberCause) =>
+  Promise.all([
+    sql`
+      with gone as (
+        delete from group_members where tenant_id = ${tenantId} and group_id = ${groupId}
+        returning group_id, user_id, connection_id, event_id
+      )
+      ${keepMemberships(tenantId, eventId, sql`gone`)}`.execute(trx),
+    trx.deleteFrom('groups').where('tenant_id', '=', tenantId).where('id', '=', groupId).execute()
+  ])
 
 /**
  * Counts changes of memberships, as part of a statement or as one of its own. Whoever changes a membership counts it

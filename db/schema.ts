@@ -74,6 +74,8 @@ export interface UsersTable {
   locale: string | null
   must_reset_password: Generated<boolean>
   doc: JsonText
+  /** Exceptions from "the attributes of doc are managed by connection_id". */
+  authority: ColumnType<string, string | undefined, string>
   version: Generated<number>
   created_at: Date
   updated_at: Date
@@ -211,12 +213,39 @@ export interface GroupMembersTable {
   tenant_id: number
   group_id: string
   user_id: string
+  /** The SCIM connection that put the user there; null for people. */
+  connection_id: string | null
+  /** The audit event that tells of it; null from before there was one. */
+  event_id: string | null
 }
 
 export interface GroupChildrenTable {
   tenant_id: number
   group_id: string
   child_id: string
+  /** As of GroupMembersTable. */
+  connection_id: string | null
+  event_id: string | null
+}
+
+/** What `group_members` held until `removed_event_id`. */
+export interface PastMembershipsTable {
+  tenant_id: number
+  group_id: string
+  user_id: string
+  connection_id: string | null
+  added_event_id: string | null
+  removed_event_id: string
+}
+
+/** What `group_children` held until `removed_event_id`. */
+export interface PastChildrenTable {
+  tenant_id: number
+  group_id: string
+  child_id: string
+  connection_id: string | null
+  added_event_id: string | null
+  removed_event_id: string
 }
 
 export interface GroupAncestorsTable {
@@ -298,6 +327,10 @@ export interface AuditEventsTable {
   ip: string | null
   before: ColumnType<string | null, string | null, never>
   after: ColumnType<string | null, string | null, never>
+  /** The SCIM connection that acted. */
+  connection_id: string | null
+  /** The transaction that wrote it (PostgreSQL's xid8, as text). */
+  xid: Generated<string>
 }
 
 export interface RateLimitsTable {
@@ -333,6 +366,8 @@ export interface Database {
   groups: GroupsTable
   group_members: GroupMembersTable
   group_children: GroupChildrenTable
+  past_memberships: PastMembershipsTable
+  past_children: PastChildrenTable
   group_ancestors: GroupAncestorsTable
   group_revisions: GroupRevisionsTable
   resource_counts: ResourceCountsTable

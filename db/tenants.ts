@@ -111,6 +111,8 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'google_identities',
   'user_credentials',
   'addresses',
+  'past_memberships',
+  'past_children',
   'group_members',
   'group_children',
   'group_ancestors',

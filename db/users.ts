@@ -3,8 +3,10 @@ import { type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { Database, UserPatch, UserRow } from './schema.ts'
 
-/** What people are shown of a user: every column but the document, and the name of the connection it came by. */
-export type UserView = Omit<UserRow, 'doc' | 'ordinal' | 'shown_name_key'> & { source_name: string | null }
+/** What people are shown of a user: every column but the document and its authority, and the name of the connection it came by. */
+export type UserView = Omit<UserRow, 'doc' | 'authority' | 'ordinal' | 'shown_name_key'> & {
+  source_name: string | null
+}
 
 const VIEW_COLUMNS = [
   'users.tenant_id',

@@ -1,7 +1,9 @@
 // Every migration by name, in the order in which they run.
 import type { Migration } from 'kysely/migration'
 import * as createTables from './20261124T2200_create_tables.ts'
+import * as addHistory from './20261125T0910_add_history.ts'
 
 export const migrations: Record<string, Migration> = {
-  '20261124T2200_create_tables': createTables
+  '20261124T2200_create_tables': createTables,
+  '20261125T0910_add_history': addHistory
 }

@@ -25,8 +25,9 @@ const LEFT_GROUPS = sql`select group_id, -count(*)::int as delta from left_group
 /**
  * Ends the access of `userIds`, whose rows the caller has locked `for update`: a session that is begun meanwhile waits
  * for that lock. Changes no row of `users`.
- * @param options.withMemberships of `removed`: takes the people out of their groups, and counts that in
- *   `group_revisions` as every change of memberships is
+ * @param options.leavesGroupsBy of `removed`: takes the people out of their groups, and counts that in
+ *   `group_revisions` as every change of memberships is; the audit event of each one's removal, in the order of
+ *   `userIds`
  */
 export async function endAccess(
   trx: Trx,
@@ -34,13 +35,14 @@ export async function endAccess(
   userIds: readonly string[],
   now: Date,
   what: Ending,
-  options: { withMemberships?: boolean } = {}
+  options: { leavesGroupsBy?: readonly string[] } = {}
 ): Promise<Ended> {
   if (userIds.length === 0) return { hadCredentials: false, invitationIds: [], memberships: [] }
   const isOfThem = sql`tenant_id = ${tenantId}::int and user_id = any(${userIds}::uuid[])`
   const endsInvitations = what !== 'locked'
   const endsIdentity = what === 'removed'
-  const leavesGroups = endsIdentity && (options.withMemberships ?? false)
+  const { leavesGroupsBy } = options
+  const leavesGroups = endsIdentity && leavesGroupsBy !== undefined
 
   const { rows } = await sql<{
     credentials: number
@@ -70,7 +72,14 @@ export async function endAccess(
       ),
       left_groups as (
         delete from group_members where ${isOfThem} and group_id in (select id from their_groups)
-        returning group_id, user_id
+        returning group_id, user_id, connection_id, event_id
+      ),
+      kept as (
+        insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
+        select ${tenantId}::int, group_id, user_id, connection_id, event_id, removed_event_id
+        from left_groups
+        join unnest(${userIds}::uuid[], ${leavesGroupsBy ?? []}::uuid[]) as removals (user_id, removed_event_id)
+          using (user_id)
       ),
       counted as (${countMemberChanges(tenantId, now, LEFT_GROUPS)})
     select

@@ -10,6 +10,7 @@ import {
   lockUsersShared,
   MAX_AUDITED_IDS
 } from '../../db/group-members.ts'
+import type { MemberCause } from '../../db/past-members.ts'
 import { AppError } from '../errors.ts'
 
 export interface MemberReference {
@@ -115,7 +116,7 @@ export async function applyMemberChanges(
   scope: GroupScope,
   changes: readonly MemberChange[],
   resolved: Resolved,
-  isNesting: boolean
+  { isNesting, cause }: { isNesting: boolean; cause: MemberCause }
 ): Promise<MembersChanged> {
   if (!isNesting && changes.some(({ kind }) => kind !== 'add') && (await hasChildren(trx, scope))) {
     throw new NestingNeeded()
@@ -125,11 +126,11 @@ export async function applyMemberChanges(
     const members = splitResolved(addedBy(change), resolved)
     // sent in one write; they run in this order
     const [usersLeft, groupsLeft, usersJoined] = await Promise.all([
-      takeUsersOut(trx, scope, change, members.users),
-      isNesting ? takeGroupsOut(trx, scope, change, members.groups) : NONE,
-      members.users.length > 0 ? insertMembers(trx, scope, members.users) : NONE
+      takeUsersOut(trx, scope, change, members.users, cause),
+      isNesting ? takeGroupsOut(trx, scope, change, members.groups, cause) : NONE,
+      members.users.length > 0 ? insertMembers(trx, scope, members.users, cause) : NONE
     ])
-    const groupsJoined = members.groups.length > 0 ? await nestGroups(trx, scope, members.groups) : NONE
+    const groupsJoined = members.groups.length > 0 ? await nestGroups(trx, scope, members.groups, cause) : NONE
     outcome.removed = sum(outcome.removed, usersLeft, groupsLeft)
     outcome.added = sum(outcome.added, usersJoined, groupsJoined)
   }
@@ -148,14 +149,22 @@ const splitResolved = (references: readonly MemberReference[], { users, groups }
   return { users: ids.filter((id) => users.has(id)), groups: ids.filter((id) => groups.has(id)) }
 }
 
-const takeUsersOut = async (trx: Trx, scope: GroupScope, change: MemberChange, kept: readonly string[]) => {
+type TakeOut = (
+  trx: Trx,
+  scope: GroupScope,
+  change: MemberChange,
+  kept: readonly string[],
+  cause: MemberCause
+) => Promise<Changed>
+
+const takeUsersOut: TakeOut = async (trx, scope, change, kept, cause) => {
   const chosen = leaving(change, sql`group_members.user_id`, kept)
-  return chosen ? deleteMembers(trx, scope, chosen) : NONE
+  return chosen ? deleteMembers(trx, scope, chosen, cause) : NONE
 }
 
-const takeGroupsOut = async (trx: Trx, scope: GroupScope, change: MemberChange, kept: readonly string[]) => {
+const takeGroupsOut: TakeOut = async (trx, scope, change, kept, cause) => {
   const chosen = leaving(change, sql`group_children.child_id`, kept)
-  return chosen ? deleteChildren(trx, scope, chosen) : NONE
+  return chosen ? deleteChildren(trx, scope, chosen, cause) : NONE
 }
 
 /** The condition on the members that a change takes out; undefined where it takes none. */
@@ -178,9 +187,14 @@ function leaving(
   }
 }
 
-async function nestGroups(trx: Trx, scope: GroupScope, childIds: readonly string[]): Promise<Changed> {
+async function nestGroups(
+  trx: Trx,
+  scope: GroupScope,
+  childIds: readonly string[],
+  cause: MemberCause
+): Promise<Changed> {
   const [cycle] = await findCycles(trx, scope, childIds)
-  if (!cycle) return insertChildren(trx, scope, childIds)
+  if (!cycle) return insertChildren(trx, scope, childIds, cause)
   const detail =
     cycle.id === scope.groupId
       ? 'A group cannot be a member of itself'

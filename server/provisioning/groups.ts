@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
-import { insertAuditEvents } from '../../db/audit.ts'
+import { connectionOf, insertAuditEvents, newEventId } from '../../db/audit.ts'
 import { type Db, inTenant, type Trx, violatedConstraint } from '../../db/connect.ts'
 import { hasEdges, isolateGroup, lockNesting } from '../../db/group-children.ts'
 import { addUsers, type Change, type GroupScope, MEMBERS_CHANGED, removeUser } from '../../db/group-members.ts'
@@ -21,6 +21,7 @@ import {
   lockGroup,
   updateGroup
 } from '../../db/groups.ts'
+import type { MemberCause } from '../../db/past-members.ts'
 import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { GroupRow } from '../../db/schema.ts'
@@ -81,12 +82,12 @@ export async function createGroup(
       lockAddedUsers(trx, tenantId, members, work.ownScope),
       insertGroups(trx, tenantId, [columns], now)
     ])
-    const scope = scopeOf(work, id)
-    const changed = await changeMembers(trx, scope, [change], users, isNesting)
+    const cause = causeOf(work)
+    const changed = await changeMembers(trx, scopeOf(work, id), [change], users, { isNesting, cause })
     const after = { displayName: document.displayName, ...(document.externalId && { externalId: document.externalId }) }
     await Promise.all([
       changed.added.count > 0 && countMemberChanges(tenantId, now, oneGroup(id, changed)).execute(trx),
-      audit(trx, work, 'group.created', columns, { after: { ...after, ...auditedMembers(changed) } }),
+      audit(trx, work, 'group.created', columns, { after: { ...after, ...auditedMembers(changed) } }, cause.eventId),
       countResources(tenantId, 'Group', 1).execute(trx)
     ])
     return id
@@ -122,12 +123,13 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
     ])
     if (version !== undefined) precondition?.(version)
     if (isNested && !isNesting) throw new NestingNeeded()
-    const parentIds = isNested ? await isolateGroup(trx, tenantId, groupId) : []
+    const cause = causeOf(work)
+    const parentIds = isNested ? await isolateGroup(trx, tenantId, groupId, cause) : []
     const left = sql`select id as group_id, -1 as delta from unnest(${parentIds}::uuid[]) as id`
     await Promise.all([
       parentIds.length > 0 && countMemberChanges(tenantId, now, left).execute(trx),
-      deleteGroup(trx, tenantId, groupId),
-      audit(trx, work, 'group.removed', group, { before: { displayName: group.display_name } }),
+      deleteGroup(trx, tenantId, groupId, cause),
+      audit(trx, work, 'group.removed', group, { before: { displayName: group.display_name } }, cause.eventId),
       countResources(tenantId, 'Group', -1).execute(trx)
     ])
   })
@@ -183,11 +185,12 @@ async function changeLocked(
   if (precondition) precondition(await getGroupVersion(trx, tenantId, groupId))
   if (document) await changeDocument(trx, work, group, document)
   if (members.length === 0) return
-  const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, isNesting)
+  const cause = causeOf(work)
+  const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, { isNesting, cause })
   if (changed.added.count + changed.removed.count === 0) return
   await Promise.all([
     countMemberChanges(tenantId, work.now, oneGroup(groupId, changed)).execute(trx),
-    audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) })
+    audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) }, cause.eventId)
   ])
 }
 
@@ -196,11 +199,11 @@ async function changeMembers(
   scope: GroupScope,
   changes: readonly MemberChange[],
   lockedUserIds: readonly string[],
-  isNesting: boolean
+  by: { isNesting: boolean; cause: MemberCause }
 ): Promise<MembersChanged> {
-  const options = { connectionId: scope.connectionId, isNesting }
+  const options = { connectionId: scope.connectionId, isNesting: by.isNesting }
   const resolved = await resolveMembers(trx, scope.tenantId, changes.flatMap(addedBy), lockedUserIds, options)
-  return applyMemberChanges(trx, scope, changes, resolved, isNesting)
+  return applyMemberChanges(trx, scope, changes, resolved, by)
 }
 
 async function changeDocument(
@@ -219,6 +222,11 @@ async function changeDocument(
   await audit(trx, work, 'group.updated', { ...columns, id: group.id }, changedFacts(before, after))
 }
 
+const causeOf = ({ actor, now }: GroupWork): MemberCause => ({
+  eventId: newEventId(now),
+  connectionId: connectionOf(actor)
+})
+
 const oneGroup = (groupId: string, { added, removed }: MembersChanged) =>
   sql`select ${groupId}::uuid as group_id, ${added.count - removed.count}::int as delta`
 
@@ -233,10 +241,11 @@ const audit = (
   { tenantId, actor, now }: GroupWork,
   action: string,
   group: { id: string; display_name: string },
-  facts: { before?: Record<string, unknown>; after?: Record<string, unknown> }
+  facts: { before?: Record<string, unknown>; after?: Record<string, unknown> },
+  id?: string
 ) =>
   insertAuditEvents(trx, tenantId, actor, now, [
-    { action, targetType: 'group', targetId: group.id, targetName: group.display_name, ...facts }
+    { id, action, targetType: 'group', targetId: group.id, targetName: group.display_name, ...facts }
   ])
 
 /**

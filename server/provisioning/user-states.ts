@@ -1,5 +1,5 @@
 // The steps of a person's life, on a row that the caller has locked `for update`: every edge ends up here.
-import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
+import { type AuditEvent, insertAuditEvents, newEventId } from '../../db/audit.ts'
 import type { Trx } from '../../db/connect.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserPatch, UserRow } from '../../db/schema.ts'
@@ -95,19 +95,23 @@ export async function remove(
   if (user.state === 'removed') return
   await requireExpendable(change, user, 'remove yourself')
   const { trx, tenantId, now } = change
+  const eventId = newEventId(now)
   const [ended] = await Promise.all([
-    endAccess(trx, tenantId, [user.id], now, 'removed', options),
+    endAccess(trx, tenantId, [user.id], now, 'removed', options.withMemberships ? { leavesGroupsBy: [eventId] } : {}),
     updateUser(trx, tenantId, user.id, { state: 'removed', locked: false }, now)
   ])
   const groupIds = ended.memberships.map(({ groupId }) => groupId)
   await audit(change, [
     ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
-    userEvent(
-      'user.removed',
-      user,
-      { state: user.state, role: user.role, email: user.email, ...(groupIds.length > 0 && { groupIds }) },
-      { state: 'removed' }
-    )
+    {
+      id: eventId,
+      ...userEvent(
+        'user.removed',
+        user,
+        { state: user.state, role: user.role, email: user.email, ...(groupIds.length > 0 && { groupIds }) },
+        { state: 'removed' }
+      )
+    }
   ])
   await countResources(tenantId, 'User', -1).execute(trx)
 }

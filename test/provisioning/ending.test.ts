@@ -1,6 +1,7 @@
 // What ends with a person's access, and what does not.
 import { type EventEmitter, once } from 'node:events'
 import { test } from 'tap'
+import { newEventId } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { type Change, listen } from '../../db/listen.ts'
 import { endAccess } from '../../server/provisioning/ending.ts'
@@ -88,7 +89,7 @@ test('endAccess', async (t) => {
     await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'removed'))
     t.equal(await membersLeft(), 3)
     const ended = await inTenant(db, tenantId, (trx) =>
-      endAccess(trx, tenantId, [first, second], NOW, 'removed', { withMemberships: true })
+      endAccess(trx, tenantId, [first, second], NOW, 'removed', { leavesGroupsBy: [newEventId(NOW), newEventId(NOW)] })
     )
     t.equal(await membersLeft(), 1)
     t.same(new Set(ended.memberships.map(({ userId }) => userId)), new Set([first, second]))

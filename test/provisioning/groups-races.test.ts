@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { newEventId } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { findGroupView } from '../../db/groups.ts'
 import { lockUser } from '../../db/users.ts'
@@ -111,7 +112,7 @@ test('changes of one group at the same time', async (t) => {
     const removeUser = (userId: string) =>
       inTenant(db, tenantId, async (trx) => {
         await lockUser(trx, tenantId, userId, 'for update')
-        await endAccess(trx, tenantId, [userId], NOW, 'removed', { withMemberships: true })
+        await endAccess(trx, tenantId, [userId], NOW, 'removed', { leavesGroupsBy: [newEventId(NOW)] })
         await trx.updateTable('users').set({ state: 'removed' }).where('id', '=', userId).execute()
       })
     const leavers = users.slice(4_000, 4_020)
