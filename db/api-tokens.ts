@@ -82,14 +82,22 @@ export const listApiTokens = (
   return readInTenant<ApiTokenView>(db, tenantId, query)
 }
 
-/** @returns whether it was still there */
-export async function deleteApiToken(trx: Trx, tenantId: number, tokenId: string): Promise<boolean> {
-  const { numDeletedRows } = await trx
-    .deleteFrom('api_tokens')
-    .where('tenant_id', '=', tenantId)
-    .where('id', '=', tokenId)
-    .executeTakeFirst()
-  return numDeletedRows > 0n
+/** Deletes a token and all that were made by it, directly or not. @returns those that were still there, itself first */
+export async function deleteApiToken(
+  trx: Trx,
+  tenantId: number,
+  tokenId: string
+): Promise<{ id: string; name: string }[]> {
+  const { rows } = await sql<{ id: string; name: string }>`
+    with recursive ended as (
+      select id from api_tokens where tenant_id = ${tenantId} and id = ${tokenId}::uuid
+      union all
+      select made.id from api_tokens made join ended on made.made_by = ended.id where made.tenant_id = ${tenantId}
+    )
+    delete from api_tokens where tenant_id = ${tenantId} and id in (select id from ended) returning id, name`.execute(
+    trx
+  )
+  return rows.sort((one, other) => Number(other.id === tokenId) - Number(one.id === tokenId))
 }
 
 /** Notes the use of a token; a later note of another process is kept. */

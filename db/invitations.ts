@@ -147,6 +147,30 @@ export async function renewInvitations(
   )
 }
 
+/** Ends the links of an invitation, which stays as it is. */
+export const endInvitationLinks = (trx: Trx, tenantId: number, invitationId: string, now: Date) =>
+  trx
+    .updateTable('invitation_links')
+    .set({ replaced_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('invitation_id', '=', invitationId)
+    .where('replaced_at', 'is', null)
+    .execute()
+
+/** A person's open invitation, also one that has expired. */
+export const readPendingInvitation = (
+  trx: Trx,
+  tenantId: number,
+  userId: string
+): Promise<{ id: string; expires_at: Date } | undefined> =>
+  trx
+    .selectFrom('invitations')
+    .select(['id', 'expires_at'])
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('state', '=', 'pending')
+    .executeTakeFirst()
+
 /** An invitation as whoever has its link finds it. */
 export interface LinkedInvitation {
   id: string

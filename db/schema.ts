@@ -131,6 +131,8 @@ export interface ApiTokensTable {
   user_id: string
   name: string
   role: Role
+  /** The API token that made it, with which it ends; null where a person did. */
+  made_by: string | null
   created_at: Date
   expires_at: Date | null
   last_used_at: Date | null

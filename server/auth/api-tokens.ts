@@ -2,31 +2,34 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type ApiTokenView, deleteApiToken, findApiToken, insertApiToken } from '../../db/api-tokens.ts'
 import { insertAuditEvents } from '../../db/audit.ts'
-import { inTenant } from '../../db/connect.ts'
+import { inTenant, violatedConstraint } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
 import type { Role } from '../../db/schema.ts'
 import { lockUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
-import { invalid, notFound } from '../errors.ts'
+import { invalid, notFound, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
-import { requireRoleWithin } from '../provisioning/guards.ts'
+import { expiryWithin, requireRoleWithin } from '../provisioning/guards.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { API_TOKEN_PREFIX } from './authenticate.ts'
 import { refusalOf } from './session.ts'
 
 /**
- * @param actor its owner-to-be; an API token makes tokens for its own owner, none above itself
+ * @param actor its owner-to-be; an API token makes tokens for its own owner, none above itself and none that outlives it
  * @returns the token's text too, which is not shown again
- * @throws AppError forbidden `roleNotAllowed`; invalid `expiryInPast`
+ * @throws AppError forbidden `roleNotAllowed`, `expiryNotAllowed`; invalid `expiryInPast`; unauthenticated where the
+ *   API token that asks is revoked meanwhile
  */
 export async function createApiToken(
   deps: Deps,
   tenant: Tenant,
   actor: Actor & { id: string },
-  { name, role, expiresAt }: { name: string; role: Role; expiresAt: Date | undefined }
+  given: { name: string; role: Role; expiresAt: Date | undefined }
 ): Promise<{ apiToken: ApiTokenView; token: string }> {
+  const { name, role } = given
   requireRoleWithin(actor.role, role)
+  const expiresAt = expiryWithin(actor, given.expiresAt)
   const now = deps.now()
   if (expiresAt && expiresAt <= now) throw invalid('expiresAt must be in the future', 'expiryInPast')
   const id = uuidv7({ msecs: now.getTime() })
@@ -43,8 +46,11 @@ export async function createApiToken(
       user_id: actor.id,
       name,
       role,
+      made_by: actor.apiToken?.tokenId ?? null,
       created_at: now,
       expires_at: expiresAt ?? null
+    }).catch((error: unknown) => {
+      throw violatedConstraint(error) === 'api_tokens_made_by_fkey' ? unauthenticated('The token is not valid') : error
     })
     await insertAuditEvents(trx, tenant.id, actor, now, [
       {
@@ -60,7 +66,7 @@ export async function createApiToken(
 }
 
 /**
- * Ends one of the caller's tokens; an administrator ends anybody's.
+ * Ends one of the caller's tokens, and those that were made by it; an administrator ends anybody's.
  * @returns the token as it was
  * @throws AppError not_found, also for somebody else's; forbidden `roleNotAllowed` where an API token would end one
  *   that is above itself
@@ -77,10 +83,21 @@ export async function revokeApiToken(
     if (actor.kind === 'apiToken') requireRoleWithin(actor.role, apiToken.role)
   }
   await inTenant(deps.db, tenant.id, async (trx) => {
-    if (!(await deleteApiToken(trx, tenant.id, apiTokenId))) throw notFound('API token')
-    await insertAuditEvents(trx, tenant.id, actor, deps.now(), [
-      { action: 'apiToken.revoked', targetType: 'apiToken', targetId: apiTokenId, targetName: apiToken.name }
-    ])
+    const ended = await deleteApiToken(trx, tenant.id, apiTokenId)
+    if (ended.length === 0) throw notFound('API token')
+    await insertAuditEvents(
+      trx,
+      tenant.id,
+      actor,
+      deps.now(),
+      ended.map(({ id, name }) => ({
+        action: 'apiToken.revoked',
+        targetType: 'apiToken',
+        targetId: id,
+        targetName: name,
+        ...(id !== apiTokenId && { after: { madeBy: apiTokenId } })
+      }))
+    )
     await notifyChange(trx, { kind: 'credentials', tenantId: tenant.id })
   })
   deps.auth.principals.forget(tenant.id)

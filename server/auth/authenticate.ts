@@ -86,5 +86,7 @@ const toActor = (principal: Principal, request: FastifyRequest): Actor => ({
   role: principal.role,
   requestId: request.id,
   ip: request.ip,
-  ...(principal.kind === 'session' && { sessionId: principal.id })
+  ...(principal.kind === 'session'
+    ? { sessionId: principal.id }
+    : { apiToken: { tokenId: principal.id, expiresAt: principal.expiresAt } })
 })

@@ -9,7 +9,7 @@ import type { Actor } from '../provisioning/actor.ts'
 import { addressKey } from '../provisioning/address.ts'
 import type { Tenant } from '../tenancy.ts'
 import { hashNewPassword, setPassword } from './set-password.ts'
-import { signInCount } from './sign-in.ts'
+import { signInCounts } from './sign-in.ts'
 
 /**
  * Ends every other session of the person. Somebody who has no password yet sets one by a reset link.
@@ -30,7 +30,8 @@ export async function changePassword(
   const before = person?.password_hash
   if (!person || !before) throw wrongPassword()
   await deps.auth.limits.countFailures(
-    [signInCount(tenant, addressKey(person.email ?? person.id))],
+    // of the session alone: strangers who guess at the address are in nobody's way here
+    signInCounts(tenant, addressKey(person.email ?? person.id), actor.ip ?? '', sessionId),
     async () => {
       if (!(await deps.auth.passwords.verify(currentPassword, before))) throw wrongPassword()
     },

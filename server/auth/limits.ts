@@ -13,8 +13,12 @@ const HOUR = 60 * MINUTE
 
 /** Points that each key may spend in so many seconds, counted from its first. */
 const LIMITS = {
-  /** Failed sign-ins of one address in one tenant. */
+  /** Failed sign-ins of one address in one tenant from one network address: a stranger elsewhere locks nobody out. */
   'sign-in-address': { points: 10, seconds: 15 * MINUTE },
+  /** And from all networks together, but for browsers that have signed in with the address before. */
+  'sign-in-everywhere': { points: 100, seconds: 15 * MINUTE },
+  /** Of one address from a browser that has signed in with it before. */
+  'sign-in-device': { points: 10, seconds: 15 * MINUTE },
   /** Failed sign-ins from one network address. */
   'sign-in-network': { points: 100, seconds: 15 * MINUTE },
   /** Reset mails asked for, by address and tenant. */
@@ -149,6 +153,8 @@ const storedKey = (key: string) => hashToken(key).toString('base64url')
 
 const REFUSALS: Record<LimitName, string> = {
   'sign-in-address': 'Too many failed sign-ins: wait a while, or reset the password',
+  'sign-in-everywhere': 'Too many failed sign-ins: wait a while, or reset the password',
+  'sign-in-device': 'Too many failed sign-ins: wait a while, or reset the password',
   'sign-in-network': 'Too many failed sign-ins from your network: wait a while',
   'reset-address': 'Too many reset mails were asked for: look into the mailbox, or wait a while',
   'reset-network': 'Too many reset mails were asked for from your network: wait a while',

@@ -10,9 +10,11 @@ import { getUserViews, type UserView } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import { type AppError, forbidden, notFound, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
+import { addressKey } from '../provisioning/address.ts'
 import { shownName } from '../provisioning/user-document.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
+import { rememberDevice } from './known-device.ts'
 import type { Principal } from './principals.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -96,6 +98,7 @@ export async function beginSession(
 export function giveSession(deps: Deps, tenant: Tenant, reply: FastifyReply, begun: BegunSession): UserView {
   if (begun.hasEndedOther) deps.auth.principals.forget(tenant.id)
   reply.setCookie(cookieName(deps), begun.token, { ...cookieOptions(deps), maxAge: SESSION_MS / 1000 })
+  rememberDevice(deps, tenant.id, reply, addressKey(begun.user.email ?? begun.user.id))
   reply.header('cache-control', 'no-store')
   return begun.user
 }

@@ -9,6 +9,7 @@ import { systemActor } from '../provisioning/actor.ts'
 import { addressKey, parseAddress } from '../provisioning/address.ts'
 import { shownName } from '../provisioning/user-document.ts'
 import type { Tenant } from '../tenancy.ts'
+import { knownDevice } from './known-device.ts'
 import type { Count } from './limits.ts'
 import { networkOf } from './network.ts'
 import { beginSession, giveSession, invalidCredentials, refusalOf, type SignInBy } from './session.ts'
@@ -29,7 +30,7 @@ export async function signIn(
   const address = parseAddress(email)
   const key = addressKey(address ?? email)
   return deps.auth.limits.countFailures(
-    [signInCount(tenant, key), { limit: 'sign-in-network', key: networkOf(by.request.ip) }],
+    signInCounts(tenant, key, by.request.ip, knownDevice(deps, tenant.id, by.request, key)),
     async () => {
       const user = address ? await findSignInUser(deps.db, tenant.id, key) : undefined
       const verifiedHash = await verify(deps, tenant, user, password, by)
@@ -39,12 +40,22 @@ export async function signIn(
   )
 }
 
-/** What failed passwords of an address count against, wherever one is asked for. */
-export const signInCount = (tenant: Tenant, key: string): Count => ({
-  limit: 'sign-in-address',
-  key: `${tenant.id} ${key}`,
-  onSuccess: 'forget'
-})
+/**
+ * What failed passwords of an address count against, wherever one is asked for.
+ * @param device the known browser that asks: strangers' failures do not count against it
+ */
+export function signInCounts(tenant: Tenant, key: string, ip: string, device: string | undefined): Count[] {
+  const network = networkOf(ip)
+  const address = `${tenant.id} ${key}`
+  const counts: Count[] =
+    device === undefined
+      ? [
+          { limit: 'sign-in-address', key: `${address} ${network}`, onSuccess: 'forget' },
+          { limit: 'sign-in-everywhere', key: address }
+        ]
+      : [{ limit: 'sign-in-device', key: device, onSuccess: 'forget' }]
+  return [...counts, { limit: 'sign-in-network', key: network }]
+}
 
 /** What counts as a failure: not that the person is locked out, nor that the database is away. */
 const isWrongPassword = (error: unknown) => error instanceof AppError && error.code === 'unauthenticated'

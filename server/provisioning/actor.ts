@@ -15,6 +15,8 @@ export interface Actor {
   readonly ip: string | null
   /** Of a SCIM token. */
   readonly scim?: { readonly connectionId: string; readonly tokenId: string; readonly profile: ScimProfile }
+  /** Of an API token; null for one that lasts. */
+  readonly apiToken?: { readonly tokenId: string; readonly expiresAt: Date | null }
   /** Of a session: which one. */
   readonly sessionId?: string
 }

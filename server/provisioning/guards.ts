@@ -50,6 +50,21 @@ export function requireNotSelf(actor: Actor, userId: string, what: string): void
 }
 
 /**
+ * What a token makes does not outlive it.
+ * @returns when a token that the actor makes ends: as asked for, or with the maker
+ * @throws AppError forbidden `expiryNotAllowed`
+ */
+export function expiryWithin({ apiToken }: Actor, expiresAt: Date | undefined): Date | undefined {
+  const ceiling = apiToken?.expiresAt ?? undefined
+  if (!ceiling || !expiresAt) return expiresAt ?? ceiling
+  if (expiresAt <= ceiling) return expiresAt
+  const end = ceiling.toISOString()
+  throw forbidden(`This token ends on ${end}, and what it makes cannot last longer`, 'expiryNotAllowed', {
+    expiresAt: end
+  })
+}
+
+/**
  * @param ceiling the highest role that may be given
  * @throws AppError forbidden `roleNotAllowed`
  */

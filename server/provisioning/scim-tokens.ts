@@ -19,7 +19,7 @@ import type { Deps } from '../deps.ts'
 import { invalid, notFound } from '../errors.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import { type Actor, defaultRole, requireAdministrator } from './actor.ts'
-import { requireRoleWithin } from './guards.ts'
+import { expiryWithin, requireRoleWithin } from './guards.ts'
 
 export const SCIM_TOKEN_PREFIX = 'mst_scim_'
 
@@ -51,7 +51,7 @@ export const scimBaseUrl = (config: Deps['config'], subdomain: string): string =
 /**
  * Makes a token. One of the same name and the same settings joins the connection that is there, so that an identity
  * provider whose token was revoked meets its users again; any other begins a connection.
- * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; invalid `expiryInPast`
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `expiryNotAllowed`; invalid `expiryInPast`
  */
 export async function createScimToken(
   deps: ScimTokenDeps,
@@ -62,8 +62,9 @@ export async function createScimToken(
   requireAdministrator(actor, 'make SCIM tokens')
   const highestRole = given.highestRole ?? defaultRole(actor.role)
   requireRoleWithin(actor.role, highestRole)
+  const expiresAt = expiryWithin(actor, given.expiresAt)
   const now = deps.now()
-  if (given.expiresAt && given.expiresAt <= now) throw invalid('The expiry lies in the past', 'expiryInPast')
+  if (expiresAt && expiresAt <= now) throw invalid('The expiry lies in the past', 'expiryInPast')
   const settings = { name: given.name, profile: given.profile ?? 'auto', highestRole }
   return inTenant(deps.db, tenant.id, async (trx) => {
     const connectionId =
@@ -71,14 +72,14 @@ export async function createScimToken(
       (await insertConnection(trx, tenant.id, settings, actor.id, now))
     return insertToken(deps, trx, tenant, actor, now, 'scimToken.created', {
       connectionId,
-      expiresAt: given.expiresAt ?? null
+      expiresAt: expiresAt ?? null
     })
   })
 }
 
 /**
- * Makes another token of the same connection, which lasts as long as the first one did; the first one works on for the
- * overlap. Also of a token that has ended: then nothing overlaps.
+ * Makes another token of the same connection, which lasts as long as the first one did, though no longer than an API
+ * token that asks for it; the first one works on for the overlap. Also of a token that has ended: then nothing overlaps.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found
  */
 export async function rotateScimToken(
@@ -100,7 +101,7 @@ export async function rotateScimToken(
     }
     return insertToken(deps, trx, tenant, actor, now, 'scimToken.rotated', {
       connectionId: old.connection_id,
-      expiresAt: lifetimeMs === null ? null : new Date(now.getTime() + lifetimeMs),
+      expiresAt: earlier(lifetimeMs === null ? null : new Date(now.getTime() + lifetimeMs), actor.apiToken?.expiresAt),
       replaces: old.id
     })
   })
@@ -133,6 +134,9 @@ export async function revokeScimToken(
   forgetCredentials(deps, tenant.id)
   return revoked
 }
+
+const earlier = (one: Date | null, other: Date | null | undefined): Date | null =>
+  one && other ? new Date(Math.min(one.getTime(), other.getTime())) : (one ?? other ?? null)
 
 async function getLocked(trx: Trx, tenantId: number, scimTokenId: string): Promise<ScimTokenView> {
   const token = await lockScimToken(trx, tenantId, scimTokenId)

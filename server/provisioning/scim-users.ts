@@ -59,6 +59,13 @@ export interface UserBefore {
   readonly document: UserDocument
 }
 
+/** Somebody whose login address has become another one, or none. */
+export interface MovedUser {
+  readonly id: string
+  readonly email: string | null
+  readonly mustResetPassword: boolean
+}
+
 export interface ChangeOptions {
   /** What a role becomes of which nothing is said: see scim-roles.ts. */
   readonly kind: 'replace' | 'patch'
@@ -69,6 +76,8 @@ export interface ChangeOptions {
    * password) should then be done already.
    */
   readonly change: (before: UserBefore) => ScimUserChange | Promise<ScimUserChange>
+  /** Runs in the transaction that gives somebody another login address: the rules of links stand above these. */
+  readonly addressMoved: (trx: Trx, user: MovedUser) => Promise<unknown>
 }
 
 /**
@@ -246,6 +255,7 @@ async function changeLocked(
       ])
     }
     if (planned.isRoleChanged) await followRole(trx, writer, planned)
+    if (planned.isAddressChanged) await options.addressMoved(trx, movedUser(planned))
     if (planned.isStateChanged) {
       const step = planned.change.active ? activate : deactivate
       await step(stepOf(trx, writer), user)
@@ -254,6 +264,12 @@ async function changeLocked(
     return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged }
   })
 }
+
+const movedUser = ({ before, change, columns }: Planned): MovedUser => ({
+  id: before.id,
+  email: columns.email,
+  mustResetPassword: before.must_reset_password && !change.passwordHash
+})
 
 /** @throws AppError forbidden `notYourself`, `lastAdministrator` */
 async function requireRoleChange(trx: Trx, writer: ScimWriter, { before }: Planned): Promise<void> {

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { resourceCount } from '../../db/resource-counts.ts'
 import { findScimUser, isVisibleUser, type ScimUserRow, scimUserColumns } from '../../db/scim-users.ts'
 import { notFound } from '../errors.ts'
+import { moveLinks } from '../invitations/moved.ts'
 import { createUser as makeUser, type NewUser } from '../provisioning/scim-user-create.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
 import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
@@ -65,7 +66,8 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
     change(before) {
       const after = carryImmutable(toResource(before), resource, context.schemas.User)
       return { document: toDocument(after, context.baseUrl), active: activeOf(resource), passwordHash }
-    }
+    },
+    addressMoved: (trx, moved) => moveLinks(trx, context, moved)
   })
   return answer(200, user, context, projection)
 }
@@ -89,7 +91,8 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
         active: activeOf(resource),
         passwordHash: password === null ? null : await hashing
       }
-    }
+    },
+    addressMoved: (trx, moved) => moveLinks(trx, context, moved)
   })
   return answer(200, user, context, projection)
 }

@@ -41,6 +41,51 @@ test('API tokens', async (t) => {
     t.equal((await create({}, byToken)).data.apiToken.role, 'stakeholder')
   })
 
+  t.test('end with the token that made them', async (t) => {
+    const expiresAt = new Date(clock.now().getTime() + 3_600_000).toISOString()
+    const later = new Date(clock.now().getTime() + 3_601_000).toISOString()
+    const { data: maker } = await create({ name: 'maker', expiresAt })
+    const byMaker = { token: maker.token }
+    t.match(await create({ expiresAt: later }, byMaker), {
+      status: 403,
+      error: { reason: 'expiryNotAllowed', expiresAt }
+    })
+    const { data: made } = await create({ name: 'made' }, byMaker)
+    t.equal(made.apiToken.expiresAt, expiresAt, 'also where none was asked for')
+    const { data: grandchild } = await create({ name: 'made by made' }, { token: made.token })
+    t.equal(grandchild.apiToken.expiresAt, expiresAt)
+    const { data: other } = await create({ name: 'not made by it' })
+
+    await mutate('acme', 'apiTokens.revoke', { apiTokenId: maker.apiToken.id }, ben)
+    for (const { token } of [maker, made, grandchild]) t.equal((await me(token)).status, 401)
+    t.equal((await me(other.token)).status, 200)
+    const revoked = (await acme.auditOf('apiToken.revoked')).slice(-3)
+    t.same(revoked.map(({ target_id }) => target_id).sort(), [maker, made, grandchild].map((x) => x.apiToken.id).sort())
+    await mutate('acme', 'apiTokens.revoke', { apiTokenId: other.apiToken.id }, ben)
+  })
+
+  t.test('of a token that lasts may last, and still end with it', async (t) => {
+    const { data: maker } = await create({ name: 'maker' })
+    const { data: made } = await create({ name: 'made' }, { token: maker.token })
+    t.equal(made.apiToken.expiresAt, null)
+    await mutate('acme', 'apiTokens.revoke', { apiTokenId: maker.apiToken.id }, { token: made.token })
+    t.equal((await me(made.token)).status, 401)
+  })
+
+  t.test('that end make no SCIM token that lasts longer', async (t) => {
+    const expiresAt = new Date(clock.now().getTime() + 3_600_000).toISOString()
+    const byToken = { token: (await create({ expiresAt }, ada)).data.token }
+    const makeScim = (input: object, caller: object) =>
+      mutate('acme', 'scimTokens.create', { name: 'idp', ...input }, caller)
+    t.match((await makeScim({}, byToken)).data.scimToken, { expiresAt })
+    const lasting = { expiresAt: '2090-01-01T00:00:00Z' }
+    t.match(await makeScim(lasting, byToken), { status: 403, error: { reason: 'expiryNotAllowed' } })
+    const { data } = await makeScim({}, ada)
+    t.equal(data.scimToken.expiresAt, null)
+    const rotated = await mutate('acme', 'scimTokens.rotate', { scimTokenId: data.scimToken.id }, byToken)
+    t.equal(rotated.data.scimToken.expiresAt, expiresAt)
+  })
+
   t.test('have at most what their owner has today', async (t) => {
     const id = await acme.addPerson({ email: 'dora@acme.test', role: 'manager' })
     const { data } = await create({}, { cookie: await cookieOf('dora@acme.test') })
@@ -106,7 +151,7 @@ test('API tokens', async (t) => {
       t.equal((await me(data.token)).status, 401)
       t.equal((await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, caller)).status, 404)
     }
-    t.equal((await acme.auditOf('apiToken.revoked')).length, 2)
+    t.match((await acme.auditOf('apiToken.revoked')).slice(-2), [{ actor_kind: 'user' }, { actor_kind: 'user' }])
   })
 
   t.test('are not revoked by anybody else, nor by a lower token', async (t) => {

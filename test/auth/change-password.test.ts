@@ -48,10 +48,10 @@ test('auth.changePassword', async (t) => {
     t.ok((await findPasswordReset(acme.db, acme.acmeId, tokenHash))!.expires_at <= acme.clock.now())
   })
 
-  t.test('counts wrong guesses with failed sign-ins', async (t) => {
+  t.test('counts wrong guesses by the session that makes them, which is in nobody’s way elsewhere', async (t) => {
     const cookie = await cookieOf('ben@acme.test')
     for (let guess = 0; guess < 10; guess++) t.equal((await change({ cookie }, `wrong ${guess}`)).status, 403)
     t.match(await change({ cookie }), { status: 429, error: { reason: 'rateLimited' } })
-    t.match(await signIn('ben@acme.test'), { status: 429 })
+    t.match(await signIn('ben@acme.test'), { status: 200 })
   })
 })

@@ -8,21 +8,61 @@ const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
 
 test('rate limits', async (t) => {
   const acme = await startAcme(t, { env: { TRUST_PROXY: 'on' } })
-  const { mutate, signIn, inject, owner } = acme
+  const { mutate, signIn, inject, owner, clock } = acme
+  await acme.addPerson({ email: 'dora@acme.test' })
 
   t.test('refuse an address after ten failed sign-ins, in every process, and say for how long', async (t) => {
     const there = await startApp(t, { database: acme, env: { TRUST_PROXY: 'on' } })
-    const fail = (app: { mutate: typeof mutate }, ip: string) =>
-      app.mutate('acme', 'auth.signIn', { email: 'ben@acme.test', password: 'wrong' }, from(ip))
+    const credentials = { email: 'ben@acme.test', password: 'wrong' }
     for (let attempt = 0; attempt < 10; attempt++) {
-      t.equal((await fail(attempt % 2 ? acme : there, `192.0.2.${attempt}`)).status, 401)
+      const app = attempt % 2 ? acme : there
+      t.equal((await app.mutate('acme', 'auth.signIn', credentials, from('192.0.2.49'))).status, 401)
     }
-    const answer = await signIn('BEN@acme.test', PASSWORD, from('198.51.100.1'))
+    const answer = await signIn('BEN@acme.test', PASSWORD, from('192.0.2.49'))
     t.match(answer, { status: 429, cookie: undefined, error: { reason: 'rateLimited', code: 'TOO_MANY_REQUESTS' } })
     const seconds = Number(answer.response.headers['retry-after'])
     t.ok(seconds > 0 && seconds <= 15 * 60, `${seconds} s`)
-    t.equal((await there.mutate('acme', 'auth.signIn', { email: 'ben@acme.test', password: PASSWORD })).status, 429)
-    t.equal((await signIn('ada@acme.test')).status, 200, 'other people are not concerned')
+    const right = { email: 'ben@acme.test', password: PASSWORD }
+    t.equal((await there.mutate('acme', 'auth.signIn', right, from('192.0.2.49'))).status, 429)
+    t.equal((await signIn('ada@acme.test', PASSWORD, from('192.0.2.49'))).status, 200, 'not other people')
+    t.equal((await signIn('ben@acme.test', PASSWORD, from('198.51.100.1'))).status, 200, 'nor the owner elsewhere')
+  })
+
+  t.test('lock nobody out of a browser that has signed in before, whoever guesses from wherever', async (t) => {
+    const { response, cookie } = await signIn('dora@acme.test', PASSWORD, from('198.51.100.2'))
+    const device = response.cookies.find(({ name }) => name === 'muster_device')!
+    t.match(device, { httpOnly: true, sameSite: 'Lax', path: '/', maxAge: 365 * 86_400 })
+    const guesses = []
+    for (let attempt = 0; attempt < 110; attempt++) {
+      guesses.push((await signIn('dora@acme.test', 'wrong', from(`192.0.2.${attempt}`))).status)
+    }
+    t.same(guesses, [...Array(100).fill(401), ...Array(10).fill(429)], 'all networks together get a hundred')
+    t.equal((await signIn('dora@acme.test', PASSWORD, from('198.51.100.2'))).status, 429)
+    const known = { cookie: `muster_device=${device.value}`, ...from('192.0.2.49') }
+    t.equal((await signIn('dora@acme.test', PASSWORD, known)).status, 200, 'that browser is let in')
+    t.equal((await signIn('dora@acme.test', PASSWORD, { ...known, cookie: `${known.cookie}; ${cookie}` })).status, 200)
+
+    for (let attempt = 0; attempt < 10; attempt++) t.equal((await signIn('dora@acme.test', 'wrong', known)).status, 401)
+    t.equal((await signIn('dora@acme.test', PASSWORD, known)).status, 429, 'and has ten guesses itself')
+    for (const [email, host] of [
+      ['eve@acme.test', 'acme'],
+      ['dora@acme.test', 'globex']
+    ] as const) {
+      await t.test(`the cookie is nothing for ${email} at ${host}`, async (t) => {
+        const statuses = []
+        for (let attempt = 0; attempt < 11; attempt++) {
+          statuses.push((await signIn(email, 'wrong', { ...known, ...from('203.0.113.9') }, host)).status)
+        }
+        t.same(statuses, [...Array(10).fill(401), 429])
+        t.equal((await signIn(email, 'wrong', from('203.0.113.9'), host)).status, 429, 'it was counted as any other')
+      })
+    }
+    clock.advance({ hours: 366 * 24 })
+    t.equal((await signIn('dora@acme.test', PASSWORD, known)).status, 429, 'a year later it is known no more')
+    for (const value of ['', 'x', 'A'.repeat(2_000), device.value.slice(0, -4)]) {
+      const broken = { cookie: `muster_device=${value}` }
+      t.equal((await signIn('dora@acme.test', PASSWORD, broken)).status, 429, 'a broken cookie is none')
+    }
   })
 
   t.test('refuse an unknown address as they do a known one', async (t) => {
@@ -35,7 +75,7 @@ test('rate limits', async (t) => {
 
   t.test('do not let many attempts through together', async (t) => {
     const answers = await Promise.all(
-      Array.from({ length: 30 }, (_, index) => signIn('cleo@acme.test', 'wrong', from(`192.0.2.${100 + index}`)))
+      Array.from({ length: 30 }, () => signIn('cleo@acme.test', 'wrong', from('192.0.2.150')))
     )
     t.equal(answers.filter(({ status }) => status === 401).length, 10)
     t.equal(answers.filter(({ status }) => status === 429).length, 20)
