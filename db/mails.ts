@@ -136,9 +136,15 @@ const OUTCOME_COLUMNS: ColumnTypes = {
   attempts: 'int'
 }
 
-/** Ends the mails that no attempt is left for. @param reason kept only where no attempt has said why it failed */
-export const failMails = (trx: Trx, tenantId: number, mailIds: readonly string[], reason: string) =>
-  sql`
+/**
+ * Ends the mails that no attempt is left for.
+ * @param reason kept only where no attempt has said why it failed
+ * @returns those that had neither left nor been cancelled
+ */
+export const failMails = async (trx: Trx, tenantId: number, mailIds: readonly string[], reason: string) => {
+  const { rows } = await sql<{ template: MailTemplate }>`
     with locked as (${lockedMails(tenantId, sql`id = any(${mailIds}::uuid[]) and state = 'queued'`)})
     update mails set state = 'failed', error = coalesce(error, ${reason}::text), token_sealed = null
-    where tenant_id = ${tenantId} and id in (select id from locked)`.execute(trx)
+    where tenant_id = ${tenantId} and id in (select id from locked) returning template`.execute(trx)
+  return rows
+}

@@ -1,6 +1,7 @@
 // Queries on tenants, the one table that has no tenant of its own.
 import { sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
+import { resourceCount } from './resource-counts.ts'
 import type { TenantRow, TenantState } from './schema.ts'
 
 export const findTenantBySubdomain = (db: Db, subdomain: string): Promise<TenantRow | undefined> =>
@@ -90,10 +91,10 @@ export async function countTenant(db: Db, tenantId: number): Promise<TenantCount
     db,
     tenantId,
     sql<TenantCounts>`select
-      (select count(*)::int from users where tenant_id = ${tenantId} and state <> 'removed') as users,
+      ${resourceCount(tenantId, 'User')} as users,
       (select count(*)::int from users where tenant_id = ${tenantId}
         and role = 'administrator' and state = 'active' and not locked) as administrators,
-      (select count(*)::int from groups where tenant_id = ${tenantId}) as groups,
+      ${resourceCount(tenantId, 'Group')} as groups,
       (select count(*)::int from scim_connections where tenant_id = ${tenantId}) as "scimConnections"`
   )
   return row!

@@ -29,6 +29,8 @@ const QUEUES = {
   'clean-up': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 }
 } as const satisfies Record<JobName, object>
 
+export const JOB_NAMES = Object.keys(QUEUES) as JobName[]
+
 export interface Queue {
   /** Puts one job for each payload into the queue, in the transaction `trx`: they exist when it commits. */
   enqueue<N extends JobName>(

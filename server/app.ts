@@ -17,7 +17,7 @@ import { healthRoutes } from './health.ts'
 import { acceptWithGoogle } from './invitations/accept.ts'
 import { RequestLog } from './log.ts'
 import { mailbox } from './mail/mailbox.ts'
-import { metricsRoutes } from './metrics.ts'
+import { measureRequests, metricsRoutes } from './metrics.ts'
 import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
 import { webRoutes } from './web.ts'
@@ -57,7 +57,8 @@ export async function buildApp(deps: Deps, options: { webFolder?: string } = {})
   })
   await app.register(cookie)
   // not encapsulated: its hook sees every request
-  await metricsRoutes(app, { deps })
+  measureRequests(app, deps)
+  await app.register(metricsRoutes, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })
   await app.register(googleRoutes, { deps, acceptWithGoogle })

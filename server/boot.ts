@@ -1,4 +1,5 @@
 // Opens what a process needs in order (database, queue, app, worker) and closes it in the reverse order.
+import type { AddressInfo } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { ensureBuilt, WEB_DIST } from '../client/web/build.ts'
 import { connect, type Db } from '../db/connect.ts'
@@ -10,16 +11,18 @@ import { startWorker } from '../jobs/worker.ts'
 import { buildApp } from './app.ts'
 import { createAuth } from './auth/auth.ts'
 import { type Config, secretPaths } from './config.ts'
+import { createCounters } from './counters.ts'
 import type { Deps } from './deps.ts'
 import { createLogger } from './log.ts'
 import { createSealer } from './secrets.ts'
 import { createTenancy } from './tenancy.ts'
+import { buildWorkerApp } from './worker-app.ts'
 
 export interface Running {
   readonly deps: Deps
   /** Undefined where RUN is `worker`. */
   readonly app: FastifyInstance | undefined
-  /** The port that HTTP listens on, 0 without a server. */
+  /** The port that HTTP listens on; a worker answers only how it is. */
   readonly port: number
   /** Finishes what runs, takes no new work, closes everything. */
   close(): Promise<void>
@@ -78,7 +81,9 @@ async function open(
 
   const now = options.now ?? (() => new Date())
   const config = given
+  const counters = createCounters()
   const shared = {
+    counters,
     db,
     listener,
     queue,
@@ -86,12 +91,13 @@ async function open(
     log,
     now,
     operatorToken: secrets.operatorToken,
-    auth: createAuth({ config, db, listener, log })
+    auth: createAuth({ config, counters, db, listener, log })
   }
   if (given.run === 'worker') {
     const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db, listener }) }
+    const port = await watchWorker(deps, closers)
     closers.push(await startWorker(deps))
-    return { deps, app: undefined, port: 0, close }
+    return { deps, app: undefined, port, close }
   }
   const { deps, app, port } = await serve(shared, config, closers)
   if (isWorker) closers.push(await startWorker(deps))
@@ -112,6 +118,26 @@ async function serve(shared: Shared, given: Config, closers: (() => Promise<unkn
   await app.listen({ host: config.http.host, port })
   return { deps, app, port }
 }
+
+/** @returns the port on which the worker says how it is: PORT, or a free one where a server on this machine has that */
+async function watchWorker(deps: Deps, closers: (() => Promise<unknown>)[]): Promise<number> {
+  const app = await buildWorkerApp(deps)
+  closers.push(() => app.close())
+  const { host, port } = deps.config.http
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EADDRINUSE') throw error
+    await app.listen({ host, port: 0 })
+    deps.log.warn(
+      { wanted: port, port: portOf(app) },
+      'PORT is taken: /healthz, /readyz and /metrics are on another one'
+    )
+  }
+  return portOf(app)
+}
+
+const portOf = (app: FastifyInstance): number => (app.server.address() as AddressInfo).port
 
 function readSecrets(config: Config): Secrets {
   const paths = secretPaths(config.dataDir)

@@ -5,6 +5,7 @@ import type { Listener } from '../db/listen.ts'
 import type { Queue } from '../jobs/queue.ts'
 import type { Auth } from './auth/auth.ts'
 import type { Config } from './config.ts'
+import type { Counters } from './counters.ts'
 import type { Sealer } from './secrets.ts'
 import type { Tenancy } from './tenancy.ts'
 
@@ -17,6 +18,7 @@ export interface Deps {
   readonly tenancy: Tenancy
   readonly auth: Auth
   readonly log: FastifyBaseLogger
+  readonly counters: Counters
   /** The operator's token: generated or from the settings. */
   readonly operatorToken: string
   /** The time, passed in so that tests may set it. */

@@ -1,20 +1,7 @@
 // Errors outside a tRPC procedure or a SCIM handler, in the form of the path they happened on.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isUnavailable } from '../db/connect.ts'
-import { AppError, type ErrorCode } from './errors.ts'
-
-export const HTTP_STATUS = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  stale: 412,
-  too_large: 413,
-  rate_limited: 429,
-  not_implemented: 501,
-  unavailable: 503
-} satisfies Record<ErrorCode, number>
+import { AppError, HTTP_STATUS } from './errors.ts'
 
 /** What a client is told of any error: never the message of one that we did not foresee. */
 export interface Told {

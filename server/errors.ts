@@ -14,6 +14,20 @@ export const ERROR_CODES = [
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
+/** HTTP's status of each, on every edge. */
+export const HTTP_STATUS = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  stale: 412,
+  too_large: 413,
+  rate_limited: 429,
+  not_implemented: 501,
+  unavailable: 503
+} satisfies Record<ErrorCode, number>
+
 /** RFC 7644 §3.12, table 9, and RFC 9865 §2.4 for the cursor ones. */
 export type ScimType =
   | 'invalidFilter'

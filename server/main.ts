@@ -11,7 +11,7 @@ async function main(): Promise<void> {
   stopOnSignals(running.close)
   const { deps, app } = running
   if (!app) {
-    deps.log.info('worker started')
+    deps.log.info({ port: running.port }, 'worker started')
     return
   }
   const demo = (await isEmpty(deps.db)) ? await createDemo(deps) : []

@@ -1,14 +1,31 @@
-// /metrics: Prometheus text. Routes are labelled by their pattern, never by what was asked for.
-import type { FastifyInstance } from 'fastify'
-import { sql } from 'kysely'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+// /metrics: Prometheus text. Routes are labelled by their pattern, procedures by their name, never by what was asked for.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client'
 import { poolStats } from '../db/connect.ts'
+import { type QueueFigure, readQueueFigures } from '../db/queue-figures.ts'
+import { JOB_NAMES } from '../jobs/queue.ts'
+import { appRouter } from './admin/router.ts'
 import type { Deps } from './deps.ts'
 
+/** The route, and what the process tells of itself: memory, pool, caches, queue. Once for each process. */
 export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
-  const registry = new Registry()
-  const registers = [registry]
+  const { registry } = deps.counters
   collectDefaultMetrics({ register: registry })
+  deps.counters.watchCache('tenants', deps.tenancy.cache.stats)
+  deps.counters.watchCache('principals', deps.auth.principals.stats)
+  registerPoolMetrics(deps)
+  registerQueueMetrics(deps)
+  app.get('/metrics', { logLevel: 'warn' }, async (_request, reply) =>
+    reply
+      .type(registry.contentType)
+      .header('cache-control', 'no-store')
+      .send(await registry.metrics())
+  )
+}
+
+/** How long requests take and how many are refused; not encapsulated, so that it sees every route of `app`. */
+export function measureRequests(app: FastifyInstance, { counters }: Pick<Deps, 'counters'>): void {
+  const registers = [counters.registry]
   const durations = new Histogram({
     name: 'muster_http_request_duration_seconds',
     help: 'Time from the request’s arrival to its answer, by route and status',
@@ -22,72 +39,60 @@ export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps
     labelNames: ['status'],
     registers
   })
-  const pool = new Gauge({
+  app.addHook('onResponse', async (request, reply) => {
+    const status = String(reply.statusCode)
+    durations.observe({ method: request.method, route: routeOf(request), status }, reply.elapsedTime / 1000)
+    if (status === '401' || status === '429' || status === '503') refusals.inc({ status })
+  })
+}
+
+const TRPC_ROUTE = '/trpc/:path'
+const PROCEDURES = new Set(Object.keys(appRouter._def.procedures))
+
+/** `/scim/v2/Users/:id`, `/trpc/users.list`; several procedures in one request are `/trpc/batch`. */
+export function routeOf(request: FastifyRequest): string {
+  const pattern = request.routeOptions.url ?? 'none'
+  if (pattern !== TRPC_ROUTE) return pattern
+  const { path = '' } = request.params as { path?: string }
+  if (PROCEDURES.has(path)) return `/trpc/${path}`
+  return path.includes(',') ? '/trpc/batch' : pattern
+}
+
+function registerPoolMetrics({ db, config, counters }: Deps): void {
+  new Gauge({
     name: 'muster_database_connections',
-    help: 'Connections of this process’s pool, and requests that wait for one',
+    help: 'Connections of this process’s pool: used, idle, how many there may be, and requests that wait for one',
     labelNames: ['state'],
-    registers,
+    registers: [counters.registry],
     collect() {
-      const { total, idle, waiting } = poolStats(deps.db)
+      const { total, idle, waiting } = poolStats(db)
       this.set({ state: 'used' }, total - idle)
       this.set({ state: 'idle' }, idle)
       this.set({ state: 'waiting' }, waiting)
-    }
-  })
-  void pool
-  registerCacheMetrics(deps, registry)
-  registerQueueMetrics(deps, registry)
-
-  app.addHook('onResponse', async (request, reply) => {
-    const status = String(reply.statusCode)
-    const route = request.routeOptions.url ?? 'none'
-    durations.observe({ method: request.method, route, status }, reply.elapsedTime / 1000)
-    if (status === '401' || status === '429' || status === '503') refusals.inc({ status })
-  })
-  app.get('/metrics', { logLevel: 'warn' }, async (_request, reply) =>
-    reply
-      .type(registry.contentType)
-      .header('cache-control', 'no-store')
-      .send(await registry.metrics())
-  )
-}
-
-function registerCacheMetrics(deps: Deps, registry: Registry): void {
-  new Gauge({
-    name: 'muster_tenant_cache_lookups',
-    help: 'Look-ups of tenants since the start, by whether memory had them',
-    labelNames: ['result'],
-    registers: [registry],
-    collect() {
-      const { hits, misses } = deps.tenancy.cache.stats
-      this.set({ result: 'hit' }, hits)
-      this.set({ result: 'miss' }, misses)
+      this.set({ state: 'max' }, config.database.poolSize)
     }
   })
 }
 
-interface QueueFigure {
-  name: string
-  state: string
-  count: number
-  /** Of the oldest job that waits; null where none does. */
-  age_seconds: number | null
-}
+/** The queue is every process's: it is asked at most so often by one, however often Prometheus asks that. */
+const QUEUE_FIGURES_MS = 5_000
 
-/** Asked of the database when Prometheus asks, once for both gauges; while it is away the figures are left out. */
-function registerQueueMetrics(deps: Deps, registry: Registry): void {
-  let asking: Promise<QueueFigure[]> | undefined
+/** While the database is away the figures are left out: old ones would hide it. */
+function registerQueueMetrics(deps: Deps): void {
+  const registers = [deps.counters.registry]
+  let asked: { at: number; figures: Promise<QueueFigure[]> } | undefined
   const figures = () => {
-    asking ??= readQueue(deps).finally(() => {
-      asking = undefined
-    })
-    return asking
+    const at = performance.now()
+    if (!asked || at - asked.at >= QUEUE_FIGURES_MS) {
+      asked = { at, figures: readQueueFigures(deps.db, JOB_NAMES).catch(() => []) }
+    }
+    return asked.figures
   }
   new Gauge({
     name: 'muster_queue_jobs',
-    help: 'Jobs in the queue, by name and state',
+    help: 'Jobs in the queue, by name and state: created, retry, active, failed',
     labelNames: ['job', 'state'],
-    registers: [registry],
+    registers,
     async collect() {
       const found = await figures()
       this.reset()
@@ -96,25 +101,15 @@ function registerQueueMetrics(deps: Deps, registry: Registry): void {
   })
   new Gauge({
     name: 'muster_queue_oldest_job_age_seconds',
-    help: 'Age of the oldest job that waits, by name',
+    help: 'For how long the job that waits longest could have been taken, by name; 0 where none waits',
     labelNames: ['job'],
-    registers: [registry],
+    registers,
     async collect() {
       const found = await figures()
       this.reset()
-      for (const { name, age_seconds: age } of found) if (age !== null) this.set({ job: name }, age)
+      for (const [name, states] of Map.groupBy(found, ({ name }) => name)) {
+        this.set({ job: name }, Math.max(0, ...states.map(({ age_seconds: age }) => age ?? 0)))
+      }
     }
   })
 }
-
-const readQueue = (deps: Deps): Promise<QueueFigure[]> =>
-  sql<QueueFigure>`
-    select name, state::text, count(*)::int as count,
-      extract(epoch from now() - min(created_on) filter (where state < 'active' and start_after <= now()))::float
-        as age_seconds
-    from pgboss.job where state < 'completed' or state = 'failed' group by name, state`
-    .execute(deps.db)
-    .then(
-      ({ rows }) => rows,
-      () => []
-    )

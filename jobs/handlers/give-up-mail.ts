@@ -7,13 +7,14 @@ import type { JobPayloads } from '../queue.ts'
 
 /** A mail that has left or was cancelled stays so. */
 export async function giveUpMails(
-  { db, log }: Pick<Deps, 'db' | 'log'>,
+  { counters, db, log }: Pick<Deps, 'counters' | 'db' | 'log'>,
   jobs: readonly { data: JobPayloads['give-up-mail'] }[]
 ): Promise<void> {
   for (const [tenantId, ofTenant] of Map.groupBy(jobs, ({ data }) => data.tenantId)) {
     const mailIds = ofTenant.map(({ data }) => data.mailId)
     const reason = 'No attempt to send it came to an end'
-    await retryRaces(() => inTenant(db, tenantId, (trx) => failMails(trx, tenantId, mailIds, reason)))
+    const failed = await retryRaces(() => inTenant(db, tenantId, (trx) => failMails(trx, tenantId, mailIds, reason)))
+    for (const { template } of failed) counters.noteMail(template, 'failed')
     log.warn({ job: 'give-up-mail', tenantId, mailIds }, 'give-up-mail')
   }
 }

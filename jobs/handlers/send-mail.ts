@@ -18,7 +18,7 @@ import { hashToken } from '../../server/secrets.ts'
 import type { JobPayloads } from '../queue.ts'
 import { writeMail } from './write-mail.ts'
 
-export interface SendMailDeps extends Pick<Deps, 'config' | 'db' | 'log' | 'now' | 'sealer'> {
+export interface SendMailDeps extends Pick<Deps, 'config' | 'counters' | 'db' | 'log' | 'now' | 'sealer'> {
   readonly templates: Templates
   readonly transport: Pick<MailTransport, 'send'>
   /** Aborted when the process cannot wait any longer for what is being sent. */
@@ -61,6 +61,7 @@ async function sendOfTenant(deps: SendMailDeps, tenantId: number, jobs: readonly
   const outcomes = await Promise.all(letters.map((letter) => attempt(deps, letter, links.get(letter.linkKey))))
   if (outcomes.length > 0) {
     await retryRaces(() => inTenant(deps.db, tenantId, (trx) => settleMails(trx, tenantId, outcomes)))
+    for (const [index, outcome] of outcomes.entries()) count(deps, letters[index]!.mail, outcome)
   }
   const retried = new Map(outcomes.filter(({ state }) => state === 'queued').map(({ id, error }) => [id, error]))
   return jobs.map(({ id, data }) =>
@@ -68,6 +69,12 @@ async function sendOfTenant(deps: SendMailDeps, tenantId: number, jobs: readonly
       ? { id, status: 'failed', output: { message: retried.get(data.mailId) } }
       : { id, status: 'completed' }
   )
+}
+
+/** What waits for its tenant to be served again was not tried, and counts as nothing. */
+function count({ counters }: SendMailDeps, { template }: MailToSend, { state, attempts }: MailOutcome): void {
+  if (state !== 'queued') counters.noteMail(template, state)
+  else if (attempts > 0) counters.noteMail(template, 'retried')
 }
 
 /** A mail with its token in the clear. */

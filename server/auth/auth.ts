@@ -13,11 +13,11 @@ export interface Auth {
   readonly background: Background
 }
 
-export function createAuth(given: Pick<Deps, 'config' | 'db' | 'listener' | 'log'>): Auth {
+export function createAuth(given: Pick<Deps, 'config' | 'counters' | 'db' | 'listener' | 'log'>): Auth {
   const background = createBackground(given.log)
   return {
     passwords: createPasswords(given.config.bcryptCost),
-    limits: createLimits(given.db),
+    limits: createLimits(given.db, given.counters),
     principals: createPrincipals({ ...given, background }),
     background
   }

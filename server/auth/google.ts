@@ -6,6 +6,7 @@ import oauth2, { type FastifyOAuth2Options, type OAuth2Namespace } from '@fastif
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { useOnce } from '../../db/google.ts'
 import { GOOGLE_ISSUER, publicUrl } from '../config.ts'
+import { noteRefusal } from '../counters.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, forbidden, unauthenticated } from '../errors.ts'
 import { hashToken, randomToken } from '../secrets.ts'
@@ -98,7 +99,7 @@ export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogl
       })
       return reply.redirect(`${page}/auth/google/finish?code=${code}`, 303)
     } catch (error) {
-      return sendBack(request, reply, page, error)
+      return sendBack(deps, request, reply, page, error)
     }
 
     async function readIdentity(): Promise<OpenIdIdentity> {
@@ -136,7 +137,7 @@ export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogl
       await startSession(deps, tenant, found.userId, { request, reply, method: 'google' })
       return reply.redirect(`${page}/`, 303)
     } catch (error) {
-      return sendBack(request, reply, page, error)
+      return sendBack(deps, request, reply, page, error)
     }
   })
 }
@@ -204,8 +205,15 @@ const stateCookie = (request: FastifyRequest, isSecure: boolean) =>
   request.cookies[isSecure ? '__Host-oauth2-redirect-state' : 'oauth2-redirect-state']
 
 /** What went wrong is shown by the sign-in page; the cause is for the log alone. */
-function sendBack(request: FastifyRequest, reply: FastifyReply, page: string, error: unknown): FastifyReply {
+function sendBack(
+  { counters }: Deps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: string,
+  error: unknown
+): FastifyReply {
   if (!(error instanceof AppError)) throw error
+  noteRefusal(counters, 'google', error)
   const cause = error.cause instanceof Error ? error.cause.message : undefined
   request.log.info({ reason: error.reason, cause }, 'google sign-in refused')
   return reply.redirect(`${page}/sign-in?error=${encodeURIComponent(error.reason)}`, 303)

@@ -3,6 +3,7 @@ import pLimit, { type LimitFunction } from 'p-limit'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Db } from '../../db/connect.ts'
 import { rateLimitStore } from '../../db/rate-limits.ts'
+import type { Counters } from '../counters.ts'
 import type { Deps } from '../deps.ts'
 import { rateLimited, unavailable } from '../errors.ts'
 import { hashToken } from '../secrets.ts'
@@ -55,7 +56,7 @@ export interface Limits {
   countFailures<T>(counts: Count[], work: () => Promise<T>, isFailure?: (error: unknown) => boolean): Promise<T>
 }
 
-export function createLimits(db: Db): Limits {
+export function createLimits(db: Db, counters: Counters): Limits {
   const storeClient = rateLimitStore(db)
   const limiters = Object.fromEntries(
     Object.entries(LIMITS).map(([name, { points, seconds }]) => [
@@ -82,6 +83,7 @@ export function createLimits(db: Db): Limits {
       if (!(error instanceof RateLimiterRes)) throw error
       // who keeps asking is not kept waiting for it, and others behind the same address are not either
       await limiter.reward(storedKey(key), points)
+      counters.noteRateLimit(limit)
       throw rateLimited(REFUSALS[limit], Math.max(1, Math.ceil(error.msBeforeNext / 1000)))
     }
   }

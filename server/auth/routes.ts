@@ -1,5 +1,6 @@
 // GET /auth/link on a tenant's host: signs in by a one-time code and leads to the page.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { countingRefusals } from '../counters.ts'
 import type { Deps } from '../deps.ts'
 import { unauthenticated } from '../errors.ts'
 import { placeOf } from '../tenancy.ts'
@@ -16,7 +17,7 @@ export async function authRoutes(app: FastifyInstance, { deps }: { deps: Deps })
     if (/prefetch|preview/i.test(String(request.headers['sec-purpose'] ?? request.headers.purpose ?? ''))) {
       return reply.code(204).send()
     }
-    return signInByLink(deps, request, reply)
+    return countingRefusals(deps.counters, 'link', () => signInByLink(deps, request, reply))
   })
 }
 

@@ -3,6 +3,7 @@ import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { exchangePasswordHash, findSignInUser, isPasswordHash, type SignInUser } from '../../db/credentials.ts'
 import type { UserView } from '../../db/users.ts'
+import { countingRefusals } from '../counters.ts'
 import type { Deps } from '../deps.ts'
 import { AppError } from '../errors.ts'
 import { systemActor } from '../provisioning/actor.ts'
@@ -29,14 +30,16 @@ export async function signIn(
 ): Promise<UserView> {
   const address = parseAddress(email)
   const key = addressKey(address ?? email)
-  return deps.auth.limits.countFailures(
-    signInCounts(tenant, key, by.request.ip, knownDevice(deps, tenant.id, by.request, key)),
-    async () => {
-      const user = address ? await findSignInUser(deps.db, tenant.id, key) : undefined
-      const verifiedHash = await verify(deps, tenant, user, password, by)
-      return begin(deps, tenant, { ...verifiedHash, password }, by)
-    },
-    isWrongPassword
+  return countingRefusals(deps.counters, 'password', () =>
+    deps.auth.limits.countFailures(
+      signInCounts(tenant, key, by.request.ip, knownDevice(deps, tenant.id, by.request, key)),
+      async () => {
+        const user = address ? await findSignInUser(deps.db, tenant.id, key) : undefined
+        const verifiedHash = await verify(deps, tenant, user, password, by)
+        return begin(deps, tenant, { ...verifiedHash, password }, by)
+      },
+      isWrongPassword
+    )
   )
 }
 

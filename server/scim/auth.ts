@@ -37,7 +37,8 @@ const TOUCH_EVERY_MS = 60_000
 
 export function createScimAuth(deps: Deps): ScimAuth {
   const cache = createCache<Remembered>({ max: 20_000, listener: deps.listener })
-  const limiter = createRateLimiter(deps.config.scim.requestsPerSecond)
+  deps.counters.watchCache('scimTokens', cache.stats)
+  const limiter = createRateLimiter(deps.config.scim.requestsPerSecond, () => deps.counters.noteRateLimit('scim-token'))
   const touches = new Set<Promise<unknown>>()
   deps.listener.on('change', (change) => {
     if (change.kind === 'credentials') cache.deleteWhere(({ token }) => token.tenant_id === change.tenantId)

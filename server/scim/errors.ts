@@ -1,21 +1,8 @@
 // AppError -> SCIM Error message (RFC 7644 §3.12).
 import { isUnavailable } from '../../db/connect.ts'
-import { AppError, type ErrorCode, invalidSyntax, tooLarge, unavailable } from '../errors.ts'
+import { AppError, HTTP_STATUS, invalidSyntax, tooLarge, unavailable } from '../errors.ts'
 
 export const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error'
-
-const STATUS = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  stale: 412,
-  too_large: 413,
-  rate_limited: 429,
-  not_implemented: 501,
-  unavailable: 503
-} satisfies Record<ErrorCode, number>
 
 export interface ScimError {
   readonly status: number
@@ -33,7 +20,7 @@ export function toScimError(error: unknown): ScimError {
   const known = asAppError(error)
   if (known) {
     const { scimType, message, retryAfterSeconds } = known
-    return { ...errorOf(STATUS[known.code], message, scimType), retryAfterSeconds }
+    return { ...errorOf(HTTP_STATUS[known.code], message, scimType), retryAfterSeconds }
   }
   const { statusCode, message } = error as { statusCode?: number; message?: string }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return errorOf(statusCode, message ?? '')

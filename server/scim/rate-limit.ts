@@ -15,8 +15,11 @@ export interface RateLimiter {
   take(key: string, now: Date): void
 }
 
-/** @param perSecond 0 for no limit */
-export function createRateLimiter(perSecond: number): RateLimiter {
+/**
+ * @param perSecond 0 for no limit
+ * @param onRefusal is told of each request that was one too many
+ */
+export function createRateLimiter(perSecond: number, onRefusal: () => void = () => {}): RateLimiter {
   const capacity = perSecond * BURST_SECONDS
   const buckets = new LRUCache<string, Bucket>({ max: 10_000 })
   return {
@@ -33,6 +36,7 @@ export function createRateLimiter(perSecond: number): RateLimiter {
       bucket.tokens = Math.min(capacity, bucket.tokens + (elapsedMs * perSecond) / 1000)
       bucket.atMs = nowMs
       if (bucket.tokens < 1) {
+        onRefusal()
         throw rateLimited(`A token may send ${perSecond} requests a second`, (1 - bucket.tokens) / perSecond)
       }
       bucket.tokens -= 1

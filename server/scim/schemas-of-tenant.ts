@@ -26,8 +26,9 @@ const BUILT_IN: TenantSchemas = {
   isPlain: { User: true, Group: true }
 }
 
-export function createSchemasOfTenant(deps: Pick<Deps, 'db' | 'listener'>): SchemasOfTenant {
+export function createSchemasOfTenant(deps: Pick<Deps, 'counters' | 'db' | 'listener'>): SchemasOfTenant {
   const cache: Cache<TenantSchemas> = createCache({ max: 20_000, listener: deps.listener })
+  deps.counters.watchCache('scimSchemas', cache.stats)
   deps.listener.on('change', (change) => {
     if (change.kind === 'tenant') cache.delete(change.subdomain)
   })

@@ -9,6 +9,7 @@ import { startWorker } from '../../jobs/worker.ts'
 import { buildApp } from '../../server/app.ts'
 import { createAuth } from '../../server/auth/auth.ts'
 import { type Config, loadConfig } from '../../server/config.ts'
+import { createCounters } from '../../server/counters.ts'
 import type { Deps } from '../../server/deps.ts'
 import { createSealer } from '../../server/secrets.ts'
 import { createTenancy } from '../../server/tenancy.ts'
@@ -84,6 +85,7 @@ export async function startApp(
   const config = testConfig(options.env)
   const clock = createClock()
   const log = pino({ level: config.logLevel }) as unknown as Deps['log']
+  const counters = createCounters()
   const listener = await listen(database.url)
   const queue = await openQueue({
     url: database.url,
@@ -99,9 +101,10 @@ export async function startApp(
     sealer: createSealer([SECRET_KEY]),
     tenancy: createTenancy({ config, db: database.db, listener }),
     log,
+    counters,
     operatorToken: OPERATOR_TOKEN,
     now: clock.now,
-    auth: createAuth({ config, db: database.db, listener, log })
+    auth: createAuth({ config, counters, db: database.db, listener, log })
   }
   const app = await buildApp(deps, { webFolder: options.webFolder })
   const stopWorker = options.isWorker ? await startWorker(deps) : undefined

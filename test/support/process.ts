@@ -50,7 +50,7 @@ async function untilReady(child: ChildProcess, port: number, output: () => strin
   for (;;) {
     if (child.exitCode !== null) throw new Error(`The service ended with status ${child.exitCode}: ${output()}`)
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
-    if (answer?.ok && output().includes('Muster answers at')) return
+    if (answer?.ok && /Muster answers at|worker started/.test(output())) return
     await new Promise((done) => setTimeout(done, 50))
   }
 }
