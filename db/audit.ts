@@ -10,7 +10,16 @@ export interface AuditEvent {
   id?: string
   /** `user.deactivated`, `invitation.created`, …: the thing, a dot, what happened. */
   action: string
-  targetType: 'user' | 'invitation' | 'group' | 'scimToken' | 'apiToken' | 'session' | 'tenant' | 'scimSchema'
+  targetType:
+    | 'user'
+    | 'invitation'
+    | 'group'
+    | 'scimConnection'
+    | 'scimToken'
+    | 'apiToken'
+    | 'session'
+    | 'tenant'
+    | 'scimSchema'
   targetId: string | null
   targetName?: string | null
   /** What changed: the changed facts alone, without secrets. */

@@ -22,6 +22,15 @@ export type ActorKind = (typeof ACTOR_KINDS)[number]
 /** A `json` column: written as text, read as text (db/connect.ts leaves json unparsed on purpose). */
 type JsonText = ColumnType<string, string, string>
 
+/** When a connection's mass deprovisioning is held; a fact that is left out is the tenant's, or the default. */
+export interface BrakeSettings {
+  off?: boolean
+  /** Of the tenant's active users, within an hour. */
+  percent?: number
+  /** The least number that is let through, however small the tenant. */
+  people?: number
+}
+
 export interface TenantSettings {
   /** Shown in mails and on the page; https only. */
   logoUrl?: string
@@ -37,6 +46,8 @@ export interface TenantSettings {
   scimScope?: 'all' | 'own'
   /** Whether people made by SCIM get a welcome mail. */
   scimWelcomeMail?: boolean
+  /** For every connection that sets nothing else. */
+  brake?: BrakeSettings
 }
 
 export interface TenantsTable {
@@ -280,6 +291,8 @@ export interface ScimConnectionsTable {
   highest_role: Role
   created_by: string | null
   created_at: Date
+  /** jsonb, read parsed. */
+  brake: ColumnType<BrakeSettings, string | undefined, string>
 }
 
 export interface ScimTokensTable {

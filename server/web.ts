@@ -48,6 +48,7 @@ const PAGES = [
   '/groups',
   '/groups/:groupId',
   '/provisioning',
+  '/provisioning/:connectionId',
   '/audit',
   '/settings',
   '/account',

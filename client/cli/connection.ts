@@ -8,6 +8,7 @@ import { type Client, createClient } from '../index.ts'
 export class UsageError extends Error {}
 
 export const ROLES = ['stakeholder', 'responder', 'manager', 'administrator'] as const
+export const PROFILES = ['auto', 'strict', 'entra', 'okta', 'onelogin', 'jumpcloud', 'google']
 
 function serviceUrl(): URL {
   const text = process.env.MUSTER_URL || 'http://localhost:3000'

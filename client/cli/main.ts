@@ -1,6 +1,7 @@
 // `muster`: the operator's command line, on the typed client. Exit status 1 for errors, 2 for bad usage.
 import { Command, CommanderError } from 'commander'
 import { auditCommands } from './commands/audit.ts'
+import { connectionCommands } from './commands/connections.ts'
 import { groupCommands } from './commands/groups.ts'
 import { invitationCommands } from './commands/invitations.ts'
 import { scimTokenCommands } from './commands/scim-tokens.ts'
@@ -27,6 +28,7 @@ Environment:
     invitationCommands,
     userCommands,
     groupCommands,
+    connectionCommands,
     scimTokenCommands,
     auditCommands
   ]) {

@@ -93,6 +93,12 @@ const provisioning = createRoute({
   validateSearch: textSearch('guide'),
   component: lazyRouteComponent(() => import('./pages/provisioning.tsx'))
 })
+const connection = createRoute({
+  getParentRoute: () => shell,
+  path: '/provisioning/$connectionId',
+  validateSearch: textSearch('tab'),
+  component: lazyRouteComponent(() => import('./pages/connection.tsx'))
+})
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/audit',
@@ -118,7 +124,19 @@ export const router = createRouter({
     reset,
     forgotPassword,
     tenants,
-    shell.addChildren([home, users, user, invitations, groups, group, provisioning, audit, settings, account])
+    shell.addChildren([
+      home,
+      users,
+      user,
+      invitations,
+      groups,
+      group,
+      provisioning,
+      connection,
+      audit,
+      settings,
+      account
+    ])
   ]),
   // every value is plain text: `search=123` is what somebody typed, not a number
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),

@@ -4,6 +4,7 @@ import { auditRouter } from './audit.ts'
 import { authRouter } from './auth.ts'
 import { groupsRouter } from './groups.ts'
 import { invitationsRouter } from './invitations.ts'
+import { scimConnectionsRouter } from './scim-connections.ts'
 import { scimSchemasRouter } from './scim-schemas.ts'
 import { scimTokensRouter } from './scim-tokens.ts'
 import { settingsRouter } from './settings.ts'
@@ -16,6 +17,7 @@ export const appRouter = router({
   invitations: invitationsRouter,
   users: usersRouter,
   groups: groupsRouter,
+  scimConnections: scimConnectionsRouter,
   scimTokens: scimTokensRouter,
   scimSchemas: scimSchemasRouter,
   apiTokens: apiTokensRouter,

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts'
 import { notFound } from '../errors.ts'
 import { parseAddress } from '../provisioning/address.ts'
 import { changeSettings } from '../provisioning/settings.ts'
+import { brakeSettingsShape } from './scim-connections.ts'
 import { lineInput } from './shapes.ts'
 import { administratorProcedure, publicProcedure, router } from './trpc.ts'
 
@@ -41,7 +42,9 @@ export const settingsInput = {
   googleSignIn: z.boolean().nullable().optional(),
   passwordMinLength: z.number().int().min(8).max(128).nullable().optional(),
   scimScope: z.enum(['all', 'own']).nullable().optional(),
-  scimWelcomeMail: z.boolean().nullable().optional()
+  scimWelcomeMail: z.boolean().nullable().optional(),
+  /** As a whole. */
+  brake: brakeSettingsShape.nullable().optional()
 } satisfies Record<keyof TenantSettings, z.ZodType>
 
 export const tenantNameInput = lineInput(200, 1)
@@ -65,7 +68,9 @@ const settingsOutput = z.object({
       wantsGoogle: z.boolean(),
       canGoogle: z.boolean(),
       scimScope: z.enum(['all', 'own']),
-      scimWelcomeMail: z.boolean()
+      scimWelcomeMail: z.boolean(),
+      /** What differs from the defaults. */
+      brake: brakeSettingsShape
     })
     .nullable()
 })
@@ -106,7 +111,8 @@ function toSettings({ name, subdomain, settings }: TenantRow, config: Config, is
           wantsGoogle,
           canGoogle,
           scimScope: settings.scimScope ?? ('all' as const),
-          scimWelcomeMail: settings.scimWelcomeMail ?? false
+          scimWelcomeMail: settings.scimWelcomeMail ?? false,
+          brake: settings.brake ?? {}
         }
       : null
   }

@@ -14,6 +14,7 @@ import {
   revokeScimToken as revokeRow,
   type ScimTokenView
 } from '../../db/scim-tokens.ts'
+import { lockTenant } from '../../db/tenants.ts'
 import { publicUrl } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { invalid, notFound } from '../errors.ts'
@@ -67,6 +68,8 @@ export async function createScimToken(
   if (expiresAt && expiresAt <= now) throw invalid('The expiry lies in the past', 'expiryInPast')
   const settings = { name: given.name, profile: given.profile ?? 'auto', highestRole }
   return inTenant(deps.db, tenant.id, async (trx) => {
+    // two that ask at once for the same connection get one
+    await lockTenant(trx, tenant.id, 'for no key update')
     const connectionId =
       (await findConnection(trx, tenant.id, settings)) ??
       (await insertConnection(trx, tenant.id, settings, actor.id, now))

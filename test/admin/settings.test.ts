@@ -31,7 +31,8 @@ test('settings', async (t) => {
         wantsGoogle: true,
         canGoogle: false,
         scimScope: 'all',
-        scimWelcomeMail: false
+        scimWelcomeMail: false,
+        brake: {}
       }
     })
   })

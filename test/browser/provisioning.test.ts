@@ -56,6 +56,28 @@ test('provisioning', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('button', { name: 'New token for Okta' }).waitFor()
   })
 
+  await t.test('a connection has a page of its own, is renamed and removed', async (t) => {
+    const { page, go } = await site.open({ userId: adaId })
+    await go('/provisioning')
+    await page.getByRole('link', { name: 'Okta' }).click()
+    await page.getByRole('heading', { name: 'Okta', level: 1 }).waitFor()
+    await page.getByText('No working token').waitFor()
+    await checkPage(t, page, 'connection')
+    await page.getByRole('button', { name: 'Change', exact: true }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name').fill('Okta Workforce')
+    await checkPage(t, page, 'connection-edit')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('heading', { name: 'Okta Workforce', level: 1 }).waitFor()
+    const phone = await site.open({ userId: adaId, screen: PHONE })
+    await phone.page.goto(page.url())
+    await phone.page.getByRole('heading', { name: 'Okta Workforce', level: 1 }).waitFor()
+    await checkPage(t, phone.page, 'connection')
+    await page.getByRole('button', { name: 'Remove', exact: true }).click()
+    await dialog.getByRole('button', { name: 'Remove connection' }).click()
+    await page.getByRole('heading', { name: 'No identity provider is connected' }).waitFor()
+  })
+
   await t.test('each provider has its steps, with the tenant’s own address in them', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go('/provisioning?guide=onelogin')

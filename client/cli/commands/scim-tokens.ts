@@ -2,11 +2,10 @@
 import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import type { Inputs } from '../../index.ts'
-import { connectTenant, onTenant, parseTime, roleOption } from '../connection.ts'
+import { connectTenant, onTenant, PROFILES, parseTime, roleOption } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 
 type CreateInput = Inputs['scimTokens']['create']
-const PROFILES = ['auto', 'strict', 'entra', 'okta', 'onelogin', 'jumpcloud', 'google']
 
 export function scimTokenCommands(program: Command): void {
   const token = program.command('scim-token').description('what identity providers sign in with')

@@ -1,0 +1,104 @@
+// What a connection is called, how lenient it is, and how far it reaches.
+import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { useMutation } from '@tanstack/react-query'
+import { type FormEvent, useState } from 'react'
+import { queryClient, reason, trpc } from '../../api.ts'
+import { Failure } from '../../parts/failures.tsx'
+import { notifyDone } from '../../parts/notify.ts'
+import { type Role, roleOptions } from '../../roles.ts'
+import { useMe } from '../../shell.tsx'
+import { PROFILES, type Profile } from '../provisioning/guides.ts'
+import type { TabProps } from './tabs.ts'
+
+interface EditProps extends TabProps {
+  opened: boolean
+  onClose: () => void
+}
+
+export function EditConnection(props: EditProps) {
+  return (
+    <Modal
+      opened={props.opened}
+      onClose={props.onClose}
+      title={`Change ${props.connection.name}`}
+      centered
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      <EditForm {...props} />
+    </Modal>
+  )
+}
+
+function EditForm({ connection, onClose }: EditProps) {
+  const { rolesYouMayGive } = useMe()
+  const [name, setName] = useState(connection.name)
+  const [profile, setProfile] = useState<Profile>(connection.profile)
+  const [highestRole, setHighestRole] = useState<Role>(connection.highestRole)
+  const [isChecked, setChecked] = useState(false)
+  const update = useMutation(
+    trpc.scimConnections.update.mutationOptions({
+      onSuccess: (answer) => {
+        queryClient.setQueryData(trpc.scimConnections.get.queryKey({ connectionId: connection.id }), answer)
+        void queryClient.invalidateQueries(trpc.scimTokens.list.pathFilter())
+        onClose()
+        notifyDone('The connection is changed.')
+      }
+    })
+  )
+  const isNameTaken = reason(update.error) === 'connectionNameTaken'
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    setChecked(true)
+    if (name.trim()) update.mutate({ connectionId: connection.id, name: name.trim(), profile, highestRole })
+  }
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack gap="md">
+        <TextInput
+          label="Name"
+          description="What people and the audit log call it."
+          value={name}
+          onChange={(event) => {
+            setName(event.currentTarget.value)
+            if (update.error) update.reset()
+          }}
+          error={
+            isNameTaken
+              ? 'Another connection has this name. Choose a different one.'
+              : isChecked && !name.trim()
+                ? 'Give the connection a name.'
+                : undefined
+          }
+          maxLength={100}
+          required
+          data-autofocus
+        />
+        <Select
+          label="Identity provider"
+          description={PROFILES.find(({ value }) => value === profile)?.hint}
+          data={PROFILES.map(({ value, label }) => ({ value, label }))}
+          value={profile}
+          onChange={(value) => value && setProfile(value as Profile)}
+          allowDeselect={false}
+        />
+        <Select
+          label="Highest role"
+          description="It may give this role at most, and leaves people above it alone. Holds for its tokens at once."
+          data={roleOptions(rolesYouMayGive)}
+          value={highestRole}
+          onChange={(value) => value && setHighestRole(value as Role)}
+          allowDeselect={false}
+        />
+        {update.error && !isNameTaken && <Failure error={update.error} />}
+        <Group justify="flex-end" gap="xs">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={update.isPending}>
+            Save
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

@@ -1,0 +1,14 @@
+// The tabs of a connection's page, in their order; the first one is shown where the address names none.
+import type { ComponentType } from 'react'
+import type { Outputs } from '../../api.ts'
+import { Overview } from './overview.tsx'
+
+export type ConnectionDetails = Outputs['scimConnections']['get']['connection']
+
+export interface TabProps {
+  connection: ConnectionDetails
+}
+
+export const TABS: readonly { id: string; label: string; Content: ComponentType<TabProps> }[] = [
+  { id: 'overview', label: 'Overview', Content: Overview }
+]

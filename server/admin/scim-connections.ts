@@ -1,0 +1,135 @@
+// scimConnections.*: identity providers, each with its tokens. The rules are in server/provisioning/scim-connections.ts.
+import { z } from 'zod'
+import { encodeCursor } from '../../db/cursor.ts'
+import { SCIM_PROFILES } from '../../db/schema.ts'
+import { listConnections, type ScimConnectionDetails, type ScimConnectionView } from '../../db/scim-connections.ts'
+import { changeConnection, getConnection, removeConnection } from '../provisioning/scim-connections.ts'
+import {
+  cursorInput,
+  DEFAULT_LIMIT,
+  isoOrNull,
+  limitInput,
+  lineInput,
+  listOutput,
+  readCursor,
+  roleShape
+} from './shapes.ts'
+import { administratorProcedure, router, type TenantContext } from './trpc.ts'
+
+const time = z.iso.datetime()
+
+/** When mass deprovisioning is held; what is left out is the tenant's setting, or the default. */
+export const brakeSettingsShape = z.strictObject({
+  off: z.boolean().optional(),
+  /** Of the tenant's active users, within an hour. */
+  percent: z.number().min(0).max(100).optional(),
+  /** The least number that is let through. */
+  people: z.number().int().min(1).max(1_000_000).optional()
+})
+
+const connectionOutput = z.object({
+  id: z.string(),
+  name: z.string(),
+  profile: z.enum(SCIM_PROFILES),
+  highestRole: roleShape,
+  /** What differs from the tenant's settings. */
+  brake: brakeSettingsShape,
+  createdAt: time,
+  tokens: z.object({ total: z.number().int(), live: z.number().int() }),
+  /** To the minute. */
+  lastUsedAt: time.nullable(),
+  /** Of the last day, to the hour; null where nothing was refused. */
+  errors: z
+    .object({
+      count: z.number().int(),
+      last: z.object({ at: time, status: z.number().int(), detail: z.string() })
+    })
+    .nullable()
+})
+
+const detailsOutput = z.object({
+  connection: connectionOutput.extend({
+    /** What belongs to it; users that are not removed. */
+    users: z.number().int(),
+    groups: z.number().int()
+  })
+})
+
+const connectionIdInput = z.strictObject({ connectionId: z.uuid() })
+
+const LIST = 'scimConnections'
+
+export const scimConnectionsRouter = router({
+  /** Newest first. */
+  list: administratorProcedure
+    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .output(listOutput(connectionOutput))
+    .query(async ({ ctx, input = {} }) => {
+      const limit = input.limit ?? DEFAULT_LIMIT
+      const [before] = readCursor(LIST, z.tuple([z.uuid()]), input.cursor) ?? []
+      const rows = await listConnections(ctx.deps.db, ctx.tenant.id, { limit: limit + 1, before }, ctx.deps.now())
+      const page = rows.slice(0, limit)
+      const last = rows.length > limit ? page.at(-1) : undefined
+      return { items: page.map(toConnection), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
+    }),
+
+  get: administratorProcedure
+    .input(connectionIdInput)
+    .output(detailsOutput)
+    .query(({ ctx, input }) => readDetails(ctx, input.connectionId)),
+
+  /** Its tokens follow at once. */
+  update: administratorProcedure
+    .input(
+      connectionIdInput.extend({
+        name: lineInput(100, 1).optional(),
+        profile: z.enum(SCIM_PROFILES).optional(),
+        highestRole: roleShape.optional(),
+        /** As a whole. */
+        brake: brakeSettingsShape.optional()
+      })
+    )
+    .output(detailsOutput)
+    .mutation(async ({ ctx, input: { connectionId, ...patch } }) => {
+      await changeConnection(ctx.deps, ctx.tenant.id, ctx.actor, connectionId, patch)
+      return readDetails(ctx, connectionId)
+    }),
+
+  /** Ends its tokens; its users and groups stay, and are nobody's. */
+  remove: administratorProcedure
+    .input(connectionIdInput)
+    .output(z.object({ released: z.object({ users: z.number().int(), groups: z.number().int() }) }))
+    .mutation(async ({ ctx, input }) => ({
+      released: await removeConnection(ctx.deps, ctx.tenant.id, ctx.actor, input.connectionId)
+    }))
+})
+
+async function readDetails({ deps, tenant }: TenantContext, connectionId: string) {
+  const details = await getConnection(deps, tenant.id, connectionId)
+  return { connection: toDetails(details) }
+}
+
+const toDetails = (row: ScimConnectionDetails): z.infer<typeof detailsOutput>['connection'] => ({
+  ...toConnection(row),
+  users: row.user_count,
+  groups: row.group_count
+})
+
+const toConnection = (row: ScimConnectionView): z.infer<typeof connectionOutput> => ({
+  id: row.id,
+  name: row.name,
+  profile: row.profile,
+  highestRole: row.highest_role,
+  brake: row.brake,
+  createdAt: row.created_at.toISOString(),
+  tokens: { total: row.token_count, live: row.live_token_count },
+  lastUsedAt: isoOrNull(row.last_used_at),
+  errors: row.last_error_at && {
+    count: row.error_count,
+    last: {
+      at: row.last_error_at.toISOString(),
+      status: row.last_error_status!,
+      detail: row.last_error_detail!
+    }
+  }
+})

@@ -1,0 +1,151 @@
+// Connections of identity providers: what administrators change of them, and what becomes of their people when one goes.
+import { insertAuditEvents } from '../../db/audit.ts'
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { notifyChange } from '../../db/listen.ts'
+import type { BrakeSettings, Role, ScimProfile } from '../../db/schema.ts'
+import {
+  deleteConnection,
+  findConnectionDetails,
+  isNameTaken,
+  lockConnection,
+  type Released,
+  releaseResources,
+  revokeTokensOf,
+  type ScimConnectionDetails,
+  type ScimConnectionRow,
+  updateConnection
+} from '../../db/scim-connections.ts'
+import { lockTenant } from '../../db/tenants.ts'
+import type { Deps } from '../deps.ts'
+import { conflict, notFound } from '../errors.ts'
+import { type Actor, requireAdministrator } from './actor.ts'
+import { changedFacts } from './document-changes.ts'
+import { requireRoleWithin } from './guards.ts'
+
+export type ConnectionDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+
+/** What is left out stays as it is. */
+export interface ConnectionPatch {
+  readonly name?: string
+  readonly profile?: ScimProfile
+  /** Of what its tokens may give and touch, also of those that are in use. */
+  readonly highestRole?: Role
+  /** As a whole: a fact that is left out becomes the tenant's again. */
+  readonly brake?: BrakeSettings
+}
+
+/** @throws AppError not_found */
+export async function getConnection(
+  deps: ConnectionDeps,
+  tenantId: number,
+  connectionId: string
+): Promise<ScimConnectionDetails> {
+  const found = await findConnectionDetails(deps.db, tenantId, connectionId, deps.now())
+  if (!found) throw notFound(`Connection ${connectionId}`)
+  return found
+}
+
+/**
+ * Changes a connection; its tokens follow at once and everywhere.
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `connectionNameTaken`
+ */
+export async function changeConnection(
+  deps: ConnectionDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string,
+  patch: ConnectionPatch
+): Promise<void> {
+  requireAdministrator(actor, 'change connections')
+  const now = deps.now()
+  await inTenant(deps.db, tenantId, async (trx) => {
+    const before = await lockForChange(trx, tenantId, connectionId)
+    requireRoleWithin(actor.role, before.highest_role)
+    const after = {
+      ...before,
+      name: patch.name ?? before.name,
+      profile: patch.profile ?? before.profile,
+      highest_role: patch.highestRole ?? before.highest_role,
+      brake: patch.brake ?? before.brake
+    }
+    requireRoleWithin(actor.role, after.highest_role)
+    const changed = changedFacts(factsOf(before), factsOf(after))
+    if (Object.keys({ ...changed.before, ...changed.after }).length === 0) return
+    if (after.name !== before.name && (await isNameTaken(trx, tenantId, connectionId, after.name))) {
+      throw conflict(`Another connection is called ${after.name}`, 'connectionNameTaken')
+    }
+    await Promise.all([
+      updateConnection(trx, tenantId, after),
+      audit(trx, tenantId, actor, now, 'scimConnection.updated', before, changed),
+      notifyChange(trx, { kind: 'credentials', tenantId })
+    ])
+  })
+  forgetCredentials(deps, tenantId)
+}
+
+/**
+ * Removes a connection. Its tokens end first, in a transaction of their own: what a request of theirs still makes is
+ * released with the rest. Users and groups stay as they are and are nobody's from then on; the next identity provider
+ * that gives them an externalId takes them on.
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found
+ */
+export async function removeConnection(
+  deps: ConnectionDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string
+): Promise<Released> {
+  requireAdministrator(actor, 'remove connections')
+  const now = deps.now()
+  await inTenant(deps.db, tenantId, async (trx) => {
+    const connection = await lockForChange(trx, tenantId, connectionId)
+    requireRoleWithin(actor.role, connection.highest_role)
+    await revokeTokensOf(trx, tenantId, connectionId, now)
+    await notifyChange(trx, { kind: 'credentials', tenantId })
+  })
+  forgetCredentials(deps, tenantId)
+  return inTenant(deps.db, tenantId, async (trx) => {
+    const connection = await lockForChange(trx, tenantId, connectionId)
+    const released = await releaseResources(trx, tenantId, connectionId)
+    await Promise.all([
+      deleteConnection(trx, tenantId, connectionId),
+      audit(trx, tenantId, actor, now, 'scimConnection.removed', connection, {
+        before: factsOf(connection),
+        after: { releasedUsers: released.users, releasedGroups: released.groups }
+      })
+    ])
+    return released
+  })
+}
+
+/** The tenant's row first: whoever makes or renames a connection waits, so that no name is given twice. */
+async function lockForChange(trx: Trx, tenantId: number, connectionId: string): Promise<ScimConnectionRow> {
+  await lockTenant(trx, tenantId, 'for no key update')
+  const connection = await lockConnection(trx, tenantId, connectionId)
+  if (!connection) throw notFound(`Connection ${connectionId}`)
+  return connection
+}
+
+const factsOf = ({ name, profile, highest_role, brake }: ScimConnectionRow): Record<string, unknown> => ({
+  name,
+  profile,
+  highestRole: highest_role,
+  ...(Object.keys(brake).length > 0 && { brake })
+})
+
+const audit = (
+  trx: Trx,
+  tenantId: number,
+  actor: Actor,
+  now: Date,
+  action: string,
+  connection: ScimConnectionRow,
+  facts: { before: Record<string, unknown>; after: Record<string, unknown> }
+) =>
+  insertAuditEvents(trx, tenantId, actor, now, [
+    { action, targetType: 'scimConnection', targetId: connection.id, targetName: connection.name, ...facts }
+  ])
+
+/** This process forgets at once; the others hear of it by NOTIFY. */
+const forgetCredentials = ({ listener }: ConnectionDeps, tenantId: number): boolean =>
+  listener.emit('change', { kind: 'credentials', tenantId })

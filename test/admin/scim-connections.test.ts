@@ -1,0 +1,126 @@
+// scimConnections.*: identity providers as administrators see and change them, and what is left when one is removed.
+import { test } from 'tap'
+import { startApp } from '../support/app.ts'
+import { insertTenant } from '../support/groups.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
+import { clientOf } from '../support/scim.ts'
+
+test('scimConnections', async (t) => {
+  const app = await startApp(t)
+  const tenantId = await insertTenant(app.owner, 'acme')
+  const tenant = { id: tenantId, subdomain: 'acme' }
+  const [adaId, benId] = (await insertPeople(app.owner, tenantId, [
+    { email: 'ada@acme.test', role: 'administrator' },
+    { email: 'ben@acme.test', role: 'manager' }
+  ])) as [string, string]
+  const ada = { cookie: await signInAs(app.owner, tenantId, adaId) }
+  const ben = { cookie: await signInAs(app.owner, tenantId, benId) }
+  const makeToken = async (input: object) => {
+    const { data } = await app.mutate('acme', 'scimTokens.create', input, ada)
+    return { scim: clientOf(app, tenant, data.token), ...data.scimToken } as {
+      scim: ReturnType<typeof clientOf>
+      id: string
+      connectionId: string
+    }
+  }
+  const get = async (connectionId: string) =>
+    (await app.query('acme', 'scimConnections.get', { connectionId }, ada)).data?.connection
+  const update = (connectionId: string, patch: object) =>
+    app.mutate('acme', 'scimConnections.update', { connectionId, ...patch }, ada)
+
+  t.test('each has its tokens, their last use and what was refused', async (t) => {
+    const okta = await makeToken({ name: 'Okta', profile: 'okta' })
+    await app.mutate('acme', 'scimTokens.rotate', { scimTokenId: okta.id, overlapHours: 0 }, ada)
+    const entra = await makeToken({ name: 'Entra', profile: 'entra' })
+    t.equal((await entra.scim.post('/Users', { userName: 'x' })).status, 201)
+    t.equal((await entra.scim.get('/Users?filter=nonsense')).status, 400)
+    let items: Record<string, unknown>[] = []
+    for (let isCounted = false; !isCounted; ) {
+      items = (await app.query('acme', 'scimConnections.list', {}, ada)).data.items
+      isCounted = items[0]!.errors !== null && items[0]!.lastUsedAt !== null
+    }
+    t.match(items, [
+      { name: 'Entra', profile: 'entra', tokens: { total: 1, live: 1 }, errors: { count: 1, last: { status: 400 } } },
+      { name: 'Okta', highestRole: 'responder', tokens: { total: 2, live: 1 }, errors: null, lastUsedAt: null }
+    ])
+    t.match(await get(entra.connectionId), { name: 'Entra', users: 1, groups: 0 })
+    const first = await app.query('acme', 'scimConnections.list', { limit: 1 }, ada)
+    const second = await app.query('acme', 'scimConnections.list', { limit: 1, cursor: first.data.nextCursor }, ada)
+    t.match([first.data.items, second.data.items], [[{ name: 'Entra' }], [{ name: 'Okta' }]])
+    t.equal(second.data.nextCursor, null)
+  })
+
+  t.test('a change holds for the tokens at once', async (t) => {
+    const { scim, connectionId } = await makeToken({ name: 'Google', profile: 'google' })
+    const manager = { userName: 'm', roles: [{ value: 'manager' }] }
+    t.equal((await scim.post('/Users', manager)).status, 403)
+    const { data } = await update(connectionId, { name: 'Workspace', highestRole: 'manager', brake: { percent: 50 } })
+    t.match(data.connection, { name: 'Workspace', highestRole: 'manager', profile: 'google', brake: { percent: 50 } })
+    t.equal((await scim.post('/Users', manager)).status, 201)
+    await update(connectionId, {})
+    const events = (await app.query('acme', 'audit.list', { filter: { targetId: connectionId } }, ada)).data.items
+    t.match(events, [
+      {
+        action: 'scimConnection.updated',
+        targetName: 'Google',
+        before: { name: 'Google', highestRole: 'responder' },
+        after: { name: 'Workspace', highestRole: 'manager', brake: { percent: 50 } }
+      }
+    ])
+    t.equal(events.length, 1, 'a change that changes nothing is none')
+    const again = await makeToken({ name: 'Workspace', profile: 'google', highestRole: 'manager' })
+    t.equal(again.connectionId, connectionId, 'a token with what it has become joins it')
+  })
+
+  t.test('a name is given once, in any letter case, also at the same moment', async (t) => {
+    const [one, other] = await Promise.all([makeToken({ name: 'One' }), makeToken({ name: 'Other' })])
+    t.match((await update(one.connectionId, { name: 'OTHER' })).error, { reason: 'connectionNameTaken' })
+    t.match((await update(other.connectionId, { name: 'OTHER' })).error, undefined, 'its own name is free')
+    const answers = await Promise.all([one, other].map(({ connectionId }) => update(connectionId, { name: 'Both' })))
+    t.same(answers.map(({ status }) => status).sort(), [200, 409])
+    const made = await Promise.all([1, 2, 3].map(() => makeToken({ name: 'Thrice' })))
+    t.equal(new Set(made.map(({ connectionId }) => connectionId)).size, 1, 'tokens made at once join one connection')
+  })
+
+  t.test('removing one ends its tokens and keeps its people and groups', async (t) => {
+    const { scim, connectionId } = await makeToken({ name: 'Leaving' })
+    const user = await scim.createUser({ userName: 'stays@acme.test', externalId: '7' })
+    const group = (await scim.post('/Groups', { displayName: 'Stays', members: [{ value: user.id }] })).body
+    t.match(await get(connectionId), { users: 1, groups: 1 })
+    const removed = await app.mutate('acme', 'scimConnections.remove', { connectionId }, ada)
+    t.same(removed.data, { released: { users: 1, groups: 1 } })
+    t.equal((await scim.get('/Users')).status, 401)
+    t.equal(await get(connectionId), undefined)
+    t.equal((await app.mutate('acme', 'scimConnections.remove', { connectionId }, ada)).error?.reason, 'notFound')
+    const shown = (await app.query('acme', 'users.get', { userId: user.id }, ada)).data.user
+    t.match(shown, { state: 'active', source: 'invitation', sourceName: null })
+
+    const next = await makeToken({ name: 'Next' })
+    t.not(next.connectionId, connectionId)
+    const replaced = await next.scim.put(`/Users/${user.id}`, { userName: 'stays@acme.test', externalId: '8' })
+    t.equal(replaced.status, 200)
+    t.match(await get(next.connectionId), { users: 1 }, 'the next provider takes them on')
+    t.equal((await next.scim.get(`/Groups/${group.id}`)).body.members.length, 1)
+  })
+
+  t.test('is for administrators alone', async (t) => {
+    const { connectionId } = await makeToken({ name: 'Closed' })
+    for (const [kind, procedure, input] of [
+      ['query', 'list', {}],
+      ['query', 'get', { connectionId }],
+      ['mutate', 'update', { connectionId, name: 'Mine' }],
+      ['mutate', 'remove', { connectionId }]
+    ] as const) {
+      const answer = await app[kind]('acme', `scimConnections.${procedure}`, input, ben)
+      t.equal(answer.error?.reason, 'administratorOnly', procedure)
+    }
+    await insertTenant(app.owner, 'globex')
+    const elsewhere = await app.query(
+      'globex',
+      'scimConnections.get',
+      { connectionId },
+      { token: app.deps.operatorToken }
+    )
+    t.equal(elsewhere.error?.reason, 'notFound', 'another tenant’s is not there')
+  })
+})
