@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
-import type { MailState, MailTemplate, Role, TenantSettings, TenantState } from './schema.ts'
+import type { MailState, MailTemplate, Notice, Role, TenantSettings, TenantState } from './schema.ts'
 
 export interface NewMail {
   /** A uuid of version 7 of the time of `queued_at`: the newest mail is the one with the highest id. */
@@ -37,6 +37,35 @@ const NEW_MAIL_COLUMNS: ColumnTypes = {
   queued_at: 'timestamptz'
 }
 
+/** Of many administrators the first so many are written to. */
+const NOTICE_LIMIT = 50
+
+/**
+ * Inserts a notice to each administrator who can sign in and has an address, in one statement.
+ * @param newId makes a uuid of version 7
+ * @returns the mails' ids; the caller enqueues a job `send-mail` for each in the same transaction
+ */
+export async function insertNotices(
+  trx: Trx,
+  tenantId: number,
+  notice: Notice,
+  now: Date,
+  newId: () => string
+): Promise<string[]> {
+  const ids = Array.from({ length: NOTICE_LIMIT }, newId)
+  const { rows } = await sql<{ id: string }>`
+    insert into mails (tenant_id, id, template, user_id, to_address, notice, state, queued_at)
+    select ${tenantId}::int, (${ids}::uuid[])[row_number() over (order by created_at, id)], 'notice', id, email,
+      ${JSON.stringify(notice)}::jsonb, 'queued', ${now}::timestamptz
+    from (
+      select id, email, created_at from users
+      where tenant_id = ${tenantId} and role = 'administrator' and state = 'active' and not locked and email is not null
+      order by created_at, id limit ${NOTICE_LIMIT}
+    ) as administrators
+    returning id`.execute(trx)
+  return rows.map(({ id }) => id)
+}
+
 /** Whoever changes several mails takes their rows in this order, so that two never wait for each other. */
 const lockedMails = (tenantId: number, condition: RawBuilder<unknown>) => sql`
   select id from mails where tenant_id = ${tenantId} and ${condition} order by id for no key update`
@@ -55,6 +84,8 @@ export interface MailToSend {
   to_address: string
   state: MailState
   token_sealed: Buffer | null
+  /** Of a mail with no link. */
+  notice: Notice | null
   tenant_subdomain: string
   tenant_name: string
   tenant_state: TenantState
@@ -70,7 +101,7 @@ export const readMailsToSend = (db: Db, tenantId: number, mailIds: readonly stri
     db,
     tenantId,
     sql<MailToSend>`
-      select m.id, m.template, m.to_address, m.state, m.token_sealed, i.inviter_name, i.role,
+      select m.id, m.template, m.to_address, m.state, m.token_sealed, m.notice, i.inviter_name, i.role,
         t.subdomain as tenant_subdomain, t.name as tenant_name, t.state as tenant_state, t.settings as tenant_settings
       from mails m
       join tenants t on t.id = m.tenant_id

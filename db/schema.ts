@@ -12,7 +12,7 @@ export const STORED_INVITATION_STATES = ['pending', 'accepted', 'revoked', 'adop
 export type StoredInvitationState = (typeof STORED_INVITATION_STATES)[number]
 export const MAIL_STATES = ['queued', 'sent', 'failed', 'cancelled'] as const
 export type MailState = (typeof MAIL_STATES)[number]
-export const MAIL_TEMPLATES = ['invitation', 'welcome-back', 'password-reset'] as const
+export const MAIL_TEMPLATES = ['invitation', 'welcome-back', 'password-reset', 'notice'] as const
 export type MailTemplate = (typeof MAIL_TEMPLATES)[number]
 export const SCIM_PROFILES = ['auto', 'strict', 'entra', 'okta', 'onelogin', 'jumpcloud', 'google'] as const
 export type ScimProfile = (typeof SCIM_PROFILES)[number]
@@ -29,6 +29,18 @@ export interface BrakeSettings {
   percent?: number
   /** The least number that is let through, however small the tenant. */
   people?: number
+}
+
+/** What a mail tells administrators. */
+export interface Notice {
+  /** One line. */
+  subject: string
+  message: string
+  /** A second paragraph. */
+  detail?: string
+  /** What the button says, and where on the tenant's page it leads: `/provisioning`. */
+  actionName: string
+  actionPath: string
 }
 
 export interface TenantSettings {
@@ -201,6 +213,8 @@ export interface MailsTable {
   to_address: string
   /** The link's token, sealed with SECRET_KEY; gone once the mail has left or will not be sent. */
   token_sealed: Buffer | null
+  /** Of the template `notice`: jsonb, read parsed. */
+  notice: ColumnType<Notice | null, string | undefined, never>
   state: MailState
   attempts: Generated<number>
   queued_at: Date

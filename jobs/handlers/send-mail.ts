@@ -110,11 +110,15 @@ async function attempt(deps: SendMailDeps, { mail, token }: Letter, link: LinkSt
     error: error?.slice(0, MAX_ERROR_LENGTH) ?? null,
     attempts
   })
-  if (token === undefined) return outcome('failed', 'The link was sealed with a SECRET_KEY that is gone: send it again')
-  if (!link?.is_open || link.expires_at <= deps.now()) return outcome('cancelled')
+  if (!mail.notice) {
+    if (token === undefined)
+      return outcome('failed', 'The link was sealed with a SECRET_KEY that is gone: send it again')
+    if (!link?.is_open || link.expires_at <= deps.now()) return outcome('cancelled')
+  }
   if (mail.tenant_state === 'suspended') return outcome('queued', 'The tenant is suspended')
   try {
-    await untilAborted(deps.transport.send(writeMail(deps, mail, token, link.expires_at)), deps.signal)
+    const message = writeMail(deps, mail, link && { token: token!, expiresAt: link.expires_at })
+    await untilAborted(deps.transport.send(message), deps.signal)
     return outcome('sent', null, 1)
   } catch (error) {
     const isPermanent = error instanceof MailError && error.permanent

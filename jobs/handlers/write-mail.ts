@@ -1,5 +1,6 @@
 // From a mail's row to a message: which link it carries, what its template is told.
 import type { MailToSend } from '../../db/mails.ts'
+import type { Notice } from '../../db/schema.ts'
 import { type Config, publicUrl } from '../../server/config.ts'
 import { formatInstant, render, type Templates } from '../../server/mail/render.ts'
 import type { MailMessage, RenderedMail } from '../../server/mail/types.ts'
@@ -10,25 +11,48 @@ export interface Stationery {
   readonly now: () => Date
 }
 
-/** @throws MailError permanent, where the tenant's look or a name can't be put into a mail */
-export function writeMail(stationery: Stationery, mail: MailToSend, token: string, expiresAt: Date): MailMessage {
+/** The link that a mail carries. */
+export interface MailLink {
+  readonly token: string
+  readonly expiresAt: Date
+}
+
+/**
+ * @param link undefined for a notice alone
+ * @throws MailError permanent, where the tenant's look or a name can't be put into a mail
+ */
+export function writeMail(stationery: Stationery, mail: MailToSend, link: MailLink | undefined): MailMessage {
   const { senderName } = mail.tenant_settings
   return {
-    ...renderMail(stationery, mail, token, expiresAt),
+    ...(mail.notice ? renderNotice(stationery, mail, mail.notice) : renderLink(stationery, mail, link!)),
     id: mail.id,
     to: mail.to_address,
     fromName: senderName ?? mail.tenant_name
   }
 }
 
-function renderMail(
+function renderNotice({ config, templates }: Stationery, mail: MailToSend, notice: Notice): RenderedMail {
+  const { actionPath, ...told } = notice
+  return render(templates, 'notice', {
+    ...sharedData(mail),
+    ...told,
+    actionUrl: `${publicUrl(config, mail.tenant_subdomain)}${actionPath}`
+  })
+}
+
+const sharedData = ({ tenant_name, tenant_settings: { logoUrl, senderName }, to_address }: MailToSend) => ({
+  tenantName: tenant_name,
+  email: to_address,
+  logoUrl,
+  senderName
+})
+
+function renderLink(
   { config, templates, now }: Stationery,
   mail: MailToSend,
-  token: string,
-  expiresAt: Date
+  { token, expiresAt }: MailLink
 ): RenderedMail {
-  const { logoUrl, senderName } = mail.tenant_settings
-  const shared = { tenantName: mail.tenant_name, email: mail.to_address, logoUrl, senderName }
+  const shared = sharedData(mail)
   const host = publicUrl(config, mail.tenant_subdomain)
   if (mail.template === 'password-reset') {
     return render(templates, mail.template, {
@@ -37,7 +61,7 @@ function renderMail(
       expiresInMinutes: minutesUntil(expiresAt, now())
     })
   }
-  return render(templates, mail.template, {
+  return render(templates, mail.template === 'welcome-back' ? 'welcome-back' : 'invitation', {
     ...shared,
     acceptUrl: `${host}/accept?token=${token}`,
     inviterName: mail.inviter_name ?? '',

@@ -35,6 +35,16 @@ const FIELDS = {
     email: 'text',
     requestedFrom: 'text?',
     ...LOOK
+  },
+  notice: {
+    tenantName: 'text',
+    subject: 'text',
+    message: 'text',
+    detail: 'text?',
+    actionName: 'text',
+    actionUrl: 'url',
+    email: 'text',
+    ...LOOK
   }
 } as const satisfies { [Name in TemplateName]: Fields<TemplateData[Name]> }
 

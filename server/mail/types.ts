@@ -1,6 +1,6 @@
 // What the mail folder's files share: each template's values, a message, and the one error of sending.
 
-export const TEMPLATE_NAMES = ['invitation', 'welcome-back', 'password-reset'] as const
+export const TEMPLATE_NAMES = ['invitation', 'welcome-back', 'password-reset', 'notice'] as const
 export type TemplateName = (typeof TEMPLATE_NAMES)[number]
 
 /** What a tenant may set about its mails' looks. */
@@ -34,10 +34,22 @@ export interface PasswordResetData extends TenantLook {
   requestedFrom?: string
 }
 
+/** What administrators are told. */
+export interface NoticeData extends TenantLook {
+  tenantName: string
+  subject: string
+  message: string
+  detail?: string
+  actionName: string
+  actionUrl: string
+  email: string
+}
+
 export interface TemplateData {
   invitation: InvitationData
   'welcome-back': InvitationData
   'password-reset': PasswordResetData
+  notice: NoticeData
 }
 
 export interface RenderedMail {

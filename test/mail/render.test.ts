@@ -8,8 +8,10 @@ import { compileTemplates, formatInstant, render, type Templates } from '../../s
 import {
   type InvitationData,
   MailError,
+  type NoticeData,
   type PasswordResetData,
   TEMPLATE_NAMES,
+  type TemplateData,
   type TemplateName
 } from '../../server/mail/types.ts'
 
@@ -29,6 +31,29 @@ const reset: PasswordResetData = {
   expiresInMinutes: 30,
   email: 'grace@acme.test'
 }
+const notice: NoticeData = {
+  tenantName: 'Acme',
+  subject: 'The token of Okta expires in 7 days',
+  message: 'When it has expired, Okta is refused, and joiners and leavers no longer arrive here.',
+  detail: 'It was last used from 192.0.2.7.',
+  actionName: 'Rotate the token',
+  actionUrl: 'https://acme.muster.test/provisioning?from=mail&lang=en',
+  email: 'grace@acme.test'
+}
+/** The value that is each template's link. */
+const LINKS = {
+  invitation: 'acceptUrl',
+  'welcome-back': 'acceptUrl',
+  'password-reset': 'resetUrl',
+  notice: 'actionUrl'
+}
+const SAMPLES = {
+  invitation,
+  'welcome-back': invitation,
+  'password-reset': reset,
+  notice
+}
+const linkOf = (name: TemplateName) => (SAMPLES[name] as unknown as Record<string, string>)[LINKS[name]]!
 
 function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'muster-mail-'))
@@ -37,15 +62,8 @@ function temporaryFolder(t: Test): string {
 }
 
 /** Renders whichever template with data that fits it. */
-function renderAny(
-  templates: Templates,
-  name: TemplateName,
-  changes: Partial<InvitationData & PasswordResetData> = {}
-) {
-  return name === 'password-reset'
-    ? render(templates, name, { ...reset, ...changes })
-    : render(templates, name, { ...invitation, ...changes })
-}
+const renderAny = (templates: Templates, name: TemplateName, changes: Record<string, unknown> = {}) =>
+  render(templates, name, { ...SAMPLES[name], ...changes } as TemplateData[TemplateName])
 
 test('mail templates', async (t) => {
   const templates = await compileTemplates()
@@ -64,7 +82,7 @@ test('mail templates', async (t) => {
 
   for (const name of TEMPLATE_NAMES) {
     t.test(`${name} fills its subject, HTML and text with every value`, async (t) => {
-      const data: object = name === 'password-reset' ? { ...reset, expiresInMinutes: '30 minutes' } : invitation
+      const data = { ...SAMPLES[name], ...(name === 'password-reset' && { expiresInMinutes: '30 minutes' }) }
       const mail = renderAny(templates, name)
       for (const value of Object.values(data) as string[]) {
         t.ok(mail.text.includes(value), `the text has ${value}`)
@@ -76,7 +94,7 @@ test('mail templates', async (t) => {
 
     t.test(`${name} has a language, a preheader, one button, its link in full, and dark colours`, async (t) => {
       const { html } = renderAny(templates, name)
-      const url = name === 'password-reset' ? reset.resetUrl : invitation.acceptUrl.replace('&', '&amp;')
+      const url = linkOf(name).replace('&', '&amp;')
       t.match(html, /<html lang="en" dir="ltr"/)
       t.match(html, /<title>[^<]*Acme[^<]*<\/title>/)
       t.match(html, /display:none;[^>]*>[^<]+</)
@@ -116,7 +134,7 @@ test('mail templates', async (t) => {
     })
 
     t.test(`${name} takes only http and https URLs`, async (t) => {
-      const field = name === 'password-reset' ? 'resetUrl' : 'acceptUrl'
+      const field = LINKS[name]
       for (const url of [
         'javascript:alert(1)',
         'data:text/html,x',
