@@ -46,9 +46,26 @@ const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> => ({
   targetName: row.target_name,
   requestId: row.request_id,
   ip: row.ip,
-  before: row.before === null ? null : JSON.parse(row.before),
-  after: row.after === null ? null : JSON.parse(row.after)
+  before: shownFacts(row.before),
+  after: shownFacts(row.after)
 })
+
+/** A photo says nothing in a log. */
+const MAX_SHOWN_LENGTH = 4_000
+
+/** @param json as stored: whole values, of which long ones are shown by their length alone */
+export function shownFacts(json: string | null): Record<string, unknown> | null {
+  if (json === null) return null
+  const stored = JSON.parse(json) as Record<string, unknown>
+  return Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, shown(name, value)]))
+}
+
+function shown(name: string, value: unknown): unknown {
+  // lists of ids have a bound of their own
+  if (name === 'added' || name === 'removed') return value
+  const { length } = JSON.stringify(value)
+  return length > MAX_SHOWN_LENGTH ? `${length.toLocaleString('en')} characters` : value
+}
 
 /** @throws AppError invalid `invalidCursor` */
 export const readAuditCursor = (cursor: string | undefined): string | undefined =>

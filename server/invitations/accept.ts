@@ -17,6 +17,7 @@ import { hashNewPassword, setPassword } from '../auth/set-password.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, forbidden } from '../errors.ts'
 import { addressKey } from '../provisioning/address.ts'
+import { changedFacts } from '../provisioning/document-changes.ts'
 import {
   documentColumns,
   type Profile,
@@ -155,7 +156,9 @@ async function complete(
   { method, ...origin }: { requestId: string | null; ip: string | null; method: SignInBy['method'] }
 ): Promise<void> {
   const now = deps.now()
-  const document = withProfile(JSON.parse(user.doc) as UserDocument, profile)
+  const before = JSON.parse(user.doc) as UserDocument
+  const document = withProfile(before, profile)
+  const facts = changedFacts(before, document)
   const columns = documentColumns(document)
   const name = shownName(columns)
   const person = { targetType: 'user', targetId: user.id, targetName: name } as const
@@ -167,7 +170,12 @@ async function complete(
       targetName: user.email,
       after: { userId: user.id, method }
     },
-    { action: 'user.activated', ...person, before: { state: user.state }, after: { state: 'active' } }
+    {
+      action: 'user.activated',
+      ...person,
+      before: { ...facts.before, state: user.state },
+      after: { ...facts.after, state: 'active' }
+    }
   ]
   await Promise.all([
     acceptPendingInvitation(trx, tenantId, invitation.id, now),

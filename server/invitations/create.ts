@@ -18,6 +18,7 @@ import type { Role } from '../../db/schema.ts'
 import { limitInvitations } from '../auth/limits.ts'
 import type { Deps } from '../deps.ts'
 import type { Actor } from '../provisioning/actor.ts'
+import { changedFacts } from '../provisioning/document-changes.ts'
 import {
   documentColumns,
   emailKeys,
@@ -204,13 +205,10 @@ async function write(
       }))
     ),
     sendLinks(trx, deps, tenant.id, [...invited, ...renewed].map(toAddressee), now),
-    insertAuditEvents(
-      trx,
-      tenant.id,
-      actor,
-      now,
-      [...invited, ...renewed].map((step) => eventOf(step, expiresAt))
-    )
+    insertAuditEvents(trx, tenant.id, actor, now, [
+      ...[...invited, ...renewed].map((step) => eventOf(step, expiresAt)),
+      ...invited.map(personInvited)
+    ])
   ])
   if (invited.length > 0) await countResources(tenant.id, 'User', invited.length).execute(trx)
 }
@@ -259,6 +257,21 @@ const eventOf = (step: NumberedOf<'add' | 'revive' | 'renew'>, expiresAt: Date):
     ...(step.result === 'reinvited' && { reinvited: true })
   }
 })
+
+/** What became of the person, so that it can be undone. */
+function personInvited(step: NumberedOf<'add' | 'revive'> & { document: UserDocument }): AuditEvent {
+  const { kind, userId, entry, document } = step
+  const event = { action: 'user.invited', targetType: 'user', targetId: userId, targetName: entry.email } as const
+  const after = { state: 'invited', role: entry.role }
+  if (kind === 'add') return { ...event, after: { userName: document.userName, email: entry.email, ...after } }
+  const { doc, state, role, connection_id } = step.holder
+  const facts = changedFacts(JSON.parse(doc!), document)
+  return {
+    ...event,
+    before: { ...facts.before, state, role, connectionId: connection_id },
+    after: { ...facts.after, ...after, connectionId: null }
+  }
+}
 
 const outcomeOf = (step: Numbered): Outcome => ({
   email: step.entry.email,

@@ -1,10 +1,8 @@
-// What changed between two documents, for the audit log: the changed attributes alone.
+// What changed between two documents, for the audit log: the changed attributes alone, with their whole values, so that
+// a change can be undone from its event.
 import { isDeepStrictEqual } from 'node:util'
 
 type Facts = Record<string, unknown>
-
-/** A photo says nothing in a log. */
-const MAX_FACT_LENGTH = 4_000
 
 export interface ChangedFacts {
   readonly before: Facts
@@ -23,15 +21,10 @@ export function changedFacts(before: Facts, after: Facts): ChangedFacts {
       if (Object.keys(inner.after).length > 0) changed.after[name] = inner.after
       continue
     }
-    if (before[name] !== undefined) changed.before[name] = shown(before[name])
-    if (after[name] !== undefined) changed.after[name] = shown(after[name])
+    if (before[name] !== undefined) changed.before[name] = before[name]
+    if (after[name] !== undefined) changed.after[name] = after[name]
   }
   return changed
 }
 
 const asFacts = (value: unknown): Facts => (typeof value === 'object' && value !== null ? (value as Facts) : {})
-
-function shown(value: unknown): unknown {
-  const { length } = JSON.stringify(value)
-  return length > MAX_FACT_LENGTH ? `${length.toLocaleString('en')} characters` : value
-}

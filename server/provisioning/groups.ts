@@ -27,7 +27,7 @@ import { countResources } from '../../db/resource-counts.ts'
 import type { GroupRow } from '../../db/schema.ts'
 import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
-import { changedFacts } from './document-changes.ts'
+import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { type GroupDocument, groupColumns } from './group-document.ts'
 import {
   addedBy,
@@ -118,10 +118,10 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
     const group = await lockGroup(trx, tenantId, groupId, 'for update', work.ownScope)
     if (!group) throw notFound('Group')
     const [version, isNested] = await Promise.all([
-      precondition && getGroupVersion(trx, tenantId, groupId),
+      getGroupVersion(trx, tenantId, groupId),
       hasEdges(trx, tenantId, groupId)
     ])
-    if (version !== undefined) precondition?.(version)
+    precondition?.(version)
     if (isNested && !isNesting) throw new NestingNeeded()
     const cause = causeOf(work)
     const parentIds = isNested ? await isolateGroup(trx, tenantId, groupId, cause) : []
@@ -129,7 +129,7 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
     await Promise.all([
       parentIds.length > 0 && countMemberChanges(tenantId, now, left).execute(trx),
       deleteGroup(trx, tenantId, groupId, cause),
-      audit(trx, work, 'group.removed', group, { before: { displayName: group.display_name } }, cause.eventId),
+      audit(trx, work, 'group.removed', group, { before: wholeGroup(group, version) }, cause.eventId),
       countResources(tenantId, 'Group', -1).execute(trx)
     ])
   })
@@ -219,8 +219,28 @@ async function changeDocument(
   // an externalId belongs to a connection: a group that has none becomes the one's that names it
   const connectionId = group.connection_id ?? (columns.external_id ? (work.actor.scim?.connectionId ?? null) : null)
   await updateGroup(trx, work.tenantId, group.id, { ...columns, connection_id: connectionId }, work.now)
-  await audit(trx, work, 'group.updated', { ...columns, id: group.id }, changedFacts(before, after))
+  const facts = changedFacts(before, after)
+  const isTakenOn = connectionId !== group.connection_id
+  await audit(
+    trx,
+    work,
+    'group.updated',
+    { ...columns, id: group.id },
+    isTakenOn ? takenOn(facts, connectionId) : facts
+  )
 }
+
+/** All that a removed group is made of again, but for its members. */
+function wholeGroup(group: GroupRow, version: number): Record<string, unknown> {
+  const { schemas: _, ...attributes } = JSON.parse(group.doc) as GroupDocument
+  const { connection_id: connectionId, created_at: createdAt } = group
+  return { ...attributes, ...(connectionId && { connectionId }), createdAt, version }
+}
+
+const takenOn = ({ before, after }: ChangedFacts, connectionId: string | null): ChangedFacts => ({
+  before: { ...before, connectionId: null },
+  after: { ...after, connectionId }
+})
 
 const causeOf = ({ actor, now }: GroupWork): MemberCause => ({
   eventId: newEventId(now),

@@ -176,7 +176,7 @@ async function adopt(trx: Trx, writer: ScimWriter, user: NewUser, invited: UserR
   await Promise.all([
     cancelInvitationMails(trx, writer.tenant.id, invitationIds),
     audit(stepOf(trx, writer), [
-      eventOf('user.adopted', invited, user, decision),
+      eventOf(writer, 'user.adopted', invited, user, decision),
       ...invitationIds.map((id) => invitationAdopted(id, invited))
     ])
   ])
@@ -205,7 +205,7 @@ async function revive(
     takeOver(trx, writer, user, removed, decision, {
       must_reset_password: removed.activated_at !== null && user.passwordHash === undefined
     }),
-    audit(stepOf(trx, writer), [eventOf('user.revived', removed, user, decision)])
+    audit(stepOf(trx, writer), [eventOf(writer, 'user.revived', removed, user, decision)])
   ])
   await countResources(writer.tenant.id, 'User', 1).execute(trx)
   return revived
@@ -220,7 +220,7 @@ async function takeOver(
   { role, document }: RoleDecision,
   patch: UserPatch
 ): Promise<ScimUserRow> {
-  const { tenant, actor, now, view } = writer
+  const { tenant, now, view } = writer
   const columns: DocumentColumns = documentColumns(document)
   const { email, email_key } = columns
   await Promise.all([
@@ -234,7 +234,7 @@ async function takeOver(
         ...columns,
         role,
         state: stateOf(active),
-        connection_id: actor.scim?.connectionId ?? before.connection_id,
+        connection_id: connectionAfter(writer, before),
         activated_at: before.activated_at ?? (active ? now : null),
         ...patch
       },
@@ -248,12 +248,21 @@ async function takeOver(
   return after
 }
 
-function eventOf(action: string, before: UserRow, { active }: NewUser, { role, document }: RoleDecision) {
+const connectionAfter = ({ actor }: ScimWriter, before: UserRow): string | null =>
+  actor.scim?.connectionId ?? before.connection_id
+
+function eventOf(
+  writer: ScimWriter,
+  action: string,
+  before: UserRow,
+  { active }: NewUser,
+  { role, document }: RoleDecision
+) {
   const facts = changedFacts(JSON.parse(before.doc), document)
   return userEvent(
     action,
     before,
-    { ...facts.before, state: before.state, role: before.role },
-    { ...facts.after, state: stateOf(active), role }
+    { ...facts.before, state: before.state, role: before.role, connectionId: before.connection_id },
+    { ...facts.after, state: stateOf(active), role, connectionId: connectionAfter(writer, before) }
   )
 }

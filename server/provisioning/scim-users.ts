@@ -285,13 +285,16 @@ async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Pl
   ])
 }
 
-function patchOf({ actor }: ScimWriter, { before, change, decision, columns }: Planned): UserPatch {
-  // an externalId belongs to a connection: the first one that gives it takes the user on
-  const isTakenOn = before.connection_id === null && columns.external_id !== null
+/** An externalId belongs to a connection: the first one that gives it takes the user on. */
+const isTakenOn = ({ before, columns }: Planned): boolean =>
+  before.connection_id === null && columns.external_id !== null
+
+function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
+  const { before, change, decision, columns } = planned
   return {
     ...columns,
     ...(decision.role !== before.role && { role: decision.role }),
-    ...(isTakenOn && { connection_id: actor.scim?.connectionId ?? null }),
+    ...(isTakenOn(planned) && { connection_id: actor.scim?.connectionId ?? null }),
     // a password that the identity provider sets is a new one
     ...(change.passwordHash && { must_reset_password: false })
   }
@@ -305,7 +308,8 @@ function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unk
   const after = {
     ...facts.after,
     ...(passwordHash !== undefined && { passwordSet: passwordHash !== null }),
-    ...(planned.isRoleChanged && { role: decision.role })
+    ...(planned.isRoleChanged && { role: decision.role }),
+    ...(isTakenOn(planned) && { connectionId: writer.actor.scim?.connectionId })
   }
   const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: before.role }) }
   return [

@@ -5,6 +5,7 @@ import { getUserViews, lockUser as lockUserRow, type UserView, updateUser } from
 import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
+import { changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { documentColumns, type Profile, shownName, type UserDocument, withProfile, withRole } from './user-document.ts'
@@ -83,9 +84,11 @@ export async function setUserRole(
 
 async function writeRole(change: UserChange, user: UserRow, role: Role): Promise<void> {
   const { trx, tenantId, now } = change
-  const columns = documentColumns(withRole(JSON.parse(user.doc) as UserDocument, role))
+  const before = JSON.parse(user.doc) as UserDocument
+  const document = withRole(before, role)
+  const facts = changedFacts(before, document)
   await Promise.all([
-    updateUser(trx, tenantId, user.id, { ...columns, role }, now),
+    updateUser(trx, tenantId, user.id, { ...documentColumns(document), role }, now),
     trx
       .updateTable('invitations')
       .set({ role })
@@ -93,7 +96,9 @@ async function writeRole(change: UserChange, user: UserRow, role: Role): Promise
       .where('user_id', '=', user.id)
       .where('state', '=', 'pending')
       .execute(),
-    audit(change, [userEvent('user.roleChanged', user, { role: user.role }, { role })]),
+    audit(change, [
+      userEvent('user.roleChanged', user, { ...facts.before, role: user.role }, { ...facts.after, role })
+    ]),
     notifyIfSignedIn(trx, tenantId, [user.id])
   ])
 }
@@ -112,26 +117,19 @@ export async function updateUserProfile(
   if (actor.id !== userId) requireAdministrator(actor, 'change the profile of others')
   return changeUser(deps, tenantId, actor, userId, 'for no key update', async (change, user) => {
     requireNotRemoved(user)
-    const columns = documentColumns(withProfile(JSON.parse(user.doc) as UserDocument, profile))
-    const changed = PROFILE_COLUMNS.filter(([column]) => columns[column] !== user[column])
-    if (changed.length === 0) return
-    const facts = (of: Record<ProfileColumn, string | null>) =>
-      Object.fromEntries(changed.map(([column, fact]) => [fact, of[column]]))
+    const before = JSON.parse(user.doc) as UserDocument
+    const document = withProfile(before, profile)
+    const columns = documentColumns(document)
+    if (PROFILE_COLUMNS.every((column) => columns[column] === user[column])) return
+    const facts = changedFacts(before, document)
     await Promise.all([
       updateUser(change.trx, tenantId, userId, columns, change.now),
-      audit(change, [userEvent('user.updated', user, facts(user), facts(columns))])
+      audit(change, [userEvent('user.updated', user, facts.before, facts.after)])
     ])
   })
 }
 
-const PROFILE_COLUMNS = [
-  ['display_name', 'displayName'],
-  ['given_name', 'givenName'],
-  ['family_name', 'familyName'],
-  ['time_zone', 'timeZone'],
-  ['locale', 'locale']
-] as const satisfies [keyof UserRow, keyof Profile][]
-type ProfileColumn = (typeof PROFILE_COLUMNS)[number][0]
+const PROFILE_COLUMNS = ['display_name', 'given_name', 'family_name', 'time_zone', 'locale'] as const
 
 async function changeUser(
   deps: UserDeps,

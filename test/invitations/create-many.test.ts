@@ -102,7 +102,7 @@ test('a call of many addresses', async (t) => {
       addresses: 1_000,
       mails: 1_000,
       links: 1_000,
-      events: 1_000,
+      events: 2_000,
       jobs: 1_000
     })
   })

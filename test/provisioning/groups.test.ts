@@ -283,7 +283,7 @@ test('groups', async (t) => {
         removedCount: 1,
         removed: [users[1]]
       }),
-      event('removed', 'Watched', null, { displayName: 'Watched' })
+      event('removed', 'Watched', null, { displayName: 'Watched', createdAt: NOW.toISOString(), version: 6 })
     ])
   })
 

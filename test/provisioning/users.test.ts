@@ -204,8 +204,8 @@ test('the life of users', async (t) => {
     t.match(await auditOf(owner, id), [
       {
         action: 'user.updated',
-        before: { displayName: 'Old', givenName: 'Olga', timeZone: null },
-        after: { displayName: 'New', givenName: null, timeZone: 'Europe/Zurich' }
+        before: { displayName: 'Old', name: { givenName: 'Olga' } },
+        after: { displayName: 'New', timezone: 'Europe/Zurich' }
       }
     ])
     t.match(await updateUserProfile(deps, tenantId, ada, id, { displayName: 'Newer' }), { display_name: 'Newer' })

@@ -10,6 +10,7 @@ interface Words {
 }
 
 const ACTIONS: Record<string, Words> = {
+  'user.invited': { verb: 'invited', label: 'Person invited' },
   'user.created': { verb: 'added', label: 'Person added' },
   'user.adopted': { verb: 'took over', label: 'Invited person taken over' },
   'user.updated': { verb: 'changed the profile of', label: 'Profile changed', own: 'changed their own profile' },
