@@ -95,6 +95,21 @@ export async function startEmbedded(
 const OWNER_FILE = 'postgres-owner.pid'
 
 /**
+ * The URL of the cluster that a process serves from `folder` just now, for another process on this machine.
+ * @returns undefined where none runs
+ */
+export function findEmbedded(folder: string, database = 'muster'): string | undefined {
+  const owner = readPid(join(folder, OWNER_FILE))
+  const pidFile = join(folder, 'postgres', 'postmaster.pid')
+  const pid = readPid(pidFile)
+  if (owner === undefined || !isRunning(owner) || pid === undefined || !isRunning(pid)) return undefined
+  // its fourth line is the port
+  const port = readFileSync(pidFile, 'utf8').split('\n')[3]
+  const password = readFileSync(join(folder, 'postgres-password'), 'utf8').trim()
+  return `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
+}
+
+/**
  * The package stops its server on signals by itself, before those who use it have finished: the listeners that it
  * adds are taken away again, and whoever calls `startEmbedded` calls `stop`.
  */

@@ -1,7 +1,7 @@
 // Brings a database to the current shape: tables, then the queue's own schema is jobs/queue.ts's affair.
 import { setTimeout } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
-import { Migrator } from 'kysely/migration'
+import { type Migration, Migrator } from 'kysely/migration'
 import { connect, type Db } from './connect.ts'
 import { migrations } from './migrations/index.ts'
 
@@ -35,14 +35,46 @@ export async function migrate(url: string, afterwards?: (db: Db) => Promise<void
   }
 }
 
-/** Every migration and when it ran; for `muster db status` and readiness. */
-export async function listMigrations(db: Db): Promise<{ name: string; executedAt: Date | undefined }[]> {
-  const found = await createMigrator(db).getMigrations()
-  return found.map(({ name, executedAt }) => ({ name, executedAt }))
+export interface MigrationState {
+  name: string
+  /** `later`: of a newer version, which ran on this database; ours runs beside it. */
+  state: 'applied' | 'pending' | 'later'
+  executedAt: Date | null
+}
+
+/** Every migration and when it ran, in order; for `muster db status`. Changes nothing, also in an empty database. */
+export async function listMigrations(db: Db): Promise<MigrationState[]> {
+  const ran = await listExecuted(db)
+  const names = [...new Set([...Object.keys(migrations), ...ran.keys()])].sort()
+  return names.map((name) => {
+    const executedAt = ran.get(name) ?? null
+    return { name, executedAt, state: !(name in migrations) ? 'later' : executedAt ? 'applied' : 'pending' }
+  })
+}
+
+async function listExecuted(db: Db): Promise<Map<string, Date>> {
+  const { rows: tables } = await sql`select 1 where to_regclass('kysely_migration') is not null`.execute(db)
+  if (tables.length === 0) return new Map()
+  const { rows } = await sql<{ name: string; timestamp: string }>`select name, timestamp from kysely_migration`.execute(
+    db
+  )
+  return new Map(rows.map(({ name, timestamp }) => [name, new Date(timestamp)]))
 }
 
 const createMigrator = (db: Db) =>
-  new Migrator({ db: db as unknown as Kysely<unknown>, provider: { getMigrations: async () => migrations } })
+  new Migrator({ db: db as unknown as Kysely<unknown>, provider: { getMigrations: () => withLaterOnes(db) } })
+
+/**
+ * Our migrations, and what a newer version has run on this database. Its migrations only add, so this version goes on
+ * and also starts beside it: Kysely would take a database that knows more than the program for a broken one.
+ */
+async function withLaterOnes(db: Db): Promise<Record<string, Migration>> {
+  const newest = Object.keys(migrations).sort().at(-1)!
+  const later = [...(await listExecuted(db)).keys()].filter((name) => name > newest)
+  return { ...migrations, ...Object.fromEntries(later.map((name) => [name, ALREADY_RAN])) }
+}
+
+const ALREADY_RAN: Migration = { up: async () => {} }
 
 /** Processes that start together grant the same rights at once; PostgreSQL refuses one of them, which then repeats it. */
 async function retryConcurrentGrants<T>(grant: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 // The one file that reads the environment: names, defaults and checks of every setting.
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 export interface Config {
@@ -149,6 +150,25 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return deepFreeze(config)
+}
+
+/** The environment, with what the file `.env` adds to it. */
+export function readEnvironment(): Record<string, string | undefined> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  return process.env
+}
+
+/**
+ * The URL of the tables' owner, for what works on the database alone and needs no other setting.
+ * @returns undefined where the embedded database is used
+ * @throws ConfigError
+ */
+export function loadOwnerUrl(env: Record<string, string | undefined>): string | undefined {
+  const name = env['MIGRATE_DATABASE_URL']?.trim() ? 'MIGRATE_DATABASE_URL' : 'DATABASE_URL'
+  const text = env[name]?.trim()
+  if (!text) return undefined
+  if (URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol)) return text
+  throw new ConfigError([`${name} must be a URL that starts with postgres:// or postgresql://`])
 }
 
 /** Where the secrets of an embedded installation are kept, each in a file of mode 0600. */

@@ -1,12 +1,10 @@
 // `npm start`: reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
-import { existsSync } from 'node:fs'
 import { boot, isEmpty } from './boot.ts'
-import { ConfigError, loadConfig, publicUrl } from './config.ts'
+import { ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
 import { createDemo } from './demo.ts'
 
 async function main(): Promise<void> {
-  if (existsSync('.env')) process.loadEnvFile('.env')
-  const config = loadConfig(process.env)
+  const config = loadConfig(readEnvironment())
   const running = await boot(config)
   stopOnSignals(running.close)
   const { deps, app } = running

@@ -36,13 +36,20 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES]],
   ['server/admin', ['db', 'jobs/queue', ...GROUND, ...RULES]],
   ['jobs', ['db', 'server/mail', ...GROUND, ...RULES]],
-  ['client', ['server/admin/router']]
+  ['client', ['server/admin/router', 'server/operate']]
 ]
 
-const imports = (file: string) =>
-  [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^(?:import|export) (type )?[^'"]*?from '(\.[^']+)'/gms)].map(
-    ([, isType, path]) => ({ isType: Boolean(isType), target: relative(ROOT, join(ROOT, dirname(file), path!)) })
-  )
+const imports = (file: string) => {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  const at = (path: string) => relative(ROOT, join(ROOT, dirname(file), path))
+  return [
+    ...[...text.matchAll(/^(?:import|export) (type )?[^'"]*?from '(\.[^']+)'/gms)].map(([, isType, path]) => ({
+      kind: isType ? 'type' : 'static',
+      target: at(path!)
+    })),
+    ...[...text.matchAll(/\bimport\('(\.[^']+)'\)/g)].map(([, path]) => ({ kind: 'dynamic', target: at(path!) }))
+  ]
+}
 
 const isWithin = (path: string, place: string) =>
   path === place || path.startsWith(`${place}/`) || path === `${place}.ts`
@@ -52,13 +59,15 @@ test('imports point one way', async (t) => {
     const row = ALLOWED.find(([place]) => isWithin(file, place))
     if (!row) continue
     const [place, allowed] = row
-    for (const { isType, target } of imports(file)) {
+    for (const { kind, target } of imports(file)) {
       if (isWithin(target, place)) continue
       t.ok(
         allowed.some((other) => isWithin(target, other)),
         `${file} may not import ${target}`
       )
-      if (place === 'client') t.ok(isType, `${file} imports ${target} as a type only`)
+      // the command line loads what runs beside the service only where a command needs it
+      const isLate = kind === 'dynamic' && isWithin(file, 'client/cli') && isWithin(target, 'server/operate')
+      if (place === 'client') t.ok(kind === 'type' || isLate, `${file} imports ${target} as a type only`)
     }
   }
 })

@@ -7,6 +7,16 @@ import { type Client, createClient } from '../index.ts'
 /** What the person typed or set can't work; exit status 2. */
 export class UsageError extends Error {}
 
+/** The command has said what it found; the status is for scripts. */
+export class ExitStatus extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`exit status ${status}`)
+    this.status = status
+  }
+}
+
 export const ROLES = ['stakeholder', 'responder', 'manager', 'administrator'] as const
 export const PROFILES = ['auto', 'strict', 'entra', 'okta', 'onelogin', 'jumpcloud', 'google']
 

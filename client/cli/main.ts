@@ -2,12 +2,14 @@
 import { Command, CommanderError } from 'commander'
 import { auditCommands } from './commands/audit.ts'
 import { connectionCommands } from './commands/connections.ts'
+import { databaseCommands } from './commands/database.ts'
+import { doctorCommands } from './commands/doctor.ts'
 import { groupCommands } from './commands/groups.ts'
 import { invitationCommands } from './commands/invitations.ts'
 import { scimTokenCommands } from './commands/scim-tokens.ts'
 import { tenantCommands } from './commands/tenants.ts'
 import { userCommands } from './commands/users.ts'
-import { UsageError } from './connection.ts'
+import { ExitStatus, UsageError } from './connection.ts'
 import { describeError } from './output.ts'
 
 export function buildProgram(): Command {
@@ -20,7 +22,8 @@ export function buildProgram(): Command {
       `
 Environment:
   MUSTER_URL       where the service answers on its base domain (default http://localhost:3000)
-  OPERATOR_TOKEN   the operator's token (default: .data/operator-token of an embedded installation)`
+  OPERATOR_TOKEN   the operator's token (default: .data/operator-token of an embedded installation)
+  DATABASE_URL, …  the service's own settings, for \`db\` and \`doctor\` (also from .env)`
     )
     .exitOverride()
   for (const add of [
@@ -30,7 +33,9 @@ Environment:
     groupCommands,
     connectionCommands,
     scimTokenCommands,
-    auditCommands
+    auditCommands,
+    databaseCommands,
+    doctorCommands
   ]) {
     add(program)
   }
@@ -42,9 +47,10 @@ async function main(argv: string[]): Promise<number> {
     await buildProgram().parseAsync(argv)
     return 0
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     process.stderr.write(`${describeError(error)}\n`)
-    return error instanceof UsageError ? 2 : 1
+    return error instanceof UsageError || (error as Error).name === 'ConfigError' ? 2 : 1
   }
 }
 

@@ -19,7 +19,7 @@ const templateUrl = () => {
   return url
 }
 
-async function asMaintenance(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+export async function asMaintenance(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const url = new URL(templateUrl())
   url.pathname = '/postgres'
   const client = new pg.Client({ connectionString: url.href })
@@ -31,12 +31,18 @@ async function asMaintenance(work: (client: pg.Client) => Promise<unknown>): Pro
   }
 }
 
-/** @returns the URL of a fresh clone; it is dropped at teardown, after everything registered later has closed */
-export async function createDatabase(t: Test): Promise<string> {
+/**
+ * @param template `template0` for a database with nothing in it
+ * @returns the URL of a fresh clone; it is dropped at teardown, after everything registered later has closed
+ */
+export async function createDatabase(
+  t: Test,
+  template: 'muster_template' | 'template0' = 'muster_template'
+): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(templateUrl())
   // FILE_COPY waits for nobody; WAL_LOG would write the whole template through the log
-  await asMaintenance((client) => client.query(`create database ${name} template muster_template strategy file_copy`))
+  await asMaintenance((client) => client.query(`create database ${name} template ${template} strategy file_copy`))
   t.teardown(() => asMaintenance((client) => client.query(`drop database if exists ${name} with (force)`)))
   url.pathname = `/${name}`
   return url.href

@@ -56,19 +56,17 @@ async function untilReady(child: ChildProcess, port: number, output: () => strin
 }
 
 /** Runs a command of the CLI against a running service. */
-export async function runCli(
-  service: RunningProcess,
+export const runCli = (service: RunningProcess, args: string[], env: Record<string, string> = {}) =>
+  runMuster(args, { DATA_DIR: service.dataDir, MUSTER_URL: `http://localhost:${service.port}`, ...env })
+
+/** Runs a command of the CLI with these settings alone. */
+export async function runMuster(
   args: string[],
-  env: Record<string, string> = {}
+  env: Record<string, string>
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ['client/cli/main.ts', ...args], {
     cwd: ROOT,
-    env: {
-      PATH: process.env.PATH ?? '',
-      DATA_DIR: service.dataDir,
-      MUSTER_URL: `http://localhost:${service.port}`,
-      ...env
-    },
+    env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let stdout = ''

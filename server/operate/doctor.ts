@@ -1,0 +1,96 @@
+// `muster doctor`: looks at everything that the service needs, and says what to mend. It changes nothing.
+import { connect, type Db } from '../../db/connect.ts'
+import { findEmbedded } from '../../db/embedded.ts'
+import { type Config, ConfigError, loadConfig, readEnvironment } from '../config.ts'
+import {
+  checkClock,
+  checkDatabase,
+  checkMigrations,
+  checkQueue,
+  checkRights,
+  checkSecretKey
+} from './doctor-database.ts'
+import { checkDns, checkMail } from './doctor-network.ts'
+import { type Finding, failed, type Outcome, ok, warning } from './finding.ts'
+
+export type { Finding }
+
+/** @returns one finding a check, in the order in which they matter; none throws */
+export async function examine(env = readEnvironment()): Promise<Finding[]> {
+  let config: Config
+  try {
+    config = loadConfig(env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return [{ check: 'settings', ...failed(error.message, 'Correct the settings that .env.example describes') }]
+  }
+  const network = [run('mail', () => checkMail(config)), run('dns', () => checkDns(config.public.baseDomain))]
+  const database = await examineDatabase(config)
+  return [{ check: 'settings', ...checkSettings(config) }, ...database, ...(await Promise.all(network))]
+}
+
+function checkSettings(config: Config): Outcome {
+  if (config.database.url && !config.operatorToken) {
+    return warning('OPERATOR_TOKEN is not set, so the operator’s API is closed', 'Set OPERATOR_TOKEN to use it')
+  }
+  if (config.public.baseDomain !== 'localhost' && config.public.scheme === 'http') {
+    return warning('Links and cookies go over http', 'Set PUBLIC_SCHEME=https, and PUBLIC_PORT where it is not 443')
+  }
+  return ok('All settings can be used')
+}
+
+async function examineDatabase(config: Config): Promise<Finding[]> {
+  const url = config.database.url ?? findEmbedded(config.dataDir)
+  if (!url) {
+    const found = `No process serves the embedded database in ${config.dataDir}`
+    return [
+      { check: 'database', ...failed(found, 'Start the service with npm start, or set DATABASE_URL or DATA_DIR') }
+    ]
+  }
+  return withDatabase(url, async (db) => {
+    const reached = await run('database', () => checkDatabase(db))
+    if (reached.state === 'failed') return [reached]
+    const migrations = await run('migrations', () => withDatabase(config.database.migrateUrl ?? url, checkMigrations))
+    const always = [
+      reached,
+      await run('rights', () => checkRights(db, config)),
+      migrations,
+      await run('clock', () => checkClock(db))
+    ]
+    // without tables there is nothing more to look into
+    if (migrations.state === 'failed') return always
+    return [
+      ...always,
+      await run('queue', () => checkQueue(db)),
+      await run('secret key', () => checkSecretKey(db, config))
+    ]
+  })
+}
+
+async function withDatabase<T>(url: string, work: (db: Db) => Promise<T>): Promise<T> {
+  const db = connect({ url, poolSize: 2, statementTimeoutMs: 10_000, applicationName: 'muster doctor' })
+  try {
+    return await work(db)
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** What a check throws is what it found. */
+async function run(check: string, work: () => Promise<Outcome>): Promise<Finding> {
+  try {
+    return { check, ...(await work()) }
+  } catch (error) {
+    const { message, code } = error as Error & { code?: string }
+    return { check, ...failed(message || code || String(error), REMEDIES[check] ?? 'See the service’s log') }
+  }
+}
+
+const REMEDIES: Record<string, string> = {
+  database:
+    'Check DATABASE_URL (host, port, user, password, database), and that PostgreSQL runs and lets this machine in',
+  migrations: 'Check MIGRATE_DATABASE_URL; then run `muster db migrate`',
+  queue: 'Run `muster db migrate`',
+  mail: 'Check SMTP_URL: host, port, user and password, and whether a firewall is in between',
+  dns: 'Point BASE_DOMAIN and *.BASE_DOMAIN to this service'
+}
