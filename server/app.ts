@@ -18,12 +18,36 @@ import { acceptWithGoogle } from './invitations/accept.ts'
 import { RequestLog } from './log.ts'
 import { mailbox } from './mail/mailbox.ts'
 import { measureRequests, metricsRoutes } from './metrics.ts'
+import { shedLoad } from './overload.ts'
 import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
 import { webRoutes } from './web.ts'
 
-/** @param options.webFolder the built page; without one, only the API answers */
-export async function buildApp(deps: Deps, options: { webFolder?: string } = {}): Promise<FastifyInstance> {
+/** How long a client may take, in milliseconds; whoever takes longer is answered 408 or hung up on. */
+export const TIMEOUTS = {
+  /** From the connection, or the end of the request before, to the end of the headers. */
+  headers: 10_000,
+  /** To the end of the body. */
+  request: 30_000,
+  /** Nothing sent or taken while a request is worked on or answered. */
+  silence: 60_000,
+  /** Between two requests: longer than the proxies' usual minute, so that they hang up first. */
+  keepAlive: 72_000,
+  /** How often the first two are looked at. */
+  checking: 2_000
+}
+/** Of all headers together. */
+const MAX_HEADER_BYTES = 16 * 1024
+
+/**
+ * @param options.webFolder the built page; without one, only the API answers
+ * @param options.timeouts for tests
+ */
+export async function buildApp(
+  deps: Deps,
+  options: { webFolder?: string; timeouts?: typeof TIMEOUTS } = {}
+): Promise<FastifyInstance> {
+  const timeouts = options.timeouts ?? TIMEOUTS
   const app = Fastify({
     loggerInstance: deps.log,
     logController: new RequestLog(),
@@ -31,10 +55,14 @@ export async function buildApp(deps: Deps, options: { webFolder?: string } = {})
     trustProxy: deps.config.http.trustProxy,
     genReqId: () => uuidv7(),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 5_000 },
-    // a request in 30 s, headers in 10 s: slow senders do not hold connections
-    requestTimeout: 30_000,
-    connectionTimeout: 60_000,
-    keepAliveTimeout: 72_000,
+    requestTimeout: timeouts.request,
+    connectionTimeout: timeouts.silence,
+    keepAliveTimeout: timeouts.keepAlive,
+    http: {
+      headersTimeout: timeouts.headers,
+      connectionsCheckingInterval: timeouts.checking,
+      maxHeaderSize: MAX_HEADER_BYTES
+    },
     forceCloseConnections: 'idle',
     // a path with a broken percent-encoding reaches no route
     frameworkErrors: handleError
@@ -56,8 +84,9 @@ export async function buildApp(deps: Deps, options: { webFolder?: string } = {})
     hsts: deps.config.public.scheme === 'https'
   })
   await app.register(cookie)
-  // not encapsulated: its hook sees every request
+  // not encapsulated: their hooks see every request
   measureRequests(app, deps)
+  shedLoad(app, deps)
   await app.register(metricsRoutes, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })

@@ -12,7 +12,13 @@ export interface Config {
     readonly migrateUrl: string | undefined
     readonly poolSize: number
   }
-  readonly http: { readonly host: string; readonly port: number; readonly trustProxy: boolean }
+  readonly http: {
+    readonly host: string
+    readonly port: number
+    readonly trustProxy: boolean
+    /** Requests that a process works on at once, and again as many that wait for the database; 0 for no limit. */
+    readonly maxInFlight: number
+  }
   /** Where the world sees us. `port` is left out of links when it is the scheme's own. */
   readonly public: {
     readonly baseDomain: string
@@ -132,7 +138,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const config: Config = {
     dataDir: resolve(read('DATA_DIR') ?? '.data'),
     database: { url: databaseUrl, migrateUrl, poolSize: number('DATABASE_POOL_SIZE', 16, 2, 500) },
-    http: { host: read('HOST') ?? '127.0.0.1', port, trustProxy: flag('TRUST_PROXY') },
+    http: {
+      host: read('HOST') ?? '127.0.0.1',
+      port,
+      trustProxy: flag('TRUST_PROXY'),
+      maxInFlight: number('MAX_REQUESTS_IN_FLIGHT', 1_000, 0, 1_000_000)
+    },
     public: {
       baseDomain,
       scheme: choice('PUBLIC_SCHEME', ['http', 'https'], 'http'),

@@ -3,13 +3,16 @@ import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import type { Deps } from './deps.ts'
 
+/** Asked again and again, and also under pressure. */
+export const ALWAYS_SERVED = { logLevel: 'warn', config: { isAlwaysServed: true } } as const
+
 export async function healthRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
-  app.get('/healthz', { logLevel: 'warn' }, async (_request, reply) => {
+  app.get('/healthz', ALWAYS_SERVED, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
     return { status: 'ok' }
   })
 
-  app.get('/readyz', { logLevel: 'warn' }, async (_request, reply) => {
+  app.get('/readyz', ALWAYS_SERVED, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
     const checks = { database: await passes(sql`select 1`.execute(deps.db)), queue: await passes(queueIsThere(deps)) }
     const isReady = checks.database && checks.queue

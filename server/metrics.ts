@@ -6,6 +6,7 @@ import { type QueueFigure, readQueueFigures } from '../db/queue-figures.ts'
 import { JOB_NAMES } from '../jobs/queue.ts'
 import { appRouter } from './admin/router.ts'
 import type { Deps } from './deps.ts'
+import { ALWAYS_SERVED } from './health.ts'
 
 /** The route, and what the process tells of itself: memory, pool, caches, queue. Once for each process. */
 export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
@@ -15,7 +16,7 @@ export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps
   deps.counters.watchCache('principals', deps.auth.principals.stats)
   registerPoolMetrics(deps)
   registerQueueMetrics(deps)
-  app.get('/metrics', { logLevel: 'warn' }, async (_request, reply) =>
+  app.get('/metrics', ALWAYS_SERVED, async (_request, reply) =>
     reply
       .type(registry.contentType)
       .header('cache-control', 'no-store')

@@ -7,7 +7,7 @@ test('loadConfig', async (t) => {
   t.test('has the documented defaults', async (t) => {
     const config = loadConfig({})
     t.match(config, {
-      http: { host: '127.0.0.1', port: 3000, trustProxy: false },
+      http: { host: '127.0.0.1', port: 3000, trustProxy: false, maxInFlight: 1_000 },
       public: { baseDomain: 'localhost', scheme: 'http', port: 3000 },
       invitationTtlHours: 168,
       bcryptCost: 12,
@@ -36,6 +36,7 @@ test('loadConfig', async (t) => {
     ['a lifetime that is no number', { INVITATION_TTL_HOURS: 'week' }, /INVITATION_TTL_HOURS must be a number/],
     ['a role of the process that there is not', { RUN: 'both' }, /RUN must be one of all, server, worker/],
     ['a switch that is neither on nor off', { TRUST_PROXY: 'maybe' }, /TRUST_PROXY must be true or false/],
+    ['a crowd that is no number', { MAX_REQUESTS_IN_FLIGHT: 'many' }, /MAX_REQUESTS_IN_FLIGHT must be a whole number/],
     ['a level that pino lacks', { LOG_LEVEL: 'loud' }, /LOG_LEVEL/]
   ]
   for (const [name, env, problem] of bad) {

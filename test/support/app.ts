@@ -6,7 +6,7 @@ import { listen } from '../../db/listen.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { openQueue } from '../../jobs/queue.ts'
 import { startWorker } from '../../jobs/worker.ts'
-import { buildApp } from '../../server/app.ts'
+import { buildApp, type TIMEOUTS } from '../../server/app.ts'
 import { createAuth } from '../../server/auth/auth.ts'
 import { type Config, loadConfig } from '../../server/config.ts'
 import { createCounters } from '../../server/counters.ts'
@@ -79,7 +79,13 @@ export const testConfig = (overrides: Record<string, string> = {}): Config =>
 
 export async function startApp(
   t: Test,
-  options: { env?: Record<string, string>; database?: TestDatabase; isWorker?: boolean; webFolder?: string } = {}
+  options: {
+    env?: Record<string, string>
+    database?: TestDatabase
+    isWorker?: boolean
+    webFolder?: string
+    timeouts?: typeof TIMEOUTS
+  } = {}
 ): Promise<TestApp> {
   const database = options.database ?? (await openDatabase(t))
   const config = testConfig(options.env)
@@ -106,7 +112,7 @@ export async function startApp(
     now: clock.now,
     auth: createAuth({ config, counters, db: database.db, listener, log })
   }
-  const app = await buildApp(deps, { webFolder: options.webFolder })
+  const app = await buildApp(deps, { webFolder: options.webFolder, timeouts: options.timeouts })
   const stopWorker = options.isWorker ? await startWorker(deps) : undefined
   t.teardown(async () => {
     await stopWorker?.()

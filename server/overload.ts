@@ -1,0 +1,90 @@
+// Sheds load early: a request that would only wait is answered 503 at once, before anybody is authenticated, so that
+// those which were taken are answered in time. Three measures, each for its own kind of overload: how many requests are
+// being worked on, how many wait for a database connection (also those whose clients have hung up), and whether the
+// process comes to its events at all.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { FastifyInstance } from 'fastify'
+import { Gauge } from 'prom-client'
+import { poolStats } from '../db/connect.ts'
+import type { Deps } from './deps.ts'
+import { AppError } from './errors.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered also under pressure: whoever watches the process must see it. */
+    isAlwaysServed?: boolean
+  }
+}
+
+const SAMPLE_MS = 1_000
+const RESOLUTION_MS = 20
+/** Events that wait for so long, on average over two samples running, are more than a hiccup. */
+const MAX_LOOP_DELAY_MS = 1_000
+/** Clients that were refused together shall not come back together. */
+const RETRY_SECONDS = { least: 1, most: 5 }
+
+/** Not encapsulated, so that its hook comes before everything that a request costs. */
+export function shedLoad(
+  app: FastifyInstance,
+  { config, db, counters }: Pick<Deps, 'config' | 'db' | 'counters'>
+): void {
+  const { maxInFlight } = config.http
+  const loop = watchEventLoop()
+  app.addHook('onClose', async () => loop.stop())
+  let inFlight = 0
+  new Gauge({
+    name: 'muster_http_requests_in_flight',
+    help: 'Requests that are being worked on',
+    registers: [counters.registry],
+    collect() {
+      this.set(inFlight)
+    }
+  })
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.routeOptions.config.isAlwaysServed) return done()
+    const isFull = maxInFlight > 0 && (inFlight >= maxInFlight || poolStats(db).waiting >= maxInFlight)
+    if (isFull || loop.isBlocked()) return done(overloaded())
+    inFlight++
+    // also where the client hangs up, which `onResponse` does not tell
+    reply.raw.once('close', () => inFlight--)
+    done()
+  })
+}
+
+function overloaded(): AppError {
+  const { least, most } = RETRY_SECONDS
+  return new AppError('unavailable', 'Too much is asked for just now: try again in a moment', {
+    reason: 'overloaded',
+    retryAfterSeconds: least + Math.floor(Math.random() * (most - least + 1))
+  })
+}
+
+/** Exported for its test: `sample` is given the mean delay of each second, in milliseconds. */
+export function createBlockedJudge(): { sample(delayMs: number): void; isBlocked(): boolean } {
+  let late = 0
+  return {
+    sample(delayMs) {
+      late = delayMs > MAX_LOOP_DELAY_MS ? late + 1 : 0
+    },
+    isBlocked: () => late >= 2
+  }
+}
+
+function watchEventLoop() {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  const judge = createBlockedJudge()
+  histogram.enable()
+  const timer = setInterval(() => {
+    // NaN where nothing was measured
+    judge.sample((histogram.mean || 0) / 1e6 - RESOLUTION_MS)
+    histogram.reset()
+  }, SAMPLE_MS).unref()
+  return {
+    isBlocked: judge.isBlocked,
+    stop() {
+      clearInterval(timer)
+      histogram.disable()
+    }
+  }
+}

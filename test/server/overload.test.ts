@@ -1,0 +1,137 @@
+// What happens when more is asked for than can be done: some are served, the rest are told at once to come back.
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { sql } from 'kysely'
+import { type Test, test } from 'tap'
+import { poolStats } from '../../db/connect.ts'
+import { createBlockedJudge } from '../../server/overload.ts'
+import { startApp, type TestApp } from '../support/app.ts'
+import { addTenant, type Scim, scimClient } from '../support/scim.ts'
+
+async function start(t: Test, maxInFlight: number): Promise<{ app: TestApp; scim: Scim }> {
+  const app = await startApp(t, { env: { MAX_REQUESTS_IN_FLIGHT: String(maxInFlight) } })
+  const scim = await scimClient(app, await addTenant(app, 'acme'))
+  // what a first request looks up is remembered from here on
+  await scim.get('/Users')
+  return { app, scim }
+}
+
+/** Keeps every read of users waiting until the function that it gives is called. */
+async function holdUsers({ owner }: TestApp): Promise<() => Promise<void>> {
+  let release = () => {}
+  const released = new Promise<void>((done) => (release = done))
+  let isHeld = () => {}
+  const held = new Promise<void>((done) => (isHeld = done))
+  const holding = owner.transaction().execute(async (trx) => {
+    await sql`lock table users in access exclusive mode`.execute(trx)
+    isHeld()
+    await released
+  })
+  await held
+  return () => {
+    release()
+    return holding
+  }
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((done) => setTimeout(done, 5))
+}
+
+test('a process that has as much to do as it may', async (t) => {
+  const { app, scim } = await start(t, 4)
+  const release = await holdUsers(app)
+  const asked = Array.from({ length: 4 }, () => scim.get('/Users'))
+  await until(() => poolStats(app.db).total - poolStats(app.db).idle === 4)
+
+  t.test('answers another request 503 at once, in the form of its path, and says when to come back', async (t) => {
+    const overScim = await scim.get('/Groups')
+    t.match(overScim.body, { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '503' })
+    t.match(overScim.headers['content-type'], 'application/scim+json')
+    const overTrpc = await app.query('acme', 'settings.get')
+    t.match(overTrpc, { status: 503, error: { code: 'SERVICE_UNAVAILABLE', reason: 'overloaded' } })
+    const page = await app.inject('acme', { url: '/auth/link?code=x' })
+    t.match(page.headers['content-type'], 'text/html')
+    for (const { headers } of [overScim, overTrpc.response, page]) {
+      const seconds = Number(headers['retry-after'])
+      t.ok(Number.isInteger(seconds) && seconds >= 1 && seconds <= 5, String(seconds))
+    }
+    t.same([overScim.status, page.statusCode], [503, 503])
+  })
+
+  t.test('asks nobody who they are before', async (t) => {
+    t.equal((await app.inject('nobody', { url: '/scim/v2/Users' })).statusCode, 503)
+  })
+
+  t.test('still tells those who watch it how it is', async (t) => {
+    for (const url of ['/healthz', '/readyz', '/metrics']) t.equal((await app.inject('', { url })).statusCode, 200, url)
+    const { body } = await app.inject('', { url: '/metrics' })
+    t.match(body, /^muster_http_requests_in_flight 4$/m)
+    t.match(body, /^muster_http_refused_total\{status="503"\} [1-9]/m)
+  })
+
+  t.test('serves all that it took, and then others again', async (t) => {
+    await release()
+    t.same(
+      (await Promise.all(asked)).map(({ status }) => status),
+      [200, 200, 200, 200]
+    )
+    t.equal((await scim.get('/Users')).status, 200)
+    t.match((await app.inject('', { url: '/metrics' })).body, /^muster_http_requests_in_flight 0$/m)
+  })
+})
+
+test('what clients have asked for that then hung up counts as long as it waits for the database', async (t) => {
+  const { app, scim } = await start(t, 4)
+  await app.app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.app.server.address() as { port: number }
+  const release = await holdUsers(app)
+  const ask = async (): Promise<Socket> => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.resume()
+    await once(socket, 'connect')
+    socket.write(`GET /scim/v2/Users HTTP/1.1\r\nhost: acme.muster.test\r\nauthorization: Bearer ${scim.token}\r\n\r\n`)
+    return socket
+  }
+  const busy = () => poolStats(app.db).total - poolStats(app.db).idle + poolStats(app.db).waiting
+  // the pool of the tests has 8 connections, so that 4 more wait
+  for (let round = 1; round <= 3; round++) {
+    const sockets = await Promise.all(Array.from({ length: 4 }, ask))
+    await until(() => busy() === 4 * round)
+    for (const socket of sockets) socket.destroy()
+    await until(async () =>
+      /^muster_http_requests_in_flight 0$/m.test((await app.inject('', { url: '/metrics' })).body)
+    )
+  }
+  t.equal(poolStats(app.db).waiting, 4)
+  t.equal((await scim.get('/Users')).status, 503)
+  await release()
+  await until(() => busy() === 0)
+  t.equal((await scim.get('/Users')).status, 200)
+})
+
+test('of a crowd that asks at once each is served or sent away, and none is left', async (t) => {
+  const { scim } = await start(t, 50)
+  const answers = await Promise.all(Array.from({ length: 500 }, () => scim.get('/Users')))
+  const statuses = new Map<number, number>()
+  for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  t.same([...statuses.keys()].sort(), [200, 503])
+  t.ok(statuses.get(200)! >= 50)
+  t.equal((await scim.get('/Users')).status, 200)
+})
+
+test('without a limit nobody is sent away', async (t) => {
+  const { scim } = await start(t, 0)
+  const answers = await Promise.all(Array.from({ length: 200 }, () => scim.get('/Users')))
+  t.ok(answers.every(({ status }) => status === 200))
+})
+
+test('a process counts as blocked once it was late two seconds running, and until it is in time', async (t) => {
+  const judge = createBlockedJudge()
+  const seen = [2_000, 3, 1_500, 1_200, 5_000, 20, 1_001].map((delayMs) => {
+    judge.sample(delayMs)
+    return judge.isBlocked()
+  })
+  t.same(seen, [false, false, false, true, true, false, false])
+})
