@@ -53,9 +53,13 @@ const types = {
 const preparedNames = new Map<string, string>()
 
 /** The name under which a statement's text is prepared, or undefined once there are too many of them. */
-function preparedName(text: string): string | undefined {
+const preparedName = (text: string): string | undefined =>
+  preparedNames.has(text) || preparedNames.size < PREPARED_LIMIT ? statementName(text) : undefined
+
+/** The name of a statement that is always prepared. */
+export function statementName(text: string): string {
   const known = preparedNames.get(text)
-  if (known || preparedNames.size >= PREPARED_LIMIT) return known
+  if (known) return known
   const name = createHash('sha256').update(text).digest('base64url').slice(0, 24)
   preparedNames.set(text, name)
   return name
@@ -194,6 +198,9 @@ export function openBeside(db: Db, driverOn: (driver: Driver) => TenantDriver): 
   return openOn(driverOn(driver), pool)
 }
 
+/** The pool's own connections, for what Kysely knows nothing of. */
+export const poolOf = (db: Db): pg.Pool => internalsOf(db).pool
+
 /** The pool's size and use, for metrics. */
 export function poolStats(db: Db): { total: number; idle: number; waiting: number } {
   const { pool } = internalsOf(db)
@@ -269,7 +276,7 @@ class Placeholder {
 }
 
 /** A value in a statement that is put together before it is known. */
-type Placeholders<Values> = Record<keyof Values | 'tenantId', unknown>
+export type Placeholders<Values> = Record<keyof Values | 'tenantId', unknown>
 
 /**
  * `readInTenant` for a statement that is asked for all the time: its text is put together once.
@@ -297,7 +304,8 @@ export function prepareWrite<Row, Values extends Record<string, unknown>>(
     (await internalsOf(db).driver.writeAsTenant(tenantId, prepared(db, { ...values, tenantId }))) as Row[]
 }
 
-function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {
+/** A statement whose text is put together once, and whose values are filled in each time. */
+export function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {
   let compiled: CompiledQuery<Row> | undefined
   const placeholders = new Proxy({} as Record<string, unknown>, {
     get: (_, name) => new Placeholder(String(name))

@@ -1,7 +1,7 @@
 // Users as SCIM reads and writes them: whole documents, with the groups that they belong to.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type AuditActor, auditInsertFrom, newEventId } from './audit.ts'
-import { type Db, prepareRead, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { isWithinScope } from './groups.ts'
 import { countResources } from './resource-counts.ts'
 import type { NewUserRow, Role, UserPatch, UserRow, UserState } from './schema.ts'
@@ -52,28 +52,6 @@ const groupsOfUser = ({ groupsUrl, connectionId }: ScimView): RawBuilder<string>
     where m.tenant_id = users.tenant_id and m.user_id = users.id and ${isWithinScope('groups', connectionId)}
     group by groups.id, groups.ordinal, groups.display_name
   ) as items)`
-
-/** One statement of its own. */
-export async function findScimUser(db: Db, view: ScimView, userId: string): Promise<ScimUserRow | undefined> {
-  const { tenantId, groupsUrl, connectionId, withGroups } = view
-  const read = readers[`${withGroups ? 'with' : 'without'} groups, ${connectionId === undefined ? 'all' : 'own'}`]
-  return (await read(db, tenantId, { userId, groupsUrl, connectionId }))[0]
-}
-
-const reader = (withGroups: boolean, isOwn: boolean) =>
-  prepareRead<ScimUserRow, { userId: string; groupsUrl: string; connectionId: string | undefined }>((p) => {
-    const connectionId = (isOwn ? p.connectionId : undefined) as string | undefined
-    const view = { tenantId: p.tenantId as number, groupsUrl: p.groupsUrl as string, connectionId, withGroups }
-    return sql<ScimUserRow>`select ${scimUserColumns(view)} from users
-      where users.tenant_id = ${p.tenantId} and users.id = ${p.userId}::uuid and ${isVisibleUser(connectionId)}`
-  })
-
-const readers = {
-  'with groups, all': reader(true, false),
-  'with groups, own': reader(true, true),
-  'without groups, all': reader(false, false),
-  'without groups, own': reader(false, true)
-} as const
 
 /** Within a transaction, which sees what it has changed. */
 export async function getScimUser(trx: Trx, view: ScimView, userId: string): Promise<ScimUserRow> {

@@ -7,10 +7,10 @@ import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { UserPatch, UserRow } from '../../db/schema.ts'
+import { findScimUser } from '../../db/scim-user-lookup.ts'
 import {
   claimAddress,
   deletePassword,
-  findScimUser,
   findVisibleUser,
   getScimUser,
   releaseAddress,

@@ -2,24 +2,28 @@
 
 import { sql } from 'kysely'
 import { resourceCount } from '../../db/resource-counts.ts'
-import { findScimUser, isVisibleUser, type ScimUserRow, scimUserColumns } from '../../db/scim-users.ts'
+import { findScimUser, findScimUserByName } from '../../db/scim-user-lookup.ts'
+import { isVisibleUser, type ScimUserRow, scimUserColumns } from '../../db/scim-users.ts'
 import { notFound } from '../errors.ts'
 import { moveLinks } from '../invitations/moved.ts'
 import { createUser as makeUser, type NewUser } from '../provisioning/scim-user-create.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
 import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
 import { etagOf, namesVersion, precondition } from './etag.ts'
+import type { Filter } from './filter/ast.ts'
 import { parseFilter } from './filter/parse.ts'
 import { carryImmutable } from './immutable.ts'
 import type { Resource } from './json.ts'
 import { type ListSource, listResources } from './list.ts'
 import { type ListQuery, readListQuery, readSearchRequest } from './list-query.ts'
+import { listBody } from './list-response.ts'
 import { normalizeResource } from './normalize.ts'
 import { hashPassword } from './passwords.ts'
 import { applyPatch } from './patch/apply.ts'
 import { parsePatch } from './patch/parse.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
+import { foldCase } from './text.ts'
 import { toDocument, toResource, userLocation, userText, viewOf } from './user-text.ts'
 import { welcomeMail } from './welcome.ts'
 
@@ -112,10 +116,34 @@ export const listUsers = (context: ScimContext, { query }: ScimRequest): Promise
 export const searchUsers = (context: ScimContext, { body }: ScimRequest): Promise<ScimAnswer> =>
   list(context, readSearchRequest(body, context.leniency))
 
-const list = (context: ScimContext, query: ListQuery): Promise<ScimAnswer> =>
-  listResources(context, [userSource], query, (text) =>
-    parseFilter(text, context.schemas.User, context.leniency.pathOptions)
-  )
+async function list(context: ScimContext, query: ListQuery): Promise<ScimAnswer> {
+  const { schemas, leniency } = context
+  const filter = query.filter === undefined ? undefined : parseFilter(query.filter, schemas.User, leniency.pathOptions)
+  const userName = filter && soughtUserName(filter, query)
+  if (userName !== undefined) return listByUserName(context, query, userName)
+  return listResources(context, [userSource], query, () => filter!)
+}
+
+/**
+ * Identity providers look for one user by their userName before they make or change them.
+ * @returns the name in lower case, where that is all that is asked; nobody else in the tenant has it then
+ */
+function soughtUserName(filter: Filter, { cursor, sortBy, startIndex, count }: ListQuery): string | undefined {
+  if (filter.op !== 'eq' || cursor !== undefined || sortBy !== undefined || startIndex > 1 || count < 1)
+    return undefined
+  const { extension, attribute, subAttribute } = filter.path
+  if (extension !== undefined || subAttribute || attribute.name !== 'userName') return undefined
+  const folded = foldCase(String(filter.value))
+  // the column has two forms of this letter
+  return folded.includes('σ') ? undefined : folded
+}
+
+async function listByUserName(context: ScimContext, query: ListQuery, userName: string): Promise<ScimAnswer> {
+  const projection = parseProjection(query.projection, context.schemas.User)
+  const user = await findScimUserByName(context.deps.db, viewOf(context, projection), userName)
+  const resources = user ? [userText(user, context, projection)] : []
+  return { status: 200, body: listBody({ totalResults: resources.length, startIndex: 1, resources }) }
+}
 
 export const userSource: ListSource<ScimUserRow> = {
   name: 'User',

@@ -30,9 +30,13 @@ const BATCH = 2_000
  */
 export async function openSeeder(url: string): Promise<Db> {
   const db = connect({ url, poolSize: 1, statementTimeoutMs: 0, applicationName: 'bench seeder' })
-  await sql.raw(`set synchronous_commit = off; set session_replication_role = replica; ${FLOOR_TABLES}`).execute(db)
+  await sql.raw(FLOOR_TABLES).execute(db)
   return db
 }
+
+/** For the connection, which the pool replaces where it was idle for long. */
+const beUnchecked = (db: Db) =>
+  sql.raw('set synchronous_commit = off; set session_replication_role = replica').execute(db)
 
 /** What the floor reads and writes: ready JSON text under its keys, nothing else in its way. */
 const FLOOR_TABLES = `
@@ -57,6 +61,7 @@ const FLOOR_TABLES = `
 /** @param baseUrl of a tenant's SCIM endpoint, for the locations in the floor's texts */
 export async function seed(db: Db, population: Population, baseUrl: (tenant: number) => string): Promise<void> {
   const { firstTenant, tenants } = population
+  await beUnchecked(db)
   await insertTenants(db, population)
   const everybody = { from: 0, to: population.users }
   if (tenants === 1) await insertUsers(db, population, firstTenant, everybody)

@@ -1,0 +1,159 @@
+// Look-ups by key that come in one moment go out together: one exchange with PostgreSQL, and in it one statement for
+// each tenant. A system call, a transaction and the start of a plan for each of them would cost more than the rows do.
+import { type RawBuilder, sql } from 'kysely'
+import type pg from 'pg'
+import { type Db, type Placeholders, poolOf, prepare, statementName } from './connect.ts'
+import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
+
+/** Look-ups of one exchange at most. */
+const MAX_GATHERED = 64
+/** Exchanges under way at most; what comes meanwhile goes with the next one. */
+const MAX_UNDER_WAY = 2
+
+/** What look-ups share beside the statement and the tenant. */
+type Given = Readonly<Record<string, string>>
+type Prepared = ReturnType<typeof prepare>
+
+interface Lookup {
+  readonly statement: Prepared
+  readonly tenantId: number
+  readonly given: Given
+  readonly key: string
+  found(fields: Fields | undefined): void
+  failed(error: Error): void
+}
+
+/**
+ * A look-up of one row by a key, for what is asked for all the time.
+ * @param build the select for a list of keys: `where tenant_id = ${p.tenantId} and id = any(${keyList(p.keys, 'uuid')})`;
+ *   the key comes first in its select list, as text in the very form in which it is asked for
+ * @param toRow makes a row of the select list's texts
+ */
+export function gatheredLookup<Row, Values extends Given>(
+  build: (placeholders: Placeholders<Values & { keys: string }>) => RawBuilder<unknown>,
+  toRow: (fields: Fields) => Row
+): (db: Db, tenantId: number, given: Values, key: string) => Promise<Row | undefined> {
+  const statement = prepare((placeholders) => build(placeholders as Placeholders<Values & { keys: string }>))
+  return (db, tenantId, given, key) =>
+    new Promise((resolve, failed) => {
+      const found = (fields: Fields | undefined) => resolve(fields && toRow(fields))
+      gathererOf(db).add({ statement, tenantId, given, key, found, failed })
+    })
+}
+
+const gatherers = new WeakMap<Db, Gatherer>()
+
+function gathererOf(db: Db): Gatherer {
+  let gatherer = gatherers.get(db)
+  if (!gatherer) {
+    gatherer = new Gatherer(db)
+    gatherers.set(db, gatherer)
+  }
+  return gatherer
+}
+
+class Gatherer {
+  private readonly db: Db
+  private waiting: Lookup[]
+  private underWay: number
+  private isScheduled: boolean
+
+  constructor(db: Db) {
+    this.db = db
+    this.waiting = []
+    this.underWay = 0
+    this.isScheduled = false
+  }
+
+  add(lookup: Lookup): void {
+    this.waiting.push(lookup)
+    this.schedule()
+  }
+
+  /** Once every request that has arrived by now has asked for what it needs. */
+  private schedule(): void {
+    if (this.isScheduled || this.waiting.length === 0 || this.underWay >= MAX_UNDER_WAY) return
+    this.isScheduled = true
+    setImmediate(() => {
+      this.isScheduled = false
+      void this.run()
+    })
+  }
+
+  private async run(): Promise<void> {
+    this.underWay++
+    let client: pg.PoolClient | undefined
+    let lookups: readonly Lookup[] | undefined
+    try {
+      client = await poolOf(this.db).connect()
+      // taken now and not before: whoever came while a connection was waited for goes along, and nobody joins later
+      lookups = this.waiting.splice(0, MAX_GATHERED)
+      this.schedule()
+      const { passedOver, isLost } = await readAsTenants(client, gather(this.db, lookups))
+      client.release(isLost)
+      this.waiting.unshift(...(passedOver as readonly GatheredRead[]).flatMap((read) => read.lookups))
+    } catch (error) {
+      client?.release(true)
+      for (const lookup of lookups ?? this.waiting.splice(0)) lookup.failed(error as Error)
+    } finally {
+      this.underWay--
+      this.schedule()
+    }
+  }
+}
+
+function gather(db: Db, lookups: readonly Lookup[]): GatheredRead[] {
+  const groups: Lookup[][] = []
+  for (const lookup of lookups) {
+    const group = groups.find(([first]) => goTogether(lookup, first!))
+    if (group) group.push(lookup)
+    else groups.push([lookup])
+  }
+  return groups.map((group) => new GatheredRead(db, group))
+}
+
+const goTogether = (a: Lookup, b: Lookup): boolean =>
+  a.tenantId === b.tenantId &&
+  a.statement === b.statement &&
+  Object.keys(a.given).every((name) => a.given[name] === b.given[name])
+
+/** The look-ups of one tenant by one statement. */
+class GatheredRead implements TenantRead {
+  readonly tenantId: number
+  readonly statement: TenantRead['statement']
+  readonly lookups: readonly Lookup[]
+  private readonly rows: Map<string | null, Fields>
+
+  constructor(db: Db, lookups: readonly Lookup[]) {
+    const { tenantId, statement, given } = lookups[0]!
+    const keys = arrayText(lookups.map(({ key }) => key))
+    const { sql: text, parameters } = statement(db, { ...given, tenantId, keys })
+    this.tenantId = tenantId
+    this.statement = { name: statementName(text), text, values: parameters.map(String) }
+    this.lookups = lookups
+    this.rows = new Map()
+  }
+
+  take(fields: Fields): void {
+    this.rows.set(fields[0]!, fields)
+  }
+
+  done(): void {
+    for (const { key, found } of this.lookups) found(this.rows.get(key))
+  }
+
+  failed(error: Error): void {
+    for (const { failed } of this.lookups) failed(error)
+  }
+}
+
+/** As PostgreSQL reads arrays of text. */
+const arrayText = (items: readonly string[]): string =>
+  `{${items.map((item) => `"${item.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
+
+/**
+ * The keys that are sought, to compare with: `id = any(${keyList(p.keys, 'uuid')})`. Within a subquery, because a plan
+ * that knows their number is made anew each time.
+ */
+export const keyList = (keys: unknown, type: 'uuid' | 'text'): RawBuilder<unknown> =>
+  sql`array(select unnest(${keys}::${sql.raw(type)}[]))`

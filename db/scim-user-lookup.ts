@@ -1,0 +1,54 @@
+// Single users as SCIM asks for them all the time: by id, and by userName.
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import pg from 'pg'
+import type { Db } from './connect.ts'
+import { gatheredLookup, keyList } from './gather.ts'
+import type { Role, UserState } from './schema.ts'
+import { isVisibleUser, type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
+import type { Fields } from './tenant-query.ts'
+
+type Given = { groupsUrl: string; connectionId: string }
+
+const toDate = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date
+
+/** In the order of scimUserColumns. */
+const toRow = ([, id, state, role, connectionId, version, doc, createdAt, updatedAt, groups]: Fields): ScimUserRow => ({
+  id: id!,
+  state: state as UserState,
+  role: role as Role,
+  connection_id: connectionId!,
+  version: Number(version),
+  doc: doc!,
+  groups: groups!,
+  created_at: toDate(createdAt!),
+  updated_at: toDate(updatedAt!)
+})
+
+/** By each of both keys there are four statements: with groups or without, of all connections or of one. */
+function lookups(key: RawBuilder<unknown>, isSought: (keys: unknown) => RawBuilder<SqlBool>) {
+  const lookup = (withGroups: boolean, isOwn: boolean) =>
+    gatheredLookup<ScimUserRow, Given>((p) => {
+      const connectionId = (isOwn ? p.connectionId : undefined) as string | undefined
+      const view = { tenantId: p.tenantId as number, groupsUrl: p.groupsUrl as string, connectionId, withGroups }
+      return sql`select ${key}, ${scimUserColumns(view)} from users
+        where users.tenant_id = ${p.tenantId} and ${isSought(p.keys)} and ${isVisibleUser(connectionId)}`
+    }, toRow)
+  const [all, own] = [
+    { with: lookup(true, false), without: lookup(false, false) },
+    { with: lookup(true, true), without: lookup(false, true) }
+  ]
+  return (db: Db, { tenantId, groupsUrl, connectionId, withGroups }: ScimView, sought: string) => {
+    const among = connectionId === undefined ? all : own
+    const find = withGroups ? among.with : among.without
+    return find(db, tenantId, { groupsUrl, connectionId: connectionId ?? '' }, sought)
+  }
+}
+
+/** @param userId as PostgreSQL writes it */
+export const findScimUser = lookups(sql`users.id`, (keys) => sql`users.id = any(${keyList(keys, 'uuid')})`)
+
+/** @param userNameKey the userName in lower case, and text that PostgreSQL can hold */
+export const findScimUserByName = lookups(
+  sql`users.user_name_key`,
+  (keys) => sql`users.user_name_key = any(${keyList(keys, 'text')})`
+)
