@@ -318,6 +318,16 @@ export interface ScimTokensTable {
   expires_at: Date | null
   last_used_at: Date | null
   revoked_at: Date | null
+  /** How many days before the end administrators were warned last. */
+  warned_days: Generated<number | null>
+}
+
+export interface ScimTokenUsesTable {
+  tenant_id: number
+  token_id: string
+  /** Of the network; as text. */
+  address: string
+  last_used_at: Date
 }
 
 /** What a connection was refused, counted by the hour; the last one in full. */
@@ -402,6 +412,7 @@ export interface Database {
   resource_counts: ResourceCountsTable
   scim_connections: ScimConnectionsTable
   scim_tokens: ScimTokensTable
+  scim_token_uses: ScimTokenUsesTable
   scim_errors: ScimErrorsTable
   scim_schemas: ScimSchemasTable
   audit_events: AuditEventsTable

@@ -1,8 +1,8 @@
 // SCIM tokens and the connections that they belong to: one connection has a token for each rotation.
-import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
-import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import type { Role, ScimProfile } from './schema.ts'
+import { type TokenUse, tokenUses } from './scim-token-care.ts'
 
 /** A token with its connection, as it is checked on every request. */
 export interface ScimTokenView {
@@ -55,6 +55,11 @@ export const findScimToken = (db: Db, tenantId: number, tokenId: string): Promis
 export const lockScimToken = (trx: Trx, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>
   selectTokens(trx, tenantId).where('scim_tokens.id', '=', tokenId).forUpdate('scim_tokens').executeTakeFirst()
 
+export interface ListedScimToken extends ScimTokenView {
+  /** Newest first. */
+  uses: TokenUse[]
+}
+
 /**
  * Newest first.
  * @param before of the last token of the page before
@@ -64,28 +69,11 @@ export const listScimTokens = (
   tenantId: number,
   limit: number,
   before: string | undefined
-): Promise<ScimTokenView[]> => {
+): Promise<ListedScimToken[]> => {
   // ids are UUIDs of version 7: their order is that of creation
-  const query = selectTokens(db, tenantId).orderBy('scim_tokens.id', 'desc').limit(limit)
-  return readInTenant<ScimTokenView>(db, tenantId, before ? query.where('scim_tokens.id', '<', before) : query)
+  const query = selectTokens(db, tenantId).select(tokenUses.as('uses')).orderBy('scim_tokens.id', 'desc').limit(limit)
+  return readInTenant<ListedScimToken>(db, tenantId, before ? query.where('scim_tokens.id', '<', before) : query)
 }
-
-/** Notes the use of a token, at most once a minute for all processes together. */
-export const touchScimToken = (db: Db, tenantId: number, tokenId: string, now: Date): Promise<unknown> =>
-  inTenant(db, tenantId, (trx) =>
-    trx
-      .updateTable('scim_tokens')
-      .set({ last_used_at: now })
-      .where('tenant_id', '=', tenantId)
-      .where('id', '=', tokenId)
-      .where((eb) =>
-        eb.or([
-          eb('last_used_at', 'is', null),
-          eb('last_used_at', '<', sql<Date>`${now}::timestamptz - interval '59 seconds'`)
-        ])
-      )
-      .execute()
-  )
 
 /** What a connection is known by. */
 export interface ConnectionSettings {

@@ -123,6 +123,7 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'users',
   'resource_counts',
   'scim_errors',
+  'scim_token_uses',
   'scim_tokens',
   'scim_connections',
   'scim_schemas'

@@ -8,6 +8,7 @@ export interface JobPayloads {
   /** Follows the last attempt of `send-mail`, whether it failed or never came to an end. */
   'give-up-mail': { tenantId: number; mailId: string }
   'clean-up': Record<string, never>
+  'warn-ending-tokens': Record<string, never>
 }
 export type JobName = keyof JobPayloads
 
@@ -26,7 +27,8 @@ const QUEUES = {
     // the state of a mail is in `mails`; the queue need not remember it
     deleteAfterSeconds: 3_600
   },
-  'clean-up': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 }
+  'clean-up': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 },
+  'warn-ending-tokens': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 }
 } as const satisfies Record<JobName, object>
 
 export const JOB_NAMES = Object.keys(QUEUES) as JobName[]

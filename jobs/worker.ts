@@ -6,7 +6,8 @@ import { createTransport } from '../server/mail/transport.ts'
 import { cleanUp } from './handlers/clean-up.ts'
 import { giveUpMails } from './handlers/give-up-mail.ts'
 import { sendMails } from './handlers/send-mail.ts'
-import type { JobPayloads } from './queue.ts'
+import { warnOfEndingTokens } from './handlers/warn-ending-tokens.ts'
+import { JOB_NAMES, type JobPayloads } from './queue.ts'
 
 /** A batch shares its statements; its mails share the transport's few connections, and each has a minute in all. */
 const MAIL_BATCH = 50
@@ -18,6 +19,7 @@ const POLLING_SECONDS = 2
 const STOP_MS = 8_000
 /** Minute 17 of every hour, when few others do what they do hourly. */
 const CLEAN_UP_CRON = '17 * * * *'
+const WARN_CRON = '37 * * * *'
 
 /**
  * Starts taking jobs; mails leave over SMTP, or into the development mailbox where no server is set.
@@ -54,10 +56,12 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   )
   await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () => cleanUp(deps, stopping.signal))
   await boss.schedule('clean-up', CLEAN_UP_CRON)
+  await boss.work('warn-ending-tokens', { pollingIntervalSeconds: 30 }, () => warnOfEndingTokens(deps, stopping.signal))
+  await boss.schedule('warn-ending-tokens', WARN_CRON)
 
   return async () => {
     const timer = setTimeout(() => stopping.abort(), STOP_MS)
-    await Promise.all((['send-mail', 'give-up-mail', 'clean-up'] as const).map((name) => boss.offWork(name)))
+    await Promise.all(JOB_NAMES.map((name) => boss.offWork(name)))
     clearTimeout(timer)
     const closed = transport.close()
     if (!stopping.signal.aborted) await closed

@@ -5,11 +5,13 @@ import * as addHistory from './20261125T0910_add_history.ts'
 import * as addApiTokensMadeBy from './20261125T0920_add_api_tokens_made_by.ts'
 import * as addBrakeSettings from './20261125T0930_add_brake_settings.ts'
 import * as addNotices from './20261125T0940_add_notices.ts'
+import * as addTokenCare from './20261125T0950_add_token_care.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
   '20261125T0910_add_history': addHistory,
   '20261125T0920_add_api_tokens_made_by': addApiTokensMadeBy,
   '20261125T0930_add_brake_settings': addBrakeSettings,
-  '20261125T0940_add_notices': addNotices
+  '20261125T0940_add_notices': addNotices,
+  '20261125T0950_add_token_care': addTokenCare
 }

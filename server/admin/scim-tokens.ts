@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
 import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
 import { listScimErrors } from '../../db/scim-errors.ts'
-import { listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
+import { type ListedScimToken, listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
 import { createScimToken, type MadeScimToken, revokeScimToken, rotateScimToken } from '../provisioning/scim-tokens.ts'
 import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, lineInput, listOutput, readCursor } from './shapes.ts'
 import { administratorProcedure, router } from './trpc.ts'
@@ -21,6 +21,8 @@ const scimTokenOutput = z.object({
   expiresAt: time.nullable(),
   /** To the minute. */
   lastUsedAt: time.nullable(),
+  /** The network addresses that it was used from last, newest first, at most five; empty for one just made. */
+  lastUsedFrom: z.array(z.object({ address: z.string(), lastUsedAt: time })),
   revoked: z.boolean(),
   revokedAt: time.nullable()
 })
@@ -102,7 +104,7 @@ export const scimTokensRouter = router({
 
 const toMade = ({ scimToken, token, baseUrl }: MadeScimToken) => ({ scimToken: toScimToken(scimToken), token, baseUrl })
 
-const toScimToken = (row: ScimTokenView): z.infer<typeof scimTokenOutput> => ({
+const toScimToken = (row: ScimTokenView & Partial<Pick<ListedScimToken, 'uses'>>): z.infer<typeof scimTokenOutput> => ({
   id: row.id,
   connectionId: row.connection_id,
   name: row.connection_name,
@@ -111,6 +113,7 @@ const toScimToken = (row: ScimTokenView): z.infer<typeof scimTokenOutput> => ({
   createdAt: row.created_at.toISOString(),
   expiresAt: isoOrNull(row.expires_at),
   lastUsedAt: isoOrNull(row.last_used_at),
+  lastUsedFrom: row.uses ?? [],
   revoked: row.revoked_at !== null,
   revokedAt: isoOrNull(row.revoked_at)
 })

@@ -1,7 +1,8 @@
 // Bearer token -> actor (RFC 7644 §2, RFC 6750): an IdP's SCIM token, or the API token of a user.
 import type { FastifyRequest } from 'fastify'
 import type { ScimProfile } from '../../db/schema.ts'
-import { findScimTokenByHash, type ScimTokenView, touchScimToken } from '../../db/scim-tokens.ts'
+import { noteTokenUse } from '../../db/scim-token-care.ts'
+import { findScimTokenByHash, type ScimTokenView } from '../../db/scim-tokens.ts'
 import { API_TOKEN_PREFIX, authenticateBearer } from '../auth/authenticate.ts'
 import { createCache } from '../cache.ts'
 import type { Deps } from '../deps.ts'
@@ -29,37 +30,40 @@ export interface ScimAuth {
 
 interface Remembered {
   readonly token: ScimTokenView
-  /** When a use was last noted; milliseconds. */
-  touchedMs: number
+  /** When a use was last noted, by network address; milliseconds. */
+  readonly notedMs: Map<string, number>
 }
 
-const TOUCH_EVERY_MS = 60_000
+const NOTE_EVERY_MS = 60_000
+/** Whoever comes from more addresses is noted more often. */
+const MAX_NOTED = 100
 
 export function createScimAuth(deps: Deps): ScimAuth {
   const cache = createCache<Remembered>({ max: 20_000, listener: deps.listener })
   deps.counters.watchCache('scimTokens', cache.stats)
   const limiter = createRateLimiter(deps.config.scim.requestsPerSecond, () => deps.counters.noteRateLimit('scim-token'))
-  const touches = new Set<Promise<unknown>>()
+  const uses = new Set<Promise<unknown>>()
   deps.listener.on('change', (change) => {
     if (change.kind === 'credentials') cache.deleteWhere(({ token }) => token.tenant_id === change.tenantId)
   })
 
   /** Off the request's path; a use that cannot be noted is no reason to refuse it. */
-  function touch(remembered: Remembered, now: Date): void {
-    if (now.getTime() - remembered.touchedMs < TOUCH_EVERY_MS) return
-    remembered.touchedMs = now.getTime()
-    const { tenant_id, id } = remembered.token
-    const touching = touchScimToken(deps.db, tenant_id, id, now)
-      .catch((error) => deps.log.warn({ err: error, scimTokenId: id }, 'the use of a SCIM token was not noted'))
-      .finally(() => touches.delete(touching))
-    touches.add(touching)
+  function noteUse({ token, notedMs }: Remembered, address: string, now: Date): void {
+    const nowMs = now.getTime()
+    if (nowMs - (notedMs.get(address) ?? 0) < NOTE_EVERY_MS) return
+    if (notedMs.size >= MAX_NOTED) notedMs.clear()
+    notedMs.set(address, nowMs)
+    const noting = noteTokenUse(deps.db, token.tenant_id, token.id, address, now)
+      .catch((error) => deps.log.warn({ err: error, scimTokenId: token.id }, 'the use of a SCIM token was not noted'))
+      .finally(() => uses.delete(noting))
+    uses.add(noting)
   }
 
   async function find(tenant: Tenant, secret: string): Promise<Remembered> {
     const hash = hashToken(secret)
     const found = await cache.get(`${tenant.id}:${hash.toString('base64')}`, async () => {
       const token = await findScimTokenByHash(deps.db, tenant.id, hash)
-      return token && { token, touchedMs: token.last_used_at?.getTime() ?? 0 }
+      return token && { token, notedMs: new Map() }
     })
     if (!found) throw invalidToken('The token is not valid')
     return found
@@ -77,11 +81,11 @@ export function createScimAuth(deps: Deps): ScimAuth {
       const remembered = await find(tenant, secret)
       requireAlive(remembered.token, now)
       limiter.take(remembered.token.id, now)
-      touch(remembered, now)
+      noteUse(remembered, request.ip, now)
       return { actor: toActor(remembered.token, request), profile: remembered.token.profile }
     },
     async close() {
-      await Promise.all(touches)
+      await Promise.all(uses)
     }
   }
 }

@@ -99,8 +99,11 @@ test('clean-up', async (t) => {
   })
 
   t.test('is done by the hour', async (t) => {
-    const { rows } = await sql`select name, cron from pgboss.schedule`.execute(acme.owner)
-    t.same(rows, [{ name: 'clean-up', cron: '17 * * * *' }])
+    const { rows } = await sql`select name, cron from pgboss.schedule order by name`.execute(acme.owner)
+    t.same(rows, [
+      { name: 'clean-up', cron: '17 * * * *' },
+      { name: 'warn-ending-tokens', cron: '37 * * * *' }
+    ])
     await insertEnding(daysAgo(8))
     await acme.deps.queue.enqueue(acme.owner, 'clean-up', [{}])
     // the next run is when the worker looks, which it does at once where it has just begun

@@ -187,6 +187,9 @@ test('SCIM tokens', async (t) => {
     t.same((await rowOf(scimToken.id)).last_used_at, first, 'not within the minute')
     app.clock.advance({ minutes: 2 })
     t.ok((await used())! > first!)
+    const { data } = await app.query('acme', 'scimTokens.list', {}, ada)
+    const listed = data.items.find(({ id }: { id: string }) => id === scimToken.id)
+    t.match(listed.lastUsedFrom, [{ address: '127.0.0.1', lastUsedAt: listed.lastUsedAt }], 'with the address')
   })
 
   t.test('are listed newest first, page by page', async (t) => {

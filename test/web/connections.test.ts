@@ -14,6 +14,7 @@ const token = (facts: Partial<Token> = {}): Token => ({
   createdAt: at(-100),
   expiresAt: null,
   lastUsedAt: null,
+  lastUsedFrom: [],
   revoked: false,
   revokedAt: null,
   ...facts

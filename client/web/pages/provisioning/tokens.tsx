@@ -109,6 +109,18 @@ function Facts({ token, label }: { token: Token; label: string }) {
           <Time value={token.lastUsedAt} empty="never" />
         </dd>
       </div>
+      {token.lastUsedFrom.length > 0 && (
+        <div>
+          <dt>From</dt>
+          <dd>
+            {token.lastUsedFrom.map(({ address, lastUsedAt }) => (
+              <div key={address}>
+                {address} <Time value={lastUsedAt} />
+              </div>
+            ))}
+          </dd>
+        </div>
+      )}
       <div>
         <dt>{token.revokedAt ? 'Revoked' : 'Expires'}</dt>
         <dd>

@@ -1,0 +1,81 @@
+// From where SCIM tokens are used, and which of them end soon.
+import { type RawBuilder, sql } from 'kysely'
+import { type Db, inTenant, type Trx } from './connect.ts'
+
+/** Where a token was used, and when last; to the minute. */
+export interface TokenUse {
+  address: string
+  /** ISO 8601. */
+  lastUsedAt: string
+}
+
+/** Notes the use of a token, at most once a minute for each address and all processes together. */
+export const noteTokenUse = (db: Db, tenantId: number, tokenId: string, address: string, now: Date) =>
+  inTenant(db, tenantId, (trx) =>
+    sql`
+      with used as (
+        update scim_tokens set last_used_at = ${now}
+        where tenant_id = ${tenantId} and id = ${tokenId}::uuid
+          and (last_used_at is null or last_used_at < ${now}::timestamptz - interval '59 seconds')
+      )
+      insert into scim_token_uses (tenant_id, token_id, address, last_used_at)
+      select ${tenantId}::int, id, ${address}::text, ${now}::timestamptz from scim_tokens
+      where tenant_id = ${tenantId} and id = ${tokenId}::uuid
+      on conflict (tenant_id, token_id, address) do update set last_used_at = excluded.last_used_at
+        where scim_token_uses.last_used_at < excluded.last_used_at - interval '59 seconds'`.execute(trx)
+  )
+
+const USES_SHOWN = 5
+
+/** Of a row of `scim_tokens`: the addresses that it was used from last, newest first; an expression of jsonb. */
+export const tokenUses: RawBuilder<TokenUse[]> = sql`
+  (select coalesce(jsonb_agg(jsonb_build_object('address', address, 'lastUsedAt',
+    to_char(last_used_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) order by last_used_at desc), '[]')
+  from (
+    select address, last_used_at from scim_token_uses
+    where scim_token_uses.tenant_id = scim_tokens.tenant_id and token_id = scim_tokens.id
+    order by last_used_at desc limit ${sql.lit(USES_SHOWN)}
+  ) as uses)`
+
+/** So many days before a token's end, administrators are told. */
+const WARNING_DAYS = [30, 7, 1]
+
+export interface EndingToken {
+  id: string
+  connection_id: string
+  connection_name: string
+  expires_at: Date
+  last_used_at: Date | null
+  /** The address of the last use. */
+  last_address: string | null
+  /** Whether the connection has a newer token, which nobody has used yet. */
+  is_replaced: boolean
+}
+
+/**
+ * Marks the tokens of whose end administrators are to be told now, and gives them: each once for 30, 7 and 1 days, as
+ * far as it was made longer before its end. A token that a newer one in use has replaced may end unnoticed.
+ */
+export async function takeEndingTokens(trx: Trx, tenantId: number, now: Date): Promise<EndingToken[]> {
+  const { rows } = await sql<EndingToken>`
+    with due as (
+      select t.id, min(days) as days, bool_or(newer.id is not null) as is_replaced
+      from scim_tokens t
+      join unnest(${WARNING_DAYS}::int[]) as days on t.expires_at <= ${now}::timestamptz + days * interval '1 day'
+        and t.created_at <= t.expires_at - days * interval '1 day'
+      left join scim_tokens newer on newer.tenant_id = t.tenant_id and newer.connection_id = t.connection_id
+        and newer.id > t.id and newer.revoked_at is null
+        and (newer.expires_at is null or newer.expires_at > t.expires_at)
+      where t.tenant_id = ${tenantId} and t.revoked_at is null and t.expires_at > ${now}
+      group by t.id
+      having bool_and(newer.last_used_at is null)
+    )
+    update scim_tokens t set warned_days = due.days
+    from due, scim_connections c
+    where t.tenant_id = ${tenantId} and t.id = due.id and (t.warned_days is null or t.warned_days > due.days)
+      and c.tenant_id = t.tenant_id and c.id = t.connection_id
+    returning t.id, t.connection_id, c.name as connection_name, t.expires_at, t.last_used_at, due.is_replaced,
+      (select address from scim_token_uses u where u.tenant_id = t.tenant_id and u.token_id = t.id
+        order by u.last_used_at desc limit 1) as last_address`.execute(trx)
+  return rows
+}

@@ -1,0 +1,53 @@
+// warn-ending-tokens: tells administrators before a token ends, so that no sync dies unnoticed.
+import { inTenant } from '../../db/connect.ts'
+import { listTenantIds } from '../../db/expired.ts'
+import type { Notice } from '../../db/schema.ts'
+import { type EndingToken, takeEndingTokens } from '../../db/scim-token-care.ts'
+import type { Deps } from '../../server/deps.ts'
+import { formatInstant } from '../../server/mail/render.ts'
+import { notifyAdministrators } from '../../server/provisioning/notices.ts'
+
+const DAY_MS = 24 * 3_600_000
+
+/**
+ * One tenant after the other; what one has marked and queued stays when a later one fails.
+ * @returns tokens that were told of
+ */
+export async function warnOfEndingTokens(
+  { db, log, now, queue }: Pick<Deps, 'db' | 'log' | 'now' | 'queue'>,
+  signal: AbortSignal
+): Promise<number> {
+  let count = 0
+  for (const tenantId of await listTenantIds(db)) {
+    if (signal.aborted) break
+    const at = now()
+    count += await inTenant(db, tenantId, async (trx) => {
+      const tokens = await takeEndingTokens(trx, tenantId, at)
+      for (const token of tokens) await notifyAdministrators(trx, { queue }, tenantId, noticeOf(token, at), at)
+      return tokens.length
+    })
+  }
+  log.info({ job: 'warn-ending-tokens', count }, 'warn-ending-tokens')
+  return count
+}
+
+function noticeOf(token: EndingToken, now: Date): Notice {
+  const { connection_id, connection_name, expires_at, is_replaced } = token
+  const days = Math.ceil((expires_at.getTime() - now.getTime()) / DAY_MS)
+  const lead = is_replaced
+    ? `A newer token was made, but nobody has used it yet: paste it into the console of ${connection_name}.`
+    : `Rotate it, and paste the new one into the console of ${connection_name}: the two overlap, so nothing is lost.`
+  return {
+    subject: `The SCIM token of ${connection_name} expires in ${days} ${days === 1 ? 'day' : 'days'}`,
+    message: `It expires on ${formatInstant(expires_at)}. From then on ${connection_name} is refused, and people who join or leave no longer arrive here. ${lead}`,
+    detail: lastUse(token),
+    actionName: 'See the connection',
+    actionPath: `/provisioning/${connection_id}`
+  }
+}
+
+function lastUse({ last_used_at, last_address }: EndingToken): string {
+  if (!last_used_at) return 'This token has never been used.'
+  const from = last_address ? ` from ${last_address}` : ''
+  return `It was last used on ${formatInstant(last_used_at)}${from}.`
+}
