@@ -1,6 +1,7 @@
 // Deletes what has had its time.
 import { sql } from 'kysely'
 import { type Db, inTenant } from './connect.ts'
+import { DEFAULT_WIRE_LOG_DAYS } from './wire-log.ts'
 
 /** Links and tokens that have expired say so for a while, before nobody knows them any more. */
 const KEPT_MS = 7 * 24 * 3_600_000
@@ -17,9 +18,14 @@ export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date)
         old_resets as (
           delete from password_resets where tenant_id = ${tenantId} and expires_at <= ${longAgo} returning 1),
         old_api_tokens as (
-          delete from api_tokens where tenant_id = ${tenantId} and expires_at <= ${longAgo} returning 1)
+          delete from api_tokens where tenant_id = ${tenantId} and expires_at <= ${longAgo} returning 1),
+        old_wire_log as (
+          delete from wire_log where tenant_id = ${tenantId} and to_at <= ${now}::timestamptz - (
+            select coalesce((settings ->> 'wireLogDays')::int, ${DEFAULT_WIRE_LOG_DAYS}) * interval '1 day'
+            from tenants where id = ${tenantId}) returning 1)
       select ((select count(*) from old_sessions) + (select count(*) from old_codes)
-        + (select count(*) from old_resets) + (select count(*) from old_api_tokens))::int as count`.execute(trx)
+        + (select count(*) from old_resets) + (select count(*) from old_api_tokens)
+        + (select count(*) from old_wire_log))::int as count`.execute(trx)
   )
   return rows[0]!.count
 }

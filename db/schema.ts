@@ -60,6 +60,8 @@ export interface TenantSettings {
   scimWelcomeMail?: boolean
   /** For every connection that sets nothing else. */
   brake?: BrakeSettings
+  /** For how many days what identity providers sent and got is kept; 30 when left out, 0 for not at all. */
+  wireLogDays?: number
 }
 
 export interface TenantsTable {
@@ -372,6 +374,23 @@ export interface AuditEventsTable {
   xid: Generated<string>
 }
 
+/** A batch of what identity providers sent and got; its entries are read by server/wire-log/entry.ts. */
+export interface WireLogTable {
+  tenant_id: number
+  id: string
+  from_at: Date
+  to_at: Date
+  exchanges: number
+  /** Exchanges before these that were not kept. */
+  dropped: number
+  statuses: number[]
+  connection_ids: (string | null)[]
+  resource_ids: string[]
+  request_ids: string[]
+  /** One JSON object a line, compressed with zstd. */
+  entries: Buffer
+}
+
 export interface RateLimitsTable {
   key: string
   points: number
@@ -416,6 +435,7 @@ export interface Database {
   scim_errors: ScimErrorsTable
   scim_schemas: ScimSchemasTable
   audit_events: AuditEventsTable
+  wire_log: WireLogTable
   rate_limits: RateLimitsTable
   mailbox_messages: MailboxMessagesTable
 }

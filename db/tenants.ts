@@ -126,7 +126,8 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'scim_token_uses',
   'scim_tokens',
   'scim_connections',
-  'scim_schemas'
+  'scim_schemas',
+  'wire_log'
 ] as const
 
 /** Deletes a suspended tenant, locked `for update`, and all that is in it: one statement a table. */

@@ -22,6 +22,7 @@ import { shedLoad } from './overload.ts'
 import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
 import { webRoutes } from './web.ts'
+import { createWireLog } from './wire-log/wire-log.ts'
 
 /** How long a client may take, in milliseconds; whoever takes longer is answered 408 or hung up on. */
 export const TIMEOUTS = {
@@ -67,6 +68,8 @@ export async function buildApp(
     // a path with a broken percent-encoding reaches no route
     frameworkErrors: handleError
   })
+  const wireLog = createWireLog(deps)
+  app.addHook('onClose', () => wireLog.close())
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
   await app.register(helmet, {
@@ -97,7 +100,7 @@ export async function buildApp(
       isServed: (request) => placeOf(request.host, deps.config.public.baseDomain).kind === 'base'
     })
   }
-  await app.register(scimRoutes, { prefix: '/scim/v2', deps })
+  await app.register(scimRoutes, { prefix: '/scim/v2', deps, wireLog })
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {

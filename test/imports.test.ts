@@ -33,8 +33,9 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/provisioning', ['db', 'jobs/queue', ...GROUND, 'server/scim/schemas']],
   ['server/auth', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],
   ['server/invitations', ['db', 'jobs/queue', ...GROUND, 'server/provisioning', 'server/auth']],
-  ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES]],
-  ['server/admin', ['db', 'jobs/queue', ...GROUND, ...RULES]],
+  ['server/wire-log', ['db', ...GROUND, 'server/provisioning', 'server/scim/schemas']],
+  ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log']],
+  ['server/admin', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log']],
   ['jobs', ['db', 'server/mail', ...GROUND, ...RULES]],
   ['client', ['server/admin/router', 'server/operate']]
 ]

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { TenantRow, TenantSettings } from '../../db/schema.ts'
 import { findTenantById } from '../../db/tenants.ts'
+import { DEFAULT_WIRE_LOG_DAYS } from '../../db/wire-log.ts'
 import { DEFAULT_MIN_LENGTH } from '../auth/password-policy.ts'
 import type { Config } from '../config.ts'
 import { notFound } from '../errors.ts'
@@ -28,6 +29,8 @@ const logoUrlInput = z
   .max(2_000)
   .refine((text) => !URL.canParse(text) || new URL(text).username === '', 'Must not hold a user name')
 
+const MAX_WIRE_LOG_DAYS = 365
+
 /** What a tenant may set; null takes a setting back to its default. */
 export const settingsInput = {
   logoUrl: logoUrlInput.nullable().optional(),
@@ -43,6 +46,7 @@ export const settingsInput = {
   passwordMinLength: z.number().int().min(8).max(128).nullable().optional(),
   scimScope: z.enum(['all', 'own']).nullable().optional(),
   scimWelcomeMail: z.boolean().nullable().optional(),
+  wireLogDays: z.number().int().min(0).max(MAX_WIRE_LOG_DAYS).nullable().optional(),
   /** As a whole. */
   brake: brakeSettingsShape.nullable().optional()
 } satisfies Record<keyof TenantSettings, z.ZodType>
@@ -69,6 +73,8 @@ const settingsOutput = z.object({
       canGoogle: z.boolean(),
       scimScope: z.enum(['all', 'own']),
       scimWelcomeMail: z.boolean(),
+      /** For how long the wire log is kept; 0: there is none. */
+      wireLogDays: z.number().int(),
       /** What differs from the defaults. */
       brake: brakeSettingsShape
     })
@@ -112,6 +118,7 @@ function toSettings({ name, subdomain, settings }: TenantRow, config: Config, is
           canGoogle,
           scimScope: settings.scimScope ?? ('all' as const),
           scimWelcomeMail: settings.scimWelcomeMail ?? false,
+          wireLogDays: settings.wireLogDays ?? DEFAULT_WIRE_LOG_DAYS,
           brake: settings.brake ?? {}
         }
       : null

@@ -6,7 +6,7 @@ import { findScimTokenByHash, type ScimTokenView } from '../../db/scim-tokens.ts
 import { API_TOKEN_PREFIX, authenticateBearer } from '../auth/authenticate.ts'
 import { createCache } from '../cache.ts'
 import type { Deps } from '../deps.ts'
-import { unauthenticated } from '../errors.ts'
+import { AppError, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { SCIM_TOKEN_PREFIX } from '../provisioning/scim-tokens.ts'
 import { hashToken } from '../secrets.ts'
@@ -102,11 +102,18 @@ function readBearer(authorization: string | undefined): string {
 }
 
 function requireAlive(token: ScimTokenView, now: Date): void {
-  if (token.revoked_at) throw invalidToken(`This token was revoked on ${token.revoked_at.toISOString()}`)
+  if (token.revoked_at) throw endedToken(token, `This token was revoked on ${token.revoked_at.toISOString()}`)
   if (token.expires_at && token.expires_at <= now) {
-    throw invalidToken(`This token expired on ${token.expires_at.toISOString()}`)
+    throw endedToken(token, `This token expired on ${token.expires_at.toISOString()}`)
   }
 }
+
+/** The error knows the connection, for those who read the log of it; the client is told the text alone. */
+const endedToken = ({ connection_id, connection_name }: ScimTokenView, detail: string): AppError =>
+  new AppError('unauthenticated', detail, {
+    reason: 'invalidToken',
+    data: { connectionId: connection_id, connectionName: connection_name }
+  })
 
 const toActor = (token: ScimTokenView, request: FastifyRequest): Actor => ({
   kind: 'scimToken',

@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
 import { scimBaseUrl } from '../provisioning/scim-tokens.ts'
-import { placeOf } from '../tenancy.ts'
+import { placeOf, type Tenant } from '../tenancy.ts'
+import type { WireLog } from '../wire-log/wire-log.ts'
 import { type Bearer, createScimAuth } from './auth.ts'
 import { readBodies } from './body.ts'
 import { bulk } from './bulk.ts'
@@ -27,6 +28,7 @@ import { sendAnswer, sendError } from './respond.ts'
 import { createSchemasOfTenant } from './schemas-of-tenant.ts'
 import { rootSearch } from './search.ts'
 import { createUser, deleteUser, getUser, listUsers, patchUser, replaceUser, searchUsers, userSource } from './users.ts'
+import { noteAnswer, noteRefusal, noteStranger } from './wire.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -79,14 +81,23 @@ const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, acce
   ['DELETE', '/Me', deleteMe, 'me']
 ]
 
-export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
+export interface ScimRoutesOptions {
+  readonly deps: Deps
+  /** Is told of every exchange; its owner closes it. */
+  readonly wireLog: Pick<WireLog, 'isOn' | 'note'>
+}
+
+export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRoutesOptions): Promise<void> {
   const auth = createScimAuth(deps)
   const schemasOfTenant = createSchemasOfTenant(deps)
   const tally = createErrorTally(deps)
   app.addHook('onClose', () => Promise.all([auth.close(), tally.close()]))
   readBodies(app)
   app.setErrorHandler((error, request, reply) => {
-    if (request.scim) tally.note(request.scim, error)
+    if (request.scim) {
+      tally.note(request.scim, error)
+      noteRefusal(wireLog, request, reply, error)
+    }
     return sendError(error, request, reply)
   })
   app.decorateRequest('scim', undefined)
@@ -96,8 +107,7 @@ export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps })
     const access = request.routeOptions.config.scimAccess ?? 'token'
     const now = deps.now()
     const isAnonymous = access === 'public' && request.headers.authorization === undefined
-    const bearer = isAnonymous ? ANONYMOUS : await auth.authenticate(request, tenant, now)
-    if (access === 'token') requireRights(bearer.actor)
+    const bearer = isAnonymous ? ANONYMOUS : await admit(request, tenant, access, now)
     request.scim = {
       deps,
       tenant,
@@ -111,6 +121,17 @@ export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps })
   }
   app.addHook('onRequest', enter)
 
+  async function admit(request: FastifyRequest, tenant: Tenant, access: Access, now: Date): Promise<Bearer> {
+    try {
+      const bearer = await auth.authenticate(request, tenant, now)
+      if (access === 'token') requireRights(bearer.actor)
+      return bearer
+    } catch (error) {
+      noteStranger(wireLog, tenant, request, { now, error })
+      throw error
+    }
+  }
+
   for (const [method, path, handler, access] of ROUTES) {
     app.route({
       method,
@@ -118,7 +139,7 @@ export async function scimRoutes(app: FastifyInstance, { deps }: { deps: Deps })
       config: { scimAccess: access ?? 'token' },
       // what browsers are told about pages is nothing to a machine (respond.ts says the one thing that is)
       helmet: false,
-      handler: (request, reply) => answer(handler, request, reply)
+      handler: (request, reply) => answer(handler, request, reply, wireLog)
     })
   }
   refuseOtherMethods(app)
@@ -135,7 +156,12 @@ function requireRights(actor: Actor): void {
   if (actor.kind === 'apiToken') requireAdministrator(actor, 'use SCIM beyond /Me with an API token')
 }
 
-async function answer(handler: ScimHandler, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function answer(
+  handler: ScimHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  wireLog: ScimRoutesOptions['wireLog']
+): Promise<FastifyReply> {
   const context = request.scim!
   const answered = await handler(context, {
     id: (request.params as { id?: string }).id ?? '',
@@ -146,6 +172,7 @@ async function answer(handler: ScimHandler, request: FastifyRequest, reply: Fast
   })
   const { applied } = context.leniency
   if (applied.length > 0) context.log.info({ leniences: applied }, 'SCIM request needed leniency')
+  noteAnswer(wireLog, request, reply, answered, applied)
   return sendAnswer(reply, answered)
 }
 

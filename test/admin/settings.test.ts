@@ -32,6 +32,7 @@ test('settings', async (t) => {
         canGoogle: false,
         scimScope: 'all',
         scimWelcomeMail: false,
+        wireLogDays: 30,
         brake: {}
       }
     })
@@ -47,7 +48,8 @@ test('settings', async (t) => {
       googleSignIn: false,
       passwordMinLength: 12,
       scimScope: 'own',
-      scimWelcomeMail: true
+      scimWelcomeMail: true,
+      wireLogDays: 7
     })
     t.match(data.settings, {
       name: 'Acme Ltd',
@@ -59,7 +61,8 @@ test('settings', async (t) => {
         allowedDomains: ['acme.test', 'xn--bcher-kva.example'],
         wantsGoogle: false,
         scimScope: 'own',
-        scimWelcomeMail: true
+        scimWelcomeMail: true,
+        wireLogDays: 7
       }
     })
     t.equal((await app.query('acme', 'settings.get')).data.settings.name, 'Acme Ltd')

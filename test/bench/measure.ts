@@ -1,10 +1,9 @@
 // Rounds of a workload on one population: both servers in turn, with what each request cost.
 import type { Db } from '../../db/connect.ts'
 import { cpuMicros, treeMicros } from './cpu.ts'
-import type { DriverTask } from './driver.ts'
 import type { Population } from './population.ts'
 import { OPERATOR_TOKEN, type Stack } from './stack.ts'
-import type { Workload } from './workload.ts'
+import type { Side, Workload } from './workload.ts'
 
 export interface Pace {
   readonly rounds: number
@@ -45,17 +44,21 @@ export async function measure(
   population: Population,
   { rounds, seconds }: Pace
 ): Promise<Result> {
+  const run = async (side: Side, seconds: number) => {
+    await workload.prepareSide?.(db, population, side)
+    return runSide(stack, workload, population, side, seconds)
+  }
   await workload.prepare?.(db, population)
-  await runSide(stack, workload, population, 'muster', WARM_UP_SECONDS)
-  if (workload.against) await runSide(stack, workload, population, 'against', WARM_UP_SECONDS)
+  await run('muster', WARM_UP_SECONDS)
+  if (workload.against) await run('against', WARM_UP_SECONDS)
   const ours: Sample[] = []
   const theirs: Sample[] = []
   for (let round = 0; round < rounds; round++) {
     await workload.prepare?.(db, population)
-    ours.push(await runSide(stack, workload, population, 'muster', seconds))
+    ours.push(await run('muster', seconds))
     if (!workload.against) continue
     if (workload.against.server === 'muster') await workload.prepare?.(db, population)
-    theirs.push(await runSide(stack, workload, population, 'against', seconds))
+    theirs.push(await run('against', seconds))
   }
   return {
     workload,
@@ -71,7 +74,7 @@ async function runSide(
   stack: Stack,
   workload: Workload,
   population: Population,
-  side: DriverTask['side'],
+  side: Side,
   seconds: number
 ): Promise<Sample> {
   const server = side === 'muster' ? 'muster' : workload.against!.server

@@ -51,7 +51,11 @@ export interface Workload {
   readonly isRead: boolean
   /** Runs before each round, untimed. */
   readonly prepare?: (db: Db, population: Population) => Promise<void>
+  /** Runs before each side of each round, untimed: for what both sides are compared in. */
+  readonly prepareSide?: (db: Db, population: Population, side: Side) => Promise<void>
 }
+
+export type Side = 'muster' | 'against'
 
 /** `ratio` of the rates, `perSecond` of requests, or `p99Ms`: whichever are asked for. */
 export interface Goal {

@@ -98,6 +98,43 @@ test('clean-up', async (t) => {
     t.equal(await cleanUp(acme.deps, signal), 0, 'and nothing more the next time')
   })
 
+  t.test('deletes the wire log after as many days as the tenant keeps it', async (t) => {
+    const insertBatch = (tenantId: number, id: string, at: Date) =>
+      acme.owner
+        .insertInto('wire_log')
+        .values({
+          tenant_id: tenantId,
+          id: `00000000-0000-7000-8000-00000000000${id}`,
+          from_at: at,
+          to_at: at,
+          exchanges: 1,
+          dropped: 0,
+          statuses: [200],
+          connection_ids: [],
+          resource_ids: [],
+          request_ids: [],
+          entries: Buffer.from('')
+        })
+        .execute()
+    const setDays = (days: number) =>
+      sql`update tenants set settings = jsonb_build_object('wireLogDays', ${days}::int) where id = ${acme.globexId}
+        `.execute(acme.owner)
+    const kept = async () =>
+      (await acme.owner.selectFrom('wire_log').select(['tenant_id', 'id']).orderBy('id').execute()).map(
+        ({ tenant_id, id }) => `${tenant_id === acme.acmeId ? 'acme' : 'globex'} ${id.at(-1)}`
+      )
+    await insertBatch(acme.acmeId, '1', daysAgo(29))
+    await insertBatch(acme.acmeId, '2', daysAgo(31))
+    await insertBatch(acme.globexId, '3', daysAgo(6))
+    await insertBatch(acme.globexId, '4', daysAgo(8))
+    await setDays(7)
+    t.equal(await cleanUp(acme.deps, signal), 2)
+    t.strictSame(await kept(), ['acme 1', 'globex 3'])
+    await setDays(0)
+    t.equal(await cleanUp(acme.deps, signal), 1)
+    t.strictSame(await kept(), ['acme 1'], 'and at once where it is off')
+  })
+
   t.test('is done by the hour', async (t) => {
     const { rows } = await sql`select name, cron from pgboss.schedule order by name`.execute(acme.owner)
     t.same(rows, [

@@ -3,9 +3,10 @@ import type { Workload } from '../workload.ts'
 import { ADMIN } from './admin.ts'
 import { GROUP_WRITES } from './groups.ts'
 import { READS } from './reads.ts'
+import { WIRE_LOG } from './wire-log.ts'
 import { WRITES } from './writes.ts'
 
-const ALL: readonly Workload[] = [...READS, ...ADMIN, ...GROUP_WRITES, ...WRITES]
+const ALL: readonly Workload[] = [...READS, ...ADMIN, ...GROUP_WRITES, ...WRITES, ...WIRE_LOG]
 
 export const WORKLOADS: readonly Workload[] = [
   ...ALL.filter(({ isRead }) => isRead),

@@ -8,7 +8,7 @@ const PAGE = 100
 const query = (parameters: Record<string, string | number>) =>
   new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, String(value)])).toString()
 
-const getUser: Source = (context) => () => {
+export const getUser: Source = (context) => () => {
   const { tenant, user } = anyUser(context.population)
   const id = userId(tenant, user)
   return toScim(context, tenant, {

@@ -16,7 +16,7 @@ const newUser = ({ population }: SourceContext, tenant: number) => ({
   active: true
 })
 
-const createUser: Source = (context) => () => {
+export const createUser: Source = (context) => () => {
   const { tenant } = anyUser(context.population)
   const user = newUser(context, tenant)
   const findFault = expectJson(user.userName, ({ id, userName }) => id && userName)

@@ -1,7 +1,7 @@
 // The fields of the settings, a section for each thing that they are about.
 import { NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useId, useState } from 'react'
-import { type Draft, PASSWORD_MAX, PASSWORD_MIN, type Problems, TTL_MAX_HOURS } from './form.ts'
+import { type Draft, PASSWORD_MAX, PASSWORD_MIN, type Problems, TTL_MAX_HOURS, WIRE_LOG_MAX_DAYS } from './form.ts'
 
 export interface FieldsProps {
   draft: Draft
@@ -188,6 +188,18 @@ export function ProvisioningFields({ draft, problems, onChange }: FieldsProps) {
         checked={draft.scimWelcomeMail}
         onChange={(event) => onChange({ scimWelcomeMail: event.currentTarget.checked })}
         error={problems.scimWelcomeMail}
+      />
+      <NumberInput
+        label="Keep the log of requests, in days"
+        description="What identity providers sent and were answered, without passwords and tokens. 0 keeps none."
+        value={draft.wireLogDays}
+        onChange={(wireLogDays) => onChange({ wireLogDays })}
+        error={problems.wireLogDays}
+        min={0}
+        max={WIRE_LOG_MAX_DAYS}
+        allowDecimal={false}
+        clampBehavior="none"
+        maw={320}
       />
     </Section>
   )

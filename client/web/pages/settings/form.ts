@@ -15,6 +15,7 @@ export interface Draft {
   passwordMinLength: number | string
   scimScope: 'all' | 'own'
   scimWelcomeMail: boolean
+  wireLogDays: number | string
 }
 
 export type Field = keyof Draft
@@ -23,6 +24,7 @@ export type Problems = Partial<Record<Field, string>>
 export const PASSWORD_MIN = 8
 export const PASSWORD_MAX = 128
 export const TTL_MAX_HOURS = 8_760
+export const WIRE_LOG_MAX_DAYS = 365
 const DOMAIN = /^([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}-]{2,}$/u
 
 export function toDraft({ name, logoUrl, passwordMinLength, administration }: Settings): Draft {
@@ -35,7 +37,8 @@ export function toDraft({ name, logoUrl, passwordMinLength, administration }: Se
     googleSignIn: administration?.wantsGoogle ?? true,
     passwordMinLength,
     scimScope: administration?.scimScope ?? 'all',
-    scimWelcomeMail: administration?.scimWelcomeMail ?? false
+    scimWelcomeMail: administration?.scimWelcomeMail ?? false,
+    wireLogDays: administration?.wireLogDays ?? ''
   }
 }
 
@@ -56,6 +59,10 @@ export function problemsOf(draft: Draft): Problems {
   if (typeof length !== 'number' || length < PASSWORD_MIN || length > PASSWORD_MAX) {
     problems.passwordMinLength = `Enter a length from ${PASSWORD_MIN} to ${PASSWORD_MAX}.`
   }
+  const days = draft.wireLogDays
+  if (typeof days !== 'number' || days < 0 || days > WIRE_LOG_MAX_DAYS) {
+    problems.wireLogDays = `Enter a number of days from 0 to ${WIRE_LOG_MAX_DAYS}.`
+  }
   return problems
 }
 
@@ -72,7 +79,8 @@ export function changesFrom(saved: Draft, draft: Draft): Update {
     googleSignIn: draft.googleSignIn,
     passwordMinLength: Number(draft.passwordMinLength),
     scimScope: draft.scimScope,
-    scimWelcomeMail: draft.scimWelcomeMail
+    scimWelcomeMail: draft.scimWelcomeMail,
+    wireLogDays: Number(draft.wireLogDays)
   }
   const changed = Object.entries(next).filter(([field]) => !isSame(saved[field as Field], draft[field as Field]))
   return Object.fromEntries(changed) as Update
@@ -103,5 +111,6 @@ const EMPTY: Record<Field, true> = {
   googleSignIn: true,
   passwordMinLength: true,
   scimScope: true,
-  scimWelcomeMail: true
+  scimWelcomeMail: true,
+  wireLogDays: true
 }

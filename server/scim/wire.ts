@@ -1,0 +1,119 @@
+// What the wire log is told of each request: one call when it is answered, or refused.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+import type { Tenant } from '../tenancy.ts'
+import type { AppliedLenience, Exchange } from '../wire-log/entry.ts'
+import { secretNames } from '../wire-log/redact.ts'
+import type { WireLog as WholeWireLog } from '../wire-log/wire-log.ts'
+import type { ScimAnswer, ScimContext } from './context.ts'
+import { toScimError } from './errors.ts'
+
+type WireLog = Pick<WholeWireLog, 'isOn' | 'note'>
+
+const NONE: readonly AppliedLenience[] = []
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+/** Where only a part of an exchange could be read, the rest may hold a password. */
+const UNREADABLE = 'The body is not JSON'
+
+/** @param applied the leniences that the request needed */
+export function noteAnswer(
+  wireLog: WireLog,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: ScimAnswer,
+  applied: readonly AppliedLenience[]
+): void {
+  const context = request.scim!
+  if (isWanted(wireLog, context)) wireLog.note(exchangeOf(context, request, reply, answer, applied, undefined))
+}
+
+/** A request whose token was good. */
+export function noteRefusal(wireLog: WireLog, request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+  const context = request.scim!
+  if (!isWanted(wireLog, context)) return
+  wireLog.note(exchangeOf(context, request, reply, answerOf(error, request), context.leniency.applied, reasonOf(error)))
+}
+
+/** A request that did not get past its token. */
+export function noteStranger(
+  wireLog: WireLog,
+  tenant: Tenant,
+  request: FastifyRequest,
+  { now, error }: { now: Date; error: unknown }
+): void {
+  if (!wireLog.isOn(tenant)) return
+  const { status, body } = toScimError(error)
+  const known = error instanceof AppError ? (error.data as KnownToken | undefined) : undefined
+  wireLog.note({
+    ...factsOf(request),
+    tenantId: tenant.id,
+    at: now,
+    durationMs: 0,
+    connectionId: known?.connectionId ?? null,
+    name: known?.connectionName ?? null,
+    kind: known?.connectionId ? 'scimToken' : null,
+    status,
+    requestBody: undefined,
+    responseBody: body,
+    leniences: NONE,
+    error: reasonOf(error),
+    secretNames: NO_NAMES
+  })
+}
+
+/** What an error about a token that has ended says of its connection. */
+interface KnownToken {
+  readonly connectionId?: string
+  readonly connectionName?: string
+}
+
+/** Whoever reads the schemas without a token is nobody's identity provider. */
+const isWanted = (wireLog: WireLog, { tenant, actor }: ScimContext): boolean =>
+  actor.kind !== 'system' && wireLog.isOn(tenant)
+
+function exchangeOf(
+  context: ScimContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, body }: Pick<ScimAnswer, 'status' | 'body'>,
+  leniences: readonly AppliedLenience[],
+  error: Exchange['error']
+): Exchange {
+  const { tenant, actor, schemas, now } = context
+  return {
+    ...factsOf(request),
+    tenantId: tenant.id,
+    at: now,
+    durationMs: reply.elapsedTime,
+    connectionId: actor.scim?.connectionId ?? null,
+    name: actor.name,
+    kind: actor.kind,
+    status,
+    requestBody: request.body,
+    responseBody: body,
+    leniences,
+    error,
+    secretNames: request.body === undefined ? NO_NAMES : secretNames([schemas.User, schemas.Group])
+  }
+}
+
+const factsOf = ({ id, method, url, headers, ip }: FastifyRequest) => ({ requestId: id, method, url, headers, ip })
+
+/** A body that could not be parsed cannot be redacted either; the parser's message quotes it. */
+function answerOf(error: unknown, request: FastifyRequest): Pick<ScimAnswer, 'status' | 'body'> {
+  const told = toScimError(error)
+  if (request.body !== undefined || !told.detail.startsWith(UNREADABLE)) return told
+  return { status: told.status, body: told.body.replace(JSON.stringify(told.detail), JSON.stringify(UNREADABLE)) }
+}
+
+function reasonOf(error: unknown): Exchange['error'] {
+  if (error instanceof AppError) return { reason: error.reason, scimType: error.scimType }
+  return { reason: REASONS[toScimError(error).status] ?? 'internal', scimType: undefined }
+}
+
+const REASONS: Partial<Record<number, string>> = {
+  413: 'tooLarge',
+  415: 'unsupportedMediaType',
+  503: 'unavailable'
+}

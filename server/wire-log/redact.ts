@@ -1,0 +1,115 @@
+// Takes passwords and tokens out of what is kept of a request.
+import type { Attribute, ResourceType } from '../scim/schemas/types.ts'
+
+export const REDACTED = '[redacted]'
+
+/** Names of attributes, and of parameters of a query, whose values nobody shall read later. */
+const SECRET_NAME = /passw|secret|token/i
+/** A condition or an assignment on one of them: `password eq "x"`, `access_token=x`, `{"password":"x"}` as text. */
+const SECRET_USE = /(passw|secret|token)[\w-]*["'\]]*\s*([=:]|\s(eq|ne|co|sw|ew|gt|ge|lt|le)\b)/i
+/** Our own tokens, wherever they stand. */
+const OWN_TOKEN = /mst_[a-z]+_[\w-]+/g
+
+const namesOfTypes = new WeakMap<ResourceType, ReadonlySet<string>>()
+
+/** The attributes of resource types that no answer shows, in lower case. */
+export function secretNames(types: readonly ResourceType[]): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const type of types) {
+    let known = namesOfTypes.get(type)
+    if (!known) {
+      known = new Set(type.lookups.flatMap(({ attributes }) => neverReturned(attributes)))
+      namesOfTypes.set(type, known)
+    }
+    for (const name of known) names.add(name)
+  }
+  return names
+}
+
+const neverReturned = (attributes: ReadonlyMap<string, Attribute>): string[] =>
+  [...attributes.values()].flatMap(({ name, returned, subAttributes = [] }) => [
+    ...(returned === 'never' ? [name.toLowerCase()] : []),
+    ...subAttributes.filter((sub) => sub.returned === 'never').map((sub) => sub.name.toLowerCase())
+  ])
+
+export interface RedactedBody {
+  /** JSON text. */
+  readonly text: string
+  /** What was taken out, so that it can be taken out of an answer that quotes it. */
+  readonly secrets: readonly string[]
+}
+
+/**
+ * A body as JSON text without the values of attributes that are secret by their name or by the schema, also where a
+ * PATCH names them by their path.
+ * @param body parsed JSON
+ * @param names see secretNames
+ */
+export function redactBody(body: unknown, names: ReadonlySet<string>): RedactedBody {
+  const text = JSON.stringify(body)
+  if (!mayHoldSecret(text, names)) return { text, secrets: [] }
+  const isSecret = (name: string) => SECRET_NAME.test(name) || names.has(lastName(name))
+  const secrets: string[] = []
+  const take = (value: unknown): string => {
+    collectTexts(value, secrets)
+    return REDACTED
+  }
+  const redacted = JSON.stringify(body, function (this: unknown, key: string, value: unknown) {
+    if (value === null || value === undefined) return value
+    if (isSecret(key)) return take(value)
+    if (key.toLowerCase() === 'value' && isSecret(pathOf(this))) return take(value)
+    return typeof value === 'string' && SECRET_USE.test(value) ? take(value) : value
+  })
+  return { text: redacted, secrets }
+}
+
+function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
+  if (SECRET_NAME.test(text)) return true
+  const others = [...names].filter((name) => !SECRET_NAME.test(name))
+  if (others.length === 0) return false
+  const lower = text.toLowerCase()
+  return others.some((name) => lower.includes(name))
+}
+
+/** `urn:…:User:name.pin` -> `pin` */
+const lastName = (path: string): string => /[^.:\s]*$/.exec(path.trim().toLowerCase())![0]
+
+/** The path of a PATCH operation, whatever the letter case of its key. */
+function pathOf(operation: unknown): string {
+  for (const [key, value] of Object.entries(operation as Record<string, unknown>)) {
+    if (key.toLowerCase() === 'path' && typeof value === 'string') return value
+  }
+  return ''
+}
+
+/** Shorter ones would be found in anything. */
+const MIN_SECRET_LENGTH = 4
+
+function collectTexts(value: unknown, found: string[]): void {
+  if (typeof value === 'string' || typeof value === 'number') {
+    if (String(value).length >= MIN_SECRET_LENGTH) found.push(String(value))
+  } else if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) collectTexts(inner, found)
+  }
+}
+
+/** A path with its query, or the path alone where the query may hold a secret. */
+export const redactUrl = (url: string): string =>
+  url.includes('?') && SECRET_USE.test(decoded(url)) ? `${url.split('?', 1)[0]}?${REDACTED}` : url
+
+function decoded(url: string): string {
+  if (!url.includes('%') && !url.includes('+')) return url
+  try {
+    return decodeURIComponent(url.replaceAll('+', ' '))
+  } catch {
+    return url
+  }
+}
+
+/** An answer without what was taken out of its request. */
+export const redactAnswer = (text: string, secrets: readonly string[]): string =>
+  secrets.reduce((rest, secret) => rest.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED), text)
+
+/** The last look at what is stored. */
+export const withoutTokens = (text: string): string =>
+  text.includes('mst_') ? text.replace(OWN_TOKEN, REDACTED) : text
