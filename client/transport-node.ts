@@ -11,12 +11,16 @@ const resolve: LookupFunction = (hostname, options, callback) => {
   else callback(null, '127.0.0.1', 4)
 }
 
-// headersTimeout: an invitation of 1,000 addresses on a busy machine still answers in far less
-const agent = new Agent({
-  connect: { lookup: resolve, timeout: 10_000 },
-  headersTimeout: 120_000,
-  keepAliveTimeout: 1_000
-})
+const agentOf = (timeouts: { headersTimeout: number; bodyTimeout?: number }) =>
+  new Agent({ connect: { lookup: resolve, timeout: 10_000 }, keepAliveTimeout: 1_000, ...timeouts })
 
-export const fetchOf = (): typeof fetch =>
+const fetchBy = (agent: Agent): typeof fetch =>
   ((input: string, init: object) => undiciFetch(input, { ...init, dispatcher: agent })) as unknown as typeof fetch
+
+// an invitation of 1,000 addresses on a busy machine still answers in far less
+const agent = agentOf({ headersTimeout: 120_000 })
+
+export const fetchOf = (): typeof fetch => fetchBy(agent)
+
+/** For what takes as long as there is data: whole tenants. */
+export const fetchPatiently = (): typeof fetch => fetchBy(agentOf({ headersTimeout: 0, bodyTimeout: 0 }))

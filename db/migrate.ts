@@ -113,7 +113,7 @@ async function grantToServerRole(db: Db): Promise<string | undefined> {
       .raw(`
         grant usage on schema ${schema} to ${SERVER_ROLE};
         grant select, insert, update, delete on all tables in schema ${schema} to ${SERVER_ROLE};
-        grant usage, select on all sequences in schema ${schema} to ${SERVER_ROLE};
+        grant usage, select, update on all sequences in schema ${schema} to ${SERVER_ROLE};
         grant execute on all functions in schema ${schema} to ${SERVER_ROLE};`)
       .execute(db)
   }

@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import { openMailbox } from '../db/mailbox.ts'
 import { type AppRouter, appRouter } from './admin/router.ts'
+import { transferRoutes } from './admin/transfer-routes.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
 import { googleRoutes } from './auth/google.ts'
@@ -112,6 +113,7 @@ export async function buildApp(
       }
     }
   } satisfies FastifyTRPCPluginOptions<AppRouter>)
+  await app.register(transferRoutes, { deps })
   if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
   return app
 }

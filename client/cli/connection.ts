@@ -36,15 +36,31 @@ function operatorToken(): string {
   throw new UsageError(`OPERATOR_TOKEN is not set, and there is no ${file} (is the service on this machine?)`)
 }
 
+/** A path of the operator's API beside tRPC, with what signs the request. */
+export const operatorRequest = (path: string) => ({
+  url: new URL(path, serviceUrl()).href,
+  headers: { authorization: `Bearer ${operatorToken()}`, accept: 'application/json' }
+})
+
+/** A path on a tenant's host beside tRPC, with what signs the request. */
+export const tenantRequest = (subdomain: string, path: string) => ({
+  url: new URL(path, tenantUrl(subdomain)).href,
+  headers: { authorization: `Bearer ${operatorToken()}`, accept: 'application/json' }
+})
+
 /** The operator's API, on the base domain. */
 export const connectOperator = (): Client => createClient({ url: serviceUrl().origin, token: operatorToken() })
 
 /** A tenant's API, with the operator's power. */
 export function connectTenant(subdomain: string): Client {
+  return createClient({ url: tenantUrl(subdomain).origin, token: operatorToken() })
+}
+
+function tenantUrl(subdomain: string): URL {
   if (!/^[a-z0-9-]{1,63}$/i.test(subdomain)) throw new UsageError(`"${subdomain}" is not a tenant's subdomain`)
   const url = serviceUrl()
   url.hostname = `${subdomain}.${url.hostname}`
-  return createClient({ url: url.origin, token: operatorToken() })
+  return url
 }
 
 /** Adds `--tenant`, which every command on people and groups needs, and `--json` (also behind the command). */

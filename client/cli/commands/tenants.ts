@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { connectOperator, UsageError, withJson } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
+import { transferCommands } from './tenant-transfer.ts'
 
 export function tenantCommands(program: Command): void {
   const tenant = program.command('tenant').description('the organisations that this service serves')
@@ -50,6 +51,8 @@ export function tenantCommands(program: Command): void {
         print(command, changed, () => done(`Tenant ${subdomain} is ${suspended ? 'suspended' : 'served again'}.`))
       })
   }
+
+  transferCommands(tenant)
 
   withJson(tenant.command('remove <subdomain>'))
     .description('delete a suspended tenant and everything in it, for good')

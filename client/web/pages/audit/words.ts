@@ -66,6 +66,8 @@ const ACTIONS: Record<string, Words> = {
   'tenant.created': { verb: 'created the organisation', label: 'Organisation created' },
   'tenant.settingsChanged': { verb: 'changed the settings of', label: 'Settings changed' },
   'tenant.suspended': { verb: 'suspended', label: 'Organisation suspended' },
+  'tenant.exported': { verb: 'exported', label: 'Organisation exported' },
+  'tenant.imported': { verb: 'imported', label: 'Organisation imported' },
   'tenant.resumed': { verb: 'resumed', label: 'Organisation resumed' }
 }
 

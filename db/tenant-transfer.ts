@@ -1,0 +1,148 @@
+// A tenant's rows, table by table, as text that another database takes. What tables and columns there are is read
+// from the catalogue, so that a table or column which is added later travels too.
+import { sql } from 'kysely'
+import type { Db, Trx } from './connect.ts'
+import { TENANT_TABLES_LEAVES_FIRST } from './tenants.ts'
+
+export interface TransferColumn {
+  readonly name: string
+  /** PostgreSQL's, such as `timestamp with time zone`. */
+  readonly type: string
+  readonly isNullable: boolean
+  /** The sequence that numbers it; null for others. */
+  readonly sequence: string | null
+}
+
+export interface TransferTable {
+  readonly name: string
+  /** All but tenant_id, and what the database makes itself. */
+  readonly columns: readonly TransferColumn[]
+  /** The primary key's columns without tenant_id, in order. */
+  readonly key: readonly string[]
+}
+
+/** Every table with a tenant's rows, those first that others refer to. */
+const TABLES = [...TENANT_TABLES_LEAVES_FIRST].reverse().concat(['audit_events' as never]) as readonly string[]
+
+/** A row as JSON whose values cast to their column's type: `{"id": "…", "version": 3, "doc": "{…}", "locked": false}`. */
+export type TransferRow = Record<string, unknown>
+
+/** @throws Error where a table of a tenant has no primary key */
+export async function readTransferTables(db: Db): Promise<TransferTable[]> {
+  const { rows } = await sql<TransferColumn & { table: string; place: number | null }>`
+    select c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
+      not a.attnotnull as "isNullable",
+      substring(pg_get_expr(d.adbin, d.adrelid) from $$^nextval\\('([a-z_]+)'::regclass\\)$$) as sequence,
+      array_position(i.indkey::int2[], a.attnum) as place
+    from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    join pg_index i on i.indrelid = c.oid and i.indisprimary
+    left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+    where c.relnamespace = 'public'::regnamespace and c.relname = any(${[...TABLES]}::name[])
+      and a.attname <> 'tenant_id' and a.attgenerated = ''
+      -- a transaction's number means something in its own database alone
+      and a.atttypid <> 'xid8'::regtype
+    order by c.relname, a.attnum`.execute(db)
+  const byTable = Map.groupBy(rows, ({ table }) => table)
+  return TABLES.map((name) => {
+    const found = byTable.get(name)
+    if (!found) throw new Error(`The table ${name} is not there, or has no primary key`)
+    const key = found.filter(({ place }) => place !== null).sort((a, b) => a.place! - b.place!)
+    return {
+      name,
+      key: key.map((column) => column.name),
+      columns: found.map(({ table: _, place: __, ...column }) => column)
+    }
+  })
+}
+
+/** A secret's hash or its sealed form, as our columns name them. */
+const isCredential = ({ name }: TransferColumn) => /_(hash|sealed)$/.test(name)
+
+/** The same tables without passwords, tokens, links and what is sealed: such rows are left out, such columns null. */
+export const withoutCredentials = (tables: readonly TransferTable[]): TransferTable[] =>
+  tables
+    .filter(({ columns }) => !columns.some((column) => isCredential(column) && !column.isNullable))
+    .map((table) => ({ ...table, columns: table.columns.filter((column) => !isCredential(column)) }))
+
+/** A row has a column that its table has not, or that another row has not. */
+export class UnfitRow extends Error {}
+
+/** These read as what they are in JSON; any other travels as PostgreSQL's text (json too: it is kept to the letter). */
+const NATURAL_TYPES = new Set(['boolean', 'smallint', 'integer', 'text', 'uuid', 'timestamp with time zone', 'bytea'])
+
+const ROWS_AT_ONCE = 1_000
+
+/** To be called first in a transaction: what is read is what was there at its beginning, however long it takes. */
+export async function beginSnapshot(trx: Trx): Promise<void> {
+  await sql`set transaction isolation level repeatable read, read only`.execute(trx)
+  // who reads may be slow
+  await sql`set local idle_in_transaction_session_timeout = '10min'`.execute(trx)
+  await sql`set local timezone = 'UTC'`.execute(trx)
+}
+
+/** A table's rows in the order of its key, each as JSON text without a line break, up to 1,000 at once. */
+export async function* readTransferRows(trx: Trx, tenantId: number, table: TransferTable): AsyncGenerator<string[]> {
+  const { columns, key } = table
+  const selected = columns.map(({ name, type }) =>
+    NATURAL_TYPES.has(type) ? sql`t.${sql.ref(name)}` : sql`t.${sql.ref(name)}::text as ${sql.ref(name)}`
+  )
+  const names = sql.join(key.map((name) => sql`t.${sql.ref(name)}`))
+  const types = key.map((name) => columns.find((column) => column.name === name)!.type)
+  let last: (string | null)[] | undefined
+  do {
+    const after = last
+      ? sql`(${names}) > (${sql.join(last.map((value, index) => sql`${value}::${sql.raw(types[index]!)}`))})`
+      : sql`true`
+    const { rows } = await sql<{ row: string; key: string[] }>`
+      select row_to_json(q)::text as row, array[${sql.join(key.map((name) => sql`q.${sql.ref(name)}::text`))}] as key
+      from (
+        select ${sql.join(selected)} from ${sql.table(table.name)} t
+        where tenant_id = ${tenantId} and ${after} order by ${names} limit ${ROWS_AT_ONCE}
+      ) q`.execute(trx)
+    if (rows.length > 0) yield rows.map(({ row }) => row)
+    last = rows.length === ROWS_AT_ONCE ? rows.at(-1)!.key : undefined
+  } while (last)
+}
+
+/**
+ * Inserts rows as they were read, in one statement.
+ * @throws UnfitRow
+ */
+export async function insertTransferRows(
+  trx: Trx,
+  tenantId: number,
+  table: TransferTable,
+  rows: readonly TransferRow[]
+): Promise<void> {
+  const names = Object.keys(rows[0] ?? {})
+  const columns = names.map((name) => {
+    const column = table.columns.find((one) => one.name === name)
+    if (!column) throw new UnfitRow(`${table.name} has no column ${name}`)
+    return column
+  })
+  const wanted = names.join()
+  if (rows.some((row) => Object.keys(row).join() !== wanted))
+    throw new UnfitRow(`Rows of ${table.name} differ in columns`)
+  await sql`
+    insert into ${sql.table(table.name)} (tenant_id, ${sql.join(names.map((name) => sql.ref(name)))})
+    select ${tenantId}::int, ${sql.join(columns.map(({ name, type }) => sql`(r.value->>${sql.lit(name)})::${sql.raw(type)}`))}
+    from unnest(${rows.map((row) => JSON.stringify(row))}::json[]) r (value)`.execute(trx)
+}
+
+/** Numbers that are given next to others' rows begin above the ones that came along. */
+const NUMBERS_AHEAD = 100_000
+
+/** Moves the sequences of what was inserted, so that what is made from now on comes behind it. */
+export async function raiseSequences(trx: Trx, tenantId: number, tables: readonly TransferTable[]): Promise<void> {
+  for (const { name: table, columns } of tables) {
+    for (const { name, sequence } of columns) {
+      if (!sequence) continue
+      // others take numbers meanwhile: the step is larger than what they can take before this statement ends
+      await sql`
+        select setval(${sequence}::regclass, m.max + ${NUMBERS_AHEAD})
+        from (select max(${sql.ref(name)}) as max from ${sql.table(table)} where tenant_id = ${tenantId}) m
+        where m.max >= (select last_value from ${sql.table(sequence)})`.execute(trx)
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// The operator's API for whole tenants, on the base domain: GET …/export streams a file out, POST …/import takes one in.
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { authenticateBearer } from '../auth/authenticate.ts'
+import { publicUrl } from '../config.ts'
+import type { Deps } from '../deps.ts'
+import { AppError, forbidden, invalid, unauthenticated } from '../errors.ts'
+import type { Actor } from '../provisioning/actor.ts'
+import { exportTenant, importTenant } from '../provisioning/tenant-transfer.ts'
+import { getTenant } from '../provisioning/tenants.ts'
+import { placeOf } from '../tenancy.ts'
+
+/** A million rows take some minutes. */
+const IMPORT_MS = 6 * 3_600_000
+
+export const TENANT_FILE_TYPE = 'application/jsonl'
+
+const exportQuery = z.strictObject({ credentials: z.enum(['true', 'false']).default('true') })
+const importQuery = z.strictObject({ subdomain: z.string().max(63).optional() })
+
+export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
+  app.get('/operator/tenants/:subdomain/export', async (request, reply) => {
+    const actor = await requireOperator(deps, request)
+    const { credentials } = readQuery(exportQuery, request)
+    const tenant = await getTenant(deps, request.params as { subdomain: string })
+    reply.header('cache-control', 'no-store').type(TENANT_FILE_TYPE)
+    reply.header('content-disposition', `attachment; filename="${tenant.subdomain}.jsonl"`)
+    return reply.send(Readable.from(exportTenant(deps, tenant, actor, { credentials: credentials === 'true' })))
+  })
+
+  // taken as it comes, of any length: it never is in memory as a whole
+  app.addContentTypeParser([TENANT_FILE_TYPE, 'application/gzip'], (_request, payload, done) => done(null, payload))
+  app.post('/operator/tenants/import', async (request, reply) => {
+    const actor = await requireOperator(deps, request)
+    const { subdomain } = readQuery(importQuery, request)
+    if (!(request.body instanceof Readable)) throw invalid(`Send the file as ${TENANT_FILE_TYPE} or application/gzip`)
+    // the database takes longer than a connection may be silent
+    if (request.raw.socket instanceof Socket) request.raw.socket.setTimeout(IMPORT_MS)
+    const isZipped = request.headers['content-type']?.startsWith('application/gzip') ?? false
+    const { tenant, rows } = await withSpooled(request.body, isZipped, (source) =>
+      importTenant(deps, actor, source, { subdomain })
+    )
+    const { id, name, state } = tenant
+    const facts = { id, subdomain: tenant.subdomain, name, state, url: publicUrl(deps.config, tenant.subdomain) }
+    return reply.send({ tenant: facts, rows })
+  })
+}
+
+/**
+ * Keeps what is sent in a file until it is there as a whole: a request must arrive within seconds, and the database
+ * takes its time.
+ */
+async function withSpooled<T>(body: Readable, isZipped: boolean, work: (source: Readable) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'muster-import-'))
+  try {
+    const file = join(folder, 'tenant')
+    await pipeline(body, createWriteStream(file, { mode: 0o600 }))
+    const source = createReadStream(file)
+    return await work(isZipped ? unzip(source) : source)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function unzip(source: Readable): Readable {
+  const unzipped = createGunzip()
+  // what is wrong with either is heard of by whoever reads the second
+  pipeline(source, unzipped).catch(() => {})
+  return unzipped
+}
+
+/** @throws AppError unauthenticated, forbidden `operatorOnly`, not_found `wrongHost` on a tenant's host */
+async function requireOperator(deps: Deps, request: FastifyRequest): Promise<Actor> {
+  if (placeOf(request.host, deps.config.public.baseDomain).kind !== 'base') {
+    throw new AppError('not_found', 'This path is on the base domain', { reason: 'wrongHost' })
+  }
+  const { authorization } = request.headers
+  if (authorization === undefined) throw unauthenticated('The operator token is missing')
+  const actor = await authenticateBearer(deps, request, undefined, authorization)
+  if (actor.kind !== 'operator') throw forbidden('Only the operator may do this', 'operatorOnly')
+  return actor
+}
+
+function readQuery<T>(shape: z.ZodType<T>, request: FastifyRequest): T {
+  const parsed = shape.safeParse(request.query)
+  if (parsed.success) return parsed.data
+  throw invalid(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'query'}: ${message}`).join('; '))
+}
