@@ -2,6 +2,7 @@
 // that it costs the same in a group of ten and of 100,000.
 import { type RawBuilder, sql } from 'kysely'
 import { type AuditActor, auditInsertFrom, connectionOf, newEventId } from './audit.ts'
+import { type BrakeValue, brakeValues, type Deprovisioning, requirePermit } from './brakes.ts'
 import { type Db, prepareWrite, type Trx } from './connect.ts'
 import { countMemberChanges, isWithinScope } from './groups.ts'
 import { keepMemberships, type MemberCause } from './past-members.ts'
@@ -135,22 +136,28 @@ const addOwnStatement = prepareAdd(true)
 
 /**
  * Takes one user out in one statement, a transaction of its own.
+ * @param brake without a permit of it the statement fails (brakeOutcomeOf)
  * @returns `noGroup`; `isGroup` where the id is that of a group among the members: nothing was changed then
  */
 export async function removeUser(
   db: Db,
   scope: GroupScope,
   userId: string,
-  change: Change
+  change: Change,
+  brake: Omit<Deprovisioning, 'kind'> | undefined
 ): Promise<'done' | 'noGroup' | 'isGroup'> {
   const remove = scope.connectionId === undefined ? removeStatement : removeOwnStatement
   const after = JSON.stringify({ removedCount: 1, removed: [userId] })
-  const [row] = await remove(db, scope.tenantId, { ...valuesOf(scope, userId, change), after })
+  const [row] = await remove(db, scope.tenantId, {
+    ...valuesOf(scope, userId, change),
+    ...brakeValues(brake, change.now),
+    after
+  })
   return row!.outcome
 }
 
 const prepareRemove = (isOwn: boolean) =>
-  prepareWrite<{ outcome: 'done' | 'noGroup' | 'isGroup' }, Values & { after: unknown }>((given) => {
+  prepareWrite<{ outcome: 'done' | 'noGroup' | 'isGroup' }, Values & Record<'after' | BrakeValue, unknown>>((given) => {
     const scope = scopeOf(given, isOwn)
     const { tenantId, groupId, connectionId } = scope
     const { counted, audited } = consequences(
@@ -176,7 +183,8 @@ const prepareRemove = (isOwn: boolean) =>
         when not exists (select from target) then 'noGroup'
         when exists (select from group_children
           where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${given.users}::uuid) then 'isGroup'
-        else 'done' end as outcome`
+        else 'done' end as outcome,
+        (select ${requirePermit(given, sql`removed.user_id`)} from removed) as permitted`
   })
 const removeStatement = prepareRemove(false)
 const removeOwnStatement = prepareRemove(true)

@@ -10,7 +10,7 @@ export class LostRace extends Error {
 }
 
 const MAX_ATTEMPTS = 5
-const DEADLOCK_DETECTED = '40P01'
+const RETRIED_CODES = new Set(['40P01', '40001']) // deadlock_detected, serialization_failure
 
 /**
  * Runs a whole transaction again where it lost a race or was the victim of a deadlock.
@@ -30,5 +30,5 @@ export async function retryRaces<T>(work: () => Promise<T>, constraints: readonl
 
 const isLostRace = (error: unknown, constraints: readonly string[]) =>
   error instanceof LostRace ||
-  (error as { code?: string } | undefined)?.code === DEADLOCK_DETECTED ||
+  RETRIED_CODES.has((error as { code?: string } | undefined)?.code ?? '') ||
   constraints.includes(violatedConstraint(error) ?? '')

@@ -1,7 +1,8 @@
 // SCIM tokens and the connections that they belong to: one connection has a token for each rotation.
+import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
-import type { Role, ScimProfile } from './schema.ts'
+import type { BrakeSettings, Role, ScimProfile } from './schema.ts'
 import { type TokenUse, tokenUses } from './scim-token-care.ts'
 
 /** A token with its connection, as it is checked on every request. */
@@ -16,7 +17,14 @@ export interface ScimTokenView {
   expires_at: Date | null
   last_used_at: Date | null
   revoked_at: Date | null
+  /** Of the connection. */
+  brake: BrakeSettings
+  /** Whether changes of the connection were held or rejected. */
+  has_held: boolean
 }
+
+const HAS_HELD = sql<boolean>`exists (select from held_changes h
+  where h.tenant_id = scim_tokens.tenant_id and h.connection_id = scim_tokens.connection_id)`
 
 /** The select that token views start from. */
 const selectTokens = (db: Db, tenantId: number) =>
@@ -37,7 +45,9 @@ const selectTokens = (db: Db, tenantId: number) =>
       'scim_tokens.created_at',
       'scim_tokens.expires_at',
       'scim_tokens.last_used_at',
-      'scim_tokens.revoked_at'
+      'scim_tokens.revoked_at',
+      'scim_connections.brake',
+      HAS_HELD.as('has_held')
     ])
     .where('scim_tokens.tenant_id', '=', tenantId)
 

@@ -7,6 +7,7 @@ import * as addBrakeSettings from './20261125T0930_add_brake_settings.ts'
 import * as addNotices from './20261125T0940_add_notices.ts'
 import * as addTokenCare from './20261125T0950_add_token_care.ts'
 import * as createWireLog from './20261125T1140_create_wire_log.ts'
+import * as addBrake from './20261125T1200_add_brake.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -15,5 +16,6 @@ export const migrations: Record<string, Migration> = {
   '20261125T0930_add_brake_settings': addBrakeSettings,
   '20261125T0940_add_notices': addNotices,
   '20261125T0950_add_token_care': addTokenCare,
-  '20261125T1140_create_wire_log': createWireLog
+  '20261125T1140_create_wire_log': createWireLog,
+  '20261125T1200_add_brake': addBrake
 }

@@ -1,4 +1,5 @@
 // Who acts, and what their role lets them do: the one place that every edge passes through.
+import type { BrakeLimits } from '../../db/brakes.ts'
 import type { ActorKind, Role, ScimProfile } from '../../db/schema.ts'
 import { ROLES } from '../../db/schema.ts'
 import { forbidden } from '../errors.ts'
@@ -13,8 +14,16 @@ export interface Actor {
   readonly role: Role
   readonly requestId: string | null
   readonly ip: string | null
-  /** Of a SCIM token. */
-  readonly scim?: { readonly connectionId: string; readonly tokenId: string; readonly profile: ScimProfile }
+  /** Of a SCIM token, and of an administrator who carries out what a connection asked for. */
+  readonly scim?: {
+    readonly connectionId: string
+    readonly tokenId: string | null
+    readonly profile: ScimProfile
+    /** How many people it may deprovision within an hour; undefined for any number. */
+    readonly brake?: BrakeLimits
+    /** Whether anything that it asked for was held or rejected, as far as is remembered. */
+    readonly hasHeld?: boolean
+  }
   /** Of an API token; null for one that lasts. */
   readonly apiToken?: { readonly tokenId: string; readonly expiresAt: Date | null }
   /** Of a session: which one. */

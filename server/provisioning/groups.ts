@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import { connectionOf, insertAuditEvents, newEventId } from '../../db/audit.ts'
+import { brakeOutcomeOf } from '../../db/brakes.ts'
 import { type Db, inTenant, type Trx, violatedConstraint } from '../../db/connect.ts'
 import { hasEdges, isolateGroup, lockNesting } from '../../db/group-children.ts'
 import { addUsers, type Change, type GroupScope, MEMBERS_CHANGED, removeUser } from '../../db/group-members.ts'
@@ -27,6 +28,7 @@ import { countResources } from '../../db/resource-counts.ts'
 import type { GroupRow } from '../../db/schema.ts'
 import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
+import { brakeOf, countMembers, HeldBack } from './brake.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { type GroupDocument, groupColumns } from './group-document.ts'
 import {
@@ -96,7 +98,7 @@ export async function createGroup(
 
 /**
  * Changes attributes and members of a group together.
- * @throws AppError not_found; forbidden; whatever the callbacks throw; invalidValue `unknownMember`, `groupCycle`;
+ * @throws HeldBack; AppError not_found; forbidden; whatever the callbacks throw; invalidValue `unknownMember`, `groupCycle`;
  * uniqueness
  */
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
@@ -108,7 +110,7 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
 
 /**
  * Takes a group away, with its memberships, and out of the groups that contained it.
- * @throws AppError not_found; forbidden; whatever the precondition throws
+ * @throws HeldBack; AppError not_found; forbidden; whatever the precondition throws
  */
 export async function removeGroup(work: GroupWork, groupId: string, precondition?: Precondition): Promise<void> {
   requireGroupRights(work.actor)
@@ -130,7 +132,8 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
       parentIds.length > 0 && countMemberChanges(tenantId, now, left).execute(trx),
       deleteGroup(trx, tenantId, groupId, cause),
       audit(trx, work, 'group.removed', group, { before: wholeGroup(group, version) }, cause.eventId),
-      countResources(tenantId, 'Group', -1).execute(trx)
+      countResources(tenantId, 'Group', -1).execute(trx),
+      countMembers({ trx, ...work }, 'removeGroup', { groupId, eventId: cause.eventId })
     ])
   })
 }
@@ -163,9 +166,22 @@ async function changeMembersAlone(work: GroupWork, groupId: string, change: Grou
     return isPlain && addUsers(work.db, scope, ids, by)
   }
   if (only.kind !== 'remove' || only.values.length !== 1 || !isId(only.values[0]!)) return false
-  const outcome = await removeUser(work.db, scope, only.values[0]!, by)
+  const outcome = await removeMember(work, scope, only.values[0]!, by)
   if (outcome === 'noGroup') throw notFound('Group')
   return outcome === 'done'
+}
+
+/** @throws HeldBack */
+async function removeMember({ db, actor }: GroupWork, scope: GroupScope, userId: string, by: Change) {
+  const brake = brakeOf(actor)
+  try {
+    return await removeUser(db, scope, userId, by, brake)
+  } catch (error) {
+    const outcome = brakeOutcomeOf(error)
+    if (outcome === undefined) throw error
+    const held = { kind: 'leave', userIds: [userId], childIds: [], groupId: scope.groupId } as const
+    throw new HeldBack(actor.name, brake!.limits, held, outcome)
+  }
 }
 
 async function changeLocked(
@@ -190,7 +206,8 @@ async function changeLocked(
   if (changed.added.count + changed.removed.count === 0) return
   await Promise.all([
     countMemberChanges(tenantId, work.now, oneGroup(groupId, changed)).execute(trx),
-    audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) }, cause.eventId)
+    audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) }, cause.eventId),
+    changed.removed.count > 0 && countMembers({ trx, ...work }, 'leave', { groupId, eventId: cause.eventId })
   ])
 }
 

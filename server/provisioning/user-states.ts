@@ -6,6 +6,7 @@ import type { UserPatch, UserRow } from '../../db/schema.ts'
 import { updateUser } from '../../db/users.ts'
 import { type AppError, conflict } from '../errors.ts'
 import type { Actor } from './actor.ts'
+import { countUser } from './brake.ts'
 import { endAccess } from './ending.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { shownName } from './user-document.ts'
@@ -22,7 +23,7 @@ export interface UserChange {
  * Ends a person's access; memberships, password and address stay. Somebody who was only invited is not any more.
  * Changes nothing where they are deactivated already.
  * @param columns what else changes of the row in the same step
- * @throws AppError forbidden `notYourself`, `lastAdministrator`; conflict `userRemoved`
+ * @throws AppError forbidden `notYourself`, `lastAdministrator`; conflict `userRemoved`; HeldBack
  */
 export async function deactivate(change: UserChange, user: UserRow, columns: UserPatch = {}): Promise<void> {
   if (user.state === 'deactivated') return
@@ -33,9 +34,12 @@ export async function deactivate(change: UserChange, user: UserRow, columns: Use
     endAccess(trx, tenantId, [user.id], now, 'deactivated'),
     updateUser(trx, tenantId, user.id, { ...columns, state: 'deactivated' }, now)
   ])
-  await audit(change, [
-    ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
-    userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
+  await Promise.all([
+    audit(change, [
+      ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
+      userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
+    ]),
+    countUser(change, 'deactivate', user)
   ])
 }
 
@@ -101,19 +105,22 @@ export async function remove(
     updateUser(trx, tenantId, user.id, { state: 'removed', locked: false }, now)
   ])
   const groupIds = ended.memberships.map(({ groupId }) => groupId)
-  await audit(change, [
-    ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
-    {
-      id: eventId,
-      ...userEvent(
-        'user.removed',
-        user,
-        { state: user.state, role: user.role, email: user.email, ...(groupIds.length > 0 && { groupIds }) },
-        { state: 'removed' }
-      )
-    }
+  await Promise.all([
+    audit(change, [
+      ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
+      {
+        id: eventId,
+        ...userEvent(
+          'user.removed',
+          user,
+          { state: user.state, role: user.role, email: user.email, ...(groupIds.length > 0 && { groupIds }) },
+          { state: 'removed' }
+        )
+      }
+    ]),
+    countResources(tenantId, 'User', -1).execute(trx),
+    countUser(change, 'remove', user)
   ])
-  await countResources(tenantId, 'User', -1).execute(trx)
 }
 
 /** @throws AppError conflict `userRemoved` */

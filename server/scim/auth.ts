@@ -8,6 +8,7 @@ import { createCache } from '../cache.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
+import { brakeLimits } from '../provisioning/brake.ts'
 import { SCIM_TOKEN_PREFIX } from '../provisioning/scim-tokens.ts'
 import { hashToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
@@ -82,7 +83,7 @@ export function createScimAuth(deps: Deps): ScimAuth {
       requireAlive(remembered.token, now)
       limiter.take(remembered.token.id, now)
       noteUse(remembered, request.ip, now)
-      return { actor: toActor(remembered.token, request), profile: remembered.token.profile }
+      return { actor: toActor(remembered.token, tenant, request), profile: remembered.token.profile }
     },
     async close() {
       await Promise.all(uses)
@@ -115,12 +116,18 @@ const endedToken = ({ connection_id, connection_name }: ScimTokenView, detail: s
     data: { connectionId: connection_id, connectionName: connection_name }
   })
 
-const toActor = (token: ScimTokenView, request: FastifyRequest): Actor => ({
+const toActor = (token: ScimTokenView, tenant: Tenant, request: FastifyRequest): Actor => ({
   kind: 'scimToken',
   id: token.connection_id,
   name: token.connection_name,
   role: token.highest_role,
   requestId: request.id,
   ip: request.ip,
-  scim: { connectionId: token.connection_id, tokenId: token.id, profile: token.profile }
+  scim: {
+    connectionId: token.connection_id,
+    tokenId: token.id,
+    profile: token.profile,
+    brake: brakeLimits(tenant.settings.brake, token.brake),
+    hasHeld: token.has_held
+  }
 })

@@ -10,6 +10,7 @@ import { type BadOperation, type BulkMethod, type BulkOperation, isBad, parseBul
 import type { ScimAnswer, ScimContext, ScimHandler, ScimRequest } from './context.ts'
 import { toScimError } from './errors.ts'
 import { createGroup, deleteGroup, patchGroup, replaceGroup } from './groups.ts'
+import { notingHeld } from './held.ts'
 import { isObject } from './json.ts'
 import { shorten } from './text.ts'
 import { createUser, deleteUser, patchUser, replaceUser } from './users.ts'
@@ -181,14 +182,16 @@ class BulkRun {
     const id = replaceInText(operation.id, resolve) ?? ''
     const known = method === 'POST' ? undefined : `${context.baseUrl}/${resourceType}s/${id}`
     try {
-      const answer = await HANDLERS[resourceType][method](context, {
-        id,
-        // results carry no resources, so nothing is read for them
-        query: method === 'PATCH' && resourceType === 'Group' ? {} : { attributes: 'id' },
-        body: replaceReferences(operation.data, resolve),
-        ifMatch,
-        ifNoneMatch: undefined
-      })
+      const answer = await notingHeld(context, () =>
+        HANDLERS[resourceType][method](context, {
+          id,
+          // results carry no resources, so nothing is read for them
+          query: method === 'PATCH' && resourceType === 'Group' ? {} : { attributes: 'id' },
+          body: replaceReferences(operation.data, resolve),
+          ifMatch,
+          ifNoneMatch: undefined
+        })
+      )
       this.succeed(reported, answer, known)
     } catch (error) {
       this.fail(reported, error, known)

@@ -22,6 +22,7 @@ import {
   replaceGroup,
   searchGroups
 } from './groups.ts'
+import { notingHeld } from './held.ts'
 import { createMe, deleteMe, getMe, patchMe, replaceMe } from './me.ts'
 import { Leniency } from './profiles.ts'
 import { sendAnswer, sendError } from './respond.ts'
@@ -163,13 +164,15 @@ async function answer(
   wireLog: ScimRoutesOptions['wireLog']
 ): Promise<FastifyReply> {
   const context = request.scim!
-  const answered = await handler(context, {
-    id: (request.params as { id?: string }).id ?? '',
-    query: request.query as Record<string, unknown>,
-    body: request.body,
-    ifMatch: request.headers['if-match'],
-    ifNoneMatch: request.headers['if-none-match']
-  })
+  const answered = await notingHeld(context, () =>
+    handler(context, {
+      id: (request.params as { id?: string }).id ?? '',
+      query: request.query as Record<string, unknown>,
+      body: request.body,
+      ifMatch: request.headers['if-match'],
+      ifNoneMatch: request.headers['if-none-match']
+    })
+  )
   const { applied } = context.leniency
   if (applied.length > 0) context.log.info({ leniences: applied }, 'SCIM request needed leniency')
   noteAnswer(wireLog, request, reply, answered, applied)

@@ -1,0 +1,197 @@
+// The brake against mass deprovisioning: how much a connection may take away within an hour, and what becomes of the
+// rest. A change is counted as the last thing of the transaction that makes it, and where a permit is missing the whole
+// transaction is taken back: nobody loses access, and nothing is half done. What was held is then noted in a transaction
+// of its own, for administrators to release or reject (brake-release.ts).
+import { type RawBuilder, sql } from 'kysely'
+import { insertAuditEvents } from '../../db/audit.ts'
+import {
+  type BrakeLimits,
+  type BrakeOutcome,
+  type Deprovisioning,
+  type EndedMemberships,
+  forgetHeld,
+  type HeldTogether,
+  noteHeld,
+  REJECTED,
+  readLeft,
+  settleBrake,
+  takeMemberPermits,
+  takeUserPermit
+} from '../../db/brakes.ts'
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { notifyChange } from '../../db/listen.ts'
+import { retryRaces } from '../../db/races.ts'
+import type { BrakeSettings, UserRow } from '../../db/schema.ts'
+import type { Deps } from '../deps.ts'
+import { AppError } from '../errors.ts'
+import type { Actor } from './actor.ts'
+import { notifyAdministrators } from './notices.ts'
+
+export const DEFAULT_BRAKE: BrakeLimits = { percent: 10, people: 20 }
+
+/** What holds for a connection: its own settings, else the tenant's, else the defaults; undefined where it is off. */
+export function brakeLimits(tenant: BrakeSettings | undefined, connection: BrakeSettings): BrakeLimits | undefined {
+  const { off, percent, people } = { ...DEFAULT_BRAKE, ...tenant, ...connection }
+  return off ? undefined : { percent, people }
+}
+
+/** A change that was not made: nothing of its request was. */
+export class HeldBack extends AppError {
+  readonly held: HeldTogether
+
+  constructor(connectionName: string, limits: BrakeLimits, held: HeldTogether, outcome: BrakeOutcome) {
+    if (outcome === REJECTED) {
+      super('forbidden', REJECTED_TEXT, { reason: 'rejectedByAdministrator' })
+    } else {
+      super('rate_limited', heldText(connectionName, limits), { reason: 'heldByBrake', retryAfterSeconds: outcome })
+    }
+    this.held = held
+  }
+}
+
+const REJECTED_TEXT =
+  'An administrator has rejected this: the person or membership stays as it is. The administrator can lift that, and ' +
+  'so does a request for the opposite'
+
+const heldText = (connectionName: string, { percent, people }: BrakeLimits) =>
+  `Held by the brake against mass deprovisioning: ${connectionName} may deactivate, remove or take out of groups at ` +
+  `most ${percent} % of the active users within an hour (${people} at least). An administrator has been told and ` +
+  'decides; nothing was changed, and a later try may succeed'
+
+/** The brake that holds for whoever acts. */
+export const brakeOf = ({ scim }: Actor): Omit<Deprovisioning, 'kind'> | undefined =>
+  scim?.brake && { connectionId: scim.connectionId, limits: scim.brake }
+
+/** Who changes something, in which transaction. */
+interface BrakedChange {
+  readonly trx: Trx
+  readonly tenantId: number
+  readonly actor: Actor
+  readonly now: Date
+}
+
+/**
+ * Counts a person whom the transaction has deactivated or removed. Send it with the last statements.
+ * @param user as before
+ * @throws HeldBack
+ */
+export async function countUser(
+  { trx, tenantId, actor, now }: BrakedChange,
+  kind: 'deactivate' | 'remove',
+  user: Pick<UserRow, 'id' | 'state'>
+): Promise<void> {
+  const brake = brakeOf(actor)
+  if (!brake) return
+  const person = { id: user.id, wasActive: user.state === 'active' }
+  const outcome = await takeUserPermit(trx, tenantId, { ...brake, kind }, person, now)
+  if (outcome === 0) return
+  throw new HeldBack(actor.name, brake.limits, { kind, userIds: [user.id], childIds: [], groupId: null }, outcome)
+}
+
+/**
+ * Counts everybody whom the transaction has taken out of a group. Send it with the last statements.
+ * @throws HeldBack
+ */
+export async function countMembers(
+  { trx, tenantId, actor, now }: BrakedChange,
+  kind: 'leave' | 'removeGroup',
+  ended: EndedMemberships
+): Promise<void> {
+  const brake = brakeOf(actor)
+  if (!brake) return
+  const outcome = await takeMemberPermits(trx, tenantId, { ...brake, kind }, ended, now)
+  if (outcome === 0) return
+  const { groupId } = ended
+  const left = kind === 'leave' ? await readLeft(trx, tenantId, ended) : { userIds: [], childIds: [] }
+  throw new HeldBack(actor.name, brake.limits, { kind, ...left, groupId }, outcome)
+}
+
+export interface BrakeWriter {
+  readonly deps: Pick<Deps, 'db' | 'listener' | 'queue'>
+  readonly tenant: { readonly id: number }
+  readonly actor: Actor
+  readonly now: Date
+}
+
+/**
+ * Notes what was held, after the transaction that tried it. Administrators get one mail for each mass deprovisioning.
+ * What was rejected, or has been released meanwhile, is not noted.
+ */
+export async function recordHeld(
+  { deps, tenant: { id: tenantId }, actor, now }: BrakeWriter,
+  { held, reason }: HeldBack
+): Promise<void> {
+  const connectionId = actor.scim?.connectionId
+  if (connectionId === undefined || reason !== 'heldByBrake') return
+  const isNew = await retryRaces(() => noteInTransaction(deps, tenantId, actor, connectionId, held, now))
+  if (isNew) deps.listener.emit('change', { kind: 'credentials', tenantId })
+}
+
+class Released extends Error {}
+
+async function noteInTransaction(
+  { db, queue }: BrakeWriter['deps'],
+  tenantId: number,
+  actor: Actor,
+  connectionId: string,
+  held: HeldTogether,
+  now: Date
+): Promise<boolean> {
+  try {
+    return await inTenant(db, tenantId, async (trx) => {
+      const noted = await noteHeld(trx, tenantId, connectionId, held, now)
+      if (!noted) throw new Released()
+      if (!noted.isNew) return false
+      await notifyAdministrators(trx, { queue }, tenantId, noticeOf(actor.name, connectionId), now)
+      await Promise.all([
+        insertAuditEvents(trx, tenantId, actor, now, [
+          {
+            action: 'scimConnection.held',
+            targetType: 'scimConnection',
+            targetId: connectionId,
+            targetName: actor.name,
+            after: { ...actor.scim!.brake }
+          }
+        ]),
+        // from now on every process looks whether the connection asks for the opposite of something that is held
+        notifyChange(trx, { kind: 'credentials', tenantId })
+      ])
+      return true
+    })
+  } catch (error) {
+    if (error instanceof Released) return false
+    throw error
+  }
+}
+
+const noticeOf = (connectionName: string, connectionId: string) => ({
+  subject: `${connectionName} is deprovisioning many people: the rest is held`,
+  message:
+    `${connectionName} has deactivated, removed or taken out of groups as many people as it may within an hour. ` +
+    'What it goes on to ask for is held: nobody else loses access until an administrator decides.',
+  detail: 'Release the changes if they are meant, or reject them if they are a mistake on the other side.',
+  actionName: 'See who is affected',
+  actionPath: `/provisioning/${connectionId}?tab=brake`
+})
+
+/** Forgets what was held or rejected of a person whom the connection wants to be active. */
+export const letUserStay = (writer: BrakeWriter, userId: string): Promise<void> =>
+  letStay(writer, sql`kind in ('deactivate', 'remove') and user_id = ${userId}::uuid`)
+
+/** Forgets what was held or rejected of members whom the connection wants in the group. */
+export const letMembersStay = (writer: BrakeWriter, groupId: string, memberIds: readonly string[]): Promise<void> =>
+  letStay(
+    writer,
+    sql`kind = 'leave' and group_id = ${groupId}::uuid
+      and (user_id = any(${memberIds}::uuid[]) or child_id = any(${memberIds}::uuid[]))`
+  )
+
+async function letStay({ deps, tenant, actor, now }: BrakeWriter, chosen: RawBuilder<unknown>): Promise<void> {
+  // remembered beside the token: who has nothing held pays nothing
+  if (!actor.scim?.hasHeld) return
+  const { connectionId } = actor.scim
+  await inTenant(deps.db, tenant.id, async (trx) => {
+    if ((await forgetHeld(trx, tenant.id, connectionId, chosen)) > 0)
+      await settleBrake(trx, tenant.id, connectionId, now)
+  })
+}
