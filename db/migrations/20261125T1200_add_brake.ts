@@ -227,15 +227,13 @@ const TAKE_EXACTLY = `
     end if;
 
     mine := mod(pg_backend_pid(), brake.slots);
-    -- a slot beyond those in use keeps what it has given until that is over
+    -- the last few stay undivided: everybody comes here for them, and nobody finds a slot emptied under their hands
     share := (brake.permits - given_so_far - counted) / brake.slots;
     update brake_slots s
       set last_minute = fresh.at_minute, given = fresh.given + fresh.added,
         minutes = brake_minutes_with(s.minutes, s.last_minute, fresh.at_minute, fresh.added),
-        allowance = fresh.given + fresh.added + case
-          when s.slot = mine then brake.permits - given_so_far - counted - share * (brake.slots - 1)
-          when s.slot < brake.slots then share
-          else 0 end
+        -- a slot beyond those in use keeps what it has given until that is over
+        allowance = fresh.given + fresh.added + case when s.slot < brake.slots then share else 0 end
       from (
         select g.slot, greatest(now_minute, g.last_minute) as at_minute,
           brake_given(g.minutes, g.last_minute, greatest(now_minute, g.last_minute)) as given,

@@ -18,7 +18,7 @@ import {
   takeMemberPermits,
   takeUserPermit
 } from '../../db/brakes.ts'
-import { inTenant, type Trx } from '../../db/connect.ts'
+import { type Db, inTenant, type Trx } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { BrakeSettings, UserRow } from '../../db/schema.ts'
@@ -174,24 +174,31 @@ const noticeOf = (connectionName: string, connectionId: string) => ({
   actionPath: `/provisioning/${connectionId}?tab=brake`
 })
 
+/** Whose connection asks for the opposite of what may be held. */
+export interface OppositeWriter {
+  readonly db: Db
+  readonly tenantId: number
+  readonly actor: Actor
+  readonly now: Date
+}
+
 /** Forgets what was held or rejected of a person whom the connection wants to be active. */
-export const letUserStay = (writer: BrakeWriter, userId: string): Promise<void> =>
+export const letUserStay = (writer: OppositeWriter, userId: string): Promise<void> =>
   letStay(writer, sql`kind in ('deactivate', 'remove') and user_id = ${userId}::uuid`)
 
 /** Forgets what was held or rejected of members whom the connection wants in the group. */
-export const letMembersStay = (writer: BrakeWriter, groupId: string, memberIds: readonly string[]): Promise<void> =>
+export const letMembersStay = (writer: OppositeWriter, groupId: string, memberIds: readonly string[]): Promise<void> =>
   letStay(
     writer,
     sql`kind = 'leave' and group_id = ${groupId}::uuid
       and (user_id = any(${memberIds}::uuid[]) or child_id = any(${memberIds}::uuid[]))`
   )
 
-async function letStay({ deps, tenant, actor, now }: BrakeWriter, chosen: RawBuilder<unknown>): Promise<void> {
+async function letStay({ db, tenantId, actor, now }: OppositeWriter, chosen: RawBuilder<unknown>): Promise<void> {
   // remembered beside the token: who has nothing held pays nothing
   if (!actor.scim?.hasHeld) return
   const { connectionId } = actor.scim
-  await inTenant(deps.db, tenant.id, async (trx) => {
-    if ((await forgetHeld(trx, tenant.id, connectionId, chosen)) > 0)
-      await settleBrake(trx, tenant.id, connectionId, now)
+  await inTenant(db, tenantId, async (trx) => {
+    if ((await forgetHeld(trx, tenantId, connectionId, chosen)) > 0) await settleBrake(trx, tenantId, connectionId, now)
   })
 }

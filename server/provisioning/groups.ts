@@ -28,7 +28,7 @@ import { countResources } from '../../db/resource-counts.ts'
 import type { GroupRow } from '../../db/schema.ts'
 import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
-import { brakeOf, countMembers, HeldBack } from './brake.ts'
+import { brakeOf, countMembers, HeldBack, letMembersStay } from './brake.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { type GroupDocument, groupColumns } from './group-document.ts'
 import {
@@ -104,6 +104,8 @@ export async function createGroup(
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
   requireGroupRights(work.actor)
   if (!isId(groupId)) throw notFound('Group')
+  const added = (change.members ?? []).flatMap(addedBy)
+  if (added.length > 0) await letMembersStay(work, groupId, sortedIds(added.map(({ value }) => value)))
   if (await translating(() => changeMembersAlone(work, groupId, change))) return
   await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting))
 }

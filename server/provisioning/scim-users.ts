@@ -24,6 +24,7 @@ import type { Deps } from '../deps.ts'
 import { forbidden, notFound } from '../errors.ts'
 import type { Tenant } from '../tenancy.ts'
 import { type Actor, isAbove } from './actor.ts'
+import { letUserStay } from './brake.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
@@ -48,6 +49,8 @@ export interface ScimUserChange {
   readonly document: UserDocument
   /** Undefined keeps what it is. */
   readonly active: boolean | undefined
+  /** Whether the request says that they shall be active: what was held of them is then forgotten. */
+  readonly asksActive?: boolean
   /** A hash; null takes the password away, undefined keeps it. */
   readonly passwordHash?: string | null
 }
@@ -83,12 +86,15 @@ export interface ChangeOptions {
 /**
  * Changes a user, whole or in part. Of parallel changes none is lost; a change that changes nothing writes nothing.
  * @returns what the user is then
- * @throws AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; uniqueness; whatever the
+ * @throws HeldBack; AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; uniqueness; whatever the
  *   callbacks throw
  */
 export async function changeUser(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
   const { deps, tenant, view } = writer
   const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
+  if (planned.change.asksActive) {
+    await letUserStay({ db: deps.db, tenantId: tenant.id, actor: writer.actor, now: writer.now }, userId)
+  }
   if (!planned.needsLock) {
     const after = planned.isChange
       ? await writeUnlessOvertaken(writer, planned)
@@ -103,7 +109,7 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
 
 /**
  * Removes a user with their memberships, also an active one.
- * @throws AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; whatever the precondition
+ * @throws HeldBack; AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; whatever the precondition
  *   throws
  */
 export async function deleteUser(

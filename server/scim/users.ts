@@ -69,7 +69,8 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
     precondition: precondition(request.ifMatch),
     change(before) {
       const after = carryImmutable(toResource(before), resource, context.schemas.User)
-      return { document: toDocument(after, context.baseUrl), active: activeOf(resource), passwordHash }
+      const active = activeOf(resource)
+      return { document: toDocument(after, context.baseUrl), active, asksActive: active === true, passwordHash }
     },
     addressMoved: (trx, moved) => moveLinks(trx, context, moved)
   })
@@ -89,10 +90,16 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
     precondition: precondition(request.ifMatch),
     async change(before: UserBefore) {
       const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)
+      // asked only where something of the connection is held: whether an inactive user would become active
+      const asksActive =
+        context.actor.scim?.hasHeld &&
+        applyPatch({ ...toResource(before), active: false }, operations, schemas.User, leniency).resource['active'] ===
+          true
       if (typeof password === 'string') hashing ??= hashPassword(context, password)
       return {
         document: toDocument(resource, baseUrl),
         active: activeOf(resource),
+        asksActive,
         passwordHash: password === null ? null : await hashing
       }
     },
