@@ -93,8 +93,8 @@ async function insertTenants(db: Db, { firstTenant, tenants }: Population): Prom
   const numbers = Array.from({ length: tenants }, (_, index) => firstTenant + index)
   const at = createdAt(0)
   await sql`
-    insert into tenants (id, subdomain, name, state, created_at, updated_at) overriding system value
-    select n, 't' || n, 'Tenant ' || n, 'active', ${at}::timestamptz, ${at}::timestamptz
+    insert into tenants (id, subdomain, name, state, settings, created_at, updated_at) overriding system value
+    select n, 't' || n, 'Tenant ' || n, 'active', '{"brake": {"off": true}}', ${at}::timestamptz, ${at}::timestamptz
     from unnest(${numbers}::int[]) as n`.execute(db)
   await insertRows(db, 'scim_connections', CONNECTION_TYPES, numbers.map(connectionRow))
   const hashed = (token: string) => hashToken(token)

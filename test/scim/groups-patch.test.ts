@@ -7,7 +7,7 @@ const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
 test('PATCH /Groups/{id}', async (t) => {
   const app = await startApp(t)
-  const acme = await addTenant(app, 'acme')
+  const acme = await addTenant(app, 'acme', { brake: { off: true } })
   const scim = await scimClient(app, acme)
   const strict = await scimClient(app, acme, { profile: 'strict' })
   const ids: string[] = []

@@ -1,12 +1,13 @@
 // Every workload, in the order in which they run: what leaves the data as it was comes first.
 import type { Workload } from '../workload.ts'
 import { ADMIN } from './admin.ts'
+import { BRAKE } from './brake.ts'
 import { GROUP_WRITES } from './groups.ts'
 import { READS } from './reads.ts'
 import { WIRE_LOG } from './wire-log.ts'
 import { WRITES } from './writes.ts'
 
-const ALL: readonly Workload[] = [...READS, ...ADMIN, ...GROUP_WRITES, ...WRITES, ...WIRE_LOG]
+const ALL: readonly Workload[] = [...READS, ...ADMIN, ...GROUP_WRITES, ...WRITES, ...WIRE_LOG, ...BRAKE]
 
 export const WORKLOADS: readonly Workload[] = [
   ...ALL.filter(({ isRead }) => isRead),

@@ -39,7 +39,7 @@ const floorInsert: Source = (context) => () => {
 const patchBody = (...Operations: unknown[]) => JSON.stringify({ schemas: [PATCH_OP], Operations })
 
 /** Every user is changed by one connection alone, back and forth. */
-const patchActive: Source = (context) => {
+export const patchActive: Source = (context) => {
   const inactive = new Set<string>()
   return (connection) => {
     const { tenant, user } = ownUser(context.population, connection, CONNECTIONS)
@@ -89,7 +89,7 @@ const bulk: Source = (context) => () => {
   return toScim(context, tenant, { method: 'POST', path: '/Bulk', body, status: 200, findFault })
 }
 
-const deleteUser: Source = (context): Next => {
+export const deleteUser: Source = (context): Next => {
   const { firstTenant, users } = context.population
   let next = 0
   return () => {
@@ -98,6 +98,9 @@ const deleteUser: Source = (context): Next => {
     return toScim(context, firstTenant, { method: 'DELETE', path: `/Users/${id}`, status: 204 })
   }
 }
+
+/** A round's share of the spare users; each user is deleted once. */
+export const MAX_DELETES = SPARE_USERS / 4
 
 /** What every write is compared with: one row of 1.2 kB, committed. */
 export const insert = { server: 'floor', title: 'insert', source: floorInsert } as const
@@ -144,7 +147,7 @@ export const WRITES: readonly Workload[] = [
     goal: { ratio: 0.6 },
     isRead: false,
     isFor: ({ tenants }) => tenants === 1,
-    maxRequests: SPARE_USERS / 4,
+    maxRequests: MAX_DELETES,
     prepare: ensureSpareUsers
   }
 ]

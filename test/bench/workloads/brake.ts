@@ -1,0 +1,49 @@
+// What the brake against mass deprovisioning costs: the same requests as without it, each counted, none held.
+import { sql } from 'kysely'
+import type { Db } from '../../../db/connect.ts'
+import { notifyChange } from '../../../db/listen.ts'
+import { type Population, subdomainOf } from '../population.ts'
+import { ensureSpareUsers } from '../seed.ts'
+import type { Workload } from '../workload.ts'
+import { deleteUser, insert, MAX_DELETES, patchActive } from './writes.ts'
+
+/** The server hears of a setting by NOTIFY. */
+const HEARD_MS = 200
+
+async function engage(db: Db, population: Population): Promise<void> {
+  const { firstTenant, tenants } = population
+  await ensureSpareUsers(db, population)
+  await db.transaction().execute(async (trx) => {
+    await sql`update tenants set settings = settings || '{"brake": {"percent": 100, "people": 1000000}}'
+      where id between ${firstTenant} and ${firstTenant + tenants - 1}`.execute(trx)
+    for (let tenant = firstTenant; tenant < firstTenant + tenants; tenant++) {
+      await notifyChange(trx, { kind: 'tenant', subdomain: subdomainOf(tenant) })
+    }
+  })
+  await new Promise((done) => setTimeout(done, HEARD_MS))
+}
+
+// last, because the setting stays as it is
+export const BRAKE: readonly Workload[] = [
+  {
+    name: 'braked-patch-active',
+    title: 'PATCH active, counted by the brake',
+    muster: patchActive,
+    against: insert,
+    goal: { ratio: 0.6 },
+    isRead: false,
+    isFor: ({ tenants }) => tenants === 1,
+    prepare: engage
+  },
+  {
+    name: 'braked-delete-user',
+    title: 'DELETE /Users/{id}, counted by the brake',
+    muster: deleteUser,
+    against: insert,
+    goal: { ratio: 0.6 },
+    isRead: false,
+    isFor: ({ tenants }) => tenants === 1,
+    maxRequests: MAX_DELETES,
+    prepare: engage
+  }
+]
