@@ -80,7 +80,7 @@ const isAbout = (tenantId: number, userId: string) => sql`target_id = any(array(
   union all select ${userId}::uuid))`
 
 /** The lowest UUID version 7 of a millisecond. */
-function firstIdAt(time: Date): string {
+export function firstIdAt(time: Date): string {
   const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000`
 }

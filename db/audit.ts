@@ -20,6 +20,7 @@ export interface AuditEvent {
     | 'session'
     | 'tenant'
     | 'scimSchema'
+    | 'history'
   targetId: string | null
   targetName?: string | null
   /** What changed: the changed facts alone, without secrets. */

@@ -98,3 +98,12 @@ export async function replaceUserEmails(
     select ${tenantId}::int, ${userId}::uuid, key from unnest(${keys}::text[]) as key
     on conflict do nothing`.execute(trx)
 }
+
+/** What people are called by, in no order; one statement of a transaction. */
+export const findUserNames = (trx: Trx, tenantId: number, userIds: readonly string[]) =>
+  trx
+    .selectFrom('users')
+    .select(['id', 'display_name', 'given_name', 'family_name', 'email', 'user_name'])
+    .where('tenant_id', '=', tenantId)
+    .where(sql<SqlBool>`id = any(${userIds}::uuid[])`)
+    .execute()

@@ -34,7 +34,7 @@ export function toAuditPage(rows: readonly AuditRow[], limit: number) {
   return { items: items.map(toAuditEvent), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
 }
 
-const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> => ({
+export const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> => ({
   id: row.id,
   at: row.at.toISOString(),
   action: row.action,

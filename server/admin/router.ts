@@ -3,6 +3,7 @@ import { apiTokensRouter } from './api-tokens.ts'
 import { auditRouter } from './audit.ts'
 import { authRouter } from './auth.ts'
 import { groupsRouter } from './groups.ts'
+import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
 import { scimConnectionsRouter } from './scim-connections.ts'
 import { scimSchemasRouter } from './scim-schemas.ts'
@@ -22,6 +23,7 @@ export const appRouter = router({
   scimSchemas: scimSchemasRouter,
   apiTokens: apiTokensRouter,
   audit: auditRouter,
+  history: historyRouter,
   settings: settingsRouter,
   tenants: tenantsRouter
 })

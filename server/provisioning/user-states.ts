@@ -113,8 +113,14 @@ export async function remove(
         ...userEvent(
           'user.removed',
           user,
-          { state: user.state, role: user.role, email: user.email, ...(groupIds.length > 0 && { groupIds }) },
-          { state: 'removed' }
+          {
+            state: user.state,
+            role: user.role,
+            email: user.email,
+            ...(user.locked && { locked: true }),
+            ...(groupIds.length > 0 && { groupIds })
+          },
+          { state: 'removed', role: user.role, ...(user.locked && { locked: false }) }
         )
       }
     ]),

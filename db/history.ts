@@ -1,0 +1,184 @@
+// What history and undo read: events of things and of connections, and when who was a member of what.
+import { type RawBuilder, sql } from 'kysely'
+import { type AuditRow, firstIdAt } from './audit-log.ts'
+import { type Db, readInTenant, type Trx } from './connect.ts'
+import { rowSet } from './rows.ts'
+
+export type HistoryEvent = AuditRow & { connection_id: string | null }
+
+const EVENT_COLUMNS = sql`e.id, e.at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.target_type, e.target_id,
+  e.target_name, e.request_id, e.ip, e.before, e.after, e.connection_id`
+
+/** Which events: one; those of a thing or a connection from a moment on; those of a run of undoing. */
+export type EventSelection =
+  | { readonly eventId: string }
+  | { readonly targetId: string; readonly from: Date }
+  | { readonly connectionId: string; readonly from: Date }
+  | { readonly undoId: string; readonly to: Date }
+
+/** Up to `limit` of them, oldest first; one statement. */
+export const selectEvents = (db: Db, tenantId: number, selection: EventSelection, limit: number) =>
+  readInTenant<HistoryEvent>(
+    db,
+    tenantId,
+    sql<HistoryEvent>`
+      select ${EVENT_COLUMNS} from audit_events e
+      where e.tenant_id = ${tenantId} and ${isSelected(selection)}
+      order by e.id limit ${limit}`
+  )
+
+function isSelected(selection: EventSelection): RawBuilder<unknown> {
+  if ('eventId' in selection) return sql`e.id = ${selection.eventId}::uuid`
+  if ('undoId' in selection) {
+    const end = firstIdAt(new Date(selection.to.getTime() + 1))
+    return sql`e.id >= ${selection.undoId}::uuid and e.id < ${end}::uuid and e.after ->> 'undoId' = ${selection.undoId}`
+  }
+  const first = firstIdAt(selection.from)
+  return 'targetId' in selection
+    ? sql`e.target_id = ${selection.targetId}::uuid and e.id >= ${first}::uuid`
+    : sql`e.connection_id = ${selection.connectionId}::uuid and e.id >= ${first}::uuid`
+}
+
+/** All events of things from an event on, oldest first. */
+export async function readTargetEvents(
+  trx: Trx,
+  tenantId: number,
+  targetIds: readonly string[],
+  fromId: string
+): Promise<HistoryEvent[]> {
+  const { rows } = await sql<HistoryEvent>`
+    select ${EVENT_COLUMNS} from audit_events e
+    where e.tenant_id = ${tenantId} and e.target_id = any(${targetIds}::uuid[]) and e.id >= ${fromId}::uuid
+    order by e.id`.execute(trx)
+  return rows
+}
+
+/** Events by their ids, in no order. */
+export async function selectEventsById(trx: Trx, tenantId: number, ids: readonly string[]): Promise<HistoryEvent[]> {
+  const { rows } = await sql<HistoryEvent>`
+    select ${EVENT_COLUMNS} from audit_events e
+    where e.tenant_id = ${tenantId} and e.id = any(${ids}::uuid[])`.execute(trx)
+  return rows
+}
+
+/** Interfaces as what rowSet takes. */
+export const rowsOf = (items: readonly object[]) => items as readonly Record<string, unknown>[]
+
+/** A member and the group: `member_id` is a user, or a group that is a member. */
+export interface Pair {
+  readonly group_id: string
+  readonly member_id: string
+}
+
+/** Whose memberships: those that events touched, or all of a user or a group that changed from an event on. */
+export type PairSelection =
+  | {
+      readonly eventIds: readonly string[]
+      readonly groupIds: readonly string[]
+      readonly memberIds: readonly string[]
+    }
+  | { readonly memberId: string; readonly fromId: string }
+  | { readonly groupId: string; readonly fromId: string }
+
+type Kind = 'users' | 'groups'
+const TABLES = {
+  users: { now: sql`group_members`, past: sql`past_memberships`, member: sql`user_id` },
+  groups: { now: sql`group_children`, past: sql`past_children`, member: sql`child_id` }
+} as const
+
+/** The pairs that are selected, each once, by group and member; one statement. */
+export const selectPairs = (db: Db, tenantId: number, kind: Kind, selection: PairSelection): Promise<Pair[]> => {
+  const { now, past, member } = TABLES[kind]
+  const pair = sql`group_id, ${member} as member_id`
+  return readInTenant<Pair>(
+    db,
+    tenantId,
+    sql<Pair>`
+      select ${pair} from ${now} where tenant_id = ${tenantId} and ${isPairSelected(selection, member, [sql`event_id`])}
+      union
+      select ${pair} from ${past}
+      where tenant_id = ${tenantId} and ${isPairSelected(selection, member, [sql`removed_event_id`, sql`added_event_id`])}
+      order by group_id, member_id`
+  )
+}
+
+function isPairSelected(selection: PairSelection, member: RawBuilder<unknown>, events: readonly RawBuilder<unknown>[]) {
+  if ('eventIds' in selection) {
+    const { eventIds, groupIds, memberIds } = selection
+    const isTouched = events.map((event) => sql`${event} = any(${eventIds}::uuid[])`)
+    return sql`(group_id = any(${groupIds}::uuid[]) or ${member} = any(${memberIds}::uuid[]))
+      and (${sql.join(isTouched, sql` or `)})`
+  }
+  const isLater = sql.join(
+    events.map((event) => sql`${event} >= ${selection.fromId}::uuid`),
+    sql` or `
+  )
+  const isOf =
+    'memberId' in selection ? sql`${member} = ${selection.memberId}::uuid` : sql`group_id = ${selection.groupId}::uuid`
+  return sql`${isOf} and (${isLater})`
+}
+
+/** A time for which somebody was a member; the newest one may last. */
+export interface Period extends Pair {
+  readonly connection_id: string | null
+  readonly added_event_id: string | null
+  readonly removed_event_id: string | null
+}
+
+/** All periods of pairs, oldest first in each. */
+export async function readPeriods(trx: Trx, tenantId: number, kind: Kind, pairs: readonly Pair[]): Promise<Period[]> {
+  const { now, past, member } = TABLES[kind]
+  const asked = rowSet('p', { group_id: 'uuid', member_id: 'uuid' }, rowsOf(pairs))
+  const { rows } = await sql<Period>`
+    with p as materialized (select * from ${asked})
+    select m.group_id, m.${member} as member_id, m.connection_id, m.added_event_id, m.removed_event_id
+    from p join ${past} m on m.tenant_id = ${tenantId} and m.group_id = p.group_id and m.${member} = p.member_id
+    union all
+    select m.group_id, m.${member}, m.connection_id, m.event_id, null
+    from p join ${now} m on m.tenant_id = ${tenantId} and m.group_id = p.group_id and m.${member} = p.member_id
+    order by removed_event_id nulls last`.execute(trx)
+  return rows
+}
+
+/** Changes of memberships that are given one by one. */
+export interface MembershipChange extends Pair {
+  /** What it becomes; undefined where the membership ends. */
+  readonly to: { readonly connectionId: string | null } | undefined
+  /** The audit event that tells of it. */
+  readonly eventId: string
+}
+
+/** Ends and begins memberships of locked groups; one that is there and shall be another's is ended first. */
+export async function writeMemberships(
+  trx: Trx,
+  tenantId: number,
+  kind: Kind,
+  changes: readonly MembershipChange[]
+): Promise<void> {
+  if (changes.length === 0) return
+  const { now, past, member } = TABLES[kind]
+  const types = { group_id: 'uuid', member_id: 'uuid', event_id: 'uuid', connection_id: 'uuid' }
+  const rows = changes.map(({ group_id, member_id, eventId, to }) => ({
+    group_id,
+    member_id,
+    event_id: eventId,
+    connection_id: to?.connectionId ?? null
+  }))
+  const begun = rows.filter((_, index) => changes[index]!.to)
+  await Promise.all([
+    sql`
+      with gone as (
+        delete from ${now} m using ${rowSet('r', types, rows)}
+        where m.tenant_id = ${tenantId} and m.group_id = r.group_id and m.${member} = r.member_id
+        returning m.group_id, m.${member} as member_id, m.connection_id, m.event_id, r.event_id as removed_event_id
+      )
+      insert into ${past} (tenant_id, group_id, ${member}, connection_id, added_event_id, removed_event_id)
+      select ${tenantId}::int, group_id, member_id, connection_id, event_id, removed_event_id from gone`.execute(trx),
+    begun.length > 0 &&
+      sql`
+        insert into ${now} (tenant_id, group_id, ${member}, connection_id, event_id)
+        select ${tenantId}::int, group_id, member_id, connection_id, event_id from ${rowSet('r', types, begun)}`.execute(
+        trx
+      )
+  ])
+}

@@ -1,0 +1,171 @@
+// What undoing writes of groups: any number of locked ones in statements whose number does not grow with them.
+import { sql } from 'kysely'
+import type { Trx } from './connect.ts'
+import { type GroupColumns, groupVersion } from './groups.ts'
+import { type Pair, rowsOf } from './history.ts'
+import { rowSet } from './rows.ts'
+import type { GroupRow } from './schema.ts'
+
+/** Locks groups `for update`, by id, and reads them whole. */
+export async function lockGroups(trx: Trx, tenantId: number, groupIds: readonly string[]): Promise<GroupRow[]> {
+  const { rows } = await sql<GroupRow>`
+    select groups.* from groups where groups.tenant_id = ${tenantId} and groups.id = any(${groupIds}::uuid[])
+    order by groups.id for update`.execute(trx)
+  return rows
+}
+
+/** The versions that clients see, of locked groups; a statement of its own, as getGroupVersion is. */
+export async function readGroupVersions(
+  trx: Trx,
+  tenantId: number,
+  groupIds: readonly string[]
+): Promise<Map<string, number>> {
+  const { rows } = await sql<{ id: string; version: number }>`
+    select groups.id, ${groupVersion} as version from groups
+    where groups.tenant_id = ${tenantId} and groups.id = any(${groupIds}::uuid[])`.execute(trx)
+  return new Map(rows.map(({ id, version }) => [id, version]))
+}
+
+export type GroupIdentity = Pick<GroupRow, 'id' | 'display_name_key' | 'external_id' | 'connection_id'>
+
+/** Which names another group has: `groupName`, `externalId` (of the same connection). */
+export async function findTakenGroupNames(
+  trx: Trx,
+  tenantId: number,
+  wanted: readonly GroupIdentity[]
+): Promise<{ id: string; what: 'groupName' | 'externalId'; holder_id: string }[]> {
+  const types = { id: 'uuid', display_name_key: 'text', external_id: 'text', connection_id: 'uuid' }
+  const { rows } = await sql<{ id: string; what: 'groupName' | 'externalId'; holder_id: string }>`
+    with w as materialized (select * from ${rowSet('w', types, rowsOf(wanted))})
+    select w.id, 'groupName' as what, g.id as holder_id from w
+      join groups g on g.tenant_id = ${tenantId} and g.display_name_key = w.display_name_key and g.id <> w.id
+    union all
+    select w.id, 'externalId', g.id from w
+      join groups g on g.tenant_id = ${tenantId} and g.external_id = w.external_id
+        and g.connection_id = w.connection_id and g.id <> w.id`.execute(trx)
+  return rows
+}
+
+export type ChangedGroup = GroupColumns & Pick<GroupRow, 'id' | 'connection_id' | 'version' | 'created_at'>
+
+const COLUMNS = {
+  id: 'uuid',
+  display_name: 'text',
+  display_name_key: 'text',
+  external_id: 'text',
+  connection_id: 'uuid',
+  doc: 'json'
+}
+
+/** Brings removed groups back, without members: the same id, and a version that no client has seen. */
+export async function restoreGroups(trx: Trx, tenantId: number, groups: readonly ChangedGroup[], now: Date) {
+  const rows = groups.map((group) => ({ ...group, tenant_id: tenantId, updated_at: now }))
+  const types = {
+    ...COLUMNS,
+    tenant_id: 'int',
+    version: 'int',
+    created_at: 'timestamptz',
+    updated_at: 'timestamptz'
+  }
+  const names = sql.join(Object.keys(types).map((name) => sql.ref(name)))
+  await sql`
+    with restored as (
+      insert into groups (${names}) select ${names} from ${rowSet('r', types, rows)} returning id
+    )
+    insert into group_ancestors (tenant_id, group_id, ancestor_id)
+    select ${tenantId}::int, id, id from restored`.execute(trx)
+}
+
+/** Takes the unique names away from groups that will get others in the same transaction, so that two may swap theirs. */
+export const parkGroupNames = (trx: Trx, tenantId: number, groupIds: readonly string[]) =>
+  sql`
+    update groups set display_name_key = 'parked ' || id, external_id = null
+    where tenant_id = ${tenantId} and id = any(${groupIds}::uuid[])`.execute(trx)
+
+/** Changes the attributes of locked groups: each version goes up by one. */
+export async function updateGroups(trx: Trx, tenantId: number, groups: readonly ChangedGroup[], now: Date) {
+  const assignments = Object.keys(COLUMNS)
+    .filter((column) => column !== 'id')
+    .map((column) => sql`${sql.ref(column)} = r.${sql.ref(column)}`)
+  await sql`
+    update groups g set ${sql.join(assignments)}, version = g.version + 1, updated_at = ${now}
+    from ${rowSet('r', COLUMNS, rowsOf(groups))}
+    where g.tenant_id = ${tenantId} and g.id = r.id`.execute(trx)
+}
+
+/**
+ * Takes locked groups away, out of the groups that contain them, with their memberships, under `lockNesting`.
+ * @param removals each with the audit event that tells of it
+ * @returns the groups that contained them, and how many of them each
+ */
+export async function removeGroups(
+  trx: Trx,
+  tenantId: number,
+  removals: readonly { id: string; eventId: string }[]
+): Promise<{ group_id: string; count: number }[]> {
+  const removed = rowSet('r', { id: 'uuid', eventId: 'uuid' }, removals)
+  const ids = removals.map(({ id }) => id)
+  const { rows } = await sql<{ group_id: string; count: number }>`
+    with r as materialized (select * from ${removed}),
+      gone as (
+        delete from group_members m using r where m.tenant_id = ${tenantId} and m.group_id = r.id
+        returning m.group_id, m.user_id, m.connection_id, m.event_id, r."eventId"
+      ),
+      kept as (
+        insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
+        select ${tenantId}::int, group_id, user_id, connection_id, event_id, "eventId" from gone
+      ),
+      edges as (
+        delete from group_children c where c.tenant_id = ${tenantId}
+          and (c.group_id = any(${ids}::uuid[]) or c.child_id = any(${ids}::uuid[]))
+        returning c.group_id, c.child_id, c.connection_id, c.event_id
+      ),
+      kept_edges as (
+        insert into past_children (tenant_id, group_id, child_id, connection_id, added_event_id, removed_event_id)
+        select ${tenantId}::int, e.group_id, e.child_id, e.connection_id, e.event_id,
+          (select r."eventId" from r where r.id in (e.group_id, e.child_id) limit 1)
+        from edges e
+      )
+    select group_id, count(*)::int as count from edges
+    where child_id = any(${ids}::uuid[]) and group_id <> all(${ids}::uuid[]) group by group_id`.execute(trx)
+  await sql`delete from groups where tenant_id = ${tenantId} and id = any(${ids}::uuid[])`.execute(trx)
+  await rebuildNesting(trx, tenantId)
+  return rows
+}
+
+/** Makes the closure of the tenant's groups what it is by `group_children`, under `lockNesting`. */
+export async function rebuildNesting(trx: Trx, tenantId: number): Promise<void> {
+  await sql`
+    with recursive reached (group_id, ancestor_id) as (
+        select id, id from groups where tenant_id = ${tenantId}
+        union
+        select reached.group_id, c.group_id
+        from reached join group_children c on c.tenant_id = ${tenantId} and c.child_id = reached.ancestor_id
+      ),
+      gone as (
+        delete from group_ancestors a where a.tenant_id = ${tenantId} and not exists (
+          select from reached where reached.group_id = a.group_id and reached.ancestor_id = a.ancestor_id)
+      )
+    insert into group_ancestors (tenant_id, group_id, ancestor_id)
+    select ${tenantId}::int, group_id, ancestor_id from reached on conflict do nothing`.execute(trx)
+}
+
+/** Those of `edges` that would be part of a circle if all of them were there. */
+export async function findCircles(trx: Trx, tenantId: number, edges: readonly Pair[]): Promise<Pair[]> {
+  const { rows } = await sql<Pair>`
+    with recursive added as materialized (
+        select * from ${rowSet('e', { group_id: 'uuid', member_id: 'uuid' }, rowsOf(edges))}
+      ),
+      edges (group_id, child_id) as (
+        select group_id, child_id from group_children where tenant_id = ${tenantId}
+        union select group_id, member_id from added
+      ),
+      reached (start_id, ancestor_id) as (
+        select group_id, group_id from added
+        union
+        select reached.start_id, edges.group_id from reached join edges on edges.child_id = reached.ancestor_id
+      )
+    select added.group_id, added.member_id from added
+    join reached on reached.start_id = added.group_id and reached.ancestor_id = added.member_id`.execute(trx)
+  return rows
+}

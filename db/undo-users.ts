@@ -1,0 +1,169 @@
+// What undoing writes of users: any number of locked ones in statements whose number does not grow with them.
+import { sql } from 'kysely'
+import type { Trx } from './connect.ts'
+import { type ColumnTypes, rowSet } from './rows.ts'
+import type { UserPatch, UserRow } from './schema.ts'
+
+/** Locks users `for update`, by id, and reads them whole. */
+export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
+  const { rows } = await sql<UserRow>`
+    select users.* from users where users.tenant_id = ${tenantId} and users.id = any(${userIds}::uuid[])
+    order by users.id for update`.execute(trx)
+  return rows
+}
+
+/** What a restored user is called by. */
+export interface Identity {
+  readonly id: string
+  readonly user_name_key: string
+  readonly external_id: string | null
+  readonly connection_id: string | null
+  readonly email_key: string | null
+}
+
+/** Which names somebody else has: `userName`, `externalId` (of the same connection), `address` (in this tenant). */
+export async function findTakenIdentities(
+  trx: Trx,
+  tenantId: number,
+  wanted: readonly Identity[]
+): Promise<{ id: string; what: 'userName' | 'externalId' | 'address'; holder_id: string }[]> {
+  const { rows } = await sql<{ id: string; what: 'userName' | 'externalId' | 'address'; holder_id: string }>`
+    with w as materialized (select * from ${rowSet('w', IDENTITY, wanted as unknown as Record<string, unknown>[])})
+    select w.id, 'userName' as what, u.id as holder_id from w
+      join users u on u.tenant_id = ${tenantId} and u.user_name_key = w.user_name_key and u.state <> 'removed'
+      where u.id <> w.id
+    union all
+    select w.id, 'externalId', u.id from w
+      join users u on u.tenant_id = ${tenantId} and u.external_id = w.external_id and u.connection_id = w.connection_id
+        and u.state <> 'removed'
+      where u.id <> w.id
+    union all
+    select w.id, 'address', a.user_id from w
+      join addresses a on a.tenant_id = ${tenantId} and a.address_key = w.email_key
+      where a.user_id <> w.id`.execute(trx)
+  return rows
+}
+
+const IDENTITY: ColumnTypes = {
+  id: 'uuid',
+  user_name_key: 'text',
+  external_id: 'text',
+  connection_id: 'uuid',
+  email_key: 'text'
+}
+
+/** Takes the unique names away from users who will get others in the same transaction, so that two may swap theirs. */
+export const parkIdentities = (trx: Trx, tenantId: number, userIds: readonly string[]) =>
+  sql`
+    update users set user_name_key = 'parked ' || id, external_id = null
+    where tenant_id = ${tenantId} and id = any(${userIds}::uuid[])`.execute(trx)
+
+export const releaseAddresses = (trx: Trx, tenantId: number, userIds: readonly string[]) =>
+  sql`delete from addresses where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[])`.execute(trx)
+
+/** Changes locked users: each version goes up by one. @param users with every column of USER_COLUMNS */
+export async function updateUsers(
+  trx: Trx,
+  tenantId: number,
+  users: readonly (UserPatch & { id: string })[],
+  now: Date
+): Promise<void> {
+  const assignments = Object.keys(USER_COLUMNS)
+    .filter((column) => column !== 'id')
+    .map((column) => sql`${sql.ref(column)} = r.${sql.ref(column)}`)
+  await sql`
+    update users u set ${sql.join(assignments)}, version = u.version + 1, updated_at = ${now}
+    from ${rowSet('r', USER_COLUMNS, users as unknown as Record<string, unknown>[])}
+    where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)
+}
+
+const USER_COLUMNS: ColumnTypes = {
+  id: 'uuid',
+  state: 'text',
+  locked: 'boolean',
+  role: 'text',
+  connection_id: 'uuid',
+  authority: 'json',
+  must_reset_password: 'boolean',
+  activated_at: 'timestamptz',
+  user_name: 'text',
+  user_name_key: 'text',
+  external_id: 'text',
+  email: 'text',
+  email_key: 'text',
+  display_name: 'text',
+  display_name_key: 'text',
+  given_name: 'text',
+  family_name: 'text',
+  family_name_key: 'text',
+  time_zone: 'text',
+  locale: 'text',
+  doc: 'json'
+}
+
+/** Makes `emails` all that their users are found by. */
+export async function replaceEmailsOfUsers(
+  trx: Trx,
+  tenantId: number,
+  userIds: readonly string[],
+  emails: readonly { user_id: string; value_key: string }[]
+): Promise<void> {
+  const rows = emails as unknown as Record<string, unknown>[]
+  await Promise.all([
+    sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[])`.execute(trx),
+    sql`
+      insert into user_emails (tenant_id, user_id, value_key)
+      select ${tenantId}::int, user_id, value_key from ${rowSet('r', { user_id: 'uuid', value_key: 'text' }, rows)}`.execute(
+      trx
+    )
+  ])
+}
+
+/**
+ * Makes the newest invitation of each user pending again; its links stay dead, so that it is sent again before it can
+ * be accepted.
+ */
+export async function reopenInvitations(
+  trx: Trx,
+  tenantId: number,
+  userIds: readonly string[],
+  now: Date
+): Promise<{ id: string; state: string }[]> {
+  const { rows } = await sql<{ id: string; state: string }>`
+    with newest as (
+        select distinct on (user_id) id, state from invitations
+        where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[]) order by user_id, id desc
+      ),
+      ended_links as (
+        update invitation_links set replaced_at = ${now}
+        where tenant_id = ${tenantId} and invitation_id in (select id from newest) and replaced_at is null
+      ),
+      reopened as (
+        update invitations i set state = 'pending', ended_at = null
+        from newest where i.tenant_id = ${tenantId} and i.id = newest.id and i.state <> 'pending' returning i.id
+      )
+    select newest.id, newest.state from newest join reopened using (id)`.execute(trx)
+  return rows
+}
+
+/** Ends pending invitations of users who are members again, and gives those of others the role of their user. */
+export async function followUsers(
+  trx: Trx,
+  tenantId: number,
+  users: readonly { id: string; state: string; role: string }[],
+  now: Date
+): Promise<void> {
+  const rows = rowSet('r', { id: 'uuid', state: 'text', role: 'text' }, users)
+  await sql`
+    with ended as (
+      update invitations i set
+        state = case when r.state = 'active' then 'accepted' else i.state end,
+        ended_at = case when r.state = 'active' then ${now}::timestamptz end,
+        role = r.role
+      from ${rows} where i.tenant_id = ${tenantId} and i.user_id = r.id and i.state = 'pending'
+      returning i.id, i.state
+    )
+    update mails set state = 'cancelled', token_sealed = null
+    where tenant_id = ${tenantId} and state = 'queued'
+      and invitation_id in (select id from ended where state = 'accepted')`.execute(trx)
+}

@@ -1,0 +1,124 @@
+// Facts: what a user or a group is, value by value, as events tell of it and as rows hold it. Those of an extension go
+// by its URN and their name: `urn:…:User:department`.
+import type { HistoryEvent } from '../../../db/history.ts'
+import type { GroupRow, UserRow } from '../../../db/schema.ts'
+
+/** What has no value is not in it. */
+export type Facts = Map<string, unknown>
+
+export interface EventFacts {
+  readonly before: Facts
+  readonly after: Facts
+}
+
+/** What events of users and groups say beside facts. */
+const NO_FACTS = new Set([
+  'email',
+  'passwordSet',
+  'mustResetPassword',
+  'groupIds',
+  'added',
+  'addedCount',
+  'removed',
+  'removedCount',
+  'createdAt',
+  'version',
+  'undoId',
+  'undone'
+])
+
+/** Events of users that tell of credentials, which never come back. */
+const OF_CREDENTIALS = new Set([
+  'user.passwordChanged',
+  'user.passwordReset',
+  'user.passwordResetRequested',
+  'user.googleLinked',
+  'user.sessionsEnded'
+])
+
+/** Whether an event changed what a user or a group is, so that it can be taken back. */
+export const isUndoable = ({ target_type, action }: Pick<HistoryEvent, 'target_type' | 'action'>): boolean =>
+  action === UNDONE || ((target_type === 'user' || target_type === 'group') && !OF_CREDENTIALS.has(action))
+
+/** The event that sums up a run of undoing. */
+export const UNDONE = 'history.undone'
+
+/** The facts that an event changed. Making a thing changed only whether it is there. */
+export function factsOfEvent(event: HistoryEvent): EventFacts {
+  if (!isUndoable(event)) return { before: new Map(), after: new Map() }
+  const before = flat(event.before)
+  const after = flat(event.after)
+  switch (event.action) {
+    case 'group.created':
+      return { before: new Map([['exists', false]]), after: new Map([['exists', true]]) }
+    case 'group.removed':
+      return { before: before.set('exists', true), after: new Map([['exists', false]]) }
+    case 'user.created':
+    case 'user.invited':
+      if (before.has('state')) return { before, after }
+      return { before: new Map([['state', 'removed']]), after: new Map([['state', after.get('state')]]) }
+    default:
+      return { before, after }
+  }
+}
+
+function flat(json: string | null): Facts {
+  return json === null ? new Map() : flatDocument(JSON.parse(json) as Record<string, unknown>)
+}
+
+/** @param document attributes; `schemas` follows from them and is left out */
+export function flatDocument(document: Record<string, unknown>): Facts {
+  const facts: Facts = new Map()
+  for (const [name, value] of Object.entries(document)) {
+    if (name === 'schemas' || NO_FACTS.has(name) || value === null || value === undefined) continue
+    if (!name.startsWith('urn:') || typeof value !== 'object') {
+      facts.set(name, value)
+      continue
+    }
+    for (const [inner, innerValue] of Object.entries(value)) facts.set(`${name}:${inner}`, innerValue)
+  }
+  return facts
+}
+
+/** Facts that are columns and no attributes of the document. */
+const COLUMNS = new Set(['state', 'role', 'locked', 'connectionId', 'authority', 'exists'])
+
+/** A document with some of its attributes changed; undefined takes one away. */
+export function withFacts<T extends { schemas: string[] }>(document: T, changes: Iterable<[string, unknown]>): T {
+  const result: Record<string, unknown> = { ...document }
+  for (const [name, value] of changes) {
+    if (COLUMNS.has(name)) continue
+    if (!name.startsWith('urn:')) {
+      assign(result, name, value)
+      continue
+    }
+    const end = name.lastIndexOf(':')
+    const urn = name.slice(0, end)
+    const extension = { ...(result[urn] as Record<string, unknown> | undefined) }
+    assign(extension, name.slice(end + 1), value)
+    assign(result, urn, Object.keys(extension).length > 0 ? extension : undefined)
+  }
+  const [own, ...extensions] = document.schemas
+  const present = Object.keys(result).filter((name) => name.startsWith('urn:'))
+  const kept = extensions.filter((urn) => present.includes(urn))
+  return { ...result, schemas: [own, ...kept, ...present.filter((urn) => !kept.includes(urn))] } as unknown as T
+}
+
+function assign(target: Record<string, unknown>, name: string, value: unknown): void {
+  if (value === undefined) delete target[name]
+  else target[name] = value
+}
+
+export function factsOfUser(user: UserRow): Facts {
+  const facts = flatDocument(JSON.parse(user.doc))
+  facts.set('state', user.state).set('role', user.role).set('locked', user.locked)
+  if (user.connection_id) facts.set('connectionId', user.connection_id)
+  if (user.authority !== '{}') facts.set('authority', JSON.parse(user.authority))
+  return facts
+}
+
+export function factsOfGroup(group: Pick<GroupRow, 'doc' | 'connection_id'>): Facts {
+  const facts = flatDocument(JSON.parse(group.doc)).set('exists', true)
+  if (group.connection_id) facts.set('connectionId', group.connection_id)
+  return facts
+}

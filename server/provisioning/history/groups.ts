@@ -1,0 +1,203 @@
+// Undoing what was done to groups, but for their members: up to some hundreds in one transaction, in a number of
+// statements that stays the same. Groups that shall be gone go last, when everything else is done.
+import { sql } from 'kysely'
+import { type AuditEvent, insertAuditEvents } from '../../../db/audit.ts'
+import type { Trx } from '../../../db/connect.ts'
+import { lockNesting } from '../../../db/group-children.ts'
+import { countMemberChanges } from '../../../db/groups.ts'
+import { type HistoryEvent, readTargetEvents } from '../../../db/history.ts'
+import { countResources } from '../../../db/resource-counts.ts'
+import type { GroupRow } from '../../../db/schema.ts'
+import {
+  type ChangedGroup,
+  findTakenGroupNames,
+  lockGroups,
+  parkGroupNames,
+  readGroupVersions,
+  removeGroups,
+  restoreGroups,
+  updateGroups
+} from '../../../db/undo-groups.ts'
+import { GROUP_SCHEMA, type GroupDocument, groupColumns } from '../group-document.ts'
+import { type Facts, factsOfEvent, factsOfGroup, withFacts } from './facts.ts'
+import {
+  changedNames,
+  changesOf,
+  eventFacts,
+  eventIdOf,
+  type Reversed,
+  refuse,
+  reverseFacts,
+  type UndoItem,
+  type UndoRun,
+  undoFacts
+} from './run.ts'
+
+/** What becomes of a group. */
+interface Plan {
+  readonly id: string
+  /** Undefined of a removed one. */
+  readonly row: GroupRow | undefined
+  /** Of a removed one: what it was when it went. */
+  readonly removal: HistoryEvent | undefined
+  readonly reversed: Reversed
+}
+
+export interface GroupsUndone {
+  readonly items: UndoItem[]
+  /** Those that shall be gone. */
+  readonly leavingIds: string[]
+}
+
+/** Brings groups back and changes their attributes; those that shall be gone are left to undoGroupCreations. */
+export async function undoGroups(trx: Trx, run: UndoRun, groupIds: readonly string[]): Promise<GroupsUndone> {
+  const plans = await planGroups(trx, run, groupIds)
+  const leavingIds = plans.filter(isLeaving).map(({ id }) => id)
+  const staying = plans.filter((plan) => !isLeaving(plan))
+  await refuseTaken(trx, run, staying)
+  const changed = staying.filter(({ reversed }) => changedNames(reversed).length > 0)
+  if (changed.length > 0) await write(trx, run, changed)
+  return { items: toItems(staying), leavingIds }
+}
+
+/** Takes groups away that were made by what is undone, with their members; in one transaction under `lockNesting`. */
+export async function undoGroupCreations(trx: Trx, run: UndoRun, groupIds: readonly string[]): Promise<UndoItem[]> {
+  await lockNesting(trx, run.tenantId)
+  const plans = (await planGroups(trx, run, groupIds)).filter(isLeaving)
+  if (plans.length === 0) return []
+  const { tenantId, actor } = run
+  const versions = await readGroupVersions(trx, tenantId, groupIds)
+  const removals = plans.map(({ id }) => ({ id, eventId: eventIdOf(run) }))
+  const containers = await removeGroups(trx, tenantId, removals)
+  const now = run.now()
+  const lost = sql`select * from unnest(
+    ${containers.map(({ group_id }) => group_id)}::uuid[],
+    ${containers.map(({ count }) => -count)}::int[]) as lost (group_id, delta)`
+  const events = plans.map(({ id, row, reversed }, index): AuditEvent => {
+    const { schemas: _, ...attributes } = JSON.parse(row!.doc) as GroupDocument
+    const { connection_id: connectionId, created_at: createdAt, display_name } = row!
+    return {
+      id: removals[index]!.eventId,
+      action: 'group.removed',
+      targetType: 'group',
+      targetId: id,
+      targetName: display_name,
+      before: { ...attributes, ...(connectionId && { connectionId }), createdAt, version: versions.get(id) },
+      after: undoFacts(run, reversed.undone)
+    }
+  })
+  if (containers.length > 0) await countMemberChanges(tenantId, now, lost).execute(trx)
+  await insertAuditEvents(trx, tenantId, actor, now, events)
+  await countResources(tenantId, 'Group', -plans.length).execute(trx)
+  return toItems(plans)
+}
+
+const isLeaving = ({ row, reversed }: Plan) => row !== undefined && reversed.after.get('exists') === false
+
+async function planGroups(trx: Trx, run: UndoRun, groupIds: readonly string[]): Promise<Plan[]> {
+  const rows = new Map((await lockGroups(trx, run.tenantId, groupIds)).map((row) => [row.id, row]))
+  const events = Map.groupBy(
+    await readTargetEvents(trx, run.tenantId, groupIds, run.fromId),
+    ({ target_id }) => target_id
+  )
+  return groupIds.map((id) => {
+    const own = events.get(id) ?? []
+    const row = rows.get(id)
+    const removal = row ? undefined : own.findLast(({ action }) => action === 'group.removed')
+    const reversed = reverseFacts(run, row ? factsOfGroup(row) : factsOfRemoved(removal), own)
+    if (!row && reversed.after.get('exists') !== true) refuse(reversed, changedNames(reversed), 'groupRemoved')
+    return { id, row, removal, reversed }
+  })
+}
+
+/** Without its removal among the events nothing is known of it, and it stays away. */
+function factsOfRemoved(removal: HistoryEvent | undefined): Facts {
+  const facts: Facts = removal ? new Map(factsOfEvent(removal).before) : new Map()
+  return facts.set('exists', false)
+}
+
+const NAMES = ['displayName', 'externalId', 'connectionId']
+
+async function refuseTaken(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+  const wanted = new Map(
+    plans
+      .filter(({ reversed }) => changedNames(reversed).some((name) => NAMES.includes(name) || name === 'exists'))
+      .filter(({ reversed }) => reversed.after.get('exists') === true)
+      .map((plan) => [plan.id, { plan, columns: columnsOf(plan) }])
+  )
+  if (wanted.size === 0) return
+  const taken = await findTakenGroupNames(
+    trx,
+    run.tenantId,
+    [...wanted.values()].map(({ columns }) => columns)
+  )
+  for (const { id, what, holder_id } of taken) {
+    const holder = wanted.get(holder_id)
+    const key = what === 'groupName' ? 'display_name_key' : 'external_id'
+    // gives it up in the same step
+    if (holder?.plan.row && holder.columns[key] !== holder.plan.row[key]) continue
+    const { plan } = wanted.get(id)!
+    refuse(plan.reversed, plan.row ? NAMES : changedNames(plan.reversed), `${what}Taken`)
+    wanted.delete(id)
+  }
+}
+
+function columnsOf({ id, row, removal, reversed }: Plan): ChangedGroup {
+  const { after } = reversed
+  const before = row
+    ? (JSON.parse(row.doc) as GroupDocument)
+    : ({ schemas: [GROUP_SCHEMA] } as unknown as GroupDocument)
+  const document = withFacts(
+    before,
+    (row ? changedNames(reversed) : [...after.keys()]).map((name) => [name, after.get(name)] as [string, unknown])
+  )
+  const told = removal?.before ? (JSON.parse(removal.before) as { version?: number; createdAt?: string }) : {}
+  return {
+    ...groupColumns(document),
+    id,
+    connection_id: (after.get('connectionId') as string | undefined) ?? null,
+    version: (told.version ?? 1) + 1,
+    created_at: row?.created_at ?? new Date(told.createdAt ?? removal!.at)
+  }
+}
+
+async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+  const { tenantId, actor } = run
+  const now = run.now()
+  const restored = plans.filter(({ row }) => !row).map(columnsOf)
+  const kept = plans.filter(({ row }) => row)
+  const renamed = kept.filter(({ reversed }) => changedNames(reversed).some((name) => NAMES.includes(name)))
+  if (renamed.length > 0 && kept.length + restored.length > 1) {
+    await parkGroupNames(
+      trx,
+      tenantId,
+      renamed.map(({ id }) => id)
+    )
+  }
+  if (kept.length > 0) await updateGroups(trx, tenantId, kept.map(columnsOf), now)
+  if (restored.length > 0) await restoreGroups(trx, tenantId, restored, now)
+  const events = plans.map((plan): AuditEvent => {
+    const facts = eventFacts(plan.reversed)
+    return {
+      action: plan.row ? 'group.updated' : 'group.restored',
+      targetType: 'group',
+      targetId: plan.id,
+      targetName: plan.reversed.after.get('displayName') as string,
+      before: facts.before,
+      after: { ...facts.after, ...undoFacts(run, plan.reversed.undone) }
+    }
+  })
+  await insertAuditEvents(trx, tenantId, actor, now, events)
+  if (restored.length > 0) await countResources(tenantId, 'Group', restored.length).execute(trx)
+}
+
+const toItems = (plans: readonly Plan[]): UndoItem[] =>
+  plans
+    .filter(({ reversed }) => changedNames(reversed).length + reversed.conflicts.length > 0)
+    .map(({ id, row, reversed }) => ({
+      kind: 'group',
+      id,
+      name: row?.display_name ?? (reversed.after.get('displayName') as string | undefined) ?? null,
+      changes: changesOf(reversed),
+      conflicts: reversed.conflicts
+    }))

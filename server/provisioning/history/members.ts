@@ -1,0 +1,222 @@
+// Undoing what was done to memberships: they come back with the authority that they had. Up to some hundreds in one
+// transaction, in a number of statements that stays the same.
+import { sql } from 'kysely'
+import { insertAuditEvents } from '../../../db/audit.ts'
+import type { Trx } from '../../../db/connect.ts'
+import { lockNesting } from '../../../db/group-children.ts'
+import { lockUsersShared, MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/group-members.ts'
+import { countMemberChanges } from '../../../db/groups.ts'
+import {
+  type MembershipChange,
+  type Pair,
+  type Period,
+  readPeriods,
+  selectEventsById,
+  writeMemberships
+} from '../../../db/history.ts'
+import type { GroupRow } from '../../../db/schema.ts'
+import { findCircles, lockGroups, rebuildNesting } from '../../../db/undo-groups.ts'
+import { findUserNames } from '../../../db/users.ts'
+import { shownName } from '../user-document.ts'
+import { type Link, reverse } from './reverse.ts'
+import {
+  type Conflict,
+  type ConflictReason,
+  conflictOf,
+  eventIdOf,
+  type UndoItem,
+  type UndoRun,
+  undoFacts
+} from './run.ts'
+
+/** What becomes of a membership. */
+interface Plan {
+  readonly pair: Pair
+  readonly from: Period | undefined
+  readonly to: Period | undefined
+  readonly undone: readonly string[]
+  readonly blockedBy: string | undefined
+  readonly isWanted: boolean | undefined
+  refusal?: ConflictReason
+}
+
+/** Of users as members. @param pairs by group and member */
+export async function undoMemberships(trx: Trx, run: UndoRun, pairs: readonly Pair[]): Promise<UndoItem[]> {
+  const userIds = idsOf(pairs, 'member_id')
+  const present = new Set(await lockUsersShared(trx, run.tenantId, userIds, undefined))
+  const groups = await lockGroups(trx, run.tenantId, idsOf(pairs, 'group_id'))
+  const plans = await plan(trx, run, 'users', pairs, groups)
+  for (const item of plans) if (item.to && !present.has(item.pair.member_id)) item.refusal ??= 'userRemoved'
+  await write(trx, run, 'users', plans, groups)
+  const names = new Map((await findUserNames(trx, run.tenantId, userIds)).map((user) => [user.id, shownName(user)]))
+  return toItems(trx, run, plans, names, groups)
+}
+
+/** Of groups as members; takes the lock for nesting. @param pairs by group and member */
+export async function undoNesting(trx: Trx, run: UndoRun, pairs: readonly Pair[]): Promise<UndoItem[]> {
+  const { tenantId } = run
+  await lockNesting(trx, tenantId)
+  const groups = await lockGroups(trx, tenantId, [
+    ...new Set([...idsOf(pairs, 'group_id'), ...idsOf(pairs, 'member_id')])
+  ])
+  const plans = await plan(trx, run, 'groups', pairs, groups)
+  const present = new Set(groups.map(({ id }) => id))
+  for (const item of plans) if (item.to && !present.has(item.pair.member_id)) item.refusal ??= 'groupRemoved'
+  const added = plans.filter(isChanged).filter(({ from, to }) => to && !from)
+  const circles = await findCircles(
+    trx,
+    tenantId,
+    added.map(({ pair }) => pair)
+  )
+  const keys = new Set(circles.map(keyOf))
+  for (const item of added) if (keys.has(keyOf(item.pair))) item.refusal = 'groupCycle'
+  await write(trx, run, 'groups', plans, groups)
+  if (plans.some(isChanged)) await rebuildNesting(trx, tenantId)
+  const names = new Map(groups.map(({ id, display_name }) => [id, display_name]))
+  return toItems(trx, run, plans, names, groups)
+}
+
+const idsOf = (pairs: readonly Pair[], name: keyof Pair): string[] =>
+  [...new Set(pairs.map((pair) => pair[name]))].sort()
+
+const keyOf = ({ group_id, member_id }: Pair) => `${group_id} ${member_id}`
+
+async function plan(
+  trx: Trx,
+  run: UndoRun,
+  kind: 'users' | 'groups',
+  pairs: readonly Pair[],
+  groups: readonly GroupRow[]
+): Promise<Plan[]> {
+  const periods = Map.groupBy(await readPeriods(trx, run.tenantId, kind, pairs), keyOf)
+  const present = new Set(groups.map(({ id }) => id))
+  return pairs.map((pair) => {
+    const own = periods.get(keyOf(pair)) ?? []
+    const from = own.find(({ removed_event_id }) => removed_event_id === null)
+    const { value, undone, conflict } = reverse(from, linksOf(run, own), (a, b) => a === b)
+    const item: Plan = {
+      pair,
+      from,
+      to: value,
+      undone,
+      blockedBy: conflict?.blockedBy,
+      // whose it was does not matter where somebody else has brought it back
+      isWanted: conflict && Boolean(conflict.wanted) !== Boolean(value) ? Boolean(conflict.wanted) : undefined
+    }
+    if (value && !present.has(pair.group_id)) item.refusal = 'groupRemoved'
+    return item
+  })
+}
+
+/** How a membership came and went, oldest first. */
+function linksOf(run: UndoRun, periods: readonly Period[]): Link<Period | undefined>[] {
+  const links: Link<Period | undefined>[] = []
+  for (const period of periods) {
+    const { added_event_id, removed_event_id } = period
+    if (added_event_id) {
+      links.push({
+        eventId: added_event_id,
+        isUndone: run.isUndone(added_event_id),
+        before: undefined,
+        after: period
+      })
+    }
+    if (removed_event_id) {
+      links.push({
+        eventId: removed_event_id,
+        isUndone: run.isUndone(removed_event_id),
+        before: period,
+        after: undefined
+      })
+    }
+  }
+  return links
+}
+
+/** A membership that is there again, and was another connection's, changes hands. */
+const isChanged = ({ from, to, refusal }: Plan): boolean =>
+  refusal === undefined && from !== to && (!from || !to || from.connection_id !== to.connection_id)
+
+async function write(
+  trx: Trx,
+  run: UndoRun,
+  kind: 'users' | 'groups',
+  plans: readonly Plan[],
+  groups: readonly GroupRow[]
+): Promise<void> {
+  const byGroup = [...Map.groupBy(plans.filter(isChanged), ({ pair }) => pair.group_id)]
+  if (byGroup.length === 0) return
+  const { tenantId, actor } = run
+  const names = new Map(groups.map(({ id, display_name }) => [id, display_name]))
+  const now = run.now()
+  const changed = byGroup.map(([groupId, items]) => ({ groupId, items, eventId: eventIdOf(run) }))
+  const changes = changed.flatMap(({ items, eventId }) =>
+    items.map(({ pair, to }): MembershipChange => ({ ...pair, eventId, to: to && { connectionId: to.connection_id } }))
+  )
+  await writeMemberships(trx, tenantId, kind, changes)
+  await insertAuditEvents(
+    trx,
+    tenantId,
+    actor,
+    now,
+    changed.map(({ groupId, items, eventId }) => ({
+      id: eventId,
+      action: MEMBERS_CHANGED,
+      targetType: 'group',
+      targetId: groupId,
+      targetName: names.get(groupId) ?? null,
+      after: { ...memberFacts(items), ...undoFacts(run, new Set(items.flatMap(({ undone }) => undone))) }
+    }))
+  )
+  const deltas = changed.map(({ items }) =>
+    items.reduce((sum, { from, to }) => sum + Number(Boolean(to)) - Number(Boolean(from)), 0)
+  )
+  const counts = sql`select * from unnest(
+    ${changed.map(({ groupId }) => groupId)}::uuid[], ${deltas}::int[]) as counts (group_id, delta)`
+  await countMemberChanges(tenantId, now, counts).execute(trx)
+}
+
+/** As other events of members tell it. */
+function memberFacts(items: readonly Plan[]): Record<string, unknown> {
+  const added = items.filter(({ to }) => to).map(({ pair }) => pair.member_id)
+  const removed = items.filter(({ to }) => !to).map(({ pair }) => pair.member_id)
+  return {
+    ...(added.length > 0 && { addedCount: added.length, added: added.slice(0, MAX_AUDITED_IDS) }),
+    ...(removed.length > 0 && { removedCount: removed.length, removed: removed.slice(0, MAX_AUDITED_IDS) })
+  }
+}
+
+async function toItems(
+  trx: Trx,
+  run: UndoRun,
+  plans: readonly Plan[],
+  memberNames: ReadonlyMap<string, string>,
+  groups: readonly GroupRow[]
+): Promise<UndoItem[]> {
+  const groupNames = new Map(groups.map(({ id, display_name }) => [id, display_name]))
+  const blocking = plans.flatMap(({ isWanted, blockedBy }) => (isWanted !== undefined && blockedBy ? [blockedBy] : []))
+  const events = new Map(
+    (blocking.length > 0 ? await selectEventsById(trx, run.tenantId, [...new Set(blocking)]) : []).map((event) => [
+      event.id,
+      event
+    ])
+  )
+  return plans.flatMap((item) => {
+    const { pair, from, to, refusal, isWanted, blockedBy } = item
+    const conflicts: Conflict[] = []
+    if (refusal && from !== to) conflicts.push(conflictOf('membership', refusal, Boolean(to)))
+    if (isWanted !== undefined && !refusal) {
+      conflicts.push(conflictOf('membership', 'changedSince', isWanted, events.get(blockedBy ?? '')))
+    }
+    const changes = isChanged(item) ? [{ attribute: 'membership', from: Boolean(from), to: Boolean(to) }] : []
+    if (changes.length + conflicts.length === 0) return []
+    return {
+      kind: 'membership' as const,
+      id: pair.member_id,
+      name: memberNames.get(pair.member_id) ?? null,
+      group: { id: pair.group_id, name: groupNames.get(pair.group_id) ?? null },
+      changes,
+      conflicts
+    }
+  })
+}

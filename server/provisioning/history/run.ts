@@ -1,0 +1,170 @@
+// One run of undoing: what is undone, for whom, and what is told of each thing that it comes to.
+import { isDeepStrictEqual } from 'node:util'
+import { newEventId } from '../../../db/audit.ts'
+import type { Db } from '../../../db/connect.ts'
+import type { HistoryEvent } from '../../../db/history.ts'
+import type { Actor } from '../actor.ts'
+import { type EventFacts, type Facts, factsOfEvent } from './facts.ts'
+import { reverse } from './reverse.ts'
+
+export interface UndoRun {
+  readonly db: Db
+  readonly tenantId: number
+  readonly actor: Actor
+  readonly now: () => Date
+  /** Of the event that sums the run up; the run's other events name it. */
+  readonly id: string
+  /** The oldest event that is undone. */
+  readonly fromId: string
+  readonly isUndone: (eventId: string) => boolean
+}
+
+export type ConflictReason =
+  | 'changedSince'
+  | 'userRemoved'
+  | 'groupRemoved'
+  | 'addressTaken'
+  | 'userNameTaken'
+  | 'externalIdTaken'
+  | 'groupNameTaken'
+  | 'groupCycle'
+  | 'notYourself'
+  | 'lastAdministrator'
+
+/** What is in the way of an undo. */
+export interface Conflict {
+  /** `title`, `state`, `membership`, …; of an extension `urn:…:User:department`. */
+  readonly attribute: string
+  readonly reason: ConflictReason
+  /** What it would have become; left out where it would have had no value. */
+  readonly wanted?: unknown
+  /** Who made the later change, and when; of `changedSince` where that is known. */
+  readonly by?: { readonly eventId: string; readonly name: string | null; readonly at: string }
+}
+
+/** What an undo comes to for one user, group or membership. */
+export interface UndoItem {
+  readonly kind: 'user' | 'group' | 'membership'
+  /** Of the user or the group; of a membership the member's. */
+  readonly id: string
+  readonly name: string | null
+  /** Of a membership. */
+  readonly group?: { readonly id: string; readonly name: string | null }
+  /** Values that are left out are none. */
+  readonly changes: readonly { readonly attribute: string; readonly from?: unknown; readonly to?: unknown }[]
+  readonly conflicts: readonly Conflict[]
+}
+
+/** What the facts of one thing become. */
+export interface Reversed {
+  readonly before: Facts
+  readonly after: Facts
+  /** The events that were taken back. */
+  readonly undone: Set<string>
+  readonly conflicts: Conflict[]
+}
+
+/** @param events all of the thing's from `run.fromId` on, oldest first */
+export function reverseFacts(run: UndoRun, current: Facts, events: readonly HistoryEvent[]): Reversed {
+  const told = events.map((event) => ({ event, facts: factsOfEvent(event) }))
+  const names = new Set(
+    told
+      .filter(({ event }) => run.isUndone(event.id))
+      .flatMap(({ facts }) => [...facts.before.keys(), ...facts.after.keys()])
+  )
+  const reversed: Reversed = { before: current, after: new Map(current), undone: new Set(), conflicts: [] }
+  for (const name of names) {
+    const links = told
+      .filter(({ facts }) => isTouched(facts, name))
+      .map(({ event, facts }) => ({
+        eventId: event.id,
+        isUndone: run.isUndone(event.id),
+        before: facts.before.get(name),
+        after: facts.after.get(name)
+      }))
+    const { value, undone, conflict } = reverse(current.get(name), links, isDeepStrictEqual)
+    put(reversed.after, name, value)
+    for (const id of undone) reversed.undone.add(id)
+    if (conflict) {
+      const by = events.find(({ id }) => id === conflict.blockedBy)
+      reversed.conflicts.push(conflictOf(name, 'changedSince', conflict.wanted, by))
+    }
+  }
+  return reversed
+}
+
+const isTouched = ({ before, after }: EventFacts, name: string) => before.has(name) || after.has(name)
+
+export function put(facts: Facts, name: string, value: unknown): void {
+  if (value === undefined) facts.delete(name)
+  else facts.set(name, value)
+}
+
+export const conflictOf = (
+  attribute: string,
+  reason: ConflictReason,
+  wanted?: unknown,
+  by?: Pick<HistoryEvent, 'id' | 'actor_name' | 'at'>
+): Conflict => ({
+  attribute,
+  reason,
+  ...(wanted !== undefined && { wanted }),
+  ...(by && { by: { eventId: by.id, name: by.actor_name, at: by.at.toISOString() } })
+})
+
+/** The facts that become different, in no order. */
+export function changedNames({ before, after }: Reversed): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (name) => !isDeepStrictEqual(before.get(name), after.get(name))
+  )
+}
+
+/** Gives up what was to become of some facts. */
+export function refuse(reversed: Reversed, names: readonly string[], reason: ConflictReason): void {
+  for (const name of names) {
+    const wanted = reversed.after.get(name)
+    if (isDeepStrictEqual(wanted, reversed.before.get(name))) continue
+    put(reversed.after, name, reversed.before.get(name))
+    reversed.conflicts.push(conflictOf(name, reason, wanted))
+  }
+}
+
+export const changesOf = (reversed: Reversed): UndoItem['changes'] =>
+  changedNames(reversed).map((attribute) => {
+    const [from, to] = [reversed.before.get(attribute), reversed.after.get(attribute)]
+    return { attribute, ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
+  })
+
+/** More of them than this an event does not name. */
+const MAX_NAMED = 100
+
+/** What the events of a run say beside what they changed. */
+export const undoFacts = (run: UndoRun, undone: Iterable<string>): Record<string, unknown> => ({
+  undoId: run.id,
+  undone: [...undone].slice(0, MAX_NAMED)
+})
+
+/** `before` and `after` of an event that tells of it. */
+export function eventFacts(reversed: Reversed): { before: Record<string, unknown>; after: Record<string, unknown> } {
+  const names = changedNames(reversed)
+  const pick = (facts: Facts) =>
+    nested(names.filter((name) => facts.has(name)).map((name) => [name, facts.get(name)] as const))
+  return { before: pick(reversed.before), after: pick(reversed.after) }
+}
+
+/** Facts of extensions go under their URN, as documents have them. */
+function nested(facts: readonly (readonly [string, unknown])[]): Record<string, unknown> {
+  const result: Record<string, Record<string, unknown> | unknown> = {}
+  for (const [name, value] of facts) {
+    if (!name.startsWith('urn:')) {
+      result[name] = value
+      continue
+    }
+    const end = name.lastIndexOf(':')
+    const urn = name.slice(0, end)
+    result[urn] = { ...(result[urn] as Record<string, unknown> | undefined), [name.slice(end + 1)]: value }
+  }
+  return result
+}
+
+export const eventIdOf = (run: UndoRun): string => newEventId(run.now())

@@ -1,0 +1,286 @@
+// Undo: one change, one user or group to a moment, or all that a SCIM connection did since a moment. It is itself a
+// change, told in events like any other, and can be undone.
+//
+// Done piece by piece, each a transaction of its own with the locks in the usual order: groups that come back, users,
+// memberships, groups that go. Each piece reads what it changes under its locks, so that nothing that others do
+// meanwhile is lost: what they changed is refused, one by one. What an undo that was cut off had not come to, the same
+// undo does when it is asked for again.
+
+import { insertAuditEvents, newEventId } from '../../../db/audit.ts'
+import { firstIdAt } from '../../../db/audit-log.ts'
+import { type Db, inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
+import { type HistoryEvent, type PairSelection, selectEvents, selectPairs } from '../../../db/history.ts'
+import { retryRaces } from '../../../db/races.ts'
+import { inSandbox, SandboxEnded } from '../../../db/sandbox.ts'
+import type { Deps } from '../../deps.ts'
+import { AppError, conflict, invalid, notFound, unavailable } from '../../errors.ts'
+import { type Actor, requireAdministrator } from '../actor.ts'
+import { isUndoable, UNDONE } from './facts.ts'
+import { undoGroupCreations, undoGroups } from './groups.ts'
+import { undoMemberships, undoNesting } from './members.ts'
+import type { UndoItem, UndoRun } from './run.ts'
+import { undoUsers } from './users.ts'
+
+export type UndoScope =
+  | { readonly eventId: string }
+  /** Back to what it was just before that moment. */
+  | { readonly userId: string; readonly at: Date }
+  | { readonly groupId: string; readonly at: Date }
+  | { readonly connectionId: string; readonly since: Date }
+
+export interface UndoReport {
+  /** The event that sums it up, by which it can be undone; null where nothing was changed. */
+  readonly undoId: string | null
+  readonly counts: UndoCounts
+  /** What is refused comes first. */
+  readonly items: readonly UndoItem[]
+}
+
+export interface UndoCounts {
+  /** Changes that are undone, or were to be. */
+  readonly events: number
+  /** What is changed. */
+  readonly users: number
+  readonly groups: number
+  readonly memberships: number
+  /** Users, groups and memberships of which something is refused. */
+  readonly refused: number
+}
+
+export type UndoDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+
+/** Of one undo; who wants more chooses a later moment. */
+const MAX_EVENTS = 100_000
+/** Users, groups or memberships of one transaction. */
+const CHUNK = 500
+const PREVIEW_MS = 20_000
+const PREVIEW_ATTEMPTS = 4
+
+/**
+ * Undoes what can be undone, and says what is in the way of the rest.
+ * @throws AppError forbidden `administratorOnly`; not_found; conflict `notUndoable` for an event that changed no user
+ *   and no group; invalid `tooManyChanges`
+ */
+export async function undo(deps: UndoDeps, tenantId: number, actor: Actor, scope: UndoScope): Promise<UndoReport> {
+  requireAdministrator(actor, 'undo changes')
+  const report = await run(deps.db, deps.now, tenantId, actor, scope)
+  if (report.undoId) deps.listener.emit('change', { kind: 'credentials', tenantId })
+  return report
+}
+
+/**
+ * What `undo` would do and refuse just now: it is done, and rolled back.
+ * @throws AppError as `undo`; too_large where that takes too long; unavailable while others hold what is to be changed
+ */
+export async function previewUndo(
+  deps: UndoDeps,
+  tenantId: number,
+  actor: Actor,
+  scope: UndoScope
+): Promise<UndoReport> {
+  requireAdministrator(actor, 'undo changes')
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inSandbox(deps.db, { timeMs: PREVIEW_MS }, (db) => run(db, deps.now, tenantId, actor, scope))
+    } catch (error) {
+      if (!(error instanceof SandboxEnded)) throw error
+      if (error.reason !== 'lock') {
+        throw new AppError('too_large', 'This is too much for a preview: choose a later moment', { cause: error })
+      }
+      if (attempt === PREVIEW_ATTEMPTS) throw unavailable('Somebody is changing the same just now: try again', error)
+    }
+  }
+}
+
+interface Selected {
+  readonly events: readonly HistoryEvent[]
+  readonly fromId: string
+  readonly isUndone: (eventId: string) => boolean
+  readonly pairs: PairSelection
+}
+
+async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scope: UndoScope): Promise<UndoReport> {
+  const id = newEventId(now())
+  const { events, pairs, ...selected } = await select(db, tenantId, scope, id)
+  const run: UndoRun = { db, tenantId, actor, now, id, ...selected }
+  const [users, groups] = await Promise.all([
+    selectPairs(db, tenantId, 'users', pairs),
+    selectPairs(db, tenantId, 'groups', pairs)
+  ])
+  const targets = (type: string) => [
+    ...new Set(events.filter(({ target_type }) => target_type === type).map(({ target_id }) => target_id!))
+  ]
+  const items: UndoItem[] = []
+  const leaving = new Set<string>()
+  await inChunks(run, targets('group').sort(), async (trx, chunk) => {
+    const undone = await undoGroups(trx, run, chunk)
+    return () => {
+      items.push(...undone.items)
+      for (const groupId of undone.leavingIds) leaving.add(groupId)
+    }
+  })
+  const collect = (work: (trx: Trx, chunk: never[]) => Promise<UndoItem[]>) => async (trx: Trx, chunk: unknown[]) => {
+    const undone = await work(trx, chunk as never[])
+    return () => void items.push(...undone)
+  }
+  const stays = ({ group_id, member_id }: { group_id: string; member_id: string }) =>
+    !leaving.has(group_id) && !leaving.has(member_id)
+  await inChunks(
+    run,
+    targets('user').sort(),
+    collect((trx, chunk) => undoUsers(trx, run, chunk))
+  )
+  await inChunks(
+    run,
+    users.filter(stays),
+    collect((trx, chunk) => undoMemberships(trx, run, chunk))
+  )
+  await inChunks(
+    run,
+    groups.filter(stays),
+    collect((trx, chunk) => undoNesting(trx, run, chunk))
+  )
+  await inChunks(
+    run,
+    [...leaving].sort(),
+    collect((trx, chunk) => undoGroupCreations(trx, run, chunk))
+  )
+  const counts = countsOf(items, events.length)
+  const isChanged = counts.users + counts.groups + counts.memberships > 0
+  if (isChanged) await sumUp(run, scope, events, counts)
+  const isRefused = ({ conflicts }: UndoItem) => conflicts.length > 0
+  return {
+    undoId: isChanged ? id : null,
+    counts,
+    items: [...items.filter(isRefused), ...items.filter((item) => !isRefused(item))]
+  }
+}
+
+async function select(db: Db, tenantId: number, scope: UndoScope, undoId: string): Promise<Selected> {
+  if ('userId' in scope) return selectSince(db, tenantId, 'User', scope.userId, scope.at, undoId)
+  if ('groupId' in scope) return selectSince(db, tenantId, 'Group', scope.groupId, scope.at, undoId)
+  const found =
+    'eventId' in scope
+      ? await selectOne(db, tenantId, scope.eventId)
+      : await selectEvents(db, tenantId, { connectionId: scope.connectionId, from: scope.since }, MAX_EVENTS + 1)
+  requireFew(found)
+  const events = found.filter((event) => isUndoable(event) && event.action !== UNDONE)
+  const ids = new Set(events.map(({ id }) => id))
+  const targetsOf = (chosen: (event: HistoryEvent) => boolean) => [
+    ...new Set(events.filter(chosen).map(({ target_id }) => target_id!))
+  ]
+  return {
+    events,
+    fromId: events[0]?.id ?? undoId,
+    isUndone: (eventId) => ids.has(eventId),
+    pairs: {
+      eventIds: [...ids],
+      groupIds: targetsOf(({ target_type }) => target_type === 'group'),
+      memberIds: targetsOf(({ action }) => action === 'user.removed' || action === 'group.removed')
+    }
+  }
+}
+
+async function selectOne(db: Db, tenantId: number, eventId: string): Promise<HistoryEvent[]> {
+  const [event] = await selectEvents(db, tenantId, { eventId }, 1)
+  if (!event) throw notFound(`Event ${eventId}`)
+  if (!isUndoable(event)) throw conflict('This event changed nothing that could be undone', 'notUndoable')
+  if (event.action !== UNDONE) return [event]
+  return selectEvents(db, tenantId, { undoId: event.id, to: event.at }, MAX_EVENTS + 1)
+}
+
+/** All that happened to a user or a group from a moment on, whoever did it. */
+async function selectSince(
+  db: Db,
+  tenantId: number,
+  what: 'User' | 'Group',
+  id: string,
+  at: Date,
+  undoId: string
+): Promise<Selected> {
+  const found = await selectEvents(db, tenantId, { targetId: id, from: at }, MAX_EVENTS + 1)
+  requireFew(found)
+  const fromId = firstIdAt(at)
+  return {
+    events: found.filter((event) => isUndoable(event) && event.target_type === what.toLowerCase()),
+    fromId,
+    // what this undo does itself is later
+    isUndone: (eventId) => eventId >= fromId && eventId < undoId,
+    pairs: what === 'User' ? { memberId: id, fromId } : { groupId: id, fromId }
+  }
+}
+
+function requireFew(events: readonly unknown[]): void {
+  if (events.length <= MAX_EVENTS) return
+  throw invalid(
+    `These are more than ${MAX_EVENTS.toLocaleString('en')} changes: choose a later moment`,
+    'tooManyChanges'
+  )
+}
+
+const RACED = [
+  'users_user_name_key',
+  'users_external_id_key',
+  'addresses_pkey',
+  'groups_display_name_key',
+  'groups_external_id_key'
+]
+
+/** @param work is done again where it lost a race; what it returns is called when it is committed */
+async function inChunks<T>(
+  { db, tenantId }: UndoRun,
+  targets: readonly T[],
+  work: (trx: Trx, chunk: T[]) => Promise<() => void>
+): Promise<void> {
+  for (let start = 0; start < targets.length; start += CHUNK) {
+    const chunk = targets.slice(start, start + CHUNK)
+    try {
+      const done = await retryRaces(() => inTenant(db, tenantId, (trx) => work(trx, chunk)), RACED)
+      done()
+    } catch (error) {
+      if (!RACED.includes(violatedConstraint(error) ?? '')) throw error
+      throw new AppError('conflict', 'Names that are needed are being taken just now: try again', {
+        reason: 'changedMeanwhile',
+        cause: error
+      })
+    }
+  }
+}
+
+function countsOf(items: readonly UndoItem[], events: number): UndoCounts {
+  const changed = (kind: UndoItem['kind']) =>
+    items.filter((item) => item.kind === kind && item.changes.length > 0).length
+  return {
+    events,
+    users: changed('user'),
+    groups: changed('group'),
+    memberships: changed('membership'),
+    refused: items.filter(({ conflicts }) => conflicts.length > 0).length
+  }
+}
+
+/** The one event by which the whole of an undo can be undone. */
+async function sumUp(run: UndoRun, scope: UndoScope, events: readonly HistoryEvent[], counts: UndoCounts) {
+  const at = run.now()
+  const asked =
+    'eventId' in scope
+      ? { eventId: scope.eventId }
+      : 'userId' in scope
+        ? { userId: scope.userId, at: scope.at }
+        : 'groupId' in scope
+          ? { groupId: scope.groupId, at: scope.at }
+          : { connectionId: scope.connectionId, since: scope.since }
+  const [first] = events
+  await inTenant(run.db, run.tenantId, (trx) =>
+    insertAuditEvents(trx, run.tenantId, run.actor, at, [
+      {
+        id: run.id,
+        action: UNDONE,
+        targetType: 'history',
+        targetId: null,
+        targetName: ('connectionId' in scope ? first?.actor_name : first?.target_name) ?? null,
+        after: { ...asked, ...counts }
+      }
+    ])
+  )
+}

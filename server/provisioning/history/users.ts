@@ -1,0 +1,294 @@
+// Undoing what was done to users: up to some hundreds in one transaction, in a number of statements that stays the same.
+
+import { sql } from 'kysely'
+import { claimAddresses } from '../../../db/addresses.ts'
+import type { AuditEvent } from '../../../db/audit.ts'
+import type { Trx } from '../../../db/connect.ts'
+import { type HistoryEvent, readTargetEvents } from '../../../db/history.ts'
+import { LostRace } from '../../../db/races.ts'
+import { countResources } from '../../../db/resource-counts.ts'
+import type { Role, UserRow, UserState } from '../../../db/schema.ts'
+import {
+  findTakenIdentities,
+  followUsers,
+  lockUsers,
+  parkIdentities,
+  releaseAddresses,
+  reopenInvitations,
+  replaceEmailsOfUsers,
+  updateUsers
+} from '../../../db/undo-users.ts'
+import { endAccess, notifyIfSignedIn } from '../ending.ts'
+import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
+import { documentColumns, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
+import { audit, userEvent } from '../user-states.ts'
+import { factsOfUser, withFacts } from './facts.ts'
+import {
+  changedNames,
+  changesOf,
+  eventFacts,
+  eventIdOf,
+  type Reversed,
+  refuse,
+  reverseFacts,
+  type UndoItem,
+  type UndoRun,
+  undoFacts
+} from './run.ts'
+
+/** What becomes of a user. */
+interface Plan {
+  readonly row: UserRow
+  readonly reversed: Reversed
+}
+
+/** Whatever names somebody: taken together, because the login address follows from all of them. */
+const IDENTITY = ['userName', 'emails', 'externalId', 'connectionId'] as const
+
+/** @throws LostRace where somebody else has taken an address meanwhile; the constraints of names that are taken */
+export async function undoUsers(trx: Trx, run: UndoRun, userIds: readonly string[]): Promise<UndoItem[]> {
+  const rows = await lockUsers(trx, run.tenantId, userIds)
+  const events = Map.groupBy(
+    await readTargetEvents(trx, run.tenantId, userIds, run.fromId),
+    ({ target_id }) => target_id
+  )
+  const plans = rows.map((row) => planUser(run, row, events.get(row.id) ?? []))
+  await refuseTaken(trx, run, plans)
+  await refuseLastAdministrators(trx, run, plans)
+  const changed = plans.filter(({ reversed }) => changedNames(reversed).length > 0)
+  if (changed.length > 0) await write(trx, run, changed)
+  return plans
+    .filter(({ reversed }) => changedNames(reversed).length + reversed.conflicts.length > 0)
+    .map(({ row, reversed }) => ({
+      kind: 'user',
+      id: row.id,
+      name: shownName(row),
+      changes: changesOf(reversed),
+      conflicts: reversed.conflicts
+    }))
+}
+
+function planUser(run: UndoRun, row: UserRow, events: readonly HistoryEvent[]): Plan {
+  const reversed = reverseFacts(run, factsOfUser(row), events)
+  if (row.state === 'removed' && reversed.after.get('state') === 'removed') {
+    refuse(reversed, changedNames(reversed), 'userRemoved')
+  }
+  // a lock ends with the removal
+  if (reversed.after.get('state') === 'removed') reversed.after.set('locked', false)
+  if (row.id === run.actor.id) refuse(reversed, ['state', 'role', 'locked'], 'notYourself')
+  return { row, reversed }
+}
+
+/** What the row becomes. */
+function columnsOf({ row, reversed }: Plan, now: Date) {
+  const { after } = reversed
+  const role = after.get('role') as Role
+  const state = after.get('state') as UserState
+  const changed = withFacts(
+    JSON.parse(row.doc) as UserDocument,
+    changedNames(reversed).map((name) => [name, after.get(name)] as [string, unknown])
+  )
+  const shownRole = roleOf(changed)
+  const document = shownRole && shownRole !== role ? withRole(changed, role) : changed
+  const isBack = row.state === 'removed' && state !== 'removed'
+  return {
+    ...documentColumns(document),
+    id: row.id,
+    document,
+    state,
+    role,
+    locked: after.get('locked') === true,
+    connection_id: (after.get('connectionId') as string | undefined) ?? null,
+    authority: JSON.stringify(after.get('authority') ?? {}),
+    // the old password is gone with the removal, and an acceptance that is taken back asks for a new one
+    must_reset_password: row.must_reset_password || (isBack && row.activated_at !== null),
+    activated_at: row.activated_at ?? (state === 'active' ? now : null)
+  }
+}
+
+async function refuseTaken(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+  const now = run.now()
+  const wanted = plans
+    .map((plan) => ({ plan, columns: columnsOf(plan, now) }))
+    .filter(({ plan: { row }, columns }) => {
+      if (columns.state === 'removed') return false
+      return (
+        row.state === 'removed' ||
+        columns.user_name_key !== row.user_name_key ||
+        columns.email_key !== row.email_key ||
+        columns.external_id !== row.external_id ||
+        columns.connection_id !== row.connection_id
+      )
+    })
+  if (wanted.length === 0) return
+  const byId = new Map(wanted.map((entry) => [entry.columns.id, entry]))
+  const taken = await findTakenIdentities(
+    trx,
+    run.tenantId,
+    wanted.map(({ columns }) => columns)
+  )
+  for (const { id, what, holder_id } of taken) {
+    const holder = byId.get(holder_id)
+    // gives it up in the same step
+    if (holder && isGivenUp(what, holder.plan.row, holder.columns)) continue
+    refuseIdentity(byId.get(id)!.plan, `${what}Taken`)
+    byId.delete(id)
+  }
+  await claim(trx, run, [...byId.values()])
+}
+
+type Columns = ReturnType<typeof columnsOf>
+
+const isGivenUp = (what: 'userName' | 'externalId' | 'address', row: UserRow, columns: Columns): boolean => {
+  if (columns.state === 'removed') return true
+  if (what === 'userName') return columns.user_name_key !== row.user_name_key
+  return what === 'address' ? columns.email_key !== row.email_key : columns.external_id !== row.external_id
+}
+
+function refuseIdentity({ row, reversed }: Plan, reason: 'userNameTaken' | 'externalIdTaken' | 'addressTaken'): void {
+  refuse(reversed, row.state === 'removed' ? changedNames(reversed) : IDENTITY, reason)
+}
+
+/** Takes the addresses; one that another tenant holds is in the way, too. */
+async function claim(trx: Trx, run: UndoRun, wanted: readonly { plan: Plan; columns: Columns }[]): Promise<void> {
+  const moving = wanted.filter(
+    ({ plan: { row }, columns }) => row.state === 'removed' || columns.email_key !== row.email_key
+  )
+  const claims = moving.flatMap(({ columns: { id, email_key } }) =>
+    email_key === null ? [] : [{ address_key: email_key, user_id: id }]
+  )
+  const own = moving.map(({ columns }) => columns.id)
+  const [, holders] = await Promise.all([
+    own.length > 0 && releaseAddresses(trx, run.tenantId, own),
+    claimAddresses(trx, run.tenantId, claims)
+  ])
+  const refused = moving.filter(({ columns: { id, email_key } }) => email_key !== null && holders.get(email_key) !== id)
+  for (const { plan } of refused) refuseIdentity(plan, 'addressTaken')
+  const kept = refused.flatMap(({ plan: { row } }) =>
+    row.state === 'removed' || row.email_key === null ? [] : [{ address_key: row.email_key, user_id: row.id }]
+  )
+  const again = await claimAddresses(trx, run.tenantId, kept)
+  if (kept.some(({ address_key, user_id }) => again.get(address_key) !== user_id)) throw new LostRace('An address')
+}
+
+/** One active administrator who is not locked stays. */
+async function refuseLastAdministrators(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+  const after = ({ reversed: { after } }: Plan) =>
+    isCountedAdministrator({
+      role: after.get('role') as Role,
+      state: after.get('state') as string,
+      locked: after.get('locked') === true
+    })
+  const leaving = plans.filter((plan) => isCountedAdministrator(plan.row) && !after(plan))
+  if (leaving.length === 0) return
+  const ids = leaving.map(({ row }) => row.id)
+  const [, { rows }] = await Promise.all([
+    lockAdministrators(trx, run.tenantId),
+    sql`
+      select 1 from users where tenant_id = ${run.tenantId} and role = 'administrator' and state = 'active'
+        and not locked and id <> all(${ids}::uuid[]) limit 1`.execute(trx)
+  ])
+  if (rows.length > 0 || plans.some((plan) => !isCountedAdministrator(plan.row) && after(plan))) return
+  refuse(leaving[0]!.reversed, ['state', 'role', 'locked', 'roles'], 'lastAdministrator')
+}
+
+async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+  const { tenantId } = run
+  const now = run.now()
+  const changes = plans.map((plan) => ({ ...plan, columns: columnsOf(plan, now), eventId: eventIdOf(run) }))
+  const idsOf = (chosen: (change: (typeof changes)[number]) => boolean) =>
+    changes.filter(chosen).map(({ row }) => row.id)
+  const becomes = (state: UserState) => idsOf(({ row, columns }) => columns.state === state && row.state !== state)
+  const removed = becomes('removed')
+  const eventOf = new Map(changes.map(({ row, eventId }) => [row.id, eventId]))
+  const revoked = [
+    await endAccess(trx, tenantId, removed, now, 'removed', { leavesGroupsBy: removed.map((id) => eventOf.get(id)!) }),
+    await endAccess(trx, tenantId, idsOf(isDeactivated), now, 'deactivated'),
+    await endAccess(trx, tenantId, idsOf(isShutOut), now, 'locked')
+  ].flatMap(({ invitationIds }) => invitationIds)
+  const parked = idsOf(
+    ({ row, columns }) =>
+      row.state !== 'removed' &&
+      (columns.user_name_key !== row.user_name_key || columns.external_id !== row.external_id)
+  )
+  if (parked.length > 1) await parkIdentities(trx, tenantId, parked)
+  const renamed = changes.filter(({ row, columns }) => columns.doc !== row.doc)
+  const emails = renamed.flatMap(({ row, columns: { document } }) =>
+    emailKeys(document).map((value_key) => ({ user_id: row.id, value_key }))
+  )
+  const [, reopened] = await Promise.all([
+    updateUsers(
+      trx,
+      tenantId,
+      changes.map(({ columns }) => columns),
+      now
+    ),
+    reopenInvitations(trx, tenantId, becomes('invited'), now),
+    renamed.length > 0 &&
+      replaceEmailsOfUsers(
+        trx,
+        tenantId,
+        renamed.map(({ row }) => row.id),
+        emails
+      )
+  ])
+  await followUsers(
+    trx,
+    tenantId,
+    changes.map(({ columns }) => columns),
+    now
+  )
+  await audit({ trx, tenantId, actor: run.actor, now }, [
+    ...changes.map((change) => changeEvent(run, change)),
+    ...revoked.map((id) => invitationEvent(id, 'pending', 'revoked')),
+    ...reopened.map(({ id, state }) => invitationEvent(id, state, 'pending'))
+  ])
+  await notifyIfSignedIn(
+    trx,
+    tenantId,
+    idsOf(({ row, columns }) => columns.role !== row.role)
+  )
+  const delta = idsOf(({ row, columns }) => row.state === 'removed' && columns.state !== 'removed').length
+  if (delta !== removed.length) await countResources(tenantId, 'User', delta - removed.length).execute(trx)
+}
+
+interface Change extends Plan {
+  readonly columns: Columns
+  readonly eventId: string
+}
+
+const isDeactivated = ({ row, columns }: Change) =>
+  columns.state === 'deactivated' && (row.state === 'active' || row.state === 'invited')
+
+/** Locked, or invited as before: sessions end. */
+const isShutOut = ({ row, columns }: Change) =>
+  (columns.locked && !row.locked) || (columns.state === 'invited' && row.state === 'active')
+
+/** Undoing a change is a change of the same kind, and whoever hears of changes hears of it as such. */
+function changeEvent(run: UndoRun, { row, columns, reversed, eventId }: Change): AuditEvent {
+  const facts = eventFacts(reversed)
+  const after = { ...facts.after, ...undoFacts(run, reversed.undone) }
+  return { id: eventId, ...userEvent(actionOf(row, columns), row, facts.before, after) }
+}
+
+function actionOf(row: UserRow, { state, locked, role }: Columns): string {
+  if (state !== row.state) {
+    if (row.state === 'removed') return 'user.revived'
+    return {
+      removed: 'user.removed',
+      deactivated: 'user.deactivated',
+      active: 'user.activated',
+      invited: 'user.invited'
+    }[state]
+  }
+  if (locked !== row.locked) return locked ? 'user.locked' : 'user.unlocked'
+  return role === row.role ? 'user.updated' : 'user.roleChanged'
+}
+
+const invitationEvent = (id: string, before: string, after: string): AuditEvent => ({
+  action: after === 'pending' ? 'invitation.reopened' : 'invitation.revoked',
+  targetType: 'invitation',
+  targetId: id,
+  before: { state: before },
+  after: { state: after }
+})

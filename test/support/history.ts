@@ -1,0 +1,38 @@
+// All that undo answers for, read past the rules: two snapshots are equal where nothing has changed.
+import { sql } from 'kysely'
+import type { Db } from '../../db/connect.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: snapshots are compared as a whole
+export type Snapshot = Record<string, any>
+
+/** Users, groups, memberships with their authority, addresses, e-mail keys and counts of a tenant; no versions. */
+export async function snapshotOf(owner: Db, tenantId: number): Promise<Snapshot> {
+  const { rows } = await sql<{ snapshot: Snapshot }>`select jsonb_build_object(
+    'users', (select jsonb_object_agg(id, case when state = 'removed' then jsonb_build_object('state', state)
+      else jsonb_build_object('state', state, 'locked', locked, 'role', role, 'userName', user_name,
+        'userNameKey', user_name_key, 'externalId', external_id, 'connection', connection_id, 'email', email,
+        'emailKey', email_key, 'shown', shown_name_key, 'zone', time_zone, 'locale', locale, 'doc', doc::jsonb) end)
+      from users where tenant_id = ${tenantId}),
+    'groups', (select jsonb_object_agg(id, jsonb_build_object('name', display_name, 'key', display_name_key,
+        'externalId', external_id, 'connection', connection_id, 'doc', doc::jsonb, 'createdAt', created_at))
+      from groups where tenant_id = ${tenantId}),
+    'members', (select jsonb_agg(jsonb_build_array(group_id, user_id, connection_id) order by group_id, user_id)
+      from group_members where tenant_id = ${tenantId}),
+    'children', (select jsonb_agg(jsonb_build_array(group_id, child_id, connection_id) order by group_id, child_id)
+      from group_children where tenant_id = ${tenantId}),
+    'ancestors', (select jsonb_agg(jsonb_build_array(group_id, ancestor_id) order by group_id, ancestor_id)
+      from group_ancestors where tenant_id = ${tenantId}),
+    'counts', (select jsonb_object_agg(group_id, count) from (
+      select r.group_id, sum(r.member_delta) as count from group_revisions r where r.tenant_id = ${tenantId}
+      group by r.group_id having sum(r.member_delta) <> 0) counted),
+    'totals', (select jsonb_object_agg(resource_type, total) from (
+      select resource_type, sum(total) as total from resource_counts where tenant_id = ${tenantId} group by 1) totals),
+    'addresses', (select jsonb_object_agg(address_key, user_id) from addresses where tenant_id = ${tenantId}),
+    'emails', (select jsonb_agg(jsonb_build_array(e.user_id, e.value_key) order by e.user_id, e.value_key)
+      from user_emails e join users u on u.tenant_id = e.tenant_id and u.id = e.user_id
+      where e.tenant_id = ${tenantId} and u.state <> 'removed'),
+    'invitations', (select jsonb_object_agg(id, jsonb_build_array(state, role)) from invitations
+      where tenant_id = ${tenantId} and state = 'pending')
+  ) as snapshot`.execute(owner)
+  return rows[0]!.snapshot
+}
