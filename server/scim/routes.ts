@@ -52,7 +52,7 @@ const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OP
 
 const root = rootSearch([userSource, groupSource])
 
-const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, access?: Access][] = [
+export const ROUTES: readonly [method: Method, path: string, handler: ScimHandler, access?: Access][] = [
   ['GET', '/ServiceProviderConfig', getServiceProviderConfig, 'public'],
   ['GET', '/ResourceTypes', listResourceTypes, 'public'],
   ['GET', '/ResourceTypes/:id', getResourceType, 'public'],

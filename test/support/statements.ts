@@ -20,3 +20,30 @@ export async function countStatements(work: () => Promise<unknown>): Promise<num
   }
   return count
 }
+
+export interface Statement {
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** The different statements with values that `work` sends, each as it was sent first. Nothing else may run meanwhile. */
+export async function noteStatements(work: () => Promise<unknown>): Promise<Statement[]> {
+  const original = pg.Client.prototype.query
+  const noted = new Map<string, Statement>()
+  const note = ({ text, values }: Partial<Statement>) => {
+    if (text && values && !noted.has(text)) noted.set(text, { text, values: [...values] })
+  }
+  // biome-ignore lint/suspicious/noExplicitAny: texts, configurations and queries of db/tenant-query.ts
+  pg.Client.prototype.query = function (this: pg.Client, ...args: any[]) {
+    const [query, values] = args
+    if (typeof query === 'string') note({ text: query, values })
+    else for (const { statement } of query.reads ?? [{ statement: query }]) note(statement)
+    return Reflect.apply(original, this, args)
+  } as typeof original
+  try {
+    await work()
+  } finally {
+    pg.Client.prototype.query = original
+  }
+  return [...noted.values()]
+}

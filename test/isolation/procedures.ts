@@ -1,0 +1,164 @@
+// What each tRPC procedure is asked with by somebody of another tenant. A procedure that is not here fails the test:
+// give it an entry that names, of the neighbour, everything that its input can name.
+import { type Neighbour, PASSWORD, SCHEMA_URNS } from './neighbours.ts'
+
+export interface Probe {
+  /** Inputs that name the neighbour's things; `own` is the one who asks. One call each. */
+  readonly inputs: (neighbour: Neighbour, own: Neighbour, cursor: string | undefined) => unknown[]
+  /**
+   * How each call may be answered. 200 is for lists and for what concerns the caller alone: the answer must hold
+   * nothing of the neighbour.
+   */
+  readonly statuses: readonly number[]
+  /** Answers also those who are not signed in. */
+  readonly isPublic?: true
+}
+
+const missing = (input: (neighbour: Neighbour) => unknown): Probe => ({
+  inputs: (neighbour) => [input(neighbour)],
+  statuses: [404]
+})
+const list = (...filters: ((neighbour: Neighbour) => object)[]): Probe => ({
+  inputs: (neighbour, _own, cursor) => [
+    {},
+    ...(cursor === undefined ? [] : [{ cursor, limit: 200 }]),
+    ...filters.map((filter) => filter(neighbour))
+  ],
+  statuses: [200]
+})
+const own = (...inputs: unknown[]): Probe => ({ inputs: () => (inputs.length ? inputs : [{}]), statuses: [200] })
+const user = missing(({ memberId: userId }) => ({ userId }))
+/** Of the operator: on a tenant's host there is no such procedure. */
+const operator = (input: (neighbour: Neighbour) => unknown): Probe => missing(input)
+
+export const PROBES: Record<string, Probe> = {
+  'auth.me': own(),
+  'auth.signIn': {
+    inputs: ({ memberEmail: email }) => [{ email, password: PASSWORD }],
+    statuses: [401],
+    isPublic: true
+  },
+  'auth.signOut': { ...own(), isPublic: true },
+  'auth.requestPasswordReset': {
+    inputs: ({ memberEmail: email }) => [{ email }],
+    statuses: [200],
+    isPublic: true
+  },
+  'auth.resetPassword': {
+    inputs: ({ secrets }) =>
+      [secrets.resetToken, secrets.invitationToken, secrets.code].map((token) => ({ token, password: PASSWORD })),
+    statuses: [404],
+    isPublic: true
+  },
+  'auth.changePassword': {
+    inputs: () => [{ currentPassword: 'not it', newPassword: PASSWORD }],
+    statuses: [403]
+  },
+  'auth.sessions': list(),
+  'auth.revokeSession': missing(({ sessionId }) => ({ sessionId })),
+  'auth.signOutEverywhere': own(),
+
+  'invitations.create': {
+    inputs: ({ memberEmail, invitedEmail, userName }) => [
+      { invites: [memberEmail, invitedEmail, userName].map((email) => ({ email })), resend: true }
+    ],
+    statuses: [200]
+  },
+  'invitations.list': list(({ addressMark: search }) => ({ search })),
+  'invitations.resend': missing(({ invitationId }) => ({ invitationId })),
+  'invitations.revoke': missing(({ invitationId }) => ({ invitationId })),
+  'invitations.preview': {
+    inputs: ({ secrets }) => [{ token: secrets.invitationToken }],
+    statuses: [404],
+    isPublic: true
+  },
+  'invitations.accept': {
+    inputs: ({ secrets }) => [
+      { token: secrets.invitationToken, password: PASSWORD, profile: { displayName: 'Eve' } },
+      { token: secrets.resetToken, password: PASSWORD, profile: { displayName: 'Eve' } }
+    ],
+    statuses: [404],
+    isPublic: true
+  },
+
+  'users.list': list(
+    ({ nameMark: search }) => ({ search }),
+    ({ groupId }) => ({ filter: { groupId } }),
+    () => ({ filter: { state: 'removed' }, includeTotal: true })
+  ),
+  'users.get': user,
+  'users.history': user,
+  'users.update': missing(({ memberId: userId }) => ({ userId, displayName: 'Eve' })),
+  'users.setRole': missing(({ memberId: userId }) => ({ userId, role: 'stakeholder' })),
+  'users.deactivate': user,
+  'users.activate': user,
+  'users.lock': user,
+  'users.unlock': user,
+  'users.remove': user,
+
+  'groups.list': list(
+    ({ nameMark: search }) => ({ search }),
+    ({ memberId: userId }) => ({ filter: { userId } })
+  ),
+  'groups.get': missing(({ groupId }) => ({ groupId })),
+  'groups.members': missing(({ groupId }) => ({ groupId })),
+  'groups.create': {
+    inputs: ({ memberId }) => [{ displayName: 'Theirs', members: [memberId] }],
+    statuses: [400, 404]
+  },
+  'groups.update': missing(({ groupId }) => ({ groupId, displayName: 'Eve' })),
+  'groups.remove': missing(({ childGroupId: groupId }) => ({ groupId })),
+  'groups.addMembers': {
+    inputs: ({ memberId, groupId, adminId }, { groupId: ownGroup, memberId: ownMember }) => [
+      { groupId: ownGroup, userIds: [memberId] },
+      { groupId: ownGroup, userIds: [adminId, ownMember] },
+      { groupId, userIds: [ownMember] }
+    ],
+    statuses: [400, 404]
+  },
+  'groups.removeMembers': {
+    inputs: ({ memberId, groupId }, { groupId: ownGroup }) => [
+      { groupId, userIds: [memberId] },
+      // nobody of that id is in the group, which is how it shall be
+      { groupId: ownGroup, userIds: [memberId] }
+    ],
+    statuses: [200, 404]
+  },
+
+  'scimConnections.list': list(),
+  'scimConnections.get': missing(({ connectionId }) => ({ connectionId })),
+  'scimConnections.update': missing(({ connectionId }) => ({ connectionId, name: 'Eve' })),
+  'scimConnections.remove': missing(({ connectionId }) => ({ connectionId })),
+  'scimTokens.list': list(),
+  'scimTokens.errors': own(),
+  'scimTokens.create': own({ name: 'mine', highestRole: 'administrator' }),
+  'scimTokens.rotate': missing(({ scimTokenId }) => ({ scimTokenId })),
+  'scimTokens.revoke': missing(({ scimTokenId }) => ({ scimTokenId })),
+  'scimSchemas.list': own(),
+  // each tenant has its own names for schemas: the neighbour's of the same name stays as it is
+  'scimSchemas.create': {
+    inputs: () => [{ definition: { id: SCHEMA_URNS[0], name: 'Mine', attributes: [{ name: 'x', type: 'string' }] } }],
+    statuses: [400]
+  },
+  'scimSchemas.remove': { inputs: () => [{ urn: SCHEMA_URNS[1] }], statuses: [200, 404] },
+
+  'apiTokens.list': list(),
+  'apiTokens.create': own({ name: 'mine' }),
+  'apiTokens.revoke': missing(({ apiTokenId }) => ({ apiTokenId })),
+
+  'audit.list': list(
+    ({ nameMark: search }) => ({ search }),
+    ({ memberId: targetId }) => ({ filter: { targetId } }),
+    ({ adminId: actorId }) => ({ filter: { actorId } })
+  ),
+  'audit.export': list(({ memberId: targetId }) => ({ filter: { targetId } })),
+  'settings.get': { ...own(), isPublic: true },
+  'settings.update': own({ senderName: 'Acme' }),
+
+  'tenants.list': operator(() => ({})),
+  'tenants.get': operator(({ tenant: { id: tenantId } }) => ({ tenantId })),
+  'tenants.create': operator(({ memberEmail: admin }) => ({ subdomain: 'mine', name: 'Mine', admin })),
+  'tenants.update': operator(({ tenant: { subdomain } }) => ({ subdomain, name: 'Eve' })),
+  'tenants.suspend': operator(({ tenant: { subdomain } }) => ({ subdomain })),
+  'tenants.remove': operator(({ tenant: { subdomain } }) => ({ subdomain, confirm: subdomain }))
+}
