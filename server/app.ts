@@ -5,6 +5,7 @@ import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/a
 import Fastify, { type FastifyInstance } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import { openMailbox } from '../db/mailbox.ts'
+import { auditExportRoutes } from './admin/audit-export.ts'
 import { type AppRouter, appRouter } from './admin/router.ts'
 import { transferRoutes } from './admin/transfer-routes.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
@@ -114,6 +115,7 @@ export async function buildApp(
     }
   } satisfies FastifyTRPCPluginOptions<AppRouter>)
   await app.register(transferRoutes, { deps })
+  await app.register(auditExportRoutes, { deps })
   if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
   return app
 }

@@ -25,6 +25,25 @@ export const auditEventOutput = z.object({
   after: facts
 })
 
+const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
+
+/** What the log is narrowed to. */
+export const auditFilter = z.strictObject({
+  /** One action, such as `user.deactivated`, or all of a thing: `user.` */
+  action: z
+    .string()
+    .regex(/^[A-Za-z]+\.[A-Za-z]*$/)
+    .max(100)
+    .optional(),
+  actorId: z.uuid().optional(),
+  actorKind: z.enum(ACTOR_KINDS).optional(),
+  targetId: z.uuid().optional(),
+  /** At or after. */
+  from: instant.optional(),
+  /** Before. */
+  to: instant.optional()
+})
+
 const LIST = 'audit'
 
 /** @param rows one more than `limit` where there is a further page */

@@ -17,6 +17,7 @@ import type { Actor } from '../provisioning/actor.ts'
 import { exportTenant, importTenant } from '../provisioning/tenant-transfer.ts'
 import { getTenant } from '../provisioning/tenants.ts'
 import { placeOf } from '../tenancy.ts'
+import { readQuery } from './shapes.ts'
 
 /** A million rows take some minutes. */
 const IMPORT_MS = 6 * 3_600_000
@@ -29,7 +30,7 @@ const importQuery = z.strictObject({ subdomain: z.string().max(63).optional() })
 export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
   app.get('/operator/tenants/:subdomain/export', async (request, reply) => {
     const actor = await requireOperator(deps, request)
-    const { credentials } = readQuery(exportQuery, request)
+    const { credentials } = readQuery(exportQuery, request.query)
     const tenant = await getTenant(deps, request.params as { subdomain: string })
     reply.header('cache-control', 'no-store').type(TENANT_FILE_TYPE)
     reply.header('content-disposition', `attachment; filename="${tenant.subdomain}.jsonl"`)
@@ -40,7 +41,7 @@ export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Dep
   app.addContentTypeParser([TENANT_FILE_TYPE, 'application/gzip'], (_request, payload, done) => done(null, payload))
   app.post('/operator/tenants/import', async (request, reply) => {
     const actor = await requireOperator(deps, request)
-    const { subdomain } = readQuery(importQuery, request)
+    const { subdomain } = readQuery(importQuery, request.query)
     if (!(request.body instanceof Readable)) throw invalid(`Send the file as ${TENANT_FILE_TYPE} or application/gzip`)
     // the database takes longer than a connection may be silent
     if (request.raw.socket instanceof Socket) request.raw.socket.setTimeout(IMPORT_MS)
@@ -87,10 +88,4 @@ async function requireOperator(deps: Deps, request: FastifyRequest): Promise<Act
   const actor = await authenticateBearer(deps, request, undefined, authorization)
   if (actor.kind !== 'operator') throw forbidden('Only the operator may do this', 'operatorOnly')
   return actor
-}
-
-function readQuery<T>(shape: z.ZodType<T>, request: FastifyRequest): T {
-  const parsed = shape.safeParse(request.query)
-  if (parsed.success) return parsed.data
-  throw invalid(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'query'}: ${message}`).join('; '))
 }

@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts'
 import { AppError, type ErrorCode, forbidden, unauthenticated, unavailable } from '../errors.ts'
 import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
 import type { Tenant } from '../tenancy.ts'
+import { describeZodError } from './shapes.ts'
 
 export interface Context {
   readonly deps: Deps
@@ -63,10 +64,6 @@ const REASONS: Partial<Record<TRPC_ERROR_CODE_KEY, string>> = {
   PARSE_ERROR: 'invalid',
   BAD_REQUEST: 'invalid'
 }
-
-/** `invites.0.role: Invalid option…; password: Too small…`: every problem with its place. */
-const describeZodError = (error: z.ZodError) =>
-  error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`).join('; ')
 
 /** An AppError as it is, an unreachable database as one, anything else undefined. */
 export function asAppError(error: unknown): AppError | undefined {

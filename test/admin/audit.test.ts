@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { toCsv } from '../../server/admin/csv.ts'
-import { startApp } from '../support/app.ts'
+import { OPERATOR_TOKEN, startApp } from '../support/app.ts'
 import { insertTenant } from '../support/groups.ts'
 import { asUser, insertPeople, signInAs } from '../support/people.ts'
 
@@ -90,35 +90,96 @@ test('the audit log', async (t) => {
 
   t.test('is for administrators', async (t) => {
     const ben = { cookie: await signInAs(app.owner, tenantId, benId) }
-    for (const procedure of ['audit.list', 'audit.export']) {
-      t.match(await app.query('acme', procedure, {}, ben), { status: 403, error: { reason: 'administratorOnly' } })
-      t.equal((await app.query('acme', procedure, {})).status, 401)
-    }
+    t.match(await app.query('acme', 'audit.list', {}, ben), { status: 403, error: { reason: 'administratorOnly' } })
+    t.equal((await app.query('acme', 'audit.list', {})).status, 401)
   })
 
   t.test('exported as CSV that no spreadsheet runs', async (t) => {
-    const { data } = await app.query('acme', 'audit.export', { format: 'csv', filter: { action: 'user.' } }, ada)
-    t.match(data, { count: 2, isComplete: true })
-    const lines = data.csv.split('\r\n')
+    const answer = await app.inject('acme', { url: '/audit.csv?action=user.', headers: ada })
+    t.match(answer.headers, {
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': /^attachment; filename="audit-log-acme-\d{4}-\d\d-\d\d\.csv"$/,
+      'cache-control': 'no-store'
+    })
+    const lines = answer.payload.split('\r\n')
     t.match(lines[0], /^at,action,actorKind,/)
     t.match(lines[1], `"'=HYPERLINK(""x"")"`)
     t.match(lines[1], '"{""locked"":true}"')
     t.match(lines[2], /^2026-01-01T00:00:00\.000Z,user\.locked,user,/)
     t.equal(lines[3], '', 'each line is ended')
+    const marked = await app.inject('acme', { url: '/audit.csv?bom=true', headers: ada })
+    t.match(marked.payload, /^\ufeffat,/)
+  })
+
+  t.test('exported as JSON lines, as the list shows them', async (t) => {
+    const { payload, headers } = await app.inject('acme', { url: '/audit.jsonl', headers: ada })
+    t.equal(headers['content-type'], 'application/jsonl')
+    const { items } = (await app.query('acme', 'audit.list', {}, ada)).data
+    t.same(
+      payload
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+      items
+    )
+    const from = encodeURIComponent('2026-01-01T02:01:00+02:00')
+    const narrowed = await app.inject('acme', { url: `/audit.jsonl?from=${from}&search=team`, headers: ada })
+    t.equal(narrowed.payload.split('\n').length, 2)
+  })
+
+  t.test('exported for administrators alone, with a filter that is known', async (t) => {
+    const ben = { cookie: await signInAs(app.owner, tenantId, benId) }
+    const accept = 'application/json'
+    const status = async (host: string, url: string, headers: object = {}) =>
+      (await app.inject(host, { url, headers: { accept, ...headers } })).statusCode
+    for (const url of ['/audit.csv', '/audit.jsonl']) {
+      t.equal(await status('acme', url), 401)
+      t.equal(await status('acme', url, ben), 403)
+      t.equal(await status('globex', url, ada), 401)
+      t.equal(await status('', url, { authorization: `Bearer ${OPERATOR_TOKEN}` }), 404)
+      t.equal(await status('acme', url, { authorization: `Bearer ${OPERATOR_TOKEN}` }), 200)
+      t.equal(await status('acme', `${url}?who=ada`, ada), 400)
+      t.equal(await status('acme', `${url}?from=yesterday`, ada), 400)
+    }
+  })
+
+  t.test('exported page by page, while more is written', async (t) => {
+    await inTenant(app.deps.db, otherTenantId, (trx) =>
+      insertAuditEvents(
+        trx,
+        otherTenantId,
+        asUser(adaId, 'administrator'),
+        START,
+        Array.from({ length: 2_500 }, (_, index) => ({
+          action: 'user.locked',
+          targetType: 'user' as const,
+          targetId: null,
+          targetName: `n${index}`
+        }))
+      )
+    )
+    const [id] = await insertPeople(app.owner, otherTenantId, [{ email: 'eve@globex.test', role: 'administrator' }])
+    const eve = { cookie: await signInAs(app.owner, otherTenantId, id!) }
+    const { payload } = await app.inject('globex', { url: '/audit.jsonl', headers: eve })
+    const names = payload
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).targetName)
+    t.equal(names.length, 2_501)
+    t.equal(new Set(names).size, 2_501, 'each once')
+    t.equal(names[1], 'n2499', 'behind what was written first and happened last')
   })
 })
 
 test('CSV', async (t) => {
   t.equal(
-    toCsv(
+    toCsv([
       ['a', 'b'],
-      [
-        [null, 'x,y'],
-        ['+1', 'two\nlines'],
-        ['@x', '-2'],
-        ['a=b', '\tx']
-      ]
-    ),
+      [null, 'x,y'],
+      ['+1', 'two\nlines'],
+      ['@x', '-2'],
+      ['a=b', '\tx']
+    ]),
     `a,b\r\n,"x,y"\r\n'+1,"two\nlines"\r\n'@x,'-2\r\na=b,'\tx\r\n`
   )
 })

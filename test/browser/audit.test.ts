@@ -84,12 +84,18 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     }
     await go(`/audit?target=${cleoId}`)
     await page.getByText('Ben Li deactivated').waitFor()
-    const [file] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('button', { name: 'Export CSV' }).click()
-    ])
-    await page.getByText('Exported 2 entries.').waitFor()
-    t.match(file.suggestedFilename(), /^audit-log-\d{4}-\d\d-\d\d\.csv$/)
+    const exported = async (item: string) => {
+      await page.getByRole('button', { name: 'Export' }).click()
+      const link = page.getByRole('menuitem', { name: item })
+      await link.waitFor()
+      const [file] = await Promise.all([page.waitForEvent('download'), link.click()])
+      return file
+    }
+    const jsonl = await exported('JSON lines')
+    t.match(jsonl.suggestedFilename(), /^audit-log-acme-\d{4}-\d\d-\d\d\.jsonl$/)
+    t.equal(readFileSync(await jsonl.path(), 'utf8').split('\n').length, 3)
+    const file = await exported('CSV')
+    t.match(file.suggestedFilename(), /^audit-log-acme-\d{4}-\d\d-\d\d\.csv$/)
     const lines = readFileSync(await file.path(), 'utf8').split('\r\n')
     t.match(lines[0], /^\ufeffat,action,/)
     t.match(lines[1], `"'=HYPERLINK(""https://x.test"")"`, 'a name that is a formula is text')

@@ -1,17 +1,15 @@
 // The audit log: who did what to whom, when and from where; newest first.
-import { ActionIcon, Button, Tooltip } from '@mantine/core'
+import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core'
 import { IconDownload, IconHistory, IconRefresh } from '@tabler/icons-react'
-import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
-import { client, queryClient, trpc } from '../api.ts'
-import { download } from '../parts/download.ts'
+import { queryClient, trpc } from '../api.ts'
 import { Empty } from '../parts/empty.tsx'
-import { notifyDone, notifyFailure } from '../parts/notify.ts'
 import { Page } from '../parts/page.tsx'
 import { listOptions, VirtualList } from '../parts/virtual-list.tsx'
 import { EventRow } from './audit/event-row.tsx'
-import { type AuditSearch, isFiltered, toInput } from './audit/filter.ts'
+import { type AuditSearch, exportAddress, isFiltered, toInput } from './audit/filter.ts'
 import { Filters } from './audit/filters.tsx'
 import './audit/audit.css'
 
@@ -78,30 +76,24 @@ export default function AuditPage() {
   )
 }
 
+/** The browser takes the file straight from the service, however long the log is. */
 function Export({ search }: { search: AuditSearch }) {
-  const run = useMutation({
-    mutationFn: () => client.audit.export.query(toInput(search)),
-    onSuccess: ({ csv, count, isComplete }) => {
-      // the mark by which spreadsheets know UTF-8
-      download(`audit-log-${new Date().toISOString().slice(0, 10)}.csv`, 'text/csv;charset=utf-8', `\ufeff${csv}`)
-      const lines = `${count.toLocaleString()} ${count === 1 ? 'entry' : 'entries'}`
-      notifyDone(
-        isComplete
-          ? `Exported ${lines}.`
-          : `Exported the newest ${lines}. There are more: narrow the dates and export again for the rest.`
-      )
-    },
-    onError: notifyFailure
-  })
   return (
-    <Button
-      variant="default"
-      leftSection={<IconDownload size={16} />}
-      loading={run.isPending}
-      onClick={() => run.mutate()}
-    >
-      Export CSV
-    </Button>
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button variant="default" leftSection={<IconDownload size={16} />}>
+          Export
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item component="a" href={exportAddress('csv', search)} download>
+          CSV, for spreadsheets
+        </Menu.Item>
+        <Menu.Item component="a" href={exportAddress('jsonl', search)} download>
+          JSON lines, for programs
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
   )
 }
 

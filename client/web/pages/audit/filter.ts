@@ -13,7 +13,7 @@ export interface AuditSearch {
   search?: string
 }
 
-type AuditInput = NonNullable<Inputs['audit']['export']>
+type AuditInput = Pick<Exclude<Inputs['audit']['list'], void>, 'search' | 'filter'>
 type ActorKind = NonNullable<NonNullable<AuditInput['filter']>['actorKind']>
 
 export const ACTOR_KINDS: readonly { value: ActorKind; label: string }[] = [
@@ -40,6 +40,14 @@ export function toInput({ action, actor, target, from, to, search }: AuditSearch
     ...(to && dayStart(to, 1) && { to: dayStart(to, 1) })
   }
   return { ...(search && { search }), ...(Object.keys(filter).length > 0 && { filter }) }
+}
+
+/** Where the service gives what the filter leaves as a file. */
+export function exportAddress(format: 'csv' | 'jsonl', search: AuditSearch): string {
+  const { search: text, filter } = toInput(search)
+  const facts = { ...(text && { search: text }), ...filter, ...(format === 'csv' && { bom: 'true' }) }
+  const query = new URLSearchParams(facts as Record<string, string>).toString()
+  return `/audit.${format}${query && `?${query}`}`
 }
 
 /** The first instant of a day, or of the one `days` later, in the reader's zone. */
