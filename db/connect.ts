@@ -18,8 +18,9 @@ import {
   Transaction
 } from 'kysely'
 import pg from 'pg'
+import { ReadGatherer } from './gather-reads.ts'
 import type { Database } from './schema.ts'
-import { queryAsTenant } from './tenant-query.ts'
+import { type Fields, queryAsTenant } from './tenant-query.ts'
 
 /** A pool or a transaction: what every query function takes first. */
 export type Db = Kysely<Database>
@@ -93,14 +94,24 @@ export interface TenantDriver extends Driver {
   beginAsTenant(connection: DatabaseConnection, tenantId: number): void
   /** Runs one statement in a transaction of its own that sees one tenant's rows. @returns the rows */
   writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
+  /** The same for one that reads. @returns the rows as they were sent */
+  readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]>
 }
+
+const AS_SENT = { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig
+
+/** What needs no more than String() to be sent. */
+const isPlain = (value: unknown) => value === null || ['string', 'number', 'boolean'].includes(typeof value)
+const toText = (value: unknown) => (value === null ? null : String(value))
 
 class PipeliningDriver extends PostgresDriver implements TenantDriver {
   private readonly pool: pg.Pool
+  private readonly gatherer: ReadGatherer
 
   constructor(pool: pg.Pool) {
     super({ pool })
     this.pool = pool
+    this.gatherer = new ReadGatherer(pool)
   }
 
   override async beginTransaction(connection: Connection, settings: Parameters<Driver['beginTransaction']>[1]) {
@@ -112,11 +123,31 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
     sendAhead(connection, `begin; ${setTenant(tenantId)}`)
   }
 
-  async writeAsTenant(tenantId: number, { sql: text, parameters }: CompiledQuery): Promise<unknown[]> {
+  async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
+    return this.runAsTenant(tenantId, query)
+  }
+
+  async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
+    const { sql: text, parameters } = query
+    const name = preparedName(text)
+    if (name !== undefined && !this.gatherer.isSlow(name) && parameters.every(isPlain)) {
+      return this.gatherer.read({ tenantId, statement: { name, text, values: parameters.map(toText) } })
+    }
+    const begun = performance.now()
+    const rows = await this.runAsTenant<Fields>(tenantId, query, { rowMode: 'array', types: AS_SENT })
+    if (name !== undefined) this.gatherer.note(name, performance.now() - begun)
+    return rows
+  }
+
+  private async runAsTenant<Row>(
+    tenantId: number,
+    { sql: text, parameters }: CompiledQuery,
+    options: { rowMode?: 'array'; types?: pg.CustomTypesConfig } = {}
+  ): Promise<Row[]> {
     const client = await this.pool.connect()
     try {
-      const query = { name: preparedName(text), text, values: [...parameters] }
-      return (await queryAsTenant(client, tenantId, query)).rows
+      const query = { name: preparedName(text), text, values: [...parameters], ...options }
+      return (await queryAsTenant(client, tenantId, query)).rows as Row[]
     } finally {
       client.release()
     }
@@ -303,6 +334,13 @@ export function prepareWrite<Row, Values extends Record<string, unknown>>(
   return async (db, tenantId, values) =>
     (await internalsOf(db).driver.writeAsTenant(tenantId, prepared(db, { ...values, tenantId }))) as Row[]
 }
+
+/**
+ * `readInTenant` for rows that become text again: nothing of them is parsed, which would cost more than to read them.
+ * @param query a select with at least one value
+ */
+export const readFieldsInTenant = (db: Db, tenantId: number, query: RawBuilder<unknown>): Promise<Fields[]> =>
+  internalsOf(db).driver.readAsTenant(tenantId, query.compile(db))
 
 /** A statement whose text is put together once, and whose values are filled in each time. */
 export function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {

@@ -5,6 +5,7 @@
 // time is limited, and a sandbox that would itself have to wait for somebody gives up.
 import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely'
 import { type Db, openBeside, sendAhead, setTenant, type TenantDriver } from './connect.ts'
+import type { Fields } from './tenant-query.ts'
 
 export interface SandboxLimits {
   /** For the whole of it; milliseconds. */
@@ -142,6 +143,11 @@ class SandboxDriver implements TenantDriver {
     }
   }
 
+  async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
+    const rows = (await this.writeAsTenant(tenantId, query)) as Record<string, unknown>[]
+    return rows.map((row) => Object.values(row).map(asSent))
+  }
+
   /** Rolls back, and gives the connection back to the pool. */
   async destroy(): Promise<void> {
     clearTimeout(this.timer)
@@ -187,6 +193,13 @@ class SandboxDriver implements TenantDriver {
     sendAhead(connection, begin(this.limits))
     return connection
   }
+}
+
+/** A value as PostgreSQL would have sent it, of the types that lists read. */
+function asSent(value: unknown): string | null {
+  if (value === null) return null
+  if (value instanceof Date) return value.toISOString().replace('T', ' ').replace('Z', '+00')
+  return Array.isArray(value) ? `{${value.join(',')}}` : String(value)
 }
 
 /** The one connection, as whoever's turn it is sees it. */

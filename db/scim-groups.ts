@@ -25,10 +25,18 @@ export interface ScimGroupView {
   readonly withMembers: boolean
 }
 
-/** The select list of a ScimGroupRow on a row of `groups`. */
-export const scimGroupColumns = (view: ScimGroupView): RawBuilder<unknown> => sql`
-  groups.id, groups.doc, groups.created_at, ${groupVersion} as version, ${groupLastModified} as updated_at,
-  ${view.withMembers ? membersOfGroup(view) : sql`null::text`} as members`
+/** The columns of a ScimGroupRow, as expressions on a row of `groups`. */
+export const scimGroupColumns = (view: ScimGroupView) => ({
+  members: view.withMembers ? membersOfGroup(view) : sql`null::text`,
+  id: sql`groups.id`,
+  version: groupVersion,
+  doc: sql`groups.doc`,
+  created_at: sql`groups.created_at`,
+  updated_at: groupLastModified
+})
+
+const selectList = (columns: Readonly<Record<string, RawBuilder<unknown>>>) =>
+  sql.join(Object.entries(columns).map(([name, expression]) => sql`${expression} as ${sql.ref(name)}`))
 
 /** What people see, as provisioning/user-document.ts says it (shownName). */
 const shownName = sql`coalesce(users.display_name,
@@ -62,7 +70,7 @@ const reader = (withMembers: boolean, isOwn: boolean) =>
   prepareRead<ScimGroupRow, { groupId: string; baseUrl: string; connectionId: string | undefined }>((given) => {
     const connectionId = isOwn ? (given.connectionId as string) : undefined
     const view = { tenantId: given.tenantId as number, baseUrl: given.baseUrl as string, connectionId, withMembers }
-    return sql`select ${scimGroupColumns(view)} from groups
+    return sql`select ${selectList(scimGroupColumns(view))} from groups
       where groups.tenant_id = ${given.tenantId} and groups.id = ${given.groupId}::uuid
         and ${isWithinScope('groups', connectionId)}`
   })

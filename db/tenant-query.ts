@@ -3,7 +3,11 @@
 // answer each, are saved. `pg` sends a Sync behind each of its queries; this query brings the setting along.
 import pg from 'pg'
 
-const SET_TENANT = { name: 'set_tenant', text: "select set_config('app.tenant', $1, true)" }
+// What comes behind it is asked all the time: a plan that is made anew for each value costs more than the statement
+const SET_TENANT = {
+  name: 'set_tenant',
+  text: "select set_config('app.tenant', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+}
 
 /** What of pg's connection is used here; its types leave it out. */
 interface Wire {
@@ -100,7 +104,7 @@ export type Fields = readonly (string | null)[]
 /** A read of one tenant's rows that shares its exchange with others. */
 export interface TenantRead {
   readonly tenantId: number
-  readonly statement: { readonly name: string; readonly text: string; readonly values: readonly string[] }
+  readonly statement: { readonly name: string; readonly text: string; readonly values: readonly (string | null)[] }
   /** Is given each row as it comes. */
   take(fields: Fields): void
   /** After the last row. */

@@ -34,10 +34,10 @@ export interface ScimRequest {
   readonly ifNoneMatch: string | undefined
 }
 
-/** What is sent: `body` is JSON text. `etag` is `W/"3"`, `location` an absolute URL. */
+/** What is sent: `body` is JSON text, or its bytes in UTF-8. `etag` is `W/"3"`, `location` an absolute URL. */
 export interface ScimAnswer {
   readonly status: number
-  readonly body?: string
+  readonly body?: string | Buffer
   readonly etag?: string
   readonly location?: string
 }

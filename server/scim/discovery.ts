@@ -78,9 +78,8 @@ const json = (resource: unknown): ScimAnswer => ({ status: 200, body: JSON.strin
 
 const list = (resources: readonly unknown[]): ScimAnswer => ({
   status: 200,
-  body: listBody({
-    totalResults: resources.length,
-    startIndex: 1,
-    resources: resources.map((resource) => JSON.stringify(resource))
-  })
+  body: listBody(
+    { totalResults: resources.length, startIndex: 1 },
+    resources.map((resource) => JSON.stringify(resource))
+  )
 })

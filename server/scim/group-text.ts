@@ -1,6 +1,9 @@
 // A group's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
+
 import type { ScimGroupRow, ScimGroupView } from '../../db/scim-groups.ts'
+import { readTime } from '../../db/times.ts'
 import { ownScopeOf, type ScimContext } from './context.ts'
+import type { WriteRow } from './list.ts'
 import { needs, type Projection, project } from './projection.ts'
 
 /** How groups are read for an answer; memberships only where the answer carries them. */
@@ -19,6 +22,15 @@ export function groupText(row: ScimGroupRow, context: ScimContext, projection: P
   const text = wholeText(row, context)
   if (isWhole(projection, row, context)) return text
   return JSON.stringify(project(JSON.parse(text), projection, context.schemas.Group))
+}
+
+/** For the rows of a list, which come in the order of scimGroupColumns. */
+export function groupWriter(context: ScimContext, projection: Projection): WriteRow {
+  return ([members, id, version, doc, created, modified], body) => {
+    const times = { created_at: readTime(created!), updated_at: readTime(modified!) }
+    const row = { id: id!, version: Number(version), doc: doc!, members: members!, ...times }
+    body.write(groupText(row, context, projection))
+  }
 }
 
 /** Whether nothing is left out but the members, which were not read then. */

@@ -11,7 +11,7 @@ import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest }
 import { etagOf, namesVersion, precondition } from './etag.ts'
 import { parseFilter } from './filter/parse.ts'
 import { chosenMembers } from './filter/to-sql.ts'
-import { groupLocation, groupText, groupViewOf } from './group-text.ts'
+import { groupLocation, groupText, groupViewOf, groupWriter } from './group-text.ts'
 import { carryImmutable, refuseImmutableChanges } from './immutable.ts'
 import type { Resource } from './json.ts'
 import { type ListSource, listResources } from './list.ts'
@@ -25,7 +25,7 @@ import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 
 /** What lists know of groups. */
-export const groupSource: ListSource<ScimGroupRow> = {
+export const groupSource: ListSource = {
   name: 'Group',
   table: 'groups',
   sortLayout: {
@@ -44,7 +44,8 @@ export const groupSource: ListSource<ScimGroupRow> = {
   condition: (context) => isWithinScope('groups', ownScopeOf(context)),
   total: (context) => (ownScopeOf(context) === undefined ? resourceCount(context.tenant.id, 'Group') : undefined),
   columns: (context, projection) => scimGroupColumns(groupViewOf(context, projection)),
-  toText: groupText
+  besides: () => undefined,
+  writer: groupWriter
 }
 
 /** GET /Groups, RFC 7644 §3.4.2. */

@@ -2,25 +2,29 @@
 
 export const LIST_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
 
-export interface ListResponse {
+export interface ListHead {
   readonly totalResults: number
+  readonly itemsPerPage: number
   /** 1-based; left out where cursors page. */
   readonly startIndex?: number
   readonly nextCursor?: string
   readonly previousCursor?: string
-  /** JSON text each. */
-  readonly resources: readonly string[]
 }
 
-/** @returns JSON text; `Resources` is there even when it is empty */
-export function listBody({ totalResults, startIndex, nextCursor, previousCursor, resources }: ListResponse): string {
-  const head = JSON.stringify({
-    schemas: [LIST_RESPONSE_URN],
-    totalResults,
-    itemsPerPage: resources.length,
-    startIndex,
-    nextCursor,
-    previousCursor
-  })
-  return `${head.slice(0, -1)},"Resources":[${resources.join(',')}]}`
+/** JSON text up to the first resource; `Resources` is there even when it is empty. LIST_END ends the message. */
+export function listBeginning({
+  totalResults,
+  itemsPerPage,
+  startIndex,
+  nextCursor,
+  previousCursor
+}: ListHead): string {
+  const head = { totalResults, itemsPerPage, startIndex, nextCursor, previousCursor }
+  return `${JSON.stringify({ schemas: [LIST_RESPONSE_URN], ...head }).slice(0, -1)},"Resources":[`
 }
+
+export const LIST_END = ']}'
+
+/** @param resources JSON text each */
+export const listBody = (head: Omit<ListHead, 'itemsPerPage'>, resources: readonly string[]): string =>
+  listBeginning({ ...head, itemsPerPage: resources.length }) + resources.join(',') + LIST_END

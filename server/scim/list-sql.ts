@@ -1,12 +1,10 @@
 // One page of one kind of resource, and the number of all that match, in one statement.
 import { type RawBuilder, sql } from 'kysely'
+import type { Fields } from '../../db/tenant-query.ts'
 import type { SortKey } from './sort.ts'
 
-/** A row of a page: what the list's columns gave, and where it stands. */
-export interface PageRow {
-  sort_key: string | null
-  sort_ordinal: string
-}
+/** What a list reads of each row, by name; the first one is of type text. */
+export type PageColumns = Readonly<Record<string, RawBuilder<unknown>>>
 
 export interface PageQuery {
   readonly table: 'users' | 'groups'
@@ -15,7 +13,9 @@ export interface PageQuery {
   readonly condition: RawBuilder<unknown>
   /** The number of them as a scalar expression, where it is known without counting. */
   readonly total: RawBuilder<number> | undefined
-  readonly columns: RawBuilder<unknown>
+  readonly columns: PageColumns
+  /** A text that is read once, of all rows together: a scalar expression on `page`, which has the columns. */
+  readonly besides: RawBuilder<unknown> | undefined
   /** Undefined for the order in which the resources were made. */
   readonly sort: SortKey | undefined
   readonly isDescending: boolean
@@ -26,32 +26,85 @@ export interface PageQuery {
   readonly limit: number
 }
 
+/** A row of a page: where it stands, and its columns in their order. */
+export interface PageRow {
+  readonly ordinal: string
+  readonly key: string | null
+  readonly columns: Fields
+}
+
+export interface Page {
+  readonly rows: readonly PageRow[]
+  /** Of all that match, not of the page. */
+  readonly total: number
+  readonly besides: string | null
+}
+
+/** An offset up to which the rows before a page are passed over as they are. */
+const SMALL_OFFSET = 200
+
 /**
- * The rows are chosen and ordered by their keys alone, and only then read: an offset passes over no documents.
- * @returns a statement for readInTenant; its rows carry `total`, and an empty page is one row whose `sort_ordinal` is
- * null
+ * A page of the order in which resources were made is read as it comes. Otherwise the rows are chosen and ordered by
+ * their keys alone, and only then read: an offset passes over no documents.
+ * @returns a statement for readFieldsInTenant; readPageFields takes what it gives
  */
-export function pageStatement(query: PageQuery): RawBuilder<PageRow & { total: number }> {
-  const { table, tenantId, condition, columns, offset, limit } = query
+export function pageStatement(query: PageQuery): RawBuilder<unknown> {
+  const { table, tenantId, condition, offset, limit, besides } = query
   const row = sql.table(table)
   const from = sql`from ${row} where ${row}.tenant_id = ${tenantId} and ${condition}`
-  if (limit === 0) return sql`select ${query.total ?? counted(from)} as total, null as sort_ordinal`
-  const key = query.sort ? query.sort.expression : sql`null::text`
+  const total = limit === 0 ? (query.total ?? counted(from)) : totalOf(query, from)
+  if (limit === 0) return sql`select null as ordinal, ${total} as total, null as besides`
+  const isDirect = query.sort === undefined && offset <= SMALL_OFFSET
+  const others = Object.keys(query.columns).slice(1)
+  return sql`
+    with ${isDirect ? directPage(query, from) : chosenPage(query, from)}
+    select * from page
+    union all
+    select null, ${total}::text, ${besides ?? sql`null::text`}${sql.join(
+      others.map(() => sql`, null`),
+      sql``
+    )}`
+}
+
+/** @param rows what the statement of pageStatement gave; the row without an ordinal is about all of them */
+export function readPageFields(rows: readonly Fields[]): Page {
+  const about = rows.find(([ordinal]) => ordinal === null)!
+  return { rows: rows.filter((fields) => fields !== about).map(toPageRow), total: Number(about[1]), besides: about[2]! }
+}
+
+const toPageRow = ([ordinal, key, ...columns]: Fields): PageRow => ({ ordinal: ordinal!, key: key!, columns })
+
+const selectList = (columns: PageColumns) =>
+  sql.join(Object.entries(columns).map(([name, expression]) => sql`${expression} as ${sql.ref(name)}`))
+
+function directPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
+  const { table, columns, after, offset, limit } = query
+  return sql`
+    page as materialized (
+      select ${sql.table(table)}.ordinal, null::text as key, ${selectList(columns)}
+      ${from}${after ? sql` and ${behind(query)}` : sql``}
+      ${orderBy(query)} limit ${limit} offset ${offset}
+    )`
+}
+
+function chosenPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
+  const { table, tenantId, columns, sort, after, offset, limit } = query
+  const row = sql.table(table)
   const order = orderBy(query)
   return sql`
-    with page as materialized (
-      select ${row}.id, ${row}.ordinal, ${key} as key, row_number() over (${order}) as place
-      ${from}${query.after ? sql` and ${behind(query)}` : sql``}
+    chosen as materialized (
+      select ${row}.id, ${row}.ordinal, ${sort ? sort.expression : sql`null::text`} as key,
+        row_number() over (${order}) as place
+      ${from}${after ? sql` and ${behind(query)}` : sql``}
       ${order} limit ${limit} offset ${offset}
-    )
-    select ${totalOf(query, from)} as total, found.*
-    from (select) as one left join (
-      select page.place, page.key::text as sort_key, page.ordinal::text as sort_ordinal, read.*
-      from page cross join lateral (
-        select ${columns} from ${row} where ${row}.tenant_id = ${tenantId} and ${row}.id = page.id offset 0
+    ),
+    page as materialized (
+      select chosen.ordinal, chosen.key::text as key, read.*
+      from chosen cross join lateral (
+        select ${selectList(columns)} from ${row} where ${row}.tenant_id = ${tenantId} and ${row}.id = chosen.id offset 0
       ) as read
-    ) as found on true
-    order by found.place`
+      order by chosen.place
+    )`
 }
 
 const counted = (from: RawBuilder<unknown>): RawBuilder<number> => sql`(select count(*)::int ${from})`
@@ -61,7 +114,7 @@ function totalOf({ total, after, offset, limit }: PageQuery, from: RawBuilder<un
   if (total) return total
   if (after || offset > 0) return counted(from)
   const found = sql`(select count(*)::int from page)`
-  return sql`case when ${found} < ${limit}::int then ${found} else ${counted(from)} end`
+  return sql`(case when ${found} < ${limit}::int then ${found} else ${counted(from)} end)`
 }
 
 const isReversed = ({ isDescending, isBackward }: PageQuery): boolean => isDescending !== isBackward

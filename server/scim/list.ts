@@ -1,20 +1,22 @@
 // Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several one after the other, paged by index or cursor.
 import { type RawBuilder, sql } from 'kysely'
-import { readInTenant } from '../../db/connect.ts'
+import { readFieldsInTenant } from '../../db/connect.ts'
+import type { Fields } from '../../db/tenant-query.ts'
 import { findAnchor, keepAnchor } from './anchors.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
 import type { Filter } from './filter/ast.ts'
 import { filterToSql } from './filter/to-sql.ts'
 import type { ListQuery } from './list-query.ts'
-import { listBody } from './list-response.ts'
-import { type PageRow, pageStatement } from './list-sql.ts'
+import { LIST_END, type ListHead, listBeginning } from './list-response.ts'
+import { type Page, type PageColumns, type PageRow, pageStatement, readPageFields } from './list-sql.ts'
+import { LongBody } from './long-body.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import type { ResourceType } from './schemas/types.ts'
 import { parseSortBy, type SortKey, type SortLayout } from './sort.ts'
 
 /** What a list needs to know of one kind of resource. */
-export interface ListSource<Row = unknown> {
+export interface ListSource {
   readonly name: 'User' | 'Group'
   readonly table: 'users' | 'groups'
   readonly sortLayout: SortLayout
@@ -22,11 +24,16 @@ export interface ListSource<Row = unknown> {
   condition(context: ScimContext): RawBuilder<unknown>
   /** How many these are, where that is known without counting. */
   total(context: ScimContext): RawBuilder<number> | undefined
-  /** What `toText` needs, as a select list on the row. */
-  columns(context: ScimContext, projection: Projection): RawBuilder<unknown>
-  /** The resource as JSON text. */
-  toText(row: Row, context: ScimContext, projection: Projection): string
+  /** What the texts need of a row, as expressions on it. */
+  columns(context: ScimContext, projection: Projection): PageColumns
+  /** What the texts need of a page's rows together, as a scalar expression on `page`. */
+  besides(context: ScimContext, projection: Projection): RawBuilder<unknown> | undefined
+  /** @param besides what was read of a page's rows together */
+  writer(context: ScimContext, projection: Projection, besides: string | null): WriteRow
 }
+
+/** Writes a resource as JSON text. @param columns of its row, in their order */
+export type WriteRow = (columns: Fields, body: LongBody) => void
 
 /** How a filter's text becomes its tree: against one resource type, or against all that are searched. */
 export type ReadFilter = (text: string) => Filter
@@ -38,14 +45,6 @@ interface Search {
   readonly projection: Projection
   readonly filter: Filter | undefined
   readonly sort: SortKey | undefined
-}
-
-type Row = PageRow & Record<string, unknown>
-
-interface Page {
-  readonly rows: readonly Row[]
-  /** Of all that match, not of the page. */
-  readonly total: number
 }
 
 interface Slice {
@@ -82,17 +81,47 @@ export async function listResources(
 }
 
 async function listByIndex(context: ScimContext, searches: readonly Search[], query: ListQuery): Promise<ScimAnswer> {
-  const resources: string[] = []
+  const parts: Part[] = []
   let totalResults = 0
+  let limit = query.count
   for (const search of searches) {
     const offset = Math.max(0, query.startIndex - 1 - totalResults)
-    const limit = query.count - resources.length
-    const { rows, total } = await readByOffset(context, search, query, offset, limit)
-    for (const row of rows) resources.push(search.source.toText(row, context, search.projection))
-    totalResults += total
+    const page = await readByOffset(context, search, query, offset, limit)
+    parts.push({ search, page, rows: page.rows })
+    totalResults += page.total
+    limit -= page.rows.length
   }
-  return { status: 200, body: listBody({ totalResults, startIndex: query.startIndex, resources }) }
+  return { status: 200, body: bodyOf(context, { totalResults, startIndex: query.startIndex }, parts) }
 }
+
+/** The rows of an answer that one search gave. */
+interface Part {
+  readonly search: Search
+  readonly page: Page
+  readonly rows: readonly PageRow[]
+}
+
+function bodyOf(context: ScimContext, head: Omit<ListHead, 'itemsPerPage'>, parts: readonly Part[]): Buffer {
+  const all = parts.flatMap(({ rows }) => rows)
+  const body = new LongBody(all.reduce((size, { columns }) => size + sizeOf(columns), HEAD_SIZE))
+  body.write(listBeginning({ ...head, itemsPerPage: all.length }))
+  let isFirst = true
+  for (const { search, page, rows } of parts) {
+    const write = search.source.writer(context, search.projection, page.besides)
+    for (const { columns } of rows) {
+      if (!isFirst) body.write(',')
+      isFirst = false
+      write(columns, body)
+    }
+  }
+  body.write(LIST_END)
+  return body.end()
+}
+
+const HEAD_SIZE = 4_000
+/** What is written around a document, roughly. */
+const AROUND = 700
+const sizeOf = (columns: Fields) => columns.reduce((size, text) => size + (text?.length ?? 0), AROUND)
 
 /** From the last row of the page before, where it is known and as many match as then. */
 async function readByOffset(
@@ -111,18 +140,13 @@ async function readByOffset(
   const found = isCurrent ? next : await readPage(context, search, query, { ...FORWARD, offset, limit })
   const last = found.rows.at(-1)
   if (last) {
-    const after = { key: last.sort_key, ordinal: last.sort_ordinal }
+    const after = { key: last.key, ordinal: last.ordinal }
     keepAnchor(deps, name, offset + found.rows.length, { after, total: found.total })
   }
   return found
 }
 
 const FORWARD = { isBackward: false, offset: 0 }
-
-interface Found {
-  row: Row
-  source: number
-}
 
 async function listByCursor(context: ScimContext, searches: readonly Search[], query: ListQuery): Promise<ScimAnswer> {
   const binding = JSON.stringify([
@@ -132,29 +156,33 @@ async function listByCursor(context: ScimContext, searches: readonly Search[], q
     query.isDescending
   ])
   const position = query.cursor ? openCursor(context, binding, query.cursor) : undefined
-  const { found, totalResults } = await readFrom(context, searches, query, position)
   const isBackward = position?.isBackward ?? false
+  const pages = await readFrom(context, searches, query, position)
+  const found = pages.flatMap(({ page, source }) => page.rows.map((row) => ({ row, source })))
   // one more than the page holds tells whether there is another one
   const hasMore = found.length > query.count
-  const page = found.slice(0, query.count)
-  if (isBackward) page.reverse()
+  const shown = found.slice(0, query.count)
+  if (isBackward) shown.reverse()
   const pointTo = (item: Found | undefined, backward: boolean) =>
     item && sealCursor(context, binding, { ...placeOf(item), isBackward: backward })
-  return {
-    status: 200,
-    body: listBody({
-      totalResults,
-      nextCursor: isBackward || hasMore ? pointTo(page.at(-1), false) : undefined,
-      previousCursor: isBackward ? (hasMore ? pointTo(page[0], true) : undefined) : position && pointTo(page[0], true),
-      resources: page.map(({ row, source }) => {
-        const search = searches[source]!
-        return search.source.toText(row, context, search.projection)
-      })
-    })
+  const head = {
+    totalResults: pages.reduce((sum, { page }) => sum + page.total, 0),
+    nextCursor: isBackward || hasMore ? pointTo(shown.at(-1), false) : undefined,
+    previousCursor: isBackward ? (hasMore ? pointTo(shown[0], true) : undefined) : position && pointTo(shown[0], true)
   }
+  const parts = [...searches.entries()].map(([index, search]): Part => {
+    const { page } = pages.find(({ source }) => source === index)!
+    return { search, page, rows: shown.flatMap(({ row, source }) => (source === index ? row : [])) }
+  })
+  return { status: 200, body: bodyOf(context, head, parts) }
 }
 
-const placeOf = ({ row, source }: Found) => ({ source, key: row.sort_key, ordinal: row.sort_ordinal })
+interface Found {
+  readonly row: PageRow
+  readonly source: number
+}
+
+const placeOf = ({ row, source }: Found) => ({ source, key: row.key, ordinal: row.ordinal })
 
 /** The rows from the position on, through the sources in the direction of reading, and the totals of all of them. */
 async function readFrom(
@@ -162,24 +190,24 @@ async function readFrom(
   searches: readonly Search[],
   query: ListQuery,
   position: Position | undefined
-): Promise<{ found: Found[]; totalResults: number }> {
+): Promise<{ source: number; page: Page }[]> {
   const isBackward = position?.isBackward ?? false
   const start = position?.source ?? 0
   const order = isBackward ? [...searches.keys()].reverse() : [...searches.keys()]
-  const found: Found[] = []
-  let totalResults = 0
+  const pages: { source: number; page: Page }[] = []
+  let limit = query.count + 1
   for (const source of order) {
     const isPassed = isBackward ? source > start : source < start
-    const { rows, total } = await readPage(context, searches[source]!, query, {
+    const page = await readPage(context, searches[source]!, query, {
       after: source === start ? position : undefined,
       isBackward,
       offset: 0,
-      limit: isPassed ? 0 : query.count + 1 - found.length
+      limit: isPassed ? 0 : limit
     })
-    for (const row of rows) found.push({ row, source })
-    totalResults += total
+    pages.push({ source, page })
+    limit -= page.rows.length
   }
-  return { found, totalResults }
+  return pages
 }
 
 async function readPage(
@@ -198,6 +226,7 @@ async function readPage(
     condition: filter ? sql`${condition} and ${filterToSql(filter, resourceType, sqlContext)}` : condition,
     total: filter ? undefined : source.total(context),
     columns: source.columns(context, projection),
+    besides: source.besides(context, projection),
     sort,
     isDescending: isDescending && sort !== undefined,
     after: slice.after,
@@ -205,6 +234,5 @@ async function readPage(
     offset: slice.offset,
     limit: slice.limit
   })
-  const rows = (await readInTenant(db, tenantId, statement)) as (Row & { total: number })[]
-  return { rows: rows.filter((row) => row.sort_ordinal !== null), total: rows[0]?.total ?? 0 }
+  return readPageFields(await readFieldsInTenant(db, tenantId, statement))
 }

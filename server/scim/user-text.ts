@@ -1,9 +1,14 @@
 // A user's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
+
+import { readPageGroups } from '../../db/scim-user-pages.ts'
 import type { ScimUserRow, ScimView } from '../../db/scim-users.ts'
+import { toIsoTime } from '../../db/times.ts'
 import type { UserBefore } from '../provisioning/scim-users.ts'
 import type { UserDocument } from '../provisioning/user-document.ts'
 import { ownScopeOf, type ScimContext } from './context.ts'
 import { isObject, type Resource } from './json.ts'
+import type { WriteRow } from './list.ts'
+import type { LongBody } from './long-body.ts'
 import { needs, type Projection, project } from './projection.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
 
@@ -18,41 +23,94 @@ export const viewOf = (context: ScimContext, projection: Projection): ScimView =
 export const userLocation = (context: Pick<ScimContext, 'baseUrl'>, userId: string): string =>
   `${context.baseUrl}/Users/${userId}`
 
-/** The resource as JSON text, with what the projection leaves of it. */
-export function userText(row: ScimUserRow, context: ScimContext, projection: Projection): string {
-  const text = wholeText(row, context)
-  if (isWhole(projection, row, context)) return text
-  return JSON.stringify(project(JSON.parse(text), projection, context.schemas.User))
+/** What a text is made of; times as Date, or as they are written. */
+type TextRow = Pick<ScimUserRow, 'id' | 'state' | 'version' | 'doc' | 'groups'> &
+  Record<'created_at' | 'updated_at', Date | string> & { readonly isUnconnected: boolean }
+
+/**
+ * For the rows of a list, which come in the order of userPageColumns.
+ * @param besides what groupsOfPage gave
+ */
+export function userWriter(context: ScimContext, projection: Projection, besides: string | null): WriteRow {
+  const groupsOf = readPageGroups(besides, viewOf(context, projection))
+  return ([state, id, version, isUnconnected, doc, created, modified], body) => {
+    const created_at = toIsoTime(created!)
+    const row: TextRow = {
+      id: id!,
+      state: state as ScimUserRow['state'],
+      isUnconnected: isUnconnected === 't',
+      version: Number(version),
+      doc: doc!,
+      groups: groupsOf(id!),
+      created_at,
+      updated_at: modified === created ? created_at : toIsoTime(modified!)
+    }
+    if (isWhole(projection, row, context)) writeWhole(row, context, body)
+    else body.write(partOf(wholeText(row, context), context, projection))
+  }
 }
 
+/** The resource as JSON text, with what the projection leaves of it. */
+export function userText(user: ScimUserRow, context: ScimContext, projection: Projection): string {
+  const row = { ...user, isUnconnected: user.connection_id === null }
+  const text = wholeText(row, context)
+  return isWhole(projection, row, context) ? text : partOf(text, context, projection)
+}
+
+const partOf = (text: string, { schemas }: ScimContext, projection: Projection): string =>
+  JSON.stringify(project(JSON.parse(text), projection, schemas.User))
+
 /** Whether nothing is left out: by default everything is shown that is stored, groups as they were read. */
-function isWhole({ mode, selections }: Projection, { groups }: ScimUserRow, { schemas }: ScimContext): boolean {
+function isWhole({ mode, selections }: Projection, { groups }: TextRow, { schemas }: ScimContext): boolean {
   if (!schemas.isPlain.User) return false
   if (mode === 'default') return true
   const groupsAttribute = schemas.User.core.attributes.get('groups')!
   return mode === 'except' && groups === null && selections.size === 1 && selections.get(groupsAttribute) === 'whole'
 }
 
-function wholeText(row: ScimUserRow, context: ScimContext): string {
+function wholeText(row: TextRow, context: ScimContext): string {
+  const document = row.doc.slice(1, -1).replaceAll(RELATIVE_REF, `"$ref":"${context.baseUrl}/Users/`)
+  return `{"id":"${row.id}",${document}${restOf(row, context)}`
+}
+
+/** The same as wholeText. */
+function writeWhole(row: TextRow, context: ScimContext, body: LongBody): void {
+  body.write(`{"id":"${row.id}"`)
+  body.writeInside(withAbsoluteRefs(row.doc, context.baseUrl))
+  body.write(restOf(row, context))
+}
+
+function withAbsoluteRefs(doc: string, baseUrl: string): string[] {
+  const parts: string[] = []
+  let from = 0
+  for (let at = doc.indexOf(RELATIVE_REF); at !== -1; at = doc.indexOf(RELATIVE_REF, from)) {
+    parts.push(doc.slice(from, at), `"$ref":"${baseUrl}/Users/`)
+    from = at + RELATIVE_REF.length
+  }
+  return [...parts, doc.slice(from)]
+}
+
+/** What follows the document. */
+function restOf(row: TextRow, context: ScimContext): string {
   const { id, state, version, groups } = row
-  const { baseUrl } = context
-  const document = row.doc.slice(1, -1).replaceAll(RELATIVE_REF, `"$ref":"${baseUrl}/Users/`)
   return (
-    `{"id":"${id}",${document}${assumedName(row, context)},"active":${state !== 'deactivated'}` +
+    `${assumedName(row, context)},"active":${state !== 'deactivated'}` +
     (groups === null ? '' : `,"groups":${groups}`) +
-    `,"meta":{"resourceType":"User","created":"${row.created_at.toISOString()}"` +
-    `,"lastModified":"${row.updated_at.toISOString()}","location":"${baseUrl}/Users/${id}"` +
+    `,"meta":{"resourceType":"User","created":"${timeText(row.created_at)}"` +
+    `,"lastModified":"${timeText(row.updated_at)}","location":"${context.baseUrl}/Users/${id}"` +
     `,"version":"W/\\"${version}\\""}}`
   )
 }
+
+const timeText = (time: Date | string) => (typeof time === 'string' ? time : time.toISOString())
 
 /**
  * Okta imports nobody without a given and a family name, and takes the first user of a list for a sample. Whoever was
  * invited, and has told neither, goes by what their display name or address suggests; a strict token sees what is
  * stored. Invited people are known by their role, which stands in their document, and by having no connection.
  */
-function assumedName({ connection_id, doc }: ScimUserRow, { leniency }: ScimContext): string {
-  if (connection_id !== null || leniency.profile === 'strict') return ''
+function assumedName({ isUnconnected, doc }: TextRow, { leniency }: ScimContext): string {
+  if (!isUnconnected || leniency.profile === 'strict') return ''
   if (doc.includes('"name":{') || !doc.includes('"roles":[{')) return ''
   const { displayName, userName } = JSON.parse(doc) as UserDocument
   const words = (displayName ?? userName.replace(/@.*$/, '').replace(/[._+-]+/g, ' ')).trim().split(/\s+/)

@@ -3,7 +3,8 @@
 import { sql } from 'kysely'
 import { resourceCount } from '../../db/resource-counts.ts'
 import { findScimUser, findScimUserByName } from '../../db/scim-user-lookup.ts'
-import { isVisibleUser, type ScimUserRow, scimUserColumns } from '../../db/scim-users.ts'
+import { groupsOfPage, userPageColumns } from '../../db/scim-user-pages.ts'
+import { isVisibleUser, type ScimUserRow } from '../../db/scim-users.ts'
 import { notFound } from '../errors.ts'
 import { moveLinks } from '../invitations/moved.ts'
 import { createUser as makeUser, type NewUser } from '../provisioning/scim-user-create.ts'
@@ -24,7 +25,7 @@ import { parsePatch } from './patch/parse.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 import { foldCase } from './text.ts'
-import { toDocument, toResource, userLocation, userText, viewOf } from './user-text.ts'
+import { toDocument, toResource, userLocation, userText, userWriter, viewOf } from './user-text.ts'
 import { welcomeMail } from './welcome.ts'
 
 /** POST /Users, RFC 7644 §3.3. A pending invitation for the address ends, and its user becomes this one. */
@@ -149,10 +150,10 @@ async function listByUserName(context: ScimContext, query: ListQuery, userName: 
   const projection = parseProjection(query.projection, context.schemas.User)
   const user = await findScimUserByName(context.deps.db, viewOf(context, projection), userName)
   const resources = user ? [userText(user, context, projection)] : []
-  return { status: 200, body: listBody({ totalResults: resources.length, startIndex: 1, resources }) }
+  return { status: 200, body: listBody({ totalResults: resources.length, startIndex: 1 }, resources) }
 }
 
-export const userSource: ListSource<ScimUserRow> = {
+export const userSource: ListSource = {
   name: 'User',
   table: 'users',
   sortLayout: {
@@ -171,8 +172,9 @@ export const userSource: ListSource<ScimUserRow> = {
   },
   condition: (context) => isVisibleUser(ownScopeOf(context)),
   total: (context) => (ownScopeOf(context) ? undefined : resourceCount(context.tenant.id, 'User')),
-  columns: (context, projection) => scimUserColumns(viewOf(context, projection)),
-  toText: userText
+  columns: () => userPageColumns,
+  besides: (context, projection) => groupsOfPage(viewOf(context, projection)),
+  writer: userWriter
 }
 
 const projectionOf = ({ schemas }: ScimContext, { query }: ScimRequest): Projection =>

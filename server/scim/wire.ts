@@ -91,7 +91,7 @@ function exchangeOf(
     kind: actor.kind,
     status,
     requestBody: request.body,
-    responseBody: body,
+    responseBody: body?.toString(),
     leniences,
     error,
     secretNames: request.body === undefined ? NO_NAMES : secretNames([schemas.User, schemas.Group])

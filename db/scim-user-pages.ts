@@ -1,0 +1,83 @@
+// Pages of users: the groups of a page are read once, however many of its users are in them.
+import { type RawBuilder, sql } from 'kysely'
+import { isWithinScope } from './groups.ts'
+import type { ScimView } from './scim-users.ts'
+
+/** What the texts of a page are made of, as expressions on a row of `users`. */
+export const userPageColumns = {
+  state: sql`users.state`,
+  id: sql`users.id`,
+  version: sql`users.version`,
+  is_unconnected: sql`(users.connection_id is null)`,
+  doc: sql`users.doc`,
+  created_at: sql`users.created_at`,
+  updated_at: sql`users.updated_at`
+}
+
+/**
+ * The groups that a page's users are members of, and those around them, in the order of groups: an expression on
+ * `page`, which has userPageColumns. Undefined where nobody asked.
+ */
+export function groupsOfPage({ tenantId, connectionId, withGroups }: ScimView): RawBuilder<unknown> | undefined {
+  if (!withGroups) return undefined
+  return sql`(
+    with members as materialized (
+      select m.group_id, m.user_id from group_members m
+      where m.tenant_id = ${tenantId} and m.user_id = any(array(select page.id from page))
+    )
+    select json_build_object(
+      'members', (select json_agg(json_build_array(group_id, user_ids))
+        from (select group_id, string_agg(user_id::text, ' ') as user_ids from members group by group_id) as by_group),
+      'groups', (select json_agg(json_build_array(a.group_id, groups.id, groups.display_name) order by groups.ordinal)
+        from group_ancestors a join groups on groups.tenant_id = a.tenant_id and groups.id = a.ancestor_id
+        where a.tenant_id = ${tenantId} and a.group_id = any(array(select distinct group_id from members))
+          and ${isWithinScope('groups', connectionId)})
+    )::text)`
+}
+
+/** What groupsOfPage gives. */
+interface PageGroups {
+  readonly members: readonly (readonly [groupId: string, userIds: string])[] | null
+  /** The group of a membership, one that is shown for it (the same, or one around it), and its name. */
+  readonly groups: readonly ShownGroup[] | null
+}
+type ShownGroup = readonly [memberOf: string, id: string, displayName: string]
+
+/**
+ * Makes what tells the attribute `groups` of a page's users, as JSON text; null where there are none.
+ * @param besides what groupsOfPage gave
+ */
+export function readPageGroups(besides: string | null, { groupsUrl }: ScimView): (userId: string) => string | null {
+  const { members, groups } = JSON.parse(besides ?? '{}') as Partial<PageGroups>
+  if (!members || !groups) return () => null
+  const memberOf = new Map<string, string>()
+  for (const [groupId, userIds] of members) {
+    for (const userId of userIds.split(' ')) {
+      const others = memberOf.get(userId)
+      memberOf.set(userId, others === undefined ? groupId : `${others} ${groupId}`)
+    }
+  }
+  // most of a page's users are in the same groups
+  const texts = new Map<string, string | null>()
+  return (userId) => {
+    const groupIds = memberOf.get(userId)
+    if (groupIds === undefined) return null
+    let text = texts.get(groupIds)
+    if (text === undefined) {
+      text = groupsText(new Set(groupIds.split(' ')), groups, groupsUrl)
+      texts.set(groupIds, text)
+    }
+    return text
+  }
+}
+
+function groupsText(memberOf: ReadonlySet<string>, shown: readonly ShownGroup[], groupsUrl: string): string | null {
+  const items = new Map<string, string>()
+  for (const [of, id, displayName] of shown) {
+    if (!memberOf.has(of) || items.has(id)) continue
+    const type = memberOf.has(id) ? 'direct' : 'indirect'
+    const display = JSON.stringify(displayName)
+    items.set(id, `{"value":"${id}","$ref":"${groupsUrl}${id}","display":${display},"type":"${type}"}`)
+  }
+  return items.size > 0 ? `[${[...items.values()].join(',')}]` : null
+}
