@@ -1,14 +1,18 @@
 // Deletes what has had its time.
 import { sql } from 'kysely'
+import { minuteOf } from './brakes.ts'
 import { type Db, inTenant } from './connect.ts'
 import { DEFAULT_WIRE_LOG_DAYS } from './wire-log.ts'
 
 /** Links and tokens that have expired say so for a while, before nobody knows them any more. */
 const KEPT_MS = 7 * 24 * 3_600_000
+/** What an identity provider has not tried again for so long, it does not want any more. */
+const HELD_MS = 30 * 24 * 3_600_000
 
 /** Of one tenant, in one statement. @returns rows deleted */
 export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date): Promise<number> {
   const longAgo = new Date(now.getTime() - KEPT_MS)
+  const forgottenAt = new Date(now.getTime() - HELD_MS)
   const { rows } = await inTenant(db, tenantId, (trx) =>
     sql<{ count: number }>`
       with old_sessions as (
@@ -22,10 +26,16 @@ export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date)
         old_wire_log as (
           delete from wire_log where tenant_id = ${tenantId} and to_at <= ${now}::timestamptz - (
             select coalesce((settings ->> 'wireLogDays')::int, ${DEFAULT_WIRE_LOG_DAYS}) * interval '1 day'
-            from tenants where id = ${tenantId}) returning 1)
+            from tenants where id = ${tenantId}) returning 1),
+        old_brake_people as (
+          delete from brake_people where tenant_id = ${tenantId} and minute < ${minuteOf(now) - 60}::int returning 1),
+        old_held_changes as (
+          delete from held_changes where tenant_id = ${tenantId} and last_at <= ${forgottenAt} and state = 'held'
+          returning 1)
       select ((select count(*) from old_sessions) + (select count(*) from old_codes)
         + (select count(*) from old_resets) + (select count(*) from old_api_tokens)
-        + (select count(*) from old_wire_log))::int as count`.execute(trx)
+        + (select count(*) from old_wire_log) + (select count(*) from old_brake_people)
+        + (select count(*) from old_held_changes))::int as count`.execute(trx)
   )
   return rows[0]!.count
 }

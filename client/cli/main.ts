@@ -1,6 +1,7 @@
 // `muster`: the operator's command line, on the typed client. Exit status 1 for errors, 2 for bad usage.
 import { Command, CommanderError } from 'commander'
 import { auditCommands } from './commands/audit.ts'
+import { brakeCommands } from './commands/brake.ts'
 import { connectionCommands } from './commands/connections.ts'
 import { databaseCommands } from './commands/database.ts'
 import { doctorCommands } from './commands/doctor.ts'
@@ -32,6 +33,7 @@ Environment:
     userCommands,
     groupCommands,
     connectionCommands,
+    brakeCommands,
     scimTokenCommands,
     auditCommands,
     databaseCommands,

@@ -2,6 +2,7 @@
 import { apiTokensRouter } from './api-tokens.ts'
 import { auditRouter } from './audit.ts'
 import { authRouter } from './auth.ts'
+import { brakeRouter } from './brake.ts'
 import { groupsRouter } from './groups.ts'
 import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
@@ -19,6 +20,7 @@ export const appRouter = router({
   users: usersRouter,
   groups: groupsRouter,
   scimConnections: scimConnectionsRouter,
+  brake: brakeRouter,
   scimTokens: scimTokensRouter,
   scimSchemas: scimSchemasRouter,
   apiTokens: apiTokensRouter,

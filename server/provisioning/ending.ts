@@ -15,7 +15,7 @@ export interface Ended {
   /** Whether any session or API token was alive. */
   readonly hadCredentials: boolean
   /** The invitations that were revoked. */
-  readonly invitationIds: string[]
+  readonly invitations: { id: string; userId: string }[]
   /** The groups that were left, one entry for each person in each. */
   readonly memberships: { groupId: string; userId: string }[]
 }
@@ -37,7 +37,7 @@ export async function endAccess(
   what: Ending,
   options: { leavesGroupsBy?: readonly string[] } = {}
 ): Promise<Ended> {
-  if (userIds.length === 0) return { hadCredentials: false, invitationIds: [], memberships: [] }
+  if (userIds.length === 0) return { hadCredentials: false, invitations: [], memberships: [] }
   const isOfThem = sql`tenant_id = ${tenantId}::int and user_id = any(${userIds}::uuid[])`
   const endsInvitations = what !== 'locked'
   const endsIdentity = what === 'removed'
@@ -46,7 +46,7 @@ export async function endAccess(
 
   const { rows } = await sql<{
     credentials: number
-    invitations: string[]
+    invitations: Ended['invitations']
     memberships: Ended['memberships']
   }>`
     with ended_sessions as (delete from sessions where ${isOfThem} returning 1),
@@ -55,7 +55,7 @@ export async function endAccess(
       ended_resets as (delete from password_resets where ${isOfThem} and used_at is null),
       ended_invitations as (
         update invitations set state = 'revoked', ended_at = ${now}
-        where ${isOfThem} and state = 'pending' and ${endsInvitations} returning id
+        where ${isOfThem} and state = 'pending' and ${endsInvitations} returning id, user_id
       ),
       ended_mails as (
         update mails set state = 'cancelled', token_sealed = null
@@ -84,14 +84,15 @@ export async function endAccess(
       counted as (${countMemberChanges(tenantId, now, LEFT_GROUPS)})
     select
       ((select count(*) from ended_sessions) + (select count(*) from ended_api_tokens))::int as credentials,
-      array(select id from ended_invitations) as invitations,
+      coalesce((select jsonb_agg(jsonb_build_object('id', id, 'userId', user_id)) from ended_invitations), '[]')
+        as invitations,
       coalesce((select jsonb_agg(jsonb_build_object('groupId', group_id, 'userId', user_id)) from left_groups), '[]')
         as memberships`.execute(trx)
   const ended = rows[0]!
   const hadCredentials = ended.credentials > 0
   // NOTIFY makes commits wait for one another, so only those who must tell others take part
   if (hadCredentials) await notifyChange(trx, { kind: 'credentials', tenantId })
-  return { hadCredentials, invitationIds: ended.invitations, memberships: ended.memberships }
+  return { hadCredentials, invitations: ended.invitations, memberships: ended.memberships }
 }
 
 /**

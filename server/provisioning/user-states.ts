@@ -36,7 +36,7 @@ export async function deactivate(change: UserChange, user: UserRow, columns: Use
   ])
   await Promise.all([
     audit(change, [
-      ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
+      ...ended.invitations.map(({ id }) => invitationRevoked(id, user)),
       userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
     ]),
     countUser(change, 'deactivate', user)
@@ -107,7 +107,7 @@ export async function remove(
   const groupIds = ended.memberships.map(({ groupId }) => groupId)
   await Promise.all([
     audit(change, [
-      ...ended.invitationIds.map((id) => invitationRevoked(id, user)),
+      ...ended.invitations.map(({ id }) => invitationRevoked(id, user)),
       {
         id: eventId,
         ...userEvent(
@@ -150,7 +150,8 @@ export const userEvent = (
   after: Record<string, unknown>
 ): AuditEvent => ({ action, targetType: 'user', targetId: user.id, targetName: shownName(user), before, after })
 
-const invitationRevoked = (id: string, user: UserRow): AuditEvent => ({
+/** The audit event of an invitation that ends with a person's access. */
+export const invitationRevoked = (id: string, user: UserRow): AuditEvent => ({
   action: 'invitation.revoked',
   targetType: 'invitation',
   targetId: id,

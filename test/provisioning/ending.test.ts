@@ -39,7 +39,7 @@ test('endAccess', async (t) => {
       t.same(await aliveOf(owner, tenantId, second), expected)
       t.same(await aliveOf(owner, tenantId, other), EVERYTHING)
       t.equal(ended.hadCredentials, true)
-      t.equal(ended.invitationIds.length, what === 'locked' ? 0 : 2)
+      t.equal(ended.invitations.length, what === 'locked' ? 0 : 2)
     })
   }
 

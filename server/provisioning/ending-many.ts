@@ -1,0 +1,44 @@
+// Ends the access of many people at once, as user-states.ts does for one: the same steps, each a single statement.
+import { sql } from 'kysely'
+import { type AuditEvent, newEventId } from '../../db/audit.ts'
+import { countResources } from '../../db/resource-counts.ts'
+import type { UserRow } from '../../db/schema.ts'
+import { endAccess } from './ending.ts'
+import { audit, invitationRevoked, type UserChange, userEvent } from './user-states.ts'
+
+/**
+ * Deactivates people, or removes them with their memberships. The caller holds their rows `for update`, in a state from
+ * which that is a step, and has seen that every one of them may go.
+ */
+export async function endMany(
+  change: UserChange,
+  users: readonly UserRow[],
+  what: 'deactivated' | 'removed'
+): Promise<void> {
+  if (users.length === 0) return
+  const { trx, tenantId, now } = change
+  const ids = users.map(({ id }) => id)
+  const eventIds = users.map(() => newEventId(now))
+  const isRemoval = what === 'removed'
+  const [ended] = await Promise.all([
+    endAccess(trx, tenantId, ids, now, what, isRemoval ? { leavesGroupsBy: eventIds } : {}),
+    sql`
+      update users set state = ${what}, locked = locked and ${!isRemoval}, version = version + 1, updated_at = ${now}
+      where tenant_id = ${tenantId} and id = any(${ids}::uuid[])`.execute(trx)
+  ])
+  const groups = Map.groupBy(ended.memberships, ({ userId }) => userId)
+  const endedEvents = users.map((user, index): AuditEvent => {
+    const id = eventIds[index]!
+    if (!isRemoval) return { id, ...userEvent('user.deactivated', user, { state: user.state }, { state: what }) }
+    const groupIds = groups.get(user.id)?.map(({ groupId }) => groupId)
+    const before = { state: user.state, role: user.role, email: user.email, ...(groupIds && { groupIds }) }
+    return { id, ...userEvent('user.removed', user, before, { state: what }) }
+  })
+  const revoked = ended.invitations.map(({ id, userId }) =>
+    invitationRevoked(id, users.find((user) => user.id === userId)!)
+  )
+  await Promise.all([
+    audit(change, [...revoked, ...endedEvents]),
+    isRemoval && countResources(tenantId, 'User', -users.length).execute(trx)
+  ])
+}

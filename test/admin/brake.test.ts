@@ -1,0 +1,245 @@
+// brake.*: what administrators see of held changes, and what becomes of these when they release or reject them.
+import { test } from 'tap'
+import { startApp, type TestApp } from '../support/app.ts'
+import {
+  countStates,
+  deactivate,
+  heldRows,
+  inParallel,
+  noticesIn,
+  setUp,
+  statusesOf
+} from '../support/deprovisioning.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
+
+/** As setUp, with a signed-in administrator. */
+async function setUpSignedIn(app: TestApp, subdomain: string, count: number) {
+  const made = await setUp(app, subdomain, count)
+  const ada = { cookie: await signInAs(app.owner, made.tenant.id, made.adaId) }
+  const { connectionId } = made
+  return {
+    ...made,
+    ada,
+    status: async () => (await app.query(subdomain, 'brake.get', { connectionId }, ada)).data.brake,
+    held: async (state = 'held') =>
+      (await app.query(subdomain, 'brake.held', { connectionId, state, limit: 200 }, ada)).data.items,
+    decide: (how: 'release' | 'reject' | 'lift', changeIds?: string[]) =>
+      app.mutate(subdomain, `brake.${how}`, { connectionId, changeIds }, ada),
+    holding: async () => (await app.query(subdomain, 'brake.holding', undefined, ada)).data.connections
+  }
+}
+
+test('brake', async (t) => {
+  const app = await startApp(t)
+
+  t.test('an Entra cycle that removes everyone is released in one click', async (t) => {
+    const { tenant, ids, scim, ada, adaId, connectionId, status, held, decide, holding } = await setUpSignedIn(
+      app,
+      'release',
+      250
+    )
+    t.match(await status(), {
+      limits: { percent: 10, people: 20 },
+      base: null,
+      counted: 0,
+      heldSince: null,
+      held: { changes: 0, people: 0 }
+    })
+    const group = (await scim.post('/Groups', { displayName: 'Staff', members: ids.map((value) => ({ value })) })).body
+    t.same(statusesOf(await inParallel(ids.slice(0, 200), 16, (id) => deactivate(scim, id))), { 200: 25, 429: 175 })
+    const deletes = await inParallel(ids.slice(0, 200), 16, (id) => scim.delete(`/Users/${id}`))
+    t.same(statusesOf(deletes), { 204: 25, 429: 175 })
+    t.equal((await scim.delete(`/Groups/${group.id}`)).status, 429)
+    t.match(await status(), { base: 251, counted: 25, held: { changes: 351, people: 225 }, rejected: { changes: 0 } })
+    t.type((await status()).heldSince, 'string')
+    t.match(await holding(), [{ id: connectionId, name: 'Entra' }])
+    const [first] = await held()
+    t.match(first, {
+      kind: 'deactivate',
+      user: { name: /^user \d+$/, email: /@acme.test$/ },
+      group: null,
+      tries: 1
+    })
+    t.match((await held()).at(-1), { kind: /deactivate|remove/ })
+
+    const released = await decide('release')
+    t.match(released.data, { carriedOut: 351, refused: [] })
+    t.same(await countStates(app, tenant), { active: 51, removed: 200 })
+    t.match(await status(), { heldSince: null, held: { changes: 0 }, releasedUntil: /Z$/ })
+    t.same(await holding(), [])
+    t.equal((await scim.get(`/Groups/${group.id}`)).status, 404)
+    const retried = await inParallel(ids.slice(100, 250), 16, (id) => scim.delete(`/Users/${id}`))
+    t.same(statusesOf(retried), { 404: 100, 204: 50 }, 'the rest of the run comes through')
+    t.same(await countStates(app, tenant), { active: 1, removed: 250 })
+    t.equal((await scim.delete(`/Users/${adaId}`)).status, 403, 'but for the last administrator')
+    t.equal((await noticesIn(app, tenant)).length, 1, 'all of it was one mail')
+
+    const events = (await app.query('release', 'audit.list', { filter: { action: 'scimConnection.' } }, ada)).data.items
+    t.match(events, [
+      { action: 'scimConnection.released', actorId: adaId, after: { carriedOut: 351, refused: 0 } },
+      { action: 'scimConnection.held', actorKind: 'scimToken', actorId: connectionId, targetName: 'Entra' }
+    ])
+    const [removal] = await app.owner
+      .selectFrom('audit_events')
+      .selectAll()
+      .where('target_id', '=', ids[199]!)
+      .where('action', '=', 'user.removed')
+      .execute()
+    t.match(removal, { actor_kind: 'user', actor_id: adaId, connection_id: connectionId }, 'by whom, and for whom')
+    t.match(JSON.parse(removal!.before!), { state: 'active', email: 'user200@acme.test' })
+    t.equal((await app.query('release', 'users.list', { includeTotal: true }, ada)).data.total, 1, 'the counts follow')
+
+    app.clock.advance({ minutes: 62 })
+    const more = await Promise.all([1, 2, 3].map((n) => scim.createUser({ userName: `late${n}` })))
+    t.same(statusesOf(await inParallel(more, 3, ({ id }) => scim.delete(`/Users/${id}`))), { 204: 3 }, 'a new hour')
+  })
+
+  t.test('rejected changes stay as they are until the opposite is asked for, or that is lifted', async (t) => {
+    const { tenant, ids, scim, status, held, decide, holding } = await setUpSignedIn(app, 'reject', 60)
+    const group = (await scim.post('/Groups', { displayName: 'Staff', members: ids.map((value) => ({ value })) })).body
+    const leave = (value: string) =>
+      scim.patch(`/Groups/${group.id}`, [{ op: 'Remove', path: 'members', value: [{ value }] }])
+    const join = (value: string) =>
+      scim.patch(`/Groups/${group.id}`, [{ op: 'Add', path: 'members', value: [{ value }] }])
+    await inParallel(ids.slice(0, 30), 8, (id) => deactivate(scim, id))
+    await inParallel(ids.slice(30, 35), 8, leave)
+    t.match(await status(), { held: { changes: 15, people: 15 } })
+    t.match((await decide('reject')).data, { rejected: 15 })
+    t.match(await status(), { held: { changes: 0 }, rejected: { changes: 15 }, heldSince: null })
+    t.same(await holding(), [])
+    t.equal((await countStates(app, tenant))['active'], 41)
+
+    const rejected = (await held('rejected')) as { kind: string; user: { id: string } }[]
+    const person = rejected.find(({ kind }) => kind === 'deactivate')!.user.id
+    const member = rejected.find(({ kind }) => kind === 'leave')!.user.id
+    const refused = await deactivate(scim, person)
+    t.equal(refused.status, 403)
+    t.match(refused.body.detail, /^An administrator has rejected this/)
+    t.equal((await scim.delete(`/Users/${person}`)).status, 403, 'whichever way they would go')
+    t.equal((await leave(member)).status, 403)
+    t.equal((await scim.put(`/Groups/${group.id}`, { displayName: 'Staff', members: [] })).status, 403)
+    app.clock.advance({ hours: 2 })
+    t.equal((await deactivate(scim, person)).status, 403, 'also when there are permits again')
+    t.equal((await leave(person)).status, 204, 'but it is no answer to other questions')
+
+    t.equal((await scim.patch(`/Users/${person}`, [{ op: 'Replace', path: 'title', value: 'x' }])).status, 200)
+    t.equal((await deactivate(scim, person)).status, 403, 'what says nothing of it lifts nothing')
+    t.equal((await scim.patch(`/Users/${person}`, [{ op: 'Replace', path: 'active', value: 'True' }])).status, 200)
+    t.equal((await deactivate(scim, person)).status, 200, 'the opposite was asked for')
+    t.equal((await join(member)).status, 204)
+    t.equal((await leave(member)).status, 204)
+    t.match(await status(), { rejected: { changes: 13 } })
+
+    const [other] = (await held('rejected')) as { id: string; user: { id: string } }[]
+    t.match((await decide('lift', [other!.id])).data, { lifted: 1 })
+    t.match((await decide('lift')).data, { lifted: 12 })
+    t.match(await status(), { rejected: { changes: 0 } })
+    const again = await inParallel([other!.user.id], 1, (id) => scim.delete(`/Users/${id}`))
+    t.same(statusesOf(again), { 204: 1 })
+  })
+
+  t.test('the opposite takes back what is held; a held change that comes through later is held no more', async (t) => {
+    const { tenant, ids, scim, held, status } = await setUpSignedIn(app, 'opposite', 40)
+    await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
+    for (const id of ids.slice(20, 23)) t.equal((await deactivate(scim, id)).status, 429)
+    t.equal((await held()).length, 3)
+    const put = await scim.put(`/Users/${ids[20]}`, { userName: 'user21@acme.test', active: true })
+    t.equal(put.status, 200)
+    t.equal((await held()).length, 2)
+    app.clock.advance({ minutes: 62 })
+    t.equal((await deactivate(scim, ids[21]!)).status, 200)
+    t.match(await held(), [{ user: { id: ids[22] } }])
+    const { rows } = { rows: await heldRows(app, tenant) }
+    t.equal(rows.length, 1)
+    await app.mutate('opposite', 'users.deactivate', { userId: ids[22]! }, { token: app.deps.operatorToken })
+    t.match(await status(), { held: { changes: 0 } }, 'what has come about otherwise is not shown')
+  })
+
+  t.test('some of them may be decided on, and rules hold for what is released', async (t) => {
+    const { tenant, ids, scim, ada, adaId, connectionId, held, status, decide } = await setUpSignedIn(app, 'some', 40)
+    const raised = await app.mutate(
+      'some',
+      'scimConnections.update',
+      { connectionId, highestRole: 'administrator' },
+      ada
+    )
+    t.equal(raised.status, 200)
+    const [managerId] = (await insertPeople(app.owner, tenant.id, [{ email: 'm@some.test', role: 'manager' }])) as [
+      string
+    ]
+    await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
+    for (const id of [ids[20]!, ids[21]!, ids[22]!, adaId, managerId]) t.not((await deactivate(scim, id)).status, 200)
+    const changes = (await held()) as { id: string; user: { id: string } }[]
+    t.equal(changes.length, 4, 'the last administrator is refused, not held')
+    const changeOf = (userId: string) => changes.find(({ user }) => user.id === userId)!.id
+    t.match((await decide('release', [changeOf(ids[20]!)])).data, { carriedOut: 1 })
+    t.match(await status(), { held: { changes: 3 }, releasedUntil: null })
+    t.match((await decide('reject', [changeOf(ids[21]!)])).data, { rejected: 1 })
+    t.match((await held()).map(({ user }: { user: { id: string } }) => user.id).sort(), [ids[22], managerId].sort())
+
+    const [benId] = (await insertPeople(app.owner, tenant.id, [{ email: 'ben@some.test', role: 'administrator' }])) as [
+      string
+    ]
+    t.equal((await deactivate(scim, adaId)).status, 429, 'now that there is another')
+    await app.mutate('some', 'scimConnections.update', { connectionId, highestRole: 'responder' }, ada)
+    const released = await decide('release')
+    t.equal(released.data.carriedOut, 1)
+    t.same(
+      released.data.refused.map(({ reason }: { reason: string }) => reason),
+      ['roleNotAllowed', 'roleNotAllowed'],
+      'nobody whose role is above what the connection may touch by now'
+    )
+    await app.mutate('some', 'scimConnections.update', { connectionId, highestRole: 'administrator' }, ada)
+    const own = await decide('release')
+    t.match(own.data, { carriedOut: 1, refused: [{ reason: 'notYourself' }] })
+    const ben = { cookie: await signInAs(app.owner, tenant.id, benId) }
+    const byBen = await app.mutate('some', 'brake.release', { connectionId }, ben)
+    t.match(byBen.data, { carriedOut: 1, refused: [] })
+    t.equal((await app.query('some', 'users.list', {}, ada)).status, 401, 'the session ended with the access')
+  })
+
+  t.test('two who release at once do it once', async (t) => {
+    const { tenant, ids, scim, decide } = await setUpSignedIn(app, 'twice', 60)
+    await inParallel(ids, 8, (id) => scim.delete(`/Users/${id}`))
+    const answers = await Promise.all([decide('release'), decide('release')])
+    t.same(
+      answers.map(({ status }) => status),
+      [200, 200]
+    )
+    t.same(await countStates(app, tenant), { active: 1, removed: 60 })
+    const events = await app.owner
+      .selectFrom('audit_events')
+      .select('id')
+      .where('tenant_id', '=', tenant.id)
+      .where('action', '=', 'user.removed')
+      .execute()
+    t.equal(events.length, 60)
+  })
+
+  t.test('settings are changed for a connection or for all; it is all for administrators alone', async (t) => {
+    const { tenant, connectionId, ada, status } = await setUpSignedIn(app, 'set', 30)
+    const update = (input: object, caller: object = ada) => app.mutate('set', 'brake.update', input, caller)
+    await update({ settings: { people: 30 } })
+    await update({ connectionId, settings: { percent: 25 } })
+    t.match(await status(), {
+      limits: { percent: 25, people: 30 },
+      settings: { percent: 25 },
+      tenantSettings: { people: 30 }
+    })
+    await update({ connectionId, settings: { off: true } })
+    t.equal((await status()).limits, null)
+    t.equal((await update({ settings: { percent: 101 } })).status, 400)
+    const [benId] = (await insertPeople(app.owner, tenant.id, [{ email: 'ben@set.test', role: 'manager' }])) as [string]
+    const ben = { cookie: await signInAs(app.owner, tenant.id, benId) }
+    for (const procedure of ['release', 'reject', 'lift']) {
+      t.equal((await app.mutate('set', `brake.${procedure}`, { connectionId }, ben)).error?.reason, 'administratorOnly')
+    }
+    for (const procedure of ['get', 'held']) {
+      t.equal((await app.query('set', `brake.${procedure}`, { connectionId }, ben)).error?.reason, 'administratorOnly')
+    }
+    t.equal((await app.query('set', 'brake.holding', undefined, ben)).error?.reason, 'administratorOnly')
+    t.equal((await update({ settings: {} }, ben)).error?.reason, 'administratorOnly')
+    const unknown = '01890000-0000-7000-8000-000000000000'
+    t.equal((await app.mutate('set', 'brake.release', { connectionId: unknown }, ada)).error?.reason, 'notFound')
+  })
+})
