@@ -341,12 +341,12 @@ const SCIM = `
     expires_at timestamptz,
     last_used_at timestamptz,
     revoked_at timestamptz,
-    constraint scim_tokens_pkey primary key (tenant_id, id),
     constraint scim_tokens_token_hash_key unique (tenant_id, token_hash),
     constraint scim_tokens_connection_fkey foreign key (tenant_id, connection_id)
       references scim_connections on delete cascade
   );
   create index scim_tokens_connection_idx on scim_tokens (tenant_id, connection_id);
+  alter table scim_tokens add constraint scim_tokens_pkey primary key (tenant_id, id);
   create table scim_errors (
     tenant_id int not null,
     connection_id uuid not null,

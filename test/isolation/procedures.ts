@@ -125,6 +125,13 @@ export const PROBES: Record<string, Probe> = {
     statuses: [200, 404]
   },
 
+  'brake.get': missing(({ connectionId }) => ({ connectionId })),
+  'brake.update': missing(({ connectionId }) => ({ connectionId, settings: { off: true } })),
+  'brake.holding': own(),
+  'brake.held': { inputs: ({ connectionId }) => [{ connectionId }], statuses: [200] },
+  'brake.release': missing(({ connectionId }) => ({ connectionId })),
+  'brake.reject': missing(({ connectionId }) => ({ connectionId })),
+  'brake.lift': missing(({ connectionId }) => ({ connectionId })),
   'scimConnections.list': list(),
   'scimConnections.get': missing(({ connectionId }) => ({ connectionId })),
   'scimConnections.update': missing(({ connectionId }) => ({ connectionId, name: 'Eve' })),

@@ -205,7 +205,7 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
     await endAccess(trx, tenantId, removed, now, 'removed', { leavesGroupsBy: removed.map((id) => eventOf.get(id)!) }),
     await endAccess(trx, tenantId, idsOf(isDeactivated), now, 'deactivated'),
     await endAccess(trx, tenantId, idsOf(isShutOut), now, 'locked')
-  ].flatMap(({ invitationIds }) => invitationIds)
+  ].flatMap(({ invitations }) => invitations.map(({ id }) => id))
   const parked = idsOf(
     ({ row, columns }) =>
       row.state !== 'removed' &&
