@@ -19,6 +19,8 @@ export interface TransferTable {
   readonly columns: readonly TransferColumn[]
   /** The primary key's columns without tenant_id, in order. */
   readonly key: readonly string[]
+  /** The tables that its rows refer to. */
+  readonly parents: readonly string[]
 }
 
 /** Every table with a tenant's rows, those first that others refer to. */
@@ -43,6 +45,9 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
       -- a transaction's number means something in its own database alone
       and a.atttypid <> 'xid8'::regtype
     order by c.relname, a.attnum`.execute(db)
+  const { rows: references } = await sql<{ table: string; parent: string }>`
+    select conrelid::regclass::text as table, confrelid::regclass::text as parent
+    from pg_constraint where contype = 'f' and connamespace = 'public'::regnamespace`.execute(db)
   const byTable = Map.groupBy(rows, ({ table }) => table)
   return TABLES.map((name) => {
     const found = byTable.get(name)
@@ -51,7 +56,8 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
     return {
       name,
       key: key.map((column) => column.name),
-      columns: found.map(({ table: _, place: __, ...column }) => column)
+      columns: found.map(({ table: _, place: __, ...column }) => column),
+      parents: references.filter(({ table }) => table === name).map(({ parent }) => parent)
     }
   })
 }
@@ -59,11 +65,20 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
 /** A secret's hash or its sealed form, as our columns name them. */
 const isCredential = ({ name }: TransferColumn) => /_(hash|sealed)$/.test(name)
 
-/** The same tables without passwords, tokens, links and what is sealed: such rows are left out, such columns null. */
-export const withoutCredentials = (tables: readonly TransferTable[]): TransferTable[] =>
-  tables
-    .filter(({ columns }) => !columns.some((column) => isCredential(column) && !column.isNullable))
-    .map((table) => ({ ...table, columns: table.columns.filter((column) => !isCredential(column)) }))
+/**
+ * The same tables without passwords, tokens, links and what is sealed: such rows are left out, and what refers to them,
+ * or such columns are null.
+ */
+export function withoutCredentials(tables: readonly TransferTable[]): TransferTable[] {
+  const left = new Set<string>()
+  const kept: TransferTable[] = []
+  for (const table of tables) {
+    const isSecret = table.columns.some((column) => isCredential(column) && !column.isNullable)
+    if (isSecret || table.parents.some((parent) => left.has(parent))) left.add(table.name)
+    else kept.push({ ...table, columns: table.columns.filter((column) => !isCredential(column)) })
+  }
+  return kept
+}
 
 /** A row has a column that its table has not, or that another row has not. */
 export class UnfitRow extends Error {}
