@@ -30,6 +30,7 @@ import { Link, Navigate, Outlet, useNavigate, useRouterState } from '@tanstack/r
 import { type ComponentType, Suspense, useEffect } from 'react'
 import { httpStatus, type Outputs, queryClient, reason, trpc } from './api.ts'
 import { Failure } from './parts/failures.tsx'
+import { HeldBanner } from './parts/held-banner.tsx'
 import { Initials } from './parts/person.tsx'
 import { SchemeSwitch } from './parts/scheme-switch.tsx'
 
@@ -118,6 +119,7 @@ export function Shell() {
         </AppShell.Section>
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
+        {isAdministrator(me.data) && <HeldBanner />}
         <Suspense fallback={<PageLoading />}>
           <Outlet />
         </Suspense>

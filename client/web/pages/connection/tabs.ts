@@ -1,6 +1,7 @@
 // The tabs of a connection's page, in their order; the first one is shown where the address names none.
 import type { ComponentType } from 'react'
 import type { Outputs } from '../../api.ts'
+import { BrakeTab } from './brake.tsx'
 import { Overview } from './overview.tsx'
 
 export type ConnectionDetails = Outputs['scimConnections']['get']['connection']
@@ -10,5 +11,6 @@ export interface TabProps {
 }
 
 export const TABS: readonly { id: string; label: string; Content: ComponentType<TabProps> }[] = [
-  { id: 'overview', label: 'Overview', Content: Overview }
+  { id: 'overview', label: 'Overview', Content: Overview },
+  { id: 'brake', label: 'Brake', Content: BrakeTab }
 ]

@@ -1,5 +1,5 @@
 // The fields of the settings, a section for each thing that they are about.
-import { NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
+import { Group, NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useId, useState } from 'react'
 import { type Draft, PASSWORD_MAX, PASSWORD_MIN, type Problems, TTL_MAX_HOURS, WIRE_LOG_MAX_DAYS } from './form.ts'
 
@@ -201,6 +201,35 @@ export function ProvisioningFields({ draft, problems, onChange }: FieldsProps) {
         clampBehavior="none"
         maw={320}
       />
+      <Switch
+        label="Hold mass deprovisioning"
+        description="An identity provider that takes away more people than this within an hour is stopped, until an administrator decides. Each connection may have limits of its own."
+        checked={draft.brakeIsOn}
+        onChange={(event) => onChange({ brakeIsOn: event.currentTarget.checked })}
+        error={problems.brakeIsOn}
+      />
+      {draft.brakeIsOn && (
+        <Group grow maw={480} align="flex-start">
+          <NumberInput
+            label="Percent of the active people"
+            value={draft.brakePercent}
+            onChange={(brakePercent) => onChange({ brakePercent })}
+            error={problems.brakePercent}
+            min={0}
+            max={100}
+            clampBehavior="none"
+          />
+          <NumberInput
+            label="People at least"
+            value={draft.brakePeople}
+            onChange={(brakePeople) => onChange({ brakePeople })}
+            error={problems.brakePeople}
+            min={1}
+            allowDecimal={false}
+            clampBehavior="none"
+          />
+        </Group>
+      )}
     </Section>
   )
 }

@@ -16,6 +16,10 @@ export interface Draft {
   scimScope: 'all' | 'own'
   scimWelcomeMail: boolean
   wireLogDays: number | string
+  /** Whether mass deprovisioning is held. */
+  brakeIsOn: boolean
+  brakePercent: number | string
+  brakePeople: number | string
 }
 
 export type Field = keyof Draft
@@ -24,6 +28,11 @@ export type Problems = Partial<Record<Field, string>>
 export const PASSWORD_MIN = 8
 export const PASSWORD_MAX = 128
 export const TTL_MAX_HOURS = 8_760
+
+/** What holds where nothing is set, as server/provisioning/brake.ts says. */
+const BRAKE_PERCENT = 10
+const BRAKE_PEOPLE = 20
+
 export const WIRE_LOG_MAX_DAYS = 365
 const DOMAIN = /^([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}-]{2,}$/u
 
@@ -38,7 +47,10 @@ export function toDraft({ name, logoUrl, passwordMinLength, administration }: Se
     passwordMinLength,
     scimScope: administration?.scimScope ?? 'all',
     scimWelcomeMail: administration?.scimWelcomeMail ?? false,
-    wireLogDays: administration?.wireLogDays ?? ''
+    wireLogDays: administration?.wireLogDays ?? '',
+    brakeIsOn: !administration?.brake.off,
+    brakePercent: administration?.brake.percent ?? BRAKE_PERCENT,
+    brakePeople: administration?.brake.people ?? BRAKE_PEOPLE
   }
 }
 
@@ -63,6 +75,11 @@ export function problemsOf(draft: Draft): Problems {
   if (typeof days !== 'number' || days < 0 || days > WIRE_LOG_MAX_DAYS) {
     problems.wireLogDays = `Enter a number of days from 0 to ${WIRE_LOG_MAX_DAYS}.`
   }
+  const percent = draft.brakePercent
+  if (typeof percent !== 'number' || percent < 0 || percent > 100)
+    problems.brakePercent = 'Enter a percentage up to 100.'
+  const people = draft.brakePeople
+  if (typeof people !== 'number' || people < 1) problems.brakePeople = 'Enter a number from 1.'
   return problems
 }
 
@@ -82,8 +99,14 @@ export function changesFrom(saved: Draft, draft: Draft): Update {
     scimWelcomeMail: draft.scimWelcomeMail,
     wireLogDays: Number(draft.wireLogDays)
   }
+  const brakeOf = ({ brakeIsOn, brakePercent, brakePeople }: Draft) => ({
+    ...(!brakeIsOn && { off: true }),
+    ...(brakePercent !== BRAKE_PERCENT && { percent: Number(brakePercent) }),
+    ...(brakePeople !== BRAKE_PEOPLE && { people: Number(brakePeople) })
+  })
+  const brake = brakeOf(draft)
   const changed = Object.entries(next).filter(([field]) => !isSame(saved[field as Field], draft[field as Field]))
-  return Object.fromEntries(changed) as Update
+  return { ...(Object.fromEntries(changed) as Update), ...(!isSame(brakeOf(saved), brake) && { brake }) }
 }
 
 export const isDirty = (saved: Draft, draft: Draft) =>
@@ -112,5 +135,8 @@ const EMPTY: Record<Field, true> = {
   passwordMinLength: true,
   scimScope: true,
   scimWelcomeMail: true,
-  wireLogDays: true
+  wireLogDays: true,
+  brakeIsOn: true,
+  brakePercent: true,
+  brakePeople: true
 }

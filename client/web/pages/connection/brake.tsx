@@ -1,0 +1,239 @@
+// What a connection was kept from taking away, and what becomes of it.
+import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { Confirm } from '../../parts/confirm.tsx'
+import { Failure } from '../../parts/failures.tsx'
+import { notifyDone } from '../../parts/notify.ts'
+import { Section } from '../../parts/section.tsx'
+import { Mark } from '../../parts/state-badge.tsx'
+import { Time } from '../../parts/time.tsx'
+import { BrakeSettings } from './brake-settings.tsx'
+import { HeldList } from './held-list.tsx'
+import type { ConnectionDetails, TabProps } from './tabs.ts'
+
+type Brake = Outputs['brake']['get']['brake']
+
+export function BrakeTab({ connection }: TabProps) {
+  const status = useQuery(
+    trpc.brake.get.queryOptions({ connectionId: connection.id }, { refetchInterval: 30_000, staleTime: 0 })
+  )
+  if (!status.data) {
+    return status.error ? (
+      <Failure error={status.error} retry={() => status.refetch()} />
+    ) : (
+      <Skeleton height={320} radius="md" />
+    )
+  }
+  const { brake } = status.data
+  return (
+    <Stack gap="md">
+      {brake.held.changes > 0 && <Held connection={connection} brake={brake} />}
+      <div className="card">
+        <Limits connection={connection} brake={brake} />
+      </div>
+      {brake.rejected.changes > 0 && <Rejected connection={connection} brake={brake} />}
+    </Stack>
+  )
+}
+
+interface PartProps {
+  connection: ConnectionDetails
+  brake: Brake
+}
+
+const many = (count: number, one: string, more: string) => `${count.toLocaleString()} ${count === 1 ? one : more}`
+const changesInWords = (count: number) => many(count, 'change', 'changes')
+const peopleInWords = (count: number) => many(count, 'person', 'people')
+
+function Held({ connection, brake }: PartProps) {
+  const [decision, setDecision] = useState<'release' | 'reject'>()
+  return (
+    <section className="card" aria-label="Held changes">
+      <Section
+        title={`${changesInWords(brake.held.changes)} held, of ${peopleInWords(brake.held.people)}`}
+        action={
+          <Group gap="xs">
+            <Button onClick={() => setDecision('release')}>Release all</Button>
+            <Button variant="default" onClick={() => setDecision('reject')}>
+              Reject all
+            </Button>
+          </Group>
+        }
+      >
+        <Text size="sm" className="connection-errors">
+          {connection.name} asked for more than it may take away within an hour
+          {brake.heldSince && (
+            <>
+              , first <Time value={brake.heldSince} />
+            </>
+          )}
+          . Nobody below has lost anything. It is told to try again later.
+        </Text>
+      </Section>
+      <HeldList connection={connection} state="held" />
+      <Release
+        connection={connection}
+        brake={brake}
+        opened={decision === 'release'}
+        onClose={() => setDecision(undefined)}
+      />
+      <Reject
+        connection={connection}
+        brake={brake}
+        opened={decision === 'reject'}
+        onClose={() => setDecision(undefined)}
+      />
+    </section>
+  )
+}
+
+interface DecisionProps extends PartProps {
+  opened: boolean
+  onClose: () => void
+}
+
+/** Everything that this page, the banner and the lists of people say may be different now. */
+const refresh = () =>
+  Promise.all([
+    queryClient.invalidateQueries(trpc.brake.pathFilter()),
+    queryClient.invalidateQueries(trpc.users.pathFilter()),
+    queryClient.invalidateQueries(trpc.groups.pathFilter()),
+    queryClient.invalidateQueries(trpc.scimConnections.get.pathFilter())
+  ])
+
+function Release({ connection, brake, opened, onClose }: DecisionProps) {
+  const release = useMutation(
+    trpc.brake.release.mutationOptions({
+      onSuccess: async ({ carriedOut, refused }) => {
+        await refresh()
+        onClose()
+        const left = refused[0] ? ` ${changesInWords(refused.length)} could not be: ${refused[0].detail}.` : ''
+        notifyDone(`${changesInWords(carriedOut)} carried out.${left}`)
+      }
+    })
+  )
+  return (
+    <Confirm
+      opened={opened}
+      onClose={() => {
+        release.reset()
+        onClose()
+      }}
+      title={`Release ${changesInWords(brake.held.changes)}?`}
+      action="Release"
+      isDangerous
+      onConfirm={() => release.mutate({ connectionId: connection.id })}
+      isPending={release.isPending}
+      error={release.error}
+    >
+      {peopleInWords(brake.held.people)} lose what {connection.name} wants to take away. It may also go on for an hour
+      without being held, so that the rest of its run comes through.
+    </Confirm>
+  )
+}
+
+function Reject({ connection, brake, opened, onClose }: DecisionProps) {
+  const reject = useMutation(
+    trpc.brake.reject.mutationOptions({
+      onSuccess: async ({ rejected }) => {
+        await refresh()
+        onClose()
+        notifyDone(`${changesInWords(rejected)} rejected: everything stays as it is.`)
+      }
+    })
+  )
+  return (
+    <Confirm
+      opened={opened}
+      onClose={() => {
+        reject.reset()
+        onClose()
+      }}
+      title={`Reject ${changesInWords(brake.held.changes)}?`}
+      action="Reject"
+      onConfirm={() => reject.mutate({ connectionId: connection.id })}
+      isPending={reject.isPending}
+      error={reject.error}
+    >
+      Everything stays as it is. When {connection.name} asks again for the same people, it is refused, until it asks for
+      the opposite or you lift the rejection. Put right in its console what made it ask.
+    </Confirm>
+  )
+}
+
+function Limits({ connection, brake }: PartProps) {
+  const [isChanging, changing] = useDisclosure()
+  const { limits, base, counted } = brake
+  const permits =
+    limits && base !== null ? Math.max(limits.people, Math.floor((base * limits.percent) / 100)) : undefined
+  return (
+    <Section
+      title="Brake against mass deprovisioning"
+      action={
+        <Button size="xs" variant="default" onClick={changing.open}>
+          Change limits
+        </Button>
+      }
+    >
+      {limits ? (
+        <Text size="sm">
+          {connection.name} may deactivate, remove or take out of groups{' '}
+          <strong>
+            {limits.percent} % of the active people within an hour, {limits.people.toLocaleString()} at least
+          </strong>
+          . What goes beyond is held until an administrator decides.
+        </Text>
+      ) : (
+        <Text size="sm">
+          <Mark tone="wait">Off</Mark> {connection.name} may take away any number of people and memberships at once.
+        </Text>
+      )}
+      <Text size="sm" c="dimmed" mt="xs">
+        {limits &&
+          `In the last hour: ${peopleInWords(counted)}${permits === undefined ? '' : ` of ${permits.toLocaleString()}`}.`}
+        {brake.releasedUntil && (
+          <>
+            {' '}
+            Everything is let through until <Time value={brake.releasedUntil} as="dateTime" />.
+          </>
+        )}
+      </Text>
+      <BrakeSettings connection={connection} brake={brake} opened={isChanging} onClose={changing.close} />
+    </Section>
+  )
+}
+
+function Rejected({ connection, brake }: PartProps) {
+  const lift = useMutation(
+    trpc.brake.lift.mutationOptions({
+      onSuccess: async ({ lifted }) => {
+        await refresh()
+        notifyDone(`${many(lifted, 'rejection', 'rejections')} lifted.`)
+      }
+    })
+  )
+  return (
+    <section className="card" aria-label="Rejected changes">
+      <Section
+        title={`${changesInWords(brake.rejected.changes)} rejected`}
+        action={
+          <Button
+            size="xs"
+            variant="default"
+            loading={lift.isPending}
+            onClick={() => lift.mutate({ connectionId: connection.id })}
+          >
+            Lift all
+          </Button>
+        }
+        description="Further tries are refused, until the provider asks for the opposite or you lift the rejection."
+      >
+        {lift.error ? <Failure error={lift.error} /> : null}
+      </Section>
+      <HeldList connection={connection} state="rejected" />
+    </section>
+  )
+}
