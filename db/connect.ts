@@ -20,7 +20,7 @@ import {
 import pg from 'pg'
 import { ReadGatherer } from './gather-reads.ts'
 import type { Database } from './schema.ts'
-import { type Fields, queryAsTenant } from './tenant-query.ts'
+import { AS_SENT, type Fields, queryAsTenant } from './tenant-query.ts'
 
 /** A pool or a transaction: what every query function takes first. */
 export type Db = Kysely<Database>
@@ -38,9 +38,6 @@ export interface ConnectOptions {
   /** A statement that runs longer is cancelled; milliseconds, 0 for none. */
   statementTimeoutMs?: number
 }
-
-/** How much longer than a statement may run its answer is waited for: a database that is frozen cancels nothing. */
-const ANSWER_GRACE_MS = 5_000
 
 /** Statement texts kept prepared per connection; further ones (rare filters) are parsed each time. */
 const PREPARED_LIMIT = 400
@@ -99,9 +96,9 @@ export interface TenantDriver extends Driver {
   writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
   /** The same for one that reads. @returns the rows as they were sent */
   readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]>
+  /** Lends a connection of `pg`, for reads that Kysely knows nothing of. */
+  connect(): Promise<pg.PoolClient>
 }
-
-const AS_SENT = { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig
 
 /** What needs no more than String() to be sent. */
 const isPlain = (value: unknown) => value === null || ['string', 'number', 'boolean'].includes(typeof value)
@@ -137,7 +134,7 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
       return this.gatherer.read({ tenantId, statement: { name, text, values: parameters.map(toText) } })
     }
     const begun = performance.now()
-    const rows = await this.runAsTenant<Fields>(tenantId, query, { rowMode: 'array', types: AS_SENT })
+    const rows = await this.runAsTenant<Fields>(tenantId, query, AS_SENT)
     if (name !== undefined) this.gatherer.note(name, performance.now() - begun)
     return rows
   }
@@ -145,7 +142,7 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
   private async runAsTenant<Row>(
     tenantId: number,
     { sql: text, parameters }: CompiledQuery,
-    options: { rowMode?: 'array'; types?: pg.CustomTypesConfig } = {}
+    options: Partial<typeof AS_SENT> = {}
   ): Promise<Row[]> {
     const client = await this.pool.connect()
     try {
@@ -154,6 +151,10 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
     } finally {
       client.release()
     }
+  }
+
+  connect(): Promise<pg.PoolClient> {
+    return this.pool.connect()
   }
 }
 
@@ -172,7 +173,6 @@ const internals = new WeakMap<object, Internals>()
 
 /** Opens a pool. Nothing is connected before the first query. Close it with `db.destroy()`. */
 export function connect(options: ConnectOptions): Db {
-  const { statementTimeoutMs = 30_000 } = options
   const config: pg.PoolConfig & { pipeline: boolean } = {
     connectionString: options.url,
     max: options.poolSize ?? 16,
@@ -180,13 +180,11 @@ export function connect(options: ConnectOptions): Db {
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    // in pipeline mode this ends the connection, and with it whatever else waits on it
-    query_timeout: statementTimeoutMs && statementTimeoutMs + ANSWER_GRACE_MS,
     pipeline: true,
     types,
     options: [
       options.role ? `-c role=${options.role}` : '',
-      `-c statement_timeout=${statementTimeoutMs}`,
+      `-c statement_timeout=${options.statementTimeoutMs ?? 30_000}`,
       '-c idle_in_transaction_session_timeout=30000'
     ]
       .join(' ')
@@ -226,17 +224,14 @@ function openOn(driver: TenantDriver, pool: pg.Pool): Db {
   return db
 }
 
-/**
- * A Db beside `db` whose statements all go through another driver.
- * @param driverOn is given the driver of `db`
- */
-export function openBeside(db: Db, driverOn: (driver: Driver) => TenantDriver): Db {
-  const { driver, pool } = internalsOf(db)
-  return openOn(driverOn(driver), pool)
+/** A Db beside `db` whose statements all go through another driver, which is given the pool of `db`. */
+export function openBeside(db: Db, driverOn: (pool: pg.Pool) => TenantDriver): Db {
+  const { pool } = internalsOf(db)
+  return openOn(driverOn(pool), pool)
 }
 
-/** The pool's own connections, for what Kysely knows nothing of. */
-export const poolOf = (db: Db): pg.Pool => internalsOf(db).pool
+/** Connections for reads that Kysely knows nothing of. */
+export const poolOf = (db: Db): Pick<TenantDriver, 'connect'> => internalsOf(db).driver
 
 /** The pool's size and use, for metrics. */
 export function poolStats(db: Db): { total: number; idle: number; waiting: number } {
@@ -382,12 +377,10 @@ export function violatedConstraint(error: unknown): string | undefined {
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code && UNAVAILABLE_CODES.has(code)) return true
-  return UNAVAILABLE_MESSAGES.test(message ?? '')
+  return /Connection terminated|timeout exceeded when trying to connect|not queryable|not currently accepting/.test(
+    message ?? ''
+  )
 }
-
-// of pg and pg-pool, which give no codes, and of PgBouncer, which gives that of a protocol violation
-const UNAVAILABLE_MESSAGES =
-  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|not queryable|not currently accepting|no more connections allowed|query_wait_timeout|server_login_retry|server conn(ection)? crashed|pgbouncer cannot connect/
 
 const UNAVAILABLE_CODES = new Set([
   'ECONNREFUSED',
@@ -396,22 +389,11 @@ const UNAVAILABLE_CODES = new Set([
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
-  '57P05', // idle_session_timeout
-  '25P03', // idle_in_transaction_session_timeout: ours was frozen, or the database was
-  '25006', // read_only_sql_transaction: a replica, while another one takes over
-  '53000', // insufficient_resources
-  '53100', // disk_full
-  '53200', // out_of_memory
   '53300', // too_many_connections
-  '58030', // io_error
   '08000',
-  '08001',
   '08003',
-  '08004',
   '08006'
 ])

@@ -3,9 +3,10 @@
 //
 // Until the end it holds the locks of all that it has changed, and whoever wants to change the same rows waits: the
 // time is limited, and a sandbox that would itself have to wait for somebody gives up.
-import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely'
+import { CompiledQuery, type DatabaseConnection, type QueryResult } from 'kysely'
+import type pg from 'pg'
 import { type Db, openBeside, sendAhead, setTenant, type TenantDriver } from './connect.ts'
-import type { Fields } from './tenant-query.ts'
+import { AS_SENT, type Fields } from './tenant-query.ts'
 
 export interface SandboxLimits {
   /** For the whole of it; milliseconds. */
@@ -29,6 +30,8 @@ export class SandboxEnded extends Error {
 const DEFAULT_LOCK_MS = 500
 const LOCK_NOT_AVAILABLE = '55P03'
 const QUERY_CANCELED = '57014'
+/** Commands that count the rows which they change. */
+const WRITES = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
 
 /**
  * Runs `work` with a Db that remembers nothing afterwards. A transaction of it must not wait for a statement outside of
@@ -65,17 +68,17 @@ const ROLL_BACK = `rollback to savepoint ${SAVEPOINT}; release savepoint ${SAVEP
 
 class SandboxDriver implements TenantDriver {
   readonly whenEnded: Promise<never>
-  private readonly pool: Driver
+  private readonly pool: pg.Pool
   private readonly limits: SandboxLimits
   private readonly timer: NodeJS.Timeout
-  private readonly opened: Promise<DatabaseConnection>
+  private readonly opened: Promise<pg.PoolClient>
   private readonly running = new Set<Promise<unknown>>()
   private failEnded: (error: SandboxEnded) => void
   /** The end of whoever holds the connection last. */
   private turn: Promise<void>
   private ended: SandboxEnded | undefined
 
-  constructor(pool: Driver, limits: SandboxLimits) {
+  constructor(pool: pg.Pool, limits: SandboxLimits) {
     this.pool = pool
     this.limits = limits
     this.turn = Promise.resolve()
@@ -144,20 +147,48 @@ class SandboxDriver implements TenantDriver {
   }
 
   async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
-    const rows = (await this.writeAsTenant(tenantId, query)) as Record<string, unknown>[]
-    return rows.map((row) => Object.values(row).map(asSent))
+    const connection = (await this.acquireConnection()) as SandboxConnection
+    try {
+      connection.begin(setTenant(tenantId))
+      const { rows } = await this.run<Fields>(await this.opened, query, AS_SENT)
+      return rows
+    } finally {
+      await connection.rollBack().catch(() => {})
+      connection.release()
+    }
+  }
+
+  /** Whatever was done with the connection is taken back when it is released: it is lent for reads. */
+  async connect(): Promise<pg.PoolClient> {
+    const connection = (await this.acquireConnection()) as SandboxConnection
+    const client = await this.opened
+    connection.begin()
+    const release = () => {
+      connection
+        .rollBack()
+        .catch(() => {})
+        .finally(connection.release)
+    }
+    const lent = {
+      query: client.query.bind(client),
+      connection: (client as unknown as { connection: unknown }).connection
+    }
+    return { ...lent, release } as unknown as pg.PoolClient
   }
 
   /** Rolls back, and gives the connection back to the pool. */
   async destroy(): Promise<void> {
     clearTimeout(this.timer)
     this.ended ??= new SandboxEnded('done')
-    const connection = await this.opened.catch(() => undefined)
-    if (!connection) return
+    const client = await this.opened.catch(() => undefined)
+    if (!client) return
     await Promise.allSettled(this.running)
     // a connection that cannot be rolled back is closed, which has the same effect
-    await this.pool.rollbackTransaction(connection).catch(() => {})
-    await this.pool.releaseConnection(connection)
+    const failed = await client.query('rollback').then(
+      () => undefined,
+      (error: Error) => error
+    )
+    client.release(failed)
   }
 
   /** @throws SandboxEnded */
@@ -166,12 +197,20 @@ class SandboxDriver implements TenantDriver {
   }
 
   /** Runs a statement on the one connection. @throws SandboxEnded once a limit was met */
-  async run<R>(connection: DatabaseConnection, query: CompiledQuery): Promise<QueryResult<R>> {
+  async run<R>(
+    client: pg.PoolClient,
+    { sql: text, parameters }: CompiledQuery,
+    options?: typeof AS_SENT
+  ): Promise<QueryResult<R>> {
     this.requireRunning()
-    const statement = connection.executeQuery<R>(query)
+    const values = [...parameters]
+    const statement: Promise<pg.QueryResult> = options
+      ? client.query({ text, values, ...options } as pg.QueryConfig)
+      : client.query(text, values)
     this.running.add(statement)
     try {
-      return await statement
+      const { command, rowCount, rows } = await statement
+      return { rows: rows ?? [], numAffectedRows: WRITES.has(command) ? BigInt(rowCount ?? 0) : undefined }
     } catch (error) {
       const { code } = error as { code?: string }
       if (code === LOCK_NOT_AVAILABLE) this.end(new SandboxEnded('lock', { cause: error }))
@@ -188,30 +227,24 @@ class SandboxDriver implements TenantDriver {
     this.failEnded(error)
   }
 
-  private async open(): Promise<DatabaseConnection> {
-    const connection = await this.pool.acquireConnection()
-    sendAhead(connection, begin(this.limits))
-    return connection
+  private async open(): Promise<pg.PoolClient> {
+    const client = await this.pool.connect()
+    // what fails here fails the statement behind it
+    client.query(begin(this.limits)).catch(() => {})
+    return client
   }
-}
-
-/** A value as PostgreSQL would have sent it, of the types that lists read. */
-function asSent(value: unknown): string | null {
-  if (value === null) return null
-  if (value instanceof Date) return value.toISOString().replace('T', ' ').replace('Z', '+00')
-  return Array.isArray(value) ? `{${value.join(',')}}` : String(value)
 }
 
 /** The one connection, as whoever's turn it is sees it. */
 class SandboxConnection implements DatabaseConnection {
   readonly release: () => void
   private readonly sandbox: SandboxDriver
-  private readonly connection: DatabaseConnection
+  private readonly client: pg.PoolClient
   private isInTransaction: boolean
 
-  constructor(sandbox: SandboxDriver, connection: DatabaseConnection, release: () => void) {
+  constructor(sandbox: SandboxDriver, client: pg.PoolClient, release: () => void) {
     this.sandbox = sandbox
-    this.connection = connection
+    this.client = client
     this.release = release
     this.isInTransaction = false
   }
@@ -233,10 +266,10 @@ class SandboxConnection implements DatabaseConnection {
 
   /** A statement outside of a transaction is one of its own. */
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    if (this.isInTransaction) return this.sandbox.run<R>(this.connection, query)
+    if (this.isInTransaction) return this.sandbox.run<R>(this.client, query)
     this.begin()
     try {
-      const result = await this.sandbox.run<R>(this.connection, query)
+      const result = await this.sandbox.run<R>(this.client, query)
       await this.commit()
       return result
     } catch (error) {
@@ -245,7 +278,7 @@ class SandboxConnection implements DatabaseConnection {
     }
   }
 
-  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
-    return this.connection.streamQuery<R>(query, chunkSize)
+  streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('A sandbox reads no streams')
   }
 }

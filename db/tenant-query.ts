@@ -101,6 +101,12 @@ export function queryAsTenant(
 /** A row as it is sent: text or null, in the order of the select list. */
 export type Fields = readonly (string | null)[]
 
+/** Has a query answer rows in that form. */
+export const AS_SENT = {
+  rowMode: 'array' as const,
+  types: { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig
+}
+
 /** A read of one tenant's rows that shares its exchange with others. */
 export interface TenantRead {
   readonly tenantId: number

@@ -21,6 +21,8 @@ import { RequestLog } from './log.ts'
 import { mailbox } from './mail/mailbox.ts'
 import { measureRequests, metricsRoutes } from './metrics.ts'
 import { shedLoad } from './overload.ts'
+import { ROUTER_OPTIONS } from './scim/limits.ts'
+import { createRehearsal } from './scim/rehearsal.ts'
 import { scimRoutes } from './scim/routes.ts'
 import { placeOf } from './tenancy.ts'
 import { webRoutes } from './web.ts'
@@ -57,7 +59,7 @@ export async function buildApp(
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: deps.config.http.trustProxy,
     genReqId: () => uuidv7(),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 5_000 },
+    routerOptions: ROUTER_OPTIONS,
     requestTimeout: timeouts.request,
     connectionTimeout: timeouts.silence,
     keepAliveTimeout: timeouts.keepAlive,
@@ -71,6 +73,7 @@ export async function buildApp(
     frameworkErrors: handleError
   })
   const wireLog = createWireLog(deps)
+  const tools: Tools = { wireLog, rehearsal: createRehearsal(deps) }
   app.addHook('onClose', () => wireLog.close())
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
@@ -108,7 +111,7 @@ export async function buildApp(
     trpcOptions: {
       router: appRouter,
       maxBatchSize: 50,
-      createContext: ({ req, res }) => createContext(deps, req, res),
+      createContext: ({ req, res }) => createContext(deps, tools, req, res),
       onError: ({ error, path, req }) => {
         if (error.code === 'INTERNAL_SERVER_ERROR') req.log.error({ err: error.cause ?? error, path }, 'tRPC failed')
       }
@@ -120,11 +123,19 @@ export async function buildApp(
   return app
 }
 
-async function createContext(deps: Deps, request: Context['request'], reply: Context['reply']): Promise<Context> {
+/** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
+type Tools = Pick<Context, 'wireLog' | 'rehearsal'>
+
+async function createContext(
+  deps: Deps,
+  tools: Tools,
+  request: Context['request'],
+  reply: Context['reply']
+): Promise<Context> {
   try {
     const place = placeOf(request.host, deps.config.public.baseDomain)
     const tenant = place.kind === 'base' ? undefined : await deps.tenancy.getTenant(place)
-    return { deps, request, reply, tenant, actor: await authenticate(deps, request, tenant) }
+    return { deps, ...tools, request, reply, tenant, actor: await authenticate(deps, request, tenant) }
   } catch (error) {
     throw toTrpcError(error)
   }

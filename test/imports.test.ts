@@ -30,11 +30,12 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/mail', ['templates', 'server/errors', 'server/config']],
   // a schema is data, and administrators register some
   ['server/scim/schemas', ['server/scim', 'server/errors']],
+  ['server/sandbox', ['db', 'jobs/queue', 'server/auth', 'server/counters', ...GROUND]],
   ['server/provisioning', ['db', 'jobs/queue', ...GROUND, 'server/scim/schemas']],
   ['server/auth', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],
   ['server/invitations', ['db', 'jobs/queue', ...GROUND, 'server/provisioning', 'server/auth']],
   ['server/wire-log', ['db', ...GROUND, 'server/provisioning', 'server/scim/schemas']],
-  ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log']],
+  ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log', 'server/sandbox']],
   ['server/admin', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log']],
   ['jobs', ['db', 'server/mail', ...GROUND, ...RULES]],
   ['client', ['server/admin/router', 'server/operate']]

@@ -7,6 +7,7 @@ import { databaseCommands } from './commands/database.ts'
 import { doctorCommands } from './commands/doctor.ts'
 import { groupCommands } from './commands/groups.ts'
 import { invitationCommands } from './commands/invitations.ts'
+import { scimCommands } from './commands/scim.ts'
 import { scimTokenCommands } from './commands/scim-tokens.ts'
 import { tenantCommands } from './commands/tenants.ts'
 import { userCommands } from './commands/users.ts'
@@ -35,6 +36,7 @@ Environment:
     connectionCommands,
     brakeCommands,
     scimTokenCommands,
+    scimCommands,
     auditCommands,
     databaseCommands,
     doctorCommands

@@ -6,6 +6,7 @@ import { brakeRouter } from './brake.ts'
 import { groupsRouter } from './groups.ts'
 import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
+import { scimAcceptanceRouter } from './scim-acceptance.ts'
 import { scimConnectionsRouter } from './scim-connections.ts'
 import { scimSchemasRouter } from './scim-schemas.ts'
 import { scimTokensRouter } from './scim-tokens.ts'
@@ -23,6 +24,7 @@ export const appRouter = router({
   brake: brakeRouter,
   scimTokens: scimTokensRouter,
   scimSchemas: scimSchemasRouter,
+  scimAcceptance: scimAcceptanceRouter,
   apiTokens: apiTokensRouter,
   audit: auditRouter,
   history: historyRouter,

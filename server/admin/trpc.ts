@@ -8,10 +8,14 @@ import type { Deps } from '../deps.ts'
 import { AppError, type ErrorCode, forbidden, unauthenticated, unavailable } from '../errors.ts'
 import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
 import type { Tenant } from '../tenancy.ts'
+import type { Rehearsal } from '../wire-log/rehearsal.ts'
+import type { WireLog } from '../wire-log/wire-log.ts'
 import { describeZodError } from './shapes.ts'
 
 export interface Context {
   readonly deps: Deps
+  readonly wireLog: WireLog
+  readonly rehearsal: Rehearsal
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   /** Undefined on the base domain. */

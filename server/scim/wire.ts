@@ -46,7 +46,11 @@ export function noteStranger(
   const { status, body } = toScimError(error)
   const known = error instanceof AppError ? (error.data as KnownToken | undefined) : undefined
   wireLog.note({
-    ...factsOf(request),
+    requestId: request.id,
+    method: request.method,
+    url: request.url,
+    headers: request.headers,
+    ip: request.ip,
     tenantId: tenant.id,
     at: now,
     durationMs: 0,
@@ -81,8 +85,13 @@ function exchangeOf(
   error: Exchange['error']
 ): Exchange {
   const { tenant, actor, schemas, now } = context
+  const { body: requestBody } = request
   return {
-    ...factsOf(request),
+    requestId: request.id,
+    method: request.method,
+    url: request.url,
+    headers: request.headers,
+    ip: actor.ip,
     tenantId: tenant.id,
     at: now,
     durationMs: reply.elapsedTime,
@@ -90,15 +99,13 @@ function exchangeOf(
     name: actor.name,
     kind: actor.kind,
     status,
-    requestBody: request.body,
-    responseBody: body?.toString(),
+    requestBody,
+    responseBody: body,
     leniences,
     error,
-    secretNames: request.body === undefined ? NO_NAMES : secretNames([schemas.User, schemas.Group])
+    secretNames: requestBody === undefined ? NO_NAMES : secretNames(schemas)
   }
 }
-
-const factsOf = ({ id, method, url, headers, ip }: FastifyRequest) => ({ requestId: id, method, url, headers, ip })
 
 /** A body that could not be parsed cannot be redacted either; the parser's message quotes it. */
 function answerOf(error: unknown, request: FastifyRequest): Pick<ScimAnswer, 'status' | 'body'> {

@@ -1,51 +1,49 @@
-// Exchanges as rows: cut into batches, and encoded.
+// Exchanges as rows.
 import { v7 as uuidv7 } from 'uuid'
 import type { WireBatch } from '../../db/wire-log.ts'
-import { type Exchange, encodeEntry, packEntries } from './entry.ts'
+import { type EncodedEntry, packEntries } from './entry.ts'
 
-/** A batch holds so many entries, of about so many characters: enough for a row, and for one go of the event loop. */
+/** A batch holds so many entries, of about so many bytes: enough for a row. */
 export const MAX_ENTRIES = 250
-const MAX_CHARACTERS = 4 * 2 ** 20
-/** What an exchange takes beside its bodies. */
-const ENTRY_CHARACTERS = 500
-
-/** About how much memory an exchange takes while it waits; characters. */
-export const sizeOf = ({ requestBody, responseBody, headers }: Exchange): number =>
-  ENTRY_CHARACTERS +
-  (responseBody?.length ?? 0) +
-  // what was not read may be any length
-  (requestBody === undefined ? 0 : Number(headers['content-length']) || 0)
+const MAX_BYTES = 4 * 2 ** 20
 
 /** The exchanges in their order, in parts that fit into a batch. */
-export function chunksOf(exchanges: readonly Exchange[]): Exchange[][] {
-  const chunks: Exchange[][] = []
-  let size = MAX_CHARACTERS
-  for (const exchange of exchanges) {
-    size += sizeOf(exchange)
-    if (size > MAX_CHARACTERS || chunks.at(-1)!.length >= MAX_ENTRIES) {
+export function chunksOf(entries: readonly EncodedEntry[]): EncodedEntry[][] {
+  const chunks: EncodedEntry[][] = []
+  let size = MAX_BYTES
+  for (const entry of entries) {
+    size += entry.bytes.length
+    if (size > MAX_BYTES || chunks.at(-1)!.length >= MAX_ENTRIES) {
       chunks.push([])
-      size = sizeOf(exchange)
+      size = entry.bytes.length
     }
-    chunks.at(-1)!.push(exchange)
+    chunks.at(-1)!.push(entry)
   }
   return chunks
 }
 
-/** @param dropped exchanges before these that were not kept */
-export async function toBatch(exchanges: readonly Exchange[], dropped: number): Promise<WireBatch> {
-  const encoded = exchanges.map(encodeEntry)
-  const times = exchanges.map(({ at }) => at.getTime())
-  const to = new Date(Math.max(...times))
-  return {
-    id: uuidv7({ msecs: to.getTime() }),
-    from_at: new Date(Math.min(...times)),
-    to_at: to,
-    exchanges: exchanges.length,
-    dropped,
-    statuses: [...new Set(exchanges.map(({ status }) => status))],
-    connection_ids: [...new Set(exchanges.map(({ connectionId }) => connectionId))],
-    resource_ids: [...new Set(encoded.flatMap(({ resourceIds }) => resourceIds))],
-    request_ids: exchanges.map(({ requestId }) => requestId),
-    entries: await packEntries(encoded.map(({ line }) => line))
+/** Makes rows, one at a time. */
+export class BatchMaker {
+  /** Used again and again: fresh pages would cost as much as all the rest. */
+  private scratch = Buffer.alloc(0)
+
+  /** @param dropped exchanges before these that were not kept */
+  async make(entries: readonly EncodedEntry[], dropped: number): Promise<WireBatch> {
+    const size = entries.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    if (this.scratch.length < size) this.scratch = Buffer.alloc(Math.max(size, 2 * this.scratch.length))
+    const times = entries.map(({ atMs }) => atMs)
+    const toMs = Math.max(...times)
+    return {
+      id: uuidv7({ msecs: toMs }),
+      from_at: new Date(Math.min(...times)),
+      to_at: new Date(toMs),
+      exchanges: entries.length,
+      dropped,
+      statuses: [...new Set(entries.map(({ status }) => status))],
+      connection_ids: [...new Set(entries.map(({ connectionId }) => connectionId))],
+      resource_ids: [...new Set(entries.flatMap(({ resourceIds }) => resourceIds))],
+      request_ids: entries.map(({ requestId }) => requestId),
+      entries: await packEntries(entries, this.scratch)
+    }
   }
 }

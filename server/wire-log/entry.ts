@@ -1,10 +1,11 @@
-// One exchange as it is kept: made from what was noted, one line of JSON, and read again.
+// One exchange as it is kept: one line of JSON, made while the request is answered, so that nothing of the request has
+// to be remembered beside it; a garbage collector that meets it again later costs more than writing it.
 import { promisify } from 'node:util'
 import { constants as zlib, zstdCompress, zstdDecompress } from 'node:zlib'
 import type { ActorKind } from '../../db/schema.ts'
 import { redactAnswer, redactBody, redactUrl, withoutTokens } from './redact.ts'
 
-/** What was noted while the request was answered; everything that costs time is done when it is written. */
+/** What is known of a request that has been answered. */
 export interface Exchange {
   readonly tenantId: number
   readonly requestId: string
@@ -22,8 +23,8 @@ export interface Exchange {
   readonly status: number
   /** Parsed JSON; undefined where there was none, or none that could be read. */
   readonly requestBody: unknown
-  /** JSON text. */
-  readonly responseBody: string | undefined
+  /** JSON text, or its bytes. */
+  readonly responseBody: string | Buffer | undefined
   readonly leniences: readonly AppliedLenience[]
   /** Why it was refused. */
   readonly error: { readonly reason: string; readonly scimType: string | undefined } | undefined
@@ -53,7 +54,7 @@ export interface WireEntry {
   readonly kind: ActorKind | null
   readonly status: number
   readonly request?: unknown
-  /** Characters of the whole body, where it was cut. */
+  /** About how many characters the whole body has, where it was cut. */
   readonly requestCut?: number
   readonly response?: unknown
   readonly responseCut?: number
@@ -63,94 +64,122 @@ export interface WireEntry {
   readonly resourceIds: readonly string[]
 }
 
-/** Characters of a body that are kept. */
+/** Characters (or bytes, where we have those) of a body that are kept. */
 export const MAX_BODY_LENGTH = 65_536
 const MAX_URL_LENGTH = 8_192
 const MAX_HEADER_LENGTH = 500
 const MAX_IDS = 1_000
 const KEPT_HEADERS = ['content-type', 'user-agent', 'if-match', 'if-none-match'] as const
-const ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
-const OWN_ID = /"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"/g
+const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+const ID = new RegExp(`(${UUID})`, 'g')
+const LAST_ID = new RegExp(`/(${UUID})$`)
+const RESOURCE_ID = new RegExp(`"id":"(${UUID})"`, 'g')
 
 export interface EncodedEntry {
-  /** JSON text without a line break. */
-  readonly line: string
+  /** JSON text in UTF-8, ended by a line break. */
+  readonly bytes: Buffer
+  readonly atMs: number
+  readonly status: number
+  readonly connectionId: string | null
+  readonly requestId: string
   readonly resourceIds: readonly string[]
 }
 
-/** What is kept of an exchange, without passwords and tokens. */
+const quote = (value: string | null): string => JSON.stringify(value)
+
+/** What is kept of an exchange, without passwords and tokens. Put together by hand: it is done for every request. */
 export function encodeEntry(exchange: Exchange): EncodedEntry {
-  const { requestBody } = exchange
+  const { requestId, requestBody, status, connectionId, leniences, error } = exchange
+  const response = responseOf(exchange)
   const sent = requestBody === undefined ? undefined : redactBody(requestBody, exchange.secretNames)
-  const answered = exchange.responseBody && redactAnswer(exchange.responseBody, sent?.secrets ?? [])
+  const answered = sent && response ? redactAnswer(response.text, sent.secrets) : response?.text
   const url = redactUrl(exchange.url).slice(0, MAX_URL_LENGTH)
   const resourceIds = idsOf(url, sent?.text, answered)
-  const facts = JSON.stringify({
-    requestId: exchange.requestId,
-    at: exchange.at.getTime(),
-    durationMs: Math.round(exchange.durationMs * 100) / 100,
-    method: exchange.method,
-    url,
-    headers: headersOf(exchange.headers),
-    ip: exchange.ip,
-    connectionId: exchange.connectionId,
-    name: exchange.name,
-    kind: exchange.kind,
-    status: exchange.status,
-    leniences: exchange.leniences.length > 0 ? exchange.leniences : undefined,
-    error: exchange.error,
-    resourceIds
-  })
-  const bodies = bodyMember('request', sent?.text) + bodyMember('response', answered)
-  return { line: withoutTokens(`${facts.slice(0, -1)}${bodies}}`), resourceIds }
+  const atMs = exchange.at.getTime()
+  const durationMs = Math.round(exchange.durationMs * 100) / 100
+  const line =
+    `{"requestId":${quote(requestId)},"at":${atMs},"durationMs":${durationMs},"method":${quote(exchange.method)}` +
+    `,"url":${quote(url)},"headers":${headersText(exchange.headers)},"ip":${quote(exchange.ip)}` +
+    `,"connectionId":${quote(connectionId)},"name":${quote(exchange.name)},"kind":${quote(exchange.kind)}` +
+    `,"status":${status},"resourceIds":${JSON.stringify(resourceIds)}` +
+    (leniences.length > 0 ? `,"leniences":${JSON.stringify(leniences)}` : '') +
+    (error ? `,"error":${JSON.stringify(error)}` : '') +
+    bodyMember('request', sent?.text, sent?.text.length) +
+    bodyMember('response', answered, response?.length) +
+    '}\n'
+  return { bytes: Buffer.from(withoutTokens(line)), atMs, status, connectionId, requestId, resourceIds }
 }
 
-/** Bodies are JSON text already: they become members as they are, unless they are cut. */
-function bodyMember(name: 'request' | 'response', text: string | undefined): string {
+/** As text, of which the rest is not needed where it will be cut, and how long it is as a whole. */
+function responseOf({ responseBody }: Exchange): { text: string; length: number } | undefined {
+  if (responseBody === undefined) return undefined
+  if (typeof responseBody === 'string') return { text: responseBody, length: responseBody.length }
+  const { length } = responseBody
+  return { text: responseBody.toString('utf8', 0, Math.min(length, MAX_BODY_LENGTH)), length }
+}
+
+/**
+ * Bodies are JSON text already: they become members as they are, unless they are cut.
+ * @param length of the whole
+ */
+function bodyMember(name: 'request' | 'response', text: string | undefined, length = 0): string {
   if (!text) return ''
-  if (text.length <= MAX_BODY_LENGTH && !text.includes('\n')) return `,"${name}":${text}`
+  if (length <= MAX_BODY_LENGTH && !text.includes('\n')) return `,"${name}":${text}`
   // half of a surrogate pair may be left at the end
   const kept = text.slice(0, MAX_BODY_LENGTH).toWellFormed()
-  const cut = text.length > MAX_BODY_LENGTH ? `,"${name}Cut":${text.length}` : ''
+  const cut = length > MAX_BODY_LENGTH ? `,"${name}Cut":${length}` : ''
   return `,"${name}":${JSON.stringify(kept)}${cut}`
 }
 
-/** Of the path, of all that the request names, and of the resources answered. */
+/** Of the path, of the members that the request names, and of the resources answered where the path names none. */
 function idsOf(url: string, request: string | undefined, response: string | undefined): string[] {
   const ids = new Set<string>()
-  for (const [id] of url.matchAll(ID)) ids.add(id)
-  for (const [id] of request?.matchAll(ID) ?? []) {
-    if (ids.size >= MAX_IDS) break
-    ids.add(id)
-  }
-  if (response && response.length <= MAX_BODY_LENGTH) {
-    for (const [, id] of response.matchAll(OWN_ID)) {
-      if (ids.size >= MAX_IDS) break
-      ids.add(id!)
-    }
-  }
+  const [path] = url.split('?', 1)
+  const own = LAST_ID.exec(path!)?.[1]
+  if (own) ids.add(own)
+  // other requests name nobody else, or a manager at most
+  if (request && (request.includes('embers') || request.includes('"Operations"'))) collectIds(request, ID, ids)
+  if (!own && response && response.length <= MAX_BODY_LENGTH) collectIds(response, RESOURCE_ID, ids)
   return [...ids]
 }
 
-function headersOf(headers: Exchange['headers']): Record<string, string> {
-  const kept: Record<string, string> = {}
+function collectIds(text: string, pattern: RegExp, ids: Set<string>): void {
+  for (const match of text.matchAll(pattern)) {
+    if (ids.size >= MAX_IDS) return
+    ids.add(match[1]!)
+  }
+}
+
+function headersText(headers: Exchange['headers']): string {
+  let text = ''
   for (const name of KEPT_HEADERS) {
     const value = headers[name]
-    if (value !== undefined) kept[name] = String(value).slice(0, MAX_HEADER_LENGTH)
+    if (value !== undefined) text += `${text && ','}"${name}":${quote(String(value).slice(0, MAX_HEADER_LENGTH))}`
   }
-  return kept
+  return `{${text}}`
 }
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
-/** Twice as fast as the usual level, and hardly larger for what repeats itself so much. */
+/** Faster than the usual level, and hardly larger for what repeats itself so much. */
 const LEVEL = 1
+/** Mostly enough for the whole: each chunk is a walk to another thread and back. */
+const CHUNK_BYTES = 65_536
 
-export const packEntries = (lines: readonly string[]): Promise<Buffer> =>
-  compress(Buffer.from(lines.join('\n')), { params: { [zlib.ZSTD_c_compressionLevel]: LEVEL } })
+/**
+ * Compresses entries into one row's worth.
+ * @param scratch memory for them all together, which must be left alone meanwhile
+ */
+export function packEntries(entries: readonly Pick<EncodedEntry, 'bytes'>[], scratch: Buffer): Promise<Buffer> {
+  let length = 0
+  for (const { bytes } of entries) length += bytes.copy(scratch, length)
+  const params = { [zlib.ZSTD_c_compressionLevel]: LEVEL }
+  return compress(scratch.subarray(0, length), { params, chunkSize: CHUNK_BYTES })
+}
 
 /** In the order in which they were packed. */
 export async function unpackEntries(packed: Buffer): Promise<WireEntry[]> {
-  const text = (await decompress(packed)).toString('utf8')
-  return text.split('\n').map((line) => JSON.parse(line) as WireEntry)
+  const lines = (await decompress(packed)).toString('utf8').split('\n')
+  // the last line is ended, too
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as WireEntry)
 }

@@ -10,20 +10,23 @@ const SECRET_USE = /(passw|secret|token)[\w-]*["'\]]*\s*([=:]|\s(eq|ne|co|sw|ew|
 /** Our own tokens, wherever they stand. */
 const OWN_TOKEN = /mst_[a-z]+_[\w-]+/g
 
-const namesOfTypes = new WeakMap<ResourceType, ReadonlySet<string>>()
+/** A tenant's resource types. */
+interface Types {
+  readonly User: ResourceType
+  readonly Group: ResourceType
+}
 
-/** The attributes of resource types that no answer shows, in lower case. */
-export function secretNames(types: readonly ResourceType[]): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (const type of types) {
-    let known = namesOfTypes.get(type)
-    if (!known) {
-      known = new Set(type.lookups.flatMap(({ attributes }) => neverReturned(attributes)))
-      namesOfTypes.set(type, known)
-    }
-    for (const name of known) names.add(name)
-  }
-  return names
+const namesOfTypes = new WeakMap<Types, ReadonlySet<string>>()
+
+/** The attributes that no answer shows and whose name alone does not tell, in lower case. */
+export function secretNames(types: Types): ReadonlySet<string> {
+  const known = namesOfTypes.get(types)
+  if (known) return known
+  const lookups = [types.User, types.Group].flatMap((type) => type.lookups)
+  const names = lookups.flatMap(({ attributes }) => neverReturned(attributes))
+  const found = new Set(names.filter((name) => !SECRET_NAME.test(name)))
+  namesOfTypes.set(types, found)
+  return found
 }
 
 const neverReturned = (attributes: ReadonlyMap<string, Attribute>): string[] =>
@@ -65,10 +68,9 @@ export function redactBody(body: unknown, names: ReadonlySet<string>): RedactedB
 
 function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
   if (SECRET_NAME.test(text)) return true
-  const others = [...names].filter((name) => !SECRET_NAME.test(name))
-  if (others.length === 0) return false
+  if (names.size === 0) return false
   const lower = text.toLowerCase()
-  return others.some((name) => lower.includes(name))
+  return [...names].some((name) => lower.includes(name))
 }
 
 /** `urn:…:User:name.pin` -> `pin` */

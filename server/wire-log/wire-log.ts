@@ -1,10 +1,10 @@
-// Keeps what identity providers sent and got, off the requests' path: noted in memory, written in batches.
+// Keeps what identity providers sent and got: noted in memory, written in batches off the requests' path.
 import { violatedConstraint } from '../../db/connect.ts'
 import { DEFAULT_WIRE_LOG_DAYS, insertWireBatch, type WireBatch } from '../../db/wire-log.ts'
 import type { Deps } from '../deps.ts'
 import type { Tenant } from '../tenancy.ts'
-import { chunksOf, MAX_ENTRIES, sizeOf, toBatch } from './batch.ts'
-import type { Exchange } from './entry.ts'
+import { BatchMaker, chunksOf, MAX_ENTRIES } from './batch.ts'
+import { type EncodedEntry, type Exchange, encodeEntry } from './entry.ts'
 
 export interface WireLog {
   /** Whether anything is kept of the tenant's exchanges. */
@@ -22,7 +22,7 @@ const TICK_MS = 250
 const MAX_AGE_MS = 5_000
 /** What waits to be written, in this process; beyond it the oldest is dropped. */
 const MAX_WAITING_ENTRIES = 20_000
-const MAX_WAITING_CHARACTERS = 32 * 2 ** 20
+const MAX_WAITING_BYTES = 32 * 2 ** 20
 /** Nobody's token is no reason to fill the log: so many exchanges a minute, for each tenant. */
 const UNKNOWN_A_MINUTE = 60
 /** Batches that are kept for another try when the database cannot take them. */
@@ -31,8 +31,8 @@ const RETRY_MS = 2_000
 
 interface Waiting {
   readonly sinceMs: number
-  readonly exchanges: Exchange[]
-  characters: number
+  readonly entries: EncodedEntry[]
+  bytes: number
 }
 
 export interface WireLogLimits {
@@ -49,10 +49,11 @@ class BatchedWireLog implements WireLog {
   /** By tenant, the one that has waited longest first. */
   private readonly waiting = new Map<number, Waiting>()
   private readonly dropped = new Map<number, number>()
+  private readonly batches = new BatchMaker()
   private readonly unknown = new MinuteCounts(UNKNOWN_A_MINUTE)
   private readonly unsaved: { tenantId: number; batch: WireBatch }[] = []
   private entries = 0
-  private characters = 0
+  private bytes = 0
   private timer: NodeJS.Timeout | undefined
   private writing: Promise<void> = Promise.resolve()
   private pausedUntilMs = 0
@@ -75,13 +76,13 @@ class BatchedWireLog implements WireLog {
     }
     let own = this.waiting.get(tenantId)
     if (!own) {
-      own = { sinceMs: performance.now(), exchanges: [], characters: 0 }
+      own = { sinceMs: performance.now(), entries: [], bytes: 0 }
       this.waiting.set(tenantId, own)
     }
-    const size = sizeOf(exchange)
-    own.exchanges.push(exchange)
-    own.characters += size
-    this.characters += size
+    const entry = encodeEntry(exchange)
+    own.entries.push(entry)
+    own.bytes += entry.bytes.length
+    this.bytes += entry.bytes.length
     this.entries++
     while (this.isFull) this.dropOldest()
     this.schedule()
@@ -103,7 +104,7 @@ class BatchedWireLog implements WireLog {
   }
 
   private get isFull(): boolean {
-    return this.entries > this.maxWaitingEntries || (this.characters > MAX_WAITING_CHARACTERS && this.entries > 1)
+    return this.entries > this.maxWaitingEntries || (this.bytes > MAX_WAITING_BYTES && this.entries > 1)
   }
 
   private drop(tenantId: number, count: number): void {
@@ -112,21 +113,21 @@ class BatchedWireLog implements WireLog {
 
   private dropOldest(): void {
     const [tenantId, oldest] = this.waiting.entries().next().value!
-    const size = sizeOf(oldest.exchanges.shift()!)
-    oldest.characters -= size
-    this.characters -= size
+    const size = oldest.entries.shift()!.bytes.length
+    oldest.bytes -= size
+    this.bytes -= size
     this.entries--
-    if (oldest.exchanges.length === 0) this.waiting.delete(tenantId)
+    if (oldest.entries.length === 0) this.waiting.delete(tenantId)
     this.drop(tenantId, 1)
   }
 
-  private take(tenantId: number): readonly Exchange[] {
+  private take(tenantId: number): readonly EncodedEntry[] {
     const found = this.waiting.get(tenantId)
     if (!found) return []
     this.waiting.delete(tenantId)
-    this.entries -= found.exchanges.length
-    this.characters -= found.characters
-    return found.exchanges
+    this.entries -= found.entries.length
+    this.bytes -= found.bytes
+    return found.entries
   }
 
   private schedule(): void {
@@ -139,7 +140,7 @@ class BatchedWireLog implements WireLog {
     const nowMs = performance.now()
     const ageMs = Math.min(MAX_AGE_MS, TICK_MS * this.waiting.size)
     const due = [...this.waiting]
-      .filter(([, { sinceMs, exchanges }]) => nowMs - sinceMs >= ageMs || exchanges.length >= MAX_ENTRIES)
+      .filter(([, { sinceMs, entries }]) => nowMs - sinceMs >= ageMs || entries.length >= MAX_ENTRIES)
       .map(([tenantId]) => tenantId)
     await this.afterwards(() => this.write(due))
     this.timer = undefined
@@ -166,7 +167,7 @@ class BatchedWireLog implements WireLog {
       for (const chunk of chunksOf(this.take(tenantId))) {
         const lost = this.dropped.get(tenantId) ?? 0
         this.dropped.delete(tenantId)
-        await this.save(tenantId, await toBatch(chunk, lost))
+        await this.save(tenantId, await this.batches.make(chunk, lost))
       }
     }
   }

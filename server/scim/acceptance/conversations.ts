@@ -1,0 +1,18 @@
+// The conversations of identity providers that are kept beside: exchanges/<vendor>/<name>.json.
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Conversation } from './exchange.ts'
+
+/** `other` stands for all that have no profile of their own. */
+export const VENDORS = ['entra', 'google', 'jumpcloud', 'okta', 'onelogin', 'other'] as const
+export type Vendor = (typeof VENDORS)[number]
+
+const FOLDER = join(import.meta.dirname, 'exchanges')
+
+/** Of one vendor, those about users first. */
+export function readConversations(vendor: Vendor): Conversation[] {
+  const files = globSync('*.json', { cwd: join(FOLDER, vendor) })
+    .sort()
+    .reverse()
+  return files.map((file) => JSON.parse(readFileSync(join(FOLDER, vendor, file), 'utf8')) as Conversation)
+}
