@@ -2,10 +2,30 @@
 import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { pino } from 'pino'
 
+/** An error as PostgreSQL's, undici's or nodemailer's are: what they carry beside is not for the log. */
 interface LoggedError extends Error {
   type?: string
   code?: string
-  detail?: string
+  constraint?: string
+  table?: string
+  column?: string
+}
+
+/** Members that hold what lets somebody in, at the first two levels of what is logged. */
+const SECRETS = ['password', 'secret', 'token']
+
+/** Causes of causes, so many. */
+const MAX_CAUSES = 5
+
+/**
+ * What is logged of an error. Its `detail` is not: PostgreSQL puts the whole row there (`Failing row contains …`), with
+ * the hash of a password where it is such a row; names of tables and constraints tell as much.
+ */
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return typeof error
+  const { type, name, message, stack, code, constraint, table, column, cause } = error as LoggedError
+  const inner = cause === undefined || depth >= MAX_CAUSES ? undefined : describeError(cause, depth + 1)
+  return { type: type ?? name, message, stack, code, constraint, table, column, cause: inner }
 }
 
 /**
@@ -17,19 +37,11 @@ export function createLogger(level: string): FastifyBaseLogger {
   const options = {
     level,
     redact: {
-      paths: ['req.headers.authorization', 'req.headers.cookie', 'res.headers["set-cookie"]', '*.password', '*.token'],
+      paths: ['req.headers', 'res.headers["set-cookie"]', ...SECRETS, ...SECRETS.map((name) => `*.${name}`)],
       censor: '[redacted]'
     },
     serializers: {
-      // an error of the database carries its connection along
-      err: ({ type, message, stack, code, detail, cause }: LoggedError) => ({
-        type,
-        message,
-        stack,
-        code,
-        detail,
-        cause
-      }),
+      err: describeError,
       req: (request: { id: string; method: string; url: string; host?: string; ip?: string }) => ({
         id: request.id,
         method: request.method,

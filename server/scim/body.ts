@@ -33,6 +33,12 @@ function parseJson(body: Buffer): unknown {
     // Some clients begin with a byte order mark
     return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
   } catch (error) {
-    throw new AppError('invalid', `The body is not JSON: ${(error as Error).message}`, { scimType: 'invalidSyntax' })
+    throw new AppError('invalid', `The body is not JSON${placeIn(error)}`, { scimType: 'invalidSyntax' })
   }
+}
+
+/** ` at line 2, column 7`; V8 also quotes what stands there, which may be a password, and errors are kept. */
+function placeIn(error: unknown): string {
+  const [, line, column] = /\(line (\d+) column (\d+)\)/.exec((error as Error).message) ?? []
+  return line ? `, from line ${line}, column ${column} on` : ''
 }

@@ -38,6 +38,21 @@ test('Secrets and the queries of requests stay out of the log', async (t) => {
   t.strictSame(line!['req'], { id: '1', method: 'GET', path: '/accept', host: 'acme.test', ip: '::1' })
 })
 
+test('An error is told with its causes, and without the row that PostgreSQL quotes', async (t) => {
+  const [line] = await linesOf(`
+    const cause = Object.assign(new Error('violates check'), { code: '23514', detail: 'Failing row contains ($2b$12$x)',
+      constraint: 'users_check', table: 'users', client: { password: 'p' } })
+    log.error({ err: new Error('Could not write', { cause }), outer: { secret: 's', deep: 1 } })`)
+  t.match(line, {
+    err: {
+      message: 'Could not write',
+      cause: { code: '23514', constraint: 'users_check', table: 'users', stack: /check/ }
+    },
+    outer: { secret: '[redacted]', deep: 1 }
+  })
+  t.notMatch(JSON.stringify(line), /Failing|client/)
+})
+
 test('A request is one line, once it is answered', async (t) => {
   const lines: Record<string, unknown>[] = []
   const sink = { write: (line: string) => lines.push(JSON.parse(line)) }
