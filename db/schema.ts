@@ -58,6 +58,12 @@ export interface TenantSettings {
   scimScope?: 'all' | 'own'
   /** Whether people made by SCIM get a welcome mail. */
   scimWelcomeMail?: boolean
+  /** Days after which entries of the audit log go, 30 at least; left out: never. */
+  auditRetentionDays?: number
+  /** Days after which removed people go for good; left out: never. */
+  removedUserRetentionDays?: number
+  /** Days after which mails that were sent, cancelled or failed go from the list; left out: never. */
+  mailRetentionDays?: number
   /** For every connection that sets nothing else. */
   brake?: BrakeSettings
   /** For how many days what identity providers sent and got is kept; 30 when left out, 0 for not at all. */

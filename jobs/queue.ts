@@ -9,6 +9,7 @@ export interface JobPayloads {
   'give-up-mail': { tenantId: number; mailId: string }
   'clean-up': Record<string, never>
   'warn-ending-tokens': Record<string, never>
+  retention: Record<string, never>
 }
 export type JobName = keyof JobPayloads
 
@@ -28,7 +29,8 @@ const QUEUES = {
     deleteAfterSeconds: 3_600
   },
   'clean-up': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 },
-  'warn-ending-tokens': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 }
+  'warn-ending-tokens': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 },
+  retention: { retryLimit: 0, expireInSeconds: 3_600, deleteAfterSeconds: 3_600 }
 } as const satisfies Record<JobName, object>
 
 export const JOB_NAMES = Object.keys(QUEUES) as JobName[]

@@ -5,6 +5,7 @@ import { compileTemplates } from '../server/mail/render.ts'
 import { createTransport } from '../server/mail/transport.ts'
 import { cleanUp } from './handlers/clean-up.ts'
 import { giveUpMails } from './handlers/give-up-mail.ts'
+import { applyRetention } from './handlers/retention.ts'
 import { sendMails } from './handlers/send-mail.ts'
 import { warnOfEndingTokens } from './handlers/warn-ending-tokens.ts'
 import { JOB_NAMES, type JobPayloads } from './queue.ts'
@@ -20,6 +21,8 @@ const STOP_MS = 8_000
 /** Minute 17 of every hour, when few others do what they do hourly. */
 const CLEAN_UP_CRON = '17 * * * *'
 const WARN_CRON = '37 * * * *'
+/** At night. */
+const RETENTION_CRON = '23 3 * * *'
 
 /**
  * Starts taking jobs; mails leave over SMTP, or into the development mailbox where no server is set.
@@ -58,6 +61,8 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   await boss.schedule('clean-up', CLEAN_UP_CRON)
   await boss.work('warn-ending-tokens', { pollingIntervalSeconds: 30 }, () => warnOfEndingTokens(deps, stopping.signal))
   await boss.schedule('warn-ending-tokens', WARN_CRON)
+  await boss.work('retention', { pollingIntervalSeconds: 30 }, () => applyRetention(deps, stopping.signal))
+  await boss.schedule('retention', RETENTION_CRON)
 
   return async () => {
     const timer = setTimeout(() => stopping.abort(), STOP_MS)

@@ -8,6 +8,7 @@ import * as addNotices from './20261125T0940_add_notices.ts'
 import * as addTokenCare from './20261125T0950_add_token_care.ts'
 import * as createWireLog from './20261125T1140_create_wire_log.ts'
 import * as addBrake from './20261125T1200_add_brake.ts'
+import * as addRetention from './20261125T1300_add_retention.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -17,5 +18,6 @@ export const migrations: Record<string, Migration> = {
   '20261125T0940_add_notices': addNotices,
   '20261125T0950_add_token_care': addTokenCare,
   '20261125T1140_create_wire_log': createWireLog,
-  '20261125T1200_add_brake': addBrake
+  '20261125T1200_add_brake': addBrake,
+  '20261125T1300_add_retention': addRetention
 }

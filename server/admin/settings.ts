@@ -1,5 +1,6 @@
 // settings.*: what a tenant decides for itself. The rules are in server/provisioning/settings.ts.
 import { z } from 'zod'
+import { MIN_AUDIT_DAYS } from '../../db/retention.ts'
 import type { TenantRow, TenantSettings } from '../../db/schema.ts'
 import { findTenantById } from '../../db/tenants.ts'
 import { DEFAULT_WIRE_LOG_DAYS } from '../../db/wire-log.ts'
@@ -31,6 +32,10 @@ const logoUrlInput = z
 
 const MAX_WIRE_LOG_DAYS = 365
 
+/** A hundred years. */
+const MAX_RETENTION_DAYS = 36_500
+const retentionInput = (min: number) => z.number().int().min(min).max(MAX_RETENTION_DAYS).nullable().optional()
+
 /** What a tenant may set; null takes a setting back to its default. */
 export const settingsInput = {
   logoUrl: logoUrlInput.nullable().optional(),
@@ -47,6 +52,9 @@ export const settingsInput = {
   scimScope: z.enum(['all', 'own']).nullable().optional(),
   scimWelcomeMail: z.boolean().nullable().optional(),
   wireLogDays: z.number().int().min(0).max(MAX_WIRE_LOG_DAYS).nullable().optional(),
+  auditRetentionDays: retentionInput(MIN_AUDIT_DAYS),
+  removedUserRetentionDays: retentionInput(1),
+  mailRetentionDays: retentionInput(1),
   /** As a whole. */
   brake: brakeSettingsShape.nullable().optional()
 } satisfies Record<keyof TenantSettings, z.ZodType>
@@ -75,6 +83,10 @@ const settingsOutput = z.object({
       scimWelcomeMail: z.boolean(),
       /** For how long the wire log is kept; 0: there is none. */
       wireLogDays: z.number().int(),
+      /** After how many days something goes for good; null: never. */
+      auditRetentionDays: z.number().int().nullable(),
+      removedUserRetentionDays: z.number().int().nullable(),
+      mailRetentionDays: z.number().int().nullable(),
       /** What differs from the defaults. */
       brake: brakeSettingsShape
     })
@@ -119,6 +131,9 @@ function toSettings({ name, subdomain, settings }: TenantRow, config: Config, is
           scimScope: settings.scimScope ?? ('all' as const),
           scimWelcomeMail: settings.scimWelcomeMail ?? false,
           wireLogDays: settings.wireLogDays ?? DEFAULT_WIRE_LOG_DAYS,
+          auditRetentionDays: settings.auditRetentionDays ?? null,
+          removedUserRetentionDays: settings.removedUserRetentionDays ?? null,
+          mailRetentionDays: settings.mailRetentionDays ?? null,
           brake: settings.brake ?? {}
         }
       : null

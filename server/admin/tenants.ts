@@ -31,7 +31,10 @@ const tenantOutput = z.object({
     googleSignIn: z.boolean().optional(),
     passwordMinLength: z.number().int().optional(),
     scimScope: z.enum(['all', 'own']).optional(),
-    scimWelcomeMail: z.boolean().optional()
+    scimWelcomeMail: z.boolean().optional(),
+    auditRetentionDays: z.number().int().optional(),
+    removedUserRetentionDays: z.number().int().optional(),
+    mailRetentionDays: z.number().int().optional()
   }),
   /** Where the tenant's people go. */
   url: z.string(),

@@ -33,6 +33,9 @@ test('settings', async (t) => {
         scimScope: 'all',
         scimWelcomeMail: false,
         wireLogDays: 30,
+        auditRetentionDays: null,
+        removedUserRetentionDays: null,
+        mailRetentionDays: null,
         brake: {}
       }
     })
@@ -49,7 +52,10 @@ test('settings', async (t) => {
       passwordMinLength: 12,
       scimScope: 'own',
       scimWelcomeMail: true,
-      wireLogDays: 7
+      wireLogDays: 7,
+      auditRetentionDays: 365,
+      removedUserRetentionDays: 30,
+      mailRetentionDays: 1
     })
     t.match(data.settings, {
       name: 'Acme Ltd',
@@ -62,7 +68,10 @@ test('settings', async (t) => {
         wantsGoogle: false,
         scimScope: 'own',
         scimWelcomeMail: true,
-        wireLogDays: 7
+        wireLogDays: 7,
+        auditRetentionDays: 365,
+        removedUserRetentionDays: 30,
+        mailRetentionDays: 1
       }
     })
     t.equal((await app.query('acme', 'settings.get')).data.settings.name, 'Acme Ltd')

@@ -20,6 +20,7 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByLabel('Minimum length of passwords').fill('14')
     await page.getByLabel('Only what it provisioned itself').check()
     await page.getByLabel('Welcome mail').check({ force: true })
+    await page.getByLabel('Keep removed people, in days').fill('90')
     await page.getByText('Unsaved changes').waitFor()
     await checkPage(t, page, 'settings-changed')
     await page.getByRole('button', { name: 'Save' }).click()
@@ -36,7 +37,8 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
       allowedDomains: ['acme.test', 'acme.example'],
       passwordMinLength: 14,
       scimScope: 'own',
-      scimWelcomeMail: true
+      scimWelcomeMail: true,
+      removedUserRetentionDays: 90
     })
     await page.reload()
     await page.getByText('acme.example').waitFor()
@@ -49,9 +51,11 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByLabel('Logo').fill('http://acme.test/logo.svg')
     await page.getByLabel('Minimum length of passwords').fill('3')
     await page.getByRole('combobox', { name: 'Allowed address domains' }).fill('nonsense,')
+    await page.getByLabel('Keep the audit log, in days').fill('7')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText('Enter a whole address that begins with https://').waitFor()
     await page.getByText('Enter a length from 8 to 128.').waitFor()
+    await page.getByText('Enter a number of days from 30, or nothing to keep them for ever.').waitFor()
     await page.getByText('Not a domain such as example.com: nonsense.').waitFor()
     t.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid')), 'true')
     await checkPage(t, page, 'settings-wrong')

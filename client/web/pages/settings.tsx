@@ -10,7 +10,13 @@ import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { notifyDone } from '../parts/notify.ts'
 import { Page } from '../parts/page.tsx'
-import { InvitationFields, OrganisationFields, ProvisioningFields, SignInFields } from './settings/fields.tsx'
+import {
+  InvitationFields,
+  OrganisationFields,
+  ProvisioningFields,
+  RetentionFields,
+  SignInFields
+} from './settings/fields.tsx'
 import { changesFrom, type Draft, isDirty, type Problems, problemsIn, problemsOf, toDraft } from './settings/form.ts'
 import './settings/settings.css'
 
@@ -89,6 +95,7 @@ function SettingsForm({ saved, canGoogle }: { saved: Draft; canGoogle: boolean }
         <InvitationFields {...fields} />
         <SignInFields {...fields} canGoogle={canGoogle} />
         <ProvisioningFields {...fields} />
+        <RetentionFields {...fields} />
       </div>
       {save.error && !isExplained && (
         <div className="settings-failure">

@@ -73,6 +73,7 @@ const ACTIONS: Record<string, Words> = {
   'tenant.created': { verb: 'created the organisation', label: 'Organisation created' },
   'tenant.settingsChanged': { verb: 'changed the settings of', label: 'Settings changed' },
   'tenant.suspended': { verb: 'suspended', label: 'Organisation suspended' },
+  'tenant.retentionApplied': { verb: 'deleted what was too old of', label: 'Retention applied' },
   'tenant.exported': { verb: 'exported', label: 'Organisation exported' },
   'tenant.imported': { verb: 'imported', label: 'Organisation imported' },
   'tenant.resumed': { verb: 'resumed', label: 'Organisation resumed' }

@@ -1,7 +1,15 @@
 // The fields of the settings, a section for each thing that they are about.
 import { Group, NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useId, useState } from 'react'
-import { type Draft, PASSWORD_MAX, PASSWORD_MIN, type Problems, TTL_MAX_HOURS, WIRE_LOG_MAX_DAYS } from './form.ts'
+import {
+  type Draft,
+  PASSWORD_MAX,
+  PASSWORD_MIN,
+  type Problems,
+  RETENTION_MIN_DAYS,
+  TTL_MAX_HOURS,
+  WIRE_LOG_MAX_DAYS
+} from './form.ts'
 
 export interface FieldsProps {
   draft: Draft
@@ -230,6 +238,46 @@ export function ProvisioningFields({ draft, problems, onChange }: FieldsProps) {
           />
         </Group>
       )}
+    </Section>
+  )
+}
+
+const RETENTION = [
+  {
+    field: 'auditRetentionDays',
+    label: 'Keep the audit log, in days',
+    description: 'Older entries are deleted each night, and with them what history and undo know of that time.'
+  },
+  {
+    field: 'removedUserRetentionDays',
+    label: 'Keep removed people, in days',
+    description: 'Their profiles are deleted for good then. Somebody invited again later starts anew.'
+  },
+  {
+    field: 'mailRetentionDays',
+    label: 'Keep what was mailed, in days',
+    description: 'The list of mails that were sent, cancelled or failed; mails that wait are not touched.'
+  }
+] as const
+
+export function RetentionFields({ draft, problems, onChange }: FieldsProps) {
+  return (
+    <Section title="Retention">
+      {RETENTION.map(({ field, label, description }) => (
+        <NumberInput
+          key={field}
+          label={label}
+          description={description}
+          placeholder="for ever"
+          value={draft[field]}
+          onChange={(days) => onChange({ [field]: days })}
+          error={problems[field]}
+          min={RETENTION_MIN_DAYS[field]}
+          allowDecimal={false}
+          clampBehavior="none"
+          maw={320}
+        />
+      ))}
     </Section>
   )
 }

@@ -20,6 +20,9 @@ export interface Draft {
   brakeIsOn: boolean
   brakePercent: number | string
   brakePeople: number | string
+  auditRetentionDays: number | string
+  removedUserRetentionDays: number | string
+  mailRetentionDays: number | string
 }
 
 export type Field = keyof Draft
@@ -34,6 +37,7 @@ const BRAKE_PERCENT = 10
 const BRAKE_PEOPLE = 20
 
 export const WIRE_LOG_MAX_DAYS = 365
+export const RETENTION_MIN_DAYS = { auditRetentionDays: 30, removedUserRetentionDays: 1, mailRetentionDays: 1 }
 const DOMAIN = /^([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}-]{2,}$/u
 
 export function toDraft({ name, logoUrl, passwordMinLength, administration }: Settings): Draft {
@@ -50,7 +54,10 @@ export function toDraft({ name, logoUrl, passwordMinLength, administration }: Se
     wireLogDays: administration?.wireLogDays ?? '',
     brakeIsOn: !administration?.brake.off,
     brakePercent: administration?.brake.percent ?? BRAKE_PERCENT,
-    brakePeople: administration?.brake.people ?? BRAKE_PEOPLE
+    brakePeople: administration?.brake.people ?? BRAKE_PEOPLE,
+    auditRetentionDays: administration?.auditRetentionDays ?? '',
+    removedUserRetentionDays: administration?.removedUserRetentionDays ?? '',
+    mailRetentionDays: administration?.mailRetentionDays ?? ''
   }
 }
 
@@ -80,6 +87,12 @@ export function problemsOf(draft: Draft): Problems {
     problems.brakePercent = 'Enter a percentage up to 100.'
   const people = draft.brakePeople
   if (typeof people !== 'number' || people < 1) problems.brakePeople = 'Enter a number from 1.'
+  for (const [field, least] of Object.entries(RETENTION_MIN_DAYS) as [keyof typeof RETENTION_MIN_DAYS, number][]) {
+    const kept = draft[field]
+    if (kept !== '' && (typeof kept !== 'number' || kept < least)) {
+      problems[field] = `Enter a number of days from ${least}, or nothing to keep them for ever.`
+    }
+  }
   return problems
 }
 
@@ -97,7 +110,10 @@ export function changesFrom(saved: Draft, draft: Draft): Update {
     passwordMinLength: Number(draft.passwordMinLength),
     scimScope: draft.scimScope,
     scimWelcomeMail: draft.scimWelcomeMail,
-    wireLogDays: Number(draft.wireLogDays)
+    wireLogDays: Number(draft.wireLogDays),
+    auditRetentionDays: daysOrNull(draft.auditRetentionDays),
+    removedUserRetentionDays: daysOrNull(draft.removedUserRetentionDays),
+    mailRetentionDays: daysOrNull(draft.mailRetentionDays)
   }
   const brakeOf = ({ brakeIsOn, brakePercent, brakePeople }: Draft) => ({
     ...(!brakeIsOn && { off: true }),
@@ -108,6 +124,9 @@ export function changesFrom(saved: Draft, draft: Draft): Update {
   const changed = Object.entries(next).filter(([field]) => !isSame(saved[field as Field], draft[field as Field]))
   return { ...(Object.fromEntries(changed) as Update), ...(!isSame(brakeOf(saved), brake) && { brake }) }
 }
+
+/** An empty field keeps for ever. */
+const daysOrNull = (days: number | string) => (days === '' ? null : Number(days))
 
 export const isDirty = (saved: Draft, draft: Draft) =>
   Object.keys(saved).some((field) => !isSame(saved[field as Field], draft[field as Field]))
@@ -138,5 +157,8 @@ const EMPTY: Record<Field, true> = {
   wireLogDays: true,
   brakeIsOn: true,
   brakePercent: true,
-  brakePeople: true
+  brakePeople: true,
+  auditRetentionDays: true,
+  removedUserRetentionDays: true,
+  mailRetentionDays: true
 }

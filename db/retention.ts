@@ -1,0 +1,65 @@
+// Deletes what a tenant does not want to keep any longer, so many rows at once. Nothing is kept shorter than it says.
+import { sql } from 'kysely'
+import { firstIdAt } from './audit-log.ts'
+import type { Db, Trx } from './connect.ts'
+import type { TenantSettings } from './schema.ts'
+
+/** The function that deletes events keeps those of the last 30 days in any case. */
+export const MIN_AUDIT_DAYS = 30
+
+export type Retention = Pick<TenantSettings, 'auditRetentionDays' | 'removedUserRetentionDays' | 'mailRetentionDays'>
+
+/** The tenants that keep something for so many days only. */
+export const listRetentions = (db: Db): Promise<{ id: number; settings: Retention }[]> =>
+  db
+    .selectFrom('tenants')
+    .select(['id', 'settings'])
+    .where(sql<boolean>`settings ?| array['auditRetentionDays', 'removedUserRetentionDays', 'mailRetentionDays']`)
+    .orderBy('id')
+    .execute()
+
+const count = async (trx: Trx, deletion: ReturnType<typeof sql>): Promise<number> => {
+  const { numAffectedRows } = await deletion.execute(trx)
+  return Number(numAffectedRows ?? 0)
+}
+
+/** Events older than the tenant's setting. @returns how many were deleted */
+export async function deleteOldAuditEvents(trx: Trx, tenantId: number, now: Date, limit: number): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select remove_old_audit_events(${tenantId}, ${now}, ${limit}) as count`.execute(trx)
+  return rows[0]!.count
+}
+
+/** Memberships that ended before: with the events that tell of them, nobody can make anything of them. */
+export const deletePastMemberships = async (trx: Trx, tenantId: number, before: Date, limit: number) =>
+  (await deletePast(trx, 'past_memberships', tenantId, before, limit)) +
+  (await deletePast(trx, 'past_children', tenantId, before, limit))
+
+const deletePast = (trx: Trx, table: string, tenantId: number, before: Date, limit: number) =>
+  count(
+    trx,
+    sql`delete from ${sql.table(table)} where tenant_id = ${tenantId} and ctid in (
+      select ctid from ${sql.table(table)}
+      where tenant_id = ${tenantId} and removed_event_id < ${firstIdAt(before)}::uuid limit ${limit})`
+  )
+
+/**
+ * People removed before, with what is left of them; the audit log keeps their names. Somebody who is just being invited
+ * again is passed over.
+ */
+export const deleteRemovedUsers = (trx: Trx, tenantId: number, before: Date, limit: number) =>
+  count(
+    trx,
+    sql`delete from users where tenant_id = ${tenantId} and id in (
+      select id from users where tenant_id = ${tenantId} and state = 'removed' and updated_at < ${before}
+      limit ${limit} for update skip locked)`
+  )
+
+/** Mails that were sent, cancelled or given up before. */
+export const deleteOldMails = (trx: Trx, tenantId: number, before: Date, limit: number) =>
+  count(
+    trx,
+    sql`delete from mails where tenant_id = ${tenantId} and id in (
+      select id from mails
+      where tenant_id = ${tenantId} and state <> 'queued' and coalesce(sent_at, queued_at) < ${before} limit ${limit})`
+  )
