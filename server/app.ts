@@ -3,7 +3,6 @@ import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { v7 as uuidv7 } from 'uuid'
 import { openMailbox } from '../db/mailbox.ts'
 import { auditExportRoutes } from './admin/audit-export.ts'
 import { type AppRouter, appRouter } from './admin/router.ts'
@@ -21,6 +20,7 @@ import { RequestLog } from './log.ts'
 import { mailbox } from './mail/mailbox.ts'
 import { measureRequests, metricsRoutes } from './metrics.ts'
 import { shedLoad } from './overload.ts'
+import { newRequestId } from './request-id.ts'
 import { ROUTER_OPTIONS } from './scim/limits.ts'
 import { createRehearsal } from './scim/rehearsal.ts'
 import { scimRoutes } from './scim/routes.ts'
@@ -58,7 +58,7 @@ export async function buildApp(
     logController: new RequestLog(),
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: deps.config.http.trustProxy,
-    genReqId: () => uuidv7(),
+    genReqId: newRequestId,
     routerOptions: ROUTER_OPTIONS,
     requestTimeout: timeouts.request,
     connectionTimeout: timeouts.silence,

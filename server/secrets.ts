@@ -1,11 +1,14 @@
 // Random tokens, their hashes at rest, and the seal for what a job must read back.
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** 256 random bits, base64url: 43 characters. */
 export const randomToken = () => randomBytes(32).toString('base64url')
 
 /** SHA-256, 32 bytes: what is stored of a token. Tokens are random, so no salt or slow hash is needed. */
-export const hashToken = (token: string) => createHash('sha256').update(token).digest()
+export const hashToken = (token: string): Buffer => hash('sha256', token, 'buffer')
+
+/** The same as text, for what is remembered by a token: nothing that lives long holds the token itself. */
+export const tokenKey = (token: string): string => hash('sha256', token, 'base64')
 
 /** Compares without telling by the time it takes how much of a guess was right. */
 export const isSameSecret = (left: string, right: string) => timingSafeEqual(hashToken(left), hashToken(right))

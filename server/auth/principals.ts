@@ -7,7 +7,7 @@ import { findSessionByHash, type SessionView, touchSession } from '../../db/sess
 import { type Cache, createCache } from '../cache.ts'
 import { isAbove } from '../provisioning/actor.ts'
 import { shownName } from '../provisioning/user-document.ts'
-import { hashToken } from '../secrets.ts'
+import { hashToken, tokenKey } from '../secrets.ts'
 import type { Background } from './background.ts'
 
 export interface Principal {
@@ -50,16 +50,14 @@ export function createPrincipals(given: { db: Db; listener: Listener; background
     stats: cache.stats,
     forget,
     findSession(tenantId, token) {
-      const hash = hashToken(token)
-      return cache.get(cacheKey('session', tenantId, hash), async () => {
-        const session = await findSessionByHash(given.db, tenantId, hash)
+      return cache.get(cacheKey('session', tenantId, token), async () => {
+        const session = await findSessionByHash(given.db, tenantId, hashToken(token))
         return session && ofSession(session)
       })
     },
     findApiToken(tenantId, token) {
-      const hash = hashToken(token)
-      return cache.get(cacheKey('apiToken', tenantId, hash), async () => {
-        const found = await findApiTokenByHash(given.db, tenantId, hash)
+      return cache.get(cacheKey('apiToken', tenantId, token), async () => {
+        const found = await findApiTokenByHash(given.db, tenantId, hashToken(token))
         return found && ofApiToken(found)
       })
     },
@@ -72,8 +70,7 @@ export function createPrincipals(given: { db: Db; listener: Listener; background
   }
 }
 
-const cacheKey = (kind: Principal['kind'], tenantId: number, hash: Buffer) =>
-  `${kind} ${tenantId} ${hash.toString('base64')}`
+const cacheKey = (kind: Principal['kind'], tenantId: number, token: string) => `${kind} ${tenantId} ${tokenKey(token)}`
 
 const ofSession = (session: SessionView): Principal => ({
   kind: 'session',

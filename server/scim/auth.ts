@@ -10,7 +10,7 @@ import { AppError, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { brakeLimits } from '../provisioning/brake.ts'
 import { SCIM_TOKEN_PREFIX } from '../provisioning/scim-tokens.ts'
-import { hashToken } from '../secrets.ts'
+import { hashToken, tokenKey } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { createRateLimiter } from './rate-limit.ts'
 
@@ -61,9 +61,8 @@ export function createScimAuth(deps: Deps): ScimAuth {
   }
 
   async function find(tenant: Tenant, secret: string): Promise<Remembered> {
-    const hash = hashToken(secret)
-    const found = await cache.get(`${tenant.id}:${hash.toString('base64')}`, async () => {
-      const token = await findScimTokenByHash(deps.db, tenant.id, hash)
+    const found = await cache.get(`${tenant.id}:${tokenKey(secret)}`, async () => {
+      const token = await findScimTokenByHash(deps.db, tenant.id, hashToken(secret))
       return token && { token, notedMs: new Map() }
     })
     if (!found) throw invalidToken('The token is not valid')
