@@ -29,7 +29,7 @@ interface QueryInternals {
   handleCommandComplete(message: unknown, connection: Wire): void
 }
 type QueryClass = new (
-  config: pg.QueryConfig,
+  config: pg.QueryConfig | string,
   callback: (error: Error | null, result: pg.QueryResult) => void
 ) => QueryInternals & pg.Submittable
 
@@ -126,7 +126,8 @@ class TenantReads extends (pg.Query as unknown as QueryClass) {
   private settings: number
 
   constructor(reads: readonly TenantRead[], ended: (error: Error | null) => void) {
-    super({ text: '', values: [] }, ended)
+    // a text and no object, which would be copied
+    super('', ended)
     this.reads = reads
     this.at = 0
     this.settings = this.settingsBefore(0)

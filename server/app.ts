@@ -77,6 +77,11 @@ export async function buildApp(
   app.addHook('onClose', () => wireLog.close())
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
+  // not encapsulated: their hooks see every request
+  measureRequests(app, deps)
+  shedLoad(app, deps)
+  // before the plugins for browsers, whose hooks have nothing to do there
+  await app.register(scimRoutes, { prefix: '/scim/v2', deps, wireLog })
   await app.register(helmet, {
     contentSecurityPolicy: {
       directives: {
@@ -92,9 +97,6 @@ export async function buildApp(
     hsts: deps.config.public.scheme === 'https'
   })
   await app.register(cookie)
-  // not encapsulated: their hooks see every request
-  measureRequests(app, deps)
-  shedLoad(app, deps)
   await app.register(metricsRoutes, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })
@@ -105,7 +107,6 @@ export async function buildApp(
       isServed: (request) => placeOf(request.host, deps.config.public.baseDomain).kind === 'base'
     })
   }
-  await app.register(scimRoutes, { prefix: '/scim/v2', deps, wireLog })
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {

@@ -30,8 +30,8 @@ function describeError(error: unknown, depth = 0): unknown {
 
 /**
  * Structured logs; people at a terminal get them readable. Secrets never reach them (also not in headers).
- * Lines are written by the 8 kB, at the latest after 100 ms and when the process exits: a system call for each of them
- * would cost a busy server a sixth of its time.
+ * Lines are written many at a time, at the latest after 100 ms and when the process exits: a system call for each of
+ * them would cost a busy server a sixth of its time.
  */
 export function createLogger(level: string): FastifyBaseLogger {
   const options = {
@@ -53,10 +53,34 @@ export function createLogger(level: string): FastifyBaseLogger {
     }
   }
   const readable = { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } }
-  const logger = process.stdout.isTTY
-    ? pino({ ...options, transport: readable })
-    : pino(options, pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100 }))
+  const logger = process.stdout.isTTY ? pino({ ...options, transport: readable }) : pino(options, collectLines())
   return logger as unknown as FastifyBaseLogger
+}
+
+/** Characters that are written at once. */
+const MAX_COLLECTED = 32_768
+const MAX_COLLECTED_MS = 100
+
+/** Standard output by the many lines. */
+function collectLines(): { write(line: string): void } {
+  let lines = ''
+  let timer: NodeJS.Timeout | undefined
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    if (lines !== '') output.write(lines)
+    lines = ''
+  }
+  // before the output's own, which writes what it has
+  process.on('exit', flush)
+  const output = pino.destination({ sync: false, maxWrite: 2 * MAX_COLLECTED })
+  return {
+    write(line) {
+      lines += line
+      if (lines.length >= MAX_COLLECTED) flush()
+      else timer ??= setTimeout(flush, MAX_COLLECTED_MS).unref()
+    }
+  }
 }
 
 /** One line for each request, once it is answered: what it was, the status, the milliseconds. */

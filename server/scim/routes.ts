@@ -138,8 +138,6 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
       method,
       url: path,
       config: { scimAccess: access ?? 'token' },
-      // what browsers are told about pages is nothing to a machine (respond.ts says the one thing that is)
-      helmet: false,
       handler: (request, reply) => answer(handler, request, reply, wireLog)
     })
   }
