@@ -230,8 +230,8 @@ export function openBeside(db: Db, driverOn: (pool: pg.Pool) => TenantDriver): D
   return openOn(driverOn(pool), pool)
 }
 
-/** Connections for reads that Kysely knows nothing of. */
-export const poolOf = (db: Db): Pick<TenantDriver, 'connect'> => internalsOf(db).driver
+/** What runs the statements of a Db that is no transaction. */
+export const driverOf = (db: Db): TenantDriver => internalsOf(db).driver
 
 /** The pool's size and use, for metrics. */
 export function poolStats(db: Db): { total: number; idle: number; waiting: number } {
@@ -295,68 +295,17 @@ export async function readInTenant<Row>(
   return rows
 }
 
-const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): RawBuilder<Row> => sql<Row>`
+/** A select that makes the setting itself. */
+export const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): RawBuilder<Row> => sql<Row>`
   select u.* from (select set_config('app.tenant', ${tenant}, true) as s offset 0) t
   cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`
-
-class Placeholder {
-  readonly name: string
-
-  constructor(name: string) {
-    this.name = name
-  }
-}
-
-/** A value in a statement that is put together before it is known. */
-export type Placeholders<Values> = Record<keyof Values | 'tenantId', unknown>
-
-/**
- * `readInTenant` for a statement that is asked for all the time: its text is put together once.
- * @param build is given a placeholder for each value: `({ id }) => sql\`select … where id = ${id}\``
- */
-export function prepareRead<Row, Values extends Record<string, unknown>>(
-  build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
-): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
-  const prepared = prepare<Row>((placeholders) =>
-    readStatement(new Placeholder('tenant'), build(placeholders as Placeholders<Values>))
-  )
-  return async (db, tenantId, values) =>
-    (await db.executeQuery<Row>(prepared(db, { ...values, tenantId, tenant: String(tenantId) }))).rows
-}
-
-/**
- * One statement that changes one tenant's rows, in a transaction of its own and one round trip. A statement that fails
- * changes nothing. Its text is put together once, as that of prepareRead.
- */
-export function prepareWrite<Row, Values extends Record<string, unknown>>(
-  build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
-): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
-  const prepared = prepare<Row>((placeholders) => build(placeholders as Placeholders<Values>))
-  return async (db, tenantId, values) =>
-    (await internalsOf(db).driver.writeAsTenant(tenantId, prepared(db, { ...values, tenantId }))) as Row[]
-}
 
 /**
  * `readInTenant` for rows that become text again: nothing of them is parsed, which would cost more than to read them.
  * @param query a select with at least one value
  */
 export const readFieldsInTenant = (db: Db, tenantId: number, query: RawBuilder<unknown>): Promise<Fields[]> =>
-  internalsOf(db).driver.readAsTenant(tenantId, query.compile(db))
-
-/** A statement whose text is put together once, and whose values are filled in each time. */
-export function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {
-  let compiled: CompiledQuery<Row> | undefined
-  const placeholders = new Proxy({} as Record<string, unknown>, {
-    get: (_, name) => new Placeholder(String(name))
-  })
-  return (db: Db, values: Record<string, unknown>): CompiledQuery<Row> => {
-    compiled ??= build(placeholders).compile(db)
-    const parameters = compiled.parameters.map((parameter) =>
-      parameter instanceof Placeholder ? values[parameter.name] : parameter
-    )
-    return { ...compiled, parameters }
-  }
-}
+  driverOf(db).readAsTenant(tenantId, query.compile(db))
 
 /** The first row of `readInTenant`. */
 export async function readOneInTenant<Row>(

@@ -2,13 +2,16 @@
 // each tenant. A system call, a transaction and the start of a plan for each of them would cost more than the rows do.
 import { type RawBuilder, sql } from 'kysely'
 import type pg from 'pg'
-import { type Db, type Placeholders, poolOf, prepare, statementName } from './connect.ts'
+import { type Db, driverOf, statementName } from './connect.ts'
+import { type Placeholders, prepare } from './prepared.ts'
 import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
 
 /** Look-ups of one exchange at most. */
 const MAX_GATHERED = 64
+/** So many go out at once, that PostgreSQL works on them while this process reads further requests. */
+const ENOUGH = 8
 /** Exchanges under way at most; what comes meanwhile goes with the next one. */
-const MAX_UNDER_WAY = 2
+const MAX_UNDER_WAY = 3
 
 /** What look-ups share beside the statement and the tenant. */
 type Given = Readonly<Record<string, string>>
@@ -70,31 +73,33 @@ class Gatherer {
     this.schedule()
   }
 
-  /** Once every request that has arrived by now has asked for what it needs. */
+  /** Sends enough at once, and fewer when every request that has arrived by now has asked for what it needs. */
   private schedule(): void {
-    if (this.isScheduled || this.waiting.length === 0 || this.underWay >= MAX_UNDER_WAY) return
-    this.isScheduled = true
-    setImmediate(() => {
-      this.isScheduled = false
+    if (this.waiting.length === 0 || this.underWay >= MAX_UNDER_WAY) return
+    if (this.waiting.length >= ENOUGH) {
       void this.run()
-    })
+    } else if (!this.isScheduled) {
+      this.isScheduled = true
+      setImmediate(() => {
+        this.isScheduled = false
+        if (this.waiting.length > 0 && this.underWay < MAX_UNDER_WAY) void this.run()
+      })
+    }
   }
 
   private async run(): Promise<void> {
-    this.underWay++
+    // nobody joins later: what has been sent may not see what was written since
+    const lookups = this.waiting.splice(0, MAX_GATHERED)
     let client: pg.PoolClient | undefined
-    let lookups: readonly Lookup[] | undefined
+    this.underWay++
     try {
-      client = await poolOf(this.db).connect()
-      // taken now and not before: whoever came while a connection was waited for goes along, and nobody joins later
-      lookups = this.waiting.splice(0, MAX_GATHERED)
-      this.schedule()
+      client = await driverOf(this.db).connect()
       const { passedOver, isLost } = await readAsTenants(client, gather(this.db, lookups))
       client.release(isLost)
       this.waiting.unshift(...(passedOver as readonly GatheredRead[]).flatMap((read) => read.lookups))
     } catch (error) {
       client?.release(true)
-      for (const lookup of lookups ?? this.waiting.splice(0)) lookup.failed(error as Error)
+      for (const { failed } of lookups) failed(error as Error)
     } finally {
       this.underWay--
       this.schedule()

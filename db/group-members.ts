@@ -3,9 +3,10 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type AuditActor, auditInsertFrom, connectionOf, newEventId } from './audit.ts'
 import { type BrakeValue, brakeValues, type Deprovisioning, requirePermit } from './brakes.ts'
-import { type Db, prepareWrite, type Trx } from './connect.ts'
+import type { Db, Trx } from './connect.ts'
 import { countMemberChanges, isWithinScope } from './groups.ts'
 import { keepMemberships, type MemberCause } from './past-members.ts'
+import { prepareWrite } from './prepared.ts'
 
 /** One group of one tenant, as far as somebody may see it. */
 export interface GroupScope {

@@ -1,7 +1,8 @@
 // Groups as SCIM reads them: whole documents, with the members where somebody asks for them.
 import { type RawBuilder, sql } from 'kysely'
-import { type Db, prepareRead } from './connect.ts'
+import type { Db } from './connect.ts'
 import { groupLastModified, groupVersion, isWithinScope } from './groups.ts'
+import { prepareRead } from './prepared.ts'
 
 /** What an answer is made of. */
 export interface ScimGroupRow {

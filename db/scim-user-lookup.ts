@@ -1,15 +1,13 @@
 // Single users as SCIM asks for them all the time: by id, and by userName.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
-import pg from 'pg'
 import type { Db } from './connect.ts'
 import { gatheredLookup, keyList } from './gather.ts'
 import type { Role, UserState } from './schema.ts'
 import { isVisibleUser, type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
 import type { Fields } from './tenant-query.ts'
+import { readTime } from './times.ts'
 
 type Given = { groupsUrl: string; connectionId: string }
-
-const toDate = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date
 
 /** In the order of scimUserColumns. */
 const toRow = ([, id, state, role, connectionId, version, doc, createdAt, updatedAt, groups]: Fields): ScimUserRow => ({
@@ -20,8 +18,8 @@ const toRow = ([, id, state, role, connectionId, version, doc, createdAt, update
   version: Number(version),
   doc: doc!,
   groups: groups!,
-  created_at: toDate(createdAt!),
-  updated_at: toDate(updatedAt!)
+  created_at: readTime(createdAt!),
+  updated_at: readTime(updatedAt!)
 })
 
 /** By each of both keys there are four statements: with groups or without, of all connections or of one. */
@@ -30,7 +28,7 @@ function lookups(key: RawBuilder<unknown>, isSought: (keys: unknown) => RawBuild
     gatheredLookup<ScimUserRow, Given>((p) => {
       const connectionId = (isOwn ? p.connectionId : undefined) as string | undefined
       const view = { tenantId: p.tenantId as number, groupsUrl: p.groupsUrl as string, connectionId, withGroups }
-      return sql`select ${key}, ${scimUserColumns(view)} from users
+      return sql`select ${key} as key, ${scimUserColumns(view)} from users
         where users.tenant_id = ${p.tenantId} and ${isSought(p.keys)} and ${isVisibleUser(connectionId)}`
     }, toRow)
   const [all, own] = [

@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { connect, prepareWrite, violatedConstraint } from '../../db/connect.ts'
+import { connect, violatedConstraint } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
+import { prepareWrite } from '../../db/prepared.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant } from '../support/groups.ts'
 

@@ -1,0 +1,55 @@
+// Statements that are asked for all the time: their texts are put together once.
+import type { CompiledQuery, RawBuilder } from 'kysely'
+import { type Db, driverOf, readStatement } from './connect.ts'
+
+class Placeholder {
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** A value in a statement that is put together before it is known. */
+export type Placeholders<Values> = Record<keyof Values | 'tenantId', unknown>
+
+/**
+ * `readInTenant` for a statement that is asked for all the time: its text is put together once.
+ * @param build is given a placeholder for each value: `({ id }) => sql\`select … where id = ${id}\``
+ */
+export function prepareRead<Row, Values extends Record<string, unknown>>(
+  build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
+): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
+  const prepared = prepare<Row>((placeholders) =>
+    readStatement(new Placeholder('tenant'), build(placeholders as Placeholders<Values>))
+  )
+  return async (db, tenantId, values) =>
+    (await db.executeQuery<Row>(prepared(db, { ...values, tenantId, tenant: String(tenantId) }))).rows
+}
+
+/**
+ * One statement that changes one tenant's rows, in a transaction of its own and one round trip. A statement that fails
+ * changes nothing. Its text is put together once, as that of prepareRead.
+ */
+export function prepareWrite<Row, Values extends Record<string, unknown>>(
+  build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
+): (db: Db, tenantId: number, values: Values) => Promise<Row[]> {
+  const prepared = prepare<Row>((placeholders) => build(placeholders as Placeholders<Values>))
+  return async (db, tenantId, values) =>
+    (await driverOf(db).writeAsTenant(tenantId, prepared(db, { ...values, tenantId }))) as Row[]
+}
+
+/** A statement whose text is put together once, and whose values are filled in each time. */
+export function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {
+  let compiled: CompiledQuery<Row> | undefined
+  const placeholders = new Proxy({} as Record<string, unknown>, {
+    get: (_, name) => new Placeholder(String(name))
+  })
+  return (db: Db, values: Record<string, unknown>): CompiledQuery<Row> => {
+    compiled ??= build(placeholders).compile(db)
+    const parameters = compiled.parameters.map((parameter) =>
+      parameter instanceof Placeholder ? values[parameter.name] : parameter
+    )
+    return { ...compiled, parameters }
+  }
+}
