@@ -11,6 +11,7 @@ import { scimCommands } from './commands/scim.ts'
 import { scimTokenCommands } from './commands/scim-tokens.ts'
 import { tenantCommands } from './commands/tenants.ts'
 import { userCommands } from './commands/users.ts'
+import { wireLogCommands } from './commands/wire-log.ts'
 import { ExitStatus, UsageError } from './connection.ts'
 import { describeError } from './output.ts'
 
@@ -37,6 +38,7 @@ Environment:
     brakeCommands,
     scimTokenCommands,
     scimCommands,
+    wireLogCommands,
     auditCommands,
     databaseCommands,
     doctorCommands

@@ -14,6 +14,7 @@ import { settingsRouter } from './settings.ts'
 import { tenantsRouter } from './tenants.ts'
 import { router } from './trpc.ts'
 import { usersRouter } from './users.ts'
+import { wireLogRouter } from './wire-log.ts'
 
 export const appRouter = router({
   auth: authRouter,
@@ -28,6 +29,7 @@ export const appRouter = router({
   apiTokens: apiTokensRouter,
   audit: auditRouter,
   history: historyRouter,
+  wireLog: wireLogRouter,
   settings: settingsRouter,
   tenants: tenantsRouter
 })

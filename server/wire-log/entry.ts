@@ -177,9 +177,10 @@ export function packEntries(entries: readonly Pick<EncodedEntry, 'bytes'>[], scr
   return compress(scratch.subarray(0, length), { params, chunkSize: CHUNK_BYTES })
 }
 
-/** In the order in which they were packed. */
-export async function unpackEntries(packed: Buffer): Promise<WireEntry[]> {
-  const lines = (await decompress(packed)).toString('utf8').split('\n')
+/** One line for each entry, in the order in which they were packed. */
+export async function unpackLines(packed: Buffer): Promise<string[]> {
   // the last line is ended, too
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as WireEntry)
+  return (await decompress(packed)).toString('utf8').split('\n').slice(0, -1)
 }
+
+export const parseEntry = (line: string): WireEntry => JSON.parse(line) as WireEntry

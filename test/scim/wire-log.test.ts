@@ -4,10 +4,12 @@ import { pino } from 'pino'
 import { type Test, test } from 'tap'
 import { inTenant } from '../../db/connect.ts'
 import type { Deps } from '../../server/deps.ts'
-import { type Exchange, unpackEntries, type WireEntry } from '../../server/wire-log/entry.ts'
+import { type Exchange, parseEntry, unpackLines, type WireEntry } from '../../server/wire-log/entry.ts'
 import { createWireLog } from '../../server/wire-log/wire-log.ts'
 import { startApp, type TestApp } from '../support/app.ts'
 import { addTenant, scimClient, type Tenant } from '../support/scim.ts'
+
+const unpackEntries = async (packed: Buffer) => (await unpackLines(packed)).map(parseEntry)
 
 /** Everything that is stored of a tenant, once all that has been asked is written. */
 async function entriesOf(app: TestApp, tenant: Tenant, count: number): Promise<WireEntry[]> {
@@ -99,6 +101,8 @@ test('the wire log', async (t) => {
     const { tenant, scim } = await open('ended')
     const [token] = await app.owner.selectFrom('scim_tokens').selectAll().where('tenant_id', '=', tenant.id).execute()
     await app.owner.updateTable('scim_tokens').set({ revoked_at: new Date() }).where('id', '=', token!.id).execute()
+    // a minute of the clock's own begins
+    app.clock.advance({ seconds: 60 - app.clock.now().getUTCSeconds() })
     t.equal((await scim.get('/Users')).status, 401)
     for (let i = 0; i < 70; i++) await scim.get('/Users', { authorization: 'Bearer nobody' })
     await scim.get('/ServiceProviderConfig', { authorization: null })
