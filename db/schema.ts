@@ -303,6 +303,7 @@ export interface ResourceCountsTable {
   resource_type: 'User' | 'Group'
   slot: Generated<number>
   total: number
+  moves: Generated<number>
 }
 
 export interface ScimConnectionsTable {

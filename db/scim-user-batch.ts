@@ -94,7 +94,7 @@ export async function insertUsers(trx: Trx, tenantId: number, users: readonly Ne
         after
       }))
     ),
-    countResources(tenantId, 'User', users.length).execute(trx)
+    countResources(tenantId, 'User', users.length, 'appended').execute(trx)
   ])
   return made.rows.length === users.length
 }

@@ -137,7 +137,7 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
       from made where ${passwordHash !== undefined}
     ),
     events as (${event}),
-    counts as (${countResources(tenantId, 'User', sql<number>`(select count(*) from made)`)})
+    counts as (${countResources(tenantId, 'User', sql<number>`(select count(*) from made)`, 'appended')})
     select exists (select from made) as is_made`.execute(trx)
   return rows[0]!.is_made
 }

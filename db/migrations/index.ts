@@ -9,6 +9,7 @@ import * as addTokenCare from './20261125T0950_add_token_care.ts'
 import * as createWireLog from './20261125T1140_create_wire_log.ts'
 import * as addBrake from './20261125T1200_add_brake.ts'
 import * as addRetention from './20261125T1300_add_retention.ts'
+import * as addResourceMoves from './20261125T1400_add_resource_moves.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -19,5 +20,6 @@ export const migrations: Record<string, Migration> = {
   '20261125T0950_add_token_care': addTokenCare,
   '20261125T1140_create_wire_log': createWireLog,
   '20261125T1200_add_brake': addBrake,
-  '20261125T1300_add_retention': addRetention
+  '20261125T1300_add_retention': addRetention,
+  '20261125T1400_add_resource_moves': addResourceMoves
 }

@@ -3,10 +3,10 @@
 import { LRUCache } from 'lru-cache'
 import type { Deps } from '../deps.ts'
 
-/** The last row before the page, and how many matched when it was read. */
+/** The last row before the page, and what the list was when it was read. */
 export interface Anchor {
   readonly after: { readonly key: string | null; readonly ordinal: string }
-  readonly total: number
+  readonly edition: string
 }
 
 /** Below it an offset costs little, and is always exact. */

@@ -1,7 +1,7 @@
 // Groups of the protocol (RFC 7644 §3): one handler for each endpoint. The rules are in server/provisioning/groups.ts.
 import { sql } from 'kysely'
 import { groupLastModified, groupVersion, isWithinScope } from '../../db/groups.ts'
-import { resourceCount } from '../../db/resource-counts.ts'
+import { resourceEdition } from '../../db/resource-counts.ts'
 import { findScimGroup, type ScimGroupRow, scimGroupColumns } from '../../db/scim-groups.ts'
 import { notFound } from '../errors.ts'
 import type { GroupDocument } from '../provisioning/group-document.ts'
@@ -42,7 +42,7 @@ export const groupSource: ListSource = {
     unsortable: ['members', 'meta', 'schemas']
   },
   condition: (context) => isWithinScope('groups', ownScopeOf(context)),
-  total: (context) => (ownScopeOf(context) === undefined ? resourceCount(context.tenant.id, 'Group') : undefined),
+  edition: (context) => (ownScopeOf(context) === undefined ? resourceEdition(context.tenant.id, 'Group') : undefined),
   columns: (context, projection) => scimGroupColumns(groupViewOf(context, projection)),
   besides: () => undefined,
   writer: groupWriter

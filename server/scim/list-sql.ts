@@ -11,8 +11,11 @@ export interface PageQuery {
   readonly tenantId: number
   /** Which rows there are, the filter included. */
   readonly condition: RawBuilder<unknown>
-  /** The number of them as a scalar expression, where it is known without counting. */
-  readonly total: RawBuilder<number> | undefined
+  /**
+   * The number of them, where it is known without counting: a scalar expression of a text that begins with it, and is
+   * the same as long as the rows are.
+   */
+  readonly edition: RawBuilder<string> | undefined
   readonly columns: PageColumns
   /** A text that is read once, of all rows together: a scalar expression on `page`, which has the columns. */
   readonly besides: RawBuilder<unknown> | undefined
@@ -37,11 +40,13 @@ export interface Page {
   readonly rows: readonly PageRow[]
   /** Of all that match, not of the page. */
   readonly total: number
+  /** What pageStatement was given as such, else the total. */
+  readonly edition: string
   readonly besides: string | null
 }
 
 /** An offset up to which the rows before a page are passed over as they are. */
-const SMALL_OFFSET = 200
+export const SMALL_OFFSET = 200
 
 /**
  * A page of the order in which resources were made is read as it comes. Otherwise the rows are chosen and ordered by
@@ -52,7 +57,7 @@ export function pageStatement(query: PageQuery): RawBuilder<unknown> {
   const { table, tenantId, condition, offset, limit, besides } = query
   const row = sql.table(table)
   const from = sql`from ${row} where ${row}.tenant_id = ${tenantId} and ${condition}`
-  const total = limit === 0 ? (query.total ?? counted(from)) : totalOf(query, from)
+  const total = limit === 0 ? (query.edition ?? counted(from)) : totalOf(query, from)
   if (limit === 0) return sql`select null as ordinal, ${total} as total, null as besides`
   const isDirect = query.sort === undefined && offset <= SMALL_OFFSET
   const others = Object.keys(query.columns).slice(1)
@@ -69,7 +74,13 @@ export function pageStatement(query: PageQuery): RawBuilder<unknown> {
 /** @param rows what the statement of pageStatement gave; the row without an ordinal is about all of them */
 export function readPageFields(rows: readonly Fields[]): Page {
   const about = rows.find(([ordinal]) => ordinal === null)!
-  return { rows: rows.filter((fields) => fields !== about).map(toPageRow), total: Number(about[1]), besides: about[2]! }
+  const edition = about[1]!
+  return {
+    rows: rows.filter((fields) => fields !== about).map(toPageRow),
+    total: Number.parseInt(edition, 10),
+    edition,
+    besides: about[2]!
+  }
 }
 
 const toPageRow = ([ordinal, key, ...columns]: Fields): PageRow => ({ ordinal: ordinal!, key: key!, columns })
@@ -110,8 +121,8 @@ function chosenPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unk
 const counted = (from: RawBuilder<unknown>): RawBuilder<number> => sql`(select count(*)::int ${from})`
 
 /** A first page that is not full tells the number itself: most filters look for one user. */
-function totalOf({ total, after, offset, limit }: PageQuery, from: RawBuilder<unknown>): RawBuilder<number> {
-  if (total) return total
+function totalOf({ edition, after, offset, limit }: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
+  if (edition) return edition
   if (after || offset > 0) return counted(from)
   const found = sql`(select count(*)::int from page)`
   return sql`(case when ${found} < ${limit}::int then ${found} else ${counted(from)} end)`

@@ -9,8 +9,9 @@ import type { Filter } from './filter/ast.ts'
 import { filterToSql } from './filter/to-sql.ts'
 import type { ListQuery } from './list-query.ts'
 import { LIST_END, type ListHead, listBeginning } from './list-response.ts'
-import { type Page, type PageColumns, type PageRow, pageStatement, readPageFields } from './list-sql.ts'
+import { type Page, type PageColumns, type PageRow, pageStatement, readPageFields, SMALL_OFFSET } from './list-sql.ts'
 import { LongBody } from './long-body.ts'
+import { readAtMark } from './marks.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import type { ResourceType } from './schemas/types.ts'
 import { parseSortBy, type SortKey, type SortLayout } from './sort.ts'
@@ -22,8 +23,8 @@ export interface ListSource {
   readonly sortLayout: SortLayout
   /** Which rows there are for the asker, beside the tenant. */
   condition(context: ScimContext): RawBuilder<unknown>
-  /** How many these are, where that is known without counting. */
-  total(context: ScimContext): RawBuilder<number> | undefined
+  /** How many these are, where that is known without counting: see PageQuery. */
+  edition(context: ScimContext): RawBuilder<string> | undefined
   /** What the texts need of a row, as expressions on it. */
   columns(context: ScimContext, projection: Projection): PageColumns
   /** What the texts need of a page's rows together, as a scalar expression on `page`. */
@@ -47,11 +48,15 @@ interface Search {
   readonly sort: SortKey | undefined
 }
 
-interface Slice {
-  after?: { key: string | null; ordinal: string }
-  isBackward: boolean
-  offset: number
-  limit: number
+/** Where a page begins: so many rows behind the position, or the beginning. */
+export interface Place {
+  readonly after?: { readonly key: string | null; readonly ordinal: string }
+  readonly offset: number
+}
+
+interface Slice extends Place {
+  readonly isBackward: boolean
+  readonly limit: number
 }
 
 /**
@@ -123,7 +128,6 @@ const HEAD_SIZE = 4_000
 const AROUND = 700
 const sizeOf = (columns: Fields) => columns.reduce((size, text) => size + (text?.length ?? 0), AROUND)
 
-/** From the last row of the page before, where it is known and as many match as then. */
 async function readByOffset(
   context: ScimContext,
   search: Search,
@@ -131,22 +135,34 @@ async function readByOffset(
   offset: number,
   limit: number
 ): Promise<Page> {
-  const { filter, sortBy, isDescending } = query
+  const read = (place: Place) => readPage(context, search, query, { isBackward: false, limit, ...place })
+  if (offset <= SMALL_OFFSET || limit === 0) return read({ offset })
+  const { source, filter, sort } = search
+  const isWhole = filter === undefined && sort === undefined && source.edition(context) !== undefined
+  return isWhole ? readAtMark(context, source, offset, read) : readBehindAnchor(context, search, query, offset, read)
+}
+
+/** From the last row of the page before, where it is known and the list is what it was then. */
+async function readBehindAnchor(
+  context: ScimContext,
+  search: Search,
+  { filter, sortBy, isDescending }: ListQuery,
+  offset: number,
+  read: (place: Place) => Promise<Page>
+): Promise<Page> {
   const { deps, tenant } = context
   const name = JSON.stringify([tenant.id, ownScopeOf(context), search.source.name, filter, sortBy, isDescending])
   const anchor = findAnchor(deps, name, offset)
-  const next = anchor && (await readPage(context, search, query, { ...FORWARD, after: anchor.after, limit }))
-  const isCurrent = next !== undefined && next.total === anchor?.total
-  const found = isCurrent ? next : await readPage(context, search, query, { ...FORWARD, offset, limit })
+  const next = anchor && (await read({ after: anchor.after, offset: 0 }))
+  const isCurrent = next !== undefined && next.edition === anchor?.edition
+  const found = isCurrent ? next : await read({ offset })
   const last = found.rows.at(-1)
   if (last) {
     const after = { key: last.key, ordinal: last.ordinal }
-    keepAnchor(deps, name, offset + found.rows.length, { after, total: found.total })
+    keepAnchor(deps, name, offset + found.rows.length, { after, edition: found.edition })
   }
   return found
 }
-
-const FORWARD = { isBackward: false, offset: 0 }
 
 async function listByCursor(context: ScimContext, searches: readonly Search[], query: ListQuery): Promise<ScimAnswer> {
   const binding = JSON.stringify([
@@ -224,7 +240,7 @@ async function readPage(
     table: source.table,
     tenantId,
     condition: filter ? sql`${condition} and ${filterToSql(filter, resourceType, sqlContext)}` : condition,
-    total: filter ? undefined : source.total(context),
+    edition: filter ? undefined : source.edition(context),
     columns: source.columns(context, projection),
     besides: source.besides(context, projection),
     sort,

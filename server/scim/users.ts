@@ -1,7 +1,7 @@
 // /Users (RFC 7644 §3): handlers, one for each operation.
 
 import { sql } from 'kysely'
-import { resourceCount } from '../../db/resource-counts.ts'
+import { resourceEdition } from '../../db/resource-counts.ts'
 import { findScimUser, findScimUserByName } from '../../db/scim-user-lookup.ts'
 import { groupsOfPage, userPageColumns } from '../../db/scim-user-pages.ts'
 import { isVisibleUser, type ScimUserRow } from '../../db/scim-users.ts'
@@ -171,7 +171,7 @@ export const userSource: ListSource = {
     unsortable: ['schemas', 'meta', 'groups']
   },
   condition: (context) => isVisibleUser(ownScopeOf(context)),
-  total: (context) => (ownScopeOf(context) ? undefined : resourceCount(context.tenant.id, 'User')),
+  edition: (context) => (ownScopeOf(context) ? undefined : resourceEdition(context.tenant.id, 'User')),
   columns: () => userPageColumns,
   besides: (context, projection) => groupsOfPage(viewOf(context, projection)),
   writer: userWriter

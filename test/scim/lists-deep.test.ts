@@ -52,4 +52,40 @@ test('pages far behind', async (t) => {
     await scim.delete(`/Users/${inOrder[0]}`)
     t.same(await page(2701), { total: ids.length - 1, ids: inOrder.slice(2701) })
   })
+
+  t.test('are the same in whatever order they are asked for, while users come and go', async (t) => {
+    const current = async () =>
+      (
+        await app.owner
+          .selectFrom('users')
+          .select('id')
+          .where('tenant_id', '=', acme.id)
+          .where('state', '<>', 'removed')
+          .orderBy('ordinal')
+          .execute()
+      ).map(({ id }) => id)
+    const check = async (message: string) => {
+      const all = await current()
+      for (const startIndex of [2001, 350, 1234, 1, all.length - 10, 777]) {
+        const { total, ids: found } = await page(startIndex)
+        t.equal(total, all.length, message)
+        t.same(found, all.slice(startIndex - 1, startIndex - 1 + COUNT), `${message}: from ${startIndex} on`)
+      }
+    }
+    await check('at first')
+    await scim.post('/Users', { userName: 'new@acme.test' })
+    await check('with somebody new')
+    await scim.delete(`/Users/${(await current())[500]}`)
+    await scim.post('/Users', { userName: 'newer@acme.test' })
+    await check('with as many as before')
+    await insertPeople(app.owner, acme.id, [{ email: 'late@acme.test' }])
+    await app.owner
+      .updateTable('users')
+      .set({ ordinal: sql<string>`ordinal - 100000` })
+      .where('tenant_id', '=', acme.id)
+      .where('email', '=', 'late@acme.test')
+      .execute()
+    await sql`update resource_counts set moves = moves - 1 where tenant_id = ${acme.id}`.execute(app.owner)
+    await check('with somebody whose transaction ended later than those behind')
+  })
 })

@@ -249,7 +249,8 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
     idsOf(({ row, columns }) => columns.role !== row.role)
   )
   const delta = idsOf(({ row, columns }) => row.state === 'removed' && columns.state !== 'removed').length
-  if (delta !== removed.length) await countResources(tenantId, 'User', delta - removed.length).execute(trx)
+  // also where as many come back as go: who stands where has changed
+  if (delta > 0 || removed.length > 0) await countResources(tenantId, 'User', delta - removed.length).execute(trx)
 }
 
 interface Change extends Plan {
