@@ -39,6 +39,9 @@ export interface ConnectOptions {
   statementTimeoutMs?: number
 }
 
+/** How much longer than a statement may run its answer is waited for: a database that is frozen cancels nothing. */
+const ANSWER_GRACE_MS = 5_000
+
 /** Statement texts kept prepared per connection; further ones (rare filters) are parsed each time. */
 const PREPARED_LIMIT = 400
 
@@ -173,6 +176,7 @@ const internals = new WeakMap<object, Internals>()
 
 /** Opens a pool. Nothing is connected before the first query. Close it with `db.destroy()`. */
 export function connect(options: ConnectOptions): Db {
+  const { statementTimeoutMs = 30_000 } = options
   const config: pg.PoolConfig & { pipeline: boolean } = {
     connectionString: options.url,
     max: options.poolSize ?? 16,
@@ -180,11 +184,13 @@ export function connect(options: ConnectOptions): Db {
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    // in pipeline mode this ends the connection, and with it whatever else waits on it
+    query_timeout: statementTimeoutMs && statementTimeoutMs + ANSWER_GRACE_MS,
     pipeline: true,
     types,
     options: [
       options.role ? `-c role=${options.role}` : '',
-      `-c statement_timeout=${options.statementTimeoutMs ?? 30_000}`,
+      `-c statement_timeout=${statementTimeoutMs}`,
       '-c idle_in_transaction_session_timeout=30000'
     ]
       .join(' ')
@@ -326,10 +332,12 @@ export function violatedConstraint(error: unknown): string | undefined {
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code && UNAVAILABLE_CODES.has(code)) return true
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable|not currently accepting/.test(
-    message ?? ''
-  )
+  return UNAVAILABLE_MESSAGES.test(message ?? '')
 }
+
+// of pg and pg-pool, which give no codes, and of PgBouncer, which gives that of a protocol violation
+const UNAVAILABLE_MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|not queryable|not currently accepting|no more connections allowed|query_wait_timeout|server_login_retry|server conn(ection)? crashed|pgbouncer cannot connect/
 
 const UNAVAILABLE_CODES = new Set([
   'ECONNREFUSED',
@@ -338,11 +346,22 @@ const UNAVAILABLE_CODES = new Set([
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
+  '57P05', // idle_session_timeout
+  '25P03', // idle_in_transaction_session_timeout: ours was frozen, or the database was
+  '25006', // read_only_sql_transaction: a replica, while another one takes over
+  '53000', // insufficient_resources
+  '53100', // disk_full
+  '53200', // out_of_memory
   '53300', // too_many_connections
+  '58030', // io_error
   '08000',
+  '08001',
   '08003',
+  '08004',
   '08006'
 ])

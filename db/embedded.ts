@@ -32,10 +32,11 @@ export interface EmbeddedDatabase {
  * Starts PostgreSQL on a free loopback port, making the cluster first where the folder has none.
  * A cluster that another process serves from the same folder is an error; one whose process was killed is taken over.
  * @param folder holds `postgres/` and the generated password; made when missing
+ * @param options.port for a cluster that comes back where its clients look for it
  */
 export async function startEmbedded(
   folder: string,
-  options: { database?: string; flags?: string[]; onLog?: (line: string) => void } = {}
+  options: { database?: string; port?: number; flags?: string[]; onLog?: (line: string) => void } = {}
 ): Promise<EmbeddedDatabase> {
   mkdirSync(folder, { recursive: true })
   const isRoot = process.getuid?.() === 0
@@ -43,7 +44,7 @@ export async function startEmbedded(
   const password = secretFile(join(folder, 'postgres-password'))
   await stopOrphan(folder, databaseDir)
   const Server = await importServer(isRoot)
-  const port = await freePort()
+  const port = options.port ?? (await freePort())
   const lines: string[] = []
   const log = (line: unknown) => {
     lines.push(String(line))

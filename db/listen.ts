@@ -9,6 +9,8 @@ export type Change = { kind: 'tenant'; subdomain: string } | { kind: 'credential
 
 const CHANNEL = 'muster_changes'
 const RECONNECT_MS = 500
+/** A database that is frozen, or behind a network that swallows packets, ends no connection: it is asked so often. */
+const HEARTBEAT_MS = 5_000
 
 /** Tells every listening process of a change, once the transaction has committed. */
 export const notifyChange = (db: Db, change: Change) =>
@@ -36,6 +38,7 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
   private readonly url: string
   private client: pg.Client | undefined
   private timer: NodeJS.Timeout | undefined
+  private heartbeat: NodeJS.Timeout | undefined
   private isClosed: boolean
 
   constructor(url: string) {
@@ -50,7 +53,8 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
       connectionString: this.url,
       keepAlive: true,
       application_name: 'muster listen',
-      connectionTimeoutMillis: 5_000
+      connectionTimeoutMillis: 5_000,
+      query_timeout: HEARTBEAT_MS
     })
     this.client = client
     client.on('error', () => this.lost(client))
@@ -61,8 +65,10 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
     try {
       await client.connect()
       await client.query(`listen ${CHANNEL}`)
+      if (this.client !== client) return
       this.isConnected = true
       this.emit('gap')
+      this.heartbeat = setInterval(() => client.query('').catch(() => this.lost(client)), HEARTBEAT_MS)
     } catch {
       this.lost(client)
     }
@@ -71,6 +77,7 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
   async close(): Promise<void> {
     this.isClosed = true
     clearTimeout(this.timer)
+    clearInterval(this.heartbeat)
     await this.client?.end().catch(() => {})
   }
 
@@ -78,9 +85,17 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
     if (this.client !== client) return
     this.client = undefined
     this.isConnected = false
-    client.end().catch(() => {})
+    clearInterval(this.heartbeat)
+    endAtOnce(client)
     this.emit('gap')
     if (this.isClosed) return
     this.timer = setTimeout(() => void this.open(), RECONNECT_MS)
   }
+}
+
+/** Takes leave without waiting for an answer, which a frozen database would not give. */
+function endAtOnce(client: pg.Client): void {
+  client.end().catch(() => {})
+  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection
+  stream.destroy()
 }

@@ -23,6 +23,9 @@ const QUEUES = {
     retryBackoff: true,
     retryDelayMax: 1_800,
     expireInSeconds: 120,
+    // of a worker that was killed nothing is heard: its mails are another one's within a minute. Not shorter, since a
+    // database that is away for some seconds hears nothing of workers that go on sending
+    heartbeatSeconds: 30,
     notify: true,
     deadLetter: 'give-up-mail',
     // the state of a mail is in `mails`; the queue need not remember it
@@ -34,6 +37,8 @@ const QUEUES = {
 } as const satisfies Record<JobName, object>
 
 export const JOB_NAMES = Object.keys(QUEUES) as JobName[]
+
+const SUPERVISE_SECONDS = 10
 
 export interface Queue {
   /** Puts one job for each payload into the queue, in the transaction `trx`: they exist when it commits. */
@@ -78,6 +83,9 @@ export async function openQueue(options: {
     migrate: false,
     createSchema: false,
     supervise: options.isWorker,
+    // looks for jobs of workers that are gone
+    superviseIntervalSeconds: SUPERVISE_SECONDS,
+    monitorIntervalSeconds: SUPERVISE_SECONDS,
     schedule: options.isWorker,
     useListenNotify: options.isWorker,
     registerInstance: false

@@ -1,5 +1,6 @@
 // Demo data for an empty database: the tenant `acme` with its first administrator and a SCIM token.
 import { v7 as uuidv7 } from 'uuid'
+import { insertAuditEvents } from '../db/audit.ts'
 import type { Trx } from '../db/connect.ts'
 import { countResources } from '../db/resource-counts.ts'
 import { replaceUserEmails } from '../db/users.ts'
@@ -61,6 +62,15 @@ async function insertAdministrator(trx: Trx, tenantId: number, now: Date): Promi
     .insertInto('addresses')
     .values({ address_key: columns.email_key!, tenant_id: tenantId, user_id: id })
     .execute()
+  await insertAuditEvents(trx, tenantId, systemActor, now, [
+    {
+      action: 'user.created',
+      targetType: 'user',
+      targetId: id,
+      targetName: ADMINISTRATOR.displayName,
+      after: { email: ADMINISTRATOR.email, role: 'administrator', state: 'active' }
+    }
+  ])
   await countResources(tenantId, 'User', 1).execute(trx)
   return id
 }

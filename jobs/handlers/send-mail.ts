@@ -1,6 +1,7 @@
 // send-mail: sends queued mails, many at once, and writes down how it went.
+import { setTimeout } from 'node:timers/promises'
 import type { JobResult } from 'pg-boss'
-import { inTenant } from '../../db/connect.ts'
+import { inTenant, isUnavailable } from '../../db/connect.ts'
 import {
   type LinkState,
   type MailOutcome,
@@ -33,7 +34,7 @@ interface SendMailJob {
 const MAX_ERROR_LENGTH = 500
 
 /**
- * Sends the mails of a batch, each in its own time; those of a tenant are read and settled together.
+ * Sends the mails of a batch, each in its own time; those of a tenant are read together.
  * @returns `failed` for each that is to be tried again
  */
 export async function sendMails(deps: SendMailDeps, jobs: readonly SendMailJob[]): Promise<JobResult[]> {
@@ -43,7 +44,7 @@ export async function sendMails(deps: SendMailDeps, jobs: readonly SendMailJob[]
       sendOfTenant(deps, tenantId, ofTenant).catch((error: unknown): JobResult[] => {
         // the other tenants' mails have left: they must not be sent again with these
         deps.log.error({ err: error, job: 'send-mail', tenantId }, 'send-mail failed')
-        return ofTenant.map(({ id }) => ({ id, status: 'failed', output: { message: 'The database failed' } }))
+        return ofTenant.map(({ id }) => ({ id, ...DATABASE_FAILED }))
       })
     )
   )
@@ -58,17 +59,62 @@ async function sendOfTenant(deps: SendMailDeps, tenantId: number, jobs: readonly
   )
   const letters = mails.filter(({ state }) => state === 'queued').map((mail) => openLetter(deps, mail))
   const links = await readLinks(deps, tenantId, letters)
-  const outcomes = await Promise.all(letters.map((letter) => attempt(deps, letter, links.get(letter.linkKey))))
-  if (outcomes.length > 0) {
-    await retryRaces(() => inTenant(deps.db, tenantId, (trx) => settleMails(trx, tenantId, outcomes)))
-    for (const [index, outcome] of outcomes.entries()) count(deps, letters[index]!.mail, outcome)
+  const settle = inGroups((outcomes: MailOutcome[]) => writeDown(deps, tenantId, outcomes))
+  const sending = letters.map(async (letter): Promise<[string, Omit<JobResult, 'id'>]> => {
+    const outcome = await attempt(deps, letter, links.get(letter.linkKey))
+    try {
+      await settle(outcome)
+    } catch (error) {
+      deps.log.error({ err: error, job: 'send-mail', tenantId, mailId: outcome.id }, 'send-mail failed')
+      return [outcome.id, DATABASE_FAILED]
+    }
+    count(deps, letter.mail, outcome)
+    return [outcome.id, outcome.state === 'queued' ? failure(outcome.error) : { status: 'completed' }]
+  })
+  const results = new Map(await Promise.all(sending))
+  return jobs.map(({ id, data }) => ({ id, ...(results.get(data.mailId) ?? { status: 'completed' }) }))
+}
+
+const failure = (message: string | null): Omit<JobResult, 'id'> => ({ status: 'failed', output: { message } })
+const DATABASE_FAILED = failure('The database failed')
+
+/** While the database is away, what has left is kept in mind for so long: else it would be sent again. */
+const MAX_WAIT_MS = 60_000
+const WAIT_MS = 250
+
+async function writeDown({ db, signal }: SendMailDeps, tenantId: number, outcomes: MailOutcome[]): Promise<void> {
+  const deadline = performance.now() + MAX_WAIT_MS
+  for (;;) {
+    try {
+      await retryRaces(() => inTenant(db, tenantId, (trx) => settleMails(trx, tenantId, outcomes)))
+      return
+    } catch (error) {
+      if (!isUnavailable(error) || signal.aborted || performance.now() > deadline) throw error
+      await setTimeout(WAIT_MS)
+    }
   }
-  const retried = new Map(outcomes.filter(({ state }) => state === 'queued').map(({ id, error }) => [id, error]))
-  return jobs.map(({ id, data }) =>
-    retried.has(data.mailId)
-      ? { id, status: 'failed', output: { message: retried.get(data.mailId) } }
-      : { id, status: 'completed' }
-  )
+}
+
+/**
+ * Each item is written as soon as nothing else is being written, together with those that came meanwhile: a process
+ * that is killed has as little as can be that was done and not written down.
+ */
+function inGroups<T>(write: (items: T[]) => Promise<void>): (item: T) => Promise<void> {
+  let next: { items: T[]; written: Promise<void> } | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  return (item) => {
+    if (!next) {
+      const items: T[] = []
+      const written = last.then(() => {
+        next = undefined
+        return write(items)
+      })
+      last = written.catch(() => {})
+      next = { items, written }
+    }
+    next.items.push(item)
+    return next.written
+  }
 }
 
 /** What waits for its tenant to be served again was not tried, and counts as nothing. */

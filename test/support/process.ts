@@ -9,6 +9,9 @@ import { freePort } from '../../db/embedded.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
+/** What stops things at the end: a test of tap's, or a stage of the fault tests. */
+export type Teardown = Pick<Test, 'teardown'>
+
 export interface RunningProcess {
   child: ChildProcess
   port: number
@@ -16,11 +19,17 @@ export interface RunningProcess {
   output(): string
   dataDir: string
   env: Record<string, string>
+  /** SIGTERM, and the status that it ends with. */
   stop(): Promise<number | null>
+  /** SIGKILL: nothing is finished. */
+  kill(): Promise<void>
 }
 
-/** Starts `node server/main.ts` and waits until it answers /readyz; stopped, and its folder deleted, at teardown. */
-export async function startProcess(t: Test, env: Record<string, string> = {}): Promise<RunningProcess> {
+/**
+ * Starts `node server/main.ts` and waits until it answers /readyz, or as a worker says that it has started; stopped,
+ * and its folder deleted, at teardown.
+ */
+export async function startProcess(t: Teardown, env: Record<string, string> = {}): Promise<RunningProcess> {
   const dataDir = env.DATA_DIR ?? mkdtempSync(join(tmpdir(), 'muster-process-'))
   const port = Number(env.PORT ?? (await freePort()))
   const settings = { DATA_DIR: dataDir, PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'info', ...env }
@@ -31,24 +40,37 @@ export async function startProcess(t: Test, env: Record<string, string> = {}): P
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk))
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM')
-      await once(child, 'exit')
-    }
+    await end('SIGTERM')
     return child.exitCode
   }
+  const kill = () => end('SIGKILL')
   t.teardown(async () => {
     await stop()
     if (!env.DATA_DIR) rmSync(dataDir, { recursive: true, force: true })
   })
-  await untilReady(child, port, () => output)
-  return { child, port, output: () => output, dataDir, env: settings, stop }
+  await untilReady(child, port, settings, () => output)
+  return { child, port, output: () => output, dataDir, env: settings, stop, kill }
 }
 
-async function untilReady(child: ChildProcess, port: number, output: () => string): Promise<void> {
+async function untilReady(
+  child: ChildProcess,
+  port: number,
+  env: Record<string, string>,
+  output: () => string
+): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`The service ended with status ${child.exitCode}: ${output()}`)
+    if (env.RUN === 'worker') {
+      if (output().includes('worker started')) return
+      await new Promise((done) => setTimeout(done, 20))
+      continue
+    }
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
     if (answer?.ok && /Muster answers at|worker started/.test(output())) return
     await new Promise((done) => setTimeout(done, 50))

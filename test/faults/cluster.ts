@@ -1,0 +1,106 @@
+// A real PostgreSQL with fsync on, that can be killed, stopped, restarted and frozen as a whole.
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { connect, type Db } from '../../db/connect.ts'
+import { type EmbeddedDatabase, startEmbedded } from '../../db/embedded.ts'
+import type { Teardown } from '../support/process.ts'
+
+export interface Cluster {
+  readonly url: string
+  /** As a superuser, who sees every tenant's rows. */
+  readonly owner: Db
+  /** SIGKILL to every process of it at once: what was not written to disk is gone. */
+  kill(): Promise<void>
+  /** PostgreSQL's fast shutdown. */
+  stop(): Promise<void>
+  /** Comes back on the same port, with the same data. */
+  start(): Promise<void>
+  /** SIGSTOP: connections stay open, nobody answers. */
+  freeze(): void
+  thaw(): void
+}
+
+/** What a durable database is, whatever the defaults become. */
+const DURABLE = ['-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c', 'full_page_writes=on']
+
+/** @param options.folder where the data lies; a folder of its own, deleted at teardown, by default */
+export async function startCluster(
+  t: Teardown,
+  options: { maxConnections?: number; flags?: string[]; folder?: string } = {}
+): Promise<Cluster> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-faults-'))
+  const flags = [...DURABLE, '-c', `max_connections=${options.maxConnections ?? 100}`, ...(options.flags ?? [])]
+  let running: EmbeddedDatabase | undefined = await startEmbedded(folder, { flags })
+  const { url, port } = running
+  const owner = connect({ url, poolSize: 2, applicationName: 'faults' })
+  const postmaster = () => Number(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n', 1)[0])
+  const signalAll = (signal: NodeJS.Signals) => {
+    const pid = postmaster()
+    const all = [pid, ...childrenOf(pid)]
+    for (const each of all) signalIfThere(each, signal)
+    return all
+  }
+  const cluster: Cluster = {
+    url,
+    owner,
+    async kill() {
+      running = undefined
+      const killed = signalAll('SIGKILL')
+      // a process that is left keeps the shared memory, and the next start is refused
+      while (killed.some((pid) => signalIfThere(pid, 0))) await setTimeout(10)
+    },
+    async stop() {
+      await running?.stop()
+      running = undefined
+    },
+    async start() {
+      running ??= await startEmbedded(folder, { port, flags })
+    },
+    freeze: () => void signalAll('SIGSTOP'),
+    thaw: () => void signalAll('SIGCONT')
+  }
+  t.teardown(async () => {
+    if (running) cluster.thaw()
+    await owner.destroy()
+    await cluster.stop()
+    if (!options.folder) rmSync(folder, { recursive: true, force: true })
+  })
+  return cluster
+}
+
+/** From /proc, where each process tells its parent. */
+function childrenOf(pid: number): number[] {
+  const parentOf = (child: string) => {
+    try {
+      // the name, in brackets, may hold anything
+      return Number(
+        readFileSync(`/proc/${child}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ')[1]
+      )
+    } catch {
+      return 0
+    }
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+    .map(Number)
+}
+
+/** Whether there was a process to signal; one that has ended and waits for its parent counts as gone. */
+function signalIfThere(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal)
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** Resolves when a child process has ended, at once where it has. */
+export async function ended(child: import('node:child_process').ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+}

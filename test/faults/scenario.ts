@@ -1,0 +1,78 @@
+// A fault, how it is played, and what came of it.
+import assert from 'node:assert/strict'
+import type { Agent } from 'undici'
+import { holdInvariants, mailStates, storedUsers } from './invariants.ts'
+import type { Stage, Tenant } from './stage.ts'
+import { createRest, namesOf, scim, type Traffic } from './traffic.ts'
+
+/** How much is played: whole in `npm run faults`, little in `npm test`. */
+export interface Size {
+  readonly users: number
+  readonly invitations: number
+  /** Seconds that something is away or frozen. */
+  readonly awaySeconds: number
+}
+export const WHOLE: Size = { users: 1_000, invitations: 300, awaySeconds: 20 }
+export const LITTLE: Size = { users: 150, invitations: 40, awaySeconds: 1 }
+
+export interface Outcome {
+  /** Changes that were answered with success, or mails that were asked for. */
+  readonly acknowledged: number
+  /** Of those, how many are there afterwards. */
+  readonly kept: number
+  /** Until the service works again: milliseconds from the moment the fault is over, or strikes where it is sudden. */
+  readonly recoveryMs: number
+  /** What else the table shall tell. */
+  readonly note: string
+}
+
+export interface Scenario {
+  readonly fault: string
+  play(stage: Stage, size: Size): Promise<Outcome>
+  /** Of the stage's PostgreSQL, where it needs one of its own. */
+  readonly cluster?: { maxConnections?: number; flags?: string[] }
+  /** Why it cannot be played here, where it cannot. */
+  readonly skipped?: () => string | undefined
+}
+
+/**
+ * What was acknowledged is there, nobody is half there, and whoever was not acknowledged can be made.
+ * @returns how many were acknowledged and how many of them were kept
+ */
+export async function settleUsers(
+  stage: Stage,
+  agent: Agent,
+  port: number,
+  tenant: Tenant,
+  traffic: Traffic
+): Promise<{ acknowledged: number; kept: number; unknowingly: number }> {
+  const acknowledged = [...traffic.answers].filter(([, { status }]) => status === 201)
+  const stored = await storedUsers(stage.cluster.owner, tenant.id)
+  const kept = acknowledged.filter(([userName, { id }]) => stored.get(userName) === id)
+  await holdInvariants(stage.cluster.owner)
+  const rest = [...traffic.answers.keys()].filter((userName) => traffic.answers.get(userName)!.status !== 201)
+  const known = await createRest(agent, port, tenant, rest)
+  for (const userName of known) assert.ok(stored.has(userName), `${userName} was made without an answer`)
+  const all = await storedUsers(stage.cluster.owner, tenant.id)
+  assert.equal(all.size, traffic.answers.size, 'everybody is there, once')
+  await holdInvariants(stage.cluster.owner)
+  const [userName, { id }] = acknowledged[0] ?? ['', { id: undefined }]
+  if (id) {
+    const { status, body } = await scim(agent, port, tenant, 'GET', `/Users/${id}`)
+    assert.equal(status, 200)
+    assert.equal((JSON.parse(body) as { userName: string }).userName, userName)
+  }
+  return { acknowledged: acknowledged.length, kept: kept.length, unknowingly: known.length }
+}
+
+export const inviteesOf = (tenant: Tenant, count: number) => namesOf(tenant, count, 'guest')
+
+/** Waits until no mail of the tenant is queued. */
+export async function mailsSettled(stage: Stage, tenant: Tenant, while_?: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    const states = await mailStates(stage.cluster.owner, tenant.id)
+    if (!states['queued']) return
+    await while_?.()
+    await new Promise((done) => setTimeout(done, 50))
+  }
+}

@@ -1,0 +1,32 @@
+// kill -9 of a server in the middle of creates: what it had answered is there, what it had not is whole or absent.
+import { type Scenario, settleUsers } from './scenario.ts'
+import { createUsers, namesOf, openAgent, tally } from './traffic.ts'
+
+export const serverKilled: Scenario = {
+  fault: 'kill -9 of the server in the middle of concurrent creates',
+  async play(stage, { users }) {
+    const agent = openAgent()
+    try {
+      const server = await stage.startServer()
+      const tenant = await stage.addTenant(server)
+      const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
+      await traffic.acknowledged(users / 4)
+      await server.kill()
+      const killedAt = performance.now()
+      await traffic.done
+      // whoever keeps the process running (systemd, Kubernetes, …) starts it again
+      const again = await stage.startServer()
+      const recoveryMs = performance.now() - killedAt
+      const { acknowledged, kept, unknowingly } = await settleUsers(stage, agent, again.port, tenant, traffic)
+      await again.stop()
+      return {
+        acknowledged,
+        kept,
+        recoveryMs,
+        note: `${users} creates at once; answers ${JSON.stringify(tally(traffic.answers.values()))}; ${unknowingly} made without an answer, found by trying again`
+      }
+    } finally {
+      await agent.destroy()
+    }
+  }
+}
