@@ -1,8 +1,9 @@
 // Opens what a process needs in order (database, queue, app, worker) and closes it in the reverse order.
 import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { ensureBuilt, WEB_DIST } from '../client/web/build.ts'
-import { connect, type Db } from '../db/connect.ts'
+import { connect, type Db, isUnavailable } from '../db/connect.ts'
 import { freePort, secretFile, startEmbedded } from '../db/embedded.ts'
 import { listen } from '../db/listen.ts'
 import { migrate } from '../db/migrate.ts'
@@ -42,10 +43,8 @@ export async function boot(
   given: Config,
   options: { log?: FastifyBaseLogger; now?: () => Date } = {}
 ): Promise<Running> {
-  const closers: (() => Promise<unknown>)[] = []
-  const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer()
-  }
+  const closers = new Closers()
+  const close = () => closers.close()
   try {
     return await open(given, options, closers, close)
   } catch (error) {
@@ -54,10 +53,52 @@ export async function boot(
   }
 }
 
+/** What is to be closed: all that takes work at once, so that nothing new begins, then the rest in reverse order. */
+class Closers {
+  private readonly workers: (() => Promise<unknown>)[]
+  private readonly rest: (() => Promise<unknown>)[]
+
+  constructor() {
+    this.workers = []
+    this.rest = []
+  }
+
+  /** @param stop takes no new work and resolves when what runs is finished */
+  pushWorker(stop: () => Promise<unknown>): void {
+    this.workers.push(stop)
+  }
+
+  push(closer: () => Promise<unknown>): void {
+    this.rest.push(closer)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.splice(0).map((stop) => stop()))
+    for (const closer of this.rest.splice(0).reverse()) await closer()
+  }
+}
+
+/** A database that is just starting, or restarting, is waited for so long. */
+const DATABASE_WAIT_MS = 30_000
+
+/** @throws what the last attempt throws */
+async function waitForDatabase<T>(log: FastifyBaseLogger, work: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + DATABASE_WAIT_MS
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isUnavailable(error) || performance.now() > deadline) throw error
+      log.warn({ err: error }, 'the database cannot be reached: waiting for it')
+      await setTimeout(1_000)
+    }
+  }
+}
+
 async function open(
   given: Config,
   options: { log?: FastifyBaseLogger; now?: () => Date },
-  closers: (() => Promise<unknown>)[],
+  closers: Closers,
   close: () => Promise<void>
 ): Promise<Running> {
   const log = options.log ?? createLogger(given.logLevel)
@@ -68,7 +109,7 @@ async function open(
     url = embedded.url
   }
   const owner = given.database.migrateUrl ?? url
-  const { serverRole: role } = await migrate(owner, () => prepareQueue(owner))
+  const { serverRole: role } = await waitForDatabase(log, () => migrate(owner, () => prepareQueue(owner)))
 
   const secrets = readSecrets(given)
   const db = connect({ url, role, poolSize: given.database.poolSize })
@@ -96,31 +137,41 @@ async function open(
   if (given.run === 'worker') {
     const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db, listener }) }
     const port = await watchWorker(deps, closers)
-    closers.push(await startWorker(deps))
+    closers.pushWorker(await startWorker(deps))
     return { deps, app: undefined, port, close }
   }
   const { deps, app, port } = await serve(shared, config, closers)
-  if (isWorker) closers.push(await startWorker(deps))
+  if (isWorker) closers.pushWorker(await startWorker(deps))
   return { deps, app, port, close }
 }
 
 type Shared = Omit<Deps, 'config' | 'tenancy'>
 
 /** PORT=0 takes a free port: links must carry the real one, so the port is found before anything is built. */
-async function serve(shared: Shared, given: Config, closers: (() => Promise<unknown>)[]) {
+async function serve(shared: Shared, given: Config, closers: Closers) {
   const port = given.http.port === 0 ? await freePort() : given.http.port
   const publicPort = given.public.port === 0 ? port : given.public.port
   const config: Config = { ...given, http: { ...given.http, port }, public: { ...given.public, port: publicPort } }
   const deps: Deps = { ...shared, config, tenancy: createTenancy({ config, db: shared.db, listener: shared.listener }) }
   await ensureBuilt(() => process.stdout.write('  Building the web page, which takes some seconds…\n'))
   const app = await buildApp(deps, { webFolder: WEB_DIST })
-  closers.push(() => app.close())
+  closers.pushWorker(() => finishRequests(app))
   await app.listen({ host: config.http.host, port })
   return { deps, app, port }
 }
 
+/** Requests that are under way may take so long when the process is asked to stop. */
+const FINISH_MS = 8_000
+
+/** Takes no new connection and no new request, and ends those that are not answered in time. */
+async function finishRequests(app: FastifyInstance): Promise<void> {
+  const timer = globalThis.setTimeout(() => app.server.closeAllConnections(), FINISH_MS)
+  await app.close()
+  clearTimeout(timer)
+}
+
 /** @returns the port on which the worker says how it is: PORT, or a free one where a server on this machine has that */
-async function watchWorker(deps: Deps, closers: (() => Promise<unknown>)[]): Promise<number> {
+async function watchWorker(deps: Deps, closers: Closers): Promise<number> {
   const app = await buildWorkerApp(deps)
   closers.push(() => app.close())
   const { host, port } = deps.config.http

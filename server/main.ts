@@ -23,12 +23,20 @@ async function main(): Promise<void> {
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
+/** What runs when the process is asked to stop may take so long; whoever asked then loses patience. */
+const STOP_MS = 9_000
+
 function stopOnSignals(close: () => Promise<void>): void {
   let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (isStopping) process.exit(1)
       isStopping = true
+      // a database that is frozen answers no goodbye
+      setTimeout(() => {
+        process.stderr.write('Muster did not end in time, and ends now\n')
+        process.exit(1)
+      }, STOP_MS).unref()
       close().then(
         () => process.exit(0),
         (error) => {

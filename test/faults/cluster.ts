@@ -1,6 +1,5 @@
 // A real PostgreSQL with fsync on, that can be killed, stopped, restarted and frozen as a whole.
-import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -12,6 +11,11 @@ export interface Cluster {
   readonly url: string
   /** As a superuser, who sees every tenant's rows. */
   readonly owner: Db
+  readonly dataDir: string
+  /** After `owner.destroy()`. */
+  reconnect(): void
+  /** False where it has ended by itself. */
+  isRunning(): boolean
   /** SIGKILL to every process of it at once: what was not written to disk is gone. */
   kill(): Promise<void>
   /** PostgreSQL's fast shutdown. */
@@ -35,7 +39,8 @@ export async function startCluster(
   const flags = [...DURABLE, '-c', `max_connections=${options.maxConnections ?? 100}`, ...(options.flags ?? [])]
   let running: EmbeddedDatabase | undefined = await startEmbedded(folder, { flags })
   const { url, port } = running
-  const owner = connect({ url, poolSize: 2, applicationName: 'faults' })
+  const connectOwner = () => connect({ url, poolSize: 2, applicationName: 'faults' })
+  let owner = connectOwner()
   const postmaster = () => Number(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n', 1)[0])
   const signalAll = (signal: NodeJS.Signals) => {
     const pid = postmaster()
@@ -45,15 +50,22 @@ export async function startCluster(
   }
   const cluster: Cluster = {
     url,
-    owner,
+    get owner() {
+      return owner
+    },
+    dataDir: join(folder, 'postgres'),
+    reconnect() {
+      owner = connectOwner()
+    },
+    isRunning: () => existsSync(join(folder, 'postgres/postmaster.pid')) && signalIfThere(postmaster(), 0),
     async kill() {
       running = undefined
-      const killed = signalAll('SIGKILL')
+      const killed = cluster.isRunning() ? signalAll('SIGKILL') : []
       // a process that is left keeps the shared memory, and the next start is refused
       while (killed.some((pid) => signalIfThere(pid, 0))) await setTimeout(10)
     },
     async stop() {
-      await running?.stop()
+      if (cluster.isRunning()) await running?.stop()
       running = undefined
     },
     async start() {
@@ -63,7 +75,7 @@ export async function startCluster(
     thaw: () => void signalAll('SIGCONT')
   }
   t.teardown(async () => {
-    if (running) cluster.thaw()
+    if (cluster.isRunning()) cluster.thaw()
     await owner.destroy()
     await cluster.stop()
     if (!options.folder) rmSync(folder, { recursive: true, force: true })
@@ -98,9 +110,4 @@ function signalIfThere(pid: number, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false
   }
-}
-
-/** Resolves when a child process has ended, at once where it has. */
-export async function ended(child: import('node:child_process').ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }

@@ -109,3 +109,7 @@ export async function sentMessageIds(owner: Db, tenantId: number): Promise<Set<s
 /** What is to be tried again later is tried at once: for tests that cannot wait as long as a mail can. */
 export const hurryRetries = (owner: Db) =>
   sql`update pgboss.job set start_after = now() where state = 'retry' and start_after > now()`.execute(owner)
+
+/** Of workers that were killed, it is taken as long since that they were heard of. */
+export const ageHeartbeats = (owner: Db) =>
+  sql`update pgboss.job set heartbeat_on = heartbeat_on - interval '1 hour' where state = 'active'`.execute(owner)

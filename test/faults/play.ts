@@ -21,13 +21,16 @@ export async function play(scenario: Scenario, size: Size): Promise<Played> {
   }
   const closers: (() => unknown)[] = []
   try {
-    const stage = await openStage({ teardown: (work: () => unknown) => closers.push(work) } as never, {
-      cluster: scenario.cluster
-    })
+    const stage = await openStage(
+      { teardown: (work: () => unknown) => closers.push(work) },
+      {
+        cluster: scenario.cluster
+      }
+    )
     const outcome = await scenario.play(stage, size)
     const problem = outcome.kept === outcome.acknowledged ? undefined : `${outcome.acknowledged - outcome.kept} lost`
     print(
-      `${problem ? 'LOST ' : 'kept '} ${outcome.kept}/${outcome.acknowledged}  ${(outcome.recoveryMs / 1000).toFixed(1)} s  ${fault}\n      ${outcome.note}`
+      `${problem ? 'LOST ' : 'kept '} ${outcome.kept}/${outcome.acknowledged}  ${(outcome.recoveryMs / 1000).toFixed(2)} s  ${fault}\n      ${outcome.note}`
     )
     return { fault, outcome, problem }
   } catch (error) {

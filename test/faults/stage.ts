@@ -17,6 +17,8 @@ export interface Tenant {
 export interface Stage {
   readonly cluster: Cluster
   readonly mail: MailSink
+  /** The same, on another PostgreSQL. */
+  on(cluster: Cluster): Stage
   /** All servers answer for one public port, as they do behind a proxy. */
   readonly publicPort: number
   startServer(env?: Record<string, string>): Promise<RunningProcess>
@@ -32,8 +34,16 @@ export async function openStage(
   options: { cluster?: Parameters<typeof startCluster>[1]; env?: Record<string, string> } = {}
 ): Promise<Stage> {
   const mail = await startMailSink(t)
-  const cluster = await startCluster(t, options.cluster)
-  const publicPort = await freePort()
+  return stageOn(t, await startCluster(t, options.cluster), mail, await freePort(), options.env)
+}
+
+function stageOn(
+  t: Teardown,
+  cluster: Cluster,
+  mail: MailSink,
+  publicPort: number,
+  settings: Record<string, string> | undefined
+): Stage {
   let tenants = 0
   const start = (env: Record<string, string>) =>
     startProcess(t, {
@@ -45,13 +55,14 @@ export async function openStage(
       PUBLIC_PORT: String(publicPort),
       SCIM_REQUESTS_PER_SECOND: '0',
       LOG_LEVEL: 'warn',
-      ...options.env,
+      ...settings,
       ...env
     })
   const stage: Stage = {
     cluster,
     mail,
     publicPort,
+    on: (other) => stageOn(t, other, mail, publicPort, settings),
     startServer: (env) => start({ RUN: 'server', ...env }),
     // a worker says at this level that it has started
     startWorker: (env) => start({ RUN: 'worker', LOG_LEVEL: 'info', ...env }),

@@ -1,7 +1,6 @@
 // The real app on a database of its own, driven by injected requests.
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
-import type { Test } from 'tap'
 import { listen } from '../../db/listen.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { openQueue } from '../../jobs/queue.ts'
@@ -14,6 +13,7 @@ import type { Deps } from '../../server/deps.ts'
 import { createSealer } from '../../server/secrets.ts'
 import { createTenancy } from '../../server/tenancy.ts'
 import { openDatabase, type TestDatabase } from './database.ts'
+import type { Teardown } from './process.ts'
 
 export const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789'
 export const SECRET_KEY = 'secret-key-of-the-tests-0123456789-abcdef'
@@ -78,7 +78,7 @@ export const testConfig = (overrides: Record<string, string> = {}): Config =>
   })
 
 export async function startApp(
-  t: Test,
+  t: Teardown,
   options: {
     env?: Record<string, string>
     database?: TestDatabase

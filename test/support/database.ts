@@ -1,9 +1,9 @@
 // A database of its own for each test file: a clone of the migrated template, dropped when the test ends.
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-import type { Test } from 'tap'
 import { connect, type Db } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
+import type { Teardown } from './process.ts'
 
 export interface TestDatabase {
   /** As the server connects: row-level security holds. */
@@ -36,7 +36,7 @@ export async function asMaintenance(work: (client: pg.Client) => Promise<unknown
  * @returns the URL of a fresh clone; it is dropped at teardown, after everything registered later has closed
  */
 export async function createDatabase(
-  t: Test,
+  t: Teardown,
   template: 'muster_template' | 'template0' = 'muster_template'
 ): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
@@ -48,7 +48,7 @@ export async function createDatabase(
   return url.href
 }
 
-export async function openDatabase(t: Test): Promise<TestDatabase> {
+export async function openDatabase(t: Teardown): Promise<TestDatabase> {
   const url = await createDatabase(t)
   const db = connect({ url, role: SERVER_ROLE, poolSize: 8 })
   const owner = connect({ url, poolSize: 2 })

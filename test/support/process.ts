@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import { freePort } from '../../db/embedded.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
 /** What stops things at the end: a test of tap's, or a stage of the fault tests. */
-export type Teardown = Pick<Test, 'teardown'>
+export interface Teardown {
+  teardown(work: () => unknown): unknown
+}
 
 export interface RunningProcess {
   child: ChildProcess

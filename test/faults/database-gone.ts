@@ -1,0 +1,96 @@
+// PostgreSQL killed, restarted or frozen, in the middle of creates and of sending: servers and workers go on by themselves.
+import assert from 'node:assert/strict'
+import { setTimeout } from 'node:timers/promises'
+import { hurryRetries, sentMessageIds } from './invariants.ts'
+import {
+  inviteAll,
+  inviteesOf,
+  mailsSettled,
+  type Outcome,
+  repeated,
+  type Scenario,
+  type Size,
+  settleUsers
+} from './scenario.ts'
+import type { Stage } from './stage.ts'
+import { createUsers, namesOf, openAgent, scim, tally, timeUntil } from './traffic.ts'
+
+/** How PostgreSQL goes and comes back, while 1,000 users are created and invitations are sent. */
+interface Absence {
+  go(stage: Stage): Promise<unknown>
+  comeBack(stage: Stage): Promise<unknown>
+  awaySeconds: number
+}
+
+async function playAbsence(stage: Stage, { users, invitations }: Size, absence: Absence): Promise<Outcome> {
+  const agent = openAgent()
+  try {
+    const [server, worker] = [await stage.startServer(), await stage.startWorker()]
+    const tenant = await stage.addTenant(server)
+    stage.mail.mood = { delayMs: 20 }
+    const emails = await inviteAll(stage, server, tenant, inviteesOf(tenant, invitations))
+    const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
+    await traffic.acknowledged(users / 4)
+    await absence.go(stage)
+    const away = setTimeout(absence.awaySeconds * 1_000)
+    const askMeanwhile = () => scim(agent, server.port, tenant, 'GET', '/Users?count=1')
+    const meanwhile = absence.awaySeconds > 0 ? await Promise.race([askMeanwhile(), away]) : undefined
+    await away
+    await absence.comeBack(stage)
+    const recoveryMs = await timeUntil(async () => (await askMeanwhile()).status === 200)
+    await traffic.done
+    const { acknowledged, kept, unknowingly } = await settleUsers(stage, agent, server.port, tenant, traffic)
+    await mailsSettled(stage, tenant, () => hurryRetries(stage.cluster.owner))
+    const known = await sentMessageIds(stage.cluster.owner, tenant.id)
+    const reached = new Set(stage.mail.taken.map(({ to }) => to))
+    const unanswered = [...traffic.answers.values()].filter(({ status }) => status === 503)
+    for (const { retryAfter } of unanswered) assert.ok(Number(retryAfter) > 0, '503 says when to try again')
+    const statuses = tally(traffic.answers.values())
+    assert.deepEqual(
+      Object.keys(statuses).filter((status) => !['201', '503'].includes(status)),
+      [],
+      'nothing but 201 and 503 is answered'
+    )
+    assert.equal(known.size, emails.length, 'every mail is known to have left')
+    assert.equal(server.child.exitCode ?? worker.child.exitCode, null, 'both run on')
+    await Promise.all([worker.stop(), server.stop()])
+    return {
+      acknowledged: acknowledged + emails.length,
+      kept: kept + emails.filter((email) => reached.has(email)).length,
+      recoveryMs,
+      note: `${users} creates at once and ${emails.length} mails; answers ${JSON.stringify(statuses)}${meanwhile ? `, a read meanwhile ${meanwhile.status}` : ''}; ${unknowingly} made without an answer; ${repeated(stage.mail).length} mails left twice`
+    }
+  } finally {
+    await agent.destroy()
+  }
+}
+
+export const databaseKilled: Scenario = {
+  fault: 'kill -9 of PostgreSQL in the middle of creates and of sending',
+  play: (stage, size) =>
+    playAbsence(stage, size, {
+      go: ({ cluster }) => cluster.kill(),
+      comeBack: ({ cluster }) => cluster.start(),
+      awaySeconds: Math.min(size.awaySeconds, 3)
+    })
+}
+
+export const databaseRestarted: Scenario = {
+  fault: 'PostgreSQL restarted in the middle of creates and of sending',
+  play: (stage, size) =>
+    playAbsence(stage, size, {
+      go: ({ cluster }) => cluster.stop(),
+      comeBack: ({ cluster }) => cluster.start(),
+      awaySeconds: 0
+    })
+}
+
+export const databaseFrozen: Scenario = {
+  fault: 'PostgreSQL frozen (SIGSTOP) for 20 s in the middle of creates and of sending',
+  play: (stage, size) =>
+    playAbsence(stage, size, {
+      go: async ({ cluster }) => cluster.freeze(),
+      comeBack: async ({ cluster }) => cluster.thaw(),
+      awaySeconds: size.awaySeconds
+    })
+}

@@ -1,0 +1,166 @@
+// No space left: for the tables, while the log can still be written, and for everything, which ends PostgreSQL itself.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { Agent } from 'undici'
+import { startCluster } from './cluster.ts'
+import { type Outcome, type Scenario, type Size, settleUsers } from './scenario.ts'
+import type { Stage, Tenant } from './stage.ts'
+import { createUsers, namesOf, openAgent, persist, scim, type Traffic, tally, timeUntil } from './traffic.ts'
+
+const MIB = 1024 * 1024
+/** A file system in memory, of so many bytes, with a file that can fill it. */
+class SmallDisk {
+  readonly folder: string
+  private readonly ballast: string
+
+  constructor(bytes: number) {
+    this.folder = mkdtempSync(join(tmpdir(), 'muster-small-disk-'))
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=755`, 'tmpfs', this.folder])
+    chmodSync(this.folder, 0o755)
+    this.ballast = join(this.folder, 'ballast')
+  }
+
+  /** Leaves nothing. */
+  fill(): void {
+    const { bavail, bsize } = statfsSync(this.folder)
+    try {
+      writeFileSync(this.ballast, Buffer.alloc(bavail * bsize))
+    } catch (error) {
+      // PostgreSQL took some meanwhile; what could be written fills the rest
+      if ((error as { code?: string }).code !== 'ENOSPC') throw error
+    }
+  }
+
+  free(): void {
+    rmSync(this.ballast, { force: true })
+  }
+
+  remove(): void {
+    execFileSync('umount', ['-l', this.folder])
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** @returns why there can be no small disk here */
+function noSmallDisk(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'a small file system is mounted by root on Linux'
+  try {
+    new SmallDisk(MIB).remove()
+    return undefined
+  } catch (error) {
+    return `no file system can be mounted here: ${(error as Error).message.split('\n')[0]}`
+  }
+}
+
+async function playFull(stage: Stage, { users }: Size, disk: SmallDisk, comeBack: () => Promise<unknown>) {
+  const agent = openAgent()
+  try {
+    const server = await stage.startServer()
+    const tenant = await stage.addTenant(server)
+    const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
+    await traffic.acknowledged(users / 4)
+    disk.fill()
+    await traffic.done
+    // a table that still has room in a page takes some more, until it needs the next one
+    const more = await fillUp(agent, server.port, tenant)
+    disk.free()
+    await comeBack()
+    const isServing = async () => (await scim(agent, server.port, tenant, 'GET', '/Users?count=1')).status === 200
+    const recoveryMs = await timeUntil(isServing)
+    for (const [userName, answer] of more) traffic.answers.set(userName, answer)
+    const { acknowledged, kept } = await settleUsers(stage, agent, server.port, tenant, traffic)
+    const statuses = tally(traffic.answers.values())
+    assert.ok((statuses[503] ?? 0) > 0, `the disk was full: ${JSON.stringify(statuses)}`)
+    assert.deepEqual(Object.keys(statuses), ['201', '503'], 'nothing but 201 and 503 is answered')
+    for (const { status, retryAfter } of traffic.answers.values()) assert.ok(status === 201 || Number(retryAfter) > 0)
+    await server.stop()
+    return { acknowledged, kept, recoveryMs, note: `answers ${JSON.stringify(statuses)}` }
+  } finally {
+    await agent.destroy()
+  }
+}
+
+/** Creates users until one is refused. */
+async function fillUp(agent: Agent, port: number, tenant: Tenant): Promise<Traffic['answers']> {
+  const answers: Traffic['answers'] = new Map()
+  for (let round = 0; round < 50; round++) {
+    const traffic = createUsers(agent, () => port, tenant, namesOf(tenant, 200, `more${round}x`))
+    await traffic.done
+    for (const [userName, answer] of traffic.answers) answers.set(userName, answer)
+    if ([...traffic.answers.values()].some(({ status }) => status === 503)) break
+  }
+  return answers
+}
+
+export const tablesFull: Scenario = {
+  fault: 'disk full under the tables',
+  skipped: noSmallDisk,
+  async play(stage, size): Promise<Outcome> {
+    const disk = new SmallDisk(64 * MIB)
+    try {
+      await moveTables(stage, disk.folder)
+      const outcome = await playFull(stage, size, disk, async () => {})
+      return { ...outcome, note: `${outcome.note}; PostgreSQL ran on` }
+    } finally {
+      await stage.cluster.stop()
+      disk.remove()
+    }
+  }
+}
+
+/** Puts the database into a tablespace on the small disk. */
+async function moveTables(stage: Stage, folder: string): Promise<void> {
+  const location = join(folder, 'tables')
+  mkdirSync(location)
+  const { uid, gid } = statSync(stage.cluster.dataDir)
+  chownSync(location, uid, gid)
+  await stage.cluster.owner.destroy()
+  const url = new URL(stage.cluster.url)
+  url.pathname = '/postgres'
+  const client = new pg.Client({ connectionString: url.href })
+  await client.connect()
+  try {
+    await client.query(`create tablespace small location '${location}'`)
+    // those who had it open have left, and PostgreSQL may not have noticed yet
+    await persist(
+      () => client.query('alter database muster set tablespace small').catch((error) => error),
+      (answer) => answer.code !== '55006'
+    )
+  } finally {
+    await client.end()
+  }
+  stage.cluster.reconnect()
+}
+
+export const everythingFull: Scenario = {
+  fault: 'disk full under PostgreSQL as a whole, its log too',
+  skipped: noSmallDisk,
+  async play(stage, size): Promise<Outcome> {
+    await stage.cluster.stop()
+    const disk = new SmallDisk(192 * MIB)
+    const closers: (() => unknown)[] = []
+    try {
+      const cluster = await startCluster(
+        { teardown: (work: () => unknown) => closers.push(work) },
+        {
+          folder: disk.folder
+        }
+      )
+      let fate = 'ran on'
+      const outcome = await playFull(stage.on(cluster), size, disk, async () => {
+        if (cluster.isRunning()) return
+        fate = 'ended, as it must without its log, and was started again'
+        await cluster.kill()
+        await cluster.start()
+      })
+      return { ...outcome, note: `${outcome.note}; PostgreSQL ${fate}` }
+    } finally {
+      for (const closer of closers.reverse()) await closer()
+      disk.remove()
+    }
+  }
+}

@@ -1,0 +1,12 @@
+// In small; `npm run faults` plays every fault, whole.
+import { clockJumps } from './clock.ts'
+import { tablesFull } from './disk-full.ts'
+import { playQuickly } from './quick.ts'
+import { serverStopped } from './stopping.ts'
+
+// the one that moves the database goes last
+playQuickly('the service lives through a jump of the clock, an orderly end and a full disk', [
+  clockJumps,
+  serverStopped,
+  tablesFull
+])

@@ -1,0 +1,6 @@
+// In small; `npm run faults` plays every fault, whole.
+import { databaseKilled } from './database-gone.ts'
+import { playQuickly } from './quick.ts'
+import { serverKilled } from './server-killed.ts'
+
+playQuickly('what a killed server or database had promised is kept', [serverKilled, databaseKilled])

@@ -1,0 +1,6 @@
+// In small; `npm run faults` plays every fault, whole.
+import { mailServerHangsUp } from './mail-trouble.ts'
+import { playQuickly } from './quick.ts'
+import { workerKilled } from './worker-killed.ts'
+
+playQuickly('no mail is lost, and none repeated but where an answer was lost', [workerKilled, mailServerHangsUp])

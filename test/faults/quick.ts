@@ -1,0 +1,20 @@
+// What the tests of this folder share: a stage, and each fault played on it in small.
+import { test } from 'tap'
+import { LITTLE, type Scenario } from './scenario.ts'
+import { openStage } from './stage.ts'
+
+/** One test for all: they share PostgreSQL, which takes a while to make. */
+export function playQuickly(title: string, scenarios: readonly Scenario[]): void {
+  test(title, { timeout: 110_000 }, async (t) => {
+    const stage = await openStage(t)
+    for (const scenario of scenarios) {
+      const skipped = scenario.skipped?.()
+      if (skipped) process.stderr.write(`SKIPPED: ${scenario.fault}: ${skipped}\n`)
+      await t.test(scenario.fault, { skip: skipped ?? false }, async (t) => {
+        const { acknowledged, kept, note } = await scenario.play(stage, LITTLE)
+        t.equal(kept, acknowledged, note)
+        t.ok(acknowledged > 0)
+      })
+    }
+  })
+}
