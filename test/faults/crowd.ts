@@ -68,7 +68,7 @@ async function untilServed<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
     } catch (error) {
-      if (reasonOf(error) !== 'unavailable') throw error
+      if (!['unavailable', 'overloaded'].includes(reasonOf(error) ?? '')) throw error
       await setTimeout(200)
     }
   }

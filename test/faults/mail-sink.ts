@@ -26,6 +26,8 @@ export interface MailSink {
   mood: Mood
   /** How often each Message-ID was taken. */
   timesTaken(): Map<string, number>
+  /** Forgets what it took, for another fault. */
+  forget(): void
   /** Nobody listens any more, and open connections are gone. */
   close(): Promise<void>
   /** Listens again on the same port. */
@@ -79,6 +81,9 @@ export async function startMailSink(t: Teardown): Promise<MailSink> {
       const times = new Map<string, number>()
       for (const { messageId } of taken) times.set(messageId, (times.get(messageId) ?? 0) + 1)
       return times
+    },
+    forget() {
+      taken.length = 0
     },
     async close() {
       const closed = new Promise<void>((done) => server.close(() => done()))

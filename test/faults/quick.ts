@@ -10,6 +10,8 @@ export function playQuickly(title: string, scenarios: readonly Scenario[]): void
     for (const scenario of scenarios) {
       const skipped = scenario.skipped?.()
       if (skipped) process.stderr.write(`SKIPPED: ${scenario.fault}: ${skipped}\n`)
+      stage.mail.forget()
+      stage.mail.mood = {}
       await t.test(scenario.fault, { skip: skipped ?? false }, async (t) => {
         const { acknowledged, kept, note } = await scenario.play(stage, LITTLE)
         t.equal(kept, acknowledged, note)
