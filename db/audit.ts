@@ -23,6 +23,8 @@ export interface AuditEvent {
     | 'history'
   targetId: string | null
   targetName?: string | null
+  /** Whoever did it, and when, where that is not the same for all events of a statement. */
+  by?: { readonly actor: AuditActor; readonly now: Date }
   /** What changed: the changed facts alone, without secrets. */
   before?: Record<string, unknown>
   after?: Record<string, unknown>
@@ -49,25 +51,31 @@ export async function insertAuditEvents(
   now: Date,
   events: AuditEvent[]
 ): Promise<void> {
-  const rows = events.map((event) => ({
-    tenant_id: tenantId,
-    id: event.id ?? newEventId(now),
-    at: now,
-    action: event.action,
-    actor_kind: actor.kind,
-    actor_id: actor.id,
-    actor_name: actor.name,
-    target_type: event.targetType,
-    target_id: event.targetId,
-    target_name: event.targetName ?? null,
-    request_id: actor.requestId,
-    ip: actor.ip,
-    connection_id: connectionOf(actor),
-    before: event.before ? JSON.stringify(event.before) : null,
-    after: event.after ? JSON.stringify(event.after) : null
-  }))
+  const rows = events.map((event) => rowOf(tenantId, event.by ?? { actor, now }, event))
   await insertRows(db, 'audit_events', AUDIT_COLUMNS, rows)
 }
+
+const rowOf = (
+  tenantId: number,
+  { actor, now }: { readonly actor: AuditActor; readonly now: Date },
+  event: AuditEvent
+) => ({
+  tenant_id: tenantId,
+  id: event.id ?? newEventId(now),
+  at: now,
+  action: event.action,
+  actor_kind: actor.kind,
+  actor_id: actor.id,
+  actor_name: actor.name,
+  target_type: event.targetType,
+  target_id: event.targetId,
+  target_name: event.targetName ?? null,
+  request_id: actor.requestId,
+  ip: actor.ip,
+  connection_id: connectionOf(actor),
+  before: event.before ? JSON.stringify(event.before) : null,
+  after: event.after ? JSON.stringify(event.after) : null
+})
 
 /** The facts of an event that only the statement which makes the change knows, as SQL expressions on `source`. */
 export interface AuditFacts {

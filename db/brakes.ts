@@ -29,18 +29,18 @@ export const REJECTED = -1
 
 /**
  * Takes the permit for a person's deactivation or removal, as the last statement that locks.
- * @param wasActive whether they were active before this transaction
+ * @param user.leaving how many were active before this transaction, and are not any more, they among them
  */
 export async function takeUserPermit(
   trx: Trx,
   tenantId: number,
   { connectionId, limits, kind }: Deprovisioning,
-  user: { id: string; wasActive: boolean },
+  user: { id: string; leaving: number },
   now: Date
 ): Promise<BrakeOutcome> {
   const { rows } = await sql<{ outcome: number }>`
     select take_brake_permits(${tenantId}, ${connectionId}::uuid, ${kind}, array[${user.id}::uuid],
-      array[${user.id}::uuid], '{}', null, ${user.wasActive ? 1 : 0}, ${minuteOf(now)}, ${limits.percent}::numeric,
+      array[${user.id}::uuid], '{}', null, ${user.leaving}, ${minuteOf(now)}, ${limits.percent}::numeric,
       ${limits.people}) as outcome`.execute(trx)
   return rows[0]!.outcome
 }

@@ -251,8 +251,12 @@ function internalsOf(db: Db): Internals {
   return found
 }
 
-/** SET LOCAL is not planned and answers nothing, unlike a select of set_config(). */
-export const setTenant = (tenantId: number) => `set local app.tenant = '${Number(tenantId)}'`
+/**
+ * SET LOCAL is not planned and answers nothing, unlike a select of set_config(). Plans are kept, because to plan such
+ * statements anew for each value takes longer than they do.
+ */
+export const setTenant = (tenantId: number) =>
+  `set local app.tenant = '${Number(tenantId)}'; set local plan_cache_mode = force_generic_plan`
 
 /**
  * Runs `work` in a transaction that sees the rows of one tenant (row-level security) and commits it.

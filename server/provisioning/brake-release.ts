@@ -14,7 +14,7 @@ import { type Actor, requireAdministrator } from './actor.ts'
 import { endMany } from './ending-many.ts'
 import { changeGroup, type GroupWork, removeGroup } from './groups.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
-import { requireTouchable } from './scim-users.ts'
+import { requireTouchable } from './scim-user-plan.ts'
 
 export type BrakeDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 

@@ -73,17 +73,18 @@ interface BrakedChange {
 /**
  * Counts a person whom the transaction has deactivated or removed. Send it with the last statements.
  * @param user as before
+ * @param leaving how many were active, and are not any more, by this transaction
  * @throws HeldBack
  */
 export async function countUser(
   { trx, tenantId, actor, now }: BrakedChange,
   kind: 'deactivate' | 'remove',
-  user: Pick<UserRow, 'id' | 'state'>
+  user: Pick<UserRow, 'id' | 'state'>,
+  leaving = user.state === 'active' ? 1 : 0
 ): Promise<void> {
   const brake = brakeOf(actor)
   if (!brake) return
-  const person = { id: user.id, wasActive: user.state === 'active' }
-  const outcome = await takeUserPermit(trx, tenantId, { ...brake, kind }, person, now)
+  const outcome = await takeUserPermit(trx, tenantId, { ...brake, kind }, { id: user.id, leaving }, now)
   if (outcome === 0) return
   throw new HeldBack(actor.name, brake.limits, { kind, userIds: [user.id], childIds: [], groupId: null }, outcome)
 }

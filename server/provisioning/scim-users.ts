@@ -6,7 +6,7 @@
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { retryRaces } from '../../db/races.ts'
-import type { UserPatch, UserRow } from '../../db/schema.ts'
+import type { UserRow } from '../../db/schema.ts'
 import { findScimUser } from '../../db/scim-user-lookup.ts'
 import {
   claimAddress,
@@ -21,17 +21,17 @@ import {
 } from '../../db/scim-users.ts'
 import { lockUser, replaceUserEmails, updateUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
-import { forbidden, notFound } from '../errors.ts'
+import { notFound } from '../errors.ts'
 import type { Tenant } from '../tenancy.ts'
-import { type Actor, isAbove } from './actor.ts'
+import type { Actor } from './actor.ts'
 import { letUserStay } from './brake.ts'
-import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
-import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
+import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
-import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
-import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
-import { activate, audit, deactivate, remove, type UserChange, userEvent } from './user-states.ts'
+import { type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
+import { ALONE, changeTogether } from './scim-users-together.ts'
+import type { UserDocument } from './user-document.ts'
+import { activate, audit, deactivate, remove, type UserChange } from './user-states.ts'
 
 /** Who writes, for which tenant, and how the result is looked at. */
 export interface ScimWriter {
@@ -90,6 +90,8 @@ export interface ChangeOptions {
  *   callbacks throw
  */
 export async function changeUser(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
+  const done = await changeTogether(writer, userId, { kind: 'change', options })
+  if (done !== ALONE) return done!
   const { deps, tenant, view } = writer
   const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
   if (planned.change.asksActive) {
@@ -117,6 +119,7 @@ export async function deleteUser(
   userId: string,
   precondition?: (version: number) => void
 ): Promise<void> {
+  if ((await changeTogether(writer, userId, { kind: 'remove', precondition })) !== ALONE) return
   await retryRaces(() =>
     inTenant(writer.deps.db, writer.tenant.id, async (trx) => {
       const user = await lockVisible(trx, writer, userId)
@@ -126,16 +129,6 @@ export async function deleteUser(
     })
   )
   forgetCredentials(writer)
-}
-
-/** A token never touches somebody whose role is above the highest that it may give. */
-export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): void {
-  if (!isAbove(user.role, actor.role)) return
-  throw forbidden(
-    `This user is ${user.role}, which is above ${actor.role}, the highest role that this token may change`,
-    'roleNotAllowed',
-    { ceiling: actor.role }
-  )
 }
 
 /** For the steps of user-states.ts. */
@@ -168,57 +161,6 @@ async function lockVisible(trx: Trx, { tenant, view }: ScimWriter, userId: strin
     user && user.state !== 'removed' && (view.connectionId === undefined || user.connection_id === view.connectionId)
   if (!isVisible) throw notFound('User')
   return user
-}
-
-/** A change that is computed and not yet made. */
-interface Planned {
-  readonly before: UserRow
-  readonly change: ScimUserChange
-  readonly decision: RoleDecision
-  readonly columns: DocumentColumns
-  /** Undefined where the e-mail values stay. */
-  readonly emails: readonly string[] | undefined
-  readonly facts: ChangedFacts
-  readonly isProfileChanged: boolean
-  readonly isStateChanged: boolean
-  readonly isRoleChanged: boolean
-  readonly isAddressChanged: boolean
-  readonly isChange: boolean
-  /** Rows beside the user's own follow, and must not be changed by others meanwhile. */
-  readonly needsLock: boolean
-}
-
-async function plan({ actor }: ScimWriter, before: UserRow | undefined, options: ChangeOptions): Promise<Planned> {
-  if (!before) throw notFound('User')
-  options.precondition?.(before.version)
-  requireTouchable(actor, before)
-  const document = JSON.parse(before.doc) as UserDocument
-  const isActive = before.state !== 'deactivated'
-  const change = await options.change({ id: before.id, active: isActive, document })
-  const decide = options.kind === 'replace' ? roleOfReplaced : roleOfPatched
-  const decision = decide({ role: before.role, document }, change.document, actor.role)
-  requireRoleWithin(actor.role, decision.role)
-  const columns = documentColumns(decision.document)
-  const emails = emailKeys(decision.document)
-  const isProfileChanged = columns.doc !== before.doc || change.passwordHash !== undefined
-  const isStateChanged = change.active !== undefined && change.active !== isActive
-  const isRoleChanged = decision.role !== before.role
-  const isAddressChanged = columns.email_key !== before.email_key
-  const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
-  return {
-    before,
-    change,
-    decision,
-    columns,
-    emails: areEmailsChanged ? emails : undefined,
-    facts: changedFacts(document, decision.document),
-    isProfileChanged,
-    isStateChanged,
-    isRoleChanged,
-    isAddressChanged,
-    isChange: isProfileChanged || isStateChanged || isRoleChanged,
-    needsLock: isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
-  }
 }
 
 class Overtaken extends Error {}
@@ -291,37 +233,15 @@ async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Pl
   ])
 }
 
-/** An externalId belongs to a connection: the first one that gives it takes the user on. */
-const isTakenOn = ({ before, columns }: Planned): boolean =>
-  before.connection_id === null && columns.external_id !== null
-
-function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
-  const { before, change, decision, columns } = planned
-  return {
-    ...columns,
-    ...(decision.role !== before.role && { role: decision.role }),
-    ...(isTakenOn(planned) && { connection_id: actor.scim?.connectionId ?? null }),
-    // a password that the identity provider sets is a new one
-    ...(change.passwordHash && { must_reset_password: false })
-  }
-}
-
 /** E-mail keys, password and audit event of a change. */
 function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unknown>[] {
-  const { before, change, decision, emails, facts } = planned
+  const { before, emails } = planned
   const tenantId = writer.tenant.id
-  const { passwordHash } = change
-  const after = {
-    ...facts.after,
-    ...(passwordHash !== undefined && { passwordSet: passwordHash !== null }),
-    ...(planned.isRoleChanged && { role: decision.role }),
-    ...(isTakenOn(planned) && { connectionId: writer.actor.scim?.connectionId })
-  }
-  const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: before.role }) }
+  const { passwordHash } = planned.change
   return [
     emails ? replaceUserEmails(trx, tenantId, before.id, emails) : undefined,
     passwordHash ? setPasswordHash(trx, tenantId, before.id, passwordHash, writer.now) : undefined,
     passwordHash === null ? deletePassword(trx, tenantId, before.id) : undefined,
-    audit(stepOf(trx, writer), [userEvent('user.updated', before, earlier, after)])
+    audit(stepOf(trx, writer), [updateEvent(writer, planned)])
   ].filter((statement) => statement !== undefined)
 }

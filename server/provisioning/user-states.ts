@@ -35,10 +35,7 @@ export async function deactivate(change: UserChange, user: UserRow, columns: Use
     updateUser(trx, tenantId, user.id, { ...columns, state: 'deactivated' }, now)
   ])
   await Promise.all([
-    audit(change, [
-      ...ended.invitations.map(({ id }) => invitationRevoked(id, user)),
-      userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
-    ]),
+    audit(change, [...ended.invitations.map(({ id }) => invitationRevoked(id, user)), deactivatedEvent(user)]),
     countUser(change, 'deactivate', user)
   ])
 }
@@ -58,7 +55,7 @@ export async function activate(change: UserChange, user: UserRow, columns: UserP
   const { trx, tenantId, now } = change
   const activated_at = user.activated_at ?? now
   await updateUser(trx, tenantId, user.id, { ...columns, state: 'active', activated_at }, now)
-  await audit(change, [userEvent('user.activated', user, { state: user.state }, { state: 'active' })])
+  await audit(change, [activatedEvent(user)])
 }
 
 /**
@@ -108,21 +105,7 @@ export async function remove(
   await Promise.all([
     audit(change, [
       ...ended.invitations.map(({ id }) => invitationRevoked(id, user)),
-      {
-        id: eventId,
-        ...userEvent(
-          'user.removed',
-          user,
-          {
-            state: user.state,
-            role: user.role,
-            email: user.email,
-            ...(user.locked && { locked: true }),
-            ...(groupIds.length > 0 && { groupIds })
-          },
-          { state: 'removed', role: user.role, ...(user.locked && { locked: false }) }
-        )
-      }
+      removedEvent(user, eventId, groupIds)
     ]),
     countResources(tenantId, 'User', -1).execute(trx),
     countUser(change, 'remove', user)
@@ -150,6 +133,32 @@ export const userEvent = (
   after: Record<string, unknown>
 ): AuditEvent => ({ action, targetType: 'user', targetId: user.id, targetName: shownName(user), before, after })
 
+export const deactivatedEvent = (user: UserRow): AuditEvent =>
+  userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
+
+export const activatedEvent = (user: UserRow): AuditEvent =>
+  userEvent('user.activated', user, { state: user.state }, { state: 'active' })
+
+/**
+ * @param id names the removal in the memberships that it has ended
+ * @param groupIds the groups that were left
+ */
+export const removedEvent = (user: UserRow, id: string, groupIds: readonly string[]): AuditEvent => ({
+  id,
+  ...userEvent(
+    'user.removed',
+    user,
+    {
+      state: user.state,
+      role: user.role,
+      email: user.email,
+      ...(user.locked && { locked: true }),
+      ...(groupIds.length > 0 && { groupIds })
+    },
+    { state: 'removed', role: user.role, ...(user.locked && { locked: false }) }
+  )
+})
+
 /** The audit event of an invitation that ends with a person's access. */
 export const invitationRevoked = (id: string, user: UserRow): AuditEvent => ({
   action: 'invitation.revoked',
@@ -160,5 +169,5 @@ export const invitationRevoked = (id: string, user: UserRow): AuditEvent => ({
   after: { state: 'revoked' }
 })
 
-export const audit = (change: UserChange, events: AuditEvent[]) =>
+export const audit = (change: UserChange, events: AuditEvent[]): Promise<void> =>
   insertAuditEvents(change.trx, change.tenantId, change.actor, change.now, events)

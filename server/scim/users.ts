@@ -89,20 +89,17 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'patch',
     precondition: precondition(request.ifMatch),
-    async change(before: UserBefore) {
+    change(before: UserBefore) {
       const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)
       // asked only where something of the connection is held: whether an inactive user would become active
       const asksActive =
         context.actor.scim?.hasHeld &&
         applyPatch({ ...toResource(before), active: false }, operations, schemas.User, leniency).resource['active'] ===
           true
-      if (typeof password === 'string') hashing ??= hashPassword(context, password)
-      return {
-        document: toDocument(resource, baseUrl),
-        active: activeOf(resource),
-        asksActive,
-        passwordHash: password === null ? null : await hashing
-      }
+      const changed = { document: toDocument(resource, baseUrl), active: activeOf(resource), asksActive }
+      if (typeof password !== 'string') return { ...changed, passwordHash: password === null ? null : undefined }
+      hashing ??= hashPassword(context, password)
+      return hashing.then((passwordHash) => ({ ...changed, passwordHash }))
     },
     addressMoved: (trx, moved) => moveLinks(trx, context, moved)
   })

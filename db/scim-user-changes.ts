@@ -1,0 +1,70 @@
+// Changes of several users at once: a statement for each kind of change, however many they are.
+import { sql } from 'kysely'
+import type { Trx } from './connect.ts'
+import { type ColumnTypes, rowSet } from './rows.ts'
+import type { UserRow } from './schema.ts'
+import { type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
+
+// Within a subquery, because a plan that knows the number of ids is made anew each time
+const among = (userIds: readonly string[]) => sql`users.id = any(array(select unnest(${userIds}::uuid[])))`
+
+/** Locks users `for update`, in the order of their ids: two that change the same ones never wait for each other. */
+export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
+  const { rows } = await sql<UserRow>`
+    select users.* from users where users.tenant_id = ${tenantId} and ${among(userIds)}
+    order by users.id for update`.execute(trx)
+  return rows
+}
+
+/** Within a transaction, which sees what it has changed; in no order. */
+export async function getScimUsers(trx: Trx, view: ScimView, userIds: readonly string[]): Promise<ScimUserRow[]> {
+  const { rows } = await sql<ScimUserRow>`
+    select ${scimUserColumns(view)} from users where users.tenant_id = ${view.tenantId} and ${among(userIds)}`.execute(
+    trx
+  )
+  return rows
+}
+
+/** A locked user with what shall change; the version goes up by one. */
+export type ChangedUser = Pick<UserRow, 'id' | 'updated_at'> & Record<string, unknown>
+
+/**
+ * Gives locked users other values.
+ * @param columns those that are written, whether they have changed or not
+ */
+export async function updateUsers(
+  trx: Trx,
+  tenantId: number,
+  columns: keyof typeof CHANGEABLE,
+  users: readonly ChangedUser[]
+): Promise<void> {
+  if (users.length === 0) return
+  const types = { id: 'uuid', updated_at: 'timestamptz', ...CHANGEABLE[columns] }
+  const set = Object.keys(types).flatMap((name) =>
+    name === 'id' ? [] : sql`${sql.ref(name)} = ${sql.ref(`changed.${name}`)}`
+  )
+  await sql`
+    update users set ${sql.join(set)}, version = users.version + 1
+    from ${rowSet('changed', types, users)}
+    where users.tenant_id = ${tenantId} and users.id = changed.id`.execute(trx)
+}
+
+const CHANGEABLE = {
+  profile: {
+    user_name: 'text',
+    user_name_key: 'text',
+    external_id: 'text',
+    connection_id: 'uuid',
+    email: 'text',
+    email_key: 'text',
+    display_name: 'text',
+    display_name_key: 'text',
+    given_name: 'text',
+    family_name: 'text',
+    family_name_key: 'text',
+    time_zone: 'text',
+    locale: 'text',
+    doc: 'json'
+  },
+  state: { state: 'text', locked: 'boolean', activated_at: 'timestamptz' }
+} as const satisfies Record<string, ColumnTypes>

@@ -1,0 +1,80 @@
+// Work of one kind that comes in one moment is done together: many changes in one transaction cost little more than one.
+
+/** What became of one item. */
+export type Outcome<Result> = { readonly value: Result } | { readonly error: unknown }
+
+/** Batches of one kind under way at most; what comes meanwhile goes with the next one. */
+const MAX_UNDER_WAY = 2
+const MAX_ITEMS = 24
+
+interface Waiting<Item, Result> {
+  readonly id: string
+  readonly item: Item
+  settle(outcome: Outcome<Result>): void
+}
+
+interface Kind<Item, Result> {
+  waiting: Waiting<Item, Result>[]
+  underWay: number
+  isScheduled: boolean
+}
+
+export class Gathering<Item, Result> {
+  private readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>
+  private readonly kinds: Map<string, Kind<Item, Result>>
+
+  /** @param run is given items of one kind, no two of them with the same id; tells what became of each, in order */
+  constructor(run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>) {
+    this.run = run
+    this.kinds = new Map()
+  }
+
+  /** @throws what `run` tells of the item, or throws */
+  add(name: string, id: string, item: Item): Promise<Result> {
+    const kind = this.kinds.get(name) ?? { waiting: [], underWay: 0, isScheduled: false }
+    this.kinds.set(name, kind)
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Outcome<Result>) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value))
+      kind.waiting.push({ id, item, settle })
+      this.schedule(name, kind)
+    })
+  }
+
+  /** Once every request that has arrived by now has said what it wants. */
+  private schedule(name: string, kind: Kind<Item, Result>): void {
+    if (kind.isScheduled || kind.underWay >= MAX_UNDER_WAY) return
+    if (kind.waiting.length === 0) {
+      if (kind.underWay === 0) this.kinds.delete(name)
+      return
+    }
+    kind.isScheduled = true
+    setImmediate(() => {
+      kind.isScheduled = false
+      void this.runSome(name, kind)
+    })
+  }
+
+  private async runSome(name: string, kind: Kind<Item, Result>): Promise<void> {
+    const batch = takeSome(kind)
+    kind.underWay++
+    this.schedule(name, kind)
+    const outcomes = await this.run(batch.map(({ item }) => item)).catch((error) => batch.map(() => ({ error })))
+    kind.underWay--
+    this.schedule(name, kind)
+    batch.forEach(({ settle }, index) => {
+      settle(outcomes[index]!)
+    })
+  }
+}
+
+/** Who comes again waits for the next batch. */
+function takeSome<Item, Result>(kind: Kind<Item, Result>): Waiting<Item, Result>[] {
+  const taken = new Map<string, Waiting<Item, Result>>()
+  const left: Waiting<Item, Result>[] = []
+  for (const one of kind.waiting) {
+    if (taken.size < MAX_ITEMS && !taken.has(one.id)) taken.set(one.id, one)
+    else left.push(one)
+  }
+  kind.waiting = left
+  return [...taken.values()]
+}

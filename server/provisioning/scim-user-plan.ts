@@ -1,0 +1,120 @@
+// A change of a user as it is computed before anything is written.
+
+import type { AuditEvent } from '../../db/audit.ts'
+import type { UserPatch, UserRow } from '../../db/schema.ts'
+import { forbidden, notFound } from '../errors.ts'
+import { type Actor, isAbove } from './actor.ts'
+import { type ChangedFacts, changedFacts } from './document-changes.ts'
+import { requireRoleWithin } from './guards.ts'
+import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
+import type { ChangeOptions, ScimUserChange, ScimWriter } from './scim-users.ts'
+import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
+import { userEvent } from './user-states.ts'
+
+/** A change that is computed and not yet made. */
+export interface Planned {
+  readonly before: UserRow
+  readonly change: ScimUserChange
+  readonly decision: RoleDecision
+  readonly columns: DocumentColumns
+  /** Undefined where the e-mail values stay. */
+  readonly emails: readonly string[] | undefined
+  readonly facts: ChangedFacts
+  readonly isProfileChanged: boolean
+  readonly isStateChanged: boolean
+  readonly isRoleChanged: boolean
+  readonly isAddressChanged: boolean
+  readonly isChange: boolean
+  /** Rows beside the user's own follow, and must not be changed by others meanwhile. */
+  readonly needsLock: boolean
+}
+
+/**
+ * Computes a change; at once where that takes no time.
+ * @throws AppError not_found; forbidden `roleNotAllowed`; whatever the callbacks throw
+ */
+export function plan(
+  writer: ScimWriter,
+  before: UserRow | undefined,
+  options: ChangeOptions
+): Planned | Promise<Planned> {
+  if (!before) throw notFound('User')
+  options.precondition?.(before.version)
+  requireTouchable(writer.actor, before)
+  const document = JSON.parse(before.doc) as UserDocument
+  const change = options.change({ id: before.id, active: before.state !== 'deactivated', document })
+  const finish = (computed: ScimUserChange) => planned(writer, before, document, computed, options.kind)
+  return change instanceof Promise ? change.then(finish) : finish(change)
+}
+
+function planned(
+  { actor }: ScimWriter,
+  before: UserRow,
+  document: UserDocument,
+  change: ScimUserChange,
+  kind: ChangeOptions['kind']
+): Planned {
+  const decide = kind === 'replace' ? roleOfReplaced : roleOfPatched
+  const decision = decide({ role: before.role, document }, change.document, actor.role)
+  requireRoleWithin(actor.role, decision.role)
+  const columns = documentColumns(decision.document)
+  const emails = emailKeys(decision.document)
+  const isProfileChanged = columns.doc !== before.doc || change.passwordHash !== undefined
+  const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
+  const isRoleChanged = decision.role !== before.role
+  const isAddressChanged = columns.email_key !== before.email_key
+  const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
+  return {
+    before,
+    change,
+    decision,
+    columns,
+    emails: areEmailsChanged ? emails : undefined,
+    facts: changedFacts(document, decision.document),
+    isProfileChanged,
+    isStateChanged,
+    isRoleChanged,
+    isAddressChanged,
+    isChange: isProfileChanged || isStateChanged || isRoleChanged,
+    needsLock: isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
+  }
+}
+
+/** A token never touches somebody whose role is above the highest that it may give. */
+export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): void {
+  if (!isAbove(user.role, actor.role)) return
+  throw forbidden(
+    `This user is ${user.role}, which is above ${actor.role}, the highest role that this token may change`,
+    'roleNotAllowed',
+    { ceiling: actor.role }
+  )
+}
+
+/** An externalId belongs to a connection: the first one that gives it takes the user on. */
+const isTakenOn = ({ before, columns }: Planned): boolean =>
+  before.connection_id === null && columns.external_id !== null
+
+export function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
+  const { before, change, decision, columns } = planned
+  return {
+    ...columns,
+    ...(decision.role !== before.role && { role: decision.role }),
+    ...(isTakenOn(planned) && { connection_id: actor.scim?.connectionId ?? null }),
+    // a password that the identity provider sets is a new one
+    ...(change.passwordHash && { must_reset_password: false })
+  }
+}
+
+/** The audit event of a changed profile. */
+export function updateEvent({ actor }: ScimWriter, planned: Planned): AuditEvent {
+  const { before, change, decision, facts } = planned
+  const { passwordHash } = change
+  const after = {
+    ...facts.after,
+    ...(passwordHash !== undefined && { passwordSet: passwordHash !== null }),
+    ...(planned.isRoleChanged && { role: decision.role }),
+    ...(isTakenOn(planned) && { connectionId: actor.scim?.connectionId })
+  }
+  const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: before.role }) }
+  return userEvent('user.updated', before, earlier, after)
+}
