@@ -21,6 +21,7 @@ export interface AuditEvent {
     | 'tenant'
     | 'scimSchema'
     | 'history'
+    | 'eventStream'
   targetId: string | null
   targetName?: string | null
   /** Whoever did it, and when, where that is not the same for all events of a statement. */

@@ -15,6 +15,10 @@ export interface EventCursor {
   readonly id: string
 }
 
+/** Whether a place lies behind another one. */
+export const isBehind = (place: EventCursor, other: EventCursor): boolean =>
+  place.xid === other.xid ? place.id > other.id : BigInt(place.xid) > BigInt(other.xid)
+
 export type FeedEvent = AuditRow & EventCursor & { connection_id: string | null }
 
 const NO_ID = '00000000-0000-0000-0000-000000000000'
@@ -27,17 +31,16 @@ export const FEED_START: EventCursor = { xid: '0', id: NO_ID }
  * where none is given, the cursor stays what it was.
  */
 export const readEventsAfter = (db: Db, tenantId: number, cursor: EventCursor, limit: number): Promise<FeedEvent[]> =>
-  readInTenant<FeedEvent>(
-    db,
-    tenantId,
-    sql<FeedEvent>`
-      select id, at, action, actor_kind, actor_id, actor_name, target_type, target_id, target_name, request_id, ip,
-        before, after, connection_id, xid::text as xid
-      from audit_events
-      where tenant_id = ${tenantId} and (xid, id) > (${cursor.xid}::xid8, ${cursor.id}::uuid)
-        and xid < pg_snapshot_xmin(pg_current_snapshot())
-      order by audit_events.xid, id limit ${limit}`
-  )
+  readInTenant<FeedEvent>(db, tenantId, feedAfter(tenantId, cursor, limit))
+
+/** The same as a statement, for a transaction of the tenant. */
+export const feedAfter = (tenantId: number, cursor: EventCursor, limit: number) => sql<FeedEvent>`
+  select id, at, action, actor_kind, actor_id, actor_name, target_type, target_id, target_name, request_id, ip,
+    before, after, connection_id, xid::text as xid
+  from audit_events
+  where tenant_id = ${tenantId} and (xid, id) > (${cursor.xid}::xid8, ${cursor.id}::uuid)
+    and xid < pg_snapshot_xmin(pg_current_snapshot())
+  order by audit_events.xid, id limit ${limit}`
 
 /** Where the feed ends now, for who wants only what is new: whatever commits from now on is behind it. */
 export async function readFeedEnd(db: Db): Promise<EventCursor> {

@@ -76,7 +76,7 @@ function eventIds(tenantId: number, of: HistoryOf, page: HistoryPage): RawBuilde
       part('past_memberships', 'removed_event_id', isOf)
     ]
   }
-  return sql`${sql.join(parts(), sql` union `)} order by id desc limit ${page.limit}`
+  return sql`select id from (${sql.join(parts(), sql` union `)}) as ids order by id desc limit ${page.limit}`
 }
 
 /** Those that the event `e` began or ended. */

@@ -79,6 +79,8 @@ export interface TenantsTable {
   settings: ColumnType<TenantSettings, string | undefined, string>
   created_at: Date
   updated_at: Date
+  /** The relay of events looks at those that have one. */
+  event_stream_count: Generated<number>
 }
 
 export interface UsersTable {
@@ -331,6 +333,58 @@ export interface ScimTokensTable {
   warned_days: Generated<number | null>
 }
 
+export interface EventStreamsTable {
+  tenant_id: number
+  id: string
+  /** `webhook`: Standard Webhooks. `set`: security event tokens (RFC 9967). */
+  kind: 'webhook' | 'set'
+  name: string
+  url: string
+  /** `user.created`, `user.*`; none for every event. */
+  event_types: string[]
+  /** Of `set`: the receiver, as the token's `aud` names it. */
+  audience: string | null
+  /** Of `set`: what the Authorization header says, sealed. */
+  authorization_sealed: Buffer | null
+  /** Of `webhook`. */
+  secret_sealed: Buffer | null
+  old_secret_sealed: Buffer | null
+  old_secret_until: Date | null
+  state: 'enabled' | 'paused'
+  paused_because: string | null
+  /** When administrators were last told of deliveries that were given up. */
+  told_of_dead_at: Date | null
+  /** xid8, as text. */
+  cursor_xid: string
+  cursor_id: string
+  /** By the database's clock: when the transaction began that moved the cursor last. */
+  relayed_at: Date | null
+  created_at: Date
+  updated_at: Date
+}
+
+export interface EventDeliveriesTable {
+  tenant_id: number
+  id: string
+  stream_id: string
+  event_id: string
+  state: 'queued' | 'delivered' | 'dead'
+  attempts: Generated<number>
+  queued_at: Date
+  attempted_at: Date | null
+  status: number | null
+  error: string | null
+}
+
+export interface SigningKeysTable {
+  tenant_id: number
+  id: string
+  private_jwk_sealed: Buffer
+  /** jsonb, read parsed. */
+  public_jwk: ColumnType<Record<string, unknown>, string, never>
+  created_at: Date
+}
+
 export interface ScimTokenUsesTable {
   tenant_id: number
   token_id: string
@@ -503,6 +557,9 @@ export interface Database {
   brake_slots: BrakeSlotsTable
   brake_people: BrakePeopleTable
   held_changes: HeldChangesTable
+  event_streams: EventStreamsTable
+  event_deliveries: EventDeliveriesTable
+  signing_keys: SigningKeysTable
   scim_errors: ScimErrorsTable
   scim_schemas: ScimSchemasTable
   audit_events: AuditEventsTable

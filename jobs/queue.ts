@@ -1,5 +1,6 @@
 // The queue (pg-boss): its jobs' names and payloads, and how a transaction puts jobs into it.
 import { fromKysely, PgBoss } from 'pg-boss'
+import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../db/connect.ts'
 
 /** What each job is given: ids alone, so that it reads fresh rows and may run twice. */
@@ -7,6 +8,8 @@ export interface JobPayloads {
   'send-mail': { tenantId: number; mailId: string }
   /** Follows the last attempt of `send-mail`, whether it failed or never came to an end. */
   'give-up-mail': { tenantId: number; mailId: string }
+  /** Those of one stream about one subject run one after the other. */
+  'deliver-event': { tenantId: number; deliveryId: string }
   'clean-up': Record<string, never>
   'warn-ending-tokens': Record<string, never>
   retention: Record<string, never>
@@ -31,6 +34,18 @@ const QUEUES = {
     // the state of a mail is in `mails`; the queue need not remember it
     deleteAfterSeconds: 3_600
   },
+  'deliver-event': {
+    // a job that is to be tried again holds up those behind it with the same key, as does one that has failed: so the
+    // handler ends a delivery itself after three days, long before the attempts are used up
+    policy: 'key_strict_fifo',
+    retryLimit: 1_000,
+    retryDelay: 5,
+    retryBackoff: true,
+    retryDelayMax: 4 * 3_600,
+    expireInSeconds: 120,
+    notify: true,
+    deleteAfterSeconds: 3_600
+  },
   'clean-up': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 },
   'warn-ending-tokens': { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 3_600 },
   retention: { retryLimit: 0, expireInSeconds: 3_600, deleteAfterSeconds: 3_600 }
@@ -39,15 +54,15 @@ const QUEUES = {
 export const JOB_NAMES = Object.keys(QUEUES) as JobName[]
 
 const SUPERVISE_SECONDS = 10
+export interface EnqueueOptions {
+  startAfter?: Date
+  /** One for each payload; jobs of a queue with the policy key_strict_fifo run in order for each key. */
+  keys?: readonly string[]
+}
 
 export interface Queue {
   /** Puts one job for each payload into the queue, in the transaction `trx`: they exist when it commits. */
-  enqueue<N extends JobName>(
-    trx: Db,
-    name: N,
-    payloads: JobPayloads[N][],
-    options?: { startAfter?: Date }
-  ): Promise<void>
+  enqueue<N extends JobName>(trx: Db, name: N, payloads: JobPayloads[N][], options?: EnqueueOptions): Promise<void>
   /** For the worker, which takes jobs, and for metrics. */
   readonly boss: PgBoss
   close(): Promise<void>
@@ -60,7 +75,9 @@ export async function prepareQueue(url: string): Promise<void> {
   await boss.start()
   for (const [name, options] of Object.entries(QUEUES)) {
     await boss.createQueue(name, options)
-    await boss.updateQueue(name, options)
+    // a queue keeps the policy that it was made with
+    const { policy: _, ...changeable } = options as { policy?: string }
+    await boss.updateQueue(name, changeable)
   }
   await boss.stop({ graceful: false })
 }
@@ -94,11 +111,16 @@ export async function openQueue(options: {
   await boss.start()
   return {
     boss,
-    async enqueue(trx, name, payloads, { startAfter } = {}) {
+    async enqueue(trx, name, payloads, { startAfter, keys } = {}) {
       if (payloads.length === 0) return
       await boss.insert(
         name,
-        payloads.map((data) => ({ data, ...(startAfter && { startAfter }) })),
+        payloads.map((data, index) => ({
+          data,
+          ...(startAfter && { startAfter }),
+          // of jobs that are made at once, the one with the lower id runs first
+          ...(keys && { singletonKey: keys[index]!, id: uuidv7({ seq: index }) })
+        })),
         { db: fromKysely(trx) }
       )
     },

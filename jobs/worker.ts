@@ -1,10 +1,13 @@
 // Takes jobs from the queue and hands each to its handler.
 import { openMailbox } from '../db/mailbox.ts'
 import type { Deps } from '../server/deps.ts'
+import { createEgress } from '../server/events/egress.ts'
 import { compileTemplates } from '../server/mail/render.ts'
 import { createTransport } from '../server/mail/transport.ts'
 import { cleanUp } from './handlers/clean-up.ts'
+import { deliverEvents } from './handlers/deliver-events.ts'
 import { giveUpMails } from './handlers/give-up-mail.ts'
+import { startRelay } from './handlers/relay-events.ts'
 import { applyRetention } from './handlers/retention.ts'
 import { sendMails } from './handlers/send-mail.ts'
 import { warnOfEndingTokens } from './handlers/warn-ending-tokens.ts'
@@ -12,6 +15,8 @@ import { JOB_NAMES, type JobPayloads } from './queue.ts'
 
 /** A batch shares its statements; its mails share the transport's few connections, and each has a minute in all. */
 const MAIL_BATCH = 50
+/** Of events, each to a receiver that may take ten seconds. */
+const EVENT_BATCH = 20
 /** The next batch is read while one is being sent. */
 const MAIL_BATCHES = 2
 /** New mails are told of by NOTIFY at once; those to be tried again are looked for so often. */
@@ -57,6 +62,14 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   await boss.work<JobPayloads['give-up-mail']>('give-up-mail', { ...polling, batchSize: MAIL_BATCH }, (jobs) =>
     giveUpMails(deps, jobs)
   )
+  const egress = createEgress(deps.config.events.isPrivateAllowed)
+  const delivering = { ...deps, egress }
+  await boss.work<JobPayloads['deliver-event']>(
+    'deliver-event',
+    { ...polling, batchSize: EVENT_BATCH, burstWhenBatchFull: true, localConcurrency: 2, perJobResults: true },
+    (jobs) => deliverEvents(delivering, jobs)
+  )
+  const stopRelay = startRelay(deps)
   await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () => cleanUp(deps, stopping.signal))
   await boss.schedule('clean-up', CLEAN_UP_CRON)
   await boss.work('warn-ending-tokens', { pollingIntervalSeconds: 30 }, () => warnOfEndingTokens(deps, stopping.signal))
@@ -66,8 +79,9 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
 
   return async () => {
     const timer = setTimeout(() => stopping.abort(), STOP_MS)
-    await Promise.all(JOB_NAMES.map((name) => boss.offWork(name)))
+    await Promise.all([stopRelay(), ...JOB_NAMES.map((name) => boss.offWork(name))])
     clearTimeout(timer)
+    await egress.close()
     const closed = transport.close()
     if (!stopping.signal.aborted) await closed
   }

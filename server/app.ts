@@ -14,6 +14,8 @@ import { authRoutes } from './auth/routes.ts'
 import { MAX_BODY_BYTES } from './config.ts'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
+import { jwksRoutes } from './events/jwks.ts'
+import { createLiveFeed } from './events/live.ts'
 import { healthRoutes } from './health.ts'
 import { acceptWithGoogle } from './invitations/accept.ts'
 import { RequestLog } from './log.ts'
@@ -73,8 +75,11 @@ export async function buildApp(
     frameworkErrors: handleError
   })
   const wireLog = createWireLog(deps)
-  const tools: Tools = { wireLog, rehearsal: createRehearsal(deps) }
+  const live = createLiveFeed(deps)
+  const tools: Tools = { wireLog, rehearsal: createRehearsal(deps), live }
   app.addHook('onClose', () => wireLog.close())
+  // pages that watch would keep the process
+  app.addHook('preClose', async () => live.close())
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
   // not encapsulated: their hooks see every request
@@ -107,6 +112,7 @@ export async function buildApp(
       isServed: (request) => placeOf(request.host, deps.config.public.baseDomain).kind === 'base'
     })
   }
+  await app.register(jwksRoutes, { deps })
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {
@@ -125,7 +131,7 @@ export async function buildApp(
 }
 
 /** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
-type Tools = Pick<Context, 'wireLog' | 'rehearsal'>
+type Tools = Pick<Context, 'wireLog' | 'rehearsal' | 'live'>
 
 async function createContext(
   deps: Deps,

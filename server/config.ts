@@ -34,6 +34,8 @@ export interface Config {
   readonly bcryptCost: number
   /** What each SCIM token may send to each process, in the long run; 0 for no limit. */
   readonly scim: { readonly requestsPerSecond: number }
+  /** Whether webhooks may go to private addresses, and by http. */
+  readonly events: { readonly isPrivateAllowed: boolean }
   readonly run: 'server' | 'worker' | 'all'
   readonly logLevel: string
 }
@@ -156,6 +158,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     invitationTtlHours: number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
     bcryptCost: number('BCRYPT_COST', 12, 4, 16),
     scim: { requestsPerSecond: number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
+    events: { isPrivateAllowed: flag('WEBHOOKS_TO_PRIVATE_ADDRESSES') },
     run: choice('RUN', ['all', 'server', 'worker'], 'all'),
     logLevel: choice('LOG_LEVEL', LOG_LEVELS, 'info')
   }

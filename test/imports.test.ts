@@ -14,7 +14,7 @@ const GROUND = [
   'server/counters',
   'server/deps'
 ]
-const RULES = ['server/provisioning', 'server/auth', 'server/invitations']
+const RULES = ['server/provisioning', 'server/auth', 'server/invitations', 'server/events']
 
 /** The first row that fits a file says which of our places it may import, besides its own. */
 const ALLOWED: [place: string, imports: string[]][] = [
@@ -34,6 +34,7 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/provisioning', ['db', 'jobs/queue', ...GROUND, 'server/scim/schemas']],
   ['server/auth', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],
   ['server/invitations', ['db', 'jobs/queue', ...GROUND, 'server/provisioning', 'server/auth']],
+  ['server/events', ['db', 'jobs/queue', ...GROUND, 'server/provisioning']],
   ['server/wire-log', ['db', ...GROUND, 'server/provisioning', 'server/scim/schemas']],
   ['server/scim', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log', 'server/sandbox']],
   ['server/admin', ['db', 'jobs/queue', ...GROUND, ...RULES, 'server/wire-log']],

@@ -6,6 +6,7 @@ import * as addApiTokensMadeBy from './20261125T0920_add_api_tokens_made_by.ts'
 import * as addBrakeSettings from './20261125T0930_add_brake_settings.ts'
 import * as addNotices from './20261125T0940_add_notices.ts'
 import * as addTokenCare from './20261125T0950_add_token_care.ts'
+import * as addEventStreams from './20261125T1010_add_event_streams.ts'
 import * as createWireLog from './20261125T1140_create_wire_log.ts'
 import * as addBrake from './20261125T1200_add_brake.ts'
 import * as addRetention from './20261125T1300_add_retention.ts'
@@ -18,6 +19,7 @@ export const migrations: Record<string, Migration> = {
   '20261125T0930_add_brake_settings': addBrakeSettings,
   '20261125T0940_add_notices': addNotices,
   '20261125T0950_add_token_care': addTokenCare,
+  '20261125T1010_add_event_streams': addEventStreams,
   '20261125T1140_create_wire_log': createWireLog,
   '20261125T1200_add_brake': addBrake,
   '20261125T1300_add_retention': addRetention,

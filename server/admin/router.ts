@@ -3,6 +3,7 @@ import { apiTokensRouter } from './api-tokens.ts'
 import { auditRouter } from './audit.ts'
 import { authRouter } from './auth.ts'
 import { brakeRouter } from './brake.ts'
+import { eventStreamsRouter, eventsRouter } from './event-streams.ts'
 import { groupsRouter } from './groups.ts'
 import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
@@ -30,6 +31,8 @@ export const appRouter = router({
   audit: auditRouter,
   history: historyRouter,
   wireLog: wireLogRouter,
+  events: eventsRouter,
+  eventStreams: eventStreamsRouter,
   settings: settingsRouter,
   tenants: tenantsRouter
 })

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { isUnavailable } from '../../db/connect.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, type ErrorCode, forbidden, unauthenticated, unavailable } from '../errors.ts'
+import type { LiveFeed } from '../events/live.ts'
 import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { Rehearsal } from '../wire-log/rehearsal.ts'
@@ -18,6 +19,8 @@ export interface Context {
   readonly rehearsal: Rehearsal
   readonly request: FastifyRequest
   readonly reply: FastifyReply
+  /** Of this process. */
+  readonly live: LiveFeed
   /** Undefined on the base domain. */
   readonly tenant: Tenant | undefined
   /** Undefined where nobody is signed in. */
@@ -38,6 +41,8 @@ const TRPC_CODES = {
 } satisfies Record<ErrorCode, TRPC_ERROR_CODE_KEY>
 
 const t = initTRPC.context<Context>().create({
+  // proxies hang up on what says nothing for a minute
+  sse: { ping: { enabled: true, intervalMs: 15_000 }, client: { reconnectAfterInactivityMs: 40_000 } },
   errorFormatter({ shape, error, ctx }) {
     const { stack: _, ...data } = shape.data as Record<string, unknown>
     const cause = asAppError(error.cause)

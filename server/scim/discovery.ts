@@ -1,6 +1,7 @@
 // What a client may learn before it begins (RFC 7644 §4, RFC 7643 §5 to §7, RFC 9865 §4).
 import { MAX_BODY_BYTES } from '../config.ts'
 import { AppError, notFound } from '../errors.ts'
+import { SCIM_EVENT_URIS } from '../events/scim-events.ts'
 import type { ScimAnswer, ScimContext, ScimRequest } from './context.ts'
 import { CURSOR_TIMEOUT_SECONDS, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './limits.ts'
 import { listBody } from './list-response.ts'
@@ -26,6 +27,8 @@ export function getServiceProviderConfig({ baseUrl }: ScimContext): ScimAnswer {
       maxPageSize: MAX_PAGE_SIZE,
       cursorTimeout: CURSOR_TIMEOUT_SECONDS
     },
+    // RFC 9967 §3: what a tenant's event streams may tell
+    securityEvents: { asyncRequest: 'none', eventUris: SCIM_EVENT_URIS },
     authenticationSchemes: [
       {
         type: 'oauthbearertoken',

@@ -38,6 +38,8 @@ export interface Neighbour {
   readonly childGroupId: string
   readonly connectionId: string
   readonly scimTokenId: string
+  /** Of its events, paused: nothing is sent. */
+  readonly streamId: string
   readonly apiTokenId: string
   readonly sessionId: string
   /** What lets somebody in. */
@@ -115,6 +117,14 @@ async function furnish(
   await scim.createUser({ userName: email('second'), displayName: `Dan ${nameMark}` })
   await insertScimError(owner, tenant.id, connectionId, `refused for ${nameMark}`)
 
+  const stream = await admin.mutate('eventStreams.create', {
+    kind: 'webhook',
+    name: `hook of ${nameMark}`,
+    url: `https://hooks.${addressMark}.test/`
+  })
+  const streamId = stream.data.stream.id
+  await admin.mutate('eventStreams.update', { streamId, state: 'paused' })
+
   const groupName = `Rota of ${nameMark}`
   const people = [memberId, adminId, scimUser.id]
   const group = (await admin.mutate('groups.create', { displayName: groupName, members: people })).data.group
@@ -162,6 +172,7 @@ async function furnish(
     groupName,
     childGroupId: child.id,
     connectionId,
+    streamId,
     scimTokenId: made.scimToken.id,
     apiTokenId: madeApiToken.data.apiToken.id,
     sessionId: sessions.data.items[0].id,
@@ -250,6 +261,8 @@ export async function tracesOf({ owner }: TestApp, neighbour: Neighbour): Promis
       select r::text as row from ${sql.table(table)} r where tenant_id = ${neighbour.tenant.id}`.execute(owner)
     for (const { row } of rows) for (const [id] of row.matchAll(UUID)) ids.add(id)
   }
+  // where a feed begins is nobody's
+  ids.delete('00000000-0000-0000-0000-000000000000')
   const { nameMark, addressMark, secrets } = neighbour
   return [nameMark, addressMark, ...ids, ...Object.values(secrets)]
 }

@@ -31,6 +31,13 @@ const user = missing(({ memberId: userId }) => ({ userId }))
 /** Of the operator: on a tenant's host there is no such procedure. */
 const operator = (input: (neighbour: Neighbour) => unknown): Probe => missing(input)
 
+const LONG_AGO = '2026-01-01T00:00:00Z'
+const undoScopes = (ids: Pick<Neighbour, 'memberId' | 'groupId' | 'connectionId'>): object[] => [
+  { userId: ids.memberId, at: LONG_AGO },
+  { groupId: ids.groupId, at: LONG_AGO },
+  { connectionId: ids.connectionId, since: LONG_AGO }
+]
+
 export const PROBES: Record<string, Probe> = {
   'auth.me': own(),
   'auth.signIn': {
@@ -132,6 +139,26 @@ export const PROBES: Record<string, Probe> = {
   'brake.release': missing(({ connectionId }) => ({ connectionId })),
   'brake.reject': missing(({ connectionId }) => ({ connectionId })),
   'brake.lift': missing(({ connectionId }) => ({ connectionId })),
+  'history.user': { inputs: ({ memberId }) => [{ userId: memberId }], statuses: [200, 404] },
+  'history.group': { inputs: ({ groupId }) => [{ groupId }], statuses: [200, 404] },
+  'history.connection': { inputs: ({ connectionId }) => [{ connectionId }], statuses: [200, 404] },
+  'history.preview': {
+    inputs: ({ memberId, groupId, connectionId }) => undoScopes({ memberId, groupId, connectionId }),
+    statuses: [200, 404]
+  },
+  'history.undo': {
+    inputs: ({ memberId, groupId, connectionId }) => undoScopes({ memberId, groupId, connectionId }),
+    statuses: [200, 404]
+  },
+  'eventStreams.list': own(),
+  'eventStreams.get': missing(({ streamId }) => ({ streamId })),
+  'eventStreams.create': own({ kind: 'webhook', name: 'mine', url: 'https://hooks.mine.test/' }),
+  'eventStreams.update': missing(({ streamId }) => ({ streamId, name: 'Eve', state: 'enabled' })),
+  'eventStreams.remove': missing(({ streamId }) => ({ streamId })),
+  'eventStreams.rotateSecret': missing(({ streamId }) => ({ streamId })),
+  'eventStreams.test': missing(({ streamId }) => ({ streamId })),
+  'eventStreams.deliveries': { inputs: ({ streamId }) => [{ streamId }], statuses: [200] },
+  'eventStreams.replay': missing(({ streamId }) => ({ streamId })),
   'scimConnections.list': list(),
   'scimConnections.get': missing(({ connectionId }) => ({ connectionId })),
   'scimConnections.update': missing(({ connectionId }) => ({ connectionId, name: 'Eve' })),
@@ -158,7 +185,6 @@ export const PROBES: Record<string, Probe> = {
     ({ memberId: targetId }) => ({ filter: { targetId } }),
     ({ adminId: actorId }) => ({ filter: { actorId } })
   ),
-  'audit.export': list(({ memberId: targetId }) => ({ filter: { targetId } })),
   'settings.get': { ...own(), isPublic: true },
   'settings.update': own({ senderName: 'Acme' }),
 

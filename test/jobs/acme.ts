@@ -21,10 +21,15 @@ export interface Mailing extends Inviting {
 /** @param options.retryLimit attempts after the first; none of them waits */
 export async function startMailing(
   t: Test,
-  { smtpUrl, retryLimit = 20, isWorker = true }: { smtpUrl?: string; retryLimit?: number; isWorker?: boolean } = {}
+  {
+    smtpUrl,
+    retryLimit = 20,
+    isWorker = true,
+    env
+  }: { smtpUrl?: string; retryLimit?: number; isWorker?: boolean; env?: Record<string, string> } = {}
 ): Promise<Mailing> {
   const smtp = smtpUrl && { SMTP_URL: smtpUrl, MAIL_FROM: 'Muster <muster@muster.test>' }
-  const acme = await startInviting(t, { env: { ...smtp }, isWorker })
+  const acme = await startInviting(t, { env: { ...smtp, ...env }, isWorker })
   await sql`update pgboss.queue set retry_delay = 0, retry_backoff = false, retry_delay_max = null,
     retry_limit = ${retryLimit} where name = 'send-mail'`.execute(acme.owner)
 

@@ -139,6 +139,7 @@ test('clean-up', async (t) => {
     const { rows } = await sql`select name, cron from pgboss.schedule order by name`.execute(acme.owner)
     t.same(rows, [
       { name: 'clean-up', cron: '17 * * * *' },
+      { name: 'retention', cron: '23 3 * * *' },
       { name: 'warn-ending-tokens', cron: '37 * * * *' }
     ])
     await insertEnding(daysAgo(8))

@@ -1,0 +1,49 @@
+// The relay: copies events that tenants' streams want from the audit log into deliveries, with a job for each. It is no
+// job itself but looks twice a second, in every worker: PostgreSQL shares the work between them.
+import { v7 as uuidv7 } from 'uuid'
+import { inTenant } from '../../db/connect.ts'
+import { relayEvents } from '../../db/event-deliveries.ts'
+import { listTenantsWithStreams } from '../../db/event-streams.ts'
+import type { Deps } from '../../server/deps.ts'
+import { enqueueDeliveries } from '../../server/events/streams.ts'
+
+const LOOK_EVERY_MS = 500
+const BATCH = 500
+
+type RelayDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
+
+/** @returns stops it; what is being copied is finished first */
+export function startRelay(deps: RelayDeps): () => Promise<void> {
+  const stopping = new AbortController()
+  let running = Promise.resolve()
+  const timer = setInterval(() => {
+    if (isRunning) return
+    isRunning = true
+    running = relayOnce(deps, stopping.signal)
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'the relay of events failed and will look again'))
+      .then(() => {
+        isRunning = false
+      })
+  }, LOOK_EVERY_MS)
+  let isRunning = false
+  return async () => {
+    clearInterval(timer)
+    stopping.abort()
+    await running
+  }
+}
+
+/** Copies all that there is, one tenant after the other; deliveries, jobs and cursor commit together. */
+export async function relayOnce(deps: RelayDeps, signal: AbortSignal): Promise<void> {
+  for (const tenantId of await listTenantsWithStreams(deps.db)) {
+    let isMore = true
+    while (isMore && !signal.aborted) {
+      const now = deps.now()
+      isMore = await inTenant(deps.db, tenantId, async (trx) => {
+        const relayed = await relayEvents(trx, tenantId, BATCH, now, () => uuidv7({ msecs: now.getTime() }))
+        await enqueueDeliveries(trx, deps, tenantId, relayed.deliveries)
+        return relayed.isMore
+      })
+    }
+  }
+}

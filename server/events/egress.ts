@@ -1,0 +1,102 @@
+// Requests to addresses that tenants name. They reach the public internet alone: not this machine, not its network, not
+// a cloud's metadata, whatever a name resolves to at the moment of connecting (server-side request forgery).
+import { lookup as lookupAddress } from 'node:dns'
+import { isIP, type LookupFunction } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { Agent, request } from 'undici'
+import { AppError, invalid } from '../errors.ts'
+
+const TIMEOUT_MS = 10_000
+/** Of an answer that is kept for people to read. */
+const MAX_ANSWER_LENGTH = 500
+
+export interface EgressAnswer {
+  readonly status: number
+  /** The first characters of the body. */
+  readonly text: string
+}
+
+export interface Egress {
+  /**
+   * Posts a body; redirects are not followed, because they would lead elsewhere.
+   * @throws Error in words, where no answer came within ten seconds or the address is not public
+   */
+  post(url: string, headers: Record<string, string>, body: string): Promise<EgressAnswer>
+  close(): Promise<void>
+}
+
+/** Whether an address is one that anybody may reach: not loopback, private, link-local, multicast or reserved. */
+export function isPublicAddress(address: string): boolean {
+  try {
+    return ipaddr.process(address).range() === 'unicast'
+  } catch {
+    return false
+  }
+}
+
+/**
+ * @throws AppError invalid `badUrl`, unless it is https (or http where private addresses are allowed), names no
+ *   password, and is not an address of a private network
+ */
+export function requireSendableUrl(text: string, isPrivateAllowed: boolean): void {
+  const url = URL.parse(text)
+  const isScheme = url?.protocol === 'https:' || (isPrivateAllowed && url?.protocol === 'http:')
+  if (!url || !isScheme) throw badUrl('The URL must begin with https://')
+  if (url.username || url.password) throw badUrl('The URL must not hold a user name or password')
+  if (isPrivateAllowed) return
+  const host = hostOf(url)
+  const isLocal = host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.internal')
+  if (isLocal || (isIP(host) && !isPublicAddress(host))) throw badUrl('The URL leads to a private address')
+}
+
+const badUrl = (message: string) => invalid(message, 'badUrl')
+const hostOf = (url: URL) => url.hostname.replace(/^\[|\]$/g, '')
+
+/**
+ * @param isPrivateAllowed the operator's setting, for receivers beside the service
+ * @param lookup Node's own, but in tests
+ */
+export function createEgress(isPrivateAllowed: boolean, lookup: Lookup = lookupAddress as Lookup): Egress {
+  const agent = new Agent({
+    connect: { timeout: TIMEOUT_MS, ...(!isPrivateAllowed && { lookup: publicOnly(lookup) }) },
+    headersTimeout: TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+    connections: 8,
+    maxResponseSize: 64 * 1024
+  })
+  return {
+    async post(url, headers, body) {
+      requireSendableUrl(url, isPrivateAllowed)
+      const { statusCode, body: answer } = await request(url, {
+        method: 'POST',
+        headers: { ...headers, 'user-agent': 'Muster' },
+        body,
+        dispatcher: agent,
+        signal: AbortSignal.timeout(TIMEOUT_MS)
+      })
+      return { status: statusCode, text: (await answer.text().catch(() => '')).slice(0, MAX_ANSWER_LENGTH) }
+    },
+    close: () => agent.destroy()
+  }
+}
+
+type Addresses = { address: string; family: number }[]
+/** Of node:dns, asked for all addresses. */
+export type Lookup = (
+  hostname: string,
+  options: { all: true },
+  callback: (error: Error | null, addresses: Addresses) => void
+) => void
+
+/** Checked where the connection is made, so that a name cannot mean something else by then. */
+const publicOnly =
+  (lookup: Lookup): LookupFunction =>
+  (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) return callback(error, [])
+      const isPublic = addresses.length > 0 && addresses.every(({ address }) => isPublicAddress(address))
+      if (!isPublic) return callback(new AppError('forbidden', `${hostname} leads to a private address`), [])
+      if (options.all) return callback(null, addresses)
+      callback(null, addresses[0]!.address, addresses[0]!.family)
+    })
+  }

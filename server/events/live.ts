@@ -1,0 +1,101 @@
+// A tenant's events as they happen, for pages that are open: one look a second at the log for each tenant that is
+// watched, however many watch it.
+import { EventEmitter, on } from 'node:events'
+import type { Db } from '../../db/connect.ts'
+import { type EventCursor, type FeedEvent, isBehind, readEventsAfter, readFeedEnd } from '../../db/event-feed.ts'
+import type { Listener } from '../../db/listen.ts'
+import type { Deps } from '../deps.ts'
+
+const LOOK_EVERY_MS = 1_000
+const LIMIT = 200
+
+export interface LiveFeed {
+  /**
+   * Events from now on, or behind `cursor`, oldest first, in batches. Ends with `signal`, when rights in the tenant
+   * change (whoever watches asks again, with the rights of then), and when the process stops.
+   */
+  watch(tenantId: number, cursor: EventCursor | undefined, signal: AbortSignal): AsyncGenerator<FeedEvent[]>
+  close(): void
+}
+
+interface Watched {
+  readonly events: EventEmitter
+  watchers: number
+  timer: NodeJS.Timeout | undefined
+}
+
+export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['log'] }): LiveFeed {
+  const watched = new Map<number, Watched>()
+  const closing = new AbortController()
+
+  deps.listener.on('change', (change) => {
+    if (change.kind === 'credentials') watched.get(change.tenantId)?.events.emit('end')
+  })
+
+  /** Looks again and again while somebody watches. A look that fails is repeated: nothing is skipped. */
+  function look(tenantId: number, place: EventCursor, tenant: Watched): void {
+    tenant.timer = setTimeout(async () => {
+      let next = place
+      try {
+        const events = await readEventsAfter(deps.db, tenantId, place, LIMIT)
+        if (events.length > 0) tenant.events.emit('events', events)
+        next = events.at(-1) ?? place
+      } catch (error) {
+        deps.log.warn({ err: error, tenantId }, 'the live feed could not look at the log')
+      }
+      if (tenant.watchers > 0) look(tenantId, next, tenant)
+    }, LOOK_EVERY_MS)
+    tenant.timer.unref()
+  }
+
+  async function join(tenantId: number): Promise<Watched> {
+    const known = watched.get(tenantId)
+    if (known) {
+      known.watchers++
+      return known
+    }
+    const tenant: Watched = { events: new EventEmitter().setMaxListeners(0), watchers: 1, timer: undefined }
+    watched.set(tenantId, tenant)
+    try {
+      look(tenantId, await readFeedEnd(deps.db), tenant)
+    } catch (error) {
+      leave(tenantId, tenant)
+      throw error
+    }
+    return tenant
+  }
+
+  function leave(tenantId: number, tenant: Watched): void {
+    if (--tenant.watchers > 0) return
+    clearTimeout(tenant.timer)
+    watched.delete(tenantId)
+  }
+
+  return {
+    async *watch(tenantId, cursor, signal) {
+      const tenant = await join(tenantId)
+      const ended = new AbortController()
+      tenant.events.once('end', () => ended.abort())
+      try {
+        const batches = on(tenant.events, 'events', {
+          signal: AbortSignal.any([signal, closing.signal, ended.signal])
+        })
+        let place = cursor
+        if (place) {
+          const missed = await readEventsAfter(deps.db, tenantId, place, LIMIT)
+          place = missed.at(-1) ?? place
+          yield missed
+        }
+        for await (const [events] of batches) {
+          const fresh = (events as FeedEvent[]).filter((event) => !place || isBehind(event, place))
+          if (fresh.length > 0) yield fresh
+        }
+      } catch (error) {
+        if ((error as Error).name !== 'AbortError') throw error
+      } finally {
+        leave(tenantId, tenant)
+      }
+    },
+    close: () => closing.abort()
+  }
+}

@@ -1,0 +1,89 @@
+// Security event tokens (RFC 8417) with SCIM events (RFC 9967), pushed (RFC 8935).
+import { createLocalJWKSet, jwtVerify } from 'jose'
+import { test } from 'tap'
+import { startReceiver } from '../support/receiver.ts'
+import { startStreaming } from './acme.ts'
+
+const PROV = 'urn:ietf:params:scim:event:prov:'
+
+test('security event tokens', async (t) => {
+  const acme = await startStreaming(t)
+  const receiver = await startReceiver(t, () => 202)
+  const { streamId } = await acme.createStream({
+    kind: 'set',
+    url: receiver.url,
+    audience: 'https://receiver.acme.test',
+    authorization: 'Bearer of-the-receiver'
+  })
+  const { data: made } = await acme.call('scimTokens.create', { name: 'okta' })
+  const scim = (method: 'POST' | 'PATCH' | 'DELETE', path: string, payload?: object) =>
+    acme.inject('acme', {
+      method,
+      url: `/scim/v2${path}`,
+      headers: { authorization: `Bearer ${made.token}`, 'content-type': 'application/scim+json' },
+      ...(payload && { payload })
+    })
+  const jwks = async () => (await acme.inject('acme', { url: '/.well-known/jwks.json' })).json()
+  const claimsOf = async (index: number) => {
+    const { body, headers } = (await receiver.takes(index + 1))[index]!
+    const keys = createLocalJWKSet(await jwks())
+    const options = { issuer: 'http://acme.muster.test', audience: 'https://receiver.acme.test', typ: 'secevent+jwt' }
+    const { payload } = await jwtVerify(body, keys, options)
+    t.match(headers, { 'content-type': 'application/secevent+jwt', authorization: 'Bearer of-the-receiver' })
+    return payload
+  }
+
+  t.test('tell a user’s life in SCIM events, each signed by the tenant’s published key', async (t) => {
+    const created = (await scim('POST', '/Users', { userName: 'eve@acme.test', externalId: 'e-1' })).json()
+    const uri = `/Users/${created.id}`
+    t.match(await claimsOf(0), {
+      jti: /^[0-9a-f-]{36}$/,
+      txn: /./,
+      sub_id: { format: 'scim', uri, externalId: 'e-1' },
+      events: { [`${PROV}create:notice`]: { attributes: /userName/ } }
+    })
+    const patch = (value: object) =>
+      scim('PATCH', uri, {
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+        Operations: [{ op: 'replace', value }]
+      })
+    await patch({ displayName: 'Eve' })
+    const patched = await claimsOf(1)
+    t.same(patched['events'], { [`${PROV}patch:notice`]: { attributes: ['displayName'] } })
+    await patch({ active: false })
+    t.same((await claimsOf(2))['events'], { [`${PROV}deactivate`]: {} })
+    await patch({ active: true })
+    t.same((await claimsOf(3))['events'], { [`${PROV}activate`]: {} })
+    await scim('DELETE', uri)
+    t.same((await claimsOf(4))['events'], { [`${PROV}delete`]: {} })
+  })
+
+  t.test('tell of groups and their members', async (t) => {
+    const { data } = await acme.call('groups.create', { displayName: 'Staff', members: [acme.ids.ben] })
+    const { group } = data
+    t.match(await claimsOf(5), { sub_id: { uri: `/Groups/${group.id}` } })
+    await acme.call('groups.removeMembers', { groupId: group.id, userIds: [acme.ids.ben] })
+    t.same((await claimsOf(6))['events'], { [`${PROV}patch:notice`]: { attributes: ['members'] } })
+  })
+
+  t.test('leave out what is no SCIM event, and test a receiver by a verification', async (t) => {
+    await acme.call('users.lock', { userId: acme.ids.ben })
+    await acme.call('eventStreams.test', { streamId })
+    const claims = await claimsOf(7)
+    t.match(Object.keys(claims['events'] as object), [
+      'https://schemas.openid.net/secevent/ssf/event-type/verification'
+    ])
+    t.equal(receiver.received.length, 8)
+    t.match((await acme.call('eventStreams.rotateSecret', { streamId })).error, { reason: 'notOfThisKind' })
+  })
+
+  t.test('are published: the key without its secret half, the events in the provider’s configuration', async (t) => {
+    const { keys } = await jwks()
+    t.match(keys, [{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' }])
+    t.notOk('d' in keys[0])
+    const config = (await acme.inject('acme', { url: '/scim/v2/ServiceProviderConfig' })).json()
+    t.equal(config.securityEvents.asyncRequest, 'none')
+    t.ok(config.securityEvents.eventUris.includes(`${PROV}delete`))
+    t.same((await acme.inject('globex', { url: '/.well-known/jwks.json' })).json(), { keys: [] })
+  })
+})
