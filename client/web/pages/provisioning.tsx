@@ -15,6 +15,7 @@ import { connectionsOf } from './provisioning/connections.ts'
 import { CreateToken } from './provisioning/create-token.tsx'
 import { Guides } from './provisioning/guide-view.tsx'
 import { GUIDES } from './provisioning/guides.ts'
+import { Trial } from './provisioning/trial.tsx'
 import './provisioning/provisioning.css'
 
 const route = getRouteApi('/shell/provisioning')
@@ -60,6 +61,16 @@ export default function ProvisioningPage() {
       </Text>
       <div className="card card-section">
         <Guides baseUrl={baseUrl} shown={guide} onShow={showGuide} />
+      </div>
+      <Title order={2} mt="xl" mb={4}>
+        Test it first
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        Plays the requests of a provider against this organisation and takes them back. No token is needed, nobody is
+        changed, no mail leaves.
+      </Text>
+      <div className="card card-section">
+        <Trial />
       </div>
       <CreateToken
         opened={isCreating}

@@ -51,7 +51,7 @@ export function exportAddress(format: 'csv' | 'jsonl', search: AuditSearch): str
 }
 
 /** The first instant of a day, or of the one `days` later, in the reader's zone. */
-function dayStart(day: string, days: number): string | undefined {
+export function dayStart(day: string, days: number): string | undefined {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) return undefined
   const start = new Date(`${day}T00:00`)
   if (Number.isNaN(start.getTime())) return undefined

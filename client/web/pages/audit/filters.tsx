@@ -103,7 +103,7 @@ interface WhoFilterProps {
 }
 
 /** Somebody by name or address, out of everybody; or a kind of actor. */
-function WhoFilter({ label, kinds = [], value, known, onChange }: WhoFilterProps) {
+export function WhoFilter({ label, kinds = [], value, known, onChange }: WhoFilterProps) {
   const [typed, setTyped] = useState('')
   const [searched] = useDebouncedValue(typed, 200)
   const people = useQuery(trpc.users.list.queryOptions({ search: searched || undefined, limit: 20 }))
@@ -148,7 +148,7 @@ interface DayFilterProps {
   onChange: (value?: string) => void
 }
 
-const DayFilter = ({ label, value, min, max, onChange }: DayFilterProps) => (
+export const DayFilter = ({ label, value, min, max, onChange }: DayFilterProps) => (
   <TextInput
     type="date"
     label={label}

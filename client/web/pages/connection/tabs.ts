@@ -2,7 +2,9 @@
 import type { ComponentType } from 'react'
 import type { Outputs } from '../../api.ts'
 import { BrakeTab } from './brake.tsx'
+import { LogTab } from './log.tsx'
 import { Overview } from './overview.tsx'
+import { TrialTab } from './trial-tab.tsx'
 
 export type ConnectionDetails = Outputs['scimConnections']['get']['connection']
 
@@ -12,5 +14,7 @@ export interface TabProps {
 
 export const TABS: readonly { id: string; label: string; Content: ComponentType<TabProps> }[] = [
   { id: 'overview', label: 'Overview', Content: Overview },
-  { id: 'brake', label: 'Brake', Content: BrakeTab }
+  { id: 'brake', label: 'Brake', Content: BrakeTab },
+  { id: 'log', label: 'Log', Content: LogTab },
+  { id: 'test', label: 'Test', Content: TrialTab }
 ]
