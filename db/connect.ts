@@ -20,7 +20,7 @@ import {
 import pg from 'pg'
 import { ReadGatherer } from './gather-reads.ts'
 import type { Database } from './schema.ts'
-import { AS_SENT, type Fields, queryAsTenant } from './tenant-query.ts'
+import { AS_SENT, type ClientManners, type Fields, queryAsTenant, setTenant } from './tenant-query.ts'
 
 /** A pool or a transaction: what every query function takes first. */
 export type Db = Kysely<Database>
@@ -37,6 +37,15 @@ export interface ConnectOptions {
   applicationName?: string
   /** A statement that runs longer is cancelled; milliseconds, 0 for none. */
   statementTimeoutMs?: number
+  /**
+   * Whether the URL is that of a pooler in transaction mode, such as PgBouncer. Nothing is set on the connection then,
+   * which is another one with each transaction: role and timeouts are those of the URL's user (ALTER ROLE … SET).
+   */
+  isPooled?: boolean
+  /** Whether statements are prepared under a name: not behind a pooler that knows nothing of them. Default: true. */
+  prepares?: boolean
+  /** Whether tables are distributed by Citus. */
+  isCitus?: boolean
 }
 
 /** How much longer than a statement may run its answer is waited for: a database that is frozen cancels nothing. */
@@ -69,7 +78,9 @@ export function statementName(text: string): string {
   return name
 }
 
-class PreparingClient extends pg.Client {
+abstract class MusterClient extends pg.Client {
+  abstract readonly manners: ClientManners
+
   // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads; only Kysely's form is touched
   override query(...args: any[]): any {
     const [text, values] = args
@@ -78,7 +89,8 @@ class PreparingClient extends pg.Client {
       // @ts-expect-error passes every other form through
       return super.query(...args)
     }
-    return super.query({ name: preparedName(text), text, values } as pg.QueryConfig)
+    const name = this.manners.prepares ? preparedName(text) : undefined
+    return super.query({ name, text, values } as pg.QueryConfig)
   }
 
   /** What is asked in one tick goes out in one write: each write is a system call, dearer than the statement in it. */
@@ -87,6 +99,12 @@ class PreparingClient extends pg.Client {
     stream.cork()
     process.nextTick(() => stream.uncork())
   }
+}
+
+function clientWith(manners: ClientManners): typeof pg.Client {
+  return class extends MusterClient {
+    readonly manners = manners
+  } as unknown as typeof pg.Client
 }
 
 type Connection = Parameters<PostgresDriver['releaseConnection']>[0]
@@ -188,14 +206,8 @@ export function connect(options: ConnectOptions): Db {
     query_timeout: statementTimeoutMs && statementTimeoutMs + ANSWER_GRACE_MS,
     pipeline: true,
     types,
-    options: [
-      options.role ? `-c role=${options.role}` : '',
-      `-c statement_timeout=${statementTimeoutMs}`,
-      '-c idle_in_transaction_session_timeout=30000'
-    ]
-      .join(' ')
-      .trim(),
-    Client: PreparingClient as unknown as typeof pg.Client
+    options: options.isPooled ? undefined : sessionOptions(options, statementTimeoutMs),
+    Client: clientWith({ prepares: options.prepares ?? true, setsLocally: options.isCitus ?? false })
   } as pg.PoolConfig & { pipeline: boolean }
   const pool = new pg.Pool(config)
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
@@ -203,6 +215,17 @@ export function connect(options: ConnectOptions): Db {
   // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
   pool.on('connect', (client) => client.on('error', () => {}))
   return openOn(new PipeliningDriver(pool), pool)
+}
+
+function sessionOptions({ role, isCitus }: ConnectOptions, statementTimeoutMs: number): string {
+  const settings = [
+    ...(role ? [`role=${role}`] : []),
+    `statement_timeout=${statementTimeoutMs}`,
+    'idle_in_transaction_session_timeout=30000',
+    // else the workers do not hear which tenant's rows are seen
+    ...(isCitus ? ['citus.propagate_set_commands=local'] : [])
+  ]
+  return settings.map((setting) => `-c ${setting}`).join(' ')
 }
 
 /** A Db whose statements go where `driver` has them go; `db.destroy()` destroys the driver. */
@@ -250,13 +273,6 @@ function internalsOf(db: Db): Internals {
   if (!found) throw new Error('This is a transaction, not the pool that connect() opened')
   return found
 }
-
-/**
- * SET LOCAL is not planned and answers nothing, unlike a select of set_config(). Plans are kept, because to plan such
- * statements anew for each value takes longer than they do.
- */
-export const setTenant = (tenantId: number) =>
-  `set local app.tenant = '${Number(tenantId)}'; set local plan_cache_mode = force_generic_plan`
 
 /**
  * Runs `work` in a transaction that sees the rows of one tenant (row-level security) and commits it.

@@ -5,8 +5,8 @@
 // time is limited, and a sandbox that would itself have to wait for somebody gives up.
 import { CompiledQuery, type DatabaseConnection, type QueryResult } from 'kysely'
 import type pg from 'pg'
-import { type Db, openBeside, sendAhead, setTenant, type TenantDriver } from './connect.ts'
-import { AS_SENT, type Fields } from './tenant-query.ts'
+import { type Db, openBeside, sendAhead, type TenantDriver } from './connect.ts'
+import { AS_SENT, type Fields, mannersOf, setTenant } from './tenant-query.ts'
 
 export interface SandboxLimits {
   /** For the whole of it; milliseconds. */
@@ -171,6 +171,7 @@ class SandboxDriver implements TenantDriver {
     }
     const lent = {
       query: client.query.bind(client),
+      manners: { ...mannersOf(client), isInBlock: true },
       connection: (client as unknown as { connection: unknown }).connection
     }
     return { ...lent, release } as unknown as pg.PoolClient

@@ -1,6 +1,9 @@
 // Statements and the setting that row-level security asks for, in one exchange with PostgreSQL: what is executed
 // between two Sync messages is one transaction (PostgreSQL, protocol flow, pipelining), so BEGIN and COMMIT, with an
 // answer each, are saved. `pg` sends a Sync behind each of its queries; this query brings the setting along.
+//
+// Two kinds of databases want it otherwise: behind a pooler in transaction mode nothing stays prepared, so that each
+// statement's text goes along; and Citus tells its workers of SET LOCAL in a transaction block alone.
 import pg from 'pg'
 
 // What comes behind it is asked all the time: a plan that is made anew for each value costs more than the statement
@@ -8,6 +11,25 @@ const SET_TENANT = {
   name: 'set_tenant',
   text: "select set_config('app.tenant', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
 }
+
+/** What `connect` knows of the database that a client is connected to. */
+export interface ClientManners {
+  /** Whether statements stay prepared on the connection under their names. */
+  readonly prepares: boolean
+  /** Whether the tenant is set by SET LOCAL, in a transaction block around each statement. */
+  readonly setsLocally: boolean
+  /** Whether the client is in a transaction block already, which somebody else ends. */
+  readonly isInBlock?: boolean
+}
+
+export const mannersOf = (client: pg.PoolClient) => (client as unknown as { manners: ClientManners }).manners
+
+/**
+ * SET LOCAL is not planned and answers nothing, unlike a select of set_config(). Plans are kept, because to plan such
+ * statements anew for each value takes longer than they do.
+ */
+export const setTenant = (tenantId: number) =>
+  `set local app.tenant = '${Number(tenantId)}'; set local plan_cache_mode = force_generic_plan`
 
 /** What of pg's connection is used here; its types leave it out. */
 interface Wire {
@@ -33,23 +55,36 @@ type QueryClass = new (
   callback: (error: Error | null, result: pg.QueryResult) => void
 ) => QueryInternals & pg.Submittable
 
+/** Runs a statement that is prepared, or whose text goes along, up to where its answer is asked for. */
+function execute(
+  connection: Wire,
+  { name, text, values }: { name: string; text: string; values: readonly (string | null)[] },
+  isPrepared: boolean
+): void {
+  if (!isPrepared) connection.parse({ name: '', text })
+  connection.bind({ statement: isPrepared ? name : '', values })
+  connection.execute({ portal: '' })
+}
+
 class TenantQuery extends (pg.Query as unknown as QueryClass) {
   private readonly tenantId: number
+  private readonly isPrepared: boolean
   private isTenantSet: boolean
 
   constructor(
     tenantId: number,
     config: pg.QueryConfig,
+    isPrepared: boolean,
     callback: (error: Error | null, result: pg.QueryResult) => void
   ) {
-    super(config, callback)
+    super(isPrepared ? config : { ...config, name: undefined }, callback)
     this.tenantId = tenantId
+    this.isPrepared = isPrepared
     this.isTenantSet = false
   }
 
   override prepare(connection: Wire): void {
-    connection.bind({ statement: SET_TENANT.name, values: [String(this.tenantId)] })
-    connection.execute({ portal: '' })
+    execute(connection, { ...SET_TENANT, values: [String(this.tenantId)] }, this.isPrepared)
     super.prepare(connection)
   }
 
@@ -79,6 +114,7 @@ function prepareOnce(
   statement: { name: string; text: string },
   failed: (error: Error) => void = () => {}
 ): void {
+  if (!mannersOf(client).prepares) return
   const { parsedStatements, submittedNamedStatements } = wireOf(client)
   if (statement.name in parsedStatements || statement.name in submittedNamedStatements) return
   client.query(new Preparation({ ...statement, values: [''] }, (error) => error && failed(error)))
@@ -92,10 +128,32 @@ export function queryAsTenant(
   tenantId: number,
   config: pg.QueryConfig
 ): Promise<pg.QueryResult> {
+  const { prepares, setsLocally } = mannersOf(client)
+  if (setsLocally) return queryInBlock(client, tenantId, prepares ? config : { ...config, name: undefined })
   prepareOnce(client, SET_TENANT)
   return new Promise((resolve, reject) => {
-    client.query(new TenantQuery(tenantId, config, (error, result) => (error ? reject(error) : resolve(result))))
+    const query = new TenantQuery(tenantId, config, prepares, (error, result) =>
+      error ? reject(error) : resolve(result)
+    )
+    client.query(query)
   })
+}
+
+/** The same with BEGIN and COMMIT. What is sent ahead fails together with the statement behind it. */
+async function queryInBlock(client: pg.PoolClient, tenantId: number, config: pg.QueryConfig): Promise<pg.QueryResult> {
+  if (mannersOf(client).isInBlock) {
+    client.query(setTenant(tenantId)).catch(() => {})
+    return client.query(config)
+  }
+  client.query(`begin; ${setTenant(tenantId)}`).catch(() => {})
+  try {
+    const result = await client.query(config)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
 }
 
 /** A row as it is sent: text or null, in the order of the select list. */
@@ -124,11 +182,13 @@ class TenantReads extends (pg.Query as unknown as QueryClass) {
   private at: number
   /** How many answers come before that one's: of the setting, where the tenant changes. */
   private settings: number
+  private readonly isPrepared: boolean
 
-  constructor(reads: readonly TenantRead[], ended: (error: Error | null) => void) {
+  constructor(reads: readonly TenantRead[], isPrepared: boolean, ended: (error: Error | null) => void) {
     // a text and no object, which would be copied
     super('', ended)
     this.reads = reads
+    this.isPrepared = isPrepared
     this.at = 0
     this.settings = this.settingsBefore(0)
   }
@@ -136,11 +196,9 @@ class TenantReads extends (pg.Query as unknown as QueryClass) {
   override prepare(connection: Wire): void {
     this.reads.forEach(({ tenantId, statement }, index) => {
       if (this.settingsBefore(index) > 0) {
-        connection.bind({ statement: SET_TENANT.name, values: [String(tenantId)] })
-        connection.execute({ portal: '' })
+        execute(connection, { ...SET_TENANT, values: [String(tenantId)] }, this.isPrepared)
       }
-      connection.bind({ statement: statement.name, values: statement.values })
-      connection.execute({ portal: '' })
+      execute(connection, statement, this.isPrepared)
     })
     connection.sync()
   }
@@ -188,6 +246,8 @@ export interface Exchanged {
  * no other along, unless the connection is lost.
  */
 export function readAsTenants(client: pg.PoolClient, reads: readonly TenantRead[]): Promise<Exchanged> {
+  const { prepares, setsLocally } = mannersOf(client)
+  if (setsLocally) return readInBlocks(client, reads)
   let unprepared: Error | undefined
   prepareOnce(client, SET_TENANT)
   for (const { statement } of reads) {
@@ -196,9 +256,29 @@ export function readAsTenants(client: pg.PoolClient, reads: readonly TenantRead[
     })
   }
   return new Promise((resolve) => {
-    const query: TenantReads = new TenantReads(reads, (error) =>
+    const query: TenantReads = new TenantReads(reads, prepares, (error) =>
       resolve(error ? query.failWith(unprepared ?? error) : { passedOver: [], isLost: false })
     )
     client.query(query)
   })
+}
+
+/** One after the other, each in a transaction of its own. */
+async function readInBlocks(client: pg.PoolClient, reads: readonly TenantRead[]): Promise<Exchanged> {
+  const { prepares } = mannersOf(client)
+  for (const [index, read] of reads.entries()) {
+    const { name, text, values } = read.statement
+    const config = { name: prepares ? name : undefined, text, values: [...values], ...AS_SENT }
+    try {
+      const { rows } = await queryInBlock(client, read.tenantId, config)
+      for (const row of rows as Fields[]) read.take(row)
+      read.done()
+    } catch (error) {
+      const isLost = (error as { severity?: string }).severity !== 'ERROR'
+      const failed = isLost ? reads.slice(index) : [read]
+      for (const each of failed) each.failed(error as Error)
+      if (isLost) return { passedOver: [], isLost }
+    }
+  }
+  return { passedOver: [], isLost: false }
 }

@@ -7,6 +7,7 @@ import { connect, type Db, isUnavailable } from '../db/connect.ts'
 import { freePort, secretFile, startEmbedded } from '../db/embedded.ts'
 import { listen } from '../db/listen.ts'
 import { migrate } from '../db/migrate.ts'
+import { requireHeldUser } from '../db/rights.ts'
 import { openQueue, prepareQueue } from '../jobs/queue.ts'
 import { startWorker } from '../jobs/worker.ts'
 import { buildApp } from './app.ts'
@@ -108,16 +109,23 @@ async function open(
     closers.push(() => embedded.stop())
     url = embedded.url
   }
-  const owner = given.database.migrateUrl ?? url
+  const { directUrl = url, migrateUrl: owner = directUrl, poolSize, preparedStatements: prepares } = given.database
+  const isPooled = directUrl !== url
   const { serverRole: role } = await waitForDatabase(log, () => migrate(owner, () => prepareQueue(owner)))
 
   const secrets = readSecrets(given)
-  const db = connect({ url, role, poolSize: given.database.poolSize })
+  const db = connect({ url, role, poolSize, isPooled, prepares })
   closers.push(() => db.destroy())
-  const listener = await listen(url)
+  if (isPooled) await waitForDatabase(log, () => requireHeldUser(db))
+  const listener = await listen(directUrl)
   closers.push(() => listener.close())
   const isWorker = given.run !== 'server'
-  const queue = await openQueue({ url, role, isWorker, onError: (error) => log.error({ err: error }, 'queue') })
+  const queue = await openQueue({
+    url: directUrl,
+    role,
+    isWorker,
+    onError: (error) => log.error({ err: error }, 'queue')
+  })
   closers.push(() => queue.close())
 
   const now = options.now ?? (() => new Date())

@@ -8,6 +8,10 @@ export interface Config {
   readonly database: {
     /** Undefined: the project runs its own PostgreSQL. */
     readonly url: string | undefined
+    /** Set where `url` is a pooler's: for what needs a connection of its own (LISTEN, the queue, migrations). */
+    readonly directUrl: string | undefined
+    /** Whether statements are prepared under a name on the connections of `url`. */
+    readonly preparedStatements: boolean
     /** The owner of the tables, when it is another role than the server's. */
     readonly migrateUrl: string | undefined
     readonly poolSize: number
@@ -93,15 +97,17 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     }
     return text
   }
-  function flag(name: string): boolean {
+  function flag(name: string, fallback = false): boolean {
     const text = read(name)?.toLowerCase()
-    if (text === undefined) return false
+    if (text === undefined) return fallback
     if (['1', 'true', 'on', 'yes'].includes(text)) return true
     if (['0', 'false', 'off', 'no'].includes(text)) return false
     return fail(`${name} must be true or false, not "${text}"`, false)
   }
 
   const databaseUrl = url('DATABASE_URL', ['postgres:', 'postgresql:'])
+  const directUrl = url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:'])
+  if (directUrl && !databaseUrl) fail('DATABASE_URL is missing: DATABASE_DIRECT_URL stands beside it', undefined)
   const migrateUrl = url('MIGRATE_DATABASE_URL', ['postgres:', 'postgresql:'])
   const port = number('PORT', 3000, 0, 65_535)
   const baseDomain = read('BASE_DOMAIN')?.toLowerCase() ?? 'localhost'
@@ -139,7 +145,13 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 
   const config: Config = {
     dataDir: resolve(read('DATA_DIR') ?? '.data'),
-    database: { url: databaseUrl, migrateUrl, poolSize: number('DATABASE_POOL_SIZE', 16, 2, 500) },
+    database: {
+      url: databaseUrl,
+      directUrl,
+      preparedStatements: flag('DATABASE_PREPARED_STATEMENTS', directUrl === undefined),
+      migrateUrl,
+      poolSize: number('DATABASE_POOL_SIZE', 16, 2, 500)
+    },
     http: {
       host: read('HOST') ?? '127.0.0.1',
       port,
@@ -178,7 +190,8 @@ export function readEnvironment(): Record<string, string | undefined> {
  * @throws ConfigError
  */
 export function loadOwnerUrl(env: Record<string, string | undefined>): string | undefined {
-  const name = env['MIGRATE_DATABASE_URL']?.trim() ? 'MIGRATE_DATABASE_URL' : 'DATABASE_URL'
+  const names = ['MIGRATE_DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_URL']
+  const name = names.find((each) => env[each]?.trim()) ?? 'DATABASE_URL'
   const text = env[name]?.trim()
   if (!text) return undefined
   if (URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol)) return text

@@ -1,6 +1,7 @@
 // `muster doctor`: looks at everything that the service needs, and says what to mend. It changes nothing.
 import { connect, type Db } from '../../db/connect.ts'
 import { findEmbedded } from '../../db/embedded.ts'
+import { requireHeldUser } from '../../db/rights.ts'
 import { type Config, ConfigError, loadConfig, readEnvironment } from '../config.ts'
 import {
   checkClock,
@@ -47,15 +48,17 @@ async function examineDatabase(config: Config): Promise<Finding[]> {
       { check: 'database', ...failed(found, 'Start the service with npm start, or set DATABASE_URL or DATA_DIR') }
     ]
   }
-  return withDatabase(url, async (db) => {
+  const { directUrl = url, migrateUrl = directUrl } = config.database
+  return withDatabase(directUrl, async (db) => {
     const reached = await run('database', () => checkDatabase(db))
     if (reached.state === 'failed') return [reached]
-    const migrations = await run('migrations', () => withDatabase(config.database.migrateUrl ?? url, checkMigrations))
+    const migrations = await run('migrations', () => withDatabase(migrateUrl, checkMigrations))
     const always = [
       reached,
       await run('rights', () => checkRights(db, config)),
       migrations,
-      await run('clock', () => checkClock(db))
+      await run('clock', () => checkClock(db)),
+      ...(directUrl === url ? [] : [await run('pooler', () => checkPooler(config, url))])
     ]
     // without tables there is nothing more to look into
     if (migrations.state === 'failed') return always
@@ -65,6 +68,17 @@ async function examineDatabase(config: Config): Promise<Finding[]> {
       await run('secret key', () => checkSecretKey(db, config))
     ]
   })
+}
+
+/** Whether the pooler lets the server in, as a user whom row-level security holds. */
+async function checkPooler({ database: { preparedStatements: prepares } }: Config, url: string): Promise<Outcome> {
+  const db = connect({ url, poolSize: 1, isPooled: true, prepares, applicationName: 'muster doctor' })
+  try {
+    await requireHeldUser(db)
+    return ok(`The pooler answers; statements are ${prepares ? '' : 'not '}prepared`)
+  } finally {
+    await db.destroy()
+  }
 }
 
 async function withDatabase<T>(url: string, work: (db: Db) => Promise<T>): Promise<T> {
@@ -89,6 +103,7 @@ async function run(check: string, work: () => Promise<Outcome>): Promise<Finding
 const REMEDIES: Record<string, string> = {
   database:
     'Check DATABASE_URL (host, port, user, password, database), and that PostgreSQL runs and lets this machine in',
+  pooler: 'Check DATABASE_URL, which is the pooler’s where DATABASE_DIRECT_URL is set, and its user’s rights',
   migrations: 'Check MIGRATE_DATABASE_URL; then run `muster db migrate`',
   queue: 'Run `muster db migrate`',
   mail: 'Check SMTP_URL: host, port, user and password, and whether a firewall is in between',

@@ -25,6 +25,8 @@ test('loadConfig', async (t) => {
     ['a base domain with a scheme', { BASE_DOMAIN: 'https://x.test' }, /BASE_DOMAIN must be a host name/],
     ['a scheme that is neither', { PUBLIC_SCHEME: 'ftp' }, /PUBLIC_SCHEME must be one of http, https/],
     ['a database URL of another kind', { DATABASE_URL: 'mysql://x', SECRET_KEY: SECRET }, /DATABASE_URL must be a URL/],
+    ['a direct URL alone', { DATABASE_DIRECT_URL: 'postgres://h/d' }, /DATABASE_URL is missing/],
+    ['a direct URL of another kind', { DATABASE_DIRECT_URL: 'http://h/d' }, /DATABASE_DIRECT_URL must be a URL/],
     ['a database without a secret', { DATABASE_URL: 'postgres://h/d' }, /SECRET_KEY is missing/],
     ['a short secret', { SECRET_KEY: 'short' }, /SECRET_KEY has 5 characters, needs 32/],
     ['a short secret among several', { SECRET_KEY: `${SECRET},short` }, /SECRET_KEY has 5 characters/],
@@ -55,6 +57,14 @@ test('loadConfig', async (t) => {
       for (const setting of ['PORT', 'RUN', 'DATABASE_URL']) t.match(message, setting)
       t.notMatch(message, 'hunter2')
     }
+  })
+
+  t.test('prepares statements, but not behind a pooler unless it is told to', async (t) => {
+    const prepares = (env: Record<string, string>) =>
+      loadConfig({ DATABASE_URL: 'postgres://h/d', SECRET_KEY: SECRET, ...env }).database.preparedStatements
+    const pooled = { DATABASE_DIRECT_URL: 'postgres://h2/d' }
+    t.same([prepares({}), prepares(pooled)], [true, false])
+    t.equal(prepares({ ...pooled, DATABASE_PREPARED_STATEMENTS: 'true' }), true)
   })
 
   t.test('takes fractions of hours, several secrets, and an empty value as none', async (t) => {
