@@ -21,6 +21,7 @@ import pg from 'pg'
 import { ReadGatherer } from './gather-reads.ts'
 import type { Database } from './schema.ts'
 import { AS_SENT, type ClientManners, type Fields, queryAsTenant, setTenant } from './tenant-query.ts'
+import { type TraceStatement, traced } from './trace.ts'
 
 /** A pool or a transaction: what every query function takes first. */
 export type Db = Kysely<Database>
@@ -46,6 +47,8 @@ export interface ConnectOptions {
   prepares?: boolean
   /** Whether tables are distributed by Citus. */
   isCitus?: boolean
+  /** Is told of every statement. */
+  trace?: TraceStatement
 }
 
 /** How much longer than a statement may run its answer is waited for: a database that is frozen cancels nothing. */
@@ -101,9 +104,17 @@ abstract class MusterClient extends pg.Client {
   }
 }
 
-function clientWith(manners: ClientManners): typeof pg.Client {
-  return class extends MusterClient {
+/** @param trace is told of the statements that Kysely sends */
+function clientWith(manners: ClientManners, trace: TraceStatement | undefined): typeof pg.Client {
+  class Client extends MusterClient {
     readonly manners = manners
+  }
+  if (!trace) return Client as unknown as typeof pg.Client
+  return class TracingClient extends Client {
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    override query(...args: any[]): any {
+      return typeof args[0] === 'string' ? traced(trace, args[0], () => super.query(...args)) : super.query(...args)
+    }
   } as unknown as typeof pg.Client
 }
 
@@ -119,6 +130,7 @@ export interface TenantDriver extends Driver {
   readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]>
   /** Lends a connection of `pg`, for reads that Kysely knows nothing of. */
   connect(): Promise<pg.PoolClient>
+  readonly trace?: TraceStatement
 }
 
 /** What needs no more than String() to be sent. */
@@ -179,6 +191,24 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
   }
 }
 
+/** Tells a trace of what has no form that the client knows of. */
+class TracingDriver extends PipeliningDriver {
+  readonly trace: TraceStatement
+
+  constructor(pool: pg.Pool, trace: TraceStatement) {
+    super(pool)
+    this.trace = trace
+  }
+
+  override readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
+    return traced(this.trace, query.sql, () => super.readAsTenant(tenantId, query))
+  }
+
+  override writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
+    return traced(this.trace, query.sql, () => super.writeAsTenant(tenantId, query))
+  }
+}
+
 /** Sends a statement whose answer nobody needs: the next one follows in the same write (`pg`'s pipeline mode). */
 export function sendAhead(connection: DatabaseConnection, text: string): void {
   // A failure breaks the connection or the transaction, so the statement behind it reports it.
@@ -207,14 +237,14 @@ export function connect(options: ConnectOptions): Db {
     pipeline: true,
     types,
     options: options.isPooled ? undefined : sessionOptions(options, statementTimeoutMs),
-    Client: clientWith({ prepares: options.prepares ?? true, setsLocally: options.isCitus ?? false })
+    Client: clientWith({ prepares: options.prepares ?? true, setsLocally: options.isCitus ?? false }, options.trace)
   } as pg.PoolConfig & { pipeline: boolean }
   const pool = new pg.Pool(config)
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => {})
   // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
   pool.on('connect', (client) => client.on('error', () => {}))
-  return openOn(new PipeliningDriver(pool), pool)
+  return openOn(options.trace ? new TracingDriver(pool, options.trace) : new PipeliningDriver(pool), pool)
 }
 
 function sessionOptions({ role, isCitus }: ConnectOptions, statementTimeoutMs: number): string {

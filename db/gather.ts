@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { type Db, driverOf, statementName } from './connect.ts'
 import { type Placeholders, prepare } from './prepared.ts'
 import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
+import { type TraceStatement, traced } from './trace.ts'
 
 /** Look-ups of one exchange at most. */
 const MAX_GATHERED = 64
@@ -37,11 +38,15 @@ export function gatheredLookup<Row, Values extends Given>(
   toRow: (fields: Fields) => Row
 ): (db: Db, tenantId: number, given: Values, key: string) => Promise<Row | undefined> {
   const statement = prepare((placeholders) => build(placeholders as Placeholders<Values & { keys: string }>))
-  return (db, tenantId, given, key) =>
-    new Promise((resolve, failed) => {
-      const found = (fields: Fields | undefined) => resolve(fields && toRow(fields))
-      gathererOf(db).add({ statement, tenantId, given, key, found, failed })
-    })
+  return (db, tenantId, given, key) => {
+    const gatherer = gathererOf(db)
+    const ask = () =>
+      new Promise<Row | undefined>((resolve, failed) => {
+        const found = (fields: Fields | undefined) => resolve(fields && toRow(fields))
+        gatherer.add({ statement, tenantId, given, key, found, failed })
+      })
+    return gatherer.trace ? traced(gatherer.trace, statement(db, {}).sql, ask) : ask()
+  }
 }
 
 const gatherers = new WeakMap<Db, Gatherer>()
@@ -56,6 +61,7 @@ function gathererOf(db: Db): Gatherer {
 }
 
 class Gatherer {
+  readonly trace: TraceStatement | undefined
   private readonly db: Db
   private waiting: Lookup[]
   private underWay: number
@@ -63,6 +69,7 @@ class Gatherer {
 
   constructor(db: Db) {
     this.db = db
+    this.trace = driverOf(db).trace
     this.waiting = []
     this.underWay = 0
     this.isScheduled = false

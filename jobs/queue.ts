@@ -5,14 +5,18 @@ import type { Db } from '../db/connect.ts'
 
 /** What each job is given: ids alone, so that it reads fresh rows and may run twice. */
 export interface JobPayloads {
-  'send-mail': { tenantId: number; mailId: string }
+  'send-mail': { tenantId: number; mailId: string } & Traced
   /** Follows the last attempt of `send-mail`, whether it failed or never came to an end. */
-  'give-up-mail': { tenantId: number; mailId: string }
+  'give-up-mail': { tenantId: number; mailId: string } & Traced
   /** Those of one stream about one subject run one after the other. */
-  'deliver-event': { tenantId: number; deliveryId: string }
+  'deliver-event': { tenantId: number; deliveryId: string } & Traced
   'clean-up': Record<string, never>
   'warn-ending-tokens': Record<string, never>
   retention: Record<string, never>
+}
+/** W3C traceparent of the request that asked for the job, where there are traces. */
+interface Traced {
+  traceparent?: string
 }
 export type JobName = keyof JobPayloads
 
@@ -91,6 +95,8 @@ export async function openQueue(options: {
   role: string | undefined
   isWorker: boolean
   onError: (error: Error) => void
+  /** Of what runs just now: it goes with the jobs that are put into the queue. */
+  traceparent?: () => string | undefined
 }): Promise<Queue> {
   const boss = new PgBoss({
     connectionString: options.url,
@@ -113,10 +119,11 @@ export async function openQueue(options: {
     boss,
     async enqueue(trx, name, payloads, { startAfter, keys } = {}) {
       if (payloads.length === 0) return
+      const traceparent = options.traceparent?.()
       await boss.insert(
         name,
-        payloads.map((data, index) => ({
-          data,
+        payloads.map((payload, index) => ({
+          data: traceparent ? { ...payload, traceparent } : payload,
           ...(startAfter && { startAfter }),
           // of jobs that are made at once, the one with the lower id runs first
           ...(keys && { singletonKey: keys[index]!, id: uuidv7({ seq: index }) })

@@ -4,6 +4,7 @@ import type { Deps } from '../server/deps.ts'
 import { createEgress } from '../server/events/egress.ts'
 import { compileTemplates } from '../server/mail/render.ts'
 import { createTransport } from '../server/mail/transport.ts'
+import { inSpan } from '../server/tracing.ts'
 import { cleanUp } from './handlers/clean-up.ts'
 import { deliverEvents } from './handlers/deliver-events.ts'
 import { giveUpMails } from './handlers/give-up-mail.ts'
@@ -11,7 +12,7 @@ import { startRelay } from './handlers/relay-events.ts'
 import { applyRetention } from './handlers/retention.ts'
 import { sendMails } from './handlers/send-mail.ts'
 import { warnOfEndingTokens } from './handlers/warn-ending-tokens.ts'
-import { JOB_NAMES, type JobPayloads } from './queue.ts'
+import { JOB_NAMES, type JobName, type JobPayloads } from './queue.ts'
 
 /** A batch shares its statements; its mails share the transport's few connections, and each has a minute in all. */
 const MAIL_BATCH = 50
@@ -46,6 +47,7 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   const templates = await compileTemplates({ cacheDir: deps.config.dataDir })
   transport.verify().catch((error: unknown) => deps.log.error({ err: error }, 'the mail server does not take mails'))
 
+  const asSpan = <T>(name: JobName, work: () => Promise<T>) => inSpan(deps.tracing, `job ${name}`, {}, work)
   const sending = { ...deps, templates, transport, signal: stopping.signal }
   const polling = { pollingIntervalSeconds: POLLING_SECONDS, notifyPollingIntervalSeconds: POLLING_SECONDS }
   await boss.work<JobPayloads['send-mail']>(
@@ -57,24 +59,30 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
       localConcurrency: MAIL_BATCHES,
       perJobResults: true
     },
-    (jobs) => sendMails(sending, jobs)
+    (jobs) => asSpan('send-mail', () => sendMails(sending, jobs))
   )
   await boss.work<JobPayloads['give-up-mail']>('give-up-mail', { ...polling, batchSize: MAIL_BATCH }, (jobs) =>
-    giveUpMails(deps, jobs)
+    asSpan('give-up-mail', () => giveUpMails(deps, jobs))
+  )
+  await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () =>
+    asSpan('clean-up', () => cleanUp(deps, stopping.signal))
   )
   const egress = createEgress(deps.config.events.isPrivateAllowed)
   const delivering = { ...deps, egress }
   await boss.work<JobPayloads['deliver-event']>(
     'deliver-event',
     { ...polling, batchSize: EVENT_BATCH, burstWhenBatchFull: true, localConcurrency: 2, perJobResults: true },
-    (jobs) => deliverEvents(delivering, jobs)
+    (jobs) => asSpan('deliver-event', () => deliverEvents(delivering, jobs))
   )
   const stopRelay = startRelay(deps)
-  await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () => cleanUp(deps, stopping.signal))
   await boss.schedule('clean-up', CLEAN_UP_CRON)
-  await boss.work('warn-ending-tokens', { pollingIntervalSeconds: 30 }, () => warnOfEndingTokens(deps, stopping.signal))
+  await boss.work('warn-ending-tokens', { pollingIntervalSeconds: 30 }, () =>
+    asSpan('warn-ending-tokens', () => warnOfEndingTokens(deps, stopping.signal))
+  )
   await boss.schedule('warn-ending-tokens', WARN_CRON)
-  await boss.work('retention', { pollingIntervalSeconds: 30 }, () => applyRetention(deps, stopping.signal))
+  await boss.work('retention', { pollingIntervalSeconds: 30 }, () =>
+    asSpan('retention', () => applyRetention(deps, stopping.signal))
+  )
   await boss.schedule('retention', RETENTION_CRON)
 
   return async () => {

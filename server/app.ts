@@ -83,6 +83,7 @@ export async function buildApp(
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
   // not encapsulated: their hooks see every request
+  deps.tracing?.traceRequests(app)
   measureRequests(app, deps)
   shedLoad(app, deps)
   // before the plugins for browsers, whose hooks have nothing to do there

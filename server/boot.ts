@@ -18,6 +18,7 @@ import type { Deps } from './deps.ts'
 import { createLogger } from './log.ts'
 import { createSealer } from './secrets.ts'
 import { createTenancy } from './tenancy.ts'
+import { loadTracing } from './tracing.ts'
 import { buildWorkerApp } from './worker-app.ts'
 
 export interface Running {
@@ -113,8 +114,10 @@ async function open(
   const isPooled = directUrl !== url
   const { serverRole: role } = await waitForDatabase(log, () => migrate(owner, () => prepareQueue(owner)))
 
+  const tracing = await loadTracing(given, log)
+  if (tracing) closers.push(() => tracing.close())
   const secrets = readSecrets(given)
-  const db = connect({ url, role, poolSize, isPooled, prepares })
+  const db = connect({ url, role, poolSize, isPooled, prepares, trace: tracing?.statement })
   closers.push(() => db.destroy())
   if (isPooled) await waitForDatabase(log, () => requireHeldUser(db))
   const listener = await listen(directUrl)
@@ -124,7 +127,8 @@ async function open(
     url: directUrl,
     role,
     isWorker,
-    onError: (error) => log.error({ err: error }, 'queue')
+    onError: (error) => log.error({ err: error }, 'queue'),
+    traceparent: tracing?.traceparent
   })
   closers.push(() => queue.close())
 
@@ -138,6 +142,7 @@ async function open(
     queue,
     sealer: createSealer(secrets.keys),
     log,
+    tracing,
     now,
     operatorToken: secrets.operatorToken,
     auth: createAuth({ config, counters, db, listener, log })

@@ -40,6 +40,8 @@ export interface Config {
   readonly scim: { readonly requestsPerSecond: number }
   /** Whether webhooks may go to private addresses, and by http. */
   readonly events: { readonly isPrivateAllowed: boolean }
+  /** Where traces are sent; undefined: nowhere, and there are none. `ratio`: of the traces that begin here. */
+  readonly tracing: { readonly endpoint: string; readonly serviceName: string; readonly ratio: number } | undefined
   readonly run: 'server' | 'worker' | 'all'
   readonly logLevel: string
 }
@@ -143,6 +145,9 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     fail(`${clientId ? 'GOOGLE_CLIENT_SECRET' : 'GOOGLE_CLIENT_ID'} is missing: both are needed for Google`, undefined)
   }
 
+  const endpoint = url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:'])
+  const ratio = number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1, false)
+
   const config: Config = {
     dataDir: resolve(read('DATA_DIR') ?? '.data'),
     database: {
@@ -171,6 +176,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     bcryptCost: number('BCRYPT_COST', 12, 4, 16),
     scim: { requestsPerSecond: number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
     events: { isPrivateAllowed: flag('WEBHOOKS_TO_PRIVATE_ADDRESSES') },
+    tracing: endpoint ? { endpoint, serviceName: read('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined,
     run: choice('RUN', ['all', 'server', 'worker'], 'all'),
     logLevel: choice('LOG_LEVEL', LOG_LEVELS, 'info')
   }

@@ -8,6 +8,7 @@ import type { Config } from './config.ts'
 import type { Counters } from './counters.ts'
 import type { Sealer } from './secrets.ts'
 import type { Tenancy } from './tenancy.ts'
+import type { Tracing } from './tracing.ts'
 
 export interface Deps {
   readonly config: Config
@@ -19,6 +20,8 @@ export interface Deps {
   readonly auth: Auth
   readonly log: FastifyBaseLogger
   readonly counters: Counters
+  /** Undefined where nobody collects traces. */
+  readonly tracing: Tracing | undefined
   /** The operator's token: generated or from the settings. */
   readonly operatorToken: string
   /** The time, passed in so that tests may set it. */

@@ -61,6 +61,7 @@ export async function runInSandbox<T>(
         auth: createAuth({ config, counters, db, listener, log }),
         log,
         counters,
+        tracing: undefined,
         operatorToken: deps.operatorToken,
         now: deps.now
       }

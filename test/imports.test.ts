@@ -12,6 +12,7 @@ const GROUND = [
   'server/cache',
   'server/tenancy',
   'server/counters',
+  'server/tracing',
   'server/deps'
 ]
 const RULES = ['server/provisioning', 'server/auth', 'server/invitations', 'server/events']
@@ -25,6 +26,7 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/secrets', []],
   ['server/cache', ['db']],
   ['server/counters', ['server/errors']],
+  ['server/tracing', ['db', 'server/config', 'server/opentelemetry']],
   ['server/tenancy', ['db', ...GROUND]],
   ['server/deps', ['db', 'jobs/queue', 'server/auth', ...GROUND]],
   ['server/mail', ['templates', 'server/errors', 'server/config']],

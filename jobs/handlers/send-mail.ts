@@ -16,10 +16,11 @@ import type { Templates } from '../../server/mail/render.ts'
 import type { MailTransport } from '../../server/mail/transport.ts'
 import { MailError } from '../../server/mail/types.ts'
 import { hashToken } from '../../server/secrets.ts'
+import { inSpan, type SpanOptions } from '../../server/tracing.ts'
 import type { JobPayloads } from '../queue.ts'
 import { writeMail } from './write-mail.ts'
 
-export interface SendMailDeps extends Pick<Deps, 'config' | 'counters' | 'db' | 'log' | 'now' | 'sealer'> {
+export interface SendMailDeps extends Pick<Deps, 'config' | 'counters' | 'db' | 'log' | 'now' | 'sealer' | 'tracing'> {
   readonly templates: Templates
   readonly transport: Pick<MailTransport, 'send'>
   /** Aborted when the process cannot wait any longer for what is being sent. */
@@ -59,9 +60,12 @@ async function sendOfTenant(deps: SendMailDeps, tenantId: number, jobs: readonly
   )
   const letters = mails.filter(({ state }) => state === 'queued').map((mail) => openLetter(deps, mail))
   const links = await readLinks(deps, tenantId, letters)
+  const traces = new Map(jobs.map(({ data }) => [data.mailId, data.traceparent]))
   const settle = inGroups((outcomes: MailOutcome[]) => writeDown(deps, tenantId, outcomes))
   const sending = letters.map(async (letter): Promise<[string, Omit<JobResult, 'id'>]> => {
-    const outcome = await attempt(deps, letter, links.get(letter.linkKey))
+    const outcome = await inSpan(deps.tracing, 'send mail', spanOf(letter, traces.get(letter.mail.id)), () =>
+      attempt(deps, letter, links.get(letter.linkKey))
+    )
     try {
       await settle(outcome)
     } catch (error) {
@@ -116,6 +120,12 @@ function inGroups<T>(write: (items: T[]) => Promise<void>): (item: T) => Promise
     return next.written
   }
 }
+
+/** The mail belongs to the trace of the request that asked for it. */
+const spanOf = ({ mail }: Letter, parent: string | undefined): SpanOptions => ({
+  parent,
+  attributes: { 'muster.mail_id': mail.id, 'muster.template': mail.template }
+})
 
 /** What waits for its tenant to be served again was not tried, and counts as nothing. */
 function count({ counters }: SendMailDeps, { template }: MailToSend, { state, attempts }: MailOutcome): void {

@@ -108,6 +108,7 @@ export async function startApp(
     tenancy: createTenancy({ config, db: database.db, listener }),
     log,
     counters,
+    tracing: undefined,
     operatorToken: OPERATOR_TOKEN,
     now: clock.now,
     auth: createAuth({ config, counters, db: database.db, listener, log })

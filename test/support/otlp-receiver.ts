@@ -1,0 +1,90 @@
+// A collector of traces on a free loopback port: takes OTLP over HTTP as JSON and keeps the spans.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type { Test } from 'tap'
+
+export interface ReceivedSpan {
+  traceId: string
+  spanId: string
+  parentSpanId: string | undefined
+  name: string
+  /** OTLP's number: 2 server, 3 client, 5 consumer. */
+  kind: number
+  attributes: Record<string, string | number>
+  links: { traceId: string; spanId: string }[]
+  isError: boolean
+  service: string
+}
+
+export interface OtlpReceiver {
+  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  url: string
+  /** Everything that came, as it came. */
+  text(): string
+  /** The spans that `matches` names, once there is at least one. */
+  spans(matches: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan[]>
+}
+
+interface KeyValue {
+  key: string
+  value: { stringValue?: string; intValue?: number | string; doubleValue?: number }
+}
+
+const valuesOf = (attributes: KeyValue[] = []): ReceivedSpan['attributes'] =>
+  Object.fromEntries(
+    attributes.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue ?? value.doubleValue)])
+  )
+
+// biome-ignore lint/suspicious/noExplicitAny: OTLP's shape is deep, and read here alone
+function read(body: any): ReceivedSpan[] {
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  return body.resourceSpans.flatMap(({ resource, scopeSpans }: any) =>
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    scopeSpans.flatMap(({ spans }: any) =>
+      // biome-ignore lint/suspicious/noExplicitAny: as above
+      spans.map((span: any) => ({
+        ...span,
+        attributes: valuesOf(span.attributes),
+        links: span.links ?? [],
+        isError: span.status?.code === 2,
+        service: valuesOf(resource.attributes)['service.name']
+      }))
+    )
+  )
+}
+
+export async function startOtlpReceiver(t: Test): Promise<OtlpReceiver> {
+  const found: ReceivedSpan[] = []
+  const waiting = new Set<() => void>()
+  let everything = ''
+  const server = createServer(async (request, response) => {
+    const body = await text(request)
+    everything += body
+    if (request.url === '/v1/traces') found.push(...read(JSON.parse(body)))
+    response.writeHead(request.url === '/v1/traces' ? 200 : 404, { 'content-type': 'application/json' }).end('{}')
+    for (const check of waiting) check()
+  })
+  await new Promise<void>((listening) => {
+    server.listen(0, '127.0.0.1', listening)
+  })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    text: () => everything,
+    spans: (matches) =>
+      new Promise((resolve) => {
+        const check = () => {
+          const matching = found.filter(matches)
+          if (matching.length === 0) return
+          waiting.delete(check)
+          resolve(matching)
+        }
+        waiting.add(check)
+        check()
+      })
+  }
+}
