@@ -89,16 +89,10 @@ export async function buildApp(
   // before the plugins for browsers, whose hooks have nothing to do there
   await app.register(scimRoutes, { prefix: '/scim/v2', deps, wireLog })
   await app.register(helmet, {
+    // of answers to machines; each page comes with its own
     contentSecurityPolicy: {
-      directives: {
-        defaultSrc: ["'self'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        imgSrc: ["'self'", 'data:', 'https:'],
-        objectSrc: ["'none'"],
-        frameAncestors: ["'none'"],
-        upgradeInsecureRequests: deps.config.public.scheme === 'https' ? [] : null
-      }
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] }
     },
     hsts: deps.config.public.scheme === 'https'
   })
@@ -114,7 +108,23 @@ export async function buildApp(
     })
   }
   await app.register(jwksRoutes, { deps })
-  await app.register(fastifyTRPCPlugin, {
+  await app.register((scope) => trpcRoutes(scope, deps, tools))
+  await app.register(transferRoutes, { deps })
+  await app.register(auditExportRoutes, { deps })
+  if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
+  return app
+}
+
+/** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
+type Tools = Pick<Context, 'wireLog' | 'rehearsal' | 'live'>
+
+async function trpcRoutes(scope: FastifyInstance, deps: Deps, tools: Tools): Promise<void> {
+  // what one person is told is kept by no cache on the way, nor by the browser for the next one
+  scope.addHook('onRequest', (request, reply, done) => {
+    reply.header('cache-control', 'no-store')
+    done(isJsonOrNone(request.headers['content-type']) ? undefined : notJson())
+  })
+  await scope.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {
       router: appRouter,
@@ -125,14 +135,13 @@ export async function buildApp(
       }
     }
   } satisfies FastifyTRPCPluginOptions<AppRouter>)
-  await app.register(transferRoutes, { deps })
-  await app.register(auditExportRoutes, { deps })
-  if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
-  return app
 }
 
-/** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
-type Tools = Pick<Context, 'wireLog' | 'rehearsal' | 'live'>
+/** tRPC would read forms and files too, which no procedure takes and which pages may send to other sites. */
+const isJsonOrNone = (type: string | undefined): boolean =>
+  type === undefined || /^application\/json\s*(;|$)/i.test(type)
+
+const notJson = () => Object.assign(new Error('Send application/json'), { statusCode: 415 })
 
 async function createContext(
   deps: Deps,

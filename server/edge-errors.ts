@@ -1,4 +1,5 @@
 // Errors outside a tRPC procedure or a SCIM handler, in the form of the path they happened on.
+import { createHash } from 'node:crypto'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isUnavailable } from '../db/connect.ts'
 import { AppError, HTTP_STATUS } from './errors.ts'
@@ -48,7 +49,8 @@ export function handleNotFound(request: FastifyRequest, reply: FastifyReply): Fa
 const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0]!
 
 function send(told: Told, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  reply.code(told.status)
+  // also for what no route saw, and no plugin's hook with it
+  reply.code(told.status).header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
   const path = pathOf(request)
   if (path.startsWith('/scim/')) {
     return reply.type('application/scim+json').send(
@@ -69,7 +71,10 @@ function send(told: Told, request: FastifyRequest, reply: FastifyReply): Fastify
     })
   }
   if (wantsPage(request, path)) {
-    return reply.type('text/html; charset=utf-8').send(errorPage(told))
+    return reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', ERROR_PAGE_POLICY)
+      .send(errorPage(told))
   }
   return reply.send({ status: told.status, message: told.message, reason: told.reason })
 }
@@ -94,8 +99,17 @@ const TRPC_NAMES: Record<number, string> = {
 
 const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
+const ERROR_PAGE_STYLE = `body{font:16px/1.5 system-ui;display:grid;place-content:center;min-height:90vh;margin:0 1.5rem;text-align:center}
+h1{margin:0;font-size:3rem}`
+const ERROR_PAGE_POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(ERROR_PAGE_STYLE).digest('base64')}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
+].join('; ')
+
 const errorPage = ({ status, message }: Told) => `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>${status} – Muster</title>
-<style>body{font:16px/1.5 system-ui;display:grid;place-content:center;min-height:90vh;margin:0 1.5rem;text-align:center}
-h1{margin:0;font-size:3rem}</style><main><h1>${status}</h1><p>${escapeHtml(message)}</p></main></html>`
+<style>${ERROR_PAGE_STYLE}</style><main><h1>${status}</h1><p>${escapeHtml(message)}</p></main></html>`

@@ -10,6 +10,7 @@ export function sendAnswer(reply: FastifyReply, answer: ScimAnswer): FastifyRepl
   reply.code(answer.status)
   if (answer.etag !== undefined) reply.header('etag', answer.etag)
   if (answer.location !== undefined) reply.header('location', answer.location)
+  reply.header('cache-control', 'no-store')
   if (answer.body === undefined) return reply.send()
   return reply.header('content-type', SCIM_TYPE).header('x-content-type-options', 'nosniff').send(answer.body)
 }

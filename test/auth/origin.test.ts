@@ -1,5 +1,6 @@
 // Cross-site request forgery: what a browser sends on behalf of another site's page changes nothing.
 import { test } from 'tap'
+import { appRouter } from '../../server/admin/router.ts'
 import { PASSWORD, startAcme } from './acme.ts'
 
 test('requests that other sites send', async (t) => {
@@ -67,6 +68,61 @@ test('requests that other sites send', async (t) => {
     const { status, response } = await query('acme', 'auth.me', undefined, { cookie, headers })
     t.equal(status, 200)
     t.equal(response.headers['access-control-allow-origin'], undefined)
+  })
+
+  t.test('are refused in the forms that a page may send anywhere', async (t) => {
+    const cookie = await cookieOf('ada@acme.test')
+    const bodies = {
+      'application/x-www-form-urlencoded': 'a=1',
+      'multipart/form-data; boundary=x': '--x--',
+      'text/plain': '{}'
+    }
+    for (const [type, payload] of Object.entries(bodies)) {
+      const answer = await acme.inject('acme', {
+        method: 'POST',
+        url: '/trpc/auth.signOut',
+        headers: { cookie, 'content-type': type },
+        payload
+      })
+      t.equal(answer.statusCode, 415, type)
+    }
+    const get = await acme.inject('acme', { url: '/trpc/auth.signOut?input={}', headers: { cookie } })
+    t.equal(get.statusCode, 405, 'a link changes nothing')
+    const overridden = { cookie, 'x-http-method-override': 'POST', 'content-type': 'application/json' }
+    t.equal((await acme.inject('acme', { url: '/trpc/auth.signOut', headers: overridden })).statusCode, 405)
+    t.equal((await query('acme', 'auth.me', undefined, { cookie })).status, 200, 'the session goes on')
+  })
+
+  t.test('are not allowed by a preflight either', async (t) => {
+    for (const url of ['/trpc/auth.signOut', '/scim/v2/Users']) {
+      const headers = { origin: 'https://evil.test', 'access-control-request-method': 'POST' }
+      const { headers: got } = await acme.inject('acme', { method: 'OPTIONS', url, headers })
+      t.notOk(
+        Object.keys(got).some((name) => name.startsWith('access-control-')),
+        url
+      )
+    }
+  })
+
+  t.test('change nothing by SCIM, which no cookie opens', async (t) => {
+    const cookie = await cookieOf('ada@acme.test')
+    const { statusCode } = await acme.inject('acme', {
+      method: 'DELETE',
+      url: `/scim/v2/Users/${acme.ids.cleo}`,
+      headers: { cookie }
+    })
+    t.equal(statusCode, 401)
+  })
+
+  t.test('are refused whatever procedure they are for', async (t) => {
+    const mutations = Object.entries(appRouter._def.procedures).filter(
+      ([, procedure]) => (procedure as unknown as { _def: { type: string } })._def.type === 'mutation'
+    )
+    for (const [name] of mutations.filter(([each]) => !each.startsWith('tenants.'))) {
+      const cookie = await cookieOf('ben@acme.test')
+      const answer = await mutate('acme', name, {}, { cookie, headers: { origin: 'https://evil.test' } })
+      t.match(answer, { status: 403, error: { reason: 'crossOrigin' } }, name)
+    }
   })
 
   t.test('are taken with a token, which no browser adds by itself', async (t) => {
