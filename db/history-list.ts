@@ -76,6 +76,7 @@ function eventIds(tenantId: number, of: HistoryOf, page: HistoryPage): RawBuilde
       part('past_memberships', 'removed_event_id', isOf)
     ]
   }
+  // a part alone has an order of its own already, and a select has one
   return sql`select id from (${sql.join(parts(), sql` union `)}) as ids order by id desc limit ${page.limit}`
 }
 

@@ -27,17 +27,32 @@ const body = fc.oneof(
   { weight: 1, arbitrary: hostileText }
 )
 
+/** What a body says that it is; most often what is read. */
+const contentType = fc.oneof(
+  { weight: 12, arbitrary: fc.constant(undefined) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('multipart/form-data; boundary=x', 'text/plain', 'application/octet-stream')
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('application/x-www-form-urlencoded', 'application/json; charset=utf-16', ';', '*/*')
+  }
+)
+
 const scimRequest = (ids: readonly string[]) =>
   fc.record({
     kind: fc.constant('scim' as const),
     route: fc.constantFrom(...ROUTES.map(([method, path]) => ({ method: method as string, path }))),
     id: fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...ids) }, { weight: 1, arbitrary: hostileText }),
     filter: hostileText,
+    contentType,
     parameter: fc.constantFrom('filter', 'sortBy', 'attributes', 'excludedAttributes', 'count', 'startIndex', 'cursor'),
     body
   })
 
 const trpcRequest = fc.record({
+  contentType,
   kind: fc.constant('trpc' as const),
   procedure: fc.constantFrom(...procedures.filter(([name]) => !FINAL.has(name))),
   body
@@ -63,12 +78,12 @@ function optionsOf(asked: Asked, token: string, cookie: string): InjectOptions {
   if (asked.kind === 'scim') {
     const { method, path } = asked.route
     const url = `/scim/v2${path.replace(':id', encode(asked.id))}?${asked.parameter}=${encode(asked.filter)}`
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' }
+    const headers = { authorization: `Bearer ${token}`, 'content-type': asked.contentType ?? 'application/scim+json' }
     return { method: method as 'GET', url, headers, ...(method !== 'GET' && { payload: asked.body }) }
   }
   const [name, { _def }] = asked.procedure
   if (_def.type === 'query') return { url: `/trpc/${name}?input=${encode(asked.body)}`, headers: { cookie } }
-  const headers = { cookie, 'content-type': 'application/json' }
+  const headers = { cookie, 'content-type': asked.contentType ?? 'application/json' }
   return { method: 'POST', url: `/trpc/${name}`, headers, payload: asked.body }
 }
 

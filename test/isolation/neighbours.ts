@@ -42,6 +42,10 @@ export interface Neighbour {
   readonly streamId: string
   readonly apiTokenId: string
   readonly sessionId: string
+  /** Of the audit log. */
+  readonly eventId: string
+  /** Of the wire log. */
+  readonly exchangeId: string
   /** What lets somebody in. */
   readonly secrets: {
     readonly cookie: string
@@ -156,6 +160,8 @@ async function furnish(
       created_at: clock.now()
     })
     .execute()
+  const events = await admin.query('audit.list', { search: nameMark, limit: 1 })
+  const exchanges = await admin.query('wireLog.list', { limit: 1 })
   return {
     tenant,
     nameMark,
@@ -176,6 +182,8 @@ async function furnish(
     scimTokenId: made.scimToken.id,
     apiTokenId: madeApiToken.data.apiToken.id,
     sessionId: sessions.data.items[0].id,
+    eventId: events.data.items[0].id,
+    exchangeId: exchanges.data.items[0].id,
     secrets: {
       cookie,
       apiToken: madeApiToken.data.token,
