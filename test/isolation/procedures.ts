@@ -185,6 +185,16 @@ export const PROBES: Record<string, Probe> = {
     ({ memberId: targetId }) => ({ filter: { targetId } }),
     ({ adminId: actorId }) => ({ filter: { actorId } })
   ),
+  'wireLog.list': list(
+    ({ nameMark: search }) => ({ search }),
+    ({ memberId: userId }) => ({ userId }),
+    ({ groupId }) => ({ groupId }),
+    ({ connectionId }) => ({ connectionId })
+  ),
+  'wireLog.get': missing(({ exchangeId: id }) => ({ id })),
+  'wireLog.replay': missing(({ exchangeId: id }) => ({ id })),
+  'scimAcceptance.run': missing(({ connectionId }) => ({ as: 'okta', connectionId })),
+
   'settings.get': { ...own(), isPublic: true },
   'settings.update': own({ senderName: 'Acme' }),
 
