@@ -49,6 +49,8 @@ const PAGES = [
   '/groups/:groupId',
   '/provisioning',
   '/provisioning/:connectionId',
+  '/events',
+  '/events/:streamId',
   '/audit',
   '/settings',
   '/account',

@@ -5,6 +5,7 @@ import { brakeCommands } from './commands/brake.ts'
 import { connectionCommands } from './commands/connections.ts'
 import { databaseCommands } from './commands/database.ts'
 import { doctorCommands } from './commands/doctor.ts'
+import { eventStreamCommands } from './commands/event-streams.ts'
 import { groupCommands } from './commands/groups.ts'
 import { invitationCommands } from './commands/invitations.ts'
 import { scimCommands } from './commands/scim.ts'
@@ -39,6 +40,7 @@ Environment:
     scimTokenCommands,
     scimCommands,
     wireLogCommands,
+    eventStreamCommands,
     auditCommands,
     databaseCommands,
     doctorCommands

@@ -1,6 +1,6 @@
 // The page's one way to the service: the typed client behind TanStack Query.
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
-import { TRPCClientError, type TRPCLink } from '@trpc/client'
+import { httpSubscriptionLink, TRPCClientError, type TRPCLink } from '@trpc/client'
 import { createTRPCOptionsProxy } from '@trpc/tanstack-react-query'
 import { type AppRouter, createClient, type Inputs, type Outputs } from '../index.ts'
 
@@ -12,7 +12,13 @@ export const forwardOnly: TRPCLink<AppRouter> =
     return next(direction === 'forward' ? { ...op, input } : op)
   }
 
-export const client = createClient({ url: window.location.origin, links: [forwardOnly] })
+/** Subscriptions are server-sent events, which a browser reads with the session's cookie; all else passes. */
+const liveOnly: TRPCLink<AppRouter> = (runtime) => {
+  const subscribe = httpSubscriptionLink({ url: `${window.location.origin}/trpc` })(runtime)
+  return (options) => (options.op.type === 'subscription' ? subscribe(options) : options.next(options.op))
+}
+
+export const client = createClient({ url: window.location.origin, links: [forwardOnly, liveOnly] })
 
 /** Told when an answer says that nobody is signed in any longer. */
 let onSignedOut = () => {}

@@ -99,6 +99,16 @@ const connection = createRoute({
   validateSearch: textSearch('tab'),
   component: lazyRouteComponent(() => import('./pages/connection.tsx'))
 })
+const events = createRoute({
+  getParentRoute: () => shell,
+  path: '/events',
+  component: lazyRouteComponent(() => import('./pages/events.tsx'))
+})
+const eventStream = createRoute({
+  getParentRoute: () => shell,
+  path: '/events/$streamId',
+  component: lazyRouteComponent(() => import('./pages/event-stream.tsx'))
+})
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/audit',
@@ -133,6 +143,8 @@ export const router = createRouter({
       group,
       provisioning,
       connection,
+      events,
+      eventStream,
       audit,
       settings,
       account

@@ -15,6 +15,7 @@ import {
 } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import {
+  IconBroadcast,
   IconBuilding,
   IconHistory,
   IconLogout,
@@ -29,6 +30,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, Navigate, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { type ComponentType, Suspense, useEffect } from 'react'
 import { httpStatus, type Outputs, queryClient, reason, trpc } from './api.ts'
+import { useLiveRefresh } from './live.ts'
 import { Failure } from './parts/failures.tsx'
 import { HeldBanner } from './parts/held-banner.tsx'
 import { Initials } from './parts/person.tsx'
@@ -50,6 +52,7 @@ const PAGES: { to: string; label: string; icon: ComponentType<{ size?: number }>
   { to: '/invitations', label: 'Invitations', icon: IconMail },
   { to: '/groups', label: 'Groups', icon: IconUsersGroup },
   { to: '/provisioning', label: 'Provisioning', icon: IconPlugConnected, isFor: isAdministrator },
+  { to: '/events', label: 'Events', icon: IconBroadcast, isFor: isAdministrator },
   { to: '/audit', label: 'Audit log', icon: IconHistory, isFor: isAdministrator },
   { to: '/settings', label: 'Settings', icon: IconSettings, isFor: isAdministrator }
 ]
@@ -58,6 +61,7 @@ export function Shell() {
   const me = useQuery(trpc.auth.me.queryOptions())
   const [isOpen, { toggle, close }] = useDisclosure()
   const pathname = useRouterState({ select: (state) => state.location.pathname })
+  useLiveRefresh(me.data !== undefined && isAdministrator(me.data))
   // a link that was followed closes the drawer of a phone, and begins the page at its top
   useEffect(close, [pathname])
 
