@@ -140,6 +140,39 @@ export async function readPeriods(trx: Trx, tenantId: number, kind: Kind, pairs:
   return rows
 }
 
+/** Of those events that are undos: which events they took back. */
+export async function readTakenBack(
+  trx: Trx,
+  tenantId: number,
+  eventIds: readonly string[]
+): Promise<Map<string, ReadonlySet<string>>> {
+  const { rows } = await sql<{ id: string; undone: string }>`
+    select id, after -> 'undone' as undone from audit_events
+    where tenant_id = ${tenantId} and id = any(${eventIds}::uuid[]) and after ->> 'undoId' is not null`.execute(trx)
+  return new Map(rows.map(({ id, undone }) => [id, new Set(JSON.parse(undone) as string[])]))
+}
+
+/**
+ * The events by which memberships of users or groups came and went that are over.
+ * @param ids of users or of groups, which have none any more
+ */
+export async function readMembershipEvents(
+  trx: Trx,
+  tenantId: number,
+  ids: readonly string[]
+): Promise<Map<string, string[]>> {
+  if (ids.length === 0) return new Map()
+  const part = (past: string, of: string) => sql`
+    select ${sql.ref(of)} as id, unnest(array[added_event_id, removed_event_id]) as event_id from ${sql.table(past)}
+    where tenant_id = ${tenantId} and ${sql.ref(of)} = any(${ids}::uuid[])`
+  const { rows } = await sql<{ id: string; events: string[] }>`
+    select id, array_agg(distinct event_id) as events from (
+      ${part('past_memberships', 'user_id')} union all ${part('past_memberships', 'group_id')}
+      union all ${part('past_children', 'group_id')} union all ${part('past_children', 'child_id')}
+    ) as ended where event_id is not null group by id`.execute(trx)
+  return new Map(rows.map(({ id, events }) => [id, events]))
+}
+
 /** Changes of memberships that are given one by one. */
 export interface MembershipChange extends Pair {
   /** What it becomes; undefined where the membership ends. */

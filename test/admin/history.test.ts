@@ -1,44 +1,9 @@
 // Undo through the real API: a bad synchronization and its end, conflicts, and who may.
 import { test } from 'tap'
-import { systemActor } from '../../server/provisioning/actor.ts'
-import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
-import { startApp, type TestApp } from '../support/app.ts'
-import { snapshotOf } from '../support/history.ts'
-import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, clientOf, type Scim, USER } from '../support/scim.ts'
-
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
-
-async function openTenant(t: Parameters<typeof startApp>[0], subdomain = 'acme') {
-  const app = await startApp(t)
-  // the brake would hold most of it
-  const tenant = await addTenant(app, subdomain, { brake: { off: true } })
-  const [adaId, rootId] = (await insertPeople(app.owner, tenant.id, [
-    { email: `ada@${subdomain}.test`, role: 'administrator', displayName: 'Ada' },
-    { email: `root@${subdomain}.test`, role: 'administrator', displayName: 'Root' }
-  ])) as [string, string]
-  const cookie = await signInAs(app.owner, tenant.id, adaId)
-  const connect = async (name: string) => {
-    const { token, scimToken } = await createScimToken(app.deps, tenant, systemActor, {
-      name,
-      highestRole: 'administrator'
-    })
-    return { scim: clientOf(app, tenant, token), connectionId: scimToken.connection_id }
-  }
-  const ask = (kind: 'query' | 'mutate', procedure: string, input: unknown) =>
-    app[kind](subdomain, procedure, input, { cookie })
-  return {
-    app,
-    tenant,
-    adaId,
-    rootId,
-    cookie,
-    connect,
-    query: (procedure: string, input: unknown) => ask('query', procedure, input),
-    mutate: (procedure: string, input: unknown) => ask('mutate', procedure, input),
-    snapshot: () => snapshotOf(app.owner, tenant.id)
-  }
-}
+import type { TestApp } from '../support/app.ts'
+import { GROUP, openHistory } from '../support/history.ts'
+import { signInAs } from '../support/people.ts'
+import { type Scim, USER } from '../support/scim.ts'
 
 const createUsers = async (scim: Scim, count: number, prefix: string): Promise<string[]> => {
   const operations = Array.from({ length: count }, (_, index) => ({
@@ -72,7 +37,7 @@ const createGroup = async (scim: Scim, displayName: string, members: string[]): 
 const aWhile = (app: TestApp) => app.clock.advance({ minutes: 1 })
 
 test('a bad synchronization', async (t) => {
-  const acme = await openTenant(t)
+  const acme = await openHistory(t)
   const okta = await acme.connect('Okta')
   const entra = await acme.connect('Entra')
   const userIds = await createUsers(okta.scim, 500, 'person')
@@ -129,4 +94,204 @@ test('a bad synchronization', async (t) => {
     const { data } = await acme.mutate('history.undo', scope)
     t.match(data, { undoId: null, counts: { users: 0, memberships: 0, refused: 0 } })
   })
+})
+
+test('what others did since is refused, item by item', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  const [first, second, third, fourth] = (await createUsers(scim, 4, 'person')) as [string, string, string, string]
+  const groupId = await createGroup(scim, 'Crew', [first, second, third])
+  const since = () => {
+    aWhile(acme.app)
+    return acme.app.clock.now().toISOString()
+  }
+  const retitle = (id: string, title: string) =>
+    scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: title }])
+  const rowOf = (id: string) =>
+    acme.app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+
+  t.test('a later change of the same attribute stays, the others are undone', async (t) => {
+    const from = since()
+    await scim.patch(`/Users/${first}`, [
+      { op: 'replace', path: 'title', value: 'Boss' },
+      { op: 'replace', path: 'displayName', value: 'Okta’s name' }
+    ])
+    await acme.mutate('users.update', { userId: first, displayName: 'Ada’s name' })
+    const { data } = await acme.mutate('history.undo', { connectionId, since: from })
+    t.match(data.counts, { users: 1, refused: 1 })
+    t.match(data.items[0].conflicts, [
+      { attribute: 'displayName', reason: 'changedSince', by: { name: 'Ada' }, detail: /later/ }
+    ])
+    t.match(data.items[0].changes, [{ attribute: 'title', from: 'Boss', to: 'Engineer' }])
+    t.match(JSON.parse((await rowOf(first)).doc), { title: 'Engineer', displayName: 'Ada’s name' })
+  })
+
+  t.test('what is already as it was is no conflict', async (t) => {
+    const from = since()
+    await scim.patch(`/Groups/${groupId}`, [{ op: 'remove', path: `members[value eq "${second}"]` }])
+    await acme.mutate('groups.addMembers', { groupId, userIds: [second] })
+    const { data } = await acme.mutate('history.undo', { connectionId, since: from })
+    t.match(data, { undoId: null, counts: { memberships: 0, refused: 0 } })
+  })
+
+  t.test('a userName that somebody has taken, and an address of another tenant’s, keep the person away', async (t) => {
+    const from = since()
+    await scim.delete(`/Users/${third}`)
+    await scim.delete(`/Users/${fourth}`)
+    await scim.createUser({ userName: 'person2@acme.test', emails: [{ value: 'new@acme.test' }] })
+    const globex = await openHistory(t, 'globex', acme.app)
+    await globex.mutate('invitations.create', { invites: [{ email: 'person3@acme.test' }] })
+    const removal = await acme.query('history.user', { userId: third, limit: 1 })
+    const { data } = await acme.mutate('history.undo', { eventId: removal.data.items[0].id })
+    t.match(data.items[0], { kind: 'user', id: third, changes: [], conflicts: [{ reason: 'userNameTaken' }] })
+    t.match(data.items[1], { kind: 'membership', id: third, conflicts: [{ reason: 'userRemoved', wanted: true }] })
+    const whole = await acme.query('history.preview', { userId: fourth, at: from })
+    t.match(whole.data.items, [{ id: fourth, conflicts: [{ reason: 'addressTaken' }] }])
+    t.match(await rowOf(third), { state: 'removed' })
+  })
+
+  t.test('a group’s name that another has taken', async (t) => {
+    const gone = await createGroup(scim, 'Night shift', [first])
+    await scim.delete(`/Groups/${gone}`)
+    await acme.mutate('groups.create', { displayName: 'night SHIFT' })
+    const { data } = await acme.query('history.group', { groupId: gone })
+    t.equal(data.items[0].action, 'group.removed')
+    const undone = await acme.mutate('history.undo', { eventId: data.items[0].id })
+    t.match(undone.data.items[0].conflicts, [{ reason: 'groupNameTaken' }])
+    t.match(undone.data.items[1].conflicts, [{ reason: 'groupRemoved' }])
+  })
+
+  t.test('events that changed nobody are refused, and so is whoever is no administrator', async (t) => {
+    const events = await acme.query('audit.list', { filter: { action: 'scimToken.created' } })
+    const [made] = events.data.items
+    t.match((await acme.mutate('history.undo', { eventId: made.id })).error, { reason: 'notUndoable' })
+    const nobody = '0190cafe-0000-7000-8000-000000000000'
+    t.match((await acme.mutate('history.undo', { eventId: nobody })).error, { code: 'NOT_FOUND' })
+    await retitle(first, 'Other')
+    const cookie = await signInAs(acme.app.owner, acme.tenant.id, first)
+    const refused = await acme.app.mutate('acme', 'history.undo', { connectionId, since: since() }, { cookie })
+    t.match(refused.error, { reason: 'administratorOnly' })
+  })
+
+  t.test('nobody ends their own access or the last administrator’s by an undo', async (t) => {
+    const { data: self } = await acme.query('history.preview', { userId: acme.adaId, at: '2020-01-01T00:00:00Z' })
+    t.match(self, { undoId: null, counts: { users: 0 } })
+    const at = since()
+    await acme.mutate('users.setRole', { userId: second, role: 'administrator' })
+    await acme.mutate('users.lock', { userId: acme.rootId })
+    const operator = { token: 'operator-token-of-the-tests-0123456789' }
+    await acme.app.mutate('acme', 'users.lock', { userId: acme.adaId }, operator)
+    const { data } = await acme.app.mutate('acme', 'history.undo', { userId: second, at }, operator)
+    t.match(data.items[0].conflicts, [{ attribute: 'role', reason: 'lastAdministrator' }])
+    t.equal((await rowOf(second)).role, 'administrator')
+    await acme.app.mutate('acme', 'users.unlock', { userId: acme.adaId }, operator)
+    await acme.app.owner.updateTable('users').set({ locked: false }).where('id', '=', acme.rootId).execute()
+  })
+})
+
+test('history', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  const [userId] = (await createUsers(scim, 1, 'person')) as [string]
+  const groupId = await createGroup(scim, 'Crew', [userId])
+  await acme.mutate('users.update', { userId, displayName: 'Pat' })
+  await acme.mutate('groups.removeMembers', { groupId, userIds: [userId] })
+  await scim.delete(`/Users/${userId}`)
+
+  t.test('of a user: every version with who made it, and the memberships that came and went', async (t) => {
+    const { data } = await acme.query('history.user', { userId })
+    t.match(data.items, [
+      { action: 'user.removed', actorName: 'Okta', connectionId, connectionName: 'Okta', isUndoable: true },
+      {
+        action: 'group.membersChanged',
+        actorName: 'Ada',
+        memberships: [{ groupId, groupName: 'Crew', change: 'left', since: String, connectionId }]
+      },
+      { action: 'user.updated', after: { displayName: 'Pat' }, requestId: String },
+      { action: 'group.created', memberships: [{ groupId, change: 'joined', connectionId }] },
+      { action: 'user.created', connectionName: 'Okta' }
+    ])
+    t.equal(data.items.length, 5)
+  })
+
+  t.test('goes on page by page, and begins at a moment', async (t) => {
+    const first = await acme.query('history.user', { userId, limit: 2 })
+    const second = await acme.query('history.user', { userId, limit: 2, cursor: first.data.nextCursor })
+    const third = await acme.query('history.user', { userId, limit: 2, cursor: second.data.nextCursor })
+    t.same(
+      [first, second, third].map(({ data }) => data.items.length),
+      [2, 2, 1]
+    )
+    t.equal(third.data.nextCursor, null)
+    const [newest] = first.data.items
+    t.equal((await acme.query('history.user', { userId, since: newest.at })).data.items.at(-1).id, newest.id)
+  })
+
+  t.test('of a group and of a connection', async (t) => {
+    const group = await acme.query('history.group', { groupId })
+    t.same(
+      group.data.items.map(({ action }: { action: string }) => action),
+      ['group.membersChanged', 'group.created']
+    )
+    const connection = await acme.query('history.connection', { connectionId, since: '2020-01-01T00:00:00Z' })
+    t.notOk(connection.error)
+    t.same(
+      connection.data.items.map(({ action }: { action: string }) => action),
+      ['user.removed', 'group.created', 'user.created']
+    )
+  })
+
+  t.test('one user to a moment: the profile, and the memberships as they were then', async (t) => {
+    const versions = (await acme.query('history.user', { userId })).data.items
+    const { data } = await acme.mutate('history.undo', { userId, at: versions[2].at })
+    t.match(data.counts, { users: 1, memberships: 1, refused: 0 })
+    const { data: details } = await acme.query('users.get', { userId })
+    t.match(details, { user: { state: 'active', displayName: null }, groups: [{ id: groupId }] })
+  })
+})
+
+test('an undo while the identity provider goes on', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  const userIds = await createUsers(scim, 60, 'person')
+  const groupId = await createGroup(scim, 'Crew', userIds)
+  aWhile(acme.app)
+  const since = acme.app.clock.now().toISOString()
+  for (const id of userIds) await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])
+  await scim.patch(`/Groups/${groupId}`, [{ op: 'remove', path: 'members' }])
+  const nicknames = userIds.map((id, index) =>
+    scim.patch(`/Users/${id}`, [{ op: 'add', path: 'nickName', value: `nick ${index}` }])
+  )
+  const joined = userIds
+    .slice(0, 20)
+    .map((id) => scim.patch(`/Groups/${groupId}`, [{ op: 'add', path: 'members', value: [{ value: id }] }]))
+  const [undone, ...replies] = await Promise.all([
+    acme.mutate('history.undo', { connectionId, since }),
+    ...nicknames,
+    ...joined
+  ])
+  t.notOk(undone.error)
+  t.same([...new Set(replies.map(({ status }) => status))].sort(), [200, 204])
+  const rows = await acme.app.owner
+    .selectFrom('users')
+    .select(['id', 'state', 'doc'])
+    .where('id', 'in', userIds)
+    .execute()
+  t.ok(
+    rows.every(({ state }) => state === 'active'),
+    'everybody is active again'
+  )
+  t.same(
+    rows.map(({ id, doc }) => [id, JSON.parse(doc).nickName]).sort(),
+    userIds.map((id, index) => [id, `nick ${index}`]).sort(),
+    'and no change that came meanwhile is lost'
+  )
+  const { data } = await acme.query('groups.get', { groupId })
+  t.equal(data.group.memberCount, 60)
+  const members = await acme.app.owner
+    .selectFrom('group_members')
+    .select('user_id')
+    .where('group_id', '=', groupId)
+    .execute()
+  t.equal(members.length, 60, 'the counters agree')
 })

@@ -1,18 +1,63 @@
-// All that undo answers for, read past the rules: two snapshots are equal where nothing has changed.
+// What tests of history and undo start from: a tenant with two administrators and identity providers, and all that undo
+// answers for, read past the rules: two snapshots are equal where nothing has changed.
 import { sql } from 'kysely'
+import type { Test } from 'tap'
 import type { Db } from '../../db/connect.ts'
+import { systemActor } from '../../server/provisioning/actor.ts'
+import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
+import { startApp, type TestApp, type TrpcAnswer } from './app.ts'
+import { insertPeople, signInAs } from './people.ts'
+import { addTenant, clientOf, type Scim, type Tenant } from './scim.ts'
+
+export const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+
+export interface HistoryTenant {
+  app: TestApp
+  tenant: Tenant
+  /** An administrator, who asks. */
+  adaId: string
+  /** Another one. */
+  rootId: string
+  connect(name: string): Promise<{ scim: Scim; connectionId: string }>
+  query(procedure: string, input: unknown): Promise<TrpcAnswer>
+  mutate(procedure: string, input: unknown): Promise<TrpcAnswer>
+  snapshot(): Promise<Snapshot>
+}
+
+export async function openHistory(t: Test, subdomain = 'acme', started?: TestApp): Promise<HistoryTenant> {
+  const app = started ?? (await startApp(t))
+  // the brake would hold most of it
+  const tenant = await addTenant(app, subdomain, { brake: { off: true } })
+  const [adaId, rootId] = (await insertPeople(app.owner, tenant.id, [
+    { email: `ada@${subdomain}.test`, role: 'administrator', displayName: 'Ada' },
+    { email: `root@${subdomain}.test`, role: 'administrator', displayName: 'Root' }
+  ])) as [string, string]
+  const cookie = await signInAs(app.owner, tenant.id, adaId)
+  return {
+    app,
+    tenant,
+    adaId,
+    rootId,
+    async connect(name) {
+      const made = await createScimToken(app.deps, tenant, systemActor, { name, highestRole: 'administrator' })
+      return { scim: clientOf(app, tenant, made.token), connectionId: made.scimToken.connection_id }
+    },
+    query: (procedure, input) => app.query(subdomain, procedure, input, { cookie }),
+    mutate: (procedure, input) => app.mutate(subdomain, procedure, input, { cookie }),
+    snapshot: () => snapshotOf(app.owner, tenant.id)
+  }
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: snapshots are compared as a whole
 export type Snapshot = Record<string, any>
 
-/** Users, groups, memberships with their authority, addresses, e-mail keys and counts of a tenant; no versions. */
+/** Users who are not removed, groups, memberships with their authority, addresses, e-mail keys and counts of a tenant; no versions. */
 export async function snapshotOf(owner: Db, tenantId: number): Promise<Snapshot> {
   const { rows } = await sql<{ snapshot: Snapshot }>`select jsonb_build_object(
-    'users', (select jsonb_object_agg(id, case when state = 'removed' then jsonb_build_object('state', state)
-      else jsonb_build_object('state', state, 'locked', locked, 'role', role, 'userName', user_name,
+    'users', (select jsonb_object_agg(id, jsonb_build_object('state', state, 'locked', locked, 'role', role, 'userName', user_name,
         'userNameKey', user_name_key, 'externalId', external_id, 'connection', connection_id, 'email', email,
-        'emailKey', email_key, 'shown', shown_name_key, 'zone', time_zone, 'locale', locale, 'doc', doc::jsonb) end)
-      from users where tenant_id = ${tenantId}),
+        'emailKey', email_key, 'shown', shown_name_key, 'zone', time_zone, 'locale', locale, 'doc', doc::jsonb))
+      from users where tenant_id = ${tenantId} and state <> 'removed'),
     'groups', (select jsonb_object_agg(id, jsonb_build_object('name', display_name, 'key', display_name_key,
         'externalId', external_id, 'connection', connection_id, 'doc', doc::jsonb, 'createdAt', created_at))
       from groups where tenant_id = ${tenantId}),
@@ -26,12 +71,13 @@ export async function snapshotOf(owner: Db, tenantId: number): Promise<Snapshot>
       select r.group_id, sum(r.member_delta) as count from group_revisions r where r.tenant_id = ${tenantId}
       group by r.group_id having sum(r.member_delta) <> 0) counted),
     'totals', (select jsonb_object_agg(resource_type, total) from (
-      select resource_type, sum(total) as total from resource_counts where tenant_id = ${tenantId} group by 1) totals),
+      select resource_type, sum(total) as total from resource_counts where tenant_id = ${tenantId} group by 1
+      having sum(total) <> 0) totals),
     'addresses', (select jsonb_object_agg(address_key, user_id) from addresses where tenant_id = ${tenantId}),
     'emails', (select jsonb_agg(jsonb_build_array(e.user_id, e.value_key) order by e.user_id, e.value_key)
       from user_emails e join users u on u.tenant_id = e.tenant_id and u.id = e.user_id
       where e.tenant_id = ${tenantId} and u.state <> 'removed'),
-    'invitations', (select jsonb_object_agg(id, jsonb_build_array(state, role)) from invitations
+    'invited', (select jsonb_object_agg(user_id, role) from invitations
       where tenant_id = ${tenantId} and state = 'pending')
   ) as snapshot`.execute(owner)
   return rows[0]!.snapshot

@@ -1,5 +1,6 @@
 // Facts: what a user or a group is, value by value, as events tell of it and as rows hold it. Those of an extension go
 // by its URN and their name: `urn:…:User:department`.
+import { MEMBERS_CHANGED } from '../../../db/group-members.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { GroupRow, UserRow } from '../../../db/schema.ts'
 
@@ -10,6 +11,16 @@ export interface EventFacts {
   readonly before: Facts
   readonly after: Facts
 }
+
+/** What an event of an undo took back: the events, but for some of their facts. */
+export interface TakenBack {
+  readonly undone?: readonly string[]
+  readonly kept?: Readonly<Record<string, readonly string[]>>
+}
+
+/** Of facts; changes of members are told apart. */
+export const takenBackBy = ({ action, after }: HistoryEvent): TakenBack =>
+  action !== MEMBERS_CHANGED && after?.includes('"undoId"') ? (JSON.parse(after) as TakenBack) : {}
 
 /** What events of users and groups say beside facts. */
 const NO_FACTS = new Set([
@@ -24,7 +35,8 @@ const NO_FACTS = new Set([
   'createdAt',
   'version',
   'undoId',
-  'undone'
+  'undone',
+  'kept'
 ])
 
 /** Events of users that tell of credentials, which never come back. */

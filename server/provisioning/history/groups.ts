@@ -5,7 +5,7 @@ import { type AuditEvent, insertAuditEvents } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { countMemberChanges } from '../../../db/groups.ts'
-import { type HistoryEvent, readTargetEvents } from '../../../db/history.ts'
+import { type HistoryEvent, readMembershipEvents, readTargetEvents } from '../../../db/history.ts'
 import { countResources } from '../../../db/resource-counts.ts'
 import type { GroupRow } from '../../../db/schema.ts'
 import {
@@ -69,6 +69,11 @@ export async function undoGroupCreations(trx: Trx, run: UndoRun, groupIds: reado
   const versions = await readGroupVersions(trx, tenantId, groupIds)
   const removals = plans.map(({ id }) => ({ id, eventId: eventIdOf(run) }))
   const containers = await removeGroups(trx, tenantId, removals)
+  const memberships = await readMembershipEvents(
+    trx,
+    tenantId,
+    plans.map((plan) => plan.id)
+  )
   const now = run.now()
   const lost = sql`select * from unnest(
     ${containers.map(({ group_id }) => group_id)}::uuid[],
@@ -83,7 +88,7 @@ export async function undoGroupCreations(trx: Trx, run: UndoRun, groupIds: reado
       targetId: id,
       targetName: display_name,
       before: { ...attributes, ...(connectionId && { connectionId }), createdAt, version: versions.get(id) },
-      after: undoFacts(run, reversed.undone)
+      after: undoFacts(run, reversed, (memberships.get(id) ?? []).filter(run.isUndone))
     }
   })
   if (containers.length > 0) await countMemberChanges(tenantId, now, lost).execute(trx)
@@ -184,7 +189,7 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
       targetId: plan.id,
       targetName: plan.reversed.after.get('displayName') as string,
       before: facts.before,
-      after: { ...facts.after, ...undoFacts(run, plan.reversed.undone) }
+      after: { ...facts.after, ...undoFacts(run, plan.reversed) }
     }
   })
   await insertAuditEvents(trx, tenantId, actor, now, events)

@@ -11,6 +11,7 @@ import {
   type Pair,
   type Period,
   readPeriods,
+  readTakenBack,
   selectEventsById,
   writeMemberships
 } from '../../../db/history.ts'
@@ -88,12 +89,14 @@ async function plan(
   pairs: readonly Pair[],
   groups: readonly GroupRow[]
 ): Promise<Plan[]> {
-  const periods = Map.groupBy(await readPeriods(trx, run.tenantId, kind, pairs), keyOf)
+  const found = await readPeriods(trx, run.tenantId, kind, pairs)
+  const takenBack = await readTakenBack(trx, run.tenantId, [...new Set(found.flatMap(eventsOf))])
+  const periods = Map.groupBy(found, keyOf)
   const present = new Set(groups.map(({ id }) => id))
   return pairs.map((pair) => {
     const own = periods.get(keyOf(pair)) ?? []
     const from = own.find(({ removed_event_id }) => removed_event_id === null)
-    const { value, undone, conflict } = reverse(from, linksOf(run, own), (a, b) => a === b)
+    const { value, undone, conflict } = reverse(from, linksOf(run, own, takenBack), isSame)
     const item: Plan = {
       pair,
       from,
@@ -108,8 +111,19 @@ async function plan(
   })
 }
 
+const eventsOf = ({ added_event_id, removed_event_id }: Period) =>
+  [added_event_id, removed_event_id].filter((id) => id !== null)
+
+/** A membership is what it is by whose it is; one that was given back is the one that was lost. */
+const isSame = (a: Period | undefined, b: Period | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.connection_id === b.connection_id)
+
 /** How a membership came and went, oldest first. */
-function linksOf(run: UndoRun, periods: readonly Period[]): Link<Period | undefined>[] {
+function linksOf(
+  run: UndoRun,
+  periods: readonly Period[],
+  takenBack: ReadonlyMap<string, ReadonlySet<string>>
+): Link<Period | undefined>[] {
   const links: Link<Period | undefined>[] = []
   for (const period of periods) {
     const { added_event_id, removed_event_id } = period
@@ -118,7 +132,8 @@ function linksOf(run: UndoRun, periods: readonly Period[]): Link<Period | undefi
         eventId: added_event_id,
         isUndone: run.isUndone(added_event_id),
         before: undefined,
-        after: period
+        after: period,
+        takesBack: takenBack.get(added_event_id)
       })
     }
     if (removed_event_id) {
@@ -126,7 +141,8 @@ function linksOf(run: UndoRun, periods: readonly Period[]): Link<Period | undefi
         eventId: removed_event_id,
         isUndone: run.isUndone(removed_event_id),
         before: period,
-        after: undefined
+        after: undefined,
+        takesBack: takenBack.get(removed_event_id)
       })
     }
   }
@@ -134,8 +150,7 @@ function linksOf(run: UndoRun, periods: readonly Period[]): Link<Period | undefi
 }
 
 /** A membership that is there again, and was another connection's, changes hands. */
-const isChanged = ({ from, to, refusal }: Plan): boolean =>
-  refusal === undefined && from !== to && (!from || !to || from.connection_id !== to.connection_id)
+const isChanged = ({ from, to, refusal }: Plan): boolean => refusal === undefined && !isSame(from, to)
 
 async function write(
   trx: Trx,
@@ -165,7 +180,13 @@ async function write(
       targetType: 'group',
       targetId: groupId,
       targetName: names.get(groupId) ?? null,
-      after: { ...memberFacts(items), ...undoFacts(run, new Set(items.flatMap(({ undone }) => undone))) }
+      after: {
+        ...memberFacts(items),
+        ...undoFacts(run, {
+          undone: new Map(items.map(({ pair, undone }) => [pair.member_id, [...undone]])),
+          kept: new Map()
+        })
+      }
     }))
   )
   const deltas = changed.map(({ items }) =>

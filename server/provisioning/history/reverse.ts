@@ -5,14 +5,20 @@ export interface Link<V> {
   readonly eventId: string
   /** Whether it shall be taken back. */
   readonly isUndone: boolean
+  /** False of an undo that left this value what it was. */
+  readonly isChange?: boolean
   readonly before: V
   readonly after: V
+  /** Of an undo: the events that it took back; together they may have changed nothing. */
+  readonly takesBack?: ReadonlySet<string>
 }
 
 export interface Reversal<V> {
   readonly value: V
   /** The events that were taken back. */
   readonly undone: string[]
+  /** Those that should have been and were not. */
+  readonly kept: string[]
   /** Where a change was in the way of an older one: which (undefined: none that is known), and what was wanted. */
   readonly conflict: { readonly blockedBy: string | undefined; readonly wanted: V } | undefined
 }
@@ -23,12 +29,12 @@ export interface Reversal<V> {
  * @param links oldest first; events of one moment may be out of order
  */
 export function reverse<V>(current: V, links: readonly Link<V>[], equals: (a: V, b: V) => boolean): Reversal<V> {
-  const remaining = [...links]
+  const remaining = standing(links)
   const undone: string[] = []
   let value = current
   for (;;) {
     const wanted = remaining.find(({ isUndone }) => isUndone)
-    if (!wanted) return { value, undone, conflict: undefined }
+    if (!wanted) return { value, undone, kept: [], conflict: undefined }
     const index = remaining.findLastIndex(({ after }) => equals(after, value))
     const last = remaining[index]
     if (last?.isUndone) {
@@ -37,7 +43,21 @@ export function reverse<V>(current: V, links: readonly Link<V>[], equals: (a: V,
       remaining.splice(index, 1)
       continue
     }
-    if (equals(wanted.before, value)) return { value, undone, conflict: undefined }
-    return { value, undone, conflict: { blockedBy: last?.eventId ?? remaining.at(-1)?.eventId, wanted: wanted.before } }
+    const kept = remaining.filter(({ isUndone }) => isUndone).map(({ eventId }) => eventId)
+    const blockedBy = last?.eventId ?? remaining.at(-1)?.eventId
+    const isConflict = !equals(wanted.before, value)
+    return { value, undone, kept, conflict: isConflict ? { blockedBy, wanted: wanted.before } : undefined }
   }
+}
+
+/** Without changes that were taken back already, and the undos that took them back. */
+function standing<V>(links: readonly Link<V>[]): Link<V>[] {
+  const gone = new Set<Link<V>>()
+  for (const [index, link] of [...links.entries()].reverse()) {
+    if (gone.has(link) || link.isUndone) continue
+    const takenBack = links.slice(0, index).filter((other) => !gone.has(other) && link.takesBack?.has(other.eventId))
+    if (takenBack.length === 0) continue
+    for (const one of [link, ...takenBack]) gone.add(one)
+  }
+  return links.filter((link) => !gone.has(link) && link.isChange !== false)
 }

@@ -4,7 +4,7 @@ import { newEventId } from '../../../db/audit.ts'
 import type { Db } from '../../../db/connect.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { Actor } from '../actor.ts'
-import { type EventFacts, type Facts, factsOfEvent } from './facts.ts'
+import { type EventFacts, type Facts, factsOfEvent, takenBackBy } from './facts.ts'
 import { reverse } from './reverse.ts'
 
 export interface UndoRun {
@@ -59,32 +59,42 @@ export interface UndoItem {
 export interface Reversed {
   readonly before: Facts
   readonly after: Facts
-  /** The events that were taken back. */
-  readonly undone: Set<string>
+  /** By fact, the events that were taken back, and those that should have been. */
+  readonly undone: Map<string, string[]>
+  readonly kept: Map<string, string[]>
   readonly conflicts: Conflict[]
 }
 
 /** @param events all of the thing's from `run.fromId` on, oldest first */
 export function reverseFacts(run: UndoRun, current: Facts, events: readonly HistoryEvent[]): Reversed {
-  const told = events.map((event) => ({ event, facts: factsOfEvent(event) }))
+  const told = events.map((event) => ({ event, facts: factsOfEvent(event), takenBack: takenBackBy(event) }))
   const names = new Set(
     told
       .filter(({ event }) => run.isUndone(event.id))
       .flatMap(({ facts }) => [...facts.before.keys(), ...facts.after.keys()])
   )
-  const reversed: Reversed = { before: current, after: new Map(current), undone: new Set(), conflicts: [] }
+  const reversed: Reversed = {
+    before: current,
+    after: new Map(current),
+    undone: new Map(),
+    kept: new Map(),
+    conflicts: []
+  }
   for (const name of names) {
     const links = told
-      .filter(({ facts }) => isTouched(facts, name))
-      .map(({ event, facts }) => ({
+      .filter(({ facts, takenBack }) => isTouched(facts, name) || takenBack.undone)
+      .map(({ event, facts, takenBack: { undone = [], kept = {} } }) => ({
         eventId: event.id,
-        isUndone: run.isUndone(event.id),
+        isUndone: run.isUndone(event.id) && isTouched(facts, name),
+        isChange: isTouched(facts, name),
         before: facts.before.get(name),
-        after: facts.after.get(name)
+        after: facts.after.get(name),
+        takesBack: new Set(undone.filter((id) => !kept[name]?.includes(id)))
       }))
-    const { value, undone, conflict } = reverse(current.get(name), links, isDeepStrictEqual)
+    const { value, undone, kept, conflict } = reverse(current.get(name), links, isDeepStrictEqual)
     put(reversed.after, name, value)
-    for (const id of undone) reversed.undone.add(id)
+    reversed.undone.set(name, undone)
+    reversed.kept.set(name, kept)
     if (conflict) {
       const by = events.find(({ id }) => id === conflict.blockedBy)
       reversed.conflicts.push(conflictOf(name, 'changedSince', conflict.wanted, by))
@@ -93,7 +103,8 @@ export function reverseFacts(run: UndoRun, current: Facts, events: readonly Hist
   return reversed
 }
 
-const isTouched = ({ before, after }: EventFacts, name: string) => before.has(name) || after.has(name)
+/** Some events tell facts that stayed what they were. */
+const isTouched = ({ before, after }: EventFacts, name: string) => !isDeepStrictEqual(before.get(name), after.get(name))
 
 export function put(facts: Facts, name: string, value: unknown): void {
   if (value === undefined) facts.delete(name)
@@ -126,6 +137,8 @@ export function refuse(reversed: Reversed, names: readonly string[], reason: Con
     if (isDeepStrictEqual(wanted, reversed.before.get(name))) continue
     put(reversed.after, name, reversed.before.get(name))
     reversed.conflicts.push(conflictOf(name, reason, wanted))
+    reversed.kept.set(name, [...(reversed.kept.get(name) ?? []), ...(reversed.undone.get(name) ?? [])])
+    reversed.undone.delete(name)
   }
 }
 
@@ -135,14 +148,21 @@ export const changesOf = (reversed: Reversed): UndoItem['changes'] =>
     return { attribute, ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
   })
 
-/** More of them than this an event does not name. */
-const MAX_NAMED = 100
-
-/** What the events of a run say beside what they changed. */
-export const undoFacts = (run: UndoRun, undone: Iterable<string>): Record<string, unknown> => ({
-  undoId: run.id,
-  undone: [...undone].slice(0, MAX_NAMED)
-})
+/**
+ * What an event of a run says beside what it changed.
+ * @param also events that are taken back by what follows from the change
+ */
+export function undoFacts(
+  run: UndoRun,
+  { undone, kept }: Pick<Reversed, 'undone' | 'kept'>,
+  also: readonly string[] = []
+): Record<string, unknown> {
+  const ids = new Set([...[...undone.values()].flat(), ...also])
+  const exceptions = [...kept]
+    .map(([name, events]) => [name, events.filter((id) => ids.has(id))] as const)
+    .filter(([, events]) => events.length > 0)
+  return { undoId: run.id, undone: [...ids], ...(exceptions.length > 0 && { kept: Object.fromEntries(exceptions) }) }
+}
 
 /** `before` and `after` of an event that tells of it. */
 export function eventFacts(reversed: Reversed): { before: Record<string, unknown>; after: Record<string, unknown> } {

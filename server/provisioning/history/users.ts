@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { claimAddresses } from '../../../db/addresses.ts'
 import type { AuditEvent } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
-import { type HistoryEvent, readTargetEvents } from '../../../db/history.ts'
+import { type HistoryEvent, readMembershipEvents, readTargetEvents } from '../../../db/history.ts'
 import { LostRace } from '../../../db/races.ts'
 import { countResources } from '../../../db/resource-counts.ts'
 import type { Role, UserRow, UserState } from '../../../db/schema.ts'
@@ -206,6 +206,7 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
     await endAccess(trx, tenantId, idsOf(isDeactivated), now, 'deactivated'),
     await endAccess(trx, tenantId, idsOf(isShutOut), now, 'locked')
   ].flatMap(({ invitations }) => invitations.map(({ id }) => id))
+  const memberships = await readMembershipEvents(trx, tenantId, removed)
   const parked = idsOf(
     ({ row, columns }) =>
       row.state !== 'removed' &&
@@ -239,7 +240,7 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
     now
   )
   await audit({ trx, tenantId, actor: run.actor, now }, [
-    ...changes.map((change) => changeEvent(run, change)),
+    ...changes.map((change) => changeEvent(run, change, memberships.get(change.row.id))),
     ...revoked.map((id) => invitationEvent(id, 'pending', 'revoked')),
     ...reopened.map(({ id, state }) => invitationEvent(id, state, 'pending'))
   ])
@@ -266,9 +267,13 @@ const isShutOut = ({ row, columns }: Change) =>
   (columns.locked && !row.locked) || (columns.state === 'invited' && row.state === 'active')
 
 /** Undoing a change is a change of the same kind, and whoever hears of changes hears of it as such. */
-function changeEvent(run: UndoRun, { row, columns, reversed, eventId }: Change): AuditEvent {
+function changeEvent(
+  run: UndoRun,
+  { row, columns, reversed, eventId }: Change,
+  past: readonly string[] = []
+): AuditEvent {
   const facts = eventFacts(reversed)
-  const after = { ...facts.after, ...undoFacts(run, reversed.undone) }
+  const after = { ...facts.after, ...undoFacts(run, reversed, past.filter(run.isUndone)) }
   return { id: eventId, ...userEvent(actionOf(row, columns), row, facts.before, after) }
 }
 
