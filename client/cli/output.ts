@@ -61,6 +61,15 @@ export async function readAll<T>(
   return { items, nextCursor: cursor ?? null }
 }
 
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT'
+])
+
 /** One line for standard error: what failed and, where the service said so, its stable reason. */
 export function describeError(error: unknown): string {
   const { message, data, cause } = error as {
@@ -69,7 +78,8 @@ export function describeError(error: unknown): string {
     cause?: { code?: string; cause?: { code?: string } }
   }
   const code = cause?.code ?? cause?.cause?.code
-  if (code === 'ECONNREFUSED') return pc.red('The service cannot be reached: is it running, and is MUSTER_URL right?')
+  if (code && UNREACHABLE.has(code))
+    return pc.red('The service cannot be reached: is it running, and is MUSTER_URL right?')
   const reason = data?.reason ? pc.dim(` (${data.reason})`) : ''
   return `${pc.red(message ?? String(error))}${reason}`
 }

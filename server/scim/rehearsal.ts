@@ -1,5 +1,5 @@
 // Tries requests at the real edge without their effects: in a sandbox, over the very routes that HTTP reaches.
-import Fastify, { type FastifyInstance, type InjectOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type InjectOptions, LogController } from 'fastify'
 import pLimit from 'p-limit'
 import { v7 as uuidv7 } from 'uuid'
 import { listAuditEvents } from '../../db/audit-log.ts'
@@ -178,7 +178,7 @@ async function openStage(deps: Deps, tenant: Tenant, connection: TrialConnection
   const noted: Exchange[] = []
   const app = Fastify({
     loggerInstance: deps.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     genReqId: () => uuidv7(),
     routerOptions: ROUTER_OPTIONS

@@ -75,6 +75,9 @@ test('npm start', { timeout: 120_000 }, async (t) => {
       /gavin@hooli\.test/,
       'a table for people'
     )
+    const { findings } = JSON.parse((await runCli(service, ['doctor', '--json'])).stdout)
+    const found = findings.find(({ check }: { check: string }) => check === 'database')
+    t.match(found, { state: 'ok', found: /^PostgreSQL / }, 'the doctor finds the embedded database')
   })
 
   t.test('data and secrets are kept over a restart, and the demo data is not made again', async (t) => {

@@ -1,0 +1,68 @@
+// Every command of `muster` by name.
+import { Command, CommanderError } from 'commander'
+import { auditCommands } from './commands/audit.ts'
+import { brakeCommands } from './commands/brake.ts'
+import { connectionCommands } from './commands/connections.ts'
+import { databaseCommands } from './commands/database.ts'
+import { doctorCommands } from './commands/doctor.ts'
+import { eventStreamCommands } from './commands/event-streams.ts'
+import { groupCommands } from './commands/groups.ts'
+import { invitationCommands } from './commands/invitations.ts'
+import { scimCommands } from './commands/scim.ts'
+import { scimTokenCommands } from './commands/scim-tokens.ts'
+import { tenantCommands } from './commands/tenants.ts'
+import { userCommands } from './commands/users.ts'
+import { wireLogCommands } from './commands/wire-log.ts'
+import { ExitStatus, UsageError } from './connection.ts'
+import { describeError } from './output.ts'
+
+export function buildProgram(): Command {
+  const program = new Command('muster')
+    .description('Runs a Muster service: tenants, people, invitations, groups, SCIM tokens.')
+    .option('--json', 'print one JSON value and nothing else')
+    .showHelpAfterError('(add --help for what there is)')
+    .addHelpText(
+      'after',
+      `
+Environment:
+  MUSTER_URL       where the service answers on its base domain (default http://localhost:3000)
+  OPERATOR_TOKEN   the operator's token (default: .data/operator-token of an embedded installation)
+  DATABASE_URL, …  the service's own settings, for \`db\` and \`doctor\` (also from .env)`
+    )
+    .exitOverride()
+  for (const add of [
+    tenantCommands,
+    invitationCommands,
+    userCommands,
+    groupCommands,
+    connectionCommands,
+    brakeCommands,
+    scimTokenCommands,
+    scimCommands,
+    wireLogCommands,
+    eventStreamCommands,
+    auditCommands,
+    databaseCommands,
+    doctorCommands
+  ]) {
+    add(program)
+  }
+  return program
+}
+
+/**
+ * Runs one command.
+ * @param argv as process.argv has it
+ * @returns the exit status: 1 for errors, 2 for bad usage, another where a command says so
+ */
+export async function runProgram(argv: string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync(argv)
+    return 0
+  } catch (error) {
+    if (error instanceof ExitStatus) return error.status
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    process.stderr.write(`${describeError(error)}\n`)
+    return error instanceof UsageError || (error as Error).name === 'ConfigError' ? 2 : 1
+  }
+}

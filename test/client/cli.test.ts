@@ -1,0 +1,294 @@
+// Every command of `muster` against one server: with --json standard output is one JSON value and nothing else, errors go
+// to standard error, and the exit status says what kind they are.
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { type Test, test } from 'tap'
+import { freePort } from '../../db/embedded.ts'
+import { OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
+import { runMuster } from '../support/process.ts'
+import { addTenant, scimClient } from '../support/scim.ts'
+
+// before the commands are loaded, which look at the terminal then
+process.env.NO_COLOR = '1'
+delete process.env.FORCE_COLOR
+const { buildProgram, runProgram } = await import('../../client/cli/program.ts')
+
+interface Ran {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+/** Runs a command in this process: starting one for each would take longer than all that they do. */
+async function muster(...args: string[]): Promise<Ran> {
+  const written = { stdout: '', stderr: '' }
+  const { stdout, stderr } = process
+  const writes = { stdout: stdout.write, stderr: stderr.write }
+  const take = (name: 'stdout' | 'stderr') =>
+    ((chunk: string | Buffer, ...rest: unknown[]) => {
+      written[name] += chunk
+      for (const done of rest) if (typeof done === 'function') done()
+      return true
+    }) as typeof stdout.write
+  stdout.write = take('stdout')
+  stderr.write = take('stderr')
+  try {
+    return { status: await runProgram(['node', 'muster', ...args]), ...written }
+  } finally {
+    stdout.write = writes.stdout
+    stderr.write = writes.stderr
+  }
+}
+
+const used = new Set<string>()
+
+/** A command that works, with --json. @returns the value that it prints */
+// biome-ignore lint/suspicious/noExplicitAny: each command prints another shape
+async function json(t: Test, command: string, ...args: string[]): Promise<any> {
+  used.add(command)
+  const { status, stdout, stderr } = await muster(...command.split(' '), ...args, '--json')
+  t.equal(status, 0, `${command}: ${stderr}`)
+  t.equal(stderr, '', `${command} writes nothing to standard error`)
+  t.match(stdout, /^[^\n]+\n$/, `${command} prints one line`)
+  return JSON.parse(stdout)
+}
+
+const leavesOf = (command: Command, path: string[] = []): string[] =>
+  command.commands.length === 0
+    ? [path.join(' ')]
+    : command.commands.flatMap((child) => leavesOf(child, [...path, child.name()]))
+
+async function serve(t: Test): Promise<TestApp> {
+  const port = await freePort()
+  const app = await startApp(t, { env: { BASE_DOMAIN: 'localhost', PORT: String(port), PUBLIC_PORT: String(port) } })
+  await app.app.listen({ port, host: '127.0.0.1' })
+  process.env.MUSTER_URL = `http://localhost:${port}`
+  process.env.OPERATOR_TOKEN = OPERATOR_TOKEN
+  return app
+}
+
+const ON_ACME = ['--tenant', 'acme']
+
+test('muster', async (t) => {
+  const app = await serve(t)
+  const folder = mkdtempSync(join(tmpdir(), 'muster-cli-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+  t.test('tenant', async (t) => {
+    const created = await json(t, 'tenant create', 'acme', '--name', 'Acme', '--admin', 'ada@acme.test')
+    t.match(created, {
+      tenant: { subdomain: 'acme', name: 'Acme', state: 'active' },
+      invitation: { email: 'ada@acme.test' }
+    })
+    await json(t, 'tenant create', 'globex', '--name', 'Globex')
+    const { items, nextCursor } = await json(t, 'tenant list')
+    t.same(
+      items.map(({ subdomain }: { subdomain: string }) => subdomain),
+      ['acme', 'globex']
+    )
+    t.equal(nextCursor, null)
+    t.equal((await json(t, 'tenant list', '--search', 'glob')).items.length, 1)
+    t.match(await json(t, 'tenant suspend', 'globex'), { tenant: { state: 'suspended' } })
+    t.match(await json(t, 'tenant resume', 'globex'), { tenant: { state: 'active' } })
+    await json(t, 'tenant suspend', 'globex')
+    t.match(await json(t, 'tenant remove', 'globex', '--confirm', 'globex'), { tenant: { subdomain: 'globex' } })
+    const unconfirmed = await muster('tenant', 'remove', 'acme', '--json')
+    t.match(unconfirmed, { status: 2, stdout: '', stderr: /--confirm acme/ })
+    t.match(await muster('tenant', 'list'), { status: 0, stdout: /subdomain.*\n.*\n.*acme/, stderr: '' })
+  })
+
+  t.test('invite and invitation', async (t) => {
+    const invited = await json(
+      t,
+      'invite',
+      ...ON_ACME,
+      '--role',
+      'manager',
+      'Ben <ben@acme.test>, cleo@acme.test',
+      'nonsense'
+    )
+    t.same(invited.counts, { invited: 2, invalidEmail: 1 })
+    t.match(invited.results, [{ email: 'ben@acme.test' }, { email: 'cleo@acme.test' }, { result: 'invalidEmail' }])
+    const { items } = await json(t, 'invitation list', ...ON_ACME)
+    t.equal(items.length, 3)
+    const { invitationId } = invited.results[0]
+    t.match(await json(t, 'invitation resend', ...ON_ACME, invitationId), { invitation: { id: invitationId } })
+    t.match(await json(t, 'invitation revoke', ...ON_ACME, invitationId), { invitation: { state: 'revoked' } })
+    const again = await muster('invitation', 'revoke', ...ON_ACME, invitationId, '--json')
+    t.match(again, { status: 1, stdout: '', stderr: /\(\w+\)\n$/ }, 'the stable reason stands behind the text')
+  })
+
+  t.test('user', async (t) => {
+    const { id } = await app.owner
+      .selectFrom('tenants')
+      .select('id')
+      .where('subdomain', '=', 'acme')
+      .executeTakeFirstOrThrow()
+    const scim = await scimClient(app, { id, subdomain: 'acme' })
+    const { id: userId } = await scim.createUser({ userName: 'dan@acme.test', displayName: 'Dan' })
+    t.match(await json(t, 'user list', ...ON_ACME, '--search', 'dan'), {
+      items: [{ id: userId, email: 'dan@acme.test' }]
+    })
+    t.equal((await json(t, 'user list', ...ON_ACME, '--limit', '1')).items.length, 1)
+    const shown = await json(t, 'user get', ...ON_ACME, 'DAN@acme.test')
+    const { data } = await app.query('acme', 'users.get', { userId }, { token: OPERATOR_TOKEN })
+    t.same(shown, data, 'exactly what the service answers')
+    t.match(await json(t, 'user set-role', ...ON_ACME, 'dan@acme.test', 'manager'), { user: { role: 'manager' } })
+    t.match(await json(t, 'user lock', ...ON_ACME, userId), { user: { locked: true } })
+    t.match(await json(t, 'user unlock', ...ON_ACME, userId), { user: { locked: false } })
+    t.match(await json(t, 'user deactivate', ...ON_ACME, userId), { user: { state: 'deactivated' } })
+    t.match(await json(t, 'user activate', ...ON_ACME, userId), { user: { state: 'active' } })
+    await json(t, 'user deactivate', ...ON_ACME, userId)
+    t.match(await json(t, 'user remove', ...ON_ACME, userId), { user: { state: 'removed' } })
+    t.match(await muster('user', 'get', ...ON_ACME, 'nobody@x.test'), { status: 2, stderr: /Nobody in this tenant/ })
+    t.match(await muster('user', 'set-role', ...ON_ACME, userId, 'king'), { status: 2, stdout: '', stderr: /king/ })
+  })
+
+  t.test('group', async (t) => {
+    const { group } = await json(t, 'group create', ...ON_ACME, 'Dispatch')
+    const added = await json(t, 'group add', ...ON_ACME, group.id, 'ada@acme.test', 'cleo@acme.test')
+    t.match(added, { group: { memberCount: 2 } })
+    t.match(await json(t, 'group drop', ...ON_ACME, group.id, 'ada@acme.test'), { group: { memberCount: 1 } })
+    t.match(await json(t, 'group list', ...ON_ACME), { items: [{ displayName: 'Dispatch', memberCount: 1 }] })
+    t.same(await json(t, 'group remove', ...ON_ACME, group.id), { groupId: group.id })
+  })
+
+  t.test('scim-token and connection', async (t) => {
+    const made = await json(t, 'scim-token create', ...ON_ACME, '--name', 'okta', '--profile', 'okta')
+    t.match(made, {
+      token: /^mst_scim_/,
+      baseUrl: /^http:\/\/acme\.localhost:\d+\/scim\/v2$/,
+      scimToken: { name: 'okta' }
+    })
+    const { id, connectionId } = made.scimToken
+    const listed = await json(t, 'scim-token list', ...ON_ACME)
+    t.ok(listed.items.some((item: { id: string }) => item.id === id))
+    const rotated = await json(t, 'scim-token rotate', ...ON_ACME, id, '--overlap-hours', '1')
+    t.not(rotated.token, made.token)
+    await json(t, 'scim-token revoke', ...ON_ACME, id)
+    t.match(await json(t, 'connection list', ...ON_ACME), { items: Array })
+    t.match(await json(t, 'connection show', ...ON_ACME, connectionId), { connection: { name: 'okta' } })
+    t.match(await json(t, 'connection update', ...ON_ACME, connectionId, '--name', 'Okta'), {
+      connection: { name: 'Okta' }
+    })
+    const people = await muster('scim-token', 'create', ...ON_ACME, '--name', 'entra')
+    t.match(people, { status: 0, stdout: /not shown again[\s\S]*Token\s+mst_scim_/ })
+
+    await scimClient(app, await addTenant(app, 'initech'))
+    t.match(await json(t, 'scim test', ...ON_ACME, '--as', 'okta', '--connection', connectionId), Object)
+    t.match(await json(t, 'brake status', ...ON_ACME), { connections: Array })
+    for (const [command, answer] of [
+      ['release', { carriedOut: 0 }],
+      ['reject', { rejected: 0 }],
+      ['lift', { lifted: 0 }]
+    ] as const) {
+      t.match(await json(t, `brake ${command}`, ...ON_ACME, connectionId), answer)
+    }
+    t.match(await json(t, 'connection remove', ...ON_ACME, connectionId), { released: { users: 0 } })
+  })
+
+  t.test('wire-log', async (t) => {
+    const { token } = await json(t, 'scim-token create', ...ON_ACME, '--name', 'watched')
+    await app.inject('acme', { url: '/scim/v2/Users', headers: { authorization: `Bearer ${token}` } })
+    let items: { id: string }[] = []
+    while (items.length === 0) items = (await json(t, 'wire-log list', ...ON_ACME, '--limit', '1')).items
+    t.match(await json(t, 'wire-log show', ...ON_ACME, items[0]!.id), { entry: { id: items[0]!.id } })
+    t.match(await json(t, 'wire-log replay', ...ON_ACME, items[0]!.id), Object)
+  })
+
+  t.test('event-stream', async (t) => {
+    const url = 'https://hooks.example/muster'
+    const made = await json(t, 'event-stream create', ...ON_ACME, '--name', 'hook', '--url', url, '--events', 'user.*')
+    t.match(made, { stream: { name: 'hook', kind: 'webhook', eventTypes: ['user.*'] }, secret: String })
+    const { id } = made.stream
+    t.match(await json(t, 'event-stream list', ...ON_ACME), { items: [{ id, url }] })
+    t.match(await json(t, 'event-stream update', ...ON_ACME, id, '--state', 'paused'), { stream: { state: 'paused' } })
+    t.match(await muster('event-stream', 'update', ...ON_ACME, id), { status: 2, stderr: /Name what shall change/ })
+    t.not((await json(t, 'event-stream rotate-secret', ...ON_ACME, id)).secret, made.secret)
+    await json(t, 'event-stream update', ...ON_ACME, id, '--state', 'enabled')
+    await json(t, 'event-stream test', ...ON_ACME, id)
+    t.match(await json(t, 'event-stream deliveries', ...ON_ACME, id), { items: Array, nextCursor: null })
+    t.match(await json(t, 'event-stream replay', ...ON_ACME, id), { count: 0 })
+    await json(t, 'event-stream remove', ...ON_ACME, id)
+  })
+
+  t.test('audit', async (t) => {
+    t.equal((await muster('audit', ...ON_ACME, '--limit', '3', '--json')).stdout.split('\n').length, 2)
+    const { stdout } = await muster('audit', ...ON_ACME, '--action', 'user.locked', '--json')
+    t.match(JSON.parse(stdout), { items: [{ action: 'user.locked', actorKind: 'operator' }] })
+    const file = join(folder, 'audit.csv')
+    t.same(await json(t, 'audit export', ...ON_ACME, '--output', file), { file })
+    t.match(readFileSync(file, 'utf8'), /^at,action,[\s\S]*user\.locked/)
+    t.equal(statSync(file).mode & 0o777, 0o600)
+    const lines = await muster('audit', 'export', ...ON_ACME, '--format', 'jsonl', '--action', 'user.locked')
+    t.match(lines, { status: 0, stderr: '' })
+    t.match(JSON.parse(lines.stdout), { action: 'user.locked' })
+    t.match(await muster('audit', 'export', ...ON_ACME, '--json'), { status: 2, stdout: '', stderr: /--output/ })
+    t.match(await muster('audit', 'export', '--tenant', 'nobody'), {
+      status: 1,
+      stdout: '',
+      stderr: /\(unknownTenant\)/
+    })
+    t.match(await muster('audit', 'export', ...ON_ACME, '--format', 'xml'), { status: 2, stdout: '' })
+  })
+
+  t.test('tenant export and import', async (t) => {
+    const file = join(folder, 'acme.jsonl')
+    const exported = await json(t, 'tenant export', 'acme', '--output', file)
+    t.match(exported, { file, rows: Number })
+    t.equal(readFileSync(file, 'utf8').trimEnd().split('\n').length, exported.rows + 2)
+    t.equal(statSync(file).mode & 0o777, 0o600)
+    const printed = await muster('tenant', 'export', 'acme', '--without-credentials')
+    t.match(printed.stdout, /"credentials":false/)
+    t.match(await muster('tenant', 'export', 'nobody', '-o', join(folder, 'x')), { status: 1, stderr: /not found/ })
+    t.match(await muster('tenant', 'import', file, '--json'), { status: 1, stdout: '', stderr: /\(subdomainTaken\)/ })
+    t.match(await muster('tenant', 'import', join(folder, 'none')), { status: 2, stderr: /There is no file/ })
+    await muster('tenant', 'suspend', 'acme')
+    await muster('tenant', 'remove', 'acme', '--confirm', 'acme')
+    t.match(await json(t, 'tenant import', file), { tenant: { subdomain: 'acme' }, rows: { users: Number } })
+    t.match(await json(t, 'user get', ...ON_ACME, 'cleo@acme.test'), { user: { role: 'manager' } })
+  })
+
+  t.test('every command is tried here or has tests of its own', async (t) => {
+    // they need no server: test/operate
+    for (const command of ['db migrate', 'db status', 'doctor']) used.add(command)
+    t.same(leavesOf(buildProgram()).toSorted(), [...used].toSorted())
+  })
+
+  t.test('usage that cannot be meant is status 2, with help on standard error', async (t) => {
+    for (const args of [
+      ['nonsense'],
+      ['user'],
+      ['user', 'list'],
+      ['user', 'list', '--tenant', 'not/a/name'],
+      ['user', 'list', ...ON_ACME, '--limit', '0'],
+      ['user', 'list', ...ON_ACME, '--nonsense'],
+      ['scim-token', 'create', ...ON_ACME],
+      ['scim-token', 'create', ...ON_ACME, '--name', 'x', '--expires', 'soon']
+    ]) {
+      const { status, stdout, stderr } = await muster(...args)
+      t.same([status, stdout], [2, ''], args.join(' '))
+      t.ok(stderr.length > 0, args.join(' '))
+    }
+    t.match(await muster('--help'), { status: 0, stdout: /Usage: muster[\s\S]*Environment:/, stderr: '' })
+  })
+
+  t.test('a service that is away or refuses is status 1', async (t) => {
+    const settings = { ...process.env }
+    t.teardown(() => Object.assign(process.env, settings))
+    process.env.OPERATOR_TOKEN = 'wrong-operator-token-0123456789-abcdef'
+    t.match(await muster('tenant', 'list', '--json'), { status: 1, stdout: '', stderr: /\(unauthenticated\)/ })
+    process.env.MUSTER_URL = `http://localhost:${await freePort()}`
+    t.match(await muster('tenant', 'list'), { status: 1, stdout: '', stderr: /cannot be reached/ })
+    process.env.MUSTER_URL = 'nonsense'
+    t.match(await muster('tenant', 'list'), { status: 2, stdout: '', stderr: /MUSTER_URL/ })
+  })
+
+  t.test('as a process of its own it ends with that status', async (t) => {
+    const env = { MUSTER_URL: process.env.MUSTER_URL!, OPERATOR_TOKEN }
+    t.match(await runMuster(['tenant', 'list', '--json'], env), { status: 0, stdout: /^\{.*\}\n$/, stderr: '' })
+    t.match(await runMuster(['tenant', 'list'], { ...env, OPERATOR_TOKEN: '', DATA_DIR: folder }), { status: 2 })
+  })
+})
