@@ -21,29 +21,34 @@ export interface TransferTable {
   readonly key: readonly string[]
   /** The tables that its rows refer to. */
   readonly parents: readonly string[]
+  /**
+   * Columns without a default that hold a transaction's number, which means something in its own database alone: there
+   * the numbers of all that is imported are one, and the order is that of the ids.
+   */
+  readonly transactions: readonly string[]
 }
 
 /** Every table with a tenant's rows, those first that others refer to. */
 const TABLES = [...TENANT_TABLES_LEAVES_FIRST].reverse().concat(['audit_events' as never]) as readonly string[]
+
+const TRANSACTION = 'xid8'
 
 /** A row as JSON whose values cast to their column's type: `{"id": "…", "version": 3, "doc": "{…}", "locked": false}`. */
 export type TransferRow = Record<string, unknown>
 
 /** @throws Error where a table of a tenant has no primary key */
 export async function readTransferTables(db: Db): Promise<TransferTable[]> {
-  const { rows } = await sql<TransferColumn & { table: string; place: number | null }>`
+  const { rows } = await sql<TransferColumn & { table: string; place: number | null; hasDefault: boolean }>`
     select c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
       not a.attnotnull as "isNullable",
       substring(pg_get_expr(d.adbin, d.adrelid) from $$^nextval\\('([a-z_]+)'::regclass\\)$$) as sequence,
-      array_position(i.indkey::int2[], a.attnum) as place
+      array_position(i.indkey::int2[], a.attnum) as place, d.oid is not null as "hasDefault"
     from pg_class c
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     join pg_index i on i.indrelid = c.oid and i.indisprimary
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relnamespace = 'public'::regnamespace and c.relname = any(${[...TABLES]}::name[])
       and a.attname <> 'tenant_id' and a.attgenerated = ''
-      -- a transaction's number means something in its own database alone
-      and a.atttypid <> 'xid8'::regtype
     order by c.relname, a.attnum`.execute(db)
   const { rows: references } = await sql<{ table: string; parent: string }>`
     select conrelid::regclass::text as table, confrelid::regclass::text as parent
@@ -56,7 +61,12 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
     return {
       name,
       key: key.map((column) => column.name),
-      columns: found.map(({ table: _, place: __, ...column }) => column),
+      columns: found
+        .filter(({ type }) => type !== TRANSACTION)
+        .map(({ table: _, place: __, hasDefault: ___, ...column }) => column),
+      transactions: found
+        .filter(({ type, hasDefault, isNullable }) => type === TRANSACTION && !hasDefault && !isNullable)
+        .map((column) => column.name),
       parents: references.filter(({ table }) => table === name).map(({ parent }) => parent)
     }
   })
@@ -86,6 +96,15 @@ export class UnfitRow extends Error {}
 /** These read as what they are in JSON; any other travels as PostgreSQL's text (json too: it is kept to the letter). */
 const NATURAL_TYPES = new Set(['boolean', 'smallint', 'integer', 'text', 'uuid', 'timestamp with time zone', 'bytea'])
 
+/**
+ * Where a stream stands in the feed of events is a transaction's number and an id; without the number it is the newest id
+ * that has been read, so that no event is sent twice.
+ */
+const CURSOR_ID = sql`coalesce((
+  select e.id from audit_events e
+  where e.tenant_id = t.tenant_id and (e.xid, e.id) <= (t.cursor_xid, t.cursor_id) order by e.id desc limit 1
+), t.cursor_id) as cursor_id`
+
 const ROWS_AT_ONCE = 1_000
 
 /** To be called first in a transaction: what is read is what was there at its beginning, however long it takes. */
@@ -99,9 +118,10 @@ export async function beginSnapshot(trx: Trx): Promise<void> {
 /** A table's rows in the order of its key, each as JSON text without a line break, up to 1,000 at once. */
 export async function* readTransferRows(trx: Trx, tenantId: number, table: TransferTable): AsyncGenerator<string[]> {
   const { columns, key } = table
-  const selected = columns.map(({ name, type }) =>
-    NATURAL_TYPES.has(type) ? sql`t.${sql.ref(name)}` : sql`t.${sql.ref(name)}::text as ${sql.ref(name)}`
-  )
+  const selected = columns.map(({ name, type }) => {
+    if (table.name === 'event_streams' && name === 'cursor_id') return CURSOR_ID
+    return NATURAL_TYPES.has(type) ? sql`t.${sql.ref(name)}` : sql`t.${sql.ref(name)}::text as ${sql.ref(name)}`
+  })
   const names = sql.join(key.map((name) => sql`t.${sql.ref(name)}`))
   const types = key.map((name) => columns.find((column) => column.name === name)!.type)
   let last: (string | null)[] | undefined
@@ -139,9 +159,14 @@ export async function insertTransferRows(
   const wanted = names.join()
   if (rows.some((row) => Object.keys(row).join() !== wanted))
     throw new UnfitRow(`Rows of ${table.name} differ in columns`)
+  const filled = [...names, ...table.transactions].map((name) => sql.ref(name))
+  const values = [
+    ...columns.map(({ name, type }) => sql`(r.value->>${sql.lit(name)})::${sql.raw(type)}`),
+    ...table.transactions.map(() => sql`pg_current_xact_id()`)
+  ]
   await sql`
-    insert into ${sql.table(table.name)} (tenant_id, ${sql.join(names.map((name) => sql.ref(name)))})
-    select ${tenantId}::int, ${sql.join(columns.map(({ name, type }) => sql`(r.value->>${sql.lit(name)})::${sql.raw(type)}`))}
+    insert into ${sql.table(table.name)} (tenant_id, ${sql.join(filled)})
+    select ${tenantId}::int, ${sql.join(values)}
     from unnest(${rows.map((row) => JSON.stringify(row))}::json[]) r (value)`.execute(trx)
 }
 

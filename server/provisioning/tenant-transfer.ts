@@ -21,6 +21,7 @@ import { type AppError, conflict, notFound } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import { forgetTenant } from './settings.ts'
 import { FILE_VERSION, FileWriter, invalidFile, type RowGroup, readFile } from './tenant-file.ts'
+import { enqueueImported } from './tenant-transfer-jobs.ts'
 import { readSubdomain } from './tenants.ts'
 
 type TransferDeps = Pick<Deps, 'db' | 'listener' | 'now' | 'queue'>
@@ -81,7 +82,7 @@ class Pieces {
 }
 
 /**
- * Makes a tenant of a file, in one transaction: whole or not at all. Ids and history stay; queued mails are sent.
+ * Makes a tenant of a file, in one transaction: whole or not at all. Ids and history stay; mails and events that waited are sent.
  * @param source the file's bytes
  * @param options.subdomain another than the file's
  * @throws AppError invalid `invalidTenantFile`, `invalidSubdomain`, `subdomainReserved`; conflict `subdomainTaken`,
@@ -113,7 +114,7 @@ export async function importTenant(
         rows[group.table] = (rows[group.table] ?? 0) + group.rows.length
       }
       await raiseSequences(trx, id, tables)
-      await enqueueMails(deps, trx, id)
+      await enqueueImported(deps, trx, id)
       const tenant = await updateTenant(trx, id, { state: head.tenant.state }, now)
       await noteTransfer(trx, tenant, actor, 'tenant.imported', { exportedAt: head.exportedAt }, now)
       await notifyChange(trx, { kind: 'tenant', subdomain })
@@ -176,22 +177,6 @@ function explain(error: unknown, group: RowGroup): never {
     throw invalidFile(`${message}${detail ? ` (${detail})` : ''}`)
   }
   throw error
-}
-
-const MAILS_AT_ONCE = 1_000
-
-/** What waited to be sent there is sent from here. */
-async function enqueueMails(deps: TransferDeps, trx: Trx, tenantId: number): Promise<void> {
-  const queued = await trx
-    .selectFrom('mails')
-    .select('id')
-    .where('tenant_id', '=', tenantId)
-    .where('state', '=', 'queued')
-    .execute()
-  for (let at = 0; at < queued.length; at += MAILS_AT_ONCE) {
-    const payloads = queued.slice(at, at + MAILS_AT_ONCE).map(({ id }) => ({ tenantId, mailId: id }))
-    await deps.queue.enqueue(trx, 'send-mail', payloads)
-  }
 }
 
 const noteTransfer = (

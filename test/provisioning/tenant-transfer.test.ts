@@ -6,7 +6,7 @@ import type { Db } from '../../db/connect.ts'
 import { readTransferTables } from '../../db/tenant-transfer.ts'
 import { systemActor } from '../../server/provisioning/actor.ts'
 import { exportTenant } from '../../server/provisioning/tenant-transfer.ts'
-import { PASSWORD, startInviting } from '../invitations/acme.ts'
+import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { OPERATOR, OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
 import { giveEverything } from '../support/people.ts'
 import { addTenant, scimClient } from '../support/scim.ts'
@@ -34,7 +34,7 @@ async function contentsOf(app: TestApp, tables: readonly string[], subdomain = '
   const contents: Record<string, string[]> = {}
   for (const table of tables) {
     const { rows } = await sql<{ row: string }>`
-      select (to_jsonb(t) - 'tenant_id' - 'xid')::text as row from ${sql.table(table)} t
+      select (to_jsonb(t) - 'tenant_id' - 'xid' - 'cursor_xid' - 'cursor_id')::text as row from ${sql.table(table)} t
       where tenant_id = ${tenantId} order by 1`.execute(app.owner)
     contents[table] = rows.map(({ row }) => row).filter((row) => !/"tenant\.(ex|im)ported"/.test(row))
   }
@@ -47,6 +47,20 @@ async function tenantTables({ owner }: { owner: Db }): Promise<string[]> {
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`.execute(owner)
   return rows.map(({ name }) => name)
+}
+
+/** A webhook, a stream of tokens, and an event that is on its way to the first. */
+async function startStream(acme: Inviting): Promise<void> {
+  const url = 'https://hooks.example/muster'
+  const { data } = await acme.call('eventStreams.create', { kind: 'webhook', name: 'hook', url })
+  await acme.call('eventStreams.create', { kind: 'set', name: 'tokens', url, audience: 'us' })
+  await acme.call('scimSchemas.create', {
+    definition: { id: 'urn:acme:badge', name: 'Badge', attributes: [{ name: 'badge', type: 'string' }] }
+  })
+  await sql`
+    insert into event_deliveries (tenant_id, id, stream_id, event_id, state, queued_at)
+    select tenant_id, gen_random_uuid(), ${data.stream.id}::uuid, id, 'queued', now() from audit_events
+    where tenant_id = ${acme.acmeId} order by id limit 1`.execute(acme.owner)
 }
 
 /** Acme with people in every state, nested groups, past memberships, an identity provider and its refusals. */
@@ -65,6 +79,7 @@ async function startSource(t: Test) {
   await acme.removeMember(await acme.join('gone@x.test'))
   await acme.invite(['pending@x.test'])
   await giveEverything(acme.owner, acme.acmeId, finn.id)
+  await startStream(acme)
   await acme.mutate('acme', 'settings.update', { senderName: 'Acme’s people' }, { cookie: acme.cookies.administrator })
   await acme.deps.auth.background.close()
   return { ...acme, scim, eva }
@@ -144,6 +159,25 @@ test('a tenant moves to another database', async (t) => {
     const queued = await target.owner.selectFrom('mails').select('id').where('state', '=', 'queued').execute()
     t.ok(queued.length > 0)
     t.same(rows.map(({ mail }) => mail).sort(), queued.map(({ id }) => id).sort())
+  })
+
+  t.test('events go on where they stood, and what was on its way is delivered', async (t) => {
+    const standing = async ({ owner }: TestApp) => {
+      const { rows } = await sql<{ streams: number; left: string[] }>`
+        select t.event_stream_count as streams, array(
+          select e.action from audit_events e where e.tenant_id = s.tenant_id
+            and (e.xid, e.id) > (s.cursor_xid, s.cursor_id) and e.action not like 'tenant.%ported' order by e.id) as left
+        from event_streams s join tenants t on t.id = s.tenant_id where s.name = 'hook'`.execute(owner)
+      return rows
+    }
+    const [there] = await standing(source)
+    const [here] = await standing(target)
+    t.ok(there!.left.length > 1)
+    // what has happened here since comes behind
+    t.same({ ...here, left: here!.left.slice(0, there!.left.length) }, there)
+    const { rows: jobs } = await sql<{ key: string }>`
+      select singleton_key as key from pgboss.job where name = 'deliver-event'`.execute(target.owner)
+    t.match(jobs, [{ key: /^[0-9a-f-]{36}:[0-9a-f-]{36}$/ }])
   })
 
   t.test('both logs tell of it', async (t) => {
