@@ -1,4 +1,5 @@
 // buildApp(deps): every plugin and route by name, in order. Tests build the same app.
+import type { IncomingMessage } from 'node:http'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
@@ -11,7 +12,7 @@ import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
 import { googleRoutes } from './auth/google.ts'
 import { authRoutes } from './auth/routes.ts'
-import { MAX_BODY_BYTES } from './config.ts'
+import { type Config, MAX_BODY_BYTES } from './config.ts'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
 import { jwksRoutes } from './events/jwks.ts'
@@ -58,6 +59,8 @@ export async function buildApp(
   const app = Fastify({
     loggerInstance: deps.log,
     logController: new RequestLog(),
+    childLoggerFactory: (logger, bindings, opts, request) =>
+      logger.child({ ...bindings, ...tenantOf(request, deps.config) }, opts),
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: deps.config.http.trustProxy,
     genReqId: newRequestId,
@@ -113,6 +116,13 @@ export async function buildApp(
   await app.register(auditExportRoutes, { deps })
   if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
   return app
+}
+
+/** So that each line of a request says whose it is, also where it fails early. */
+function tenantOf({ headers }: IncomingMessage, { http, public: { baseDomain } }: Config): { tenant?: string } {
+  const forwarded = http.trustProxy ? headers['x-forwarded-host'] : undefined
+  const place = placeOf(typeof forwarded === 'string' ? forwarded : headers.host, baseDomain)
+  return place.kind === 'tenant' ? { tenant: place.subdomain } : {}
 }
 
 /** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
