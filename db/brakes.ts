@@ -28,19 +28,20 @@ export type BrakeOutcome = number
 export const REJECTED = -1
 
 /**
- * Takes the permit for a person's deactivation or removal, as the last statement that locks.
- * @param user.leaving how many were active before this transaction, and are not any more, they among them
+ * Takes permits for people's deactivations or removals, as the last statement that locks. All of a connection are taken
+ * at once: whoever comes again with permits in hand could wait for somebody who waits for them.
+ * @param people.leaving how many of them, or of others in this transaction, were active before it and are not any more
  */
-export async function takeUserPermit(
+export async function takeUserPermits(
   trx: Trx,
   tenantId: number,
   { connectionId, limits, kind }: Deprovisioning,
-  user: { id: string; leaving: number },
+  people: { ids: readonly string[]; leaving: number },
   now: Date
 ): Promise<BrakeOutcome> {
   const { rows } = await sql<{ outcome: number }>`
-    select take_brake_permits(${tenantId}, ${connectionId}::uuid, ${kind}, array[${user.id}::uuid],
-      array[${user.id}::uuid], '{}', null, ${user.leaving}, ${minuteOf(now)}, ${limits.percent}::numeric,
+    select take_brake_permits(${tenantId}, ${connectionId}::uuid, ${kind}, ${people.ids}::uuid[],
+      ${people.ids}::uuid[], '{}', null, ${people.leaving}, ${minuteOf(now)}, ${limits.percent}::numeric,
       ${limits.people}) as outcome`.execute(trx)
   return rows[0]!.outcome
 }

@@ -66,6 +66,8 @@ export interface TenantSettings {
   mailRetentionDays?: number
   /** For every connection that sets nothing else. */
   brake?: BrakeSettings
+  /** Whether any group gives a role: what changes members then follows it up. Set with the mapping. */
+  groupRoles?: boolean
   /** For how many days what identity providers sent and got is kept; 30 when left out, 0 for not at all. */
   wireLogDays?: number
 }
@@ -89,7 +91,10 @@ export interface UsersTable {
   ordinal: Generated<string>
   state: UserState
   locked: Generated<boolean>
+  /** What counts: their own, or a higher one of a group. */
   role: Role
+  /** Their own where a group gives a higher one; null for everybody else. */
+  given_role: Generated<Role | null>
   user_name: string
   user_name_key: string
   external_id: string | null
@@ -393,6 +398,19 @@ export interface ScimTokenUsesTable {
   last_used_at: Date
 }
 
+export interface GroupRolesTable {
+  tenant_id: number
+  group_id: string
+  role: Role
+}
+
+/** How far a connection reached that is gone. */
+export interface PastConnectionsTable {
+  tenant_id: number
+  id: string
+  highest_role: Role
+}
+
 /** How many people a connection may still deprovision within an hour; minutes are whole ones since 1970. */
 export interface BrakesTable {
   tenant_id: number
@@ -553,6 +571,8 @@ export interface Database {
   scim_connections: ScimConnectionsTable
   scim_tokens: ScimTokensTable
   scim_token_uses: ScimTokenUsesTable
+  group_roles: GroupRolesTable
+  past_connections: PastConnectionsTable
   brakes: BrakesTable
   brake_slots: BrakeSlotsTable
   brake_people: BrakePeopleTable

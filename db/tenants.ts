@@ -114,6 +114,8 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'addresses',
   'past_memberships',
   'past_children',
+  'group_roles',
+  'past_connections',
   'group_members',
   'group_children',
   'group_ancestors',

@@ -82,6 +82,7 @@ const USER_COLUMNS: ColumnTypes = {
   state: 'text',
   locked: 'boolean',
   role: 'text',
+  given_role: 'text',
   connection_id: 'uuid',
   authority: 'json',
   must_reset_password: 'boolean',

@@ -14,6 +14,7 @@ const VIEW_COLUMNS = [
   'users.state',
   'users.locked',
   'users.role',
+  'users.given_role',
   'users.user_name',
   'users.user_name_key',
   'users.external_id',

@@ -6,6 +6,7 @@ import { connectionCommands } from './commands/connections.ts'
 import { databaseCommands } from './commands/database.ts'
 import { doctorCommands } from './commands/doctor.ts'
 import { eventStreamCommands } from './commands/event-streams.ts'
+import { groupRoleCommands } from './commands/group-roles.ts'
 import { groupCommands } from './commands/groups.ts'
 import { invitationCommands } from './commands/invitations.ts'
 import { scimCommands } from './commands/scim.ts'
@@ -35,6 +36,7 @@ Environment:
     invitationCommands,
     userCommands,
     groupCommands,
+    groupRoleCommands,
     connectionCommands,
     brakeCommands,
     scimTokenCommands,

@@ -138,7 +138,8 @@ const workOf = ({ deps, tenant, actor }: MemberContext): GroupWork => ({
   db: deps.db,
   tenantId: tenant.id,
   actor,
-  now: deps.now()
+  now: deps.now(),
+  groupRoles: tenant.settings.groupRoles ?? false
 })
 
 async function answer({ deps, tenant }: MemberContext, id: string) {

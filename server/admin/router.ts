@@ -4,6 +4,7 @@ import { auditRouter } from './audit.ts'
 import { authRouter } from './auth.ts'
 import { brakeRouter } from './brake.ts'
 import { eventStreamsRouter, eventsRouter } from './event-streams.ts'
+import { groupRolesRouter } from './group-roles.ts'
 import { groupsRouter } from './groups.ts'
 import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
@@ -22,6 +23,7 @@ export const appRouter = router({
   invitations: invitationsRouter,
   users: usersRouter,
   groups: groupsRouter,
+  groupRoles: groupRolesRouter,
   scimConnections: scimConnectionsRouter,
   brake: brakeRouter,
   scimTokens: scimTokensRouter,

@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import { listAuditEvents } from '../../db/audit-log.ts'
 import { encodeCursor } from '../../db/cursor.ts'
+import { listRolesOf } from '../../db/group-roles.ts'
 import { MAIL_STATES, MAIL_TEMPLATES, USER_STATES } from '../../db/schema.ts'
 import { getUserDetails, type UserDetails } from '../../db/user-details.ts'
 import { findUserView, type UserView } from '../../db/users.ts'
 import { countUsers, listUsers, USER_SORT_KEYS, type UserFilter, type UserSortKey } from '../../db/users-list.ts'
 import { notFound } from '../errors.ts'
 import { type Actor, requireAdministrator, roleRank } from '../provisioning/actor.ts'
+import { ownRoleOf } from '../provisioning/group-roles.ts'
 import {
   activateUser,
   deactivateUser,
@@ -42,6 +44,15 @@ const detailsOutput = z.object({
   /** Direct memberships, up to 200, by name; `groupCount` is how many there are. */
   groups: z.array(z.object({ id: z.string(), displayName: z.string() })),
   groupCount: z.number().int(),
+  /** Why the role is what it is; null in a tenant whose groups give no roles. */
+  roleSource: z
+    .object({
+      /** What they are without their groups. */
+      ownRole: roleShape,
+      /** Groups that they are in, directly or not, and the role that each gives them, the highest first. */
+      groups: z.array(z.object({ id: z.string(), displayName: z.string(), role: roleShape }))
+    })
+    .nullable(),
   /** For oneself, managers and administrators; null for others. */
   access: z
     .object({
@@ -193,15 +204,22 @@ async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<t
 
 async function getDetails({ deps, tenant, actor }: MemberContext, userId: string) {
   const now = deps.now()
-  const [user, details] = await Promise.all([
+  const [user, details, given] = await Promise.all([
     findUserView(deps.db, tenant.id, userId),
-    getUserDetails(deps.db, tenant.id, userId, now)
+    getUserDetails(deps.db, tenant.id, userId, now),
+    tenant.settings.groupRoles ? listRolesOf(deps.db, tenant.id, userId) : undefined
   ])
   if (!user || (user.state === 'removed' && actor.role !== 'administrator')) throw notFound(`User ${userId}`)
   return {
     user: toUserOutput(user),
     groups: details.groups,
     groupCount: details.group_count,
+    roleSource: given
+      ? {
+          ownRole: ownRoleOf(user),
+          groups: given.map((one) => ({ id: one.group_id, displayName: one.group_name, role: one.role }))
+        }
+      : null,
     ...(maySeeAccess(actor, userId) ? accessOf(details, now) : { access: null, invitation: null, mail: null })
   }
 }

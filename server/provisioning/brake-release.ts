@@ -159,7 +159,8 @@ async function changeOneGroup(work: ReleaseWork, changes: readonly HeldChange[])
     tenantId: tenant.id,
     actor,
     now,
-    ownScope: tenant.settings.scimScope === 'own' ? connection.id : undefined
+    ownScope: tenant.settings.scimScope === 'own' ? connection.id : undefined,
+    groupRoles: tenant.settings.groupRoles ?? false
   }
   try {
     if (kind === 'removeGroup') await removeGroup(groupWork, group_id!)

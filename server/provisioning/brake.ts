@@ -16,7 +16,7 @@ import {
   readLeft,
   settleBrake,
   takeMemberPermits,
-  takeUserPermit
+  takeUserPermits
 } from '../../db/brakes.ts'
 import { type Db, inTenant, type Trx } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
@@ -73,20 +73,52 @@ interface BrakedChange {
 /**
  * Counts a person whom the transaction has deactivated or removed. Send it with the last statements.
  * @param user as before
- * @param leaving how many were active, and are not any more, by this transaction
  * @throws HeldBack
  */
-export async function countUser(
+export const countUser = (
+  change: BrakedChange,
+  kind: 'deactivate' | 'remove',
+  user: Pick<UserRow, 'id' | 'state'>
+): Promise<void> => takeFor(change, kind, [user], isActive(user) ? 1 : 0)
+
+/**
+ * As countUser, for several, maybe of several connections; of no connection anything is held already.
+ * @throws HeldBack where any of them is held; it does not tell for which
+ */
+export async function countUsers(
+  change: Omit<BrakedChange, 'actor'>,
+  people: readonly { readonly user: Pick<UserRow, 'id' | 'state'>; readonly actor: Actor }[]
+): Promise<void> {
+  const leaving = people.filter(({ user }) => isActive(user)).length
+  const byConnection = Map.groupBy(people, ({ actor }) => actor.scim?.connectionId ?? '')
+  // in one order: two transactions never wait for each other
+  const connections = [...byConnection].sort(([one], [other]) => (one < other ? -1 : 1))
+  await Promise.all(
+    connections.map(([, own]) =>
+      takeFor(
+        { ...change, actor: own[0]!.actor },
+        'deactivate',
+        own.map(({ user }) => user),
+        leaving
+      )
+    )
+  )
+}
+
+const isActive = ({ state }: Pick<UserRow, 'state'>) => state === 'active'
+
+async function takeFor(
   { trx, tenantId, actor, now }: BrakedChange,
   kind: 'deactivate' | 'remove',
-  user: Pick<UserRow, 'id' | 'state'>,
-  leaving = user.state === 'active' ? 1 : 0
+  users: readonly Pick<UserRow, 'id'>[],
+  leaving: number
 ): Promise<void> {
   const brake = brakeOf(actor)
   if (!brake) return
-  const outcome = await takeUserPermit(trx, tenantId, { ...brake, kind }, { id: user.id, leaving }, now)
+  const ids = users.map(({ id }) => id)
+  const outcome = await takeUserPermits(trx, tenantId, { ...brake, kind }, { ids, leaving }, now)
   if (outcome === 0) return
-  throw new HeldBack(actor.name, brake.limits, { kind, userIds: [user.id], childIds: [], groupId: null }, outcome)
+  throw new HeldBack(actor.name, brake.limits, { kind, userIds: ids, childIds: [], groupId: null }, outcome)
 }
 
 /**

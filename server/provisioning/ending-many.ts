@@ -4,7 +4,7 @@ import { type AuditEvent, newEventId } from '../../db/audit.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserRow } from '../../db/schema.ts'
 import { endAccess } from './ending.ts'
-import { audit, invitationRevoked, type UserChange, userEvent } from './user-states.ts'
+import { audit, deactivatedEvent, invitationRevoked, removedEvent, type UserChange } from './user-states.ts'
 
 /**
  * Deactivates people, or removes them with their memberships. The caller holds their rows `for update`, in a state from
@@ -23,16 +23,16 @@ export async function endMany(
   const [ended] = await Promise.all([
     endAccess(trx, tenantId, ids, now, what, isRemoval ? { leavesGroupsBy: eventIds } : {}),
     sql`
-      update users set state = ${what}, locked = locked and ${!isRemoval}, version = version + 1, updated_at = ${now}
+      update users set state = ${what}, locked = locked and ${!isRemoval}, version = version + 1, updated_at = ${now},
+        role = case when ${isRemoval} then coalesce(given_role, role) else role end,
+        given_role = case when ${isRemoval} then null else given_role end
       where tenant_id = ${tenantId} and id = any(${ids}::uuid[])`.execute(trx)
   ])
   const groups = Map.groupBy(ended.memberships, ({ userId }) => userId)
   const endedEvents = users.map((user, index): AuditEvent => {
     const id = eventIds[index]!
-    if (!isRemoval) return { id, ...userEvent('user.deactivated', user, { state: user.state }, { state: what }) }
-    const groupIds = groups.get(user.id)?.map(({ groupId }) => groupId)
-    const before = { state: user.state, role: user.role, email: user.email, ...(groupIds && { groupIds }) }
-    return { id, ...userEvent('user.removed', user, before, { state: what }) }
+    if (!isRemoval) return { id, ...deactivatedEvent(user) }
+    return removedEvent(user, id, groups.get(user.id)?.map(({ groupId }) => groupId) ?? [])
   })
   const revoked = ended.invitations.map(({ id, userId }) =>
     invitationRevoked(id, users.find((user) => user.id === userId)!)

@@ -1,7 +1,7 @@
 // The rules of groups, whoever changes them and by whichever way.
 //
-// Who: administrators and managers, and SCIM tokens. A membership gives no role, so a SCIM token may also put people
-// into groups whose role is above the highest one that it may grant; their accounts stay out of its reach.
+// Who: administrators and managers, and SCIM tokens, which may also put people into groups whose role is above the
+// highest one that they may grant: their accounts stay out of reach. Where groups give roles, group-roles.ts says more.
 //
 // Locks are taken in one order, by everybody: the tenant's lock for nesting, users by id, groups, memberships, the
 // counters. Adding users and taking one out lock the group `for key share`, so that many do so at once; whatever else
@@ -14,6 +14,7 @@ import { brakeOutcomeOf } from '../../db/brakes.ts'
 import { type Db, inTenant, type Trx, violatedConstraint } from '../../db/connect.ts'
 import { hasEdges, isolateGroup, lockNesting } from '../../db/group-children.ts'
 import { addUsers, type Change, type GroupScope, MEMBERS_CHANGED, removeUser } from '../../db/group-members.ts'
+import { lockGroupRoles, peopleBelow, peopleMovedBy } from '../../db/group-roles.ts'
 import {
   countMemberChanges,
   deleteGroup,
@@ -43,6 +44,7 @@ import {
   resolveMembers,
   sortedIds
 } from './group-members.ts'
+import { followGroups } from './group-roles.ts'
 
 /** Where, by whom and when a group is changed. */
 export interface GroupWork {
@@ -52,6 +54,8 @@ export interface GroupWork {
   readonly now: Date
   /** The SCIM connection whose users and groups alone count; undefined for all of the tenant's. */
   readonly ownScope?: string
+  /** Whether the tenant's groups give roles: whoever changes members then changes roles too. */
+  readonly groupRoles: boolean
 }
 
 /** Is given the version that clients see, with the group locked; throws `stale` where the client knows another. */
@@ -106,7 +110,7 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
   if (!isId(groupId)) throw notFound('Group')
   const added = (change.members ?? []).flatMap(addedBy)
   if (added.length > 0) await letMembersStay(work, groupId, sortedIds(added.map(({ value }) => value)))
-  if (await translating(() => changeMembersAlone(work, groupId, change))) return
+  if (!work.groupRoles && (await translating(() => changeMembersAlone(work, groupId, change)))) return
   await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting))
 }
 
@@ -137,6 +141,9 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
       countResources(tenantId, 'Group', -1).execute(trx),
       countMembers({ trx, ...work }, 'removeGroup', { groupId, eventId: cause.eventId })
     ])
+    if (work.groupRoles) {
+      await followGroups({ trx, ...work }, group.display_name, peopleMovedBy(tenantId, groupId, cause.eventId))
+    }
   })
 }
 
@@ -206,11 +213,27 @@ async function changeLocked(
   const cause = causeOf(work)
   const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, { isNesting, cause })
   if (changed.added.count + changed.removed.count === 0) return
+  if (work.groupRoles) await followMembers(trx, work, group, cause.eventId, changed)
   await Promise.all([
     countMemberChanges(tenantId, work.now, oneGroup(groupId, changed)).execute(trx),
     audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) }, cause.eventId),
     changed.removed.count > 0 && countMembers({ trx, ...work }, 'leave', { groupId, eventId: cause.eventId })
   ])
+}
+
+/** Gives those who came and went the roles that they have now. */
+async function followMembers(
+  trx: Trx,
+  work: GroupWork,
+  group: Pick<GroupRow, 'id' | 'display_name'>,
+  eventId: string,
+  { added, removed }: MembersChanged
+): Promise<void> {
+  const ids = [...added.ids, ...removed.ids]
+  // beyond what is told of in the log, whom the event has moved is read from the memberships
+  const isNamed = ids.length === added.count + removed.count
+  const affected = isNamed ? peopleBelow(work.tenantId, ids) : peopleMovedBy(work.tenantId, group.id, eventId)
+  await followGroups({ trx, ...work }, group.display_name, affected)
 }
 
 async function changeMembers(
@@ -292,17 +315,23 @@ const audit = (
  * members, which the lock must come before.
  */
 async function inTransaction<T>(
-  { db, tenantId }: GroupWork,
+  { db, tenantId, groupRoles }: GroupWork,
   attempt: (trx: Trx, isNesting: boolean) => Promise<T>
 ): Promise<T> {
   try {
-    return await translating(() => inTenant(db, tenantId, (trx) => attempt(trx, false)))
+    return await translating(() =>
+      inTenant(db, tenantId, async (trx) => {
+        if (groupRoles) await lockGroupRoles(trx, tenantId)
+        return attempt(trx, false)
+      })
+    )
   } catch (error) {
     if (!(error instanceof NestingNeeded)) throw error
   }
   return translating(() =>
     inTenant(db, tenantId, async (trx) => {
       await lockNesting(trx, tenantId)
+      if (groupRoles) await lockGroupRoles(trx, tenantId)
       return attempt(trx, true)
     })
   )

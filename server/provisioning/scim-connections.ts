@@ -1,6 +1,7 @@
 // Connections of identity providers: what administrators change of them, and what becomes of their people when one goes.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
+import { hasGroupRoles, keepReach, lockGroupRoles } from '../../db/group-roles.ts'
 import { notifyChange } from '../../db/listen.ts'
 import type { BrakeSettings, Role, ScimProfile } from '../../db/schema.ts'
 import {
@@ -20,6 +21,7 @@ import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
 import { changedFacts } from './document-changes.ts'
+import { followGroups } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 
 export type ConnectionDeps = Pick<Deps, 'db' | 'listener' | 'now'>
@@ -79,6 +81,10 @@ export async function changeConnection(
       audit(trx, tenantId, actor, now, 'scimConnection.updated', before, changed),
       notifyChange(trx, { kind: 'credentials', tenantId })
     ])
+    // what the connection has put into groups gives no more than it may
+    if (after.highest_role !== before.highest_role && (await hasGroupRoles(trx, tenantId))) {
+      await followGroups({ trx, tenantId, actor, now }, after.name)
+    }
   })
   forgetCredentials(deps, tenantId)
 }
@@ -106,6 +112,7 @@ export async function removeConnection(
   forgetCredentials(deps, tenantId)
   return inTenant(deps.db, tenantId, async (trx) => {
     const connection = await lockForChange(trx, tenantId, connectionId)
+    await keepReach(trx, tenantId, connectionId)
     const released = await releaseResources(trx, tenantId, connectionId)
     await Promise.all([
       deleteConnection(trx, tenantId, connectionId),
@@ -114,12 +121,14 @@ export async function removeConnection(
         after: { releasedUsers: released.users, releasedGroups: released.groups }
       })
     ])
+    if (await hasGroupRoles(trx, tenantId)) await followGroups({ trx, tenantId, actor, now }, connection.name)
     return released
   })
 }
 
 /** The tenant's row first: whoever makes or renames a connection waits, so that no name is given twice. */
 async function lockForChange(trx: Trx, tenantId: number, connectionId: string): Promise<ScimConnectionRow> {
+  await lockGroupRoles(trx, tenantId)
   await lockTenant(trx, tenantId, 'for no key update')
   const connection = await lockConnection(trx, tenantId, connectionId)
   if (!connection) throw notFound(`Connection ${connectionId}`)

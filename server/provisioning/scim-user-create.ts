@@ -20,11 +20,12 @@ import {
 } from '../../db/scim-users.ts'
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
 import { changedFacts } from './document-changes.ts'
+import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import { type RoleDecision, roleOfAdopted, roleOfNew } from './scim-roles.ts'
 import { requireTouchable } from './scim-user-plan.ts'
-import { type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
+import { followGroupsOf, type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
 import { type DocumentColumns, documentColumns, emailKeys, shownName, type UserDocument } from './user-document.ts'
 import { audit, userEvent } from './user-states.ts'
 
@@ -172,7 +173,7 @@ function findInvited({ holder, named }: Candidates): UserRow | undefined {
 
 async function adopt(trx: Trx, writer: ScimWriter, user: NewUser, invited: UserRow): Promise<ScimUserRow> {
   requireTouchable(writer.actor, invited)
-  const decision = roleOfAdopted(invited.role, user.document, writer.actor.role)
+  const decision = roleOfAdopted(ownRoleOf(invited), user.document, writer.actor.role)
   const invitationIds = await adoptInvitations(trx, writer.tenant.id, invited.id, writer.now)
   await Promise.all([
     cancelInvitationMails(trx, writer.tenant.id, invitationIds),
@@ -233,7 +234,7 @@ async function takeOver(
       before.id,
       {
         ...columns,
-        role,
+        ...ownRolePatch(before, role),
         state: stateOf(active),
         connection_id: connectionAfter(writer, before),
         activated_at: before.activated_at ?? (active ? now : null),
@@ -244,6 +245,7 @@ async function takeOver(
     replaceUserEmails(trx, tenant.id, before.id, emailKeys(document)),
     passwordHash !== undefined && setPasswordHash(trx, tenant.id, before.id, passwordHash, now)
   ])
+  if (before.state !== 'removed') await followGroupsOf(trx, writer, before)
   const after = await getScimUser(trx, view, before.id)
   await afterwards?.(trx, after, email)
   return after

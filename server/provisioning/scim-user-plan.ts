@@ -5,6 +5,7 @@ import type { UserPatch, UserRow } from '../../db/schema.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
+import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
 import type { ChangeOptions, ScimUserChange, ScimWriter } from './scim-users.ts'
@@ -55,13 +56,13 @@ function planned(
   kind: ChangeOptions['kind']
 ): Planned {
   const decide = kind === 'replace' ? roleOfReplaced : roleOfPatched
-  const decision = decide({ role: before.role, document }, change.document, actor.role)
+  const decision = decide({ role: ownRoleOf(before), document }, change.document, actor.role)
   requireRoleWithin(actor.role, decision.role)
   const columns = documentColumns(decision.document)
   const emails = emailKeys(decision.document)
   const isProfileChanged = columns.doc !== before.doc || change.passwordHash !== undefined
   const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
-  const isRoleChanged = decision.role !== before.role
+  const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
   const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
   return {
@@ -98,7 +99,7 @@ export function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
   const { before, change, decision, columns } = planned
   return {
     ...columns,
-    ...(decision.role !== before.role && { role: decision.role }),
+    ...(planned.isRoleChanged && ownRolePatch(before, decision.role)),
     ...(isTakenOn(planned) && { connection_id: actor.scim?.connectionId ?? null }),
     // a password that the identity provider sets is a new one
     ...(change.passwordHash && { must_reset_password: false })
@@ -115,6 +116,6 @@ export function updateEvent({ actor }: ScimWriter, planned: Planned): AuditEvent
     ...(planned.isRoleChanged && { role: decision.role }),
     ...(isTakenOn(planned) && { connectionId: actor.scim?.connectionId })
   }
-  const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: before.role }) }
+  const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: ownRoleOf(before) }) }
   return userEvent('user.updated', before, earlier, after)
 }

@@ -8,7 +8,7 @@ import type { UserRow } from '../../db/schema.ts'
 import { getScimUsers, lockUsers, updateUsers } from '../../db/scim-user-changes.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { notFound } from '../errors.ts'
-import { countUser } from './brake.ts'
+import { countUsers } from './brake.ts'
 import { endAccess } from './ending.ts'
 import { Gathering, type Outcome } from './gathering.ts'
 import { isCountedAdministrator } from './guards.ts'
@@ -119,7 +119,9 @@ function begin(item: Item, row: UserRow | undefined): Step | typeof ALONE | { er
     }
     requireTouchable(writer.actor, before)
     work.precondition?.(before.version)
-    return isExpendable(writer, before) ? { item, before, planned: undefined, eventId } : ALONE
+    // who has their role from a group is left with their own
+    const isPlainRemoval = isExpendable(writer, before) && before.given_role === null
+    return isPlainRemoval ? { item, before, planned: undefined, eventId } : ALONE
   } catch (error) {
     return { error }
   }
@@ -178,17 +180,12 @@ async function write(
       planned ? deactivatedEvent(before) : removedEvent(before, eventId, groupIds)
     ].map((event) => ({ ...event, by: item.writer }))
   })
-  const leaving = ends.filter(({ before }) => before.state === 'active').length
   const follow = [
     audit(change, endEvents),
     ...(removed.length > 0 ? [countResources(tenantId, 'User', -removed.length).execute(trx)] : []),
-    ...ends.map(({ before, planned, item: { writer } }) =>
-      countUser(
-        { trx, tenantId, actor: writer.actor, now: writer.now },
-        planned ? 'deactivate' : 'remove',
-        before,
-        leaving
-      )
+    countUsers(
+      change,
+      ends.map(({ before, item: { writer } }) => ({ user: before, actor: writer.actor }))
     )
   ]
   return { follow, hadCredentials: ofDeactivated.hadCredentials || ofRemoved.hadCredentials }

@@ -3,8 +3,10 @@
 // Locks are taken in one order: rows of users that exist, the tenant's lock for administrators, addresses, new rows.
 // A change of the profile alone takes none before it writes: it reads, computes, and writes only where the version is
 // still the one that it read.
+import { sql } from 'kysely'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
+import { lockGroupRoles } from '../../db/group-roles.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { UserRow } from '../../db/schema.ts'
 import { findScimUser } from '../../db/scim-user-lookup.ts'
@@ -26,6 +28,7 @@ import type { Tenant } from '../tenancy.ts'
 import type { Actor } from './actor.ts'
 import { letUserStay } from './brake.ts'
 import { notifyIfSignedIn } from './ending.ts'
+import { followGroups } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import { type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
@@ -222,7 +225,9 @@ const movedUser = ({ before, change, columns }: Planned): MovedUser => ({
 /** @throws AppError forbidden `notYourself`, `lastAdministrator` */
 async function requireRoleChange(trx: Trx, writer: ScimWriter, { before }: Planned): Promise<void> {
   requireNotSelf(writer.actor, before.id, 'change your own role')
-  if (isCountedAdministrator(before)) await requireOtherAdministrator(trx, writer.tenant.id, [before.id])
+  // what a group gives stays
+  const isCounted = isCountedAdministrator(before) && before.given_role === null
+  if (isCounted) await requireOtherAdministrator(trx, writer.tenant.id, [before.id])
 }
 
 /** An invitation that is still open gives the new role; what is remembered beside sessions is forgotten. */
@@ -231,6 +236,18 @@ async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Pl
     setInvitedRole(trx, writer.tenant.id, before.id, decision.role),
     notifyIfSignedIn(trx, writer.tenant.id, [before.id])
   ])
+  await followGroupsOf(trx, writer, before)
+}
+
+/** Which role counts, now that somebody's own is another one; with the lock taken late, a circle of waits starts again. */
+export async function followGroupsOf(
+  trx: Trx,
+  writer: ScimWriter,
+  user: Pick<UserRow, 'id' | 'given_role'>
+): Promise<void> {
+  if (!writer.tenant.settings.groupRoles && user.given_role === null) return
+  await lockGroupRoles(trx, writer.tenant.id)
+  await followGroups(stepOf(trx, writer), undefined, sql`select ${user.id}::uuid`)
 }
 
 /** E-mail keys, password and audit event of a change. */

@@ -97,9 +97,11 @@ export async function remove(
   await requireExpendable(change, user, 'remove yourself')
   const { trx, tenantId, now } = change
   const eventId = newEventId(now)
+  // without groups there is only their own
+  const ownRole = user.given_role ?? user.role
   const [ended] = await Promise.all([
     endAccess(trx, tenantId, [user.id], now, 'removed', options.withMemberships ? { leavesGroupsBy: [eventId] } : {}),
-    updateUser(trx, tenantId, user.id, { state: 'removed', locked: false }, now)
+    updateUser(trx, tenantId, user.id, { state: 'removed', locked: false, role: ownRole, given_role: null }, now)
   ])
   const groupIds = ended.memberships.map(({ groupId }) => groupId)
   await Promise.all([
@@ -150,12 +152,12 @@ export const removedEvent = (user: UserRow, id: string, groupIds: readonly strin
     user,
     {
       state: user.state,
-      role: user.role,
+      role: user.given_role ?? user.role,
       email: user.email,
       ...(user.locked && { locked: true }),
       ...(groupIds.length > 0 && { groupIds })
     },
-    { state: 'removed', role: user.role, ...(user.locked && { locked: false }) }
+    { state: 'removed', role: user.given_role ?? user.role, ...(user.locked && { locked: false }) }
   )
 })
 

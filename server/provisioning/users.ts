@@ -1,5 +1,7 @@
 // What people may do with users: who asks, the row under lock, the rule, the change. One transaction each.
-import { inTenant } from '../../db/connect.ts'
+import { sql } from 'kysely'
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { hasGroupRoles, lockGroupRoles } from '../../db/group-roles.ts'
 import type { Role, UserRow } from '../../db/schema.ts'
 import { getUserViews, lockUser as lockUserRow, type UserView, updateUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
@@ -7,6 +9,7 @@ import { conflict, notFound } from '../errors.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
 import { changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
+import { followGroups, ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { documentColumns, type Profile, shownName, type UserDocument, withProfile, withRole } from './user-document.ts'
 import {
@@ -61,7 +64,7 @@ export const removeUser = step('remove users', async (change, user) => {
 })
 
 /**
- * Gives somebody another role, also somebody who is still invited.
+ * Gives somebody another role of their own, also somebody who is still invited. A higher one of a group still counts.
  * @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`; conflict `userRemoved`
  */
 export async function setUserRole(
@@ -73,22 +76,27 @@ export async function setUserRole(
 ): Promise<UserView> {
   requireAdministrator(actor, 'change roles')
   requireRoleWithin(actor.role, role)
-  return changeUser(deps, tenantId, actor, userId, 'for update', async (change, user) => {
-    requireNotRemoved(user)
-    if (user.role === role) return
-    requireNotSelf(actor, user.id, 'change your own role')
-    if (isCountedAdministrator(user)) await requireOtherAdministrator(change.trx, tenantId, [user.id])
-    await writeRole(change, user, role)
-  })
+  // first the lock of what roles follow from, then the person's row
+  return changeUser(deps, tenantId, actor, userId, 'for update', changeRole(role), lockGroupRoles)
 }
 
+const changeRole =
+  (role: Role) =>
+  async (change: UserChange, user: UserRow): Promise<void> => {
+    requireNotRemoved(user)
+    if (ownRoleOf(user) === role) return
+    requireNotSelf(change.actor, user.id, 'change your own role')
+    const isCounted = isCountedAdministrator(user) && user.given_role === null
+    if (isCounted) await requireOtherAdministrator(change.trx, change.tenantId, [user.id])
+    await writeRole(change, user, role)
+  }
+
+/** Their own role, in the document and in an invitation too; which role counts follows from it and from their groups. */
 async function writeRole(change: UserChange, user: UserRow, role: Role): Promise<void> {
   const { trx, tenantId, now } = change
-  const before = JSON.parse(user.doc) as UserDocument
-  const document = withRole(before, role)
-  const facts = changedFacts(before, document)
+  const columns = documentColumns(withRole(JSON.parse(user.doc) as UserDocument, role))
   await Promise.all([
-    updateUser(trx, tenantId, user.id, { ...documentColumns(document), role }, now),
+    updateUser(trx, tenantId, user.id, { ...columns, ...ownRolePatch(user, role) }, now),
     trx
       .updateTable('invitations')
       .set({ role })
@@ -96,11 +104,12 @@ async function writeRole(change: UserChange, user: UserRow, role: Role): Promise
       .where('user_id', '=', user.id)
       .where('state', '=', 'pending')
       .execute(),
-    audit(change, [
-      userEvent('user.roleChanged', user, { ...facts.before, role: user.role }, { ...facts.after, role })
-    ]),
+    audit(change, [userEvent('user.roleChanged', user, { role: ownRoleOf(user) }, { role })]),
     notifyIfSignedIn(trx, tenantId, [user.id])
   ])
+  if (user.given_role !== null || (await hasGroupRoles(trx, tenantId))) {
+    await followGroups(change, undefined, sql`select ${user.id}::uuid`)
+  }
 }
 
 /**
@@ -137,10 +146,12 @@ async function changeUser(
   actor: Actor,
   userId: string,
   strength: 'for update' | 'for no key update',
-  work: (change: UserChange, user: UserRow) => Promise<void>
+  work: (change: UserChange, user: UserRow) => Promise<void>,
+  lockBefore?: (trx: Trx, tenantId: number) => Promise<void>
 ): Promise<UserView> {
   const now = deps.now()
   const after = await inTenant(deps.db, tenantId, async (trx) => {
+    await lockBefore?.(trx, tenantId)
     const user = await lockUserRow(trx, tenantId, userId, strength)
     if (!user) throw notFound(`User ${userId}`)
     await work({ trx, tenantId, actor, now }, user)

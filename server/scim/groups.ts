@@ -122,7 +122,8 @@ const workOf = (context: ScimContext): GroupWork => ({
   tenantId: context.tenant.id,
   actor: context.actor,
   now: context.now,
-  ownScope: ownScopeOf(context)
+  ownScope: ownScopeOf(context),
+  groupRoles: context.tenant.settings.groupRoles ?? false
 })
 
 /** Without one, most changes of members need not hold the group. */

@@ -132,6 +132,12 @@ export const PROBES: Record<string, Probe> = {
     statuses: [200, 404]
   },
 
+  'groupRoles.get': own(),
+  'groupRoles.preview': {
+    inputs: ({ groupId }) => [{ mapping: [{ groupId, role: 'manager' }] }],
+    statuses: [200]
+  },
+  'groupRoles.update': missing(({ groupId }) => ({ mapping: [{ groupId, role: 'manager' }] })),
   'brake.get': missing(({ connectionId }) => ({ connectionId })),
   'brake.update': missing(({ connectionId }) => ({ connectionId, settings: { off: true } })),
   'brake.holding': own(),

@@ -102,6 +102,7 @@ export const workOf = (db: Db, tenantId: number, actor: Actor, rest: Partial<Gro
   tenantId,
   actor,
   now: NOW,
+  groupRoles: false,
   ...rest
 })
 

@@ -3,6 +3,7 @@
 import { MEMBERS_CHANGED } from '../../../db/group-members.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { GroupRow, UserRow } from '../../../db/schema.ts'
+import { GROUP_ROLE_CHANGED } from '../group-roles.ts'
 
 /** What has no value is not in it. */
 export type Facts = Map<string, unknown>
@@ -39,8 +40,9 @@ const NO_FACTS = new Set([
   'kept'
 ])
 
-/** Events of users that tell of credentials, which never come back. */
-const OF_CREDENTIALS = new Set([
+/** Events of users that tell of credentials, which never come back, or of what follows from other events. */
+const NOT_TAKEN_BACK = new Set([
+  GROUP_ROLE_CHANGED,
   'user.passwordChanged',
   'user.passwordReset',
   'user.passwordResetRequested',
@@ -50,7 +52,7 @@ const OF_CREDENTIALS = new Set([
 
 /** Whether an event changed what a user or a group is, so that it can be taken back. */
 export const isUndoable = ({ target_type, action }: Pick<HistoryEvent, 'target_type' | 'action'>): boolean =>
-  action === UNDONE || ((target_type === 'user' || target_type === 'group') && !OF_CREDENTIALS.has(action))
+  action === UNDONE || ((target_type === 'user' || target_type === 'group') && !NOT_TAKEN_BACK.has(action))
 
 /** The event that sums up a run of undoing. */
 export const UNDONE = 'history.undone'
@@ -123,7 +125,10 @@ function assign(target: Record<string, unknown>, name: string, value: unknown): 
 
 export function factsOfUser(user: UserRow): Facts {
   const facts = flatDocument(JSON.parse(user.doc))
-  facts.set('state', user.state).set('role', user.role).set('locked', user.locked)
+  facts
+    .set('state', user.state)
+    .set('role', user.given_role ?? user.role)
+    .set('locked', user.locked)
   if (user.connection_id) facts.set('connectionId', user.connection_id)
   if (user.authority !== '{}') facts.set('authority', JSON.parse(user.authority))
   return facts

@@ -9,12 +9,14 @@
 import { insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import { firstIdAt } from '../../../db/audit-log.ts'
 import { type Db, inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
+import { hasGroupRoles, lockGroupRoles } from '../../../db/group-roles.ts'
 import { type HistoryEvent, type PairSelection, selectEvents, selectPairs } from '../../../db/history.ts'
 import { retryRaces } from '../../../db/races.ts'
 import { inSandbox, SandboxEnded } from '../../../db/sandbox.ts'
 import type { Deps } from '../../deps.ts'
 import { AppError, conflict, invalid, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
+import { followGroups } from '../group-roles.ts'
 import { isUndoable, UNDONE } from './facts.ts'
 import { undoGroupCreations, undoGroups } from './groups.ts'
 import { undoMemberships, undoNesting } from './members.ts'
@@ -147,7 +149,10 @@ async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scop
   )
   const counts = countsOf(items, events.length)
   const isChanged = counts.users + counts.groups + counts.memberships > 0
-  if (isChanged) await sumUp(run, scope, events, counts)
+  if (isChanged) {
+    await sumUp(run, scope, events, counts)
+    await followRoles(run)
+  }
   const isRefused = ({ conflicts }: UndoItem) => conflicts.length > 0
   return {
     undoId: isChanged ? id : null,
@@ -257,6 +262,17 @@ function countsOf(items: readonly UndoItem[], events: number): UndoCounts {
     memberships: changed('membership'),
     refused: items.filter(({ conflicts }) => conflicts.length > 0).length
   }
+}
+
+/** Members and own roles are what they were: where groups give roles, these follow. */
+async function followRoles({ db, tenantId, actor, now }: UndoRun): Promise<void> {
+  await retryRaces(() =>
+    inTenant(db, tenantId, async (trx) => {
+      if (!(await hasGroupRoles(trx, tenantId))) return
+      await lockGroupRoles(trx, tenantId)
+      await followGroups({ trx, tenantId, actor, now: now() }, undefined)
+    })
+  )
 }
 
 /** The one event by which the whole of an undo can be undone. */

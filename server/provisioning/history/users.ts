@@ -19,6 +19,7 @@ import {
   updateUsers
 } from '../../../db/undo-users.ts'
 import { endAccess, notifyIfSignedIn } from '../ending.ts'
+import { ownRoleOf } from '../group-roles.ts'
 import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
 import { documentColumns, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
 import { audit, userEvent } from '../user-states.ts'
@@ -96,7 +97,10 @@ function columnsOf({ row, reversed }: Plan, now: Date) {
     id: row.id,
     document,
     state,
-    role,
+    ownRole: role,
+    // a group's role stays until its members are put back too
+    role: row.given_role === null || state === 'removed' ? role : row.role,
+    given_role: row.given_role === null || state === 'removed' ? null : role,
     locked: after.get('locked') === true,
     connection_id: (after.get('connectionId') as string | undefined) ?? null,
     authority: JSON.stringify(after.get('authority') ?? {}),
@@ -173,9 +177,9 @@ async function claim(trx: Trx, run: UndoRun, wanted: readonly { plan: Plan; colu
 
 /** One active administrator who is not locked stays. */
 async function refuseLastAdministrators(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
-  const after = ({ reversed: { after } }: Plan) =>
+  const after = ({ row, reversed: { after } }: Plan) =>
     isCountedAdministrator({
-      role: after.get('role') as Role,
+      role: row.given_role === null ? (after.get('role') as Role) : row.role,
       state: after.get('state') as string,
       locked: after.get('locked') === true
     })
@@ -236,7 +240,7 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
   await followUsers(
     trx,
     tenantId,
-    changes.map(({ columns }) => columns),
+    changes.map(({ columns }) => ({ ...columns, role: columns.ownRole })),
     now
   )
   await audit({ trx, tenantId, actor: run.actor, now }, [
@@ -277,7 +281,7 @@ function changeEvent(
   return { id: eventId, ...userEvent(actionOf(row, columns), row, facts.before, after) }
 }
 
-function actionOf(row: UserRow, { state, locked, role }: Columns): string {
+function actionOf(row: UserRow, { state, locked, ownRole }: Columns): string {
   if (state !== row.state) {
     if (row.state === 'removed') return 'user.revived'
     return {
@@ -288,7 +292,7 @@ function actionOf(row: UserRow, { state, locked, role }: Columns): string {
     }[state]
   }
   if (locked !== row.locked) return locked ? 'user.locked' : 'user.unlocked'
-  return role === row.role ? 'user.updated' : 'user.roleChanged'
+  return ownRole === ownRoleOf(row) ? 'user.updated' : 'user.roleChanged'
 }
 
 const invitationEvent = (id: string, before: string, after: string): AuditEvent => ({
