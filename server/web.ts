@@ -47,6 +47,7 @@ const PAGES = [
   '/invitations',
   '/groups',
   '/groups/:groupId',
+  '/group-roles',
   '/provisioning',
   '/provisioning/:connectionId',
   '/events',

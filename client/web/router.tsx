@@ -87,6 +87,11 @@ const group = createRoute({
   validateSearch: textSearch('search'),
   component: lazyRouteComponent(() => import('./pages/group.tsx'))
 })
+const groupRoles = createRoute({
+  getParentRoute: () => shell,
+  path: '/group-roles',
+  component: lazyRouteComponent(() => import('./pages/group-roles.tsx'))
+})
 const provisioning = createRoute({
   getParentRoute: () => shell,
   path: '/provisioning',
@@ -141,6 +146,7 @@ export const router = createRouter({
       invitations,
       groups,
       group,
+      groupRoles,
       provisioning,
       connection,
       events,

@@ -6,12 +6,13 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { type Outputs, trpc } from '../api.ts'
 import { Empty } from '../parts/empty.tsx'
+import { ButtonLink } from '../parts/link.tsx'
 import { Page } from '../parts/page.tsx'
 import { RowLink } from '../parts/row-link.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import { Time } from '../parts/time.tsx'
 import { listOptions, VirtualList } from '../parts/virtual-list.tsx'
-import { useMe } from '../shell.tsx'
+import { isAdministrator, useMe } from '../shell.tsx'
 import { CreateGroup } from './groups/create-group.tsx'
 import { mayChangeGroups, membersInWords, sourceInWords } from './groups/words.ts'
 import './groups/groups.css'
@@ -22,7 +23,8 @@ type Group = Outputs['groups']['list']['items'][number]
 export default function GroupsPage() {
   const { search = '' } = route.useSearch()
   const navigate = route.useNavigate()
-  const mayChange = mayChangeGroups(useMe())
+  const me = useMe()
+  const mayChange = mayChangeGroups(me)
   const [isCreating, creating] = useDisclosure()
   const groups = useInfiniteQuery(trpc.groups.list.infiniteQueryOptions({ search: search || undefined }, listOptions))
   const create = mayChange && (
@@ -34,7 +36,16 @@ export default function GroupsPage() {
     <Page
       title="Groups"
       description="Made here, or provisioned by an identity provider. A person can be in any number of them."
-      actions={create}
+      actions={
+        <>
+          {isAdministrator(me) && (
+            <ButtonLink to="/group-roles" variant="default">
+              Roles by group
+            </ButtonLink>
+          )}
+          {create}
+        </>
+      }
     >
       <div className="card list-card">
         <div className="list-tools">

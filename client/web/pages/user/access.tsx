@@ -13,15 +13,20 @@ import type { Details } from '../user.tsx'
 
 export function AccessSection({ details, isSelf }: { details: Details; isSelf: boolean }) {
   const me = useMe()
-  const { user, access } = details
+  const { user, access, roleSource } = details
   const mayChangeRole = isAdministrator(me) && !isSelf && user.state !== 'removed'
   return (
     <Section title="Role and access">
-      {mayChangeRole ? <RoleSelect user={user} /> : <Text fw={550}>{ROLE_LABELS[user.role]}</Text>}
+      {mayChangeRole ? (
+        <RoleSelect user={user} ownRole={roleSource?.ownRole} />
+      ) : (
+        <Text fw={550}>{ROLE_LABELS[user.role]}</Text>
+      )}
       <Text size="sm" c="dimmed" mt={4}>
         {ROLE_DESCRIPTIONS[user.role]} {isSelf && isAdministrator(me) && 'Another administrator can change your role.'}
         {!isAdministrator(me) && 'Only administrators change roles and end access.'}
       </Text>
+      {roleSource && roleSource.groups.length > 0 && <WhyRole user={user} roleSource={roleSource} />}
       {access && (
         <Facts
           facts={[
@@ -32,6 +37,28 @@ export function AccessSection({ details, isSelf }: { details: Details; isSelf: b
         />
       )}
     </Section>
+  )
+}
+
+/** Which groups give which role, and what the person is without them. */
+function WhyRole({ user, roleSource }: { user: Details['user']; roleSource: NonNullable<Details['roleSource']> }) {
+  const { ownRole, groups } = roleSource
+  const isOwn = ownRole === user.role
+  return (
+    <Text size="sm" mt="xs">
+      {ROLE_LABELS[user.role]} {isOwn ? 'of their own' : 'by a group'}; without groups{' '}
+      {ROLE_LABELS[ownRole].toLowerCase()}.{' '}
+      {groups.map(({ id, displayName, role }, index) => (
+        <span key={id}>
+          {index > 0 && ', '}
+          <TextLink to="/groups/$groupId" params={{ groupId: id }} size="sm" underline="always">
+            {displayName}
+          </TextLink>{' '}
+          gives {ROLE_LABELS[role].toLowerCase()}
+        </span>
+      ))}
+      .
+    </Text>
   )
 }
 
@@ -51,7 +78,7 @@ const OwnSessions = ({ count }: { count: number }) => (
 )
 
 /** The new role shows at once and goes back where it is refused. */
-function RoleSelect({ user }: { user: Details['user'] }) {
+function RoleSelect({ user, ownRole = user.role }: { user: Details['user']; ownRole?: Role }) {
   const me = useMe()
   const setRole = useMutation(
     trpc.users.setRole.mutationOptions({
@@ -61,11 +88,11 @@ function RoleSelect({ user }: { user: Details['user'] }) {
       }
     })
   )
-  const shown = setRole.isPending ? setRole.variables.role : user.role
+  const shown = setRole.isPending ? setRole.variables.role : ownRole
   return (
     <>
       <NativeSelect
-        label="Role"
+        label={ownRole === user.role ? 'Role' : 'Own role'}
         data={roleOptions(me.rolesYouMayGive)}
         value={shown}
         disabled={setRole.isPending}
