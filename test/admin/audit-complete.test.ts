@@ -193,6 +193,11 @@ const PROCEDURES: Record<string, Case> = {
     prepare: aGroup,
     run: ({ call, ids }, groupId) => call('groups.removeMembers', { groupId, userIds: [ids.cleo] })
   },
+  'groupRoles.update': {
+    actions: ['tenant.groupRolesChanged'],
+    prepare: aGroup,
+    run: ({ call }, groupId) => call('groupRoles.update', { mapping: [{ groupId, role: 'stakeholder' }] })
+  },
   'brake.update': {
     actions: ['tenant.settingsChanged'],
     run: ({ call }) => call('brake.update', { settings: { percent: 50 } })

@@ -152,6 +152,14 @@ test('muster', async (t) => {
     t.match(added, { group: { memberCount: 2 } })
     t.match(await json(t, 'group drop', ...ON_ACME, group.id, 'ada@acme.test'), { group: { memberCount: 1 } })
     t.match(await json(t, 'group list', ...ON_ACME), { items: [{ displayName: 'Dispatch', memberCount: 1 }] })
+    const mapping = `${group.id}=administrator`
+    t.match(await json(t, 'group-roles preview', ...ON_ACME, mapping), { total: 1, changes: [{ to: 'administrator' }] })
+    t.match(await json(t, 'group-roles update', ...ON_ACME, mapping), { people: 1, changed: { total: 1 } })
+    t.match(await json(t, 'group-roles show', ...ON_ACME), {
+      mapping: [{ displayName: 'Dispatch', role: 'administrator' }]
+    })
+    t.equal((await muster('group-roles', 'preview', ...ON_ACME, 'nonsense')).status, 2)
+    t.match(await json(t, 'group-roles update', ...ON_ACME), { mapping: [], changed: { lowered: 1 } })
     t.same(await json(t, 'group remove', ...ON_ACME, group.id), { groupId: group.id })
   })
 

@@ -9,7 +9,7 @@ import { exportTenant } from '../../server/provisioning/tenant-transfer.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { OPERATOR, OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
 import { giveEverything } from '../support/people.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { addTenant, type Scim, scimClient } from '../support/scim.ts'
 
 const AUTHORIZATION = { authorization: `Bearer ${OPERATOR_TOKEN}` }
 
@@ -63,6 +63,15 @@ async function startStream(acme: Inviting): Promise<void> {
     where tenant_id = ${acme.acmeId} order by id limit 1`.execute(acme.owner)
 }
 
+/** A group that gives a role, a change that the brake has held, and a connection that is gone. */
+async function startMapping(acme: Inviting, scim: Scim, groupId: string, userId: string): Promise<void> {
+  await acme.call('brake.update', { settings: { people: 1, percent: 0 } })
+  await scim.delete(`/Users/${userId}`)
+  await acme.call('groupRoles.update', { mapping: [{ groupId, role: 'manager' }] })
+  const { data } = await acme.call('scimTokens.create', { name: 'gone' })
+  await acme.call('scimConnections.remove', { connectionId: data.scimToken.connectionId })
+}
+
 /** Acme with people in every state, nested groups, past memberships, an identity provider and its refusals. */
 async function startSource(t: Test) {
   const acme = await startInviting(t)
@@ -80,6 +89,7 @@ async function startSource(t: Test) {
   await acme.invite(['pending@x.test'])
   await giveEverything(acme.owner, acme.acmeId, finn.id)
   await startStream(acme)
+  await startMapping(acme, scim, inner.body.id, eva.id)
   await acme.mutate('acme', 'settings.update', { senderName: 'Acme’s people' }, { cookie: acme.cookies.administrator })
   await acme.deps.auth.background.close()
   return { ...acme, scim, eva }
