@@ -141,7 +141,10 @@ const TAKE = `
         mine := mod(pg_backend_pid(), brake.slots);
         select s.* into slot_row from brake_slots s
           where s.tenant_id = of_tenant and s.connection_id = of_connection and s.slot = mine;
-        if brake_given(slot_row.minutes, slot_row.last_minute, now_minute) + counted <= slot_row.allowance then
+        -- within a minute the sum is at hand
+        given_so_far := case when slot_row.last_minute = now_minute then slot_row.given
+          else brake_given(slot_row.minutes, slot_row.last_minute, now_minute) end;
+        if given_so_far + counted <= slot_row.allowance then
           select s.* into slot_row from brake_slots s
             where s.tenant_id = of_tenant and s.connection_id = of_connection and s.slot = mine for update;
           at_minute := greatest(now_minute, slot_row.last_minute);
@@ -151,8 +154,12 @@ const TAKE = `
           if given_so_far + counted > slot_row.allowance then
             raise exception 'the permits of a slot are used up' using errcode = 'serialization_failure';
           end if;
-          update brake_slots s set last_minute = at_minute, given = given_so_far + counted,
-              minutes = brake_minutes_with(slot_row.minutes, slot_row.last_minute, at_minute, counted)
+          if at_minute = slot_row.last_minute then
+            slot_row.minutes[mod(at_minute, 61) + 1] := slot_row.minutes[mod(at_minute, 61) + 1] + counted;
+          else
+            slot_row.minutes := brake_minutes_with(slot_row.minutes, slot_row.last_minute, at_minute, counted);
+          end if;
+          update brake_slots s set last_minute = at_minute, given = given_so_far + counted, minutes = slot_row.minutes
             where s.tenant_id = of_tenant and s.connection_id = of_connection and s.slot = mine;
           counted := 0;
         end if;

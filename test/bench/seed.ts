@@ -78,13 +78,13 @@ export async function settle(db: Db): Promise<void> {
   await sql.raw('checkpoint').execute(db)
 }
 
-/** Users behind the population's own, who are in no group yet; made where they are not. */
-export async function ensureSpareUsers(db: Db, population: Population): Promise<void> {
-  const { firstTenant, users } = population
+/** Users behind the population's own, who are in no group yet; made where they are not. @param from the first of them */
+export async function ensureSpareUsers(db: Db, population: Population, from = population.users): Promise<void> {
+  const { firstTenant } = population
   const { rows } =
-    await sql`select from users where tenant_id = ${firstTenant} and id = ${userId(firstTenant, users)}`.execute(db)
+    await sql`select from users where tenant_id = ${firstTenant} and id = ${userId(firstTenant, from)}`.execute(db)
   if (rows.length > 0) return
-  const range = { from: users, to: users + SPARE_USERS }
+  const range = { from, to: from + SPARE_USERS }
   await insertUsers(db, population, firstTenant, range)
   await followUsers(db, population, range)
 }

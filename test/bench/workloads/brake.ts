@@ -2,17 +2,17 @@
 import { sql } from 'kysely'
 import type { Db } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
-import { type Population, subdomainOf } from '../population.ts'
+import { type Population, SPARE_USERS, subdomainOf } from '../population.ts'
 import { ensureSpareUsers } from '../seed.ts'
 import type { Workload } from '../workload.ts'
-import { deleteUser, insert, MAX_DELETES, patchActive } from './writes.ts'
+import { deleteUsers, insert, MAX_DELETES, patchActive } from './writes.ts'
 
 /** The server hears of a setting by NOTIFY. */
 const HEARD_MS = 200
 
 async function engage(db: Db, population: Population): Promise<void> {
   const { firstTenant, tenants } = population
-  await ensureSpareUsers(db, population)
+  await ensureSpareUsers(db, population, population.users + SPARE_USERS)
   await db.transaction().execute(async (trx) => {
     await sql`update tenants set settings = settings || '{"brake": {"percent": 100, "people": 1000000}}'
       where id between ${firstTenant} and ${firstTenant + tenants - 1}`.execute(trx)
@@ -38,7 +38,7 @@ export const BRAKE: readonly Workload[] = [
   {
     name: 'braked-delete-user',
     title: 'DELETE /Users/{id}, counted by the brake',
-    muster: deleteUser,
+    muster: deleteUsers(SPARE_USERS),
     against: insert,
     goal: { ratio: 0.6 },
     isRead: false,

@@ -89,15 +89,18 @@ const bulk: Source = (context) => () => {
   return toScim(context, tenant, { method: 'POST', path: '/Bulk', body, status: 200, findFault })
 }
 
-export const deleteUser: Source = (context): Next => {
-  const { firstTenant, users } = context.population
-  let next = 0
-  return () => {
-    if (next === SPARE_USERS) return undefined
-    const id = userId(firstTenant, users + next++)
-    return toScim(context, firstTenant, { method: 'DELETE', path: `/Users/${id}`, status: 204 })
+/** @param behind how many users behind the population's own are somebody else's to delete */
+export const deleteUsers =
+  (behind: number): Source =>
+  (context): Next => {
+    const { firstTenant, users } = context.population
+    let next = 0
+    return () => {
+      if (next === SPARE_USERS) return undefined
+      const id = userId(firstTenant, users + behind + next++)
+      return toScim(context, firstTenant, { method: 'DELETE', path: `/Users/${id}`, status: 204 })
+    }
   }
-}
 
 /** A round's share of the spare users; each user is deleted once. */
 export const MAX_DELETES = SPARE_USERS / 4
@@ -142,12 +145,12 @@ export const WRITES: readonly Workload[] = [
   {
     name: 'delete-user',
     title: 'DELETE /Users/{id}',
-    muster: deleteUser,
+    muster: deleteUsers(0),
     against: insert,
     goal: { ratio: 0.6 },
     isRead: false,
     isFor: ({ tenants }) => tenants === 1,
     maxRequests: MAX_DELETES,
-    prepare: ensureSpareUsers
+    prepare: (db, population) => ensureSpareUsers(db, population)
   }
 ]
