@@ -1,10 +1,16 @@
-// What stands around one user: groups, invitation and its mail, ways to sign in. One statement.
+// One user with what stands around them: groups, invitation and its mail, ways to sign in.
 import { type RawBuilder, sql } from 'kysely'
-import { type Db, readOneInTenant } from './connect.ts'
+import type { Db } from './connect.ts'
+import { gatheredLookup, keyList } from './gather.ts'
 import type { MailState, MailTemplate, Role, StoredInvitationState } from './schema.ts'
+import { SHOWN_COLUMNS, type ShownUser, shownUserColumns, toShownUser } from './shown-users.ts'
+import type { Fields } from './tenant-query.ts'
 
 /** Times are ISO 8601 texts as PostgreSQL writes them into JSON. */
 export interface UserDetails {
+  user: ShownUser
+  /** The role of their own, where groups give a higher one. */
+  given_role: Role | null
   /** Up to MAX_GROUPS groups that the user is a direct member of, by name. */
   groups: { id: string; displayName: string }[]
   group_count: number
@@ -36,35 +42,63 @@ export interface UserDetails {
 
 const MAX_GROUPS = 200
 
-/** @param now sessions and API tokens count that have not expired by then */
-export async function getUserDetails(db: Db, tenantId: number, userId: string, now: Date): Promise<UserDetails> {
-  const isTheirs = sql`tenant_id = ${tenantId} and user_id = ${userId}::uuid`
-  const row = await readOneInTenant<UserDetails>(
-    db,
-    tenantId,
-    sql<UserDetails>`select
-      ${groupsOf(tenantId, userId)} as groups,
-      (select count(*)::int from group_members where ${isTheirs}) as group_count,
-      (select jsonb_build_object('id', id, 'state', state, 'role', role, 'inviterName', inviter_name,
-          'createdAt', created_at, 'renewedAt', renewed_at, 'expiresAt', expires_at, 'endedAt', ended_at)
-        from invitations where ${isTheirs} order by id desc limit 1) as invitation,
-      (select jsonb_build_object('template', template, 'state', state, 'attempts', attempts,
-          'queuedAt', queued_at, 'sentAt', sent_at, 'error', error)
-        from mails where ${isTheirs} order by id desc limit 1) as mail,
-      (select count(*)::int from sessions where ${isTheirs} and expires_at > ${now}) as session_count,
-      (select count(*)::int from api_tokens where ${isTheirs} and (expires_at is null or expires_at > ${now}))
-        as api_token_count,
-      exists (select from user_credentials where ${isTheirs}) as has_password,
-      exists (select from google_identities where ${isTheirs}) as has_google`
-  )
-  return row!
-}
+const IS_THEIRS = sql`tenant_id = users.tenant_id and user_id = users.id`
 
-const groupsOf = (tenantId: number, userId: string): RawBuilder<unknown> => sql`(
-  select coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'displayName', g.display_name) order by g.display_name_key), '[]')
+const GROUPS: RawBuilder<unknown> = sql`(
+  select jsonb_agg(jsonb_build_object('id', g.id, 'displayName', g.display_name) order by g.display_name_key)
   from (
     select groups.id, groups.display_name, groups.display_name_key
     from group_members m join groups on groups.tenant_id = m.tenant_id and groups.id = m.group_id
-    where m.tenant_id = ${tenantId} and m.user_id = ${userId}::uuid
-    order by groups.display_name_key limit ${MAX_GROUPS}
+    where m.tenant_id = users.tenant_id and m.user_id = users.id
+    order by groups.display_name_key limit ${sql.lit(MAX_GROUPS)}
   ) g)`
+
+const findDetails = gatheredLookup<UserDetails, { now: string }>(
+  ({ tenantId, keys, now }) => sql`
+    select users.id as key, ${shownUserColumns}, users.given_role,
+      ${GROUPS},
+      (select count(*) from group_members where ${IS_THEIRS}),
+      (select jsonb_build_object('id', id, 'state', state, 'role', role, 'inviterName', inviter_name,
+          'createdAt', created_at, 'renewedAt', renewed_at, 'expiresAt', expires_at, 'endedAt', ended_at)
+        from invitations where ${IS_THEIRS} order by id desc limit 1),
+      (select jsonb_build_object('template', template, 'state', state, 'attempts', attempts,
+          'queuedAt', queued_at, 'sentAt', sent_at, 'error', error)
+        from mails where ${IS_THEIRS} order by id desc limit 1),
+      (select count(*) from sessions where ${IS_THEIRS} and expires_at > ${now}::timestamptz),
+      (select count(*) from api_tokens where ${IS_THEIRS} and (expires_at is null or expires_at > ${now}::timestamptz)),
+      exists (select from user_credentials where ${IS_THEIRS}),
+      exists (select from google_identities where ${IS_THEIRS})
+    from users where users.tenant_id = ${tenantId} and users.id = any(${keyList(keys, 'uuid')})`,
+  toDetails
+)
+
+/**
+ * In any state (also removed).
+ * @param userId as PostgreSQL writes it
+ * @param now sessions and API tokens count that have not expired by then, to the second
+ */
+export function findUserDetails(db: Db, tenantId: number, userId: string, now: Date): Promise<UserDetails | undefined> {
+  const second = new Date(now)
+  second.setMilliseconds(0)
+  // the same text for all who ask within the second, so that they are answered together
+  return findDetails(db, tenantId, { now: second.toISOString() }, userId)
+}
+
+function toDetails([, ...fields]: Fields): UserDetails {
+  const [givenRole, groups, groupCount, invitation, mail, sessions, tokens, hasPassword, hasGoogle] =
+    fields.slice(SHOWN_COLUMNS)
+  return {
+    user: toShownUser(fields),
+    given_role: givenRole as Role | null,
+    groups: parse(groups) ?? [],
+    group_count: Number(groupCount),
+    invitation: parse(invitation),
+    mail: parse(mail),
+    session_count: Number(sessions),
+    api_token_count: Number(tokens),
+    has_password: hasPassword === 't',
+    has_google: hasGoogle === 't'
+  }
+}
+
+const parse = (text: string | null | undefined) => (text ? JSON.parse(text) : null)

@@ -1,12 +1,9 @@
 // buildApp(deps): every plugin and route by name, in order. Tests build the same app.
 import type { IncomingMessage } from 'node:http'
 import cookie from '@fastify/cookie'
-import helmet from '@fastify/helmet'
-import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { openMailbox } from '../db/mailbox.ts'
 import { auditExportRoutes } from './admin/audit-export.ts'
-import { type AppRouter, appRouter } from './admin/router.ts'
 import { transferRoutes } from './admin/transfer-routes.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
 import { authenticate } from './auth/authenticate.ts'
@@ -27,7 +24,9 @@ import { newRequestId } from './request-id.ts'
 import { ROUTER_OPTIONS } from './scim/limits.ts'
 import { createRehearsal } from './scim/rehearsal.ts'
 import { scimRoutes } from './scim/routes.ts'
+import { secureHeaders } from './secure-headers.ts'
 import { placeOf } from './tenancy.ts'
+import { trpcRoutes } from './trpc-routes.ts'
 import { webRoutes } from './web.ts'
 import { createWireLog } from './wire-log/wire-log.ts'
 
@@ -89,16 +88,9 @@ export async function buildApp(
   deps.tracing?.traceRequests(app)
   measureRequests(app, deps)
   shedLoad(app, deps)
-  // before the plugins for browsers, whose hooks have nothing to do there
+  // before what is for browsers, whose hooks have nothing to do there
   await app.register(scimRoutes, { prefix: '/scim/v2', deps, wireLog })
-  await app.register(helmet, {
-    // of answers to machines; each page comes with its own
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] }
-    },
-    hsts: deps.config.public.scheme === 'https'
-  })
+  secureHeaders(app, deps.config)
   await app.register(cookie)
   await app.register(metricsRoutes, { deps })
   await app.register(healthRoutes, { deps })
@@ -111,7 +103,10 @@ export async function buildApp(
     })
   }
   await app.register(jwksRoutes, { deps })
-  await app.register((scope) => trpcRoutes(scope, deps, tools))
+  await app.register(trpcRoutes, {
+    prefix: '/trpc',
+    createContext: (request, reply) => createContext(deps, tools, request, reply)
+  })
   await app.register(transferRoutes, { deps })
   await app.register(auditExportRoutes, { deps })
   if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
@@ -127,31 +122,6 @@ function tenantOf({ headers }: IncomingMessage, { http, public: { baseDomain } }
 
 /** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
 type Tools = Pick<Context, 'wireLog' | 'rehearsal' | 'live'>
-
-async function trpcRoutes(scope: FastifyInstance, deps: Deps, tools: Tools): Promise<void> {
-  // what one person is told is kept by no cache on the way, nor by the browser for the next one
-  scope.addHook('onRequest', (request, reply, done) => {
-    reply.header('cache-control', 'no-store')
-    done(isJsonOrNone(request.headers['content-type']) ? undefined : notJson())
-  })
-  await scope.register(fastifyTRPCPlugin, {
-    prefix: '/trpc',
-    trpcOptions: {
-      router: appRouter,
-      maxBatchSize: 50,
-      createContext: ({ req, res }) => createContext(deps, tools, req, res),
-      onError: ({ error, path, req }) => {
-        if (error.code === 'INTERNAL_SERVER_ERROR') req.log.error({ err: error.cause ?? error, path }, 'tRPC failed')
-      }
-    }
-  } satisfies FastifyTRPCPluginOptions<AppRouter>)
-}
-
-/** tRPC would read forms and files too, which no procedure takes and which pages may send to other sites. */
-const isJsonOrNone = (type: string | undefined): boolean =>
-  type === undefined || /^application\/json\s*(;|$)/i.test(type)
-
-const notJson = () => Object.assign(new Error('Send application/json'), { statusCode: 415 })
 
 async function createContext(
   deps: Deps,

@@ -4,7 +4,7 @@ import { listAuditEvents } from '../../db/audit-log.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { listRolesOf } from '../../db/group-roles.ts'
 import { MAIL_STATES, MAIL_TEMPLATES, USER_STATES } from '../../db/schema.ts'
-import { getUserDetails, type UserDetails } from '../../db/user-details.ts'
+import { findUserDetails, type UserDetails } from '../../db/user-details.ts'
 import { findUserView, type UserView } from '../../db/users.ts'
 import { countUsers, listUsers, USER_SORT_KEYS, type UserFilter, type UserSortKey } from '../../db/users-list.ts'
 import { notFound } from '../errors.ts'
@@ -204,19 +204,18 @@ async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<t
 
 async function getDetails({ deps, tenant, actor }: MemberContext, userId: string) {
   const now = deps.now()
-  const [user, details, given] = await Promise.all([
-    findUserView(deps.db, tenant.id, userId),
-    getUserDetails(deps.db, tenant.id, userId, now),
+  const [details, given] = await Promise.all([
+    findUserDetails(deps.db, tenant.id, userId.toLowerCase(), now),
     tenant.settings.groupRoles ? listRolesOf(deps.db, tenant.id, userId) : undefined
   ])
-  if (!user || (user.state === 'removed' && actor.role !== 'administrator')) throw notFound(`User ${userId}`)
+  if (!details || (details.user.state === 'removed' && actor.role !== 'administrator')) throw notFound(`User ${userId}`)
   return {
-    user: toUserOutput(user),
+    user: details.user,
     groups: details.groups,
     groupCount: details.group_count,
     roleSource: given
       ? {
-          ownRole: ownRoleOf(user),
+          ownRole: ownRoleOf({ role: details.user.role, given_role: details.given_role }),
           groups: given.map((one) => ({ id: one.group_id, displayName: one.group_name, role: one.role }))
         }
       : null,

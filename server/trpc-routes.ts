@@ -1,0 +1,107 @@
+// tRPC over HTTP. One query by itself, which is most of what is asked, is called without tRPC's adapter: that one makes
+// objects of the fetch API of each request and answer, which costs more than the query. Everything else goes through it.
+import { getTRPCErrorFromUnknown } from '@trpc/server'
+import { type FastifyTRPCPluginOptions, fastifyRequestHandler } from '@trpc/server/adapters/fastify'
+import { getHTTPStatusCodeFromError } from '@trpc/server/http'
+import { getErrorShape } from '@trpc/server/shared'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type AppRouter, appRouter } from './admin/router.ts'
+import type { Context } from './admin/trpc.ts'
+
+export interface TrpcRoutesOptions {
+  createContext(request: FastifyRequest, reply: FastifyReply): Promise<Context>
+}
+
+const MAX_BATCH = 50
+
+export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRoutesOptions): Promise<void> {
+  const adapterOptions: FastifyTRPCPluginOptions<AppRouter>['trpcOptions'] = {
+    router: appRouter,
+    maxBatchSize: MAX_BATCH,
+    createContext: ({ req, res }) => createContext(req, res),
+    onError: ({ error, path, req }) => {
+      if (error.code === 'INTERNAL_SERVER_ERROR') req.log.error({ err: error.cause ?? error, path }, 'tRPC failed')
+    }
+  }
+  // the adapter parses bodies itself
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  app.addHook('onRequest', (request, reply, done) => {
+    // what one person is told is kept by no cache on the way, nor by the browser for the next one
+    reply.header('cache-control', 'no-store')
+    done(isJsonOrNone(request.headers['content-type']) ? undefined : notJson())
+  })
+
+  app.all<{ Params: { path: string } }>('/:path', async (request, reply) => {
+    const { path } = request.params
+    const query = loneQuery(request, path)
+    if (!query) return fastifyRequestHandler({ ...adapterOptions, req: request, res: reply, path })
+    reply.header('vary', 'trpc-accept, accept').header('content-type', 'application/json')
+    let context: Context | undefined
+    try {
+      context = await createContext(request, reply)
+      const data = await query.procedure({
+        ctx: context,
+        path,
+        getRawInput: async () => query.input,
+        type: 'query',
+        signal: undefined,
+        batchIndex: 0
+      })
+      return reply.send(JSON.stringify({ result: { data } }))
+    } catch (cause) {
+      const error = getTRPCErrorFromUnknown(cause)
+      adapterOptions.onError?.({ error, path, req: request, ctx: context, input: query.input, type: 'query' })
+      const told = {
+        config: appRouter._def._config,
+        error,
+        type: 'query',
+        path,
+        input: query.input,
+        ctx: context
+      } as const
+      return reply.code(getHTTPStatusCodeFromError(error)).send(JSON.stringify({ error: getErrorShape(told) }))
+    }
+  })
+}
+
+/** tRPC would read forms and files too, which no procedure takes and which pages may send to other sites. */
+const isJsonOrNone = (type: string | undefined): boolean =>
+  type === undefined || /^application\/json\s*(;|$)/i.test(type)
+
+const notJson = () => Object.assign(new Error('Send application/json'), { statusCode: 415 })
+
+type Procedure = (call: {
+  ctx: Context
+  path: string
+  getRawInput(): Promise<unknown>
+  type: 'query'
+  signal: undefined
+  batchIndex: number
+}) => Promise<unknown>
+
+const QUERIES = new Map(
+  Object.entries(appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>)
+    .filter(([, procedure]) => procedure._def.type === 'query')
+    .map(([path, procedure]) => [path, procedure as unknown as Procedure])
+)
+/** What the adapter reads of a request beside path and input: whoever sends it is answered by the adapter. */
+const OTHER_PARAMETERS = ['batch', 'connectionParams']
+
+/** The query that a request asks for by itself; undefined where it asks for something else, or not quite as usual. */
+function loneQuery(request: FastifyRequest, path: string): { procedure: Procedure; input: unknown } | undefined {
+  if (request.method !== 'GET') return undefined
+  const { headers } = request
+  const procedure = QUERIES.get(path)
+  const parameters = request.query as Record<string, unknown>
+  if (!procedure || headers['trpc-accept'] !== undefined || headers.accept?.includes('jsonl')) return undefined
+  if (OTHER_PARAMETERS.some((name) => parameters[name] !== undefined)) return undefined
+  const { input } = parameters
+  if (input === undefined || input === '') return { procedure, input: undefined }
+  if (typeof input !== 'string') return undefined
+  try {
+    return { procedure, input: JSON.parse(input) }
+  } catch {
+    return undefined
+  }
+}
