@@ -139,7 +139,7 @@ const toText = (value: unknown) => (value === null ? null : String(value))
 
 class PipeliningDriver extends PostgresDriver implements TenantDriver {
   private readonly pool: pg.Pool
-  private readonly gatherer: ReadGatherer
+  readonly gatherer: ReadGatherer
 
   constructor(pool: pg.Pool) {
     super({ pool })
@@ -216,6 +216,8 @@ export function sendAhead(connection: DatabaseConnection, text: string): void {
 }
 
 interface Internals {
+  /** How many reads wait to share an exchange, each asked when somebody wants to know. */
+  readonly waiting: (() => number)[]
   driver: TenantDriver
   executor: QueryExecutor
   pool: pg.Pool
@@ -244,7 +246,10 @@ export function connect(options: ConnectOptions): Db {
   pool.on('error', () => {})
   // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
   pool.on('connect', (client) => client.on('error', () => {}))
-  return openOn(options.trace ? new TracingDriver(pool, options.trace) : new PipeliningDriver(pool), pool)
+  const driver = options.trace ? new TracingDriver(pool, options.trace) : new PipeliningDriver(pool)
+  const db = openOn(driver, pool)
+  countAsWaiting(db, () => driver.gatherer.waitingCount)
+  return db
 }
 
 function sessionOptions({ role, isCitus }: ConnectOptions, statementTimeoutMs: number): string {
@@ -279,7 +284,7 @@ function openOn(driver: TenantDriver, pool: pg.Pool): Db {
   )
   const dialect = new PostgresDialect({ pool })
   const db = new Kysely<Database>({ config: { dialect }, driver, executor, dialect })
-  internals.set(db, { driver, executor, pool })
+  internals.set(db, { waiting: [], driver, executor, pool })
   return db
 }
 
@@ -292,11 +297,15 @@ export function openBeside(db: Db, driverOn: (pool: pg.Pool) => TenantDriver): D
 /** What runs the statements of a Db that is no transaction. */
 export const driverOf = (db: Db): TenantDriver => internalsOf(db).driver
 
-/** The pool's size and use, for metrics. */
+/** The pool's size and use, for metrics; what waits for an exchange waits for a connection. */
 export function poolStats(db: Db): { total: number; idle: number; waiting: number } {
-  const { pool } = internalsOf(db)
-  return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
+  const { pool, waiting } = internalsOf(db)
+  const gathered = waiting.reduce((sum, count) => sum + count(), 0)
+  return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount + gathered }
 }
+
+/** Has reads that wait elsewhere counted among those that wait for a connection. */
+export const countAsWaiting = (db: Db, count: () => number): void => void internalsOf(db).waiting.push(count)
 
 function internalsOf(db: Db): Internals {
   const found = internals.get(db)

@@ -58,6 +58,11 @@ export class ReadGatherer {
     this.isScheduled = false
   }
 
+  /** Reads that have not been sent. */
+  get waitingCount(): number {
+    return this.waiting.length
+  }
+
   /** Whether a statement has been too slow to share an exchange. */
   isSlow(name: string): boolean {
     return this.costOf(name) > MAX_EXCHANGE_MS

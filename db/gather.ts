@@ -2,7 +2,7 @@
 // each tenant. A system call, a transaction and the start of a plan for each of them would cost more than the rows do.
 import { type RawBuilder, sql } from 'kysely'
 import type pg from 'pg'
-import { type Db, driverOf, statementName } from './connect.ts'
+import { countAsWaiting, type Db, driverOf, statementName } from './connect.ts'
 import { type Placeholders, prepare } from './prepared.ts'
 import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
@@ -73,6 +73,7 @@ class Gatherer {
     this.waiting = []
     this.underWay = 0
     this.isScheduled = false
+    countAsWaiting(db, () => this.waiting.length)
   }
 
   add(lookup: Lookup): void {
