@@ -76,8 +76,8 @@ const LAST_ID = new RegExp(`/(${UUID})$`)
 const RESOURCE_ID = new RegExp(`"id":"(${UUID})"`, 'g')
 
 export interface EncodedEntry {
-  /** JSON text in UTF-8, ended by a line break. */
-  readonly bytes: Buffer
+  /** JSON text, ended by a line break. */
+  readonly line: string
   readonly atMs: number
   readonly status: number
   readonly connectionId: string | null
@@ -86,6 +86,8 @@ export interface EncodedEntry {
 }
 
 const quote = (value: string | null): string => JSON.stringify(value)
+/** What is a word or an id of ours needs no escaping. */
+const ours = (value: string | null): string => (value === null ? 'null' : `"${value}"`)
 
 /** What is kept of an exchange, without passwords and tokens. Put together by hand: it is done for every request. */
 export function encodeEntry(exchange: Exchange): EncodedEntry {
@@ -98,16 +100,16 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
   const atMs = exchange.at.getTime()
   const durationMs = Math.round(exchange.durationMs * 100) / 100
   const line =
-    `{"requestId":${quote(requestId)},"at":${atMs},"durationMs":${durationMs},"method":${quote(exchange.method)}` +
+    `{"requestId":"${requestId}","at":${atMs},"durationMs":${durationMs},"method":"${exchange.method}"` +
     `,"url":${quote(url)},"headers":${headersText(exchange.headers)},"ip":${quote(exchange.ip)}` +
-    `,"connectionId":${quote(connectionId)},"name":${quote(exchange.name)},"kind":${quote(exchange.kind)}` +
-    `,"status":${status},"resourceIds":${JSON.stringify(resourceIds)}` +
+    `,"connectionId":${ours(connectionId)},"name":${quote(exchange.name)},"kind":${ours(exchange.kind)}` +
+    `,"status":${status},"resourceIds":[${resourceIds.map(ours).join(',')}]` +
     (leniences.length > 0 ? `,"leniences":${JSON.stringify(leniences)}` : '') +
     (error ? `,"error":${JSON.stringify(error)}` : '') +
     bodyMember('request', sent?.text, sent?.text.length) +
     bodyMember('response', answered, response?.length) +
     '}\n'
-  return { bytes: Buffer.from(withoutTokens(line)), atMs, status, connectionId, requestId, resourceIds }
+  return { line: withoutTokens(line), atMs, status, connectionId, requestId, resourceIds }
 }
 
 /** As text, of which the rest is not needed where it will be cut, and how long it is as a whole. */
@@ -166,16 +168,9 @@ const LEVEL = 1
 /** Mostly enough for the whole: each chunk is a walk to another thread and back. */
 const CHUNK_BYTES = 65_536
 
-/**
- * Compresses entries into one row's worth.
- * @param scratch memory for them all together, which must be left alone meanwhile
- */
-export function packEntries(entries: readonly Pick<EncodedEntry, 'bytes'>[], scratch: Buffer): Promise<Buffer> {
-  let length = 0
-  for (const { bytes } of entries) length += bytes.copy(scratch, length)
-  const params = { [zlib.ZSTD_c_compressionLevel]: LEVEL }
-  return compress(scratch.subarray(0, length), { params, chunkSize: CHUNK_BYTES })
-}
+/** @param lines in UTF-8; left alone until they are packed */
+export const packLines = (lines: Buffer): Promise<Buffer> =>
+  compress(lines, { params: { [zlib.ZSTD_c_compressionLevel]: LEVEL }, chunkSize: CHUNK_BYTES })
 
 /** One line for each entry, in the order in which they were packed. */
 export async function unpackLines(packed: Buffer): Promise<string[]> {

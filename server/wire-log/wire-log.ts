@@ -3,8 +3,9 @@ import { violatedConstraint } from '../../db/connect.ts'
 import { DEFAULT_WIRE_LOG_DAYS, insertWireBatch, type WireBatch } from '../../db/wire-log.ts'
 import type { Deps } from '../deps.ts'
 import type { Tenant } from '../tenancy.ts'
-import { BatchMaker, chunksOf, MAX_ENTRIES } from './batch.ts'
-import { type EncodedEntry, type Exchange, encodeEntry } from './entry.ts'
+import { BatchMaker, chunksOf, MAX_ENTRIES, sizeOf, type WaitingEntry } from './batch.ts'
+import { type Exchange, encodeEntry } from './entry.ts'
+import { Slabs } from './slabs.ts'
 
 export interface WireLog {
   /** Whether anything is kept of the tenant's exchanges. */
@@ -31,7 +32,7 @@ const RETRY_MS = 2_000
 
 interface Waiting {
   readonly sinceMs: number
-  readonly entries: EncodedEntry[]
+  readonly entries: WaitingEntry[]
   bytes: number
 }
 
@@ -49,6 +50,7 @@ class BatchedWireLog implements WireLog {
   /** By tenant, the one that has waited longest first. */
   private readonly waiting = new Map<number, Waiting>()
   private readonly dropped = new Map<number, number>()
+  private readonly slabs = new Slabs()
   private readonly batches = new BatchMaker()
   private readonly unknown = new MinuteCounts(UNKNOWN_A_MINUTE)
   private readonly unsaved: { tenantId: number; batch: WireBatch }[] = []
@@ -79,10 +81,11 @@ class BatchedWireLog implements WireLog {
       own = { sinceMs: performance.now(), entries: [], bytes: 0 }
       this.waiting.set(tenantId, own)
     }
-    const entry = encodeEntry(exchange)
-    own.entries.push(entry)
-    own.bytes += entry.bytes.length
-    this.bytes += entry.bytes.length
+    const { line, atMs, status, connectionId, requestId, resourceIds } = encodeEntry(exchange)
+    const { slab, start, end } = this.slabs.put(line)
+    own.entries.push({ slab, start, end, atMs, status, connectionId, requestId, resourceIds })
+    own.bytes += end - start
+    this.bytes += end - start
     this.entries++
     while (this.isFull) this.dropOldest()
     this.schedule()
@@ -113,7 +116,9 @@ class BatchedWireLog implements WireLog {
 
   private dropOldest(): void {
     const [tenantId, oldest] = this.waiting.entries().next().value!
-    const size = oldest.entries.shift()!.bytes.length
+    const entry = oldest.entries.shift()!
+    const size = sizeOf(entry)
+    this.slabs.release(entry)
     oldest.bytes -= size
     this.bytes -= size
     this.entries--
@@ -121,7 +126,7 @@ class BatchedWireLog implements WireLog {
     this.drop(tenantId, 1)
   }
 
-  private take(tenantId: number): readonly EncodedEntry[] {
+  private take(tenantId: number): readonly WaitingEntry[] {
     const found = this.waiting.get(tenantId)
     if (!found) return []
     this.waiting.delete(tenantId)
@@ -167,7 +172,9 @@ class BatchedWireLog implements WireLog {
       for (const chunk of chunksOf(this.take(tenantId))) {
         const lost = this.dropped.get(tenantId) ?? 0
         this.dropped.delete(tenantId)
-        await this.save(tenantId, await this.batches.make(chunk, lost))
+        const batch = await this.batches.make(chunk, lost)
+        for (const entry of chunk) this.slabs.release(entry)
+        await this.save(tenantId, batch)
       }
     }
   }
