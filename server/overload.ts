@@ -4,7 +4,7 @@
 // process comes to its events at all.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
-import { Gauge } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 import { poolStats } from '../db/connect.ts'
 import type { Deps } from './deps.ts'
 import { AppError } from './errors.ts'
@@ -41,10 +41,25 @@ export function shedLoad(
     }
   })
 
+  const shed = new Counter({
+    name: 'muster_http_shed_total',
+    help: 'Requests that were refused before they cost anything, by what there was too much of',
+    labelNames: ['reason'],
+    registers: [counters.registry]
+  })
+  const reasonToShed = (): string | undefined => {
+    if (maxInFlight > 0 && inFlight >= maxInFlight) return 'requests'
+    if (maxInFlight > 0 && poolStats(db).waiting >= maxInFlight) return 'database'
+    return loop.isBlocked() ? 'process' : undefined
+  }
+
   app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.isAlwaysServed) return done()
-    const isFull = maxInFlight > 0 && (inFlight >= maxInFlight || poolStats(db).waiting >= maxInFlight)
-    if (isFull || loop.isBlocked()) return done(overloaded())
+    const reason = reasonToShed()
+    if (reason) {
+      shed.inc({ reason })
+      return done(overloaded())
+    }
     inFlight++
     // also where the client hangs up, which `onResponse` does not tell
     reply.raw.once('close', () => inFlight--)

@@ -73,6 +73,7 @@ test('a process that has as much to do as it may', async (t) => {
     const { body } = await app.inject('', { url: '/metrics' })
     t.match(body, /^muster_http_requests_in_flight 4$/m)
     t.match(body, /^muster_http_refused_total\{status="503"\} [1-9]/m)
+    t.match(body, /^muster_http_shed_total\{reason="requests"\} [1-9]/m)
   })
 
   t.test('serves all that it took, and then others again', async (t) => {
