@@ -139,7 +139,8 @@ const workOf = ({ deps, tenant, actor }: MemberContext): GroupWork => ({
   tenantId: tenant.id,
   actor,
   now: deps.now(),
-  groupRoles: tenant.settings.groupRoles ?? false
+  groupRoles: tenant.settings.groupRoles ?? false,
+  listener: deps.listener
 })
 
 async function answer({ deps, tenant }: MemberContext, id: string) {

@@ -160,7 +160,8 @@ async function changeOneGroup(work: ReleaseWork, changes: readonly HeldChange[])
     actor,
     now,
     ownScope: tenant.settings.scimScope === 'own' ? connection.id : undefined,
-    groupRoles: tenant.settings.groupRoles ?? false
+    groupRoles: tenant.settings.groupRoles ?? false,
+    listener: deps.listener
   }
   try {
     if (kind === 'removeGroup') await removeGroup(groupWork, group_id!)

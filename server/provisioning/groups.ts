@@ -23,6 +23,7 @@ import {
   lockGroup,
   updateGroup
 } from '../../db/groups.ts'
+import type { Listener } from '../../db/listen.ts'
 import type { MemberCause } from '../../db/past-members.ts'
 import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
@@ -56,6 +57,8 @@ export interface GroupWork {
   readonly ownScope?: string
   /** Whether the tenant's groups give roles: whoever changes members then changes roles too. */
   readonly groupRoles: boolean
+  /** Told at once when roles have changed; the other processes hear of it by NOTIFY. */
+  readonly listener: Pick<Listener, 'emit'>
 }
 
 /** Is given the version that clients see, with the group locked; throws `stale` where the client knows another. */
@@ -111,7 +114,12 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
   const added = (change.members ?? []).flatMap(addedBy)
   if (added.length > 0) await letMembersStay(work, groupId, sortedIds(added.map(({ value }) => value)))
   if (!work.groupRoles && (await translating(() => changeMembersAlone(work, groupId, change)))) return
-  await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting))
+  forgetRoles(work, await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting)))
+}
+
+/** What is remembered beside sessions and tokens is out of date where roles have changed. */
+function forgetRoles({ listener, tenantId }: GroupWork, areChanged: boolean): void {
+  if (areChanged) listener.emit('change', { kind: 'credentials', tenantId })
 }
 
 /**
@@ -121,7 +129,7 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
 export async function removeGroup(work: GroupWork, groupId: string, precondition?: Precondition): Promise<void> {
   requireGroupRights(work.actor)
   if (!isId(groupId)) throw notFound('Group')
-  await inTransaction(work, async (trx, isNesting) => {
+  const areRolesChanged = await inTransaction(work, async (trx, isNesting) => {
     const { tenantId, now } = work
     const group = await lockGroup(trx, tenantId, groupId, 'for update', work.ownScope)
     if (!group) throw notFound('Group')
@@ -141,10 +149,11 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
       countResources(tenantId, 'Group', -1).execute(trx),
       countMembers({ trx, ...work }, 'removeGroup', { groupId, eventId: cause.eventId })
     ])
-    if (work.groupRoles) {
-      await followGroups({ trx, ...work }, group.display_name, peopleMovedBy(tenantId, groupId, cause.eventId))
-    }
+    if (!work.groupRoles) return false
+    const people = peopleMovedBy(tenantId, groupId, cause.eventId)
+    return (await followGroups({ trx, ...work }, group.display_name, people)).length > 0
   })
+  forgetRoles(work, areRolesChanged)
 }
 
 /** @throws AppError forbidden `groupsNotAllowed` */
@@ -193,13 +202,14 @@ async function removeMember({ db, actor }: GroupWork, scope: GroupScope, userId:
   }
 }
 
+/** @returns whether anybody's role has changed */
 async function changeLocked(
   trx: Trx,
   work: GroupWork,
   groupId: string,
   { document, members = [], precondition }: GroupChange,
   isNesting: boolean
-): Promise<void> {
+): Promise<boolean> {
   const { tenantId, ownScope } = work
   const lock = members.length > 0 || precondition ? 'for update' : 'for no key update'
   const [users, group] = await Promise.all([
@@ -209,31 +219,32 @@ async function changeLocked(
   if (!group) throw notFound('Group')
   if (precondition) precondition(await getGroupVersion(trx, tenantId, groupId))
   if (document) await changeDocument(trx, work, group, document)
-  if (members.length === 0) return
+  if (members.length === 0) return false
   const cause = causeOf(work)
   const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, { isNesting, cause })
-  if (changed.added.count + changed.removed.count === 0) return
-  if (work.groupRoles) await followMembers(trx, work, group, cause.eventId, changed)
+  if (changed.added.count + changed.removed.count === 0) return false
+  const areRolesChanged = work.groupRoles && (await followMembers(trx, work, group, cause.eventId, changed))
   await Promise.all([
     countMemberChanges(tenantId, work.now, oneGroup(groupId, changed)).execute(trx),
     audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) }, cause.eventId),
     changed.removed.count > 0 && countMembers({ trx, ...work }, 'leave', { groupId, eventId: cause.eventId })
   ])
+  return areRolesChanged
 }
 
-/** Gives those who came and went the roles that they have now. */
+/** Gives those who came and went the roles that they have now. @returns whether any has changed */
 async function followMembers(
   trx: Trx,
   work: GroupWork,
   group: Pick<GroupRow, 'id' | 'display_name'>,
   eventId: string,
   { added, removed }: MembersChanged
-): Promise<void> {
+): Promise<boolean> {
   const ids = [...added.ids, ...removed.ids]
   // beyond what is told of in the log, whom the event has moved is read from the memberships
   const isNamed = ids.length === added.count + removed.count
   const affected = isNamed ? peopleBelow(work.tenantId, ids) : peopleMovedBy(work.tenantId, group.id, eventId)
-  await followGroups({ trx, ...work }, group.display_name, affected)
+  return (await followGroups({ trx, ...work }, group.display_name, affected)).length > 0
 }
 
 async function changeMembers(

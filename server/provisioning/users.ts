@@ -94,9 +94,11 @@ const changeRole =
 /** Their own role, in the document and in an invitation too; which role counts follows from it and from their groups. */
 async function writeRole(change: UserChange, user: UserRow, role: Role): Promise<void> {
   const { trx, tenantId, now } = change
-  const columns = documentColumns(withRole(JSON.parse(user.doc) as UserDocument, role))
+  const before = JSON.parse(user.doc) as UserDocument
+  const document = withRole(before, role)
+  const facts = changedFacts(before, document)
   await Promise.all([
-    updateUser(trx, tenantId, user.id, { ...columns, ...ownRolePatch(user, role) }, now),
+    updateUser(trx, tenantId, user.id, { ...documentColumns(document), ...ownRolePatch(user, role) }, now),
     trx
       .updateTable('invitations')
       .set({ role })
@@ -104,7 +106,9 @@ async function writeRole(change: UserChange, user: UserRow, role: Role): Promise
       .where('user_id', '=', user.id)
       .where('state', '=', 'pending')
       .execute(),
-    audit(change, [userEvent('user.roleChanged', user, { role: ownRoleOf(user) }, { role })]),
+    audit(change, [
+      userEvent('user.roleChanged', user, { ...facts.before, role: ownRoleOf(user) }, { ...facts.after, role })
+    ]),
     notifyIfSignedIn(trx, tenantId, [user.id])
   ])
   if (user.given_role !== null || (await hasGroupRoles(trx, tenantId))) {

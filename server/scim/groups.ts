@@ -123,7 +123,8 @@ const workOf = (context: ScimContext): GroupWork => ({
   actor: context.actor,
   now: context.now,
   ownScope: ownScopeOf(context),
-  groupRoles: context.tenant.settings.groupRoles ?? false
+  groupRoles: context.tenant.settings.groupRoles ?? false,
+  listener: context.deps.listener
 })
 
 /** Without one, most changes of members need not hold the group. */

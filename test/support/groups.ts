@@ -103,6 +103,7 @@ export const workOf = (db: Db, tenantId: number, actor: Actor, rest: Partial<Gro
   actor,
   now: NOW,
   groupRoles: false,
+  listener: { emit: () => true },
   ...rest
 })
 
