@@ -17,7 +17,8 @@ export interface Cache<V extends object> {
 }
 
 export function createCache<V extends object>(options: { max: number; listener?: Listener }): Cache<V> {
-  const entries = new LRUCache<string, V>({ max: options.max, ttl: HEARD_TTL_MS })
+  // by size, because for a number of entries it takes the memory of all of them at once
+  const entries = new LRUCache<string, V>({ maxSize: options.max, sizeCalculation: () => 1, ttl: HEARD_TTL_MS })
   const loading = new Map<string, Promise<V | undefined>>()
   const stats = { hits: 0, misses: 0 }
   // what was being read when an entry was forgotten may be the old value: it is given, and not kept

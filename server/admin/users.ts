@@ -196,8 +196,8 @@ async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<t
   const items = rows.slice(0, limit)
   const last = rows.length > limit ? items.at(-1) : undefined
   return {
-    items: items.map(toUserOutput),
-    nextCursor: last ? encodeCursor(list, [last.sort_value, last.id]) : null,
+    items: items.map(({ user }) => user),
+    nextCursor: last ? encodeCursor(list, [last.sortValue, last.user.id]) : null,
     ...(total !== undefined && { total })
   }
 }

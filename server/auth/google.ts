@@ -2,7 +2,7 @@
 // the way leads over the base domain: tenant host → base domain → Google → base domain → tenant host. Each hop
 // carries a sealed ticket; the last one hands the session over by a one-time code that only the browser which began
 // can use (a cookie of the tenant's host), so that nobody can be signed in as somebody else by following a link.
-import oauth2, { type FastifyOAuth2Options, type OAuth2Namespace } from '@fastify/oauth2'
+import type { FastifyOAuth2Options, OAuth2Namespace } from '@fastify/oauth2'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { useOnce } from '../../db/google.ts'
 import { GOOGLE_ISSUER, publicUrl } from '../config.ts'
@@ -43,6 +43,8 @@ export interface GoogleOptions {
 export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogle }: GoogleOptions): Promise<void> {
   const { google } = deps.config
   if (!google) return
+  // loaded where it is needed: it brings a hundred files along
+  const { default: oauth2 } = await import('@fastify/oauth2')
   const isSecure = deps.config.public.scheme === 'https'
   await app.register(oauth2, {
     name: 'googleOauth2',

@@ -1,6 +1,6 @@
 // Which passwords are taken: long enough, and not among the first that somebody would try.
-import { ZxcvbnFactory } from '@zxcvbn-ts/core'
-import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common'
+import { createRequire } from 'node:module'
+import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 import { invalid } from '../errors.ts'
 import { MAX_PASSWORD_LENGTH } from './password.ts'
 
@@ -45,9 +45,14 @@ const weak = (detail: string) => invalid(detail, 'weakPassword')
 const wordsOf = ({ email, name, tenantName }: PasswordContext): string[] =>
   [email, email?.split('@', 1)[0], name, ...(name?.split(/\s+/) ?? []), tenantName].filter((word) => word) as string[]
 
+const require = createRequire(import.meta.url)
 let made: ZxcvbnFactory | undefined
-/** Made when it is first needed: its word lists take a tenth of a second. */
+/** Loaded and made when it is first needed: its word lists take a tenth of a second, and memory. */
 function estimator(): ZxcvbnFactory {
-  made ??= new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
+  if (!made) {
+    const core = require('@zxcvbn-ts/core') as typeof import('@zxcvbn-ts/core')
+    const words = require('@zxcvbn-ts/language-common') as typeof import('@zxcvbn-ts/language-common')
+    made = new core.ZxcvbnFactory({ dictionary: words.dictionary, graphs: words.adjacencyGraphs })
+  }
   return made
 }

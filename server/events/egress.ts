@@ -3,7 +3,7 @@
 import { lookup as lookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { Agent, request } from 'undici'
+import type { Agent } from 'undici'
 import { AppError, invalid } from '../errors.ts'
 
 const TIMEOUT_MS = 10_000
@@ -57,16 +57,24 @@ const hostOf = (url: URL) => url.hostname.replace(/^\[|\]$/g, '')
  * @param lookup Node's own, but in tests
  */
 export function createEgress(isPrivateAllowed: boolean, lookup: Lookup = lookupAddress as Lookup): Egress {
-  const agent = new Agent({
-    connect: { timeout: TIMEOUT_MS, ...(!isPrivateAllowed && { lookup: publicOnly(lookup) }) },
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-    connections: 8,
-    maxResponseSize: 64 * 1024
-  })
+  let opening: Promise<{ agent: Agent; request: typeof import('undici').request }> | undefined
+  /** Loaded when something is sent: it brings a hundred files along. */
+  async function open() {
+    const { Agent, request } = await import('undici')
+    const agent = new Agent({
+      connect: { timeout: TIMEOUT_MS, ...(!isPrivateAllowed && { lookup: publicOnly(lookup) }) },
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
+      connections: 8,
+      maxResponseSize: 64 * 1024
+    })
+    return { agent, request }
+  }
   return {
     async post(url, headers, body) {
       requireSendableUrl(url, isPrivateAllowed)
+      opening ??= open()
+      const { agent, request } = await opening
       const { statusCode, body: answer } = await request(url, {
         method: 'POST',
         headers: { ...headers, 'user-agent': 'Muster' },
@@ -76,7 +84,7 @@ export function createEgress(isPrivateAllowed: boolean, lookup: Lookup = lookupA
       })
       return { status: statusCode, text: (await answer.text().catch(() => '')).slice(0, MAX_ANSWER_LENGTH) }
     },
-    close: () => agent.destroy()
+    close: async () => (await opening)?.agent.destroy()
   }
 }
 

@@ -19,7 +19,7 @@ const caches = new WeakMap<Deps, LRUCache<string, Anchor>>()
 function cacheOf(deps: Deps): LRUCache<string, Anchor> {
   let cache = caches.get(deps)
   if (!cache) {
-    cache = new LRUCache({ max: 10_000, ttl: TTL_MS })
+    cache = new LRUCache({ maxSize: 10_000, sizeCalculation: () => 1, ttl: TTL_MS })
     caches.set(deps, cache)
   }
   return cache

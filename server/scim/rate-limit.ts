@@ -21,7 +21,7 @@ export interface RateLimiter {
  */
 export function createRateLimiter(perSecond: number, onRefusal: () => void = () => {}): RateLimiter {
   const capacity = perSecond * BURST_SECONDS
-  const buckets = new LRUCache<string, Bucket>({ max: 10_000 })
+  const buckets = new LRUCache<string, Bucket>({ maxSize: 10_000, sizeCalculation: () => 1 })
   return {
     take(key, now) {
       if (perSecond === 0) return

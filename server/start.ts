@@ -1,0 +1,61 @@
+// Reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
+import { boot, isEmpty } from './boot.ts'
+import { ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
+import { createDemo } from './demo.ts'
+
+async function main(): Promise<void> {
+  const config = loadConfig(readEnvironment())
+  const running = await boot(config)
+  stopOnSignals(running.close)
+  const { deps, app } = running
+  if (!app) {
+    deps.log.info({ port: running.port }, 'worker started')
+    return
+  }
+  const demo = (await isEmpty(deps.db)) ? await createDemo(deps) : []
+  const lines = [
+    '',
+    `  Muster answers at ${publicUrl(deps.config)}`,
+    ...(deps.config.mail.smtpUrl ? [] : [`  Development mailbox: ${publicUrl(deps.config)}/mailbox`]),
+    ...demo.map((line) => `  ${line}`),
+    ''
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** What runs when the process is asked to stop may take so long; whoever asked then loses patience. */
+const STOP_MS = 9_000
+
+function stopOnSignals(close: () => Promise<void>): void {
+  let isStopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      // a database that is frozen answers no goodbye
+      setTimeout(() => {
+        process.stderr.write('Muster did not end in time, and ends now\n')
+        process.exit(1)
+      }, STOP_MS).unref()
+      close().then(
+        () => process.exit(0),
+        (error) => {
+          process.stderr.write(`${String(error)}\n`)
+          process.exit(1)
+        }
+      )
+    })
+  }
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof ConfigError ? `Muster did not start: ${error.message}` : describe(error)
+  process.stderr.write(`${text}\n`)
+  process.exit(1)
+})
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `Muster did not start: ${String(error)}`
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
+  return `Muster did not start: ${error.message}${cause}\n${error.stack ?? ''}`
+}

@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'tap'
+
+const MEMORY = join(import.meta.dirname, '../../server/memory.ts')
+
+test('the memory of a process', async (t) => {
+  const folder = t.testdir({
+    'start.mjs': `
+      import { limitMemory } from ${JSON.stringify(MEMORY)}
+      limitMemory()
+      const { pid, execArgv, argv, env } = process
+      console.log(JSON.stringify({ pid, execArgv, argv: argv.slice(2), arenas: env.MALLOC_ARENA_MAX, kept: env.KEPT }))`
+  })
+  async function start(env: Record<string, string> = {}) {
+    // by way of env, because the test runner sets NODE_OPTIONS for whatever it sees started
+    const settings = Object.entries({ KEPT: 'kept', ...env }).map(([name, value]) => `${name}=${value}`)
+    const node = [process.execPath, '--no-warnings', join(folder, 'start.mjs'), 'an argument']
+    const child = spawn('env', ['-u', 'NODE_OPTIONS', ...settings, ...node], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+    t.equal(errors, '')
+    return { child, told: JSON.parse(output) }
+  }
+
+  t.test('is limited by a start in its place, which keeps everything else', async (t) => {
+    const { child, told } = await start()
+    t.equal(told.pid, child.pid)
+    t.match(told, { argv: ['an argument'], arenas: '2', kept: 'kept' })
+    t.ok(told.execArgv.includes('--max-semi-space-size=8'))
+    t.ok(told.execArgv.includes('--no-warnings'))
+  })
+
+  t.test('is left to whoever sets it', async (t) => {
+    t.equal((await start({ MALLOC_ARENA_MAX: '8' })).told.arenas, '8')
+    const { told } = await start({ NODE_OPTIONS: '--max-semi-space-size=64' })
+    t.strictSame(told.execArgv, ['--no-warnings'])
+  })
+})
