@@ -71,9 +71,9 @@ function collectLines(): { write(line: string): void } {
     if (lines !== '') output.write(lines)
     lines = ''
   }
-  // before the output's own, which writes what it has
   process.on('exit', flush)
-  const output = pino.destination({ sync: false, maxWrite: 2 * MAX_COLLECTED })
+  // a thread would cost more than so few writes, and might be at one of them when the process exits
+  const output = pino.destination({ sync: true, maxWrite: 2 * MAX_COLLECTED })
   return {
     write(line) {
       lines += line
