@@ -93,8 +93,8 @@ const ours = (value: string | null): string => (value === null ? 'null' : `"${va
 export function encodeEntry(exchange: Exchange): EncodedEntry {
   const { requestId, requestBody, status, connectionId, leniences, error } = exchange
   const response = responseOf(exchange)
-  const sent = requestBody === undefined ? undefined : redactBody(requestBody, exchange.secretNames)
-  const answered = sent && response ? redactAnswer(response.text, sent.secrets) : response?.text
+  const sent = requestBody === undefined ? undefined : keepable(requestBody, exchange.secretNames)
+  const answered = response && (sent ? sent.clean(response.text) : response.text)
   const url = redactUrl(exchange.url).slice(0, MAX_URL_LENGTH)
   const resourceIds = idsOf(url, sent?.text, answered)
   const atMs = exchange.at.getTime()
@@ -110,6 +110,21 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
     bodyMember('response', answered, response?.length) +
     '}\n'
   return { line: withoutTokens(line), atMs, status, connectionId, requestId, resourceIds }
+}
+
+/** A body as it is kept, and what takes its secrets out of the answer. */
+function keepable(
+  body: unknown,
+  names: ReadonlySet<string>
+): { text: string; clean(answer: string): string | undefined } {
+  try {
+    const { text, secrets } = redactBody(body, names)
+    return { text, clean: (answer) => redactAnswer(answer, secrets) }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    // nested a hundred thousand times: nobody has looked for secrets in it, which the answer may quote
+    return { text: quote('nested too deeply to be kept'), clean: () => undefined }
+  }
 }
 
 /** As text, of which the rest is not needed where it will be cut, and how long it is as a whole. */
