@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import type { TestApp } from '../support/app.ts'
 import { GROUP, openHistory } from '../support/history.ts'
-import { signInAs } from '../support/people.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
 import { type Scim, USER } from '../support/scim.ts'
 
 const createUsers = async (scim: Scim, count: number, prefix: string): Promise<string[]> => {
@@ -294,4 +294,48 @@ test('an undo while the identity provider goes on', async (t) => {
     .where('group_id', '=', groupId)
     .execute()
   t.equal(members.length, 60, 'the counters agree')
+})
+
+test('groups that give roles', async (t) => {
+  const acme = await openHistory(t)
+  const [firstId, secondId] = (await insertPeople(acme.app.owner, acme.tenant.id, [
+    { email: 'first@acme.test' },
+    { email: 'second@acme.test' }
+  ])) as [string, string]
+  const { data } = await acme.mutate('groups.create', { displayName: 'Bosses', members: [firstId, secondId] })
+  const groupId = data.group.id
+  const mapped = await acme.mutate('groupRoles.update', { mapping: [{ groupId, role: 'manager' }] })
+  t.notOk(mapped.error)
+  const roles = async () => {
+    const rows = await acme.app.owner.selectFrom('users').select(['id', 'role']).execute()
+    return [firstId, secondId, acme.adaId].map((id) => rows.find((row) => row.id === id)!.role)
+  }
+  t.same(await roles(), ['manager', 'manager', 'administrator'])
+  const newest = async () => (await acme.query('history.group', { groupId, limit: 1 })).data.items[0].id
+
+  t.test('have them follow what is undone', async (t) => {
+    await acme.mutate('groups.removeMembers', { groupId, userIds: [firstId, secondId] })
+    t.same(await roles(), ['responder', 'responder', 'administrator'])
+    const undone = await acme.mutate('history.undo', { eventId: await newest() })
+    t.match(undone.data.counts, { memberships: 2, refused: 0 })
+    t.same(await roles(), ['manager', 'manager', 'administrator'])
+  })
+
+  t.test('have refused what would take one’s own role away, and that alone', async (t) => {
+    await acme.mutate('groupRoles.update', { mapping: [{ groupId, role: 'administrator' }] })
+    const at = acme.app.clock.now().toISOString()
+    aWhile(acme.app)
+    await acme.mutate('groups.removeMembers', { groupId, userIds: [firstId] })
+    await acme.mutate('groups.addMembers', { groupId, userIds: [acme.adaId, firstId] })
+    await acme.mutate('users.setRole', { userId: acme.adaId, role: 'manager' })
+    await acme.app.owner
+      .updateTable('users')
+      .set({ given_role: 'manager', role: 'administrator' })
+      .where('id', '=', acme.adaId)
+      .execute()
+    const undone = await acme.mutate('history.undo', { groupId, at })
+    t.notOk(undone.error)
+    t.match(undone.data.items, [{ kind: 'membership', id: acme.adaId, conflicts: [{ reason: 'notYourself' }] }])
+    t.same(await roles(), ['administrator', 'administrator', 'administrator'])
+  })
 })

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { type AuditEvent, insertAuditEvents } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
+import { lockGroupRoles } from '../../../db/group-roles.ts'
 import { countMemberChanges } from '../../../db/groups.ts'
 import { type HistoryEvent, readMembershipEvents, readTargetEvents } from '../../../db/history.ts'
 import { countResources } from '../../../db/resource-counts.ts'
@@ -20,7 +21,9 @@ import {
 } from '../../../db/undo-groups.ts'
 import { GROUP_SCHEMA, type GroupDocument, groupColumns } from '../group-document.ts'
 import { type Facts, factsOfEvent, factsOfGroup, withFacts } from './facts.ts'
+import { followRoles } from './roles.ts'
 import {
+  type ConflictReason,
   changedNames,
   changesOf,
   eventFacts,
@@ -50,21 +53,39 @@ export interface GroupsUndone {
 }
 
 /** Brings groups back and changes their attributes; those that shall be gone are left to undoGroupCreations. */
-export async function undoGroups(trx: Trx, run: UndoRun, groupIds: readonly string[]): Promise<GroupsUndone> {
+export async function undoGroups(
+  trx: Trx,
+  run: UndoRun,
+  groupIds: readonly string[],
+  refusal?: ConflictReason
+): Promise<GroupsUndone> {
+  await lockGroupRoles(trx, run.tenantId)
   const plans = await planGroups(trx, run, groupIds)
+  if (refusal) refuseAll(plans, refusal)
   const leavingIds = plans.filter(isLeaving).map(({ id }) => id)
   const staying = plans.filter((plan) => !isLeaving(plan))
   await refuseTaken(trx, run, staying)
   const changed = staying.filter(({ reversed }) => changedNames(reversed).length > 0)
-  if (changed.length > 0) await write(trx, run, changed)
+  if (changed.length > 0) {
+    await write(trx, run, changed)
+    // how far the connection of a group reaches bounds the role that it gives
+    if (changed.some(({ reversed }) => changedNames(reversed).includes('connectionId'))) await followRoles(trx, run)
+  }
   return { items: toItems(staying), leavingIds }
 }
 
 /** Takes groups away that were made by what is undone, with their members; in one transaction under `lockNesting`. */
-export async function undoGroupCreations(trx: Trx, run: UndoRun, groupIds: readonly string[]): Promise<UndoItem[]> {
+export async function undoGroupCreations(
+  trx: Trx,
+  run: UndoRun,
+  groupIds: readonly string[],
+  refusal?: ConflictReason
+): Promise<UndoItem[]> {
   await lockNesting(trx, run.tenantId)
+  await lockGroupRoles(trx, run.tenantId)
   const plans = (await planGroups(trx, run, groupIds)).filter(isLeaving)
-  if (plans.length === 0) return []
+  if (refusal) refuseAll(plans, refusal)
+  if (plans.length === 0 || refusal) return toItems(plans)
   const { tenantId, actor } = run
   const versions = await readGroupVersions(trx, tenantId, groupIds)
   const removals = plans.map(({ id }) => ({ id, eventId: eventIdOf(run) }))
@@ -93,8 +114,13 @@ export async function undoGroupCreations(trx: Trx, run: UndoRun, groupIds: reado
   })
   if (containers.length > 0) await countMemberChanges(tenantId, now, lost).execute(trx)
   await insertAuditEvents(trx, tenantId, actor, now, events)
+  await followRoles(trx, run)
   await countResources(tenantId, 'Group', -plans.length).execute(trx)
   return toItems(plans)
+}
+
+function refuseAll(plans: readonly Plan[], reason: ConflictReason): void {
+  for (const { reversed } of plans) refuse(reversed, changedNames(reversed), reason)
 }
 
 const isLeaving = ({ row, reversed }: Plan) => row !== undefined && reversed.after.get('exists') === false

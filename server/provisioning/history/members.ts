@@ -5,6 +5,7 @@ import { insertAuditEvents } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { lockUsersShared, MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/group-members.ts'
+import { lockGroupRoles } from '../../../db/group-roles.ts'
 import { countMemberChanges } from '../../../db/groups.ts'
 import {
   type MembershipChange,
@@ -20,6 +21,7 @@ import { findCircles, lockGroups, rebuildNesting } from '../../../db/undo-groups
 import { findUserNames } from '../../../db/users.ts'
 import { shownName } from '../user-document.ts'
 import { type Link, reverse } from './reverse.ts'
+import { followRoles } from './roles.ts'
 import {
   type Conflict,
   type ConflictReason,
@@ -42,27 +44,43 @@ interface Plan {
 }
 
 /** Of users as members. @param pairs by group and member */
-export async function undoMemberships(trx: Trx, run: UndoRun, pairs: readonly Pair[]): Promise<UndoItem[]> {
+export async function undoMemberships(
+  trx: Trx,
+  run: UndoRun,
+  pairs: readonly Pair[],
+  refusal?: ConflictReason
+): Promise<UndoItem[]> {
+  await lockGroupRoles(trx, run.tenantId)
   const userIds = idsOf(pairs, 'member_id')
   const present = new Set(await lockUsersShared(trx, run.tenantId, userIds, undefined))
   const groups = await lockGroups(trx, run.tenantId, idsOf(pairs, 'group_id'))
   const plans = await plan(trx, run, 'users', pairs, groups)
   for (const item of plans) if (item.to && !present.has(item.pair.member_id)) item.refusal ??= 'userRemoved'
+  for (const item of plans) item.refusal ??= refusal
   await write(trx, run, 'users', plans, groups)
+  const changed = plans.filter(isChanged).map(({ pair }) => pair.member_id)
+  if (changed.length > 0) await followRoles(trx, run, changed)
   const names = new Map((await findUserNames(trx, run.tenantId, userIds)).map((user) => [user.id, shownName(user)]))
   return toItems(trx, run, plans, names, groups)
 }
 
 /** Of groups as members; takes the lock for nesting. @param pairs by group and member */
-export async function undoNesting(trx: Trx, run: UndoRun, pairs: readonly Pair[]): Promise<UndoItem[]> {
+export async function undoNesting(
+  trx: Trx,
+  run: UndoRun,
+  pairs: readonly Pair[],
+  refusal?: ConflictReason
+): Promise<UndoItem[]> {
   const { tenantId } = run
   await lockNesting(trx, tenantId)
+  await lockGroupRoles(trx, tenantId)
   const groups = await lockGroups(trx, tenantId, [
     ...new Set([...idsOf(pairs, 'group_id'), ...idsOf(pairs, 'member_id')])
   ])
   const plans = await plan(trx, run, 'groups', pairs, groups)
   const present = new Set(groups.map(({ id }) => id))
   for (const item of plans) if (item.to && !present.has(item.pair.member_id)) item.refusal ??= 'groupRemoved'
+  for (const item of plans) item.refusal ??= refusal
   const added = plans.filter(isChanged).filter(({ from, to }) => to && !from)
   const circles = await findCircles(
     trx,
@@ -72,7 +90,10 @@ export async function undoNesting(trx: Trx, run: UndoRun, pairs: readonly Pair[]
   const keys = new Set(circles.map(keyOf))
   for (const item of added) if (keys.has(keyOf(item.pair))) item.refusal = 'groupCycle'
   await write(trx, run, 'groups', plans, groups)
-  if (plans.some(isChanged)) await rebuildNesting(trx, tenantId)
+  if (plans.some(isChanged)) {
+    await rebuildNesting(trx, tenantId)
+    await followRoles(trx, run)
+  }
   const names = new Map(groups.map(({ id, display_name }) => [id, display_name]))
   return toItems(trx, run, plans, names, groups)
 }

@@ -9,18 +9,17 @@
 import { insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import { firstIdAt } from '../../../db/audit-log.ts'
 import { type Db, inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
-import { hasGroupRoles, lockGroupRoles } from '../../../db/group-roles.ts'
 import { type HistoryEvent, type PairSelection, selectEvents, selectPairs } from '../../../db/history.ts'
 import { retryRaces } from '../../../db/races.ts'
 import { inSandbox, SandboxEnded } from '../../../db/sandbox.ts'
 import type { Deps } from '../../deps.ts'
 import { AppError, conflict, invalid, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
-import { followGroups } from '../group-roles.ts'
 import { isUndoable, UNDONE } from './facts.ts'
 import { undoGroupCreations, undoGroups } from './groups.ts'
 import { undoMemberships, undoNesting } from './members.ts'
-import type { UndoItem, UndoRun } from './run.ts'
+import { roleRefusal } from './roles.ts'
+import type { ConflictReason, UndoItem, UndoRun } from './run.ts'
 import { undoUsers } from './users.ts'
 
 export type UndoScope =
@@ -114,45 +113,37 @@ async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scop
   ]
   const items: UndoItem[] = []
   const leaving = new Set<string>()
-  await inChunks(run, targets('group').sort(), async (trx, chunk) => {
-    const undone = await undoGroups(trx, run, chunk)
+  const bringGroups: Work<string> = async (trx, chunk, refusal) => {
+    const undone = await undoGroups(trx, run, chunk, refusal)
     return () => {
       items.push(...undone.items)
       for (const groupId of undone.leavingIds) leaving.add(groupId)
     }
-  })
-  const collect = (work: (trx: Trx, chunk: never[]) => Promise<UndoItem[]>) => async (trx: Trx, chunk: unknown[]) => {
-    const undone = await work(trx, chunk as never[])
-    return () => void items.push(...undone)
   }
+  const collect =
+    <T>(
+      work: (trx: Trx, run: UndoRun, chunk: readonly T[], refusal?: ConflictReason) => Promise<UndoItem[]>
+    ): Work<T> =>
+    async (trx, chunk, refusal) => {
+      const undone = await work(trx, run, chunk, refusal)
+      return () => void items.push(...undone)
+    }
   const stays = ({ group_id, member_id }: { group_id: string; member_id: string }) =>
     !leaving.has(group_id) && !leaving.has(member_id)
-  await inChunks(
-    run,
-    targets('user').sort(),
-    collect((trx, chunk) => undoUsers(trx, run, chunk))
-  )
-  await inChunks(
-    run,
-    users.filter(stays),
-    collect((trx, chunk) => undoMemberships(trx, run, chunk))
-  )
-  await inChunks(
-    run,
-    groups.filter(stays),
-    collect((trx, chunk) => undoNesting(trx, run, chunk))
-  )
-  await inChunks(
-    run,
-    [...leaving].sort(),
-    collect((trx, chunk) => undoGroupCreations(trx, run, chunk))
-  )
-  const counts = countsOf(items, events.length)
-  const isChanged = counts.users + counts.groups + counts.memberships > 0
-  if (isChanged) {
-    await sumUp(run, scope, events, counts)
-    await followRoles(run)
+  try {
+    await inChunks(run, targets('group').sort(), bringGroups)
+    await inChunks(run, targets('user').sort(), collect(undoUsers))
+    await inChunks(run, users.filter(stays), collect(undoMemberships))
+    await inChunks(run, groups.filter(stays), collect(undoNesting))
+    await inChunks(run, [...leaving].sort(), collect(undoGroupCreations))
+  } catch (error) {
+    // what is done can be undone, also where the rest was cut off
+    if (isChange(countsOf(items, 0))) await sumUp(run, scope, events, countsOf(items, events.length)).catch(() => {})
+    throw error
   }
+  const counts = countsOf(items, events.length)
+  const isChanged = isChange(counts)
+  if (isChanged) await sumUp(run, scope, events, counts)
   const isRefused = ({ conflicts }: UndoItem) => conflicts.length > 0
   return {
     undoId: isChanged ? id : null,
@@ -231,26 +222,43 @@ const RACED = [
   'groups_external_id_key'
 ]
 
-/** @param work is done again where it lost a race; what it returns is called when it is committed */
-async function inChunks<T>(
-  { db, tenantId }: UndoRun,
-  targets: readonly T[],
-  work: (trx: Trx, chunk: T[]) => Promise<() => void>
-): Promise<void> {
+/**
+ * One transaction's part, done again where it lost a race.
+ * @param refusal why nothing of the chunk may be done
+ * @returns what is called when it is committed
+ */
+type Work<T> = (trx: Trx, chunk: readonly T[], refusal?: ConflictReason) => Promise<() => void>
+
+async function inChunks<T>(run: UndoRun, targets: readonly T[], work: Work<T>): Promise<void> {
   for (let start = 0; start < targets.length; start += CHUNK) {
-    const chunk = targets.slice(start, start + CHUNK)
-    try {
-      const done = await retryRaces(() => inTenant(db, tenantId, (trx) => work(trx, chunk)), RACED)
-      done()
-    } catch (error) {
-      if (!RACED.includes(violatedConstraint(error) ?? '')) throw error
-      throw new AppError('conflict', 'Names that are needed are being taken just now: try again', {
-        reason: 'changedMeanwhile',
-        cause: error
-      })
-    }
+    await inOne(run, targets.slice(start, start + CHUNK), work)
   }
 }
+
+async function inOne<T>(run: UndoRun, chunk: readonly T[], work: Work<T>, refusal?: ConflictReason): Promise<void> {
+  try {
+    const done = await retryRaces(() => inTenant(run.db, run.tenantId, (trx) => work(trx, chunk, refusal)), RACED)
+    done()
+  } catch (error) {
+    const refused = roleRefusal(error)
+    if (refused && chunk.length === 1 && !refusal) return inOne(run, chunk, work, refused)
+    if (!refused || chunk.length < 2) throw translated(error)
+    // halves lead to the one whose role must not follow
+    const middle = chunk.length >> 1
+    await inOne(run, chunk.slice(0, middle), work)
+    await inOne(run, chunk.slice(middle), work)
+  }
+}
+
+function translated(error: unknown): unknown {
+  if (!RACED.includes(violatedConstraint(error) ?? '')) return error
+  return new AppError('conflict', 'Names that are needed are being taken just now: try again', {
+    reason: 'changedMeanwhile',
+    cause: error
+  })
+}
+
+const isChange = ({ users, groups, memberships }: UndoCounts) => users + groups + memberships > 0
 
 function countsOf(items: readonly UndoItem[], events: number): UndoCounts {
   const changed = (kind: UndoItem['kind']) =>
@@ -262,17 +270,6 @@ function countsOf(items: readonly UndoItem[], events: number): UndoCounts {
     memberships: changed('membership'),
     refused: items.filter(({ conflicts }) => conflicts.length > 0).length
   }
-}
-
-/** Members and own roles are what they were: where groups give roles, these follow. */
-async function followRoles({ db, tenantId, actor, now }: UndoRun): Promise<void> {
-  await retryRaces(() =>
-    inTenant(db, tenantId, async (trx) => {
-      if (!(await hasGroupRoles(trx, tenantId))) return
-      await lockGroupRoles(trx, tenantId)
-      await followGroups({ trx, tenantId, actor, now: now() }, undefined)
-    })
-  )
 }
 
 /** The one event by which the whole of an undo can be undone. */

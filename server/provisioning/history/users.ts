@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { claimAddresses } from '../../../db/addresses.ts'
 import type { AuditEvent } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
+import { lockGroupRoles } from '../../../db/group-roles.ts'
 import { type HistoryEvent, readMembershipEvents, readTargetEvents } from '../../../db/history.ts'
 import { LostRace } from '../../../db/races.ts'
 import { countResources } from '../../../db/resource-counts.ts'
@@ -24,7 +25,9 @@ import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
 import { documentColumns, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { factsOfUser, withFacts } from './facts.ts'
+import { followRoles } from './roles.ts'
 import {
+  type ConflictReason,
   changedNames,
   changesOf,
   eventFacts,
@@ -47,17 +50,31 @@ interface Plan {
 const IDENTITY = ['userName', 'emails', 'externalId', 'connectionId'] as const
 
 /** @throws LostRace where somebody else has taken an address meanwhile; the constraints of names that are taken */
-export async function undoUsers(trx: Trx, run: UndoRun, userIds: readonly string[]): Promise<UndoItem[]> {
+export async function undoUsers(
+  trx: Trx,
+  run: UndoRun,
+  userIds: readonly string[],
+  refusal?: ConflictReason
+): Promise<UndoItem[]> {
+  await lockGroupRoles(trx, run.tenantId)
   const rows = await lockUsers(trx, run.tenantId, userIds)
   const events = Map.groupBy(
     await readTargetEvents(trx, run.tenantId, userIds, run.fromId),
     ({ target_id }) => target_id
   )
   const plans = rows.map((row) => planUser(run, row, events.get(row.id) ?? []))
+  if (refusal) for (const { reversed } of plans) refuse(reversed, changedNames(reversed), refusal)
   await refuseTaken(trx, run, plans)
   await refuseLastAdministrators(trx, run, plans)
   const changed = plans.filter(({ reversed }) => changedNames(reversed).length > 0)
-  if (changed.length > 0) await write(trx, run, changed)
+  if (changed.length > 0) {
+    await write(trx, run, changed)
+    await followRoles(
+      trx,
+      run,
+      changed.map(({ row }) => row.id)
+    )
+  }
   return plans
     .filter(({ reversed }) => changedNames(reversed).length + reversed.conflicts.length > 0)
     .map(({ row, reversed }) => ({

@@ -1,0 +1,26 @@
+// Where groups give roles, these follow what is undone, in the same transaction.
+import { type RawBuilder, sql } from 'kysely'
+import type { Trx } from '../../../db/connect.ts'
+import { hasGroupRoles } from '../../../db/group-roles.ts'
+import { AppError } from '../../errors.ts'
+import { followGroups } from '../group-roles.ts'
+import type { ConflictReason, UndoRun } from './run.ts'
+
+/**
+ * Under lockGroupRoles, after the members or own roles have changed.
+ * @param userIds whose roles may follow; everybody's where it is left out
+ * @throws AppError forbidden `notYourself`, `lastAdministrator`
+ */
+export async function followRoles(trx: Trx, run: UndoRun, userIds?: readonly string[]): Promise<void> {
+  const { tenantId, actor } = run
+  if (!(await hasGroupRoles(trx, tenantId))) return
+  const affected: RawBuilder<unknown> | undefined = userIds && sql`select unnest(${userIds}::uuid[])`
+  await followGroups({ trx, tenantId, actor, now: run.now() }, undefined, affected)
+}
+
+/** What following would do that nobody may; undefined for any other error. */
+export function roleRefusal(error: unknown): ConflictReason | undefined {
+  if (!(error instanceof AppError) || error.code !== 'forbidden') return undefined
+  const { reason } = error
+  return reason === 'notYourself' || reason === 'lastAdministrator' ? reason : undefined
+}
