@@ -8,6 +8,7 @@ import { doctorCommands } from './commands/doctor.ts'
 import { eventStreamCommands } from './commands/event-streams.ts'
 import { groupRoleCommands } from './commands/group-roles.ts'
 import { groupCommands } from './commands/groups.ts'
+import { historyCommands } from './commands/history.ts'
 import { invitationCommands } from './commands/invitations.ts'
 import { scimCommands } from './commands/scim.ts'
 import { scimTokenCommands } from './commands/scim-tokens.ts'
@@ -43,6 +44,7 @@ Environment:
     scimCommands,
     wireLogCommands,
     eventStreamCommands,
+    historyCommands,
     auditCommands,
     databaseCommands,
     doctorCommands
