@@ -9,8 +9,8 @@ import { unavailable } from '../errors.ts'
 export const MAX_PASSWORD_LENGTH = 1_024
 /** bcrypt reads so much and no further. */
 const BCRYPT_BYTES = 72
-/** Hashes that wait at most for each that is made: at the default cost these are some 20 seconds. */
-const MAX_WAITING = 100
+/** Hashes that wait at most: at the default cost these are some 40 seconds of one core. */
+const MAX_WAITING = 200
 
 export interface Passwords {
   /** bcrypt's own form, `$2b$12$…`. @throws AppError unavailable where too many are being hashed already */
@@ -28,14 +28,12 @@ export interface Passwords {
 export function createPasswords(cost: number): Passwords {
   // libuv has four threads for everything (file system, DNS, crypto), and requests are answered on one core: both are
   // left one, so that a crowd at the sign-in slows nobody else down
-  const atOnce = Math.max(1, Math.min(availableParallelism() - 1, 3))
-  const limit = pLimit(atOnce)
+  const limit = pLimit(Math.max(1, Math.min(availableParallelism() - 1, 3)))
   // made at once, so that the first unknown address costs no more than a later one
   const standIn = bcrypt.hash(randomBytes(32).toString('base64'), cost)
 
   function run<T>(work: () => Promise<T>): Promise<T> {
-    if (limit.pendingCount >= MAX_WAITING * atOnce)
-      throw unavailable('Too many people are signing in just now: try again')
+    if (limit.pendingCount >= MAX_WAITING) throw unavailable('Too many people are signing in just now: try again')
     return limit(work)
   }
 
