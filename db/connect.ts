@@ -13,6 +13,7 @@ import {
   PostgresDriver,
   PostgresQueryCompiler,
   type QueryExecutor,
+  type QueryResult,
   type RawBuilder,
   sql,
   Transaction
@@ -323,23 +324,51 @@ export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => 
   const connection = await driver.acquireConnection()
   try {
     driver.beginAsTenant(connection, tenantId)
+    const watched = new WatchedConnection(connection)
     const trx = new Transaction<Database>({
       config: { dialect: unusedDialect },
       driver,
       dialect: unusedDialect,
-      executor: executor.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+      executor: executor.withConnectionProvider({ provideConnection: (consumer) => consumer(watched) })
     })
     let result: T
     try {
       result = await work(trx)
     } catch (error) {
       await driver.rollbackTransaction(connection).catch(() => {})
-      throw error
+      throw (error as { code?: string }).code === IN_FAILED_TRANSACTION ? (watched.firstError ?? error) : error
     }
     await driver.commitTransaction(connection)
     return result
   } finally {
     await driver.releaseConnection(connection)
+  }
+}
+
+const IN_FAILED_TRANSACTION = '25P02'
+
+/**
+ * Remembers what failed first: of statements that were started together, those behind it only say that the transaction
+ * has failed, and any of them may be heard first.
+ */
+class WatchedConnection implements DatabaseConnection {
+  firstError: unknown
+  private readonly connection: DatabaseConnection
+
+  constructor(connection: DatabaseConnection) {
+    this.connection = connection
+  }
+
+  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const answer = this.connection.executeQuery<R>(query)
+    answer.catch((error) => {
+      this.firstError ??= error
+    })
+    return answer
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.connection.streamQuery<R>(query, chunkSize)
   }
 }
 

@@ -86,7 +86,8 @@ export async function insertUsers(trx: Trx, tenantId: number, users: readonly Ne
       tenantId,
       users[0]!.audit.actor,
       users[0]!.now,
-      users.map(({ row, audit: { action, targetName, after } }) => ({
+      users.map(({ row, now, audit: { actor, action, targetName, after } }) => ({
+        by: { actor, now },
         action,
         targetType: 'user',
         targetId: row.id,

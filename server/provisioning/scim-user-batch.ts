@@ -1,13 +1,14 @@
 // Many new users of an identity provider in one transaction: those in whose way nobody is. scim-user-create.ts makes
 // each of the others, and knows what is to be done then.
-import { inTenant } from '../../db/connect.ts'
+import { type Db, inTenant } from '../../db/connect.ts'
 import { retryRaces } from '../../db/races.ts'
 import { findTakenKeys, insertUsers } from '../../db/scim-user-batch.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { isAbove } from './actor.ts'
+import { Gathering } from './gathering.ts'
 import { conflictOf } from './scim-conflicts.ts'
 import { roleOfNew } from './scim-roles.ts'
-import { madeRow, type NewUser, newUserRows } from './scim-user-create.ts'
+import { madeRow, type NewUser, newUserRows } from './scim-user-new.ts'
 import type { ScimWriter } from './scim-users.ts'
 import { documentColumns, type UserDocument } from './user-document.ts'
 
@@ -46,15 +47,24 @@ export async function findPlainUsers(writer: ScimWriter, documents: readonly Use
  * Makes users in one transaction.
  * @returns in the order given; undefined where somebody is in the way of one of them: nothing was changed then
  */
-export async function createUsers(writer: ScimWriter, users: readonly NewUser[]): Promise<ScimUserRow[] | undefined> {
-  const { deps, tenant, actor } = writer
-  const made = users.map((user) => newUserRows(writer, user, roleOfNew(user.document, actor.role)))
+export const createUsers = (writer: ScimWriter, users: readonly NewUser[]): Promise<ScimUserRow[] | undefined> =>
+  createAll(users.map((user) => ({ writer, user })))
+
+interface Item {
+  readonly writer: ScimWriter
+  readonly user: NewUser
+}
+
+/** Of one tenant. */
+async function createAll(items: readonly Item[]): Promise<ScimUserRow[] | undefined> {
+  const { deps, tenant } = items[0]!.writer
+  const made = items.map(({ writer, user }) => newUserRows(writer, user, roleOfNew(user.document, writer.actor.role)))
   const rows = made.map(madeRow)
   try {
     return await retryRaces(() =>
       inTenant(deps.db, tenant.id, async (trx) => {
         if (!(await insertUsers(trx, tenant.id, made))) throw new InTheWay()
-        await Promise.all(users.map(({ afterwards }, index) => afterwards?.(trx, rows[index]!, made[index]!.row.email)))
+        await Promise.all(items.map(({ user }, index) => user.afterwards?.(trx, rows[index]!, made[index]!.row.email)))
         return rows
       })
     )
@@ -62,6 +72,26 @@ export async function createUsers(writer: ScimWriter, users: readonly NewUser[])
     if (error instanceof InTheWay || conflictOf(error)) return undefined
     throw error
   }
+}
+
+/** Nothing was done: the user has to be made alone. */
+export const ALONE = 'alone'
+
+const gatherings = new WeakMap<Db, Gathering<Item, ScimUserRow | typeof ALONE>>()
+
+/** Makes a user with the others that come in this moment, where nobody is in the way of one of them. */
+export function createTogether(writer: ScimWriter, user: NewUser): Promise<ScimUserRow | typeof ALONE> {
+  const { deps, tenant } = writer
+  let gathering = gatherings.get(deps.db)
+  if (!gathering) {
+    gathering = new Gathering(async (items) => {
+      const made = items.length > 1 ? await createAll(items) : undefined
+      return items.map((_, index) => ({ value: made?.[index] ?? ALONE }))
+    })
+    gatherings.set(deps.db, gathering)
+  }
+  // who has the same name goes with the next ones, and learns that it is taken
+  return gathering.add(String(tenant.id), user.document.userName.toLowerCase(), { writer, user })
 }
 
 class InTheWay extends Error {}

@@ -1,13 +1,12 @@
 // Users made by identity providers. Most are new, and made in one go; only where something is in the way is it asked
 // what that is: a pending invitation is adopted, a removed user comes back, anybody else keeps their name and address.
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditEvent } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { cancelInvitationMails } from '../../db/mails.ts'
 import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
-import type { UserPatch, UserRow, UserState } from '../../db/schema.ts'
+import type { UserPatch, UserRow } from '../../db/schema.ts'
 import {
   adoptInvitations,
   type Candidates,
@@ -24,18 +23,12 @@ import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import { type RoleDecision, roleOfAdopted, roleOfNew } from './scim-roles.ts'
+import { ALONE, createTogether } from './scim-user-batch.ts'
+import { madeRow, type NewUser, newUserRows, stateOf } from './scim-user-new.ts'
 import { requireTouchable } from './scim-user-plan.ts'
 import { followGroupsOf, type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
-import { type DocumentColumns, documentColumns, emailKeys, shownName, type UserDocument } from './user-document.ts'
+import { type DocumentColumns, documentColumns, emailKeys } from './user-document.ts'
 import { audit, userEvent } from './user-states.ts'
-
-export interface NewUser {
-  readonly document: UserDocument
-  readonly active: boolean
-  readonly passwordHash: string | undefined
-  /** Runs in the transaction that makes the user, or makes them active again. */
-  readonly afterwards?: (trx: Trx, user: ScimUserRow, email: string | null) => Promise<unknown>
-}
 
 const MAX_ATTEMPTS = 3
 
@@ -50,6 +43,8 @@ const MAX_ATTEMPTS = 3
 export async function createUser(writer: ScimWriter, user: NewUser): Promise<ScimUserRow> {
   const decision = roleOfNew(user.document, writer.actor.role)
   requireRoleWithin(writer.actor.role, decision.role)
+  const together = await createTogether(writer, user)
+  if (together !== ALONE) return together
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const made = (await insertAlone(writer, user, decision)) ?? (await makeAmongOthers(writer, user, decision))
     if (made) return made
@@ -85,56 +80,6 @@ async function insert(trx: Trx, writer: ScimWriter, user: NewUser, decision: Rol
   await user.afterwards?.(trx, row, email)
   return row
 }
-
-/** What is written of a new user. */
-export type NewUserRows = ReturnType<typeof newUserRows>
-
-export function newUserRows(
-  { tenant, actor, now }: ScimWriter,
-  { active, passwordHash }: NewUser,
-  { role, document }: RoleDecision
-) {
-  const columns = documentColumns(document)
-  const state = stateOf(active)
-  const { userName, externalId } = document
-  return {
-    row: {
-      ...columns,
-      tenant_id: tenant.id,
-      id: uuidv7({ msecs: now.getTime() }),
-      state,
-      role,
-      connection_id: actor.scim?.connectionId ?? null,
-      created_at: now,
-      updated_at: now,
-      activated_at: active ? now : null
-    },
-    emailKeys: emailKeys(document),
-    passwordHash,
-    audit: {
-      actor,
-      action: 'user.created',
-      targetName: shownName(columns),
-      after: { userName, email: columns.email, externalId, role, state }
-    },
-    now
-  }
-}
-
-/** A new user as an answer shows them. */
-export const madeRow = ({ row, now }: NewUserRows): ScimUserRow => ({
-  id: row.id,
-  state: row.state,
-  role: row.role,
-  connection_id: row.connection_id,
-  version: 1,
-  doc: row.doc,
-  groups: null,
-  created_at: now,
-  updated_at: now
-})
-
-const stateOf = (active: boolean): UserState => (active ? 'active' : 'deactivated')
 
 /** @returns undefined where what was in the way is gone, and the user can be made after all */
 function makeAmongOthers(writer: ScimWriter, user: NewUser, decision: RoleDecision): Promise<ScimUserRow | undefined> {

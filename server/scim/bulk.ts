@@ -4,7 +4,7 @@
 // refer to each other (managers) are made without the references, which follow once all of them have an id. Groups
 // that would contain each other are refused with 409, as §3.7.1 allows.
 import { AppError } from '../errors.ts'
-import type { NewUser } from '../provisioning/scim-user-create.ts'
+import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { type Dependencies, findDependencies, replaceInText, replaceReferences } from './bulk-references.ts'
 import { type BadOperation, type BulkMethod, type BulkOperation, isBad, parseBulkRequest } from './bulk-request.ts'
 import type { ScimAnswer, ScimContext, ScimHandler, ScimRequest } from './context.ts'

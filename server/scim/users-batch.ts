@@ -1,7 +1,7 @@
 // POST /Users for many at once, as /Bulk asks: whoever can be made together is, with the answers of single ones.
 import { AppError } from '../errors.ts'
 import { createUsers, findPlainUsers } from '../provisioning/scim-user-batch.ts'
-import type { NewUser } from '../provisioning/scim-user-create.ts'
+import type { NewUser } from '../provisioning/scim-user-new.ts'
 import type { ScimAnswer, ScimContext } from './context.ts'
 import { etagOf } from './etag.ts'
 import { parseProjection } from './projection.ts'

@@ -1,7 +1,7 @@
 // The mail that a tenant may send to people whom its identity provider made: a link to choose a password.
 import { v7 as uuidv7 } from 'uuid'
 import { insertPasswordReset, insertResetMail } from '../../db/password-resets.ts'
-import type { NewUser } from '../provisioning/scim-user-create.ts'
+import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { ScimContext } from './context.ts'
 

@@ -89,3 +89,40 @@ test('changes of one moment', async (t) => {
     )
   })
 })
+
+test('users that are made in one moment', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
+
+  t.test('have an answer and an event each', async (t) => {
+    const names = Array.from({ length: 12 }, (_, index) => `new-${index}@acme.test`)
+    const answers = await Promise.all(names.map((userName) => scim.post('/Users', { userName })))
+    t.same(
+      answers.map(({ status, body }) => `${status} ${body.userName}`),
+      names.map((name) => `201 ${name}`)
+    )
+    const events = await app.owner
+      .selectFrom('audit_events')
+      .select(['target_id', 'request_id'])
+      .where('action', '=', 'user.created')
+      .execute()
+    t.same(new Set(events.map(({ target_id }) => target_id)), new Set(answers.map(({ body }) => body.id)))
+    t.equal(new Set(events.map(({ request_id }) => request_id)).size, names.length)
+    t.equal((await scim.get('/Users?count=0')).body.totalResults, names.length)
+  })
+
+  t.test('are refused alone', async (t) => {
+    const post = (userName: string, rest = {}) => scim.post('/Users', { userName, ...rest })
+    const answers = await Promise.all([
+      post('fresh@acme.test'),
+      post('NEW-1@acme.test'),
+      post('twice@acme.test'),
+      post('twice@acme.test'),
+      post('above@acme.test', { roles: [{ value: 'administrator', primary: true }] })
+    ])
+    const statuses = answers.map(({ status }) => status)
+    t.same([statuses[0], statuses[1], statuses[4]], [201, 409, 403])
+    t.same(statuses.slice(2, 4).sort(), [201, 409], 'one of two with the same name is made')
+  })
+})

@@ -1,0 +1,66 @@
+// What a new user of an identity provider is made of.
+import { v7 as uuidv7 } from 'uuid'
+import type { Trx } from '../../db/connect.ts'
+import type { UserState } from '../../db/schema.ts'
+import type { ScimUserRow } from '../../db/scim-users.ts'
+import type { RoleDecision } from './scim-roles.ts'
+import type { ScimWriter } from './scim-users.ts'
+import { documentColumns, emailKeys, shownName, type UserDocument } from './user-document.ts'
+
+export interface NewUser {
+  readonly document: UserDocument
+  readonly active: boolean
+  readonly passwordHash: string | undefined
+  /** Runs in the transaction that makes the user, or makes them active again. */
+  readonly afterwards?: (trx: Trx, user: ScimUserRow, email: string | null) => Promise<unknown>
+}
+
+/** What is written of a new user. */
+export type NewUserRows = ReturnType<typeof newUserRows>
+
+export function newUserRows(
+  { tenant, actor, now }: ScimWriter,
+  { active, passwordHash }: NewUser,
+  { role, document }: RoleDecision
+) {
+  const columns = documentColumns(document)
+  const state = stateOf(active)
+  const { userName, externalId } = document
+  return {
+    row: {
+      ...columns,
+      tenant_id: tenant.id,
+      id: uuidv7({ msecs: now.getTime() }),
+      state,
+      role,
+      connection_id: actor.scim?.connectionId ?? null,
+      created_at: now,
+      updated_at: now,
+      activated_at: active ? now : null
+    },
+    emailKeys: emailKeys(document),
+    passwordHash,
+    audit: {
+      actor,
+      action: 'user.created',
+      targetName: shownName(columns),
+      after: { userName, email: columns.email, externalId, role, state }
+    },
+    now
+  }
+}
+
+/** A new user as an answer shows them. */
+export const madeRow = ({ row, now }: NewUserRows): ScimUserRow => ({
+  id: row.id,
+  state: row.state,
+  role: row.role,
+  connection_id: row.connection_id,
+  version: 1,
+  doc: row.doc,
+  groups: null,
+  created_at: now,
+  updated_at: now
+})
+
+export const stateOf = (active: boolean): UserState => (active ? 'active' : 'deactivated')
