@@ -16,7 +16,7 @@ export function userChanged(user: User): void {
     return { ...data, pages }
   })
   void queryClient.invalidateQueries(trpc.users.get.queryFilter({ userId: user.id }))
-  void queryClient.invalidateQueries(trpc.users.history.pathFilter())
+  void queryClient.invalidateQueries(trpc.history.pathFilter())
 }
 
 /** People or invitations came or went: lists begin again. */

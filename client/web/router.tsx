@@ -84,7 +84,7 @@ const groups = createRoute({
 const group = createRoute({
   getParentRoute: () => shell,
   path: '/groups/$groupId',
-  validateSearch: textSearch('search'),
+  validateSearch: textSearch('search', 'tab'),
   component: lazyRouteComponent(() => import('./pages/group.tsx'))
 })
 const groupRoles = createRoute({

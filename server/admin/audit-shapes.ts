@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { AuditRow } from '../../db/audit-log.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { ACTOR_KINDS } from '../../db/schema.ts'
+import { isUndoable } from '../provisioning/history/facts.ts'
 import { readCursor } from './shapes.ts'
 
 const facts = z.record(z.string(), z.unknown()).nullable()
@@ -22,7 +23,9 @@ export const auditEventOutput = z.object({
   ip: z.string().nullable(),
   /** What changed: the changed facts alone. */
   before: facts,
-  after: facts
+  after: facts,
+  /** Whether it may be given to `history.undo`. */
+  isUndoable: z.boolean()
 })
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
@@ -66,7 +69,8 @@ export const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> =>
   requestId: row.request_id,
   ip: row.ip,
   before: shownFacts(row.before),
-  after: shownFacts(row.after)
+  after: shownFacts(row.after),
+  isUndoable: isUndoable(row)
 })
 
 /** A photo says nothing in a log. */

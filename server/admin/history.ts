@@ -3,7 +3,6 @@
 import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
 import { type HistoryOf, type HistoryRow, listHistory } from '../../db/history-list.ts'
-import { isUndoable } from '../provisioning/history/facts.ts'
 import type { UndoItem } from '../provisioning/history/run.ts'
 import { previewUndo, type UndoReport, undo } from '../provisioning/history/undo.ts'
 import { auditEventOutput, toAuditEvent } from './audit-shapes.ts'
@@ -17,8 +16,6 @@ const versionOutput = auditEventOutput.extend({
   /** The SCIM connection that acted. */
   connectionId: z.string().nullable(),
   connectionName: z.string().nullable(),
-  /** Whether it may be given to `history.undo`. */
-  isUndoable: z.boolean(),
   /** Of a user's history: the memberships that began or ended with it. */
   memberships: z.array(
     z.object({
@@ -55,7 +52,6 @@ const toVersion = (row: HistoryRow): z.infer<typeof versionOutput> => ({
   ...toAuditEvent(row),
   connectionId: row.connection_id,
   connectionName: row.connection_name,
-  isUndoable: isUndoable(row),
   memberships: (row.memberships ?? []).map((membership) => ({
     ...membership,
     since: membership.since && new Date(membership.since).toISOString()

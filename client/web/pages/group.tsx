@@ -1,5 +1,5 @@
 // One group: who is in it, and what may be done with it.
-import { ActionIcon, Anchor, Button, Group, Menu, Skeleton, Text } from '@mantine/core'
+import { ActionIcon, Anchor, Button, Group, Menu, Skeleton, Tabs, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconArrowLeft, IconDots, IconPencil, IconTrash, IconUserPlus } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -11,8 +11,9 @@ import { Failure } from '../parts/failures.tsx'
 import { notifyDone } from '../parts/notify.ts'
 import { Page } from '../parts/page.tsx'
 import { Time } from '../parts/time.tsx'
-import { useMe } from '../shell.tsx'
+import { isAdministrator, useMe } from '../shell.tsx'
 import { AddPeople } from './groups/add-people.tsx'
+import { GroupHistory } from './groups/history.tsx'
 import { Members } from './groups/members.tsx'
 import { NameDialog } from './groups/name-dialog.tsx'
 import { mayChangeGroups, membersInWords, sourceInWords } from './groups/words.ts'
@@ -50,7 +51,12 @@ function NotShown({ error, retry }: { error: unknown; retry: () => void }) {
 }
 
 function GroupDetails({ group, childGroups, parentGroups }: Details) {
-  const mayChange = mayChangeGroups(useMe())
+  const me = useMe()
+  const mayChange = mayChangeGroups(me)
+  const { tab } = route.useSearch()
+  const navigate = route.useNavigate()
+  const showTab = (id: string | null) =>
+    navigate({ search: { tab: id === HISTORY ? HISTORY : undefined }, replace: true, resetScroll: false })
   const [isAdding, adding] = useDisclosure()
   return (
     <Page
@@ -80,11 +86,29 @@ function GroupDetails({ group, childGroups, parentGroups }: Details) {
       )}
       <Neighbours title="Groups in it" groups={childGroups} />
       <Neighbours title="It is in" groups={parentGroups} />
-      <Members group={group} mayChange={mayChange} onAdd={adding.open} />
+      {isAdministrator(me) ? (
+        <Tabs value={tab === HISTORY ? HISTORY : MEMBERS} onChange={showTab} keepMounted={false}>
+          <Tabs.List mb="md" aria-label={`About ${group.displayName}`}>
+            <Tabs.Tab value={MEMBERS}>Members</Tabs.Tab>
+            <Tabs.Tab value={HISTORY}>History</Tabs.Tab>
+          </Tabs.List>
+          <Tabs.Panel value={MEMBERS}>
+            <Members group={group} mayChange={mayChange} onAdd={adding.open} />
+          </Tabs.Panel>
+          <Tabs.Panel value={HISTORY} tabIndex={0}>
+            <GroupHistory groupId={group.id} />
+          </Tabs.Panel>
+        </Tabs>
+      ) : (
+        <Members group={group} mayChange={mayChange} onAdd={adding.open} />
+      )}
       {mayChange && <AddPeople group={group} opened={isAdding} onClose={adding.close} />}
     </Page>
   )
 }
+
+const MEMBERS = 'members'
+const HISTORY = 'history'
 
 const Back = () => (
   <Anchor component={Link} to="/groups" size="sm" className="back">
@@ -194,7 +218,8 @@ function Delete({ group, opened, onClose }: DialogProps) {
       isPending={remove.isPending}
       error={remove.error}
     >
-      The group is gone for good. The people in it ({membersInWords(group.memberCount)}) stay in the organisation.
+      The people in it ({membersInWords(group.memberCount)}) stay in the organisation. An administrator can bring the
+      group back, with its members, from the audit log.
     </Confirm>
   )
 }

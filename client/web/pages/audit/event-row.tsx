@@ -2,7 +2,9 @@
 import { Anchor, Button, Group, Stack, Table, Text, UnstyledButton } from '@mantine/core'
 import { IconChevronRight } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
 import { Time } from '../../parts/time.tsx'
+import { UndoDialog, type UndoScope } from '../history/undo-dialog.tsx'
 import { changesOf } from './changes.ts'
 import type { AuditSearch } from './filter.ts'
 import type { Event } from './filters.tsx'
@@ -72,6 +74,7 @@ const ACTOR_KIND_NOTES: Partial<Record<Event['actorKind'], string>> = {
 
 function Details({ event, onFilter }: { event: Event; onFilter: EventRowProps['onFilter'] }) {
   const { actorId, targetId } = event
+  const [undoing, setUndoing] = useState<UndoScope>()
   const note = ACTOR_KIND_NOTES[event.actorKind]
   return (
     <Stack gap="sm" className="audit-details">
@@ -100,6 +103,11 @@ function Details({ event, onFilter }: { event: Event; onFilter: EventRowProps['o
         )}
       </dl>
       <Group gap="xs">
+        {event.isUndoable && (
+          <Button size="compact-sm" variant="default" onClick={() => setUndoing({ eventId: event.id })}>
+            Undo…
+          </Button>
+        )}
         {actorId && (
           <Button size="compact-sm" variant="default" onClick={() => onFilter({ actor: actorId })}>
             Only by {actorName(event)}
@@ -111,6 +119,7 @@ function Details({ event, onFilter }: { event: Event; onFilter: EventRowProps['o
           </Button>
         )}
       </Group>
+      <UndoDialog scope={undoing} title="Undo this change?" onClose={() => setUndoing(undefined)} />
     </Stack>
   )
 }

@@ -2,6 +2,7 @@
 import type { ComponentType } from 'react'
 import type { Outputs } from '../../api.ts'
 import { BrakeTab } from './brake.tsx'
+import { HistoryTab } from './history-tab.tsx'
 import { LogTab } from './log.tsx'
 import { Overview } from './overview.tsx'
 import { TrialTab } from './trial-tab.tsx'
@@ -15,6 +16,7 @@ export interface TabProps {
 export const TABS: readonly { id: string; label: string; Content: ComponentType<TabProps> }[] = [
   { id: 'overview', label: 'Overview', Content: Overview },
   { id: 'brake', label: 'Brake', Content: BrakeTab },
+  { id: 'history', label: 'History', Content: HistoryTab },
   { id: 'log', label: 'Log', Content: LogTab },
   { id: 'test', label: 'Test', Content: TrialTab }
 ]

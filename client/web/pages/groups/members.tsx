@@ -46,7 +46,9 @@ export function Members({ group, mayChange, onAdd }: MembersProps) {
           label="Search members"
           placeholder="Search members by name or address"
           value={search}
-          onChange={(text) => navigate({ search: { search: text || undefined }, replace: true })}
+          onChange={(text) =>
+            navigate({ search: (before) => ({ ...before, search: text || undefined }), replace: true })
+          }
         />
       </div>
       <div className="list-head members-columns" aria-hidden>

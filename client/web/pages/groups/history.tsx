@@ -1,0 +1,16 @@
+// What happened to a group and its members, with the ways back.
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { trpc } from '../../api.ts'
+import { listOptions } from '../../parts/virtual-list.tsx'
+import { Versions } from '../history/versions.tsx'
+
+export function GroupHistory({ groupId }: { groupId: string }) {
+  const history = useInfiniteQuery(trpc.history.group.infiniteQueryOptions({ groupId, limit: 20 }, listOptions))
+  return (
+    <div className="card">
+      <div className="card-section">
+        <Versions query={history} restoring={(at) => ({ groupId, at })} />
+      </div>
+    </div>
+  )
+}
