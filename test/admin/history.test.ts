@@ -4,6 +4,7 @@ import type { TestApp } from '../support/app.ts'
 import { GROUP, openHistory } from '../support/history.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
 import { type Scim, USER } from '../support/scim.ts'
+import { countStatements } from '../support/statements.ts'
 
 const createUsers = async (scim: Scim, count: number, prefix: string): Promise<string[]> => {
   const operations = Array.from({ length: count }, (_, index) => ({
@@ -94,6 +95,27 @@ test('a bad synchronization', async (t) => {
     const { data } = await acme.mutate('history.undo', scope)
     t.match(data, { undoId: null, counts: { users: 0, memberships: 0, refused: 0 } })
   })
+})
+
+test('an undo takes as many statements for one as for many', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  const userIds = await createUsers(scim, 120, 'person')
+  const groupId = await createGroup(scim, 'Crew', userIds)
+  const undoing = async (count: number): Promise<number> => {
+    aWhile(acme.app)
+    const since = acme.app.clock.now().toISOString()
+    for (const id of userIds.slice(0, count)) {
+      await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])
+      await scim.patch(`/Groups/${groupId}`, [{ op: 'remove', path: `members[value eq "${id}"]` }])
+    }
+    return countStatements(async () => {
+      const { data } = await acme.mutate('history.undo', { connectionId, since })
+      t.match(data.counts, { users: count, memberships: count, refused: 0 })
+    })
+  }
+  const few = await undoing(2)
+  t.equal(await undoing(60), few)
 })
 
 test('what others did since is refused, item by item', async (t) => {

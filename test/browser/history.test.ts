@@ -59,7 +59,20 @@ test('history and undo', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('dialog').getByText('is in Night shift again').first().waitFor()
     await page.getByRole('dialog').getByRole('button', { name: 'Undo', exact: true }).click()
     await page.getByText('Undone: 2 memberships.').waitFor()
-    await page.getByText('2 members').waitFor()
+    await page.getByText('2 members ·').waitFor()
+  })
+
+  await t.test('a deleted group comes back, with its members, from the audit log', async () => {
+    await call('groups.remove', { groupId: group.id })
+    const { page, go } = await site.open({ userId: adaId })
+    await go('/audit')
+    await page.getByRole('button', { name: /deleted the group Night shift/ }).click()
+    await page.getByRole('button', { name: 'Undo…' }).click()
+    await page.getByRole('dialog').getByText('This changes 1 group and 2 memberships.').waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Undo', exact: true }).click()
+    await page.getByText('Undone: 1 group and 2 memberships.').waitFor()
+    await go(`/groups/${group.id}`)
+    await page.getByText('2 members ·').waitFor()
   })
 
   await t.test('all that an identity provider did since a moment, but for what others changed', async (t) => {
