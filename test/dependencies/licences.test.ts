@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { isAllowed, ofProduction, readLicences } from './licences.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+test('what the service runs with is under licences that let it be passed on', async (t) => {
+  const licences = readLicences(ofProduction)
+  t.ok(licences.length > 100)
+  t.same(
+    licences.filter(({ licence }) => !isAllowed(licence)),
+    []
+  )
+})
+
+test('a licence is allowed where its terms can be met', async (t) => {
+  const cases: Record<string, boolean> = {
+    MIT: true,
+    '(MIT OR GPL-3.0)': true,
+    'MIT AND ISC': true,
+    'GPL-3.0': false,
+    'MIT AND GPL-3.0': false,
+    'AGPL-3.0-only': false,
+    UNLICENSED: false,
+    '': false
+  }
+  for (const [licence, expected] of Object.entries(cases)) t.equal(isAllowed(licence), expected, licence)
+})
+
+test('direct dependencies are pinned, and the lock file holds what each package hashes to', async (t) => {
+  const read = (file: string) => JSON.parse(readFileSync(join(ROOT, file), 'utf8'))
+  const { dependencies, devDependencies } = read('package.json')
+  for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+    t.match(version, /^\d+\.\d+\.\d+(-[\w.]+)?$/, name)
+  }
+  const { packages } = read('package-lock.json') as {
+    packages: Record<string, { integrity?: string; inBundle?: boolean }>
+  }
+  const unhashed = Object.entries(packages).filter(([path, { integrity, inBundle }]) => path && !integrity && !inBundle)
+  t.same(unhashed, [])
+})
