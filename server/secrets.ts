@@ -1,5 +1,13 @@
 // Random tokens, their hashes at rest, and the seal for what a job must read back.
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual
+} from 'node:crypto'
 
 /** 256 random bits, base64url: 43 characters. */
 export const randomToken = () => randomBytes(32).toString('base64url')
@@ -25,7 +33,8 @@ const TAG_BYTES = 16
 
 /** @param keys SECRET_KEY's values, newest first: the first one seals, all of them open */
 export function createSealer(keys: readonly string[]): Sealer {
-  const derived = keys.map((key) => Buffer.from(hkdfSync('sha256', key, '', 'muster seal', 32)))
+  // a key as bytes would be made one anew each time
+  const derived = keys.map((key) => createSecretKey(Buffer.from(hkdfSync('sha256', key, '', 'muster seal', 32))))
   return {
     seal(purpose, text) {
       const nonce = randomBytes(NONCE_BYTES)

@@ -38,6 +38,8 @@ export interface ScimRequest {
 export interface ScimAnswer {
   readonly status: number
   readonly body?: string | Buffer
+  /** Is called once the body has been sent, and is not looked at any more; not where that fails. */
+  readonly sent?: () => void
   readonly etag?: string
   readonly location?: string
 }

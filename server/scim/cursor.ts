@@ -1,5 +1,5 @@
 // Cursors of RFC 9865: sealed, so that nobody can make one up, and bound to the tenant and the query they came from.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { expiredCursor, invalidCursor } from '../errors.ts'
 import type { ScimContext } from './context.ts'
 import { CURSOR_TIMEOUT_SECONDS } from './limits.ts'
@@ -38,4 +38,4 @@ export function openCursor(context: ScimContext, query: string, cursor: string):
 }
 
 const bindingOf = ({ tenant }: ScimContext, query: string): string =>
-  createHash('sha256').update(`${tenant.id}\n${query}`).digest('base64url')
+  hash('sha256', `${tenant.id}\n${query}`, 'base64url')

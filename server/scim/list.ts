@@ -96,7 +96,7 @@ async function listByIndex(context: ScimContext, searches: readonly Search[], qu
     totalResults += page.total
     limit -= page.rows.length
   }
-  return { status: 200, body: bodyOf(context, { totalResults, startIndex: query.startIndex }, parts) }
+  return { status: 200, ...bodyOf(context, { totalResults, startIndex: query.startIndex }, parts) }
 }
 
 /** The rows of an answer that one search gave. */
@@ -106,7 +106,7 @@ interface Part {
   readonly rows: readonly PageRow[]
 }
 
-function bodyOf(context: ScimContext, head: Omit<ListHead, 'itemsPerPage'>, parts: readonly Part[]): Buffer {
+function bodyOf(context: ScimContext, head: Omit<ListHead, 'itemsPerPage'>, parts: readonly Part[]) {
   const all = parts.flatMap(({ rows }) => rows)
   const body = new LongBody(all.reduce((size, { columns }) => size + sizeOf(columns), HEAD_SIZE))
   body.write(listBeginning({ ...head, itemsPerPage: all.length }))
@@ -190,7 +190,7 @@ async function listByCursor(context: ScimContext, searches: readonly Search[], q
     const { page } = pages.find(({ source }) => source === index)!
     return { search, page, rows: shown.flatMap(({ row, source }) => (source === index ? row : [])) }
   })
-  return { status: 200, body: bodyOf(context, head, parts) }
+  return { status: 200, ...bodyOf(context, head, parts) }
 }
 
 interface Found {

@@ -1,4 +1,5 @@
 // A long answer, put together as the bytes that are sent: text that is joined and then encoded is copied three times.
+// The memory is used again once an answer has left: to have it collected costs more than to write the answer.
 
 /** Grows as it is written to. */
 export class LongBody {
@@ -7,7 +8,7 @@ export class LongBody {
 
   /** @param capacity bytes that are expected */
   constructor(capacity: number) {
-    this.bytes = Buffer.allocUnsafe(capacity)
+    this.bytes = take(capacity)
     this.length = 0
   }
 
@@ -24,16 +25,18 @@ export class LongBody {
     this.length--
   }
 
-  /** The bytes so far; nothing can be written then. */
-  end(): Buffer {
-    return this.bytes.subarray(0, this.length)
+  /** The bytes so far; nothing can be written then. Once they have been sent, `sent` lets others have the memory. */
+  end(): { body: Buffer; sent: () => void } {
+    const { bytes } = this
+    return { body: bytes.subarray(0, this.length), sent: () => giveBack(bytes) }
   }
 
   private makeRoom(size: number): void {
     const needed = this.length + size
     if (needed <= this.bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2))
+    const larger = take(Math.max(needed, this.bytes.length * 2))
     this.bytes.copy(larger, 0, 0, this.length)
+    giveBack(this.bytes)
     this.bytes = larger
   }
 }
@@ -41,3 +44,29 @@ export class LongBody {
 const COMMA = 44
 /** Of a UTF-16 code unit in UTF-8. */
 const MAX_BYTES = 3
+
+const SMALLEST = 2 ** 14
+const LARGEST = 2 ** 20
+/** Of all sizes together. */
+const MAX_SPARE = 8 * 2 ** 20
+
+const spare = new Map<number, Buffer[]>()
+let spareSize = 0
+
+/** @returns at least so many bytes, with whatever is in them */
+function take(capacity: number): Buffer {
+  if (capacity > LARGEST) return Buffer.allocUnsafeSlow(capacity)
+  const size = Math.max(SMALLEST, 2 ** Math.ceil(Math.log2(capacity)))
+  const found = spare.get(size)?.pop()
+  if (!found) return Buffer.allocUnsafeSlow(size)
+  spareSize -= size
+  return found
+}
+
+function giveBack(bytes: Buffer): void {
+  if (bytes.length > LARGEST || spareSize + bytes.length > MAX_SPARE) return
+  const ofSize = spare.get(bytes.length)
+  if (ofSize) ofSize.push(bytes)
+  else spare.set(bytes.length, [bytes])
+  spareSize += bytes.length
+}

@@ -12,6 +12,7 @@ export function sendAnswer(reply: FastifyReply, answer: ScimAnswer): FastifyRepl
   if (answer.location !== undefined) reply.header('location', answer.location)
   reply.header('cache-control', 'no-store')
   if (answer.body === undefined) return reply.send()
+  if (answer.sent) reply.raw.once('finish', answer.sent)
   return reply.header('content-type', SCIM_TYPE).header('x-content-type-options', 'nosniff').send(answer.body)
 }
 
