@@ -55,13 +55,14 @@ export async function buildApp(
   options: { webFolder?: string; timeouts?: typeof TIMEOUTS } = {}
 ): Promise<FastifyInstance> {
   const timeouts = options.timeouts ?? TIMEOUTS
+  const { trustProxy: hops } = deps.config.http
   const app = Fastify({
     loggerInstance: deps.log,
     logController: new RequestLog(),
     childLoggerFactory: (logger, bindings, opts, request) =>
       logger.child({ ...bindings, ...tenantOf(request, deps.config) }, opts),
     bodyLimit: MAX_BODY_BYTES,
-    trustProxy: deps.config.http.trustProxy,
+    trustProxy: hops > 0 && ((_address: string, hop: number) => hop < hops),
     genReqId: newRequestId,
     routerOptions: ROUTER_OPTIONS,
     requestTimeout: timeouts.request,

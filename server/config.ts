@@ -19,7 +19,8 @@ export interface Config {
   readonly http: {
     readonly host: string
     readonly port: number
-    readonly trustProxy: boolean
+    /** How many proxies stand before us, each of which adds whom it was asked by; 0: X-Forwarded-* is not believed. */
+    readonly trustProxy: number
     /** Requests that a process works on at once, and again as many that wait for the database; 0 for no limit. */
     readonly maxInFlight: number
   }
@@ -107,6 +108,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     return fail(`${name} must be true or false, not "${text}"`, false)
   }
 
+  /** `true` is one: what stands before the last entry of X-Forwarded-For is the client's own word. */
+  function hops(name: string): number {
+    const text = read(name)
+    return text !== undefined && /^\d+$/.test(text) ? number(name, 0, 0, 10) : Number(flag(name))
+  }
+
   const databaseUrl = url('DATABASE_URL', ['postgres:', 'postgresql:'])
   const directUrl = url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:'])
   if (directUrl && !databaseUrl) fail('DATABASE_URL is missing: DATABASE_DIRECT_URL stands beside it', undefined)
@@ -160,7 +167,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     http: {
       host: read('HOST') ?? '127.0.0.1',
       port,
-      trustProxy: flag('TRUST_PROXY'),
+      trustProxy: hops('TRUST_PROXY'),
       maxInFlight: number('MAX_REQUESTS_IN_FLIGHT', 1_000, 0, 1_000_000)
     },
     public: {

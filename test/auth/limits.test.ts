@@ -112,6 +112,14 @@ test('rate limits', async (t) => {
     t.equal((await signIn('ada@acme.test', PASSWORD, from('203.0.113.1'))).status, 200)
   })
 
+  t.test('are not evaded by addresses that a client makes up before the proxy adds its own', async (t) => {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      await signIn('mallory@acme.test', 'wrong', from(`192.0.2.${attempt}, 203.0.113.77`))
+    }
+    const made = from('198.51.100.200, 203.0.113.77')
+    t.equal((await signIn('mallory@acme.test', 'wrong', made)).status, 429)
+  })
+
   t.test('take a /64 of IPv6 for one network address', async (t) => {
     for (let attempt = 0; attempt < 100; attempt++) {
       await signIn(`m${attempt}@acme.test`, 'wrong', from(`2001:db8:1:2::${attempt.toString(16)}`))

@@ -7,7 +7,7 @@ test('loadConfig', async (t) => {
   t.test('has the documented defaults', async (t) => {
     const config = loadConfig({})
     t.match(config, {
-      http: { host: '127.0.0.1', port: 3000, trustProxy: false, maxInFlight: 1_000 },
+      http: { host: '127.0.0.1', port: 3000, trustProxy: 0, maxInFlight: 1_000 },
       public: { baseDomain: 'localhost', scheme: 'http', port: 3000 },
       invitationTtlHours: 168,
       bcryptCost: 12,
@@ -41,6 +41,12 @@ test('loadConfig', async (t) => {
     ['a crowd that is no number', { MAX_REQUESTS_IN_FLIGHT: 'many' }, /MAX_REQUESTS_IN_FLIGHT must be a whole number/],
     ['a level that pino lacks', { LOG_LEVEL: 'loud' }, /LOG_LEVEL/]
   ]
+  t.test('believes as many proxies as there are', async (t) => {
+    const hops = (text: string) => loadConfig({ TRUST_PROXY: text }).http.trustProxy
+    t.same(['', 'off', 'true', '1', '2'].map(hops), [0, 0, 1, 1, 2])
+    t.throws(() => hops('11'), { message: /TRUST_PROXY must be a whole number from 0 to 10/ })
+  })
+
   for (const [name, env, problem] of bad) {
     t.test(`refuses ${name}`, async (t) => {
       t.throws(() => loadConfig(env), { message: problem })
