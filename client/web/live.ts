@@ -15,29 +15,51 @@ const FILTERS: Record<string, () => { queryKey: readonly unknown[] }[]> = {
   eventStream: () => [trpc.eventStreams.pathFilter()]
 }
 
+/** The service ends a feed when rights change; it is asked again with the rights of then. */
+const AGAIN_AFTER_MS = 1_000
+
 /** For administrators, who may see the log: refreshes what is shown when others change it. */
 export function useLiveRefresh(isAllowed: boolean): void {
-  useEffect(() => {
-    if (!isAllowed) return
-    const changed = new Set<string>()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const refresh = () => {
-      timer = undefined
-      const filters = [...changed].flatMap((type) => FILTERS[type]?.() ?? [])
-      changed.clear()
-      for (const filter of [...filters, trpc.audit.pathFilter()]) void queryClient.invalidateQueries(filter)
-    }
-    const subscription = client.events.live.subscribe(undefined, {
-      onData: ({ data }) => {
-        changed.add(data.target.type)
-        timer ??= setTimeout(refresh, REFRESH_EVERY_MS)
+  useEffect(() => (isAllowed ? follow() : undefined), [isAllowed])
+}
+
+/** @returns ends it */
+function follow(): () => void {
+  const changed = new Set<string>()
+  let lastEventId: string | undefined
+  let refreshing: ReturnType<typeof setTimeout> | undefined
+  let asking: ReturnType<typeof setTimeout> | undefined
+  let subscription: { unsubscribe(): void } | undefined
+
+  function refresh(): void {
+    refreshing = undefined
+    const filters = [...changed].flatMap((type) => FILTERS[type]?.() ?? [])
+    changed.clear()
+    for (const filter of [...filters, trpc.audit.pathFilter()]) void queryClient.invalidateQueries(filter)
+  }
+  function note(types: Iterable<string>): void {
+    for (const type of types) changed.add(type)
+    refreshing ??= setTimeout(refresh, REFRESH_EVERY_MS)
+  }
+  function subscribe(): void {
+    subscription = client.events.live.subscribe(lastEventId ? { lastEventId } : undefined, {
+      onData: ({ id, data }) => {
+        lastEventId = id
+        note([data.target.type])
+      },
+      onComplete: () => {
+        // what happened before the first event was seen is not known: it may be anything
+        if (!lastEventId) note(Object.keys(FILTERS))
+        asking = setTimeout(subscribe, AGAIN_AFTER_MS)
       },
       // the link connects anew by itself; pages refresh as they would without it
       onError: () => {}
     })
-    return () => {
-      clearTimeout(timer)
-      subscription.unsubscribe()
-    }
-  }, [isAllowed])
+  }
+  subscribe()
+  return () => {
+    clearTimeout(refreshing)
+    clearTimeout(asking)
+    subscription?.unsubscribe()
+  }
 }

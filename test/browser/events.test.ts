@@ -88,12 +88,13 @@ test('events', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await go('/users')
     const row = page.locator('.row', { hasText: 'Ben' })
     await row.waitFor()
-    await site.mutate(
+    const locked = await site.mutate(
       'acme.localhost',
       'users.lock',
       { userId: benId },
       { cookie: await signInAs(site.owner, site.tenantId, adaId!) }
     )
+    t.equal(locked.status, 200)
     await row.getByText('Locked').waitFor()
     t.pass('within a moment')
   })
