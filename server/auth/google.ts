@@ -20,7 +20,6 @@ import { startSession } from './session.ts'
 const TICKET_MINUTES = 10
 /** From Google's answer to the tenant's host. */
 const HANDOVER_SECONDS = 60
-const BROWSER_COOKIE = 'muster_google'
 const CALLBACK_PATH = '/auth/google/callback'
 
 /** What travels, sealed, from the tenant's host over Google and back. */
@@ -126,8 +125,8 @@ export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogl
   app.get('/auth/google/finish', async (request, reply) => {
     const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
     const page = publicUrl(deps.config, tenant.subdomain)
-    const browser = request.cookies[BROWSER_COOKIE]
-    reply.clearCookie(BROWSER_COOKIE, { path: '/auth/google' })
+    const browser = request.cookies[browserCookie(deps)]
+    reply.clearCookie(browserCookie(deps), browserCookieOptions(deps))
     try {
       const { code } = request.query as { code?: unknown }
       const found = await consumeOneTimeCode(deps, tenant.id, {
@@ -154,13 +153,7 @@ async function begin(deps: Deps, request: FastifyRequest, reply: FastifyReply): 
   requireGoogle(deps, tenant)
   const { invitation } = request.query as { invitation?: unknown }
   const browser = randomToken()
-  reply.setCookie(BROWSER_COOKIE, browser, {
-    path: '/auth/google',
-    httpOnly: true,
-    sameSite: 'lax',
-    secure: deps.config.public.scheme === 'https',
-    maxAge: TICKET_MINUTES * 60
-  })
+  reply.setCookie(browserCookie(deps), browser, { ...browserCookieOptions(deps), maxAge: TICKET_MINUTES * 60 })
   const ticket = sealTicket(deps, {
     subdomain: tenant.subdomain,
     browser: hashToken(browser).toString('hex'),
@@ -170,6 +163,13 @@ async function begin(deps: Deps, request: FastifyRequest, reply: FastifyReply): 
   })
   return reply.redirect(`${publicUrl(deps.config)}/auth/google/start?ticket=${ticket}`, 303)
 }
+
+const isHttps = ({ config }: Deps) => config.public.scheme === 'https'
+
+/** Over https the prefix makes browsers refuse the cookie from any other host (RFC 6265bis §4.1.3.2). */
+const browserCookie = (deps: Deps) => (isHttps(deps) ? '__Host-muster_google' : 'muster_google')
+const browserCookieOptions = (deps: Deps) =>
+  ({ path: '/', httpOnly: true, sameSite: 'lax', secure: isHttps(deps) }) as const
 
 const sealTicket = (deps: Deps, ticket: Ticket) =>
   deps.sealer.seal('google', JSON.stringify(ticket)).toString('base64url')

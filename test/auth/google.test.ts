@@ -182,3 +182,20 @@ test('an invitation is accepted with Google by the same verified address alone',
   const me = await app.query('acme', 'auth.me', undefined, { cookie: dan.cookie('acme.muster.test') })
   t.match(me.data?.user, { email: 'dan@acme.test', role: 'manager', state: 'active' })
 })
+
+test('over https the cookie that binds a sign-in to its browser is bound to the host by its name', async (t) => {
+  const issuer = await startIssuer(t, 'https://muster.test/auth/google/callback')
+  const app = await startApp(t, {
+    env: {
+      PUBLIC_SCHEME: 'https',
+      PUBLIC_PORT: '443',
+      GOOGLE_CLIENT_ID: issuer.clientId,
+      GOOGLE_CLIENT_SECRET: issuer.clientSecret,
+      GOOGLE_ISSUER: issuer.url
+    }
+  })
+  await insertTenant(app, 'acme')
+  const { cookies } = await app.inject('acme', { url: '/auth/google' })
+  t.match(cookies, [{ name: '__Host-muster_google', secure: true, httpOnly: true, sameSite: 'Lax', path: '/' }])
+  t.equal(cookies[0]!.domain, undefined)
+})
