@@ -413,8 +413,12 @@ export async function readOneInTenant<Row>(
 /** The constraint or unique index that a statement violated, or undefined for any other error. */
 export function violatedConstraint(error: unknown): string | undefined {
   const { code, constraint } = (error ?? {}) as { code?: string; constraint?: string }
-  return code === '23505' || code === '23503' || code === '23514' ? constraint : undefined
+  if (code !== '23505' && code !== '23503' && code !== '23514') return undefined
+  return constraint?.replace(SHARD_SUFFIX, '')
 }
+
+/** Citus names the constraint of the shard, `addresses_pkey_102046`; no name of ours ends like that. */
+const SHARD_SUFFIX = /_\d{6,}$/
 
 /** Whether an error says that the database can't be reached or can't serve just now (and may again soon). */
 export function isUnavailable(error: unknown): boolean {

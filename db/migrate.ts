@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { connect, type Db } from './connect.ts'
+import { distribute, hasCitus } from './distribute.ts'
 import { migrations } from './migrations/index.ts'
 
 /** The role whose rights the server runs with: it owns nothing and cannot change what was audited. */
@@ -12,21 +13,29 @@ export interface MigrationResult {
   applied: string[]
   /** The role that the server shall take on, where the database let us make one. */
   serverRole: string | undefined
+  /** Whether the tables are distributed by Citus. */
+  isCitus: boolean
 }
 
 /**
- * Runs what has not run yet, under Kysely's advisory lock, so that processes that start together wait for each other.
+ * Runs what has not run yet, and distributes new tables where Citus is there, under Kysely's advisory lock, so that processes that start together wait for each other.
  * @param url a role that may create tables; the owner of everything that is made
  * @param afterwards runs on the same connection before the grants (the queue creates its schema there)
  * @throws the migration's own error, with nothing of that migration applied
  */
-export async function migrate(url: string, afterwards?: (db: Db) => Promise<void>): Promise<MigrationResult> {
+export async function migrate(
+  url: string,
+  afterwards?: (db: Db, isCitus: boolean) => Promise<void>
+): Promise<MigrationResult> {
   const db = connect({ url, poolSize: 2, statementTimeoutMs: 0, applicationName: 'muster migrate' })
   try {
     const { error, results } = await createMigrator(db).migrateToLatest()
     if (error) throw error
-    await afterwards?.(db)
+    const isCitus = await hasCitus(db)
+    if (isCitus) await distribute(db)
+    await afterwards?.(db, isCitus)
     return {
+      isCitus,
       applied: (results ?? []).map((result) => result.migrationName),
       serverRole: await retryConcurrentGrants(() => grantToServerRole(db))
     }

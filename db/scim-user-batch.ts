@@ -30,11 +30,8 @@ export async function findTakenKeys(
       select
         array(select user_name_key from users where tenant_id = ${tenantId} and state <> 'removed'
           and user_name_key = any(${userNames}::text[])) as "userNames",
-        array(select address_key from addresses where tenant_id = ${tenantId}
-            and address_key = any(${addresses}::text[])
-          union all
-          select email_key from users where tenant_id = ${tenantId} and state = 'removed'
-            and email_key = any(${addresses}::text[])) as addresses,
+        array(select email_key from users where tenant_id = ${tenantId}
+          and email_key = any(${addresses}::text[])) as addresses,
         array(select external_id from users where tenant_id = ${tenantId} and state <> 'removed'
           and connection_id = ${connectionId}::uuid and external_id = any(${externalIds}::text[])) as "externalIds"`
   )

@@ -72,9 +72,19 @@ export interface Queue {
   close(): Promise<void>
 }
 
+/** On Citus the queue stays on the coordinator. */
+const backendOf = (isCitus: boolean) => ({ backend: isCitus ? ('citus' as const) : ('postgres' as const) })
+
 /** Creates or upgrades the queue's schema `pgboss`; runs as the tables' owner. */
-export async function prepareQueue(url: string): Promise<void> {
-  const boss = new PgBoss({ connectionString: url, max: 2, supervise: false, schedule: false, registerInstance: false })
+export async function prepareQueue(url: string, isCitus = false): Promise<void> {
+  const boss = new PgBoss({
+    ...backendOf(isCitus),
+    connectionString: url,
+    max: 2,
+    supervise: false,
+    schedule: false,
+    registerInstance: false
+  })
   boss.on('error', () => {})
   await boss.start()
   for (const [name, options] of Object.entries(QUEUES)) {
@@ -94,11 +104,13 @@ export async function openQueue(options: {
   url: string
   role: string | undefined
   isWorker: boolean
+  isCitus?: boolean
   onError: (error: Error) => void
   /** Of what runs just now: it goes with the jobs that are put into the queue. */
   traceparent?: () => string | undefined
 }): Promise<Queue> {
   const boss = new PgBoss({
+    ...backendOf(options.isCitus ?? false),
     connectionString: options.url,
     options: options.role ? `-c role=${options.role}` : undefined,
     application_name: 'muster queue',

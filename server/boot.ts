@@ -112,12 +112,14 @@ async function open(
   }
   const { directUrl = url, migrateUrl: owner = directUrl, poolSize, preparedStatements: prepares } = given.database
   const isPooled = directUrl !== url
-  const { serverRole: role } = await waitForDatabase(log, () => migrate(owner, () => prepareQueue(owner)))
+  const { serverRole: role, isCitus } = await waitForDatabase(log, () =>
+    migrate(owner, (_, isCitus) => prepareQueue(owner, isCitus))
+  )
 
   const tracing = await loadTracing(given, log)
   if (tracing) closers.push(() => tracing.close())
   const secrets = readSecrets(given)
-  const db = connect({ url, role, poolSize, isPooled, prepares, trace: tracing?.statement })
+  const db = connect({ url, role, poolSize, isPooled, prepares, isCitus, trace: tracing?.statement })
   closers.push(() => db.destroy())
   if (isPooled) await waitForDatabase(log, () => requireHeldUser(db))
   const listener = await listen(directUrl)
@@ -127,6 +129,7 @@ async function open(
     url: directUrl,
     role,
     isWorker,
+    isCitus,
     onError: (error) => log.error({ err: error }, 'queue'),
     traceparent: tracing?.traceparent
   })

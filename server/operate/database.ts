@@ -10,7 +10,7 @@ import { ConfigError, loadOwnerUrl, readEnvironment } from '../config.ts'
  */
 export async function migrateDatabase(): Promise<{ applied: string[] }> {
   const url = ownerUrl()
-  const { applied } = await migrate(url, () => prepareQueue(url))
+  const { applied } = await migrate(url, (_, isCitus) => prepareQueue(url, isCitus))
   return { applied }
 }
 

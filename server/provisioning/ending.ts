@@ -44,7 +44,9 @@ export async function endAccess(
   const { leavesGroupsBy } = options
   const leavesGroups = endsIdentity && leavesGroupsBy !== undefined
 
-  const { rows } = await sql<{
+  // a statement of its own, in the same exchange: where tables are distributed, these rows lie on other nodes
+  const freed = endsIdentity && sql`delete from addresses where ${isOfThem}`.execute(trx)
+  const ending = sql<{
     credentials: number
     invitations: Ended['invitations']
     memberships: Ended['memberships']
@@ -63,7 +65,6 @@ export async function endAccess(
       ),
       ended_passwords as (delete from user_credentials where ${isOfThem} and ${endsIdentity}),
       ended_google as (delete from google_identities where ${isOfThem} and ${endsIdentity}),
-      freed_addresses as (delete from addresses where ${isOfThem} and ${endsIdentity}),
       -- whoever changes all members of a group holds it first, and then comes to the memberships
       their_groups as (
         select id from groups where tenant_id = ${tenantId} and ${leavesGroups}
@@ -88,6 +89,7 @@ export async function endAccess(
         as invitations,
       coalesce((select jsonb_agg(jsonb_build_object('groupId', group_id, 'userId', user_id)) from left_groups), '[]')
         as memberships`.execute(trx)
+  const [{ rows }] = await Promise.all([ending, freed])
   const ended = rows[0]!
   const hadCredentials = ended.credentials > 0
   // NOTIFY makes commits wait for one another, so only those who must tell others take part

@@ -1,0 +1,198 @@
+// Citus cannot be installed beside these tests. What is tested: the real migration, in a database that has functions of
+// the extension's names which write down their calls; and that the tables keep the rules which Citus has for keys.
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { connect, type Db, inTenant, readInTenant, violatedConstraint } from '../../db/connect.ts'
+import { planDistribution } from '../../db/distribute.ts'
+import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
+import { prepareWrite } from '../../db/prepared.ts'
+import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
+import { createDatabase, openDatabase } from '../support/database.ts'
+import { insertTenant } from '../support/groups.ts'
+
+const TENANT_TABLES = [...TENANT_TABLES_LEAVES_FIRST, 'audit_events'].filter((table) => table !== 'addresses')
+
+/** What the extension brings, as far as the migration uses it, in a schema that every session searches. */
+async function pretendCitus(owner: Db): Promise<void> {
+  await sql
+    .raw(`
+      create schema pretended;
+      create table pretended.calls (at int generated always as identity, call text not null, was_forced boolean);
+      create table pretended.pg_dist_partition (logicalrelid regclass);
+      create function pretended.create_distributed_table(table_name regclass, distribution_column text,
+          colocate_with text default 'default') returns void language sql as $$
+        insert into pretended.calls (call, was_forced)
+          select format('%s by %s with %s', table_name, distribution_column, colocate_with), relforcerowsecurity
+          from pg_class where oid = table_name;
+        insert into pretended.pg_dist_partition values (table_name)
+      $$;
+      create function pretended.create_reference_table(table_name regclass) returns void language sql as $$
+        insert into pretended.calls (call) values (table_name || ' everywhere');
+        insert into pretended.pg_dist_partition values (table_name)
+      $$;
+      do $$ begin
+        execute format('alter database %I set search_path = public, pretended, pg_catalog', current_database());
+      end $$`)
+    .execute(owner)
+}
+
+test('where Citus is there, the migration', async (t) => {
+  const url = await createDatabase(t, 'template0')
+  const first = connect({ url, poolSize: 1 })
+  await pretendCitus(first)
+  await first.destroy()
+  const owner = connect({ url, poolSize: 1 })
+  t.teardown(() => owner.destroy())
+  const calls = async () => {
+    const { rows } = await sql<{ call: string; was_forced: boolean | null }>`
+      select call, was_forced from pretended.calls order by at`.execute(owner)
+    return rows
+  }
+  const results = await Promise.all([migrate(url), migrate(url)])
+
+  t.test('distributes each tenant’s table by its tenant, once, also where two processes start together', async (t) => {
+    t.same(
+      (await calls()).map(({ call }) => call).sort(),
+      [
+        'addresses by address_key with none',
+        'tenants everywhere',
+        ...TENANT_TABLES.map((table) => `${table} by tenant_id with ${table === 'users' ? 'none' : 'users'}`)
+      ].sort()
+    )
+    t.same(
+      results.map(({ isCitus }) => isCitus),
+      [true, true]
+    )
+  })
+
+  t.test('begins with what others refer to', async (t) => {
+    const order = (await calls()).map(({ call }) => call.split(' ', 1)[0]!)
+    t.same(order.slice(0, 2), ['tenants', 'users'])
+    const { rows } = await sql<{ from: string; to: string }>`
+      select conrelid::regclass::text as from, confrelid::regclass::text as to from pg_constraint
+      where contype = 'f' and connamespace = 'public'::regnamespace and conrelid <> confrelid`.execute(owner)
+    t.ok(rows.length > 20)
+    for (const { from, to } of rows) t.ok(order.indexOf(to) < order.indexOf(from), `${to} before ${from}`)
+  })
+
+  t.test('copies rows past row-level security, and forces it again', async (t) => {
+    t.notOk((await calls()).some(({ was_forced }) => was_forced))
+    const { rows } = await sql`
+      select relname from pg_class c where relnamespace = 'public'::regnamespace and relkind = 'r'
+        and not relforcerowsecurity
+        and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')`.execute(owner)
+    t.same(rows, [])
+  })
+
+  t.test('does nothing again, but for a table that is new', async (t) => {
+    const before = (await calls()).length
+    await migrate(url)
+    t.equal((await calls()).length, before)
+    await sql`create table later (tenant_id int not null, id uuid not null, primary key (tenant_id, id))`.execute(owner)
+    await migrate(url)
+    t.equal((await calls()).at(-1)?.call, 'later by tenant_id with users')
+  })
+})
+
+test('a cluster that lacks the anchor’s successors is completed', async (t) => {
+  const table = (name: string, references: string[] = []) => ({ name, hasTenant: name !== 'tenants', references })
+  const tables = [
+    table('mails', ['users', 'invitations']),
+    table('invitations', ['users']),
+    table('users', ['tenants'])
+  ]
+  const plan = planDistribution([...tables, table('tenants')], new Set(['tenants', 'users']))
+  t.same(
+    plan.map(({ table }) => table),
+    ['invitations', 'mails']
+  )
+})
+
+test('without Citus nothing is distributed', async (t) => {
+  const { url } = await openDatabase(t)
+  t.equal((await migrate(url)).isCitus, false)
+})
+
+test('the rules that Citus has for keys', async (t) => {
+  const { owner } = await openDatabase(t)
+
+  t.test('every primary and unique key contains the distribution column', async (t) => {
+    const { rows } = await sql<{ name: string; table: string; columns: string[] }>`
+      select ic.relname as name, tc.relname as table,
+        array(select a.attname::text from pg_attribute a where a.attrelid = tc.oid and a.attnum = any(i.indkey)) as columns
+      from pg_index i join pg_class ic on ic.oid = i.indexrelid
+      join pg_class tc on tc.oid = i.indrelid and tc.relnamespace = 'public'::regnamespace
+      where i.indisunique and tc.relname = any(${[...TENANT_TABLES, 'addresses']})`.execute(owner)
+    t.ok(rows.length >= TENANT_TABLES.length)
+    for (const { name, table, columns } of rows) {
+      t.ok(columns.includes(table === 'addresses' ? 'address_key' : 'tenant_id'), name)
+    }
+  })
+
+  t.test('no foreign key crosses it: each carries tenant_id on both sides, or refers to the tenants', async (t) => {
+    const { rows } = await sql<{ name: string; from: string; to: string; carries: boolean }>`
+      select con.conname as name, con.conrelid::regclass::text as from, con.confrelid::regclass::text as to,
+        exists (select from unnest(con.conkey, con.confkey) as pair (here, there)
+          join pg_attribute a on a.attrelid = con.conrelid and a.attnum = pair.here and a.attname = 'tenant_id'
+          join pg_attribute b on b.attrelid = con.confrelid and b.attnum = pair.there and b.attname = 'tenant_id') as carries
+      from pg_constraint con where con.contype = 'f' and con.connamespace = 'public'::regnamespace`.execute(owner)
+    t.ok(rows.length > 20)
+    for (const { name, from, to, carries } of rows) {
+      t.ok(carries || to === 'tenants', name)
+      t.notOk([from, to].includes('addresses'), `${name} does not tie addresses to a tenant’s node`)
+    }
+  })
+
+  t.test('no trigger, and no rule, stands on a table', async (t) => {
+    const { rows } = await sql`
+      select tgname from pg_trigger tg join pg_class c on c.oid = tg.tgrelid
+      where not tg.tgisinternal and c.relnamespace = 'public'::regnamespace`.execute(owner)
+    t.same(rows, [])
+  })
+
+  t.test(
+    'numbers that count over all tenants are bigint, which workers can share; the tenants’ own is int',
+    async (t) => {
+      const { rows } = await sql<{ column: string; type: string }>`
+      select c.relname || '.' || a.attname as column, format_type(a.atttypid, null) as type
+      from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relnamespace = 'public'::regnamespace
+      left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+      where c.relkind = 'r' and (a.attidentity <> '' or pg_get_expr(d.adbin, d.adrelid) like 'nextval%')`.execute(owner)
+      const small = rows.filter(({ type }) => type !== 'bigint').map(({ column }) => column)
+      t.same(small, ['tenants.id'], 'its numbers are taken on the coordinator')
+      t.ok(rows.some(({ column }) => column === 'users.ordinal'))
+    }
+  )
+})
+
+test('a connection to Citus sets the tenant by SET LOCAL in a block around each statement', async (t) => {
+  const { url, owner } = await openDatabase(t)
+  const db = connect({ url, role: SERVER_ROLE, poolSize: 2, isCitus: true })
+  t.teardown(() => db.destroy())
+  const [acme, globex] = [await insertTenant(owner, 'acme'), await insertTenant(owner, 'globex')]
+  const insertSchema = prepareWrite<{ urn: string }, { urn: string }>(
+    (given) => sql`
+      insert into scim_schemas (tenant_id, urn, resource_type, definition, created_at)
+      values (${given.tenantId}::int, ${given.urn}::text, 'User', '{}', '2027-01-01') returning urn`
+  )
+  const { rows } = await sql<{
+    value: string
+  }>`select current_setting('citus.propagate_set_commands') as value`.execute(db)
+  t.same(rows, [{ value: 'local' }], 'which the workers are told of')
+  const made = await Promise.all(
+    ['a', 'b', 'c', 'd'].flatMap((name) => [
+      insertSchema(db, acme, { urn: `urn:${name}` }),
+      insertSchema(db, globex, { urn: `urn:${name}` })
+    ])
+  )
+  t.equal(made.flat().length, 8)
+  const again = await insertSchema(db, acme, { urn: 'urn:a' }).catch((error) => error)
+  t.equal(violatedConstraint(again), 'scim_schemas_pkey')
+  t.equal(violatedConstraint({ code: '23505', constraint: 'scim_schemas_pkey_102046' }), 'scim_schemas_pkey')
+  for (const tenant of [acme, globex]) {
+    const read = sql<{ tenant_id: number }>`select tenant_id from scim_schemas`
+    t.same(new Set((await readInTenant(db, tenant, read)).map(({ tenant_id }) => tenant_id)), new Set([tenant]))
+    t.equal((await inTenant(db, tenant, (trx) => trx.selectFrom('scim_schemas').select('urn').execute())).length, 4)
+  }
+  t.same(await db.selectFrom('scim_schemas').select('urn').execute(), [], 'and nothing is left of it')
+})
