@@ -8,7 +8,7 @@ const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
 test('/Groups', async (t) => {
   const app = await startApp(t)
-  const acme = await addTenant(app, 'acme')
+  const acme = await addTenant(app, 'acme', { wireLogDays: 0 })
   const scim = await scimClient(app, acme)
   const other = await scimClient(app, await addTenant(app, 'other'))
   const ada = await scim.createUser({ userName: 'ada@acme.test', displayName: 'Ada "L" Lovelace' })
