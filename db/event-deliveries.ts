@@ -9,7 +9,9 @@ import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 export const STREAM_TESTED = 'eventStream.tested'
 
 /** Whether a stream wants an event. */
-export function wants(stream: Pick<EventStreamRow, 'id' | 'event_types'>, event: FeedEvent): boolean {
+export function wants(stream: Pick<EventStreamRow, 'id' | 'event_types' | 'created_at'>, event: FeedEvent): boolean {
+  // where some transaction was open when the stream was made, its cursor lies before events that were committed already
+  if (event.at < stream.created_at) return false
   if (event.action === STREAM_TESTED) return event.target_id === stream.id
   if (stream.event_types.length === 0) return true
   return stream.event_types.some((type) =>
@@ -39,7 +41,7 @@ export async function relayEvents(
 ): Promise<{ deliveries: RelayedDelivery[]; isMore: boolean }> {
   const streams = await trx
     .selectFrom('event_streams')
-    .select(['id', 'event_types', 'cursor_xid', 'cursor_id'])
+    .select(['id', 'event_types', 'created_at', 'cursor_xid', 'cursor_id'])
     .where('tenant_id', '=', tenantId)
     .where('state', '=', 'enabled')
     // jobs are in the order in which their transactions began, so one that began earlier than the last may add none

@@ -262,6 +262,8 @@ test('muster', async (t) => {
   t.test('every command is tried here or has tests of its own', async (t) => {
     // they need no server: test/operate
     for (const command of ['db migrate', 'db status', 'doctor']) used.add(command)
+    // test/admin/history-cli.test.ts
+    for (const command of ['history user', 'history group', 'history connection', 'undo']) used.add(command)
     t.same(leavesOf(buildProgram()).toSorted(), [...used].toSorted())
   })
 
