@@ -178,12 +178,19 @@ async function serve(shared: Shared, given: Config, closers: Closers) {
 
 /** Requests that are under way may take so long when the process is asked to stop. */
 const FINISH_MS = 8_000
+const HANG_UP_EVERY_MS = 50
 
 /** Takes no new connection and no new request, and ends those that are not answered in time. */
 async function finishRequests(app: FastifyInstance): Promise<void> {
-  const timer = globalThis.setTimeout(() => app.server.closeAllConnections(), FINISH_MS)
+  // a connection that was answered meanwhile is kept alive by its client, and would keep the process
+  const hangingUp = globalThis.setInterval(() => app.server.closeIdleConnections(), HANG_UP_EVERY_MS)
+  const giveUp = globalThis.setTimeout(() => {
+    app.log.warn('requests were not answered in time: their clients are hung up on')
+    app.server.closeAllConnections()
+  }, FINISH_MS)
   await app.close()
-  clearTimeout(timer)
+  clearInterval(hangingUp)
+  clearTimeout(giveUp)
 }
 
 /** @returns the port on which the worker says how it is: PORT, or a free one where a server on this machine has that */

@@ -25,6 +25,7 @@ export const serverStopped: Scenario = {
       const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
       await traffic.acknowledged(users / 4)
       const recoveryMs = await stopInTime(server.stop, 0)
+      assert.doesNotMatch(server.output(), /not answered in time/, 'no client was hung up on')
       await traffic.done
       const statuses = tally(traffic.answers.values())
       assert.equal((await scim(agent, server.port, tenant, 'GET', '/Users')).status, 0, 'nobody listens any more')
