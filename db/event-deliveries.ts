@@ -215,14 +215,3 @@ export async function requeueDeliveries(
     returning d.id, d.stream_id as "streamId", coalesce(e.target_id, e.id) as "subjectId"`.execute(trx)
   return rows.sort((left, right) => (left.id < right.id ? -1 : 1))
 }
-
-/** Deletes what was delivered or given up before `before`. @returns how many */
-export async function deleteOldDeliveries(trx: Trx, tenantId: number, before: Date): Promise<number> {
-  const { numDeletedRows } = await trx
-    .deleteFrom('event_deliveries')
-    .where('tenant_id', '=', tenantId)
-    .where('state', '<>', 'queued')
-    .where('queued_at', '<', before)
-    .executeTakeFirst()
-  return Number(numDeletedRows)
-}

@@ -23,9 +23,6 @@ export type FeedEvent = AuditRow & EventCursor & { connection_id: string | null 
 
 const NO_ID = '00000000-0000-0000-0000-000000000000'
 
-/** Before everything. */
-export const FEED_START: EventCursor = { xid: '0', id: NO_ID }
-
 /**
  * Up to `limit` events behind `cursor`, in the feed's order; one statement. The last one given is the next cursor;
  * where none is given, the cursor stays what it was.

@@ -8,11 +8,14 @@ import { DEFAULT_WIRE_LOG_DAYS } from './wire-log.ts'
 const KEPT_MS = 7 * 24 * 3_600_000
 /** What an identity provider has not tried again for so long, it does not want any more. */
 const HELD_MS = 30 * 24 * 3_600_000
+/** What was delivered, or given up, can be replayed for so long. */
+const DELIVERY_MS = 30 * 24 * 3_600_000
 
 /** Of one tenant, in one statement. @returns rows deleted */
 export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date): Promise<number> {
   const longAgo = new Date(now.getTime() - KEPT_MS)
   const forgottenAt = new Date(now.getTime() - HELD_MS)
+  const deliveredAt = new Date(now.getTime() - DELIVERY_MS)
   const { rows } = await inTenant(db, tenantId, (trx) =>
     sql<{ count: number }>`
       with old_sessions as (
@@ -31,11 +34,14 @@ export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date)
           delete from brake_people where tenant_id = ${tenantId} and minute < ${minuteOf(now) - 60}::int returning 1),
         old_held_changes as (
           delete from held_changes where tenant_id = ${tenantId} and last_at <= ${forgottenAt} and state = 'held'
-          returning 1)
+          returning 1),
+        old_deliveries as (
+          delete from event_deliveries where tenant_id = ${tenantId} and queued_at <= ${deliveredAt}
+            and state <> 'queued' returning 1)
       select ((select count(*) from old_sessions) + (select count(*) from old_codes)
         + (select count(*) from old_resets) + (select count(*) from old_api_tokens)
         + (select count(*) from old_wire_log) + (select count(*) from old_brake_people)
-        + (select count(*) from old_held_changes))::int as count`.execute(trx)
+        + (select count(*) from old_held_changes) + (select count(*) from old_deliveries))::int as count`.execute(trx)
   )
   return rows[0]!.count
 }

@@ -58,9 +58,6 @@ export const findScimTokenByHash = (db: Db, tenantId: number, tokenHash: Buffer)
     selectTokens(db, tenantId).where('scim_tokens.token_hash', '=', tokenHash)
   )
 
-export const findScimToken = (db: Db, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>
-  readOneInTenant<ScimTokenView>(db, tenantId, selectTokens(db, tenantId).where('scim_tokens.id', '=', tokenId))
-
 /** Within a transaction: the token, its row locked until the end. */
 export const lockScimToken = (trx: Trx, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>
   selectTokens(trx, tenantId).where('scim_tokens.id', '=', tokenId).forUpdate('scim_tokens').executeTakeFirst()

@@ -16,6 +16,7 @@ type RelayDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
 export function startRelay(deps: RelayDeps): () => Promise<void> {
   const stopping = new AbortController()
   let running = Promise.resolve()
+  let isRunning = false
   const timer = setInterval(() => {
     if (isRunning) return
     isRunning = true
@@ -25,7 +26,6 @@ export function startRelay(deps: RelayDeps): () => Promise<void> {
         isRunning = false
       })
   }, LOOK_EVERY_MS)
-  let isRunning = false
   return async () => {
     clearInterval(timer)
     stopping.abort()
@@ -34,7 +34,7 @@ export function startRelay(deps: RelayDeps): () => Promise<void> {
 }
 
 /** Copies all that there is, one tenant after the other; deliveries, jobs and cursor commit together. */
-export async function relayOnce(deps: RelayDeps, signal: AbortSignal): Promise<void> {
+async function relayOnce(deps: RelayDeps, signal: AbortSignal): Promise<void> {
   for (const tenantId of await listTenantsWithStreams(deps.db)) {
     let isMore = true
     while (isMore && !signal.aborted) {

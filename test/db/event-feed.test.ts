@@ -2,9 +2,11 @@ import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
-import { type EventCursor, FEED_START, readEventsAfter, readFeedEnd } from '../../db/event-feed.ts'
+import { type EventCursor, readEventsAfter, readFeedEnd } from '../../db/event-feed.ts'
 import { openDatabase } from '../support/database.ts'
 import { actorOf, insertTenant, NOW } from '../support/groups.ts'
+
+const FEED_START: EventCursor = { xid: '0', id: '00000000-0000-0000-0000-000000000000' }
 
 test('the feed of events', async (t) => {
   const { db, owner } = await openDatabase(t)

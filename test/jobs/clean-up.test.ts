@@ -135,6 +135,49 @@ test('clean-up', async (t) => {
     t.strictSame(await kept(), ['acme 1'], 'and at once where it is off')
   })
 
+  t.test('deletes deliveries of events a month after they were over', async (t) => {
+    const cursor = { cursor_xid: '1', cursor_id: crypto.randomUUID() }
+    const streamId = crypto.randomUUID()
+    await acme.owner
+      .insertInto('event_streams')
+      .values({
+        ...cursor,
+        tenant_id: acme.acmeId,
+        id: streamId,
+        kind: 'webhook',
+        name: 'backend',
+        url: 'https://hooks.acme.test/',
+        event_types: [],
+        state: 'paused',
+        created_at: now,
+        updated_at: now
+      })
+      .execute()
+    const insert = (state: 'queued' | 'delivered' | 'dead', days: number) =>
+      acme.owner
+        .insertInto('event_deliveries')
+        .values({
+          tenant_id: acme.acmeId,
+          id: crypto.randomUUID(),
+          stream_id: streamId,
+          event_id: crypto.randomUUID(),
+          state,
+          queued_at: daysAgo(days)
+        })
+        .execute()
+    for (const state of ['queued', 'delivered', 'dead'] as const) {
+      await insert(state, 29)
+      await insert(state, 31)
+    }
+    t.equal(await cleanUp(acme.deps, signal), 2)
+    const rows = await acme.owner.selectFrom('event_deliveries').select('state').orderBy('state').execute()
+    t.same(
+      rows.map(({ state }) => state),
+      ['dead', 'delivered', 'queued', 'queued'],
+      'what is on its way stays'
+    )
+  })
+
   t.test('is done by the hour', async (t) => {
     const { rows } = await sql`select name, cron from pgboss.schedule order by name`.execute(acme.owner)
     t.same(rows, [
