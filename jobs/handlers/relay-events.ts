@@ -33,17 +33,25 @@ export function startRelay(deps: RelayDeps): () => Promise<void> {
   }
 }
 
-/** Copies all that there is, one tenant after the other; deliveries, jobs and cursor commit together. */
+/** Copies all that there is, one tenant after the other; one that fails holds up no other. */
 async function relayOnce(deps: RelayDeps, signal: AbortSignal): Promise<void> {
   for (const tenantId of await listTenantsWithStreams(deps.db)) {
-    let isMore = true
-    while (isMore && !signal.aborted) {
-      const now = deps.now()
-      isMore = await inTenant(deps.db, tenantId, async (trx) => {
-        const relayed = await relayEvents(trx, tenantId, BATCH, now, () => uuidv7({ msecs: now.getTime() }))
-        await enqueueDeliveries(trx, deps, tenantId, relayed.deliveries)
-        return relayed.isMore
-      })
-    }
+    if (signal.aborted) return
+    await relayTenant(deps, tenantId, signal).catch((error: unknown) =>
+      deps.log.warn({ err: error, tenantId }, 'the events of a tenant were not relayed: they will be looked at again')
+    )
+  }
+}
+
+/** Deliveries, jobs and cursor commit together. */
+async function relayTenant(deps: RelayDeps, tenantId: number, signal: AbortSignal): Promise<void> {
+  let isMore = true
+  while (isMore && !signal.aborted) {
+    const now = deps.now()
+    isMore = await inTenant(deps.db, tenantId, async (trx) => {
+      const relayed = await relayEvents(trx, tenantId, BATCH, now, () => uuidv7({ msecs: now.getTime() }))
+      await enqueueDeliveries(trx, deps, tenantId, relayed.deliveries)
+      return relayed.isMore
+    })
   }
 }

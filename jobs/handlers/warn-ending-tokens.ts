@@ -9,26 +9,33 @@ import { notifyAdministrators } from '../../server/provisioning/notices.ts'
 
 const DAY_MS = 24 * 3_600_000
 
+type WarnDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
+
 /**
- * One tenant after the other; what one has marked and queued stays when a later one fails.
+ * One tenant after the other; one that fails holds up no other, and is looked at again in an hour.
  * @returns tokens that were told of
  */
-export async function warnOfEndingTokens(
-  { db, log, now, queue }: Pick<Deps, 'db' | 'log' | 'now' | 'queue'>,
-  signal: AbortSignal
-): Promise<number> {
+export async function warnOfEndingTokens(deps: WarnDeps, signal: AbortSignal): Promise<number> {
+  const { db, log } = deps
   let count = 0
   for (const tenantId of await listTenantIds(db)) {
     if (signal.aborted) break
-    const at = now()
-    count += await inTenant(db, tenantId, async (trx) => {
-      const tokens = await takeEndingTokens(trx, tenantId, at)
-      for (const token of tokens) await notifyAdministrators(trx, { queue }, tenantId, noticeOf(token, at), at)
-      return tokens.length
+    count += await warnTenant(deps, tenantId).catch((error: unknown) => {
+      log.error({ err: error, job: 'warn-ending-tokens', tenantId }, 'warn-ending-tokens failed')
+      return 0
     })
   }
   log.info({ job: 'warn-ending-tokens', count }, 'warn-ending-tokens')
   return count
+}
+
+const warnTenant = ({ db, now, queue }: WarnDeps, tenantId: number): Promise<number> => {
+  const at = now()
+  return inTenant(db, tenantId, async (trx) => {
+    const tokens = await takeEndingTokens(trx, tenantId, at)
+    for (const token of tokens) await notifyAdministrators(trx, { queue }, tenantId, noticeOf(token, at), at)
+    return tokens.length
+  })
 }
 
 function noticeOf(token: EndingToken, now: Date): Notice {
