@@ -50,7 +50,7 @@ export async function readAddressHolders(
       select id from users where tenant_id = ${tenantId} and email_key = any(${keys}::text[])
       union all
       select id from users
-      where tenant_id = ${tenantId} and user_name_key = any(${keys}::text[]) and state <> 'removed')`.execute(trx)
+      where tenant_id = ${tenantId} and user_name_key = any(${keys}::text[]) and not is_removed)`.execute(trx)
   return rows
 }
 

@@ -108,6 +108,8 @@ export interface UsersTable {
   family_name_key: string | null
   /** Made by the database: display name, else full name, else address or user name, in lower case. */
   shown_name_key: ColumnType<string, never, never>
+  /** Follows from the state, for indexes, which must not know that. */
+  is_removed: ColumnType<boolean, never, never>
   time_zone: string | null
   locale: string | null
   must_reset_password: Generated<boolean>

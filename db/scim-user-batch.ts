@@ -28,11 +28,11 @@ export async function findTakenKeys(
     tenantId,
     sql<UserKeys>`
       select
-        array(select user_name_key from users where tenant_id = ${tenantId} and state <> 'removed'
+        array(select user_name_key from users where tenant_id = ${tenantId} and not is_removed
           and user_name_key = any(${userNames}::text[])) as "userNames",
         array(select email_key from users where tenant_id = ${tenantId}
           and email_key = any(${addresses}::text[])) as addresses,
-        array(select external_id from users where tenant_id = ${tenantId} and state <> 'removed'
+        array(select external_id from users where tenant_id = ${tenantId} and not is_removed
           and connection_id = ${connectionId}::uuid and external_id = any(${externalIds}::text[])) as "externalIds"`
   )
   return taken!

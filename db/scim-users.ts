@@ -33,7 +33,7 @@ export interface ScimView {
 
 /** Users who are there for SCIM: not removed, within what the token may see. An expression on a row of `users`. */
 export const isVisibleUser = (connectionId: string | undefined): RawBuilder<SqlBool> =>
-  sql`(users.state <> 'removed' and ${isWithinScope('users', connectionId)})`
+  sql`(not users.is_removed and ${isWithinScope('users', connectionId)})`
 
 /** The select list of a ScimUserRow on a row of `users`. */
 export const scimUserColumns = (view: ScimView): RawBuilder<unknown> => sql`
@@ -193,7 +193,7 @@ export async function lockCandidates(
     sql<UserRow>`
       select users.* from users
       where users.tenant_id = ${tenantId} and (
-        (users.user_name_key = ${userNameKey} and users.state <> 'removed')
+        (users.user_name_key = ${userNameKey} and not users.is_removed)
         or (users.email_key = ${addressKey}))
       order by users.id for update`.execute(trx),
     trx

@@ -30,12 +30,12 @@ export async function findTakenIdentities(
   const { rows } = await sql<{ id: string; what: 'userName' | 'externalId' | 'address'; holder_id: string }>`
     with w as materialized (select * from ${rowSet('w', IDENTITY, wanted as unknown as Record<string, unknown>[])})
     select w.id, 'userName' as what, u.id as holder_id from w
-      join users u on u.tenant_id = ${tenantId} and u.user_name_key = w.user_name_key and u.state <> 'removed'
+      join users u on u.tenant_id = ${tenantId} and u.user_name_key = w.user_name_key and not u.is_removed
       where u.id <> w.id
     union all
     select w.id, 'externalId', u.id from w
       join users u on u.tenant_id = ${tenantId} and u.external_id = w.external_id and u.connection_id = w.connection_id
-        and u.state <> 'removed'
+        and not u.is_removed
       where u.id <> w.id
     union all
     select w.id, 'address', a.user_id from w

@@ -95,7 +95,7 @@ function isAfter(order: SortOrder, isDescending: boolean, [value, id]: CursorKey
 
 function isWanted(tenantId: number, { search, filter }: Pick<UserListQuery, 'search' | 'filter'>): RawBuilder<SqlBool> {
   const conditions: RawBuilder<unknown>[] = [
-    filter.state === undefined ? sql`users.state <> 'removed'` : sql`users.state = ${filter.state}`
+    filter.state === undefined ? sql`not users.is_removed` : sql`users.state = ${filter.state}`
   ]
   if (filter.role !== undefined) conditions.push(sql`users.role = ${filter.role}`)
   if (filter.locked !== undefined) conditions.push(sql`users.locked = ${filter.locked}`)

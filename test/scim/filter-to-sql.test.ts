@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { type Db, inTenant, readInTenant } from '../../db/connect.ts'
+import { isVisibleUser } from '../../db/scim-users.ts'
 import { matches } from '../../server/scim/filter/matches.ts'
 import { parseFilter } from '../../server/scim/filter/parse.ts'
 import { hasPrefix } from '../../server/scim/filter/sql-text.ts'
@@ -181,7 +182,7 @@ test('An index serves equality and prefix on what identity providers ask for, un
   const indexConditions = (resourceType: ResourceType, text: string): Promise<string> =>
     inTenant(db, TENANT_ID, async (trx) => {
       let query = selectIds(trx, resourceType, text)
-      if (resourceType.name === 'User') query = query.where(sql<boolean>`users.state <> 'removed'`)
+      if (resourceType.name === 'User') query = query.where(isVisibleUser(undefined))
       const { rows } = await sql<Record<string, string>>`explain (costs off) ${query}`.execute(trx)
       return rows
         .map((row) => row['QUERY PLAN']!)

@@ -14,7 +14,7 @@ export type { SqlContext } from './sql-resources.ts'
  * statement. Values travel as parameters, names come from the schema data, so the text depends on the filter's shape
  * alone. Equality and prefix on userName, displayName and emails.value (displayName of a group), equality on id,
  * externalId, groups.value and members.value, and the same on name.familyName, are conditions that an index serves.
- * @param context the caller still has to ask for the tenant, and for `users.state <> 'removed'`, which the indexes on
+ * @param context the caller still has to ask for the tenant, and for `not users.is_removed`, which the indexes on
  * userName and externalId ask for too
  * @returns null counts as false, as it does in a where clause
  */
