@@ -11,6 +11,7 @@ export interface AddressHolder {
   state: UserState
   role: Role
   connection_id: string | null
+  authority: string
   email: string | null
   email_key: string | null
   user_name_key: string
@@ -39,7 +40,7 @@ export async function readAddressHolders(
 ): Promise<AddressHolder[]> {
   const hourAgo = new Date(now.getTime() - 3_600_000)
   const { rows } = await sql<AddressHolder>`
-    select u.id, u.state, u.role, u.connection_id, u.email, u.email_key, u.user_name_key, u.must_reset_password, u.activated_at, u.updated_at,
+    select u.id, u.state, u.role, u.connection_id, u.authority, u.email, u.email_key, u.user_name_key, u.must_reset_password, u.activated_at, u.updated_at,
       case when u.state = 'removed' then u.doc end as doc,
       i.id as invitation_id, i.role as invitation_role, i.inviter_id, i.expires_at,
       (select count(*)::int from mails m

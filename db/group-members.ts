@@ -138,7 +138,8 @@ const addOwnStatement = prepareAdd(true)
 /**
  * Takes one user out in one statement, a transaction of its own.
  * @param brake without a permit of it the statement fails (brakeOutcomeOf)
- * @returns `noGroup`; `isGroup` where the id is that of a group among the members: nothing was changed then
+ * @returns `noGroup`; `isGroup` where the id is that of a group among the members; `isManaged` where a person acts, and a
+ *   connection has put the user there: nothing was changed then
  */
 export async function removeUser(
   db: Db,
@@ -146,7 +147,7 @@ export async function removeUser(
   userId: string,
   change: Change,
   brake: Omit<Deprovisioning, 'kind'> | undefined
-): Promise<'done' | 'noGroup' | 'isGroup'> {
+): Promise<RemoveOutcome> {
   const remove = scope.connectionId === undefined ? removeStatement : removeOwnStatement
   const after = JSON.stringify({ removedCount: 1, removed: [userId] })
   const [row] = await remove(db, scope.tenantId, {
@@ -157,8 +158,10 @@ export async function removeUser(
   return row!.outcome
 }
 
+type RemoveOutcome = 'done' | 'noGroup' | 'isGroup' | 'isManaged'
+
 const prepareRemove = (isOwn: boolean) =>
-  prepareWrite<{ outcome: 'done' | 'noGroup' | 'isGroup' }, Values & Record<'after' | BrakeValue, unknown>>((given) => {
+  prepareWrite<{ outcome: RemoveOutcome }, Values & Record<'after' | BrakeValue, unknown>>((given) => {
     const scope = scopeOf(given, isOwn)
     const { tenantId, groupId, connectionId } = scope
     const { counted, audited } = consequences(
@@ -173,6 +176,7 @@ const prepareRemove = (isOwn: boolean) =>
           delete from group_members using target
           where group_members.tenant_id = ${tenantId} and group_members.group_id = ${groupId}
             and group_members.user_id = ${given.users}::uuid and ${isMemberWithinScope(tenantId, connectionId)}
+            and (${given.byConnectionId}::uuid is not null or group_members.connection_id is null)
           returning target.display_name, group_members.group_id, group_members.user_id, group_members.connection_id,
             group_members.event_id
         ),
@@ -184,6 +188,8 @@ const prepareRemove = (isOwn: boolean) =>
         when not exists (select from target) then 'noGroup'
         when exists (select from group_children
           where tenant_id = ${tenantId} and group_id = ${groupId} and child_id = ${given.users}::uuid) then 'isGroup'
+        when ${given.byConnectionId}::uuid is null and exists (select from group_members
+          where tenant_id = ${tenantId} and group_id = ${groupId} and user_id = ${given.users}::uuid) then 'isManaged'
         else 'done' end as outcome,
         (select ${requirePermit(given, sql`removed.user_id`)} from removed) as permitted`
   })

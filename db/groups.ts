@@ -125,7 +125,7 @@ export const updateGroup = (
   trx: Trx,
   tenantId: number,
   groupId: string,
-  columns: GroupColumns & { connection_id: string | null },
+  columns: GroupColumns & Pick<GroupRow, 'connection_id' | 'kept_by'>,
   now: Date
 ) =>
   trx

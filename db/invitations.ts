@@ -51,7 +51,7 @@ export async function reviveUsers(trx: Trx, tenantId: number, users: readonly In
   const ids = users.map(({ id }) => id)
   await Promise.all([
     sql`
-      update users u set ${sql.join(assignments)}, state = 'invited', locked = false, connection_id = null,
+      update users u set ${sql.join(assignments)}, state = 'invited', locked = false, connection_id = null, authority = '{}',
         version = u.version + 1, updated_at = ${now}
       from ${rowSet('r', REVIVED_COLUMNS, users as unknown as Rows)}
       where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx),

@@ -114,7 +114,7 @@ export interface UsersTable {
   locale: string | null
   must_reset_password: Generated<boolean>
   doc: JsonText
-  /** Exceptions from "the attributes of doc are managed by connection_id". */
+  /** Who has an attribute that connection_id has not, as JSON: server/provisioning/authority.ts. */
   authority: ColumnType<string, string | undefined, string>
   version: Generated<number>
   created_at: Date
@@ -247,6 +247,8 @@ export interface GroupsTable {
   display_name_key: string
   external_id: string | null
   connection_id: string | null
+  /** The connection that is gone and still has the group. */
+  kept_by: Generated<string | null>
   doc: JsonText
   version: Generated<number>
   created_at: Date
@@ -406,11 +408,15 @@ export interface GroupRolesTable {
   role: Role
 }
 
-/** How far a connection reached that is gone. */
+/** A connection that is gone: how far it reached, and whether what it had stays as it left it. */
 export interface PastConnectionsTable {
   tenant_id: number
   id: string
   highest_role: Role
+  /** Null of one that went before names were kept. */
+  name: string | null
+  removed_at: Date | null
+  is_kept: Generated<boolean>
 }
 
 /** How many people a connection may still deprovision within an hour; minutes are whole ones since 1970. */

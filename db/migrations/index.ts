@@ -12,6 +12,7 @@ import * as addBrake from './20261125T1200_add_brake.ts'
 import * as addRetention from './20261125T1300_add_retention.ts'
 import * as addResourceMoves from './20261125T1400_add_resource_moves.ts'
 import * as addGroupRoles from './20261125T1500_add_group_roles.ts'
+import * as addAuthority from './20261125T1600_add_authority.ts'
 import * as updateUsersInPlace from './20261125T1630_update_users_in_place.ts'
 
 export const migrations: Record<string, Migration> = {
@@ -27,5 +28,6 @@ export const migrations: Record<string, Migration> = {
   '20261125T1300_add_retention': addRetention,
   '20261125T1400_add_resource_moves': addResourceMoves,
   '20261125T1500_add_group_roles': addGroupRoles,
+  '20261125T1600_add_authority': addAuthority,
   '20261125T1630_update_users_in_place': updateUsersInPlace
 }

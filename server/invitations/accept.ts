@@ -17,14 +17,9 @@ import { hashNewPassword, setPassword } from '../auth/set-password.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, forbidden } from '../errors.ts'
 import { addressKey } from '../provisioning/address.ts'
+import { authorityFacts, withOwnProfile } from '../provisioning/authority.ts'
 import { changedFacts } from '../provisioning/document-changes.ts'
-import {
-  documentColumns,
-  type Profile,
-  shownName,
-  type UserDocument,
-  withProfile
-} from '../provisioning/user-document.ts'
+import { documentColumns, type Profile, shownName } from '../provisioning/user-document.ts'
 import { hashToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { requireOpen } from './link-state.ts'
@@ -156,8 +151,9 @@ async function complete(
   { method, ...origin }: { requestId: string | null; ip: string | null; method: SignInBy['method'] }
 ): Promise<void> {
   const now = deps.now()
-  const before = JSON.parse(user.doc) as UserDocument
-  const document = withProfile(before, profile)
+  // what an identity provider has sent meanwhile stays
+  const { before, document, authority } = withOwnProfile(user, profile, 'person')
+  const exceptions = authorityFacts(user.authority, authority)
   const facts = changedFacts(before, document)
   const columns = documentColumns(document)
   const name = shownName(columns)
@@ -173,8 +169,8 @@ async function complete(
     {
       action: 'user.activated',
       ...person,
-      before: { ...facts.before, state: user.state },
-      after: { ...facts.after, state: 'active' }
+      before: { ...facts.before, state: user.state, ...exceptions.before },
+      after: { ...facts.after, state: 'active', ...exceptions.after }
     }
   ]
   await Promise.all([
@@ -183,7 +179,7 @@ async function complete(
       trx,
       tenantId,
       user.id,
-      { ...columns, state: 'active', activated_at: user.activated_at ?? now, must_reset_password: false },
+      { ...columns, authority, state: 'active', activated_at: user.activated_at ?? now, must_reset_password: false },
       now
     ),
     // a link that was sent again may be used before its mail has left

@@ -18,6 +18,7 @@ import type { Role } from '../../db/schema.ts'
 import { limitInvitations } from '../auth/limits.ts'
 import type { Deps } from '../deps.ts'
 import type { Actor } from '../provisioning/actor.ts'
+import { authorityFacts, NO_EXCEPTIONS } from '../provisioning/authority.ts'
 import { changedFacts } from '../provisioning/document-changes.ts'
 import {
   documentColumns,
@@ -264,11 +265,12 @@ function personInvited(step: NumberedOf<'add' | 'revive'> & { document: UserDocu
   const event = { action: 'user.invited', targetType: 'user', targetId: userId, targetName: entry.email } as const
   const after = { state: 'invited', role: entry.role }
   if (kind === 'add') return { ...event, after: { userName: document.userName, email: entry.email, ...after } }
-  const { doc, state, role, connection_id } = step.holder
+  const { doc, state, role, connection_id, authority } = step.holder
   const facts = changedFacts(JSON.parse(doc!), document)
+  const exceptions = authorityFacts(authority, NO_EXCEPTIONS)
   return {
     ...event,
-    before: { ...facts.before, state, role, connectionId: connection_id },
+    before: { ...facts.before, state, role, connectionId: connection_id, ...exceptions.before },
     after: { ...facts.after, ...after, connectionId: null }
   }
 }

@@ -46,6 +46,7 @@ import {
   sortedIds
 } from './group-members.ts'
 import { followGroups } from './group-roles.ts'
+import { requireOwnGroup, requireOwnMemberships } from './managed.ts'
 
 /** Where, by whom and when a group is changed. */
 export interface GroupWork {
@@ -105,8 +106,8 @@ export async function createGroup(
 
 /**
  * Changes attributes and members of a group together.
- * @throws HeldBack; AppError not_found; forbidden; whatever the callbacks throw; invalidValue `unknownMember`, `groupCycle`;
- * uniqueness
+ * @throws HeldBack; AppError not_found; forbidden, also `managedByConnection`; whatever the callbacks throw; invalidValue
+ * `unknownMember`, `groupCycle`; uniqueness
  */
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
   requireGroupRights(work.actor)
@@ -124,7 +125,7 @@ function forgetRoles({ listener, tenantId }: GroupWork, areChanged: boolean): vo
 
 /**
  * Takes a group away, with its memberships, and out of the groups that contained it.
- * @throws HeldBack; AppError not_found; forbidden; whatever the precondition throws
+ * @throws HeldBack; AppError not_found; forbidden, also `managedByConnection`; whatever the precondition throws
  */
 export async function removeGroup(work: GroupWork, groupId: string, precondition?: Precondition): Promise<void> {
   requireGroupRights(work.actor)
@@ -135,7 +136,8 @@ export async function removeGroup(work: GroupWork, groupId: string, precondition
     if (!group) throw notFound('Group')
     const [version, isNested] = await Promise.all([
       getGroupVersion(trx, tenantId, groupId),
-      hasEdges(trx, tenantId, groupId)
+      hasEdges(trx, tenantId, groupId),
+      isPerson(work) && requireOwnGroup(trx, group, `The group ${group.display_name}`, ['group'])
     ])
     precondition?.(version)
     if (isNested && !isNesting) throw new NestingNeeded()
@@ -161,6 +163,9 @@ function requireGroupRights(actor: Actor): void {
   if (actor.scim || !isAbove('manager', actor.role)) return
   throw forbidden('Only administrators and managers may change groups', 'groupsNotAllowed')
 }
+
+/** A connection may change what another one has; people may not. */
+const isPerson = ({ actor }: GroupWork): boolean => actor.scim === undefined
 
 const scopeOf = ({ tenantId, ownScope }: GroupWork, groupId: string): GroupScope => ({
   tenantId,
@@ -220,6 +225,10 @@ async function changeLocked(
   if (precondition) precondition(await getGroupVersion(trx, tenantId, groupId))
   if (document) await changeDocument(trx, work, group, document)
   if (members.length === 0) return false
+  if (isPerson(work)) {
+    const leaving = members.flatMap((change) => (change.kind === 'remove' ? sortedIds(change.values) : []))
+    await requireOwnMemberships(trx, group, leaving)
+  }
   const cause = causeOf(work)
   const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, { isNesting, cause })
   if (changed.added.count + changed.removed.count === 0) return false
@@ -268,10 +277,12 @@ async function changeDocument(
   const before = JSON.parse(group.doc) as GroupDocument
   const after = change(before)
   if (isDeepStrictEqual(before, after)) return
+  if (isPerson(work)) await requireOwnGroup(trx, group, 'The name of the group', ['displayName'])
   const columns = groupColumns(after)
   // an externalId belongs to a connection: a group that has none becomes the one's that names it
   const connectionId = group.connection_id ?? (columns.external_id ? (work.actor.scim?.connectionId ?? null) : null)
-  await updateGroup(trx, work.tenantId, group.id, { ...columns, connection_id: connectionId }, work.now)
+  const kept_by = connectionId === null ? group.kept_by : null
+  await updateGroup(trx, work.tenantId, group.id, { ...columns, connection_id: connectionId, kept_by }, work.now)
   const facts = changedFacts(before, after)
   const isTakenOn = connectionId !== group.connection_id
   await audit(

@@ -1,6 +1,6 @@
 // Users made by identity providers. Most are new, and made in one go; only where something is in the way is it asked
 // what that is: a pending invitation is adopted, a removed user comes back, anybody else keeps their name and address.
-import type { AuditEvent } from '../../db/audit.ts'
+import { type AuditEvent, connectionOf } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { cancelInvitationMails } from '../../db/mails.ts'
@@ -18,6 +18,7 @@ import {
   type ScimUserRow
 } from '../../db/scim-users.ts'
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
+import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
@@ -27,7 +28,7 @@ import { ALONE, createTogether } from './scim-user-batch.ts'
 import { madeRow, type NewUser, newUserRows, stateOf } from './scim-user-new.ts'
 import { requireTouchable } from './scim-user-plan.ts'
 import { followGroupsOf, type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
-import { type DocumentColumns, documentColumns, emailKeys } from './user-document.ts'
+import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
 import { audit, userEvent } from './user-states.ts'
 
 const MAX_ATTEMPTS = 3
@@ -118,16 +119,26 @@ function findInvited({ holder, named }: Candidates): UserRow | undefined {
 
 async function adopt(trx: Trx, writer: ScimWriter, user: NewUser, invited: UserRow): Promise<ScimUserRow> {
   requireTouchable(writer.actor, invited)
+  const connectionId = connectionOf(writer.actor)
   const decision = roleOfAdopted(ownRoleOf(invited), user.document, writer.actor.role)
+  const authority = authorityAfterWrite(invited, {
+    connectionId,
+    userConnectionId: connectionAfter(writer, invited),
+    before: JSON.parse(invited.doc) as UserDocument,
+    after: decision.document,
+    sent: user.document,
+    isRoleKept: decision.document !== user.document
+  })
   const invitationIds = await adoptInvitations(trx, writer.tenant.id, invited.id, writer.now)
   await Promise.all([
     cancelInvitationMails(trx, writer.tenant.id, invitationIds),
     audit(stepOf(trx, writer), [
-      eventOf(writer, 'user.adopted', invited, user, decision),
+      eventOf(writer, 'user.adopted', invited, user, decision, authority),
       ...invitationIds.map((id) => invitationAdopted(id, invited))
     ])
   ])
   return takeOver(trx, writer, user, invited, decision, {
+    authority,
     must_reset_password: invited.must_reset_password && user.passwordHash === undefined
   })
 }
@@ -150,9 +161,10 @@ async function revive(
 ): Promise<ScimUserRow> {
   const [revived] = await Promise.all([
     takeOver(trx, writer, user, removed, decision, {
+      authority: NO_EXCEPTIONS,
       must_reset_password: removed.activated_at !== null && user.passwordHash === undefined
     }),
-    audit(stepOf(trx, writer), [eventOf(writer, 'user.revived', removed, user, decision)])
+    audit(stepOf(trx, writer), [eventOf(writer, 'user.revived', removed, user, decision, NO_EXCEPTIONS)])
   ])
   await countResources(writer.tenant.id, 'User', 1).execute(trx)
   return revived
@@ -204,13 +216,21 @@ function eventOf(
   action: string,
   before: UserRow,
   { active }: NewUser,
-  { role, document }: RoleDecision
+  { role, document }: RoleDecision,
+  authority: string
 ) {
   const facts = changedFacts(JSON.parse(before.doc), document)
+  const exceptions = authorityFacts(before.authority, authority)
   return userEvent(
     action,
     before,
-    { ...facts.before, state: before.state, role: before.role, connectionId: before.connection_id },
-    { ...facts.after, state: stateOf(active), role, connectionId: connectionAfter(writer, before) }
+    {
+      ...facts.before,
+      state: before.state,
+      role: before.role,
+      connectionId: before.connection_id,
+      ...exceptions.before
+    },
+    { ...facts.after, state: stateOf(active), role, connectionId: connectionAfter(writer, before), ...exceptions.after }
   )
 }

@@ -1,9 +1,10 @@
 // A change of a user as it is computed before anything is written.
 
-import type { AuditEvent } from '../../db/audit.ts'
+import { type AuditEvent, connectionOf } from '../../db/audit.ts'
 import type { UserPatch, UserRow } from '../../db/schema.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
+import { authorityAfterWrite, authorityFacts, withOthersKept } from './authority.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
@@ -21,6 +22,8 @@ export interface Planned {
   /** Undefined where the e-mail values stay. */
   readonly emails: readonly string[] | undefined
   readonly facts: ChangedFacts
+  /** `users.authority` */
+  readonly authority: string
   readonly isProfileChanged: boolean
   readonly isStateChanged: boolean
   readonly isRoleChanged: boolean
@@ -55,8 +58,11 @@ function planned(
   change: ScimUserChange,
   kind: ChangeOptions['kind']
 ): Planned {
-  const decide = kind === 'replace' ? roleOfReplaced : roleOfPatched
-  const decision = decide({ role: ownRoleOf(before), document }, change.document, actor.role)
+  const connectionId = connectionOf(actor)
+  const isWhole = kind === 'replace'
+  const decide = isWhole ? roleOfReplaced : roleOfPatched
+  const wanted = isWhole ? withOthersKept(before, document, change.document, connectionId) : change.document
+  const decision = decide({ role: ownRoleOf(before), document }, wanted, actor.role)
   requireRoleWithin(actor.role, decision.role)
   const columns = documentColumns(decision.document)
   const emails = emailKeys(decision.document)
@@ -72,6 +78,14 @@ function planned(
     columns,
     emails: areEmailsChanged ? emails : undefined,
     facts: changedFacts(document, decision.document),
+    authority: authorityAfterWrite(before, {
+      connectionId,
+      userConnectionId: isTakenOn(before, columns) ? connectionId : before.connection_id,
+      before: document,
+      after: decision.document,
+      sent: isWhole ? change.document : undefined,
+      isRoleKept: decision.document !== wanted
+    }),
     isProfileChanged,
     isStateChanged,
     isRoleChanged,
@@ -92,15 +106,16 @@ export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): voi
 }
 
 /** An externalId belongs to a connection: the first one that gives it takes the user on. */
-const isTakenOn = ({ before, columns }: Planned): boolean =>
-  before.connection_id === null && columns.external_id !== null
+const isTakenOn = (before: Pick<UserRow, 'connection_id'>, { external_id }: DocumentColumns): boolean =>
+  before.connection_id === null && external_id !== null
 
 export function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
   const { before, change, decision, columns } = planned
   return {
     ...columns,
     ...(planned.isRoleChanged && ownRolePatch(before, decision.role)),
-    ...(isTakenOn(planned) && { connection_id: actor.scim?.connectionId ?? null }),
+    ...(isTakenOn(before, columns) && { connection_id: connectionOf(actor) }),
+    ...(planned.authority !== before.authority && { authority: planned.authority }),
     // a password that the identity provider sets is a new one
     ...(change.passwordHash && { must_reset_password: false })
   }
@@ -108,14 +123,20 @@ export function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
 
 /** The audit event of a changed profile. */
 export function updateEvent({ actor }: ScimWriter, planned: Planned): AuditEvent {
-  const { before, change, decision, facts } = planned
+  const { before, change, decision, columns, facts } = planned
   const { passwordHash } = change
+  const authority = authorityFacts(before.authority, planned.authority)
   const after = {
     ...facts.after,
     ...(passwordHash !== undefined && { passwordSet: passwordHash !== null }),
     ...(planned.isRoleChanged && { role: decision.role }),
-    ...(isTakenOn(planned) && { connectionId: actor.scim?.connectionId })
+    ...(isTakenOn(before, columns) && { connectionId: connectionOf(actor) }),
+    ...authority.after
   }
-  const earlier = { ...facts.before, ...(planned.isRoleChanged && { role: ownRoleOf(before) }) }
+  const earlier = {
+    ...facts.before,
+    ...(planned.isRoleChanged && { role: ownRoleOf(before) }),
+    ...authority.before
+  }
   return userEvent('user.updated', before, earlier, after)
 }

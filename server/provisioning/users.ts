@@ -7,11 +7,13 @@ import { getUserViews, lockUser as lockUserRow, type UserView, updateUser } from
 import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
+import { authorityAfterRole, authorityFacts } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
 import { followGroups, ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
-import { documentColumns, type Profile, shownName, type UserDocument, withProfile, withRole } from './user-document.ts'
+import { requireOwnProfile, requireOwnRole } from './managed.ts'
+import { documentColumns, type Profile, shownName, type UserDocument, withRole } from './user-document.ts'
 import {
   activate,
   audit,
@@ -65,7 +67,8 @@ export const removeUser = step('remove users', async (change, user) => {
 
 /**
  * Gives somebody another role of their own, also somebody who is still invited. A higher one of a group still counts.
- * @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`; conflict `userRemoved`
+ * @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`, `managedByConnection`; conflict
+ *   `userRemoved`
  */
 export async function setUserRole(
   deps: UserDeps,
@@ -86,19 +89,23 @@ const changeRole =
     requireNotRemoved(user)
     if (ownRoleOf(user) === role) return
     requireNotSelf(change.actor, user.id, 'change your own role')
+    const before = JSON.parse(user.doc) as UserDocument
+    await requireOwnRole(change.trx, user, before, role)
     const isCounted = isCountedAdministrator(user) && user.given_role === null
     if (isCounted) await requireOtherAdministrator(change.trx, change.tenantId, [user.id])
-    await writeRole(change, user, role)
+    await writeRole(change, user, before, role)
   }
 
 /** Their own role, in the document and in an invitation too; which role counts follows from it and from their groups. */
-async function writeRole(change: UserChange, user: UserRow, role: Role): Promise<void> {
+async function writeRole(change: UserChange, user: UserRow, before: UserDocument, role: Role): Promise<void> {
   const { trx, tenantId, now } = change
-  const before = JSON.parse(user.doc) as UserDocument
   const document = withRole(before, role)
   const facts = changedFacts(before, document)
+  const authority = authorityAfterRole(user)
+  const exceptions = authorityFacts(user.authority, authority)
+  const columns = { ...documentColumns(document), ...ownRolePatch(user, role), authority }
   await Promise.all([
-    updateUser(trx, tenantId, user.id, { ...documentColumns(document), ...ownRolePatch(user, role) }, now),
+    updateUser(trx, tenantId, user.id, columns, now),
     trx
       .updateTable('invitations')
       .set({ role })
@@ -107,7 +114,12 @@ async function writeRole(change: UserChange, user: UserRow, role: Role): Promise
       .where('state', '=', 'pending')
       .execute(),
     audit(change, [
-      userEvent('user.roleChanged', user, { ...facts.before, role: ownRoleOf(user) }, { ...facts.after, role })
+      userEvent(
+        'user.roleChanged',
+        user,
+        { ...facts.before, role: ownRoleOf(user), ...exceptions.before },
+        { ...facts.after, role, ...exceptions.after }
+      )
     ]),
     notifyIfSignedIn(trx, tenantId, [user.id])
   ])
@@ -118,7 +130,7 @@ async function writeRole(change: UserChange, user: UserRow, role: Role): Promise
 
 /**
  * Changes somebody's profile: one's own, or anybody's as an administrator. An empty text takes a fact away.
- * @throws AppError forbidden `administratorOnly`; conflict `userRemoved`
+ * @throws AppError forbidden `administratorOnly`, `managedByConnection` (nothing has changed then); conflict `userRemoved`
  */
 export async function updateUserProfile(
   deps: UserDeps,
@@ -130,14 +142,21 @@ export async function updateUserProfile(
   if (actor.id !== userId) requireAdministrator(actor, 'change the profile of others')
   return changeUser(deps, tenantId, actor, userId, 'for no key update', async (change, user) => {
     requireNotRemoved(user)
-    const before = JSON.parse(user.doc) as UserDocument
-    const document = withProfile(before, profile)
+    const by = actor.id === userId ? 'person' : 'administrator'
+    const { before, document, authority } = await requireOwnProfile(change.trx, user, profile, by)
     const columns = documentColumns(document)
     if (PROFILE_COLUMNS.every((column) => columns[column] === user[column])) return
     const facts = changedFacts(before, document)
+    const exceptions = authorityFacts(user.authority, authority)
+    const event = userEvent(
+      'user.updated',
+      user,
+      { ...facts.before, ...exceptions.before },
+      { ...facts.after, ...exceptions.after }
+    )
     await Promise.all([
-      updateUser(change.trx, tenantId, userId, columns, change.now),
-      audit(change, [userEvent('user.updated', user, facts.before, facts.after)])
+      updateUser(change.trx, tenantId, userId, { ...columns, authority }, change.now),
+      audit(change, [event])
     ])
   })
 }

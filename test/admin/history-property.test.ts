@@ -74,6 +74,14 @@ const STEPS: Record<string, (world: World, step: Step) => Promise<unknown>> = {
         { op: 'remove', path: 'title' }
       ][value % 9]
     ]),
+  scimReplaces: ({ okta, entra, users, tenant }, { who, value }) =>
+    (value % 2 ? okta : entra).put(`/Users/${users.get(who)}`, {
+      schemas: [USER],
+      userName: `${who}@${tenant.subdomain}.test`,
+      ...(value % 3 && { displayName: `Sent ${value % 5}`, name: { givenName: 'Sent' } }),
+      ...(value % 5 && { externalId: `${who}-${value % 2}` }),
+      ...(value % 7 === 0 && { timezone: 'Europe/Rome', roles: [{ value: ROLES[value % 4], primary: true }] })
+    }),
   scimRemoves: ({ okta, users }, { who }) => okta.delete(`/Users/${users.get(who)}`),
   async scimMakesGroup(world, { group, who, other, value }) {
     const { body, status } = await (value % 2 ? world.okta : world.entra).post('/Groups', {
@@ -147,7 +155,14 @@ const STEPS: Record<string, (world: World, step: Step) => Promise<unknown>> = {
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
-  what: fc.constantFrom(...Object.keys(STEPS), 'scimCreates', 'scimPatches', 'scimPatchesGroup', 'scimMakesGroup'),
+  what: fc.constantFrom(
+    ...Object.keys(STEPS),
+    'scimCreates',
+    'scimPatches',
+    'scimPatchesGroup',
+    'scimMakesGroup',
+    'updates'
+  ),
   who: fc.constantFrom(...PEOPLE),
   other: fc.constantFrom(...PEOPLE),
   group: fc.constantFrom(...NAMES),

@@ -70,7 +70,7 @@ test('groups', async (t) => {
     })
     await createGroup(okta, named('Okta 3', { externalId: 'X' }))
     await createGroup(entra, named('Entra 1', { externalId: 'x' }))
-    t.match(await refusal(changeGroup(work, id, { document: (d) => ({ ...d, displayName: 'sales' }) })), {
+    t.match(await refusal(changeGroup(okta, id, { document: (d) => ({ ...d, displayName: 'sales' }) })), {
       code: 'conflict',
       message: /displayName/
     })

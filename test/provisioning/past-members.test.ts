@@ -41,7 +41,7 @@ test('what memberships were', async (t) => {
           (select action from audit_events e where e.tenant_id = p.tenant_id and e.id = p.removed_event_id) as removed
         from past_memberships p where p.tenant_id = ${tenantId} and p.group_id = ${groupId} order by p.user_id`
     )
-  const change = (groupId: string, ...members: MemberChange[]) => changeGroup(people, groupId, { members })
+  const change = (groupId: string, ...members: MemberChange[]) => changeGroup(machine, groupId, { members })
 
   const ways: Record<string, { changes: MemberChange[]; gone: string[] }> = {
     one: { changes: [{ kind: 'remove', values: [first] }], gone: [first] },

@@ -56,10 +56,10 @@ export async function snapshotOf(owner: Db, tenantId: number): Promise<Snapshot>
   const { rows } = await sql<{ snapshot: Snapshot }>`select jsonb_build_object(
     'users', (select jsonb_object_agg(id, jsonb_build_object('state', state, 'locked', locked, 'role', role, 'userName', user_name,
         'userNameKey', user_name_key, 'externalId', external_id, 'connection', connection_id, 'email', email,
-        'emailKey', email_key, 'shown', shown_name_key, 'zone', time_zone, 'locale', locale, 'doc', doc::jsonb))
+        'emailKey', email_key, 'shown', shown_name_key, 'zone', time_zone, 'locale', locale, 'authority', authority::jsonb, 'doc', doc::jsonb))
       from users where tenant_id = ${tenantId} and state <> 'removed'),
     'groups', (select jsonb_object_agg(id, jsonb_build_object('name', display_name, 'key', display_name_key,
-        'externalId', external_id, 'connection', connection_id, 'doc', doc::jsonb, 'createdAt', created_at))
+        'externalId', external_id, 'connection', connection_id, 'keptBy', kept_by, 'doc', doc::jsonb, 'createdAt', created_at))
       from groups where tenant_id = ${tenantId}),
     'members', (select jsonb_agg(jsonb_build_array(group_id, user_id, connection_id) order by group_id, user_id)
       from group_members where tenant_id = ${tenantId}),

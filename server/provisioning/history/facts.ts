@@ -1,8 +1,9 @@
 // Facts: what a user or a group is, value by value, as events tell of it and as rows hold it. Those of an extension go
-// by its URN and their name: `urn:…:User:department`.
+// by its URN and their name: `urn:…:User:department`, and who has an attribute by `authority:` and its path.
 import { MEMBERS_CHANGED } from '../../../db/group-members.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { GroupRow, UserRow } from '../../../db/schema.ts'
+import { exceptionsOf } from '../authority.ts'
 import { GROUP_ROLE_CHANGED } from '../group-roles.ts'
 
 /** What has no value is not in it. */
@@ -85,7 +86,7 @@ export function flatDocument(document: Record<string, unknown>): Facts {
   const facts: Facts = new Map()
   for (const [name, value] of Object.entries(document)) {
     if (name === 'schemas' || NO_FACTS.has(name) || value === null || value === undefined) continue
-    if (!name.startsWith('urn:') || typeof value !== 'object') {
+    if (!(name.startsWith('urn:') || name === 'authority') || typeof value !== 'object') {
       facts.set(name, value)
       continue
     }
@@ -95,13 +96,14 @@ export function flatDocument(document: Record<string, unknown>): Facts {
 }
 
 /** Facts that are columns and no attributes of the document. */
-const COLUMNS = new Set(['state', 'role', 'locked', 'connectionId', 'authority', 'exists'])
+const COLUMNS = new Set(['state', 'role', 'locked', 'connectionId', 'exists'])
+const AUTHORITY = 'authority:'
 
 /** A document with some of its attributes changed; undefined takes one away. */
 export function withFacts<T extends { schemas: string[] }>(document: T, changes: Iterable<[string, unknown]>): T {
   const result: Record<string, unknown> = { ...document }
   for (const [name, value] of changes) {
-    if (COLUMNS.has(name)) continue
+    if (COLUMNS.has(name) || isAuthority(name)) continue
     if (!name.startsWith('urn:')) {
       assign(result, name, value)
       continue
@@ -130,8 +132,28 @@ export function factsOfUser(user: UserRow): Facts {
     .set('role', user.given_role ?? user.role)
     .set('locked', user.locked)
   if (user.connection_id) facts.set('connectionId', user.connection_id)
-  if (user.authority !== '{}') facts.set('authority', JSON.parse(user.authority))
+  for (const [path, owner] of Object.entries(exceptionsOf(user))) facts.set(AUTHORITY + path, owner)
   return facts
+}
+
+/** `users.authority` of facts. */
+export const authorityOf = (facts: Facts): string =>
+  JSON.stringify(
+    Object.fromEntries(
+      [...facts].flatMap(([name, owner]) => (isAuthority(name) ? [[name.slice(AUTHORITY.length), owner]] : []))
+    )
+  )
+
+/** Facts that tell who has an attribute. */
+export const isAuthority = (name: string): boolean => name.startsWith(AUTHORITY)
+
+/** The fact whose authority a fact is: `authority:name.givenName` -> `name`. */
+export const factOfAuthority = (name: string): string => name.slice(AUTHORITY.length).replace(/^name\..*/, 'name')
+
+/** What events have instead of a fact's name: the URN of an extension, or `authority`, and a name within. */
+export function placeOf(name: string): readonly [outer: string, inner: string] | undefined {
+  const end = isAuthority(name) ? AUTHORITY.length - 1 : name.startsWith('urn:') ? name.lastIndexOf(':') : -1
+  return end < 0 ? undefined : [name.slice(0, end), name.slice(end + 1)]
 }
 
 export function factsOfGroup(group: Pick<GroupRow, 'doc' | 'connection_id'>): Facts {

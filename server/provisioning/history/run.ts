@@ -4,7 +4,7 @@ import { newEventId } from '../../../db/audit.ts'
 import type { Db } from '../../../db/connect.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { Actor } from '../actor.ts'
-import { type EventFacts, type Facts, factsOfEvent, takenBackBy } from './facts.ts'
+import { type EventFacts, type Facts, factsOfEvent, placeOf, takenBackBy } from './facts.ts'
 import { reverse } from './reverse.ts'
 
 export interface UndoRun {
@@ -172,17 +172,17 @@ export function eventFacts(reversed: Reversed): { before: Record<string, unknown
   return { before: pick(reversed.before), after: pick(reversed.after) }
 }
 
-/** Facts of extensions go under their URN, as documents have them. */
+/** Facts of extensions go under their URN, as documents have them, and those of authority under that name. */
 function nested(facts: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   const result: Record<string, Record<string, unknown> | unknown> = {}
   for (const [name, value] of facts) {
-    if (!name.startsWith('urn:')) {
+    const place = placeOf(name)
+    if (!place) {
       result[name] = value
       continue
     }
-    const end = name.lastIndexOf(':')
-    const urn = name.slice(0, end)
-    result[urn] = { ...(result[urn] as Record<string, unknown> | undefined), [name.slice(end + 1)]: value }
+    const [outer, inner] = place
+    result[outer] = { ...(result[outer] as Record<string, unknown> | undefined), [inner]: value }
   }
   return result
 }

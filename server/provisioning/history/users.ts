@@ -24,7 +24,7 @@ import { ownRoleOf } from '../group-roles.ts'
 import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
 import { documentColumns, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
 import { audit, userEvent } from '../user-states.ts'
-import { factsOfUser, withFacts } from './facts.ts'
+import { authorityOf, factOfAuthority, factsOfUser, isAuthority, withFacts } from './facts.ts'
 import { followRoles } from './roles.ts'
 import {
   type ConflictReason,
@@ -94,7 +94,15 @@ function planUser(run: UndoRun, row: UserRow, events: readonly HistoryEvent[]): 
   // a lock ends with the removal
   if (reversed.after.get('state') === 'removed') reversed.after.set('locked', false)
   if (row.id === run.actor.id) refuse(reversed, ['state', 'role', 'locked'], 'notYourself')
+  keepAuthority(reversed)
   return { row, reversed }
+}
+
+/** Who has an attribute whose value stays goes on having it. */
+function keepAuthority(reversed: Reversed): void {
+  const staying = new Set(reversed.conflicts.map(({ attribute }) => attribute))
+  const names = changedNames(reversed).filter((name) => isAuthority(name) && staying.has(factOfAuthority(name)))
+  refuse(reversed, names, 'changedSince')
 }
 
 /** What the row becomes. */
@@ -120,7 +128,7 @@ function columnsOf({ row, reversed }: Plan, now: Date) {
     given_role: row.given_role === null || state === 'removed' ? null : role,
     locked: after.get('locked') === true,
     connection_id: (after.get('connectionId') as string | undefined) ?? null,
-    authority: JSON.stringify(after.get('authority') ?? {}),
+    authority: authorityOf(after),
     // the old password is gone with the removal, and an acceptance that is taken back asks for a new one
     must_reset_password: row.must_reset_password || (isBack && row.activated_at !== null),
     activated_at: row.activated_at ?? (state === 'active' ? now : null)

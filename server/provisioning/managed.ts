@@ -1,0 +1,98 @@
+// What a connection has, people and administrators do not change: it is decided on the locked row, and said why.
+import { type Authority, findAuthorities, findManagedMembers } from '../../db/authority.ts'
+import type { Trx } from '../../db/connect.ts'
+import type { GroupRow, Role, UserRow } from '../../db/schema.ts'
+import { type AppError, forbidden } from '../errors.ts'
+import { isAbove } from './actor.ts'
+import { isConnection, type OwnProfile, ownerOf, withOwnProfile } from './authority.ts'
+import type { Profile, UserDocument } from './user-document.ts'
+
+/** Somebody above its highest role is out of a connection's reach: what it has sent of them is theirs. */
+export const reaches = ({ highest_role }: Pick<Authority, 'highest_role'>, ...roles: readonly Role[]): boolean =>
+  roles.every((role) => !isAbove(role, highest_role))
+
+/**
+ * @param what as in `${what} is managed by Okta`
+ * @param data names what, beside the connection
+ */
+function managed({ id, name, is_removed }: Authority, what: string, data: Record<string, unknown>): AppError {
+  const how = is_removed ? `${name}, which was removed: release it to change this here` : `${name}: change it there`
+  return forbidden(`${what} is managed by ${how}`, 'managedByConnection', {
+    connection: { id, name, isRemoved: is_removed },
+    ...data
+  })
+}
+
+const WORDS: Record<keyof Profile, string> = {
+  displayName: 'The display name',
+  givenName: 'The given name',
+  familyName: 'The family name',
+  timeZone: 'The time zone',
+  locale: 'The language'
+}
+
+/**
+ * A profile that may be written as a whole.
+ * @param user locked
+ * @throws AppError forbidden `managedByConnection` with `connection: { id, name, isRemoved }` and `attributes`, by the
+ *   names that they have in the API
+ */
+export async function requireOwnProfile(
+  trx: Trx,
+  user: UserRow,
+  profile: Profile,
+  by: 'person' | 'administrator'
+): Promise<OwnProfile> {
+  const own = withOwnProfile(user, profile, by)
+  if (own.managed.size === 0) return own
+  const found = await findAuthorities(trx, user.tenant_id, [...own.managed.keys()])
+  const having = found.filter((connection) => reaches(connection, user.role))
+  const [first] = having
+  if (!first) return withOwnProfile(user, profile, by, () => false)
+  const attributes = having.flatMap(({ id }) => own.managed.get(id)!)
+  throw managed(first, attributes.map((name) => WORDS[name]).join(', '), { attributes })
+}
+
+/**
+ * @param user locked
+ * @param role what it would become
+ * @throws AppError forbidden `managedByConnection` where a connection has sent the role, and may give the other one
+ */
+export async function requireOwnRole(trx: Trx, user: UserRow, document: UserDocument, role: Role): Promise<void> {
+  const owner = ownerOf(user, document, 'roles')
+  if (!isConnection(owner)) return
+  const [found] = await findAuthorities(trx, user.tenant_id, [owner])
+  if (found && reaches(found, user.role, role)) throw managed(found, 'The role', { attributes: ['role'] })
+}
+
+/**
+ * @param group locked
+ * @param what that is asked for, as in `The group`
+ * @throws AppError forbidden `managedByConnection`
+ */
+export async function requireOwnGroup(trx: Trx, group: GroupRow, what: string, attributes: string[]): Promise<void> {
+  const owner = group.connection_id ?? group.kept_by
+  if (owner === null) return
+  const [found] = await findAuthorities(trx, group.tenant_id, [owner])
+  if (found) throw managed(found, what, { attributes })
+}
+
+const NAMED = 50
+
+/**
+ * Of people who are to leave a group, with its row locked `for update`. Whoever is deactivated may always be taken out:
+ * it is the way to their removal.
+ * @throws AppError forbidden `managedByConnection` with `userIds`, up to 50, and `userCount`
+ */
+export async function requireOwnMemberships(trx: Trx, group: GroupRow, userIds: readonly string[]): Promise<void> {
+  if (userIds.length === 0) return
+  const found = await findManagedMembers(trx, group.tenant_id, group.id, userIds)
+  const [first] = found
+  if (!first) return
+  const what = found.length === 1 ? 'The membership' : `The membership of ${found.length} people`
+  throw managed(first, what, {
+    attributes: ['members'],
+    userIds: found.slice(0, NAMED).map(({ user_id }) => user_id),
+    userCount: found.length
+  })
+}
