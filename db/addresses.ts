@@ -78,6 +78,13 @@ export async function lockInvitees(
   return new Set(rows.map(({ id }) => id))
 }
 
+/**
+ * What an address is claimed by. A shadow claims for itself: what it would claim for its tenant is taken when it goes
+ * live, and no address begins with a number and a blank.
+ */
+export const claimKey = (tenantId: number, addressKey: string): string =>
+  tenantId > 0 ? addressKey : `${tenantId} ${addressKey}`
+
 export interface AddressClaim {
   address_key: string
   user_id: string
@@ -95,19 +102,21 @@ export async function claimAddresses(
   claims: readonly AddressClaim[]
 ): Promise<Map<string, string>> {
   if (claims.length === 0) return new Map()
+  const keyed = claims.map(({ address_key, user_id }) => ({ address_key: claimKey(tenantId, address_key), user_id }))
   const claimed = sql`
     insert into addresses (address_key, tenant_id, user_id)
     select address_key, ${tenantId}::int, user_id
-    from ${rowSet('claims', CLAIM_COLUMNS, claims as unknown as Record<string, unknown>[])}
+    from ${rowSet('claims', CLAIM_COLUMNS, keyed)}
     order by address_key collate "C"
     on conflict (address_key) do nothing`.execute(trx)
   const held = sql<AddressClaim>`
     select address_key, user_id from addresses
-    where tenant_id = ${tenantId} and address_key = any(${claims.map(({ address_key }) => address_key)}::text[])`.execute(
+    where tenant_id = ${tenantId} and address_key = any(${keyed.map(({ address_key }) => address_key)}::text[])`.execute(
     trx
   )
   const [, { rows }] = await Promise.all([claimed, held])
-  return new Map(rows.map(({ address_key, user_id }) => [address_key, user_id]))
+  const prefix = claimKey(tenantId, '').length
+  return new Map(rows.map(({ address_key, user_id }) => [address_key.slice(prefix), user_id]))
 }
 
 const CLAIM_COLUMNS: ColumnTypes = { address_key: 'text', user_id: 'uuid' }

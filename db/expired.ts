@@ -55,7 +55,8 @@ export async function deleteExpired(db: Db, now: Date): Promise<number> {
   return Number(numDeletedRows)
 }
 
+/** Of real ones: a shadow ends as a whole. */
 export async function listTenantIds(db: Db): Promise<number[]> {
-  const rows = await db.selectFrom('tenants').select('id').orderBy('id').execute()
+  const rows = await db.selectFrom('tenants').select('id').where('shadow_of', 'is', null).orderBy('id').execute()
   return rows.map(({ id }) => id)
 }

@@ -83,6 +83,8 @@ export interface TenantsTable {
   updated_at: Date
   /** The relay of events looks at those that have one. */
   event_stream_count: Generated<number>
+  /** Of a shadow, whose id is negative: the tenant that it shows. */
+  shadow_of: Generated<number | null>
 }
 
 export interface UsersTable {
@@ -538,6 +540,54 @@ export interface WireLogTable {
   entries: Buffer
 }
 
+/** A connection in shadow mode. */
+export interface ScimShadowsTable {
+  tenant_id: number
+  connection_id: string
+  /** The id of the tenant that is its shadow; null where that stayed behind in another database. */
+  shadow_id: number | null
+  opened_at: Date
+  /** Nothing is taken until then. */
+  closed_until: Date | null
+}
+
+/** What a user was when the shadow was opened; `role` is their own. */
+export interface ShadowUsersTable {
+  tenant_id: number
+  id: string
+  state: UserState
+  locked: boolean
+  role: Role
+  connection_id: string | null
+  user_name_key: string
+  external_id: string | null
+  email_key: string | null
+  authority: JsonText
+  version: number
+  doc: JsonText
+}
+
+export interface ShadowGroupsTable {
+  tenant_id: number
+  id: string
+  connection_id: string | null
+  /** As clients see it. */
+  version: number
+  doc: JsonText
+}
+
+export interface ShadowMembersTable {
+  tenant_id: number
+  group_id: string
+  user_id: string
+}
+
+export interface ShadowChildrenTable {
+  tenant_id: number
+  group_id: string
+  child_id: string
+}
+
 export interface RateLimitsTable {
   key: string
   points: number
@@ -592,6 +642,11 @@ export interface Database {
   scim_schemas: ScimSchemasTable
   audit_events: AuditEventsTable
   wire_log: WireLogTable
+  scim_shadows: ScimShadowsTable
+  shadow_users: ShadowUsersTable
+  shadow_groups: ShadowGroupsTable
+  shadow_members: ShadowMembersTable
+  shadow_children: ShadowChildrenTable
   rate_limits: RateLimitsTable
   mailbox_messages: MailboxMessagesTable
 }

@@ -24,6 +24,8 @@ export interface ScimConnectionView extends ScimConnectionRow {
   last_error_at: Date | null
   last_error_status: number | null
   last_error_detail: string | null
+  /** When it was put into shadow mode; null where it is not. */
+  shadow_opened_at: Date | null
 }
 
 /** With how much belongs to it. */
@@ -38,7 +40,8 @@ const ROW_COLUMNS = sql`c.id, c.name, c.profile, c.highest_role, c.brake, c.crea
 const viewColumns = (now: Date): RawBuilder<unknown> => sql`
   ${ROW_COLUMNS}, tokens.token_count, tokens.live_token_count, tokens.last_used_at,
   coalesce(errors.error_count, 0) as error_count, errors.last_at as last_error_at,
-  errors.last_status as last_error_status, errors.last_detail as last_error_detail
+  errors.last_status as last_error_status, errors.last_detail as last_error_detail,
+  (select s.opened_at from scim_shadows s where s.tenant_id = c.tenant_id and s.connection_id = c.id) as shadow_opened_at
   from scim_connections c
   cross join lateral (
     select count(*)::int as token_count,

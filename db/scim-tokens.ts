@@ -21,6 +21,11 @@ export interface ScimTokenView {
   brake: BrakeSettings
   /** Whether changes of the connection were held or rejected. */
   has_held: boolean
+  /** Whether the connection is in shadow mode. */
+  is_shadow: boolean
+  /** The id of the tenant that is its shadow. */
+  shadow_id: number | null
+  shadow_closed_until: Date | null
 }
 
 const HAS_HELD = sql<boolean>`exists (select from held_changes h
@@ -35,6 +40,11 @@ const selectTokens = (db: Db, tenantId: number) =>
         .onRef('scim_connections.tenant_id', '=', 'scim_tokens.tenant_id')
         .onRef('scim_connections.id', '=', 'scim_tokens.connection_id')
     )
+    .leftJoin('scim_shadows', (join) =>
+      join
+        .onRef('scim_shadows.tenant_id', '=', 'scim_tokens.tenant_id')
+        .onRef('scim_shadows.connection_id', '=', 'scim_tokens.connection_id')
+    )
     .select([
       'scim_tokens.tenant_id',
       'scim_tokens.id',
@@ -47,7 +57,10 @@ const selectTokens = (db: Db, tenantId: number) =>
       'scim_tokens.last_used_at',
       'scim_tokens.revoked_at',
       'scim_connections.brake',
-      HAS_HELD.as('has_held')
+      HAS_HELD.as('has_held'),
+      sql<boolean>`scim_shadows.tenant_id is not null`.as('is_shadow'),
+      'scim_shadows.shadow_id',
+      'scim_shadows.closed_until as shadow_closed_until'
     ])
     .where('scim_tokens.tenant_id', '=', tenantId)
 

@@ -1,5 +1,6 @@
 // Many new users at once: a statement for each table, however many they are.
 import { sql } from 'kysely'
+import { claimKey } from './addresses.ts'
 import { insertAuditEvents } from './audit.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { countResources } from './resource-counts.ts'
@@ -49,8 +50,8 @@ export async function insertUsers(trx: Trx, tenantId: number, users: readonly Ne
   const rows = users.map(({ row }) => ({ ...row, tenant_id: tenantId })).sort(byText((row) => row.user_name_key))
   const claims = rows
     .filter(({ email_key }) => typeof email_key === 'string')
-    .map(({ email_key, id }) => ({ address_key: email_key, tenant_id: tenantId, user_id: id }))
-    .sort(byText(({ address_key }) => address_key as string))
+    .map(({ email_key, id }) => ({ address_key: claimKey(tenantId, email_key!), tenant_id: tenantId, user_id: id }))
+    .sort(byText(({ address_key }) => address_key))
   const types: ColumnTypes = Object.fromEntries(Object.keys(rows[0]!).map((name) => [name, TYPES[name] ?? 'text']))
   const names = sql.join(Object.keys(types).map((name) => sql.ref(name)))
   const [, made] = await Promise.all([

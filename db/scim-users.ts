@@ -1,5 +1,6 @@
 // Users as SCIM reads and writes them: whole documents, with the groups that they belong to.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { claimKey } from './addresses.ts'
 import { type AuditActor, auditInsertFrom, newEventId } from './audit.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { isWithinScope } from './groups.ts'
@@ -157,7 +158,10 @@ const CASTS: Partial<Record<string, string>> = {
 
 /** @throws the violation of `addresses_pkey` where somebody holds the address, here or in another tenant */
 export const claimAddress = (trx: Trx, tenantId: number, userId: string, addressKey: string) =>
-  trx.insertInto('addresses').values({ address_key: addressKey, tenant_id: tenantId, user_id: userId }).execute()
+  trx
+    .insertInto('addresses')
+    .values({ address_key: claimKey(tenantId, addressKey), tenant_id: tenantId, user_id: userId })
+    .execute()
 
 export const releaseAddress = (trx: Trx, tenantId: number, userId: string) =>
   trx.deleteFrom('addresses').where('tenant_id', '=', tenantId).where('user_id', '=', userId).execute()
@@ -200,7 +204,7 @@ export async function lockCandidates(
       .selectFrom('addresses')
       .select('user_id')
       .where('tenant_id', '=', tenantId)
-      .where('address_key', '=', addressKey)
+      .where('address_key', '=', addressKey && claimKey(tenantId, addressKey))
       .executeTakeFirst()
   ])
   const removed = rows.filter(({ state }) => state === 'removed')

@@ -120,6 +120,8 @@ export async function* readTransferRows(trx: Trx, tenantId: number, table: Trans
   const { columns, key } = table
   const selected = columns.map(({ name, type }) => {
     if (table.name === 'event_streams' && name === 'cursor_id') return CURSOR_ID
+    // the shadow stays behind, and its number may be another one's elsewhere
+    if (table.name === 'scim_shadows' && name === 'shadow_id') return sql`null::int as shadow_id`
     return NATURAL_TYPES.has(type) ? sql`t.${sql.ref(name)}` : sql`t.${sql.ref(name)}::text as ${sql.ref(name)}`
   })
   const names = sql.join(key.map((name) => sql`t.${sql.ref(name)}`))

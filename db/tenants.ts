@@ -3,9 +3,15 @@ import { sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import { resourceCount } from './resource-counts.ts'
 import type { TenantRow, TenantState } from './schema.ts'
+import { setTenant } from './tenant-query.ts'
 
 export const findTenantBySubdomain = (db: Db, subdomain: string): Promise<TenantRow | undefined> =>
-  db.selectFrom('tenants').selectAll().where('subdomain', '=', subdomain).executeTakeFirst()
+  db
+    .selectFrom('tenants')
+    .selectAll()
+    .where('subdomain', '=', subdomain)
+    .where('shadow_of', 'is', null)
+    .executeTakeFirst()
 
 export const findTenantById = (db: Db, id: number): Promise<TenantRow | undefined> =>
   db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()
@@ -70,7 +76,12 @@ export interface TenantListQuery {
 /** Up to `limit` tenants by subdomain. */
 export function listTenants(db: Db, query: TenantListQuery): Promise<TenantRow[]> {
   const search = query.search?.trim().toLowerCase()
-  let select = db.selectFrom('tenants').selectAll().orderBy('subdomain').limit(query.limit)
+  let select = db
+    .selectFrom('tenants')
+    .selectAll()
+    .where('shadow_of', 'is', null)
+    .orderBy('subdomain')
+    .limit(query.limit)
   if (query.state) select = select.where('state', '=', query.state)
   if (query.after !== undefined) select = select.where('subdomain', '>', query.after)
   if (search) select = select.where(sql<boolean>`strpos(subdomain || chr(10) || lower(name), ${search}::text) > 0`)
@@ -134,15 +145,44 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'signing_keys',
   'scim_token_uses',
   'scim_tokens',
+  'scim_shadows',
+  'shadow_users',
+  'shadow_groups',
+  'shadow_members',
+  'shadow_children',
   'scim_connections',
   'scim_schemas',
   'wire_log'
 ] as const
 
-/** Deletes a suspended tenant, locked `for update`, and all that is in it: one statement a table. */
+/** Has a transaction see another tenant's rows from here on. */
+export const seeTenant = (trx: Trx, tenantId: number) => sql.raw(setTenant(tenantId)).execute(trx)
+
+/** Deletes a suspended tenant, locked `for update`, its shadows, and all that is in them: one statement a table. */
 export async function deleteTenant(trx: Trx, tenantId: number): Promise<void> {
   // a large tenant takes its time, and nobody waits for it but the operator
   await sql`set local statement_timeout = 0`.execute(trx)
+  const shadows = await trx.selectFrom('tenants').select('id').where('shadow_of', '=', tenantId).execute()
+  for (const { id } of shadows) await deleteShadow(trx, id)
+  await seeTenant(trx, tenantId)
+  await deleteRows(trx, tenantId)
+}
+
+/** Closes a shadow, once whoever writes there has ended, and deletes it; the transaction sees nobody's rows afterwards. */
+export async function deleteShadow(trx: Trx, shadowId: number): Promise<void> {
+  if (!(await closeShadow(trx, shadowId))) return
+  await seeTenant(trx, shadowId)
+  await deleteRows(trx, shadowId)
+}
+
+/** Whoever writes in a shadow ends first; nobody begins to afterwards. @returns whether it is there */
+export async function closeShadow(trx: Trx, shadowId: number): Promise<boolean> {
+  if (!(await lockTenant(trx, shadowId, 'for update'))) return false
+  await sql`update tenants set state = 'suspended' where id = ${shadowId} and shadow_of is not null`.execute(trx)
+  return true
+}
+
+async function deleteRows(trx: Trx, tenantId: number): Promise<void> {
   for (const table of TENANT_TABLES_LEAVES_FIRST) {
     await sql`delete from ${sql.table(table)} where tenant_id = ${tenantId}`.execute(trx)
   }

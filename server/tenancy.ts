@@ -14,6 +14,8 @@ export interface Tenant {
   readonly name: string
   readonly state: TenantState
   readonly settings: Readonly<TenantSettings>
+  /** Of a shadow, as server/scim/shadow.ts makes it: the id of the tenant that it shows. */
+  readonly shadowOf?: number
 }
 
 /** Where a request was sent: the base domain (operator), a tenant's host, or a host that is none of ours. */

@@ -1,5 +1,8 @@
 // clean-up: deletes every hour what has expired. What people look up later (invitations, mails, the log) stays.
+import { inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
+import { listClosedShadows } from '../../db/shadows.ts'
+import { deleteShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
 
 /**
@@ -15,6 +18,11 @@ export async function cleanUp(
   for (const tenantId of await listTenantIds(db)) {
     if (signal.aborted) break
     count += await deleteExpiredOfTenant(db, tenantId, at)
+  }
+  for (const shadowId of await listClosedShadows(db)) {
+    if (signal.aborted) break
+    await inTenant(db, shadowId, (trx) => deleteShadow(trx, shadowId))
+    count++
   }
   log.info({ job: 'clean-up', count }, 'clean-up')
   return count

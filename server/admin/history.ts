@@ -116,10 +116,11 @@ const toItem = ({ kind, id, name, group, changes, conflicts }: UndoItem) => ({
   name,
   ...(group && { group }),
   changes: [...changes],
-  conflicts: conflicts.map((conflict) => ({ ...conflict, detail: DETAILS[conflict.reason] }))
+  conflicts: conflicts.map((conflict) => ({ ...conflict, detail: CONFLICT_DETAILS[conflict.reason] }))
 })
 
-const DETAILS = {
+/** What is in the way, in words. */
+export const CONFLICT_DETAILS = {
   changedSince: 'It was changed later',
   userRemoved: 'The person is removed',
   groupRemoved: 'The group is deleted',
@@ -129,7 +130,8 @@ const DETAILS = {
   groupNameTaken: 'Another group has the name',
   groupCycle: 'The groups would contain each other',
   notYourself: 'You cannot end your own access or change your own role',
-  lastAdministrator: 'A tenant keeps at least one active administrator'
+  lastAdministrator: 'A tenant keeps at least one active administrator',
+  roleNotAllowed: 'The role is above the highest that the connection may give and change'
 } satisfies Record<UndoItem['conflicts'][number]['reason'], string>
 
 export const historyRouter = router({

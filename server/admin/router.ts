@@ -11,6 +11,7 @@ import { invitationsRouter } from './invitations.ts'
 import { scimAcceptanceRouter } from './scim-acceptance.ts'
 import { scimConnectionsRouter } from './scim-connections.ts'
 import { scimSchemasRouter } from './scim-schemas.ts'
+import { scimShadowRouter } from './scim-shadow.ts'
 import { scimTokensRouter } from './scim-tokens.ts'
 import { settingsRouter } from './settings.ts'
 import { tenantsRouter } from './tenants.ts'
@@ -25,6 +26,7 @@ export const appRouter = router({
   groups: groupsRouter,
   groupRoles: groupRolesRouter,
   scimConnections: scimConnectionsRouter,
+  scimShadow: scimShadowRouter,
   brake: brakeRouter,
   scimTokens: scimTokensRouter,
   scimSchemas: scimSchemasRouter,

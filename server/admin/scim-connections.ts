@@ -44,7 +44,9 @@ const connectionOutput = z.object({
       count: z.number().int(),
       last: z.object({ at: time, status: z.number().int(), detail: z.string() })
     })
-    .nullable()
+    .nullable(),
+  /** Where it is in shadow mode: nothing that it does changes the tenant. */
+  shadow: z.object({ openedAt: time }).nullable()
 })
 
 const detailsOutput = z.object({
@@ -131,5 +133,6 @@ const toConnection = (row: ScimConnectionView): z.infer<typeof connectionOutput>
       status: row.last_error_status!,
       detail: row.last_error_detail!
     }
-  }
+  },
+  shadow: row.shadow_opened_at && { openedAt: row.shadow_opened_at.toISOString() }
 })

@@ -5,6 +5,7 @@ import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
 import { listScimErrors } from '../../db/scim-errors.ts'
 import { type ListedScimToken, listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
 import { createScimToken, type MadeScimToken, revokeScimToken, rotateScimToken } from '../provisioning/scim-tokens.ts'
+import { openShadow } from '../provisioning/shadow/shadow.ts'
 import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, lineInput, listOutput, readCursor } from './shapes.ts'
 import { administratorProcedure, router } from './trpc.ts'
 
@@ -78,13 +79,24 @@ export const scimTokensRouter = router({
         name: lineInput(100, 1),
         highestRole: z.enum(ROLES).optional(),
         expiresAt: z.iso.datetime({ offset: true }).optional(),
-        profile: z.enum(SCIM_PROFILES).optional()
+        profile: z.enum(SCIM_PROFILES).optional(),
+        /** Puts the connection into shadow mode: nothing that the token does changes the tenant. */
+        shadow: z.boolean().optional()
       })
     )
     .output(madeOutput)
-    .mutation(async ({ ctx, input }) => {
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { shadow, ...input } }) => {
       const expiresAt = input.expiresAt === undefined ? undefined : new Date(input.expiresAt)
-      return toMade(await createScimToken(ctx.deps, ctx.tenant, ctx.actor, { ...input, expiresAt }))
+      const made = await createScimToken(deps, tenant, actor, { ...input, expiresAt })
+      if (!shadow) return toMade(made)
+      try {
+        await openShadow(deps, tenant.id, actor, made.scimToken.connection_id)
+      } catch (error) {
+        // nobody knows it yet, and nobody shall think that it is in shadow mode
+        await revokeScimToken(deps, tenant, actor, made.scimToken.id)
+        throw error
+      }
+      return toMade(made)
     }),
 
   rotate: administratorProcedure

@@ -16,6 +16,7 @@ import {
   type ScimConnectionRow,
   updateConnection
 } from '../../db/scim-connections.ts'
+import { dropShadow } from '../../db/shadows.ts'
 import { lockTenant } from '../../db/tenants.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
@@ -112,6 +113,7 @@ export async function removeConnection(
   forgetCredentials(deps, tenantId)
   return inTenant(deps.db, tenantId, async (trx) => {
     const connection = await lockForChange(trx, tenantId, connectionId)
+    await dropShadow(trx, tenantId, connectionId)
     await keepReach(trx, tenantId, connectionId)
     const released = await releaseResources(trx, tenantId, connectionId)
     await Promise.all([

@@ -17,12 +17,15 @@ import { createRateLimiter } from './rate-limit.ts'
 export interface Bearer {
   readonly actor: Actor
   readonly profile: ScimProfile
+  /** Of a token whose connection is in shadow mode: the id of the tenant that is its shadow. */
+  readonly shadowId?: number
 }
 
 export interface ScimAuth {
   /**
    * Costs no query while the token is remembered; counts against the token's rate.
-   * @throws AppError unauthenticated, with the reason `missingToken` where none was sent; rate_limited
+   * @throws AppError unauthenticated, with the reason `missingToken` where none was sent; rate_limited; unavailable
+   *   where a shadow takes nothing just now
    */
   authenticate(request: FastifyRequest, tenant: Tenant, now: Date): Promise<Bearer>
   /** Waits for the uses that are still being noted. */
@@ -82,7 +85,11 @@ export function createScimAuth(deps: Deps): ScimAuth {
       requireAlive(remembered.token, now)
       limiter.take(remembered.token.id, now)
       noteUse(remembered, request.ip, now)
-      return { actor: toActor(remembered.token, tenant, request), profile: remembered.token.profile }
+      return {
+        actor: toActor(remembered.token, tenant, request),
+        profile: remembered.token.profile,
+        shadowId: shadowIdOf(remembered.token, now)
+      }
     },
     async close() {
       await Promise.all(uses)
@@ -115,6 +122,27 @@ const endedToken = ({ connection_id, connection_name }: ScimTokenView, detail: s
     data: { connectionId: connection_id, connectionName: connection_name }
   })
 
+/** @throws AppError unavailable, which identity providers try again */
+function shadowIdOf(token: ScimTokenView, now: Date): number | undefined {
+  if (!token.is_shadow) return undefined
+  const data = { connectionId: token.connection_id, connectionName: token.connection_name }
+  if (token.shadow_id === null) {
+    throw new AppError('unavailable', 'This connection is in shadow mode, and its shadow is gone: open it again', {
+      reason: 'shadowGone',
+      retryAfterSeconds: 600,
+      data
+    })
+  }
+  if (token.shadow_closed_until && token.shadow_closed_until > now) {
+    throw new AppError('unavailable', 'This connection is going live just now: try again in a moment', {
+      reason: 'goingLive',
+      retryAfterSeconds: 5,
+      data
+    })
+  }
+  return token.shadow_id
+}
+
 const toActor = (token: ScimTokenView, tenant: Tenant, request: FastifyRequest): Actor => ({
   kind: 'scimToken',
   id: token.connection_id,
@@ -126,7 +154,7 @@ const toActor = (token: ScimTokenView, tenant: Tenant, request: FastifyRequest):
     connectionId: token.connection_id,
     tokenId: token.id,
     profile: token.profile,
-    brake: brakeLimits(tenant.settings.brake, token.brake),
-    hasHeld: token.has_held
+    // nobody loses anything in a shadow
+    ...(!token.is_shadow && { brake: brakeLimits(tenant.settings.brake, token.brake), hasHeld: token.has_held })
   }
 })

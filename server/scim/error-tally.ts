@@ -39,8 +39,9 @@ export function createErrorTally(deps: Pick<Deps, 'db' | 'log'>): ErrorTally {
       // asking for what is gone is how an identity provider finds out
       if (!actor.scim || status === 404) return
       const { connectionId } = actor.scim
-      const connections = pending.get(tenant.id) ?? new Map<string, ScimErrors>()
-      pending.set(tenant.id, connections)
+      const tenantId = tenant.shadowOf ?? tenant.id
+      const connections = pending.get(tenantId) ?? new Map<string, ScimErrors>()
+      pending.set(tenantId, connections)
       connections.set(connectionId, {
         connection_id: connectionId,
         count: (connections.get(connectionId)?.count ?? 0) + 1,

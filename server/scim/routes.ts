@@ -28,6 +28,7 @@ import { Leniency } from './profiles.ts'
 import { sendAnswer, sendError } from './respond.ts'
 import { createSchemasOfTenant } from './schemas-of-tenant.ts'
 import { rootSearch } from './search.ts'
+import { createShadowPlaces } from './shadow.ts'
 import { createUser, deleteUser, getUser, listUsers, patchUser, replaceUser, searchUsers, userSource } from './users.ts'
 import { noteAnswer, noteRefusal, noteStranger } from './wire.ts'
 
@@ -92,6 +93,7 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
   const auth = createScimAuth(deps)
   const schemasOfTenant = createSchemasOfTenant(deps)
   const tally = createErrorTally(deps)
+  const shadowPlace = createShadowPlaces(deps)
   app.addHook('onClose', () => Promise.all([auth.close(), tally.close()]))
   readBodies(app)
   app.setErrorHandler((error, request, reply) => {
@@ -110,8 +112,7 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
     const isAnonymous = access === 'public' && request.headers.authorization === undefined
     const bearer = isAnonymous ? ANONYMOUS : await admit(request, tenant, access, now)
     request.scim = {
-      deps,
-      tenant,
+      ...(bearer.shadowId === undefined ? { deps, tenant } : shadowPlace(tenant, bearer.shadowId)),
       actor: bearer.actor,
       leniency: new Leniency(bearer.profile),
       schemas: await schemasOfTenant.get(tenant),

@@ -7,6 +7,7 @@ import { groupsOfPage, userPageColumns } from '../../db/scim-user-pages.ts'
 import { isVisibleUser, type ScimUserRow } from '../../db/scim-users.ts'
 import { notFound } from '../errors.ts'
 import { moveLinks } from '../invitations/moved.ts'
+import { welcomeMail } from '../invitations/welcome.ts'
 import { createUser as makeUser } from '../provisioning/scim-user-create.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
@@ -27,7 +28,6 @@ import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 import { foldCase } from './text.ts'
 import { toDocument, toResource, userLocation, userText, userWriter, viewOf } from './user-text.ts'
-import { welcomeMail } from './welcome.ts'
 
 /** POST /Users, RFC 7644 §3.3. A pending invitation for the address ends, and its user becomes this one. */
 export async function createUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {

@@ -8,6 +8,8 @@ import { redactAnswer, redactBody, redactUrl, withoutTokens } from './redact.ts'
 /** What is known of a request that has been answered. */
 export interface Exchange {
   readonly tenantId: number
+  /** Whether a shadow was asked, and nothing of the tenant's changed. */
+  readonly isShadow: boolean
   readonly requestId: string
   readonly at: Date
   readonly durationMs: number
@@ -53,6 +55,8 @@ export interface WireEntry {
   readonly name: string | null
   readonly kind: ActorKind | null
   readonly status: number
+  /** Left out where the tenant itself was asked. */
+  readonly shadow?: true
   readonly request?: unknown
   /** About how many characters the whole body has, where it was cut. */
   readonly requestCut?: number
@@ -104,6 +108,7 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
     `,"url":${quote(url)},"headers":${headersText(exchange.headers)},"ip":${quote(exchange.ip)}` +
     `,"connectionId":${ours(connectionId)},"name":${quote(exchange.name)},"kind":${ours(exchange.kind)}` +
     `,"status":${status},"resourceIds":[${resourceIds.map(ours).join(',')}]` +
+    (exchange.isShadow ? ',"shadow":true' : '') +
     (leniences.length > 0 ? `,"leniences":${JSON.stringify(leniences)}` : '') +
     (error ? `,"error":${JSON.stringify(error)}` : '') +
     bodyMember('request', sent?.text, sent?.text.length) +

@@ -29,6 +29,8 @@ const aGroup = async ({ call, ids }: World) =>
 const anInvitation = async ({ invite }: World) => (await invite([`${Math.random()}@x.test`])).results[0]!
 const aToken = async ({ call }: World) =>
   (await call('scimTokens.create', { name: `idp ${Math.random()}` })).data.scimToken
+const aShadow = async ({ call }: World) =>
+  (await call('scimTokens.create', { name: `idp ${Math.random()}`, shadow: true })).data.scimToken
 const aStream = async ({ call }: World) =>
   (await call('eventStreams.create', { kind: 'webhook', name: 'backend', url: 'https://hooks.acme.test/' })).data.stream
     .id
@@ -258,6 +260,21 @@ const PROCEDURES: Record<string, Case> = {
     prepare: aToken,
     run: ({ call }, { connectionId }) => call('scimConnections.remove', { connectionId })
   },
+  'scimShadow.open': {
+    actions: ['scimConnection.shadowOpened'],
+    prepare: aToken,
+    run: ({ call }, { connectionId }) => call('scimShadow.open', { connectionId })
+  },
+  'scimShadow.goLive': {
+    actions: ['scimConnection.wentLive'],
+    prepare: aShadow,
+    run: ({ call }, { connectionId }) => call('scimShadow.goLive', { connectionId })
+  },
+  'scimShadow.discard': {
+    actions: ['scimConnection.shadowDiscarded'],
+    prepare: aShadow,
+    run: ({ call }, { connectionId }) => call('scimShadow.discard', { connectionId })
+  },
   'scimTokens.create': {
     actions: ['scimToken.created'],
     run: ({ call }) => call('scimTokens.create', { name: 'okta' })
@@ -442,7 +459,9 @@ const NOT_AUDITED = [
   'api_tokens',
   'sessions',
   'wire_log',
-  'event_deliveries'
+  'event_deliveries',
+  // that one is going live just now
+  'scim_shadows'
 ]
 
 test('the audit log is complete', async (t) => {

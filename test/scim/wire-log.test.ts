@@ -201,6 +201,7 @@ test('the wire log’s buffer', async (t) => {
   const log = pino({ level: 'silent' }) as unknown as Deps['log']
   const acme = await addTenant(app, 'acme')
   const noted = (tenant: Tenant, i: number): Exchange => ({
+    isShadow: false,
     tenantId: tenant.id,
     requestId: `00000000-0000-7000-8000-${String(i).padStart(12, '0')}`,
     at: new Date(1_800_000_000_000 + i),

@@ -4,14 +4,14 @@ import type { Trx } from '../../../db/connect.ts'
 import { hasGroupRoles } from '../../../db/group-roles.ts'
 import { AppError } from '../../errors.ts'
 import { followGroups } from '../group-roles.ts'
-import type { ConflictReason, UndoRun } from './run.ts'
+import type { ConflictReason, FactsRun } from './run.ts'
 
 /**
  * Under lockGroupRoles, after the members or own roles have changed.
  * @param userIds whose roles may follow; everybody's where it is left out
  * @throws AppError forbidden `notYourself`, `lastAdministrator`
  */
-export async function followRoles(trx: Trx, run: UndoRun, userIds?: readonly string[]): Promise<void> {
+export async function followRoles(trx: Trx, run: FactsRun, userIds?: readonly string[]): Promise<void> {
   const { tenantId, actor } = run
   if (!(await hasGroupRoles(trx, tenantId))) return
   const affected: RawBuilder<unknown> | undefined = userIds && sql`select unnest(${userIds}::uuid[])`

@@ -19,6 +19,9 @@ export interface UndoRun {
   readonly isUndone: (eventId: string) => boolean
 }
 
+/** Who has facts become others, of which tenant, and when. */
+export type FactsRun = Pick<UndoRun, 'tenantId' | 'actor' | 'now'>
+
 export type ConflictReason =
   | 'changedSince'
   | 'userRemoved'
@@ -30,6 +33,7 @@ export type ConflictReason =
   | 'groupCycle'
   | 'notYourself'
   | 'lastAdministrator'
+  | 'roleNotAllowed'
 
 /** What is in the way of an undo. */
 export interface Conflict {
@@ -187,4 +191,4 @@ function nested(facts: readonly (readonly [string, unknown])[]): Record<string, 
   return result
 }
 
-export const eventIdOf = (run: UndoRun): string => newEventId(run.now())
+export const eventIdOf = (run: Pick<UndoRun, 'now'>): string => newEventId(run.now())

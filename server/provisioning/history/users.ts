@@ -32,6 +32,7 @@ import {
   changesOf,
   eventFacts,
   eventIdOf,
+  type FactsRun,
   type Reversed,
   refuse,
   reverseFacts,
@@ -41,10 +42,11 @@ import {
 } from './run.ts'
 
 /** What becomes of a user. */
-interface Plan {
+export interface UserPlan {
   readonly row: UserRow
   readonly reversed: Reversed
 }
+type Plan = UserPlan
 
 /** Whatever names somebody: taken together, because the login address follows from all of them. */
 const IDENTITY = ['userName', 'emails', 'externalId', 'connectionId'] as const
@@ -64,11 +66,10 @@ export async function undoUsers(
   )
   const plans = rows.map((row) => planUser(run, row, events.get(row.id) ?? []))
   if (refusal) for (const { reversed } of plans) refuse(reversed, changedNames(reversed), refusal)
-  await refuseTaken(trx, run, plans)
-  await refuseLastAdministrators(trx, run, plans)
+  await refuseUsers(trx, run, plans)
   const changed = plans.filter(({ reversed }) => changedNames(reversed).length > 0)
   if (changed.length > 0) {
-    await write(trx, run, changed)
+    await writeUsers(trx, run, changed, ({ reversed }, past) => undoFacts(run, reversed, past.filter(run.isUndone)))
     await followRoles(
       trx,
       run,
@@ -99,7 +100,7 @@ function planUser(run: UndoRun, row: UserRow, events: readonly HistoryEvent[]): 
 }
 
 /** Who has an attribute whose value stays goes on having it. */
-function keepAuthority(reversed: Reversed): void {
+export function keepAuthority(reversed: Reversed): void {
   const staying = new Set(reversed.conflicts.map(({ attribute }) => attribute))
   const names = changedNames(reversed).filter((name) => isAuthority(name) && staying.has(factOfAuthority(name)))
   refuse(reversed, names, 'changedSince')
@@ -135,7 +136,16 @@ function columnsOf({ row, reversed }: Plan, now: Date) {
   }
 }
 
-async function refuseTaken(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+/**
+ * Refuses of what users become whatever is somebody else's by now, or the last administrator's; addresses are taken.
+ * @throws LostRace where somebody else has taken an address meanwhile
+ */
+export async function refuseUsers(trx: Trx, run: FactsRun, plans: readonly UserPlan[]): Promise<void> {
+  await refuseTaken(trx, run, plans)
+  await refuseLastAdministrators(trx, run, plans)
+}
+
+async function refuseTaken(trx: Trx, run: FactsRun, plans: readonly Plan[]): Promise<void> {
   const now = run.now()
   const wanted = plans
     .map((plan) => ({ plan, columns: columnsOf(plan, now) }))
@@ -179,7 +189,7 @@ function refuseIdentity({ row, reversed }: Plan, reason: 'userNameTaken' | 'exte
 }
 
 /** Takes the addresses; one that another tenant holds is in the way, too. */
-async function claim(trx: Trx, run: UndoRun, wanted: readonly { plan: Plan; columns: Columns }[]): Promise<void> {
+async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: Plan; columns: Columns }[]): Promise<void> {
   const moving = wanted.filter(
     ({ plan: { row }, columns }) => row.state === 'removed' || columns.email_key !== row.email_key
   )
@@ -201,7 +211,7 @@ async function claim(trx: Trx, run: UndoRun, wanted: readonly { plan: Plan; colu
 }
 
 /** One active administrator who is not locked stays. */
-async function refuseLastAdministrators(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+async function refuseLastAdministrators(trx: Trx, run: FactsRun, plans: readonly Plan[]): Promise<void> {
   const after = ({ row, reversed: { after } }: Plan) =>
     isCountedAdministrator({
       role: row.given_role === null ? (after.get('role') as Role) : row.role,
@@ -221,7 +231,16 @@ async function refuseLastAdministrators(trx: Trx, run: UndoRun, plans: readonly 
   refuse(leaving[0]!.reversed, ['state', 'role', 'locked', 'roles'], 'lastAdministrator')
 }
 
-async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<void> {
+/**
+ * Makes locked users what is planned, with all that follows but the roles of groups.
+ * @param tell what their events say beside the facts; `past` are the events of memberships that ended before
+ */
+export async function writeUsers(
+  trx: Trx,
+  run: FactsRun,
+  plans: readonly UserPlan[],
+  tell: (plan: UserPlan, past: readonly string[]) => Record<string, unknown>
+): Promise<void> {
   const { tenantId } = run
   const now = run.now()
   const changes = plans.map((plan) => ({ ...plan, columns: columnsOf(plan, now), eventId: eventIdOf(run) }))
@@ -269,7 +288,7 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
     now
   )
   await audit({ trx, tenantId, actor: run.actor, now }, [
-    ...changes.map((change) => changeEvent(run, change, memberships.get(change.row.id))),
+    ...changes.map((change) => changeEvent(change, tell(change, memberships.get(change.row.id) ?? []))),
     ...revoked.map((id) => invitationEvent(id, 'pending', 'revoked')),
     ...reopened.map(({ id, state }) => invitationEvent(id, state, 'pending'))
   ])
@@ -296,14 +315,9 @@ const isShutOut = ({ row, columns }: Change) =>
   (columns.locked && !row.locked) || (columns.state === 'invited' && row.state === 'active')
 
 /** Undoing a change is a change of the same kind, and whoever hears of changes hears of it as such. */
-function changeEvent(
-  run: UndoRun,
-  { row, columns, reversed, eventId }: Change,
-  past: readonly string[] = []
-): AuditEvent {
+function changeEvent({ row, columns, reversed, eventId }: Change, told: Record<string, unknown>): AuditEvent {
   const facts = eventFacts(reversed)
-  const after = { ...facts.after, ...undoFacts(run, reversed, past.filter(run.isUndone)) }
-  return { id: eventId, ...userEvent(actionOf(row, columns), row, facts.before, after) }
+  return { id: eventId, ...userEvent(actionOf(row, columns), row, facts.before, { ...facts.after, ...told }) }
 }
 
 function actionOf(row: UserRow, { state, locked, ownRole }: Columns): string {

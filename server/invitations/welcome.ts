@@ -1,15 +1,23 @@
 // The mail that a tenant may send to people whom its identity provider made: a link to choose a password.
 import { v7 as uuidv7 } from 'uuid'
 import { insertPasswordReset, insertResetMail } from '../../db/password-resets.ts'
+import type { Deps } from '../deps.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { hashToken, randomToken } from '../secrets.ts'
-import type { ScimContext } from './context.ts'
+import type { Tenant } from '../tenancy.ts'
 
 /** JumpCloud makes a test user and deletes it within the minute: nobody shall get that mail. */
 const DELAY_MS = 2 * 60_000
 
+/** For which tenant, and when. */
+export interface Welcoming {
+  readonly deps: Pick<Deps, 'config' | 'queue' | 'sealer'>
+  readonly tenant: Tenant
+  readonly now: Date
+}
+
 /** What follows a user that is made, active again or adopted; undefined unless the tenant's setting asks for it. */
-export function welcomeMail({ deps, tenant, now }: ScimContext): NewUser['afterwards'] {
+export function welcomeMail({ deps, tenant, now }: Welcoming): NewUser['afterwards'] {
   if (!tenant.settings.scimWelcomeMail) return undefined
   return async (trx, user, email) => {
     if (email === null || user.state !== 'active') return

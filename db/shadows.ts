@@ -1,0 +1,311 @@
+// Shadows of connections: made as a copy of their tenant, asked what has changed in them, and deleted. Row-level security
+// shows one tenant at a time, so a transaction sees either the tenant or the shadow, and says when it turns to the other.
+import { type RawBuilder, sql } from 'kysely'
+import { claimKey } from './addresses.ts'
+import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { groupVersion } from './groups.ts'
+import type { GroupRow, TenantSettings, UserRow } from './schema.ts'
+import type { TransferTable } from './tenant-transfer.ts'
+import { deleteShadow, seeTenant } from './tenants.ts'
+
+export interface ShadowRow {
+  connection_id: string
+  shadow_id: number | null
+  opened_at: Date
+  closed_until: Date | null
+}
+
+const SHADOW_COLUMNS = sql`s.connection_id, s.shadow_id, s.opened_at, s.closed_until`
+
+/** @returns undefined where there is no such connection, null where it is not in shadow mode */
+export async function findShadow(
+  db: Db,
+  tenantId: number,
+  connectionId: string
+): Promise<ShadowRow | null | undefined> {
+  const found = await readOneInTenant<{ [name in keyof ShadowRow]: ShadowRow[name] | null }>(
+    db,
+    tenantId,
+    sql`select ${SHADOW_COLUMNS} from scim_connections c
+      left join scim_shadows s on s.tenant_id = c.tenant_id and s.connection_id = c.id
+      where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid`
+  )
+  return found && (found.connection_id === null ? null : (found as ShadowRow))
+}
+
+/** Locks it until the transaction ends. */
+export async function lockShadow(trx: Trx, tenantId: number, connectionId: string): Promise<ShadowRow | undefined> {
+  const { rows } = await sql<ShadowRow>`select ${SHADOW_COLUMNS} from scim_shadows s
+    where s.tenant_id = ${tenantId} and s.connection_id = ${connectionId}::uuid for update`.execute(trx)
+  return rows[0]
+}
+
+export async function countShadows(trx: Trx, tenantId: number): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from scim_shadows where tenant_id = ${tenantId}`.execute(trx)
+  return rows[0]!.count
+}
+
+export const setClosedUntil = (trx: Trx, tenantId: number, connectionId: string, until: Date | null) =>
+  trx
+    .updateTable('scim_shadows')
+    .set({ closed_until: until })
+    .where('tenant_id', '=', tenantId)
+    .where('connection_id', '=', connectionId)
+    .execute()
+
+export const forgetShadow = (trx: Trx, tenantId: number, connectionId: string) =>
+  trx.deleteFrom('scim_shadows').where('tenant_id', '=', tenantId).where('connection_id', '=', connectionId).execute()
+
+/** Takes a connection out of shadow mode, and deletes its shadow. @returns whether it was in shadow mode */
+export async function dropShadow(trx: Trx, tenantId: number, connectionId: string): Promise<boolean> {
+  const shadow = await lockShadow(trx, tenantId, connectionId)
+  if (!shadow) return false
+  await forgetShadow(trx, tenantId, connectionId)
+  if (shadow.shadow_id !== null) {
+    await deleteShadow(trx, shadow.shadow_id)
+    await seeTenant(trx, tenantId)
+  }
+  return true
+}
+
+/** The shadows that are closed and were left behind when the process that closed them ended. */
+export async function listClosedShadows(db: Db): Promise<number[]> {
+  const rows = await db
+    .selectFrom('tenants')
+    .select('id')
+    .where('shadow_of', 'is not', null)
+    .where('state', '=', 'suspended')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** What a shadow is made of, those first that others refer to. Nothing that anybody could sign in with is among it. */
+const COPIED = [
+  'scim_connections',
+  'past_connections',
+  'users',
+  'user_emails',
+  'invitations',
+  'groups',
+  'group_roles',
+  'group_members',
+  'group_children',
+  'group_ancestors',
+  'group_revisions',
+  'resource_counts'
+]
+
+export interface NewShadow {
+  readonly tenantId: number
+  /** A negative number that no tenant has. */
+  readonly shadowId: number
+  readonly connectionId: string
+  readonly now: Date
+}
+
+/**
+ * Makes a shadow: the tenant's people and groups as they are at the transaction's beginning. The transaction is one of
+ * its own, sees the tenant, and reads repeatably.
+ * @param tables of readTransferTables
+ */
+export async function copyIntoShadow(trx: Trx, shadow: NewShadow, tables: readonly TransferTable[]): Promise<void> {
+  const { tenantId, shadowId, connectionId, now } = shadow
+  await sql`set local statement_timeout = 0`.execute(trx)
+  const settings: TenantSettings = {}
+  await sql`
+    insert into tenants (id, subdomain, name, state, settings, created_at, updated_at, shadow_of)
+      overriding system value
+    values (${shadowId}, ${`SHADOW ${-shadowId}`}, 'Shadow', 'active', ${JSON.stringify(settings)}, ${now}, ${now},
+      ${tenantId})`.execute(trx)
+  await trx
+    .insertInto('scim_shadows')
+    .values({
+      tenant_id: tenantId,
+      connection_id: connectionId,
+      shadow_id: shadowId,
+      opened_at: now,
+      closed_until: null
+    })
+    .execute()
+  for (const name of COPIED) {
+    const { columns } = tables.find((table) => table.name === name)!
+    const names = sql.join(columns.map((column) => sql.ref(column.name)))
+    const condition = name === 'invitations' ? sql`state = 'pending'` : sql`true`
+    await carry(trx, shadow, sql`select ${names} from ${sql.table(name)} where ${ofTenant(tenantId)} and ${condition}`)
+    await sql`insert into ${sql.table(name)} (tenant_id, ${names}) select ${sql.lit(shadowId)}, ${names} from carried`.execute(
+      trx
+    )
+  }
+  await carry(trx, shadow, sql`select address_key, user_id from addresses where ${ofTenant(tenantId)}`)
+  await sql`
+    insert into addresses (address_key, tenant_id, user_id)
+    select ${claimKey(shadowId, '')}::text || address_key, ${shadowId}::int, user_id from carried`.execute(trx)
+  await sql`drop table carried`.execute(trx)
+  await keepBase(trx, shadowId)
+  await seeTenant(trx, tenantId)
+}
+
+const ofTenant = (tenantId: number) => sql`tenant_id = ${sql.lit(tenantId)}`
+
+/** Takes rows of the tenant over to where the shadow is seen, as the table `carried`. */
+async function carry(trx: Trx, { tenantId, shadowId }: NewShadow, rows: RawBuilder<unknown>): Promise<void> {
+  await seeTenant(trx, tenantId)
+  await sql`drop table if exists carried`.execute(trx)
+  await sql`create temporary table carried on commit drop as ${rows}`.execute(trx)
+  await seeTenant(trx, shadowId)
+}
+
+async function keepBase(trx: Trx, shadowId: number): Promise<void> {
+  const shadow = ofTenant(shadowId)
+  await sql`
+    insert into shadow_users (tenant_id, id, state, locked, role, connection_id, user_name_key, external_id, email_key,
+      authority, version, doc)
+    select tenant_id, id, state, locked, coalesce(given_role, role), connection_id, user_name_key, external_id, email_key,
+      authority, version, doc
+    from users where ${shadow}`.execute(trx)
+  await sql`
+    insert into shadow_groups (tenant_id, id, connection_id, version, doc)
+    select tenant_id, id, connection_id, ${groupVersion}, doc from groups where ${shadow}`.execute(trx)
+  await sql`
+    insert into shadow_members (tenant_id, group_id, user_id)
+    select tenant_id, group_id, user_id from group_members where ${shadow}`.execute(trx)
+  await sql`
+    insert into shadow_children (tenant_id, group_id, child_id)
+    select tenant_id, group_id, child_id from group_children where ${shadow}`.execute(trx)
+}
+
+/** What a user was when the shadow was opened. */
+export type UserBase = Pick<UserRow, 'state' | 'locked' | 'role' | 'connection_id' | 'authority' | 'version' | 'doc'>
+
+/** A user who is not in the shadow what they were. */
+export interface ShadowUser {
+  readonly row: UserRow
+  /** Undefined for one who was made in the shadow. */
+  readonly base: UserBase | undefined
+}
+
+const BASE_COLUMNS = ['state', 'locked', 'role', 'connection_id', 'authority', 'version', 'doc'] as const
+
+const baseColumns = (names: readonly string[]) =>
+  sql.join(names.map((name) => sql`b.${sql.ref(name)} as ${sql.ref(`base_${name}`)}`))
+
+/** Seeing the shadow: users who were changed there, by id. @param after the last id before */
+export async function readShadowUsers(
+  trx: Trx,
+  shadowId: number,
+  page: { after?: string; limit: number }
+): Promise<ShadowUser[]> {
+  const { rows } = await sql<UserRow & Record<string, unknown>>`
+    select u.*, ${baseColumns(BASE_COLUMNS)}
+    from users u left join shadow_users b on b.tenant_id = u.tenant_id and b.id = u.id
+    where u.tenant_id = ${shadowId} and (b.version <> u.version or (b.id is null and u.state <> 'removed'))
+      and ${page.after === undefined ? sql`true` : sql`u.id > ${page.after}::uuid`}
+    order by u.id limit ${page.limit}`.execute(trx)
+  return rows.map((row) => {
+    const base = Object.fromEntries(BASE_COLUMNS.map((name) => [name, row[`base_${name}`]])) as unknown as UserBase
+    return { row, base: base.doc === null ? undefined : base }
+  })
+}
+
+/** Seeing the shadow: who gives up their userName or externalId there, or the login address, or is removed. */
+export async function readGivingUp(trx: Trx, shadowId: number): Promise<{ id: string; what: 'name' | 'address' }[]> {
+  const { rows } = await sql<{ id: string; what: 'name' | 'address' }>`
+    select u.id, given.what from users u
+    join shadow_users b on b.tenant_id = u.tenant_id and b.id = u.id
+    cross join lateral (
+      select 'name' as what where u.state = 'removed' or b.user_name_key <> u.user_name_key
+        or (b.external_id is not null and b.external_id is distinct from u.external_id)
+      union all
+      select 'address' where b.email_key is not null
+        and (u.state = 'removed' or b.email_key is distinct from u.email_key)
+    ) as given
+    where u.tenant_id = ${shadowId} and b.version <> u.version and b.state <> 'removed' order by u.id`.execute(trx)
+  return rows
+}
+
+export interface ShadowGroup {
+  readonly row: GroupRow & { readonly version: number }
+  readonly base: Pick<GroupRow, 'connection_id' | 'version' | 'doc'> | undefined
+}
+
+/** Seeing the shadow: groups that were changed there, or whose members were, by id; `version` is what clients see. */
+export async function readShadowGroups(trx: Trx, shadowId: number): Promise<ShadowGroup[]> {
+  const names = ['connection_id', 'version', 'doc'] as const
+  const { rows } = await sql<GroupRow & { seen_version: number } & Record<string, unknown>>`
+    select * from (
+      select groups.*, ${groupVersion} as seen_version, ${baseColumns(names)}
+      from groups left join shadow_groups b on b.tenant_id = groups.tenant_id and b.id = groups.id
+      where groups.tenant_id = ${shadowId}
+    ) as g where base_version is distinct from seen_version order by id`.execute(trx)
+  return rows.map((row) => {
+    const base = Object.fromEntries(names.map((name) => [name, row[`base_${name}`]])) as unknown as ShadowGroup['base']
+    return { row: { ...row, version: row.seen_version }, base: base!.doc === null ? undefined : base }
+  })
+}
+
+/** Seeing the shadow: groups that were taken away there. */
+export async function readGoneGroups(
+  trx: Trx,
+  shadowId: number
+): Promise<Pick<GroupRow, 'id' | 'connection_id' | 'version' | 'doc'>[]> {
+  const { rows } = await sql<Pick<GroupRow, 'id' | 'connection_id' | 'version' | 'doc'>>`
+    select b.id, b.connection_id, b.version, b.doc from shadow_groups b
+    where b.tenant_id = ${shadowId}
+      and not exists (select from groups g where g.tenant_id = b.tenant_id and g.id = b.id)
+    order by b.id`.execute(trx)
+  return rows
+}
+
+/** A membership that came or went in a shadow. */
+export interface ShadowPair {
+  readonly group_id: string
+  readonly member_id: string
+  readonly connection_id: string | null
+}
+
+const KINDS = {
+  users: { now: sql`group_members`, base: sql`shadow_members`, member: sql`user_id` },
+  groups: { now: sql`group_children`, base: sql`shadow_children`, member: sql`child_id` }
+} as const
+
+/**
+ * Seeing the shadow: memberships that came or went there, by group and member. Those that went with their group or
+ * their user are left out.
+ * @param page.after the last one before
+ */
+export async function readShadowPairs(
+  trx: Trx,
+  shadowId: number,
+  kind: keyof typeof KINDS,
+  what: 'added' | 'removed',
+  page: { after?: ShadowPair; limit: number; groupId?: string }
+): Promise<ShadowPair[]> {
+  const { now, base, member } = KINDS[kind]
+  const [here, there] = what === 'added' ? [now, base] : [base, now]
+  const isWhole =
+    kind === 'users'
+      ? sql`exists (select from users u where u.tenant_id = h.tenant_id and u.id = h.user_id and u.state <> 'removed')`
+      : sql`exists (select from groups c where c.tenant_id = h.tenant_id and c.id = h.child_id)`
+  const { rows } = await sql<ShadowPair>`
+    select h.group_id, h.${member} as member_id, ${what === 'added' ? sql`h.connection_id` : sql`null::uuid as connection_id`}
+    from ${here} h
+    where h.tenant_id = ${shadowId}
+      and ${page.groupId === undefined ? sql`true` : sql`h.group_id = ${page.groupId}::uuid`}
+      and ${page.after === undefined ? sql`true` : sql`(h.group_id, h.${member}) > (${page.after.group_id}::uuid, ${page.after.member_id}::uuid)`}
+      and not exists (select from ${there} t
+        where t.tenant_id = h.tenant_id and t.group_id = h.group_id and t.${member} = h.${member})
+      and exists (select from groups g where g.tenant_id = h.tenant_id and g.id = h.group_id) and ${isWhole}
+    order by h.group_id, h.${member} limit ${page.limit}`.execute(trx)
+  return rows
+}
+
+/** Seeing the shadow: the passwords that were given there. */
+export async function readShadowPasswords(
+  trx: Trx,
+  shadowId: number
+): Promise<{ user_id: string; password_hash: string }[]> {
+  const { rows } = await sql<{ user_id: string; password_hash: string }>`
+    select user_id, password_hash from user_credentials where tenant_id = ${shadowId} order by user_id`.execute(trx)
+  return rows
+}

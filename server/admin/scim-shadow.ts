@@ -1,0 +1,136 @@
+// scimShadow.*: what a connection in shadow mode would do, and having it done or not. The rules are in
+// server/provisioning/shadow.
+import { z } from 'zod'
+import { encodeCursor } from '../../db/cursor.ts'
+import { moveLinks } from '../invitations/moved.ts'
+import { welcomeMail } from '../invitations/welcome.ts'
+import { goLive, listShadowGroups, listShadowUsers, previewShadow } from '../provisioning/shadow/go-live.ts'
+import { EFFECTS, type ShadowItem } from '../provisioning/shadow/run.ts'
+import { discardShadow, getShadow, openShadow } from '../provisioning/shadow/shadow.ts'
+import { CONFLICT_DETAILS } from './history.ts'
+import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
+import { administratorProcedure, router } from './trpc.ts'
+
+const count = z.number().int().min(0)
+const effects = z.strictObject({ create: count, link: count, change: count, deactivate: count, remove: count })
+
+/** What going live comes to. */
+const countsShape = z.strictObject({
+  users: effects,
+  groups: effects,
+  /** `refused`: those whose user or group is not there, or whose groups would contain each other. */
+  memberships: z.strictObject({ added: count, removed: count, refused: count }),
+  /** Users and groups of whom something, or all, stays as it is. */
+  conflicts: count
+})
+
+const itemOutput = z.object({
+  kind: z.enum(['user', 'group']),
+  id: z.string(),
+  name: z.string().nullable(),
+  /** Null where nothing happens to it. */
+  effect: z.enum(EFFECTS).nullable(),
+  changes: z.array(z.object({ attribute: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
+  conflicts: z.array(
+    z.object({
+      attribute: z.string(),
+      /** Stable and machine-readable: `changedSince`, `addressTaken`, … */
+      reason: z.string(),
+      /** In words. */
+      detail: z.string(),
+      /** What the identity provider has made of it. */
+      wanted: z.unknown().optional()
+    })
+  )
+})
+
+const connectionInput = z.strictObject({ connectionId: z.uuid() })
+const shadowOutput = z.object({ shadow: z.object({ connectionId: z.string(), openedAt: z.iso.datetime() }) })
+
+export const scimShadowRouter = router({
+  /** From here on, what the connection's tokens do changes a copy of people and groups. */
+  open: administratorProcedure
+    .input(connectionInput)
+    .output(shadowOutput)
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { connectionId } }) => {
+      await openShadow(deps, tenant.id, actor, connectionId)
+      const { opened_at } = await getShadow(deps, tenant.id, connectionId)
+      return { shadow: { connectionId, openedAt: opened_at.toISOString() } }
+    }),
+
+  /** What going live would come to just now; changes nothing. */
+  summary: administratorProcedure
+    .input(connectionInput)
+    .output(shadowOutput.extend({ counts: countsShape }))
+    .query(async ({ ctx: { deps, tenant, actor }, input: { connectionId } }) => {
+      const { opened_at } = await getShadow(deps, tenant.id, connectionId)
+      const counts = await previewShadow(deps, tenant.id, actor, connectionId)
+      return { shadow: { connectionId, openedAt: opened_at.toISOString() }, counts }
+    }),
+
+  /** People, or groups, one by one: what would happen to them, with before and after. */
+  list: administratorProcedure
+    .input(
+      connectionInput.extend({
+        kind: z.enum(['user', 'group']).default('user'),
+        /** Only those to whom this happens, or who are in conflict. */
+        filter: z.enum([...EFFECTS, 'conflict']).optional(),
+        cursor: cursorInput,
+        limit: limitInput
+      })
+    )
+    .output(listOutput(itemOutput))
+    .query(async ({ ctx: { deps, tenant, actor }, input: { connectionId, kind, filter, cursor, limit } }) => {
+      const list = `scimShadow.${kind}`
+      const after = readCursor(list, z.tuple([z.uuid()]), cursor)?.[0]
+      const most = limit ?? DEFAULT_LIMIT
+      const read = kind === 'user' ? listShadowUsers : listShadowGroups
+      const found = await read(deps, tenant.id, actor, connectionId, { filter, after, limit: most + 1 })
+      const items = found.slice(0, most)
+      const last = found.length > most ? items.at(-1) : undefined
+      return { items: items.map(toItem), nextCursor: last ? encodeCursor(list, [last.id]) : null }
+    }),
+
+  /**
+   * Has it done, in one transaction; the connection's tokens change the tenant from then on.
+   * `expected`: the counts that were looked at; with others by now, `shadowChanged` is answered and nothing is done.
+   */
+  goLive: administratorProcedure
+    .input(connectionInput.extend({ expected: countsShape.optional() }))
+    .output(z.object({ counts: countsShape }))
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { connectionId, expected } }) => {
+      const by = { deps, tenant, now: deps.now() }
+      const counts = await goLive(deps, tenant.id, actor, {
+        connectionId,
+        expected,
+        follow: {
+          addressMoved: (trx, moved) => moveLinks(trx, { ...by, actor }, moved),
+          made: welcomeMail(by)
+        }
+      })
+      return { counts }
+    }),
+
+  /** Forgets what was done in the shadow, and ends the connection's tokens. */
+  discard: administratorProcedure
+    .input(connectionInput)
+    .output(z.object({}))
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { connectionId } }) => {
+      await discardShadow(deps, tenant.id, actor, connectionId)
+      return {}
+    })
+})
+
+const toItem = ({ kind, id, name, effect, changes, conflicts }: ShadowItem): z.infer<typeof itemOutput> => ({
+  kind,
+  id,
+  name,
+  effect,
+  changes: [...changes],
+  conflicts: conflicts.map(({ attribute, reason, wanted }) => ({
+    attribute,
+    reason,
+    detail: CONFLICT_DETAILS[reason],
+    ...(wanted !== undefined && { wanted })
+  }))
+})

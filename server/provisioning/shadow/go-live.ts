@@ -1,0 +1,314 @@
+// What a shadow would do to its tenant, and doing it: one way through users, groups and members for both.
+import { isDeepStrictEqual } from 'node:util'
+import { sql } from 'kysely'
+import { inTenant, type Trx } from '../../../db/connect.ts'
+import { lockNesting } from '../../../db/group-children.ts'
+import { lockGroupRoles } from '../../../db/group-roles.ts'
+import { retryRaces } from '../../../db/races.ts'
+import type { ScimConnectionRow } from '../../../db/scim-connections.ts'
+import { setGroupVersions } from '../../../db/shadow-groups.ts'
+import { givePasswords, setUserVersions } from '../../../db/shadow-users.ts'
+import { forgetShadow, lockShadow, readGivingUp, readShadowPasswords, readShadowUsers } from '../../../db/shadows.ts'
+import { closeShadow, deleteShadow, seeTenant } from '../../../db/tenants.ts'
+import { parkIdentities, releaseAddresses } from '../../../db/undo-users.ts'
+import { type AppError, conflict, unavailable } from '../../errors.ts'
+import { type Actor, requireAdministrator } from '../actor.ts'
+import { followRoles } from '../history/roles.ts'
+import { audit, userEvent } from '../user-states.ts'
+import { planGroups, toGroupItem, writeGroups } from './groups.ts'
+import { type MemberCounts, moveMembers } from './members.ts'
+import { EFFECTS, type Effect, type ShadowFollow, type ShadowItem, type ShadowRun } from './run.ts'
+import {
+  closeForGoingLive,
+  forgetCredentials,
+  getLocked,
+  getShadow,
+  reopenShadow,
+  type ShadowDeps,
+  shadowIdOf,
+  tellOf
+} from './shadow.ts'
+import { planUsers, toUserItem, writePlannedUsers } from './users.ts'
+
+type Effects = Record<Effect, number>
+
+/** What going live comes to. */
+export interface ShadowCounts {
+  readonly users: Effects
+  readonly groups: Effects
+  readonly memberships: MemberCounts
+  /** Users and groups of whom something, or all, stays as it is. */
+  readonly conflicts: number
+}
+
+/** Users of one statement. */
+const CHUNK = 500
+/** Whoever asks meanwhile is told to try again; a process that ends before it is done leaves the shadow as it was. */
+const CLOSED_MS = 10 * 60_000
+/** A preview waits so long for others who change the same people. */
+const PREVIEW_LOCK_MS = 2_000
+
+/**
+ * Does in the tenant what the identity provider did in the shadow, in one transaction: whole, but for what is in
+ * conflict, under the ids and versions that the identity provider was answered. Its tokens then change the tenant.
+ * @param expected the counts that the administrator has seen; where they are others by now, nothing is done
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `shadowGone`,
+ *   `goingLive`, `shadowChanged`
+ */
+export async function goLive(
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  given: { connectionId: string; expected?: ShadowCounts; follow: ShadowFollow }
+): Promise<ShadowCounts> {
+  requireAdministrator(actor, 'have a connection go live')
+  const { connectionId, expected, follow } = given
+  const until = new Date(deps.now().getTime() + CLOSED_MS)
+  await closeForGoingLive(deps, tenantId, actor, connectionId, until)
+  let shadowId: number
+  let counts: ShadowCounts
+  try {
+    ;[shadowId, counts] = await retryRaces(() =>
+      inTenant(deps.db, tenantId, (trx) => goLiveWithin(trx, deps, tenantId, actor, { connectionId, expected, follow }))
+    )
+  } catch (error) {
+    await reopenShadow(deps, tenantId, connectionId)
+    throw error
+  }
+  forgetCredentials(deps, tenantId)
+  // what is left of it changes nothing any more; clean-up finds it, too
+  await inTenant(deps.db, tenantId, (trx) => deleteShadow(trx, shadowId)).catch((error) =>
+    deps.log.warn({ err: error, tenantId }, 'a shadow that went live was not deleted')
+  )
+  return counts
+}
+
+async function goLiveWithin(
+  trx: Trx,
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  { connectionId, expected, follow }: { connectionId: string; expected?: ShadowCounts; follow: ShadowFollow }
+): Promise<[shadowId: number, ShadowCounts]> {
+  const now = deps.now()
+  await sql`set local statement_timeout = 0`.execute(trx)
+  await lockNesting(trx, tenantId)
+  await lockGroupRoles(trx, tenantId)
+  const connection = await getLocked(trx, tenantId, actor, connectionId)
+  const shadow = await lockShadow(trx, tenantId, connectionId)
+  const shadowId = shadowIdOf(shadow ?? (await getShadow(deps, tenantId, connectionId)))
+  await closeShadow(trx, shadowId)
+  const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: false, follow })
+  const written = await runThrough(run)
+  if (expected && !isDeepStrictEqual(expected, written.counts)) throw shadowChanged(written.counts)
+  await followRoles(trx, run)
+  await passOnPasswords(run, written.untouchable)
+  await setUserVersions(trx, tenantId, written.userVersions)
+  await setGroupVersions(trx, tenantId, written.groupVersions)
+  await forgetShadow(trx, tenantId, connectionId)
+  await tellOf(trx, tenantId, actor, connection, 'scimConnection.wentLive', now, { ...written.counts })
+  return [shadowId, written.counts]
+}
+
+const shadowChanged = (counts: ShadowCounts): AppError =>
+  conflict('It would come to something else by now: look at it again', 'shadowChanged', { counts })
+
+/** What going live would come to just now. @throws AppError not_found; conflict `notInShadow`, `shadowGone` */
+export const previewShadow = (
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string
+): Promise<ShadowCounts> => preview(deps, tenantId, actor, connectionId, async (run) => (await runThrough(run)).counts)
+
+/** Which items are listed. */
+export type ItemFilter = Effect | 'conflict'
+
+/**
+ * Users by id, those whom something happens to or who are in conflict.
+ * @param page.after the last id before
+ */
+export const listShadowUsers = (
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string,
+  page: { filter?: ItemFilter; after?: string; limit: number }
+): Promise<ShadowItem[]> =>
+  preview(deps, tenantId, actor, connectionId, async (run) => {
+    const items: ShadowItem[] = []
+    for (let after = page.after; items.length < page.limit; ) {
+      const users = await readUsersOf(run, after)
+      const planned = await planUsers(run, users)
+      items.push(
+        ...planned
+          .map(toUserItem)
+          .filter((item) => item !== undefined)
+          .filter(isWanted(page.filter))
+      )
+      after = users.at(-1)?.row.id
+      if (users.length < CHUNK) break
+    }
+    return items.slice(0, page.limit)
+  })
+
+/** Groups by id; their members are counted in previewShadow. */
+export const listShadowGroups = (
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string,
+  page: { filter?: ItemFilter; after?: string; limit: number }
+): Promise<ShadowItem[]> =>
+  preview(deps, tenantId, actor, connectionId, async (run) =>
+    (await planGroups(run))
+      .map(toGroupItem)
+      .filter((item) => item !== undefined)
+      .filter(isWanted(page.filter))
+      .sort((one, other) => (one.id < other.id ? -1 : 1))
+      .filter(({ id }) => page.after === undefined || id > page.after)
+      .slice(0, page.limit)
+  )
+
+const isWanted =
+  (filter: ItemFilter | undefined) =>
+  ({ effect, conflicts }: ShadowItem): boolean =>
+    filter === undefined || (filter === 'conflict' ? conflicts.length > 0 : effect === filter)
+
+class RolledBack<T> extends Error {
+  readonly result: T
+
+  constructor(result: T) {
+    super('only looked at')
+    this.result = result
+  }
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+
+async function preview<T>(
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string,
+  work: (run: ShadowRun) => Promise<T>
+): Promise<T> {
+  requireAdministrator(actor, 'look at what a connection would do')
+  const shadowId = shadowIdOf(await getShadow(deps, tenantId, connectionId))
+  try {
+    return await inTenant(deps.db, tenantId, async (trx) => {
+      await sql`select set_config('lock_timeout', ${String(PREVIEW_LOCK_MS)}, true)`.execute(trx)
+      const connection = await getLocked(trx, tenantId, actor, connectionId)
+      const follow: ShadowFollow = { addressMoved: async () => {}, made: undefined }
+      const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: true, follow })
+      throw new RolledBack(await work(run))
+    })
+  } catch (error) {
+    if (error instanceof RolledBack) return error.result as T
+    if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error
+    throw unavailable('Somebody is changing the same people just now: try again in a moment', error)
+  }
+}
+
+interface RunFacts {
+  readonly shadowId: number
+  readonly connection: ScimConnectionRow
+  readonly actor: Actor
+  readonly isPreview: boolean
+  readonly follow: ShadowFollow
+}
+
+/** Names and addresses that are given up are put aside at first, so that whoever gets them may come before who had them. */
+async function beginRun(
+  trx: Trx,
+  { now }: ShadowDeps,
+  tenantId: number,
+  { shadowId, connection, actor, isPreview, follow }: RunFacts
+): Promise<ShadowRun> {
+  await seeTenant(trx, shadowId)
+  const giving = await readGivingUp(trx, shadowId)
+  await seeTenant(trx, tenantId)
+  const idsOf = (wanted: 'name' | 'address') => giving.filter(({ what }) => what === wanted).map(({ id }) => id)
+  await parkIdentities(trx, tenantId, idsOf('name'))
+  await releaseAddresses(trx, tenantId, idsOf('address'))
+  const { id, profile, highest_role } = connection
+  return {
+    trx,
+    tenantId,
+    shadowId,
+    connectionId: id,
+    ceiling: highest_role,
+    givers: new Set(giving.map((one) => one.id)),
+    isPreview,
+    follow,
+    // the connection's doing, told of as the administrator's
+    actor: { ...actor, scim: { connectionId: id, tokenId: null, profile } },
+    now
+  }
+}
+
+interface Written {
+  readonly counts: ShadowCounts
+  readonly userVersions: { id: string; version: number }[]
+  readonly groupVersions: { id: string; version: number }[]
+  /** Users of whom nothing is changed, because they are above the connection's highest role. */
+  readonly untouchable: ReadonlySet<string>
+}
+
+async function runThrough(run: ShadowRun): Promise<Written> {
+  const tally = { users: noEffects(), groups: noEffects(), conflicts: 0 }
+  const made = new Set<string>()
+  const untouchable = new Set<string>()
+  const userVersions: { id: string; version: number }[] = []
+  const count = (effects: Effects, item: ShadowItem | undefined) => {
+    if (!item) return
+    if (item.effect) effects[item.effect]++
+    if (item.effect === 'create') made.add(item.id)
+    if (item.conflicts.length > 0) tally.conflicts++
+    if (item.conflicts.some(({ reason }) => reason === 'roleNotAllowed')) untouchable.add(item.id)
+  }
+  for (let after: string | undefined; ; ) {
+    const users = await readUsersOf(run, after)
+    const planned = await planUsers(run, users)
+    for (const plan of planned) count(tally.users, toUserItem(plan))
+    if (!run.isPreview) userVersions.push(...(await writePlannedUsers(run, planned)))
+    after = users.at(-1)?.row.id
+    if (users.length < CHUNK) break
+  }
+  const groups = await planGroups(run)
+  for (const plan of groups) count(tally.groups, toGroupItem(plan))
+  const groupVersions = run.isPreview ? [] : await writeGroups(run, groups)
+  const memberships = await moveMembers(run, made)
+  const { users: userEffects, groups: groupEffects, conflicts } = tally
+  return {
+    counts: { users: userEffects, groups: groupEffects, memberships, conflicts },
+    userVersions,
+    groupVersions,
+    untouchable
+  }
+}
+
+const noEffects = (): Effects => Object.fromEntries(EFFECTS.map((effect) => [effect, 0])) as Effects
+
+async function readUsersOf({ trx, tenantId, shadowId }: ShadowRun, after: string | undefined) {
+  await seeTenant(trx, shadowId)
+  const users = await readShadowUsers(trx, shadowId, { limit: CHUNK, ...(after !== undefined && { after }) })
+  await seeTenant(trx, tenantId)
+  return users
+}
+
+async function passOnPasswords(run: ShadowRun, untouchable: ReadonlySet<string>): Promise<void> {
+  const { trx, tenantId, shadowId, actor } = run
+  await seeTenant(trx, shadowId)
+  const passwords = await readShadowPasswords(trx, shadowId)
+  await seeTenant(trx, tenantId)
+  const given = passwords.filter(({ user_id }) => !untouchable.has(user_id))
+  for (let start = 0; start < given.length; start += CHUNK) {
+    const now = run.now()
+    const users = await givePasswords(trx, tenantId, given.slice(start, start + CHUNK), now)
+    await audit(
+      { trx, tenantId, actor, now },
+      users.map((user) => userEvent('user.updated', user, {}, { passwordSet: true }))
+    )
+  }
+}

@@ -1,0 +1,230 @@
+// What becomes of groups when a shadow goes live: their attributes, and whether they are there. members.ts has the members.
+
+import { sql } from 'kysely'
+import { insertAuditEvents } from '../../../db/audit.ts'
+import { countMemberChanges } from '../../../db/groups.ts'
+import { countResources } from '../../../db/resource-counts.ts'
+import type { GroupRow } from '../../../db/schema.ts'
+import { insertShadowGroups, readGroups } from '../../../db/shadow-groups.ts'
+import { readGoneGroups, readShadowGroups, type ShadowGroup } from '../../../db/shadows.ts'
+import { seeTenant } from '../../../db/tenants.ts'
+import {
+  findTakenGroupNames,
+  lockGroups,
+  parkGroupNames,
+  readGroupVersions,
+  removeGroups,
+  updateGroups
+} from '../../../db/undo-groups.ts'
+import { type GroupDocument, groupColumns } from '../group-document.ts'
+import { type Facts, factsOfGroup, withFacts } from '../history/facts.ts'
+import { changedNames, conflictOf, eventFacts, eventIdOf, put, type Reversed } from '../history/run.ts'
+import { areSame, merge, refuseAll, type ShadowItem, type ShadowRun, toShadowItem, versionAfter } from './run.ts'
+
+export interface PlannedGroup {
+  readonly id: string
+  readonly name: string
+  /** Undefined for one that is taken away. */
+  readonly shadow: ShadowGroup | undefined
+  /** Undefined for one that is to be made, and for one that is gone. */
+  readonly real: GroupRow | undefined
+  readonly realVersion: number
+  readonly merged: Reversed
+}
+
+/** What becomes of every group that the shadow has otherwise. */
+export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
+  const { trx, tenantId, shadowId } = run
+  await seeTenant(trx, shadowId)
+  const changed = await readShadowGroups(trx, shadowId)
+  const gone = await readGoneGroups(trx, shadowId)
+  await seeTenant(trx, tenantId)
+  const ids = [...changed.map(({ row }) => row.id), ...gone.map(({ id }) => id)].sort()
+  const rows = await (run.isPreview ? readGroups : lockGroups)(trx, tenantId, ids)
+  const real = new Map(rows.map((row) => [row.id, row]))
+  const versions = await readGroupVersions(trx, tenantId, ids)
+  const planned = [
+    ...changed.map((shadow): PlannedGroup => {
+      const { id, display_name: name } = shadow.row
+      const own = real.get(id)
+      return { id, name, shadow, real: own, realVersion: versions.get(id) ?? 0, merged: mergeGroup(shadow, own) }
+    }),
+    ...gone.flatMap((base): PlannedGroup[] => {
+      const own = real.get(base.id)
+      // both have taken it away
+      if (!own) return []
+      const merged = merge(factsOfGroup(base), new Map([['exists', false]]), factsOfGroup(own))
+      const name = own.display_name
+      return [
+        {
+          id: base.id,
+          name,
+          shadow: undefined,
+          real: own,
+          realVersion: versions.get(base.id)!,
+          merged: gonePlan(base, own, merged)
+        }
+      ]
+    })
+  ]
+  await refuseTakenNames(run, planned)
+  return planned
+}
+
+const NOT_THERE: Facts = new Map([['exists', false]])
+
+function mergeGroup({ row, base }: ShadowGroup, real: GroupRow | undefined): Reversed {
+  const wanted = factsOfGroup(row)
+  if (!base) return merge(NOT_THERE, wanted, NOT_THERE)
+  const merged = merge(factsOfGroup(base), wanted, real ? factsOfGroup(real) : NOT_THERE)
+  if (real) return merged
+  merged.conflicts.length = 0
+  merged.after.clear()
+  merged.after.set('exists', false)
+  merged.conflicts.push(conflictOf('exists', 'groupRemoved', true))
+  return merged
+}
+
+/** A group whose attributes somebody has changed meanwhile stays. */
+function gonePlan(base: Pick<GroupRow, 'doc' | 'connection_id'>, real: GroupRow, merged: Reversed): Reversed {
+  const isChanged = !areSame(factsOfGroup(base), factsOfGroup(real))
+  merged.conflicts.length = 0
+  merged.after.clear()
+  if (isChanged) {
+    for (const [name, value] of merged.before) merged.after.set(name, value)
+    merged.conflicts.push(conflictOf('exists', 'changedSince', false))
+  } else put(merged.after, 'exists', false)
+  return merged
+}
+
+const isLeaving = ({ shadow, merged }: PlannedGroup) => !shadow && merged.after.get('exists') === false
+const isMade = ({ shadow, merged }: PlannedGroup) =>
+  shadow?.base === undefined && merged.after.get('exists') === true && merged.before.get('exists') === false
+const isChanged = (plan: PlannedGroup) =>
+  plan.real !== undefined && !isLeaving(plan) && changedNames(plan.merged).length > 0
+const NAMES = ['displayName', 'externalId', 'connectionId']
+const isRenamed = ({ merged }: PlannedGroup) => changedNames(merged).some((name) => NAMES.includes(name))
+
+const documentOf = ({ shadow, real, merged }: PlannedGroup): GroupDocument => {
+  const document = JSON.parse((real ?? shadow!.row).doc) as GroupDocument
+  return real
+    ? withFacts(
+        document,
+        changedNames(merged).map((name) => [name, merged.after.get(name)])
+      )
+    : document
+}
+
+const columnsOf = (plan: PlannedGroup) => ({
+  ...groupColumns(documentOf(plan)),
+  id: plan.id,
+  connection_id: (plan.merged.after.get('connectionId') as string | undefined) ?? null,
+  version: 1,
+  created_at: (plan.real ?? plan.shadow!.row).created_at
+})
+
+async function refuseTakenNames({ trx, tenantId }: ShadowRun, planned: readonly PlannedGroup[]): Promise<void> {
+  const wanted = planned.filter((plan) => isMade(plan) || (isChanged(plan) && isRenamed(plan)))
+  if (wanted.length === 0) return
+  // in a shadow they are no two groups' either
+  const givers = new Set(
+    planned.filter((plan) => isLeaving(plan) || (isChanged(plan) && isRenamed(plan))).map(({ id }) => id)
+  )
+  const taken = await findTakenGroupNames(trx, tenantId, wanted.map(columnsOf))
+  for (const { id, what, holder_id } of taken) {
+    if (givers.has(holder_id)) continue
+    const plan = wanted.find((one) => one.id === id)!
+    if (plan.merged.conflicts.some(({ reason }) => reason === `${what}Taken`)) continue
+    refuseAll(plan.merged, `${what}Taken`)
+    plan.merged.conflicts.splice(1)
+  }
+}
+
+/** Makes groups what is planned, those first that go. @returns the versions that they shall have when all is done */
+export async function writeGroups(
+  run: ShadowRun,
+  planned: readonly PlannedGroup[]
+): Promise<{ id: string; version: number }[]> {
+  const { trx, tenantId, actor } = run
+  const now = run.now()
+  await takeAway(run, planned.filter(isLeaving))
+  const changed = planned.filter(isChanged)
+  const renamed = changed.filter(isRenamed).map(({ id }) => id)
+  if (renamed.length > 0) await parkGroupNames(trx, tenantId, renamed)
+  if (changed.length > 0) await updateGroups(trx, tenantId, changed.map(columnsOf), now)
+  const made = planned.filter(isMade)
+  if (made.length > 0) {
+    await insertShadowGroups(
+      trx,
+      tenantId,
+      made.map(({ shadow }) => shadow!.row),
+      now
+    )
+  }
+  await insertAuditEvents(trx, tenantId, actor, now, [
+    ...changed.map(({ id, name, merged }) => ({
+      action: 'group.updated',
+      targetType: 'group' as const,
+      targetId: id,
+      targetName: name,
+      ...eventFacts(merged)
+    })),
+    ...made.map(({ id, name, shadow }) => {
+      const { external_id, connection_id } = shadow!.row
+      return {
+        action: 'group.created',
+        targetType: 'group' as const,
+        targetId: id,
+        targetName: name,
+        after: {
+          displayName: name,
+          ...(external_id && { externalId: external_id }),
+          ...(connection_id !== run.connectionId && { connectionId: connection_id })
+        }
+      }
+    })
+  ])
+  return planned.flatMap(({ id, shadow, real, realVersion, merged }) => {
+    if (!shadow || merged.after.get('exists') === false) return []
+    const isSame = areSame(factsOfGroup(shadow.row), merged.after)
+    return [{ id, version: versionAfter(shadow.row, shadow.base, real && { version: realVersion }, isSame) }]
+  })
+}
+
+async function takeAway(run: ShadowRun, planned: readonly PlannedGroup[]): Promise<void> {
+  if (planned.length === 0) return
+  const { trx, tenantId, actor } = run
+  const now = run.now()
+  const removals = planned.map(({ id }) => ({ id, eventId: eventIdOf(run) }))
+  const containers = await removeGroups(trx, tenantId, removals)
+  const lost = sql`select * from unnest(
+    ${containers.map(({ group_id }) => group_id)}::uuid[],
+    ${containers.map(({ count }) => -count)}::int[]) as lost (group_id, delta)`
+  if (containers.length > 0) await countMemberChanges(tenantId, now, lost).execute(trx)
+  await insertAuditEvents(
+    trx,
+    tenantId,
+    actor,
+    now,
+    planned.map(({ id, name, real, realVersion: version }, index) => {
+      const { schemas: _, ...attributes } = JSON.parse(real!.doc) as GroupDocument
+      const { connection_id: connectionId, created_at: createdAt } = real!
+      return {
+        id: removals[index]!.eventId,
+        action: 'group.removed',
+        targetType: 'group',
+        targetId: id,
+        targetName: name,
+        before: { ...attributes, ...(connectionId && { connectionId }), createdAt, version }
+      }
+    })
+  )
+  await countResources(tenantId, 'Group', -planned.length).execute(trx)
+}
+
+export function toGroupItem(plan: PlannedGroup): ShadowItem | undefined {
+  const { id, name, merged } = plan
+  if (changedNames(merged).length + merged.conflicts.length === 0) return undefined
+  const effect = isMade(plan) ? 'create' : isLeaving(plan) ? 'remove' : isChanged(plan) ? 'change' : null
+  return toShadowItem('group', id, name, merged, effect)
+}

@@ -1,0 +1,148 @@
+// What becomes of memberships when a shadow goes live: those that came or went there, and no others.
+import { sql } from 'kysely'
+import { insertAuditEvents } from '../../../db/audit.ts'
+import { lockUsersShared, MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/group-members.ts'
+import { countMemberChanges } from '../../../db/groups.ts'
+import { type Pair, writeMemberships } from '../../../db/history.ts'
+import { readGroups, readPresentPairs, readPresentUsers } from '../../../db/shadow-groups.ts'
+import { readShadowPairs, type ShadowPair } from '../../../db/shadows.ts'
+import { seeTenant } from '../../../db/tenants.ts'
+import { findCircles, lockGroups, rebuildNesting } from '../../../db/undo-groups.ts'
+import { eventIdOf } from '../history/run.ts'
+import type { ShadowRun } from './run.ts'
+
+export interface MemberCounts {
+  added: number
+  removed: number
+  /** Those whose user or group is not there, or whose groups would contain each other. */
+  refused: number
+}
+
+/** Memberships of one statement. */
+const CHUNK = 2_000
+
+/**
+ * Goes through all memberships that the shadow has otherwise, and writes them unless it is a preview.
+ * @param made users and groups that a preview has not made
+ */
+export async function moveMembers(run: ShadowRun, made: ReadonlySet<string>): Promise<MemberCounts> {
+  const counts: MemberCounts = { added: 0, removed: 0, refused: 0 }
+  for (const kind of ['users', 'groups'] as const) {
+    for (const what of ['removed', 'added'] as const) {
+      for (let after: ShadowPair | undefined; ; ) {
+        const pairs = await readPairs(run, kind, what, after)
+        const moved = await (what === 'added' ? addable(run, kind, pairs, made) : removable(run, kind, pairs))
+        counts[what] += moved.pairs.length
+        counts.refused += moved.refused
+        if (!run.isPreview) await write(run, kind, what, moved.pairs)
+        after = pairs.at(-1)
+        if (pairs.length < CHUNK) break
+      }
+    }
+  }
+  if (!run.isPreview) await rebuildNesting(run.trx, run.tenantId)
+  return counts
+}
+
+async function readPairs(
+  { trx, tenantId, shadowId }: ShadowRun,
+  kind: 'users' | 'groups',
+  what: 'added' | 'removed',
+  after: ShadowPair | undefined
+): Promise<ShadowPair[]> {
+  await seeTenant(trx, shadowId)
+  const pairs = await readShadowPairs(trx, shadowId, kind, what, { limit: CHUNK, ...(after && { after }) })
+  await seeTenant(trx, tenantId)
+  return pairs
+}
+
+const keyOf = ({ group_id, member_id }: Pair) => `${group_id} ${member_id}`
+const idsOf = (pairs: readonly Pair[], name: keyof Pair) => [...new Set(pairs.map((pair) => pair[name]))].sort()
+
+async function removable({ trx, tenantId }: ShadowRun, kind: 'users' | 'groups', pairs: readonly ShadowPair[]) {
+  if (pairs.length === 0) return { pairs: [], refused: 0 }
+  const present = new Set((await readPresentPairs(trx, tenantId, kind, pairs)).map(keyOf))
+  // somebody else has ended the others
+  return { pairs: pairs.filter((pair) => present.has(keyOf(pair))), refused: 0 }
+}
+
+async function addable(
+  run: ShadowRun,
+  kind: 'users' | 'groups',
+  pairs: readonly ShadowPair[],
+  made: ReadonlySet<string>
+) {
+  if (pairs.length === 0) return { pairs: [], refused: 0 }
+  const { trx, tenantId, isPreview } = run
+  const memberIds = idsOf(pairs, 'member_id')
+  const groupIds =
+    kind === 'users' ? idsOf(pairs, 'group_id') : [...new Set([...idsOf(pairs, 'group_id'), ...memberIds])].sort()
+  const users =
+    kind === 'groups'
+      ? []
+      : await (isPreview
+          ? readPresentUsers(trx, tenantId, memberIds)
+          : lockUsersShared(trx, tenantId, memberIds, undefined))
+  const groups = await (isPreview ? readGroups : lockGroups)(trx, tenantId, groupIds)
+  const there = new Set([...users, ...groups.map(({ id }) => id)])
+  const isThere = (id: string) => there.has(id) || made.has(id)
+  const possible = pairs.filter(({ group_id, member_id }) => isThere(group_id) && isThere(member_id))
+  const present = new Set((await readPresentPairs(trx, tenantId, kind, possible)).map(keyOf))
+  const fresh = possible.filter((pair) => !present.has(keyOf(pair)))
+  const circles = kind === 'groups' ? new Set((await findCircles(trx, tenantId, fresh)).map(keyOf)) : new Set<string>()
+  const added = fresh.filter((pair) => !circles.has(keyOf(pair)))
+  return { pairs: added, refused: pairs.length - possible.length + circles.size }
+}
+
+async function write(
+  run: ShadowRun,
+  kind: 'users' | 'groups',
+  what: 'added' | 'removed',
+  pairs: readonly ShadowPair[]
+): Promise<void> {
+  if (pairs.length === 0) return
+  const { trx, tenantId, actor } = run
+  const now = run.now()
+  const groups = await lockGroups(trx, tenantId, idsOf(pairs, 'group_id'))
+  const names = new Map(groups.map(({ id, display_name }) => [id, display_name]))
+  const changed = [...Map.groupBy(pairs, ({ group_id }) => group_id)].map(([groupId, members]) => ({
+    groupId,
+    members,
+    eventId: eventIdOf(run)
+  }))
+  await writeMemberships(
+    trx,
+    tenantId,
+    kind,
+    changed.flatMap(({ members, eventId }) =>
+      members.map(({ group_id, member_id, connection_id }) => ({
+        group_id,
+        member_id,
+        eventId,
+        to: what === 'added' ? { connectionId: connection_id } : undefined
+      }))
+    )
+  )
+  await insertAuditEvents(
+    trx,
+    tenantId,
+    actor,
+    now,
+    changed.map(({ groupId, members, eventId }) => ({
+      id: eventId,
+      action: MEMBERS_CHANGED,
+      targetType: 'group',
+      targetId: groupId,
+      targetName: names.get(groupId) ?? null,
+      after: {
+        [`${what}Count`]: members.length,
+        [what]: members.slice(0, MAX_AUDITED_IDS).map(({ member_id }) => member_id)
+      }
+    }))
+  )
+  const sign = what === 'added' ? 1 : -1
+  const counts = sql`select * from unnest(
+    ${changed.map(({ groupId }) => groupId)}::uuid[],
+    ${changed.map(({ members }) => sign * members.length)}::int[]) as counts (group_id, delta)`
+  await countMemberChanges(tenantId, now, counts).execute(trx)
+}
