@@ -1,8 +1,9 @@
 // Connections as owners of what is kept of people and groups: those that are there, and those that are gone and had it
 // kept for them.
 import { type RawBuilder, sql } from 'kysely'
-import type { Trx } from './connect.ts'
-import type { Role } from './schema.ts'
+import { type Db, readInTenant, type Trx } from './connect.ts'
+import { rowSet } from './rows.ts'
+import type { Role, UserRow } from './schema.ts'
 
 export interface Authority {
   id: string
@@ -40,5 +41,105 @@ export async function findManagedMembers(
     join users on users.tenant_id = m.tenant_id and users.id = m.user_id and users.state <> 'deactivated'
     where m.tenant_id = ${tenantId} and m.group_id = ${groupId}::uuid and m.user_id = any(${userIds}::uuid[])
     order by m.user_id`.execute(trx)
+  return rows
+}
+
+/** Remembers how far a connection reached that goes, and whether what it has stays its own. */
+export const rememberConnection = (trx: Trx, tenantId: number, connectionId: string, isKept: boolean, now: Date) =>
+  sql`
+    insert into past_connections (tenant_id, id, highest_role, name, removed_at, is_kept)
+    select tenant_id, id, highest_role, name, ${now}::timestamptz, ${isKept} from scim_connections
+    where tenant_id = ${tenantId} and id = ${connectionId}::uuid on conflict do nothing`.execute(trx)
+
+/** A connection that is gone, with what is still its own. */
+export interface KeptConnection {
+  id: string
+  name: string
+  removed_at: Date | null
+  /** Not removed. */
+  user_count: number
+  group_count: number
+  membership_count: number
+}
+
+/** Those that are gone and still have something, by name; one statement, which reads all users where there is one. */
+export const listKeptConnections = (db: Db, tenantId: number): Promise<KeptConnection[]> =>
+  readInTenant<KeptConnection>(
+    db,
+    tenantId,
+    sql<KeptConnection>`
+      select p.id, coalesce(p.name, 'A removed connection') as name, p.removed_at,
+        (select count(*)::int from users where users.tenant_id = p.tenant_id and users.state <> 'removed'
+          and users.authority::text <> '{}' and users.authority ->> '*' = p.id::text) as user_count,
+        (select count(*)::int from groups where groups.tenant_id = p.tenant_id and groups.kept_by = p.id) as group_count,
+        (select count(*)::int from group_members m where m.tenant_id = p.tenant_id and m.connection_id = p.id)
+          as membership_count
+      from past_connections p where p.tenant_id = ${tenantId} and p.is_kept order by p.name, p.id`
+  )
+
+/** Takes what is still a connection's own away from it. @returns its name; undefined where it has nothing */
+export async function endKeeping(trx: Trx, tenantId: number, connectionId: string): Promise<string | undefined> {
+  const { rows } = await sql<{ name: string }>`
+    update past_connections set is_kept = false
+    where tenant_id = ${tenantId} and id = ${connectionId}::uuid and is_kept
+    returning coalesce(name, 'A removed connection') as name`.execute(trx)
+  return rows[0]?.name
+}
+
+/** A user of whom a connection has something. */
+export type OwnedUser = Pick<
+  UserRow,
+  'id' | 'state' | 'connection_id' | 'authority' | 'user_name' | 'email' | 'display_name' | 'given_name' | 'family_name'
+>
+
+/**
+ * Locks users of whom a connection has something, in the order of their ids.
+ * @param afterId the last one of those before
+ */
+export async function lockOwnedUsers(
+  trx: Trx,
+  tenantId: number,
+  connectionId: string,
+  afterId: string | undefined,
+  limit: number
+): Promise<OwnedUser[]> {
+  const { rows } = await sql<OwnedUser>`
+    select id, state, connection_id, authority, user_name, email, display_name, given_name, family_name from users
+    where tenant_id = ${tenantId} and ${afterId === undefined ? sql`true` : sql`id > ${afterId}::uuid`}
+      and (connection_id = ${connectionId}::uuid
+        or (authority::text <> '{}' and strpos(authority::text, ${connectionId}::text) > 0))
+    order by id limit ${limit} for no key update`.execute(trx)
+  return rows
+}
+
+/** Ends that locked users are a connection's, and says what is then whose: each version goes up by one. */
+export async function releaseUsers(
+  trx: Trx,
+  tenantId: number,
+  connectionId: string,
+  users: readonly Pick<UserRow, 'id' | 'authority'>[],
+  now: Date
+): Promise<void> {
+  await sql`
+    update users u set connection_id = nullif(u.connection_id, ${connectionId}::uuid), authority = r.authority,
+      version = u.version + 1, updated_at = ${now}::timestamptz
+    from ${rowSet('r', { id: 'uuid', authority: 'json' }, users)}
+    where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)
+}
+
+/** Ends that groups are a connection's; each version goes up by one. */
+export async function releaseGroups(
+  trx: Trx,
+  tenantId: number,
+  connectionId: string,
+  isKept: boolean,
+  now: Date
+): Promise<{ id: string; display_name: string }[]> {
+  const { rows } = await sql<{ id: string; display_name: string }>`
+    update groups set connection_id = nullif(connection_id, ${connectionId}::uuid),
+      kept_by = case when ${isKept} then ${connectionId}::uuid end,
+      version = version + 1, updated_at = ${now}::timestamptz
+    where tenant_id = ${tenantId} and (connection_id = ${connectionId}::uuid or kept_by = ${connectionId}::uuid)
+    returning id, display_name`.execute(trx)
   return rows
 }

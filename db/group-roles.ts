@@ -274,10 +274,3 @@ export const peopleMovedBy = (tenantId: number, groupId: string, eventId: string
   ) as moved
   join group_ancestors a on a.tenant_id = ${tenantId} and a.ancestor_id = moved.child_id
   join group_members m on m.tenant_id = ${tenantId} and m.group_id = a.group_id`
-
-/** Remembers how far a connection reached that goes. */
-export const keepReach = (trx: Trx, tenantId: number, connectionId: string) =>
-  sql`
-    insert into past_connections (tenant_id, id, highest_role)
-    select tenant_id, id, highest_role from scim_connections
-    where tenant_id = ${tenantId} and id = ${connectionId}::uuid on conflict do nothing`.execute(trx)

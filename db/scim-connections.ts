@@ -33,6 +33,8 @@ export interface ScimConnectionDetails extends ScimConnectionView {
   /** Not removed. */
   user_count: number
   group_count: number
+  /** That it has made, in any group. */
+  membership_count: number
 }
 
 const ROW_COLUMNS = sql`c.id, c.name, c.profile, c.highest_role, c.brake, c.created_at`
@@ -75,7 +77,7 @@ export const listConnections = (
       order by c.id desc limit ${page.limit}`
   )
 
-/** One statement; it reads every user of the tenant, to count the connection's. */
+/** One statement; it reads every user and every membership of the tenant, to count the connection's. */
 export const findConnectionDetails = (
   db: Db,
   tenantId: number,
@@ -89,7 +91,9 @@ export const findConnectionDetails = (
       (select count(*)::int from users where users.tenant_id = ${tenantId} and users.connection_id = v.id
         and users.state <> 'removed') as user_count,
       (select count(*)::int from groups where groups.tenant_id = ${tenantId} and groups.connection_id = v.id)
-        as group_count
+        as group_count,
+      (select count(*)::int from group_members m where m.tenant_id = ${tenantId} and m.connection_id = v.id)
+        as membership_count
       from (select ${viewColumns(now)} where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid) as v`
   )
 
@@ -134,30 +138,6 @@ export async function revokeTokensOf(trx: Trx, tenantId: number, connectionId: s
     .where('revoked_at', 'is', null)
     .executeTakeFirst()
   return Number(numUpdatedRows)
-}
-
-/** What belonged to a connection. */
-export interface Released {
-  users: number
-  groups: number
-}
-
-/** Makes users and groups of a connection nobody's: they stay as they are. */
-export async function releaseResources(trx: Trx, tenantId: number, connectionId: string): Promise<Released> {
-  // a large tenant takes its time, and nobody waits for it but the administrator
-  await sql`set local statement_timeout = 0`.execute(trx)
-  const { rows } = await sql<Released>`
-    with released_users as (
-      update users set connection_id = null where tenant_id = ${tenantId} and connection_id = ${connectionId}::uuid
-      returning state
-    ),
-    released_groups as (
-      update groups set connection_id = null where tenant_id = ${tenantId} and connection_id = ${connectionId}::uuid
-      returning id
-    )
-    select (select count(*) from released_users where state <> 'removed')::int as users,
-      (select count(*) from released_groups)::int as groups`.execute(trx)
-  return rows[0]!
 }
 
 /** Deletes a connection with its tokens and what was noted of it. */

@@ -129,6 +129,7 @@ export const CONFLICT_DETAILS = {
   externalIdTaken: 'Somebody else has the external id',
   groupNameTaken: 'Another group has the name',
   groupCycle: 'The groups would contain each other',
+  connectionRemoved: 'The connection that had it is removed',
   notYourself: 'You cannot end your own access or change your own role',
   lastAdministrator: 'A tenant keeps at least one active administrator',
   roleNotAllowed: 'The role is above the highest that the connection may give and change'

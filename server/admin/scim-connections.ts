@@ -1,9 +1,16 @@
 // scimConnections.*: identity providers, each with its tokens. The rules are in server/provisioning/scim-connections.ts.
 import { z } from 'zod'
+import { type KeptConnection, listKeptConnections } from '../../db/authority.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { SCIM_PROFILES } from '../../db/schema.ts'
 import { listConnections, type ScimConnectionDetails, type ScimConnectionView } from '../../db/scim-connections.ts'
-import { changeConnection, getConnection, removeConnection } from '../provisioning/scim-connections.ts'
+import {
+  AFTER_REMOVAL,
+  changeConnection,
+  getConnection,
+  releaseConnection,
+  removeConnection
+} from '../provisioning/scim-connections.ts'
 import {
   cursorInput,
   DEFAULT_LIMIT,
@@ -53,8 +60,30 @@ const detailsOutput = z.object({
   connection: connectionOutput.extend({
     /** What belongs to it; users that are not removed. */
     users: z.number().int(),
-    groups: z.number().int()
+    groups: z.number().int(),
+    /** That it has made, in whatever group. */
+    memberships: z.number().int()
   })
+})
+
+const releasedAnswer = z.object({ released: z.object({ users: z.number().int(), groups: z.number().int() }) })
+
+const keptOutput = z.object({
+  id: z.string(),
+  name: z.string(),
+  removedAt: time.nullable(),
+  users: z.number().int(),
+  groups: z.number().int(),
+  memberships: z.number().int()
+})
+
+const toKept = (row: KeptConnection): z.infer<typeof keptOutput> => ({
+  id: row.id,
+  name: row.name,
+  removedAt: isoOrNull(row.removed_at),
+  users: row.user_count,
+  groups: row.group_count,
+  memberships: row.membership_count
 })
 
 const connectionIdInput = z.strictObject({ connectionId: z.uuid() })
@@ -97,12 +126,29 @@ export const scimConnectionsRouter = router({
       return readDetails(ctx, connectionId)
     }),
 
-  /** Ends its tokens; its users and groups stay, and are nobody's. */
+  /** Ends its tokens. Its users and groups stay, and are ordinary ones unless what it had is kept read-only. */
   remove: administratorProcedure
+    .input(connectionIdInput.extend({ afterwards: z.enum(AFTER_REMOVAL).default('release') }))
+    .output(releasedAnswer)
+    .mutation(async ({ ctx, input: { connectionId, afterwards } }) => ({
+      released: await removeConnection(ctx.deps, ctx.tenant.id, ctx.actor, connectionId, afterwards)
+    })),
+
+  /** Connections that were removed and still keep something read-only, by name. */
+  removed: administratorProcedure
+    .input(z.strictObject({}).optional())
+    .output(z.object({ items: z.array(keptOutput) }))
+    .query(async ({ ctx }) => {
+      const rows = await listKeptConnections(ctx.deps.db, ctx.tenant.id)
+      return { items: rows.map(toKept) }
+    }),
+
+  /** Makes what is kept of one that was removed ordinary. */
+  release: administratorProcedure
     .input(connectionIdInput)
-    .output(z.object({ released: z.object({ users: z.number().int(), groups: z.number().int() }) }))
+    .output(releasedAnswer)
     .mutation(async ({ ctx, input }) => ({
-      released: await removeConnection(ctx.deps, ctx.tenant.id, ctx.actor, input.connectionId)
+      released: await releaseConnection(ctx.deps, ctx.tenant.id, ctx.actor, input.connectionId)
     }))
 })
 
@@ -114,7 +160,8 @@ async function readDetails({ deps, tenant }: TenantContext, connectionId: string
 const toDetails = (row: ScimConnectionDetails): z.infer<typeof detailsOutput>['connection'] => ({
   ...toConnection(row),
   users: row.user_count,
-  groups: row.group_count
+  groups: row.group_count,
+  memberships: row.membership_count
 })
 
 const toConnection = (row: ScimConnectionView): z.infer<typeof connectionOutput> => ({

@@ -1,7 +1,8 @@
 // Connections of identity providers: what administrators change of them, and what becomes of their people when one goes.
 import { insertAuditEvents } from '../../db/audit.ts'
+import { endKeeping, rememberConnection } from '../../db/authority.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
-import { hasGroupRoles, keepReach, lockGroupRoles } from '../../db/group-roles.ts'
+import { hasGroupRoles, lockGroupRoles } from '../../db/group-roles.ts'
 import { notifyChange } from '../../db/listen.ts'
 import type { BrakeSettings, Role, ScimProfile } from '../../db/schema.ts'
 import {
@@ -9,8 +10,6 @@ import {
   findConnectionDetails,
   isNameTaken,
   lockConnection,
-  type Released,
-  releaseResources,
   revokeTokensOf,
   type ScimConnectionDetails,
   type ScimConnectionRow,
@@ -24,6 +23,7 @@ import { type Actor, requireAdministrator } from './actor.ts'
 import { changedFacts } from './document-changes.ts'
 import { followGroups } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
+import { type Released, releaseResources } from './release.ts'
 
 export type ConnectionDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
@@ -90,17 +90,21 @@ export async function changeConnection(
   forgetCredentials(deps, tenantId)
 }
 
+/** What becomes of what a connection had: `release`: everybody's to change; `keep`: read-only, as it left it. */
+export const AFTER_REMOVAL = ['release', 'keep'] as const
+export type AfterRemoval = (typeof AFTER_REMOVAL)[number]
+
 /**
  * Removes a connection. Its tokens end first, in a transaction of their own: what a request of theirs still makes is
- * released with the rest. Users and groups stay as they are and are nobody's from then on; the next identity provider
- * that gives them an externalId takes them on.
+ * released with the rest. Users and groups stay; the next identity provider that gives them an externalId takes them on.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found
  */
 export async function removeConnection(
   deps: ConnectionDeps,
   tenantId: number,
   actor: Actor,
-  connectionId: string
+  connectionId: string,
+  afterRemoval: AfterRemoval
 ): Promise<Released> {
   requireAdministrator(actor, 'remove connections')
   const now = deps.now()
@@ -114,16 +118,39 @@ export async function removeConnection(
   return inTenant(deps.db, tenantId, async (trx) => {
     const connection = await lockForChange(trx, tenantId, connectionId)
     await dropShadow(trx, tenantId, connectionId)
-    await keepReach(trx, tenantId, connectionId)
-    const released = await releaseResources(trx, tenantId, connectionId)
+    const isKept = afterRemoval === 'keep'
+    await rememberConnection(trx, tenantId, connectionId, isKept, now)
+    const released = await releaseResources({ trx, tenantId, actor, now, connectionId, isKept })
     await Promise.all([
       deleteConnection(trx, tenantId, connectionId),
       audit(trx, tenantId, actor, now, 'scimConnection.removed', connection, {
         before: factsOf(connection),
-        after: { releasedUsers: released.users, releasedGroups: released.groups }
+        after: { releasedUsers: released.users, releasedGroups: released.groups, ...(isKept && { isKept }) }
       })
     ])
     if (await hasGroupRoles(trx, tenantId)) await followGroups({ trx, tenantId, actor, now }, connection.name)
+    return released
+  })
+}
+
+/**
+ * Releases what was kept of a connection that is gone.
+ * @throws AppError forbidden `administratorOnly`; not_found where nothing is kept of it
+ */
+export async function releaseConnection(
+  deps: ConnectionDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string
+): Promise<Released> {
+  requireAdministrator(actor, 'release what connections had')
+  const now = deps.now()
+  return inTenant(deps.db, tenantId, async (trx) => {
+    const name = await endKeeping(trx, tenantId, connectionId)
+    if (name === undefined) throw notFound(`Connection ${connectionId}`)
+    const released = await releaseResources({ trx, tenantId, actor, now, connectionId, isKept: false })
+    const after = { releasedUsers: released.users, releasedGroups: released.groups }
+    await audit(trx, tenantId, actor, now, 'scimConnection.released', { id: connectionId, name }, { before: {}, after })
     return released
   })
 }
@@ -150,7 +177,7 @@ const audit = (
   actor: Actor,
   now: Date,
   action: string,
-  connection: ScimConnectionRow,
+  connection: Pick<ScimConnectionRow, 'id' | 'name'>,
   facts: { before: Record<string, unknown>; after: Record<string, unknown> }
 ) =>
   insertAuditEvents(trx, tenantId, actor, now, [

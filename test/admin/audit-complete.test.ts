@@ -275,6 +275,15 @@ const PROCEDURES: Record<string, Case> = {
     prepare: aShadow,
     run: ({ call }, { connectionId }) => call('scimShadow.discard', { connectionId })
   },
+  'scimConnections.release': {
+    actions: ['scimConnection.released'],
+    async prepare(world) {
+      const { connectionId } = await aToken(world)
+      await world.call('scimConnections.remove', { connectionId, afterwards: 'keep' })
+      return connectionId
+    },
+    run: ({ call }, connectionId) => call('scimConnections.release', { connectionId })
+  },
   'scimTokens.create': {
     actions: ['scimToken.created'],
     run: ({ call }) => call('scimTokens.create', { name: 'okta' })

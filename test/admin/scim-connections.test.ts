@@ -94,6 +94,14 @@ test('scimConnections', async (t) => {
     t.equal((await app.mutate('acme', 'scimConnections.remove', { connectionId }, ada)).error?.reason, 'notFound')
     const shown = (await app.query('acme', 'users.get', { userId: user.id }, ada)).data.user
     t.match(shown, { state: 'active', source: 'invitation', sourceName: null })
+    for (const [procedure, input] of [
+      ['users.update', { userId: user.id, displayName: 'Own' }],
+      ['groups.update', { groupId: group.id, displayName: 'Stays here' }],
+      ['groups.removeMembers', { groupId: group.id, userIds: [user.id] }],
+      ['groups.addMembers', { groupId: group.id, userIds: [user.id] }]
+    ] as const) {
+      t.notOk((await app.mutate('acme', procedure, input, ada)).error, `${procedure}: they are ordinary ones`)
+    }
 
     const next = await makeToken({ name: 'Next' })
     t.not(next.connectionId, connectionId)
@@ -103,13 +111,75 @@ test('scimConnections', async (t) => {
     t.equal((await next.scim.get(`/Groups/${group.id}`)).body.members.length, 1)
   })
 
+  t.test('removing one keeps what it had read-only, where that is asked for, until it is released', async (t) => {
+    const other = await makeToken({ name: 'Other IdP' })
+    const { scim, connectionId } = await makeToken({ name: 'Kept' })
+    const user = await scim.createUser({ userName: 'kept@acme.test', externalId: 'k', displayName: 'Kept' })
+    const next = await scim.createUser({ userName: 'next@acme.test', externalId: 'n', displayName: 'Kept' })
+    const shared = await other.scim.createUser({ userName: 'shared@acme.test', externalId: 's' })
+    await scim.patch(`/Users/${shared.id}`, [{ op: 'add', path: 'displayName', value: 'Kept' }])
+    const members = [{ value: user.id }]
+    const groupId = (await scim.post('/Groups', { displayName: 'Kept', externalId: 'g', members })).body.id
+    t.match(await get(connectionId), { users: 2, groups: 1, memberships: 1 })
+    const call = (procedure: string, input: object) => app.mutate('acme', procedure, input, ada)
+    const kept = await call('scimConnections.remove', { connectionId, afterwards: 'keep' })
+    t.same(kept.data, { released: { users: 2, groups: 1 } })
+    const removed = async () => (await app.query('acme', 'scimConnections.removed', {}, ada)).data.items
+    t.match(await removed(), [
+      { id: connectionId, name: 'Kept', users: 2, groups: 1, memberships: 1, removedAt: String }
+    ])
+
+    const changes = [
+      ['users.update', { userId: user.id, displayName: 'Own' }],
+      ['users.update', { userId: shared.id, displayName: 'Own' }],
+      ['groups.update', { groupId, displayName: 'Own' }],
+      ['groups.removeMembers', { groupId, userIds: [user.id] }]
+    ] as const
+    for (const [procedure, input] of changes) {
+      t.match(
+        (await call(procedure, input)).error,
+        {
+          reason: 'managedByConnection',
+          message: /Kept, which was removed/,
+          connection: { id: connectionId, isRemoved: true }
+        },
+        procedure
+      )
+    }
+    t.notOk((await call('users.update', { userId: user.id, timeZone: 'Europe/Rome' })).error, 'it had never sent it')
+    const [event] = (await app.query('acme', 'history.user', { userId: next.id, limit: 1 }, ada)).data.items
+    t.match(event, { action: 'user.released', before: { connectionId }, after: { authority: { '*': connectionId } } })
+    const undone = await call('history.undo', { eventId: event.id })
+    t.match(undone.data.items, [{ id: next.id, changes: [], conflicts: [{ reason: 'connectionRemoved' }] }])
+
+    const whole = { userName: 'next@acme.test', externalId: 'next', displayName: 'Next' }
+    t.equal((await other.scim.put(`/Users/${next.id}`, whole)).status, 200)
+    t.match(await removed(), [{ users: 1 }], 'another connection takes on whom it gives an externalId')
+    t.match((await call('users.update', { userId: next.id, displayName: 'Own' })).error, {
+      connection: { name: 'Other IdP' }
+    })
+
+    const release = await call('scimConnections.release', { connectionId })
+    t.same(release.data, { released: { users: 1, groups: 1 } })
+    for (const [procedure, input] of changes) t.notOk((await call(procedure, input)).error, procedure)
+    t.same(await removed(), [])
+    t.equal((await call('scimConnections.release', { connectionId })).error?.reason, 'notFound')
+    const [last, before] = (await app.query('acme', 'history.user', { userId: user.id }, ada)).data.items.filter(
+      ({ action }: { action: string }) => action === 'user.released'
+    )
+    t.match(last, { before: { authority: { '*': connectionId, timezone: 'administrator' } }, after: {} })
+    t.match(before, { before: { connectionId } })
+  })
+
   t.test('is for administrators alone', async (t) => {
     const { connectionId } = await makeToken({ name: 'Closed' })
     for (const [kind, procedure, input] of [
       ['query', 'list', {}],
       ['query', 'get', { connectionId }],
       ['mutate', 'update', { connectionId, name: 'Mine' }],
-      ['mutate', 'remove', { connectionId }]
+      ['mutate', 'remove', { connectionId }],
+      ['query', 'removed', {}],
+      ['mutate', 'release', { connectionId }]
     ] as const) {
       const answer = await app[kind]('acme', `scimConnections.${procedure}`, input, ben)
       t.equal(answer.error?.reason, 'administratorOnly', procedure)

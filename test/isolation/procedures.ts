@@ -174,6 +174,8 @@ export const PROBES: Record<string, Probe> = {
   'scimShadow.list': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.goLive': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.discard': missing(({ connectionId }) => ({ connectionId })),
+  'scimConnections.removed': own(),
+  'scimConnections.release': missing(({ connectionId }) => ({ connectionId })),
   'scimTokens.list': list(),
   'scimTokens.errors': own(),
   'scimTokens.create': own({ name: 'mine', highestRole: 'administrator' }),

@@ -38,7 +38,8 @@ const NO_FACTS = new Set([
   'version',
   'undoId',
   'undone',
-  'kept'
+  'kept',
+  'keptBy'
 ])
 
 /** Events of users that tell of credentials, which never come back, or of what follows from other events. */

@@ -20,6 +20,7 @@ import {
   updateGroups
 } from '../../../db/undo-groups.ts'
 import { GROUP_SCHEMA, type GroupDocument, groupColumns } from '../group-document.ts'
+import { refuseGoneConnections } from './connections.ts'
 import { type Facts, factsOfEvent, factsOfGroup, withFacts } from './facts.ts'
 import { followRoles } from './roles.ts'
 import {
@@ -64,6 +65,11 @@ export async function undoGroups(
   if (refusal) refuseAll(plans, refusal)
   const leavingIds = plans.filter(isLeaving).map(({ id }) => id)
   const staying = plans.filter((plan) => !isLeaving(plan))
+  await refuseGoneConnections(
+    trx,
+    run,
+    staying.map(({ reversed }) => reversed)
+  )
   await refuseTaken(trx, run, staying)
   const changed = staying.filter(({ reversed }) => changedNames(reversed).length > 0)
   if (changed.length > 0) {

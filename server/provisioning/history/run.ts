@@ -31,6 +31,7 @@ export type ConflictReason =
   | 'externalIdTaken'
   | 'groupNameTaken'
   | 'groupCycle'
+  | 'connectionRemoved'
   | 'notYourself'
   | 'lastAdministrator'
   | 'roleNotAllowed'

@@ -24,6 +24,7 @@ import { ownRoleOf } from '../group-roles.ts'
 import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
 import { documentColumns, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
 import { audit, userEvent } from '../user-states.ts'
+import { refuseGoneConnections } from './connections.ts'
 import { authorityOf, factOfAuthority, factsOfUser, isAuthority, withFacts } from './facts.ts'
 import { followRoles } from './roles.ts'
 import {
@@ -66,6 +67,11 @@ export async function undoUsers(
   )
   const plans = rows.map((row) => planUser(run, row, events.get(row.id) ?? []))
   if (refusal) for (const { reversed } of plans) refuse(reversed, changedNames(reversed), refusal)
+  await refuseGoneConnections(
+    trx,
+    run,
+    plans.map(({ reversed }) => reversed)
+  )
   await refuseUsers(trx, run, plans)
   const changed = plans.filter(({ reversed }) => changedNames(reversed).length > 0)
   if (changed.length > 0) {

@@ -1,0 +1,94 @@
+// What becomes of people, groups and memberships when the connection goes that had them: they stay, and are everybody's
+// to change again, or are kept as it left them, until another connection takes them on or they are released.
+import { sql } from 'kysely'
+import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
+import { lockOwnedUsers, type OwnedUser, releaseGroups, releaseUsers } from '../../db/authority.ts'
+import type { Trx } from '../../db/connect.ts'
+import type { Actor } from './actor.ts'
+import { authorityFacts, authorityWithout, exceptionsOf, GONE } from './authority.ts'
+import { shownName } from './user-document.ts'
+
+/** What belonged to a connection; users who are not removed. */
+export interface Released {
+  users: number
+  groups: number
+}
+
+/** Users in one statement: what they take of memory has a bound, however many there are. */
+const USERS_AT_ONCE = 5_000
+
+export interface Release {
+  readonly trx: Trx
+  readonly tenantId: number
+  readonly actor: Actor
+  readonly now: Date
+  readonly connectionId: string
+  /** Whether what the connection has stays read-only. */
+  readonly isKept: boolean
+}
+
+/** Ends that users and groups are a connection's. */
+export async function releaseResources(release: Release): Promise<Released> {
+  const { trx, tenantId, actor, now, connectionId, isKept } = release
+  // a large tenant takes its time, and nobody waits for it but the administrator
+  await sql`set local statement_timeout = 0`.execute(trx)
+  let users = 0
+  for (let afterId: string | undefined; ; ) {
+    const released = await releaseSomeUsers(release, afterId)
+    users += released.users
+    if (!released.lastId) break
+    afterId = released.lastId
+  }
+  const groups = await releaseGroups(trx, tenantId, connectionId, isKept, now)
+  await insertAuditEvents(
+    trx,
+    tenantId,
+    actor,
+    now,
+    groups.map(({ id, display_name }) => ({
+      action: 'group.released',
+      targetType: 'group',
+      targetId: id,
+      targetName: display_name,
+      before: { connectionId },
+      after: isKept ? { keptBy: connectionId } : {}
+    }))
+  )
+  return { users, groups: groups.length }
+}
+
+async function releaseSomeUsers(
+  { trx, tenantId, actor, now, connectionId, isKept }: Release,
+  afterId: string | undefined
+): Promise<{ users: number; lastId: string | undefined }> {
+  const rows = await lockOwnedUsers(trx, tenantId, connectionId, afterId, USERS_AT_ONCE)
+  const changed = rows
+    .map((row) => ({ row, authority: authorityWithout(row, connectionId, isKept) }))
+    .filter(({ row, authority }) => row.connection_id === connectionId || authority !== row.authority)
+  if (changed.length > 0) {
+    const users = changed.map(({ row: { id }, authority }) => ({ id, authority }))
+    const told = changed.filter(({ row }) => row.state !== 'removed')
+    const events = told.map(({ row, authority }) => releasedEvent(row, connectionId, authority))
+    await Promise.all([
+      releaseUsers(trx, tenantId, connectionId, users, now),
+      insertAuditEvents(trx, tenantId, actor, now, events)
+    ])
+  }
+  const had = (user: OwnedUser) => user.connection_id === connectionId || exceptionsOf(user)[GONE] === connectionId
+  return {
+    users: changed.filter(({ row }) => row.state !== 'removed' && had(row)).length,
+    lastId: rows.length === USERS_AT_ONCE ? rows.at(-1)!.id : undefined
+  }
+}
+
+function releasedEvent(user: OwnedUser, connectionId: string, authority: string): AuditEvent {
+  const exceptions = authorityFacts(user.authority, authority)
+  return {
+    action: 'user.released',
+    targetType: 'user',
+    targetId: user.id,
+    targetName: shownName(user),
+    before: { ...(user.connection_id === connectionId && { connectionId }), ...exceptions.before },
+    after: { ...exceptions.after }
+  }
+}
