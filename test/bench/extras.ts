@@ -14,7 +14,7 @@ import { addressOf, type Population, subdomainOf, userId } from './population.ts
 import { environment, hasEnded, OPERATOR_TOKEN, ROOT, type Stack } from './stack.ts'
 import type { Ask, SourceContext } from './workload.ts'
 import { untilMailsHaveLeft } from './workloads/admin.ts'
-import { toTrpcMutation } from './workloads/asks.ts'
+import { toScim, toTrpcMutation, toTrpcQuery } from './workloads/asks.ts'
 
 /** A measured value beside its bound. */
 export interface Extra {
@@ -115,6 +115,38 @@ function signIn(stack: Stack, { firstTenant, users }: Population, user: number):
     body: JSON.stringify({ email: addressOf(firstTenant, users, user), password: PASSWORD }),
     status: 200
   }
+}
+
+/** The bytes of all tables with their indexes. */
+export async function storageOf(db: Db): Promise<number> {
+  const { rows } = await sql<{ bytes: string }>`
+    select sum(pg_total_relation_size(c.oid)) as bytes from pg_class c
+    where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace`.execute(db)
+  return Number(rows[0]!.bytes)
+}
+
+/** What a user takes of the disk, with emails, memberships and all indexes, before anything has been changed. */
+export const storageExtra = ({ label, tenants, users }: Population, bytes: number): Extra => ({
+  title: `tables and indexes, ${label}`,
+  value: bytes / (tenants * users),
+  unit: 'bytes a user'
+})
+
+/** Lets the server meet each tenant once, by both of its tokens, as it has where it runs for longer than a minute. */
+export async function visitTenants(stack: Stack, population: Population): Promise<void> {
+  const context = contextOf(stack, population)
+  const visit = async (tenant: number) => {
+    const id = userId(tenant, 1)
+    await askOnce(stack.ports.muster, toScim(context, tenant, { method: 'GET', path: `/Users/${id}`, status: 200 }))
+    await askOnce(stack.ports.muster, toTrpcQuery(context, tenant, 'users.get', { input: { userId: id } }))
+  }
+  const { firstTenant, tenants } = population
+  let next = 0
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (next < tenants) await visit(firstTenant + next++)
+    })
+  )
 }
 
 export const measureMemory = (stack: Stack): Extra => ({

@@ -3,7 +3,16 @@ import { mkdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
-import { type Extra, measureMails, measureMemory, measureSignIns, measureStart } from './extras.ts'
+import {
+  type Extra,
+  measureMails,
+  measureMemory,
+  measureSignIns,
+  measureStart,
+  storageExtra,
+  storageOf,
+  visitTenants
+} from './extras.ts'
 import { measure, type Pace, type Result } from './measure.ts'
 import { POPULATIONS, type Population, type PopulationName, subdomainOf } from './population.ts'
 import { startProfile } from './profile.ts'
@@ -29,7 +38,7 @@ interface Options {
   readonly populations: readonly Population[]
   readonly pace: Pace
   readonly profileFolder: string | undefined
-  /** Everything, at every size: what RESULTS.md tells of. */
+  /** Everything, at every size, at whatever pace: what RESULTS.md tells of. */
   readonly isFull: boolean
   readonly withExtras: boolean
 }
@@ -60,7 +69,7 @@ function readOptions(): Options {
       seconds: Number(values.seconds ?? (values.quick ? 1 : 3))
     },
     profileFolder: values.profile,
-    isFull: Object.keys(values).length === 0,
+    isFull: only === undefined && names.length === Object.keys(POPULATIONS).length,
     withExtras: only === undefined || only.includes(BESIDES)
   }
 }
@@ -126,10 +135,14 @@ async function main(): Promise<void> {
   try {
     const profile = options.profileFolder ? await startProfile(db, options.profileFolder) : undefined
     const results: Result[] = []
+    const extras: Extra[] = []
     for (const population of options.populations) {
       const began = performance.now()
+      const bytes = await storageOf(db)
       await seed(db, population, (tenant) => `http://${subdomainOf(tenant)}.localhost:${stack.ports.muster}/scim/v2`)
       print(`\n${population.label}, seeded in ${((performance.now() - began) / 1000).toFixed(0)} s\n${consoleHeader()}`)
+      extras.push(storageExtra(population, (await storageOf(db)) - bytes))
+      if (population.tenants > 1) await visitTenants(stack, population)
       await profile?.begin()
       results.push(...(await measureAll(stack, db, population, options)))
       await profile?.end()
@@ -137,7 +150,7 @@ async function main(): Promise<void> {
     }
     const growth = growthOf(results)
     if (growth.length > 0) print(`\nGrowth\n${growth.map(growthLine).join('\n')}`)
-    const extras = options.withExtras ? await measureExtras(stack, db, options.populations[0]!, options) : []
+    if (options.withExtras) extras.push(...(await measureExtras(stack, db, options.populations[0]!, options)))
     if (extras.length > 0) print(`\n${extras.map(extraLine).join('\n')}`)
     if (options.isFull) {
       const { rows } = await sql<{ version: string }>`select split_part(version(), ' on ', 1) as version`.execute(db)

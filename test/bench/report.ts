@@ -75,8 +75,10 @@ const pad = (row: readonly string[]) =>
     .trimEnd()
 
 export function extraLine({ title, value, unit, atMost, atLeast }: Extra): string {
+  const measured = `${title}: ${rate(value)} ${unit}`
+  if (atMost === undefined && atLeast === undefined) return measured
   const bound = atMost === undefined ? `≥ ${atLeast} ${unit}` : `≤ ${atMost} ${unit}`
-  return `${title}: ${rate(value)} ${unit} (${bound}: ${isExtraMet({ value, atMost, atLeast }) ? 'met' : 'MISSED'})`
+  return `${measured} (${bound}: ${isExtraMet({ value, atMost, atLeast }) ? 'met' : 'MISSED'})`
 }
 
 export const isExtraMet = ({ value, atMost, atLeast }: Pick<Extra, 'value' | 'atMost' | 'atLeast'>) =>
