@@ -12,6 +12,8 @@ export interface AddressHolder {
   role: Role
   connection_id: string | null
   authority: string
+  /** Of the connection that manages the user. */
+  connection_name: string | null
   email: string | null
   email_key: string | null
   user_name_key: string
@@ -41,6 +43,7 @@ export async function readAddressHolders(
   const hourAgo = new Date(now.getTime() - 3_600_000)
   const { rows } = await sql<AddressHolder>`
     select u.id, u.state, u.role, u.connection_id, u.authority, u.email, u.email_key, u.user_name_key, u.must_reset_password, u.activated_at, u.updated_at,
+      (select name from scim_connections c where c.tenant_id = u.tenant_id and c.id = u.connection_id) as connection_name,
       case when u.state = 'removed' then u.doc end as doc,
       i.id as invitation_id, i.role as invitation_role, i.inviter_id, i.expires_at,
       (select count(*)::int from mails m

@@ -35,13 +35,16 @@ export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date)
         old_held_changes as (
           delete from held_changes where tenant_id = ${tenantId} and last_at <= ${forgottenAt} and state = 'held'
           returning 1),
+        old_conflicts as (
+          delete from scim_conflicts where tenant_id = ${tenantId} and last_at <= ${forgottenAt} returning 1),
         old_deliveries as (
           delete from event_deliveries where tenant_id = ${tenantId} and queued_at <= ${deliveredAt}
             and state <> 'queued' returning 1)
       select ((select count(*) from old_sessions) + (select count(*) from old_codes)
         + (select count(*) from old_resets) + (select count(*) from old_api_tokens)
         + (select count(*) from old_wire_log) + (select count(*) from old_brake_people)
-        + (select count(*) from old_held_changes) + (select count(*) from old_deliveries))::int as count`.execute(trx)
+        + (select count(*) from old_held_changes) + (select count(*) from old_conflicts)
+        + (select count(*) from old_deliveries))::int as count`.execute(trx)
   )
   return rows[0]!.count
 }

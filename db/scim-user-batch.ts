@@ -5,7 +5,7 @@ import { insertAuditEvents } from './audit.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
-import type { NewScimUser } from './scim-users.ts'
+import { holdersOf, type NewScimUser } from './scim-users.ts'
 
 /** What is unique of users, as the keys that are compared. */
 export interface UserKeys {
@@ -42,7 +42,7 @@ export async function findTakenKeys(
 /**
  * Makes users with all that belongs to them, their login addresses claimed.
  * @param users at least one, all of them with the same columns
- * @returns false where a removed user has one of the addresses: roll back then
+ * @returns false where a removed user has one of the addresses, or somebody is in the way of `otherKeys`: roll back then
  * @throws the violation of a unique key of `users`, or of `addresses_pkey`
  */
 export async function insertUsers(trx: Trx, tenantId: number, users: readonly NewScimUser[]): Promise<boolean> {
@@ -53,6 +53,7 @@ export async function insertUsers(trx: Trx, tenantId: number, users: readonly Ne
     .map(({ email_key, id }) => ({ address_key: claimKey(tenantId, email_key!), tenant_id: tenantId, user_id: id }))
     .sort(byText(({ address_key }) => address_key))
   const types: ColumnTypes = Object.fromEntries(Object.keys(rows[0]!).map((name) => [name, TYPES[name] ?? 'text']))
+  const others = users.flatMap(({ otherKeys }) => otherKeys)
   const names = sql.join(Object.keys(types).map((name) => sql.ref(name)))
   const [, made] = await Promise.all([
     insertRows(trx, 'addresses', { address_key: 'text', tenant_id: 'int', user_id: 'uuid' }, claims),
@@ -60,7 +61,7 @@ export async function insertUsers(trx: Trx, tenantId: number, users: readonly Ne
       insert into users (${names}) select ${names} from ${rowSet('made', types, rows)}
       where not exists (
         select from users r where r.tenant_id = ${tenantId} and r.email_key = made.email_key and r.state = 'removed'
-      ) returning 1`.execute(trx),
+      ) ${others.length > 0 ? sql`and not exists (${holdersOf(tenantId, others)})` : sql``} returning 1`.execute(trx),
     insertRows(
       trx,
       'user_emails',

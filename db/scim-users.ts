@@ -99,6 +99,8 @@ export async function updateUnlessChanged(
 export interface NewScimUser {
   readonly row: NewUserRow & { id: string; doc: string }
   readonly emailKeys: readonly string[]
+  /** Addresses by which somebody whom no connection manages might be the same person; mostly none. */
+  readonly otherKeys: readonly string[]
   readonly passwordHash: string | undefined
   readonly audit: { actor: AuditActor; action: string; targetName: string; after: Record<string, unknown> }
   readonly now: Date
@@ -106,10 +108,11 @@ export interface NewScimUser {
 
 /**
  * Makes a user, with e-mail keys, password, audit event and the tenant's count, in one statement.
- * @returns false where a removed user has the login address, and would be the one to come back: nothing was changed
+ * @returns false where a removed user has the login address, and would be the one to come back, or somebody has one of
+ *   `otherKeys`: nothing was changed
  */
 export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser): Promise<boolean> {
-  const { row, emailKeys, passwordHash, audit, now } = user
+  const { row, emailKeys, otherKeys, passwordHash, audit, now } = user
   const columns = Object.entries({ ...row, tenant_id: tenantId })
   const names = sql.join(columns.map(([column]) => sql.ref(column)))
   const values = sql.join(columns.map(([column, value]) => sql`${value}${sql.raw(CASTS[column] ?? '')}`))
@@ -126,7 +129,7 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
       insert into users (${names}) select ${values}
       where not exists (
         select from users r where r.tenant_id = ${tenantId} and r.email_key = ${row.email_key ?? null} and r.state = 'removed'
-      ) returning id
+      ) ${otherKeys.length > 0 ? sql`and not exists (${holdersOf(tenantId, otherKeys)})` : sql``} returning id
     ),
     emails as (
       insert into user_emails (tenant_id, user_id, value_key)
@@ -142,6 +145,11 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
     select exists (select from made) as is_made`.execute(trx)
   return rows[0]!.is_made
 }
+
+/** Users whom no connection manages with one of the login addresses. */
+export const holdersOf = (tenantId: number, addressKeys: readonly string[]) => sql`
+  select from users o where o.tenant_id = ${tenantId} and o.email_key = any(${addressKeys}::text[])
+    and o.connection_id is null and not o.is_removed`
 
 /** Parameters of a select have no column to take their type from. */
 const CASTS: Partial<Record<string, string>> = {
@@ -179,26 +187,42 @@ export const setInvitedRole = (trx: Trx, tenantId: number, userId: string, role:
     .where('state', '=', 'pending')
     .execute()
 
-/** Users whom a new one might be: whoever holds the address, or the userName, or held the address until removed. */
-export interface Candidates {
-  holder: UserRow | undefined
-  named: UserRow | undefined
-  removed: UserRow | undefined
+/** What names a user whom a connection wants to make. */
+export interface ArrivalKeys {
+  readonly addressKey: string | null
+  readonly userNameKey: string
+  readonly externalId: string | null
+  /** Of the connection that sends it; null for a person's token. */
+  readonly connectionId: string | null
+  /** Addresses beside the login address. */
+  readonly otherKeys: readonly string[]
 }
 
-/** Locks them `for update`. Of several removed ones, the one removed last. */
-export async function lockCandidates(
-  trx: Trx,
-  tenantId: number,
-  addressKey: string | null,
-  userNameKey: string
-): Promise<Candidates> {
+/** Users whom a new one might be. */
+export interface Candidates {
+  /** Has the login address. */
+  readonly holder: UserRow | undefined
+  /** Has the userName. */
+  readonly named: UserRow | undefined
+  /** Has the externalId, of the same connection. */
+  readonly known: UserRow | undefined
+  /** Managed by nobody, with one of the other addresses as login address. */
+  readonly others: readonly UserRow[]
+  /** Had the login address until removed; of several, the one removed last. */
+  readonly removed: UserRow | undefined
+}
+
+/** Locks them `for update`. */
+export async function lockCandidates(trx: Trx, tenantId: number, keys: ArrivalKeys): Promise<Candidates> {
+  const { addressKey, userNameKey, externalId, connectionId, otherKeys } = keys
   const [{ rows }, holding] = await Promise.all([
     sql<UserRow>`
       select users.* from users
       where users.tenant_id = ${tenantId} and (
         (users.user_name_key = ${userNameKey} and not users.is_removed)
-        or (users.email_key = ${addressKey}))
+        or (users.email_key = ${addressKey})
+        or (users.external_id = ${externalId} and users.connection_id = ${connectionId}::uuid and not users.is_removed)
+        or (users.email_key = any(${otherKeys}::text[]) and users.connection_id is null and not users.is_removed))
       order by users.id for update`.execute(trx),
     trx
       .selectFrom('addresses')
@@ -208,9 +232,17 @@ export async function lockCandidates(
       .executeTakeFirst()
   ])
   const removed = rows.filter(({ state }) => state === 'removed')
+  const here = rows.filter(({ state }) => state !== 'removed')
   return {
     holder: rows.find(({ id }) => id === holding?.user_id),
-    named: rows.find(({ state, user_name_key }) => state !== 'removed' && user_name_key === userNameKey),
+    named: here.find(({ user_name_key }) => user_name_key === userNameKey),
+    known: here.find(
+      ({ external_id, connection_id }) =>
+        external_id !== null && external_id === externalId && connection_id === connectionId && connectionId !== null
+    ),
+    others: here.filter(
+      ({ email_key, connection_id }) => connection_id === null && email_key !== null && otherKeys.includes(email_key)
+    ),
     removed: removed.sort((a, b) => b.updated_at.getTime() - a.updated_at.getTime())[0]
   }
 }

@@ -140,6 +140,7 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'brake_slots',
   'brakes',
   'scim_errors',
+  'scim_conflicts',
   'event_deliveries',
   'event_streams',
   'signing_keys',

@@ -4,7 +4,10 @@ import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { Database, UserPatch, UserRow } from './schema.ts'
 
 /** What people are shown of a user: every column but the document and its authority, and the name of the connection it came by. */
-export type UserView = Omit<UserRow, 'doc' | 'authority' | 'ordinal' | 'shown_name_key' | 'is_removed'> & {
+export type UserView = Omit<
+  UserRow,
+  'doc' | 'authority' | 'apart_key' | 'ordinal' | 'shown_name_key' | 'is_removed'
+> & {
   source_name: string | null
 }
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { auditCommands } from './commands/audit.ts'
 import { brakeCommands } from './commands/brake.ts'
+import { conflictCommands } from './commands/conflicts.ts'
 import { connectionCommands } from './commands/connections.ts'
 import { databaseCommands } from './commands/database.ts'
 import { doctorCommands } from './commands/doctor.ts'
@@ -39,6 +40,7 @@ Environment:
     groupCommands,
     groupRoleCommands,
     connectionCommands,
+    conflictCommands,
     brakeCommands,
     scimTokenCommands,
     scimCommands,

@@ -13,6 +13,7 @@ import * as addRetention from './20261125T1300_add_retention.ts'
 import * as addResourceMoves from './20261125T1400_add_resource_moves.ts'
 import * as addGroupRoles from './20261125T1500_add_group_roles.ts'
 import * as addAuthority from './20261125T1600_add_authority.ts'
+import * as addScimConflicts from './20261125T1610_add_scim_conflicts.ts'
 import * as updateUsersInPlace from './20261125T1630_update_users_in_place.ts'
 import * as addShadows from './20261125T1640_add_shadows.ts'
 
@@ -30,6 +31,7 @@ export const migrations: Record<string, Migration> = {
   '20261125T1400_add_resource_moves': addResourceMoves,
   '20261125T1500_add_group_roles': addGroupRoles,
   '20261125T1600_add_authority': addAuthority,
+  '20261125T1610_add_scim_conflicts': addScimConflicts,
   '20261125T1630_update_users_in_place': updateUsersInPlace,
   '20261125T1640_add_shadows': addShadows
 }

@@ -81,7 +81,9 @@ const createOutput = z.object({
       email: z.string(),
       result: resultShape,
       userId: z.string().optional(),
-      invitationId: z.string().optional()
+      invitationId: z.string().optional(),
+      /** Of `managedByIdp`: the connection of the identity provider. */
+      connection: z.object({ id: z.string(), name: z.string() }).optional()
     })
   ),
   counts: z.partialRecord(resultShape, z.number().int())

@@ -9,6 +9,7 @@ import { groupsRouter } from './groups.ts'
 import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
 import { scimAcceptanceRouter } from './scim-acceptance.ts'
+import { scimConflictsRouter } from './scim-conflicts.ts'
 import { scimConnectionsRouter } from './scim-connections.ts'
 import { scimSchemasRouter } from './scim-schemas.ts'
 import { scimShadowRouter } from './scim-shadow.ts'
@@ -27,6 +28,7 @@ export const appRouter = router({
   groupRoles: groupRolesRouter,
   scimConnections: scimConnectionsRouter,
   scimShadow: scimShadowRouter,
+  scimConflicts: scimConflictsRouter,
   brake: brakeRouter,
   scimTokens: scimTokensRouter,
   scimSchemas: scimSchemasRouter,

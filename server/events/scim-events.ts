@@ -20,6 +20,7 @@ const URIS: Record<string, string> = {
   'user.invited': CREATE,
   'user.revived': CREATE,
   'user.adopted': PATCH,
+  'user.linked': PATCH,
   'user.updated': PATCH,
   'user.roleChanged': PATCH,
   'user.activated': ACTIVATE,

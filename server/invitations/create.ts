@@ -1,6 +1,6 @@
 // Invites any number of people in one transaction and a number of statements that does not grow with them.
 import { v7 as uuidv7 } from 'uuid'
-import { claimAddresses, lockInvitees, readAddressHolders } from '../../db/addresses.ts'
+import { type AddressHolder, claimAddresses, lockInvitees, readAddressHolders } from '../../db/addresses.ts'
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import {
@@ -46,6 +46,8 @@ export interface Outcome {
   userId?: string
   /** The one that is pending. */
   invitationId?: string
+  /** Of `managedByIdp`: who manages the person. */
+  connection?: { id: string; name: string }
 }
 
 /**
@@ -275,9 +277,15 @@ function personInvited(step: NumberedOf<'add' | 'revive'> & { document: UserDocu
   }
 }
 
+const connectionOf = ({ connection_id, connection_name }: AddressHolder) => ({
+  id: connection_id!,
+  name: connection_name!
+})
+
 const outcomeOf = (step: Numbered): Outcome => ({
   email: step.entry.email,
   result: step.result,
   ...(step.userId !== undefined && { userId: step.userId }),
-  ...(step.invitationId !== undefined && { invitationId: step.invitationId })
+  ...(step.invitationId !== undefined && { invitationId: step.invitationId }),
+  ...(step.result === 'managedByIdp' && { connection: connectionOf(step.holder!) })
 })

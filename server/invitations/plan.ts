@@ -54,7 +54,10 @@ function planStep(entry: Entry, holder: AddressHolder | undefined, circumstances
     const result = holder.activated_at === null ? 'invited' : 'reinvited'
     return { kind: 'revive', entry, result, holder }
   }
-  if (holder.state !== 'invited') return { kind: 'answer', entry, result: 'alreadyMember', holder }
+  if (holder.state !== 'invited') {
+    const result = holder.connection_name === null ? 'alreadyMember' : 'managedByIdp'
+    return { kind: 'answer', entry, result, holder }
+  }
   return planRenewal(entry, holder, circumstances)
 }
 

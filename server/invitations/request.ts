@@ -10,6 +10,8 @@ export const INVITATION_RESULTS = [
   'alreadyInvited',
   'resent',
   'alreadyMember',
+  /** An identity provider has made the person a member, and says what becomes of them. */
+  'managedByIdp',
   'reinvited',
   'emailInOtherTenant',
   'invalidEmail',

@@ -2,11 +2,13 @@
 import { violatedConstraint } from '../../db/connect.ts'
 import { AppError } from '../errors.ts'
 
+/** The same text whoever holds it: another tenant's users are none of this one's business. */
+export const ADDRESS_TAKEN = 'This e-mail address is already in use'
+
 const TEXTS: Record<string, string> = {
   users_user_name_key: 'Another user has this userName',
   users_external_id_key: 'Another user of this connection has this externalId',
-  // the same text whoever holds it: another tenant's users are none of this one's business
-  addresses_pkey: 'This e-mail address is already in use'
+  addresses_pkey: ADDRESS_TAKEN
 }
 
 export type UserConflict = 'userName' | 'externalId' | 'address'

@@ -1,15 +1,17 @@
 // Users made by identity providers. Most are new, and made in one go; only where something is in the way is it asked
-// what that is: a pending invitation is adopted, a removed user comes back, anybody else keeps their name and address.
+// what that is: a pending invitation is adopted, a member whom nobody manages is linked, a removed user comes back; the
+// rest waits for an administrator's judgement (arrival-conflicts.ts), or is taken.
 import { type AuditEvent, connectionOf } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { cancelInvitationMails } from '../../db/mails.ts'
+import { expirePasswordResets } from '../../db/password-resets.ts'
 import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
-import type { UserPatch, UserRow } from '../../db/schema.ts'
+import type { UserPatch, UserRow, UserState } from '../../db/schema.ts'
+import { deleteConflict, lockDecision } from '../../db/scim-conflicts.ts'
 import {
   adoptInvitations,
-  type Candidates,
   claimAddress,
   getScimUser,
   insertUser,
@@ -18,18 +20,28 @@ import {
   type ScimUserRow
 } from '../../db/scim-users.ts'
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
-import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS } from './authority.ts'
+import { isAbove } from './actor.ts'
+import { ArrivalConflict, subjectOf } from './arrival-conflicts.ts'
+import { type Arrival, arrivalKeys, obstacleTo, planArrival } from './arrivals.ts'
+import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS, withOthersKept } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
+import { notifyIfSignedIn } from './ending.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
-import { requireRoleWithin } from './guards.ts'
+import { isCountedAdministrator, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import { type RoleDecision, roleOfAdopted, roleOfNew } from './scim-roles.ts'
 import { ALONE, createTogether } from './scim-user-batch.ts'
 import { madeRow, type NewUser, newUserRows, stateOf } from './scim-user-new.ts'
-import { requireTouchable } from './scim-user-plan.ts'
 import { followGroupsOf, type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
-import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
-import { audit, userEvent } from './user-states.ts'
+import {
+  columnsOfUser,
+  type DocumentColumns,
+  documentColumns,
+  emailKeys,
+  type UserDocument,
+  withRole
+} from './user-document.ts'
+import { activate, audit, deactivate, userEvent } from './user-states.ts'
 
 const MAX_ATTEMPTS = 3
 
@@ -37,9 +49,12 @@ const MAX_ATTEMPTS = 3
  * Makes a user, who is active without an invitation.
  * - Whoever has a pending invitation for the address (or the userName) is adopted: the same id, the invitation ended,
  *   the role kept unless one is given.
+ * - Whoever signs in by the address, and is managed by no connection, is linked: the same id, and sessions, password,
+ *   groups and role stay.
  * - Whoever was removed here and had the address comes back: the same id, a clean profile, no old credentials, and a
  *   new password before any sign-in where they once could sign in.
- * @throws AppError uniqueness where the userName, the externalId or the address is taken; forbidden `roleNotAllowed`
+ * @throws ArrivalConflict where it takes a person to say who somebody is; AppError uniqueness where the userName, the
+ *   externalId or the address is taken; forbidden `roleNotAllowed`, `lastAdministrator`; HeldBack
  */
 export async function createUser(writer: ScimWriter, user: NewUser): Promise<ScimUserRow> {
   const decision = roleOfNew(user.document, writer.actor.role)
@@ -69,8 +84,14 @@ async function insertAlone(
   }
 }
 
-async function insert(trx: Trx, writer: ScimWriter, user: NewUser, decision: RoleDecision): Promise<ScimUserRow> {
-  const made = newUserRows(writer, user, decision)
+async function insert(
+  trx: Trx,
+  writer: ScimWriter,
+  user: NewUser,
+  decision: RoleDecision,
+  apart?: { isApart: boolean; apartKey: string | null }
+): Promise<ScimUserRow> {
+  const made = newUserRows(writer, user, decision, apart)
   const { id, email, email_key } = made.row
   const [, isMade] = await Promise.all([
     email_key !== null && claimAddress(trx, writer.tenant.id, id, email_key),
@@ -83,17 +104,71 @@ async function insert(trx: Trx, writer: ScimWriter, user: NewUser, decision: Rol
 }
 
 /** @returns undefined where what was in the way is gone, and the user can be made after all */
-function makeAmongOthers(writer: ScimWriter, user: NewUser, decision: RoleDecision): Promise<ScimUserRow | undefined> {
-  const { email_key, user_name_key } = documentColumns(user.document)
+async function makeAmongOthers(
+  writer: ScimWriter,
+  user: NewUser,
+  decision: RoleDecision
+): Promise<ScimUserRow | undefined> {
+  const keys = arrivalKeys(writer.actor, user.document)
+  let joined: UserRow | undefined
   const work = async (trx: Trx) => {
-    const candidates = await lockCandidates(trx, writer.tenant.id, email_key, user_name_key)
-    const invited = findInvited(candidates)
-    if (invited) return adopt(trx, writer, user, invited)
-    if (candidates.removed) return revive(trx, writer, user, candidates.removed, decision)
-    // tells which key is violated, if one still is
-    return insert(trx, writer, user, decision)
+    const candidates = await lockCandidates(trx, writer.tenant.id, keys)
+    const arrival = planArrival(writer.actor, candidates)
+    switch (arrival.kind) {
+      case 'join':
+        joined = arrival.user
+        return join(trx, writer, user, arrival.user)
+      case 'revive':
+        return revive(trx, writer, user, arrival.user, decision)
+      case 'taken':
+        throw takenError(arrival.what)
+      case 'judge':
+        return asJudged(arrival)
+      case 'new':
+        // tells which key is violated, if one still is
+        return insert(trx, writer, user, decision)
+    }
+
+    async function asJudged({ reason, people }: Arrival & { kind: 'judge' }): Promise<ScimUserRow> {
+      const { holder, named, known } = candidates
+      const judged = await lockDecision(trx, writer.tenant.id, keys.connectionId!, subjectOf(keys), writer.now)
+      const isAdoption = judged?.decision === 'adopt'
+      const self = isAdoption ? people.find(({ id }) => id === judged.adopt_id) : undefined
+      const isDecided = judged?.decision === 'apart' || self !== undefined
+      const obstacles = { holder: inTheWay(holder), named: inTheWay(named), known: inTheWay(known) }
+      if (!isDecided || obstacleTo(obstacles, self?.id)) {
+        throw new ArrivalConflict({ reason, people, keys, user }, judged?.decision === 'ignore')
+      }
+      if (named && named !== self) await giveUpUserName(trx, writer, named)
+      await deleteConflict(trx, writer.tenant.id, judged!.id)
+      joined = self
+      if (self) return join(trx, writer, user, self)
+      return insert(trx, writer, user, decision, { isApart: true, apartKey: holder ? keys.addressKey : null })
+    }
   }
-  return translateConflicts(writer, () => transact(writer, work))
+  const made = await translateConflicts(writer, () => transact(writer, work))
+  // what is remembered beside sessions may be another thing by now
+  if (made && joined) writer.deps.listener.emit('change', { kind: 'credentials', tenantId: writer.tenant.id })
+  return made
+}
+
+const inTheWay = (user: UserRow | undefined) => user && { id: user.id, connectionId: user.connection_id }
+
+/** Lets somebody whom no connection manages go by another userName, which nobody signs in by. */
+async function giveUpUserName(trx: Trx, writer: ScimWriter, user: UserRow): Promise<void> {
+  const before = JSON.parse(user.doc) as UserDocument
+  const renamed = { ...before, userName: `${before.userName}#${user.id.slice(-12)}` }
+  // an address that was the userName alone stays the login address
+  const document =
+    user.email === null || columnsOfUser(renamed, user).email_key === user.email_key
+      ? renamed
+      : { ...renamed, emails: [{ value: user.email, type: 'work', primary: true }, ...(before.emails ?? [])] }
+  const facts = changedFacts(before, document)
+  await Promise.all([
+    updateUser(trx, writer.tenant.id, user.id, columnsOfUser(document, user), writer.now),
+    replaceUserEmails(trx, writer.tenant.id, user.id, emailKeys(document)),
+    audit(stepOf(trx, writer), [userEvent('user.updated', user, facts.before, facts.after)])
+  ])
 }
 
 /** @returns undefined where a removed user is in the way; nothing was changed then */
@@ -109,38 +184,91 @@ async function transact(
   }
 }
 
-/** @throws AppError uniqueness where somebody who is more than invited has the address or the userName */
-function findInvited({ holder, named }: Candidates): UserRow | undefined {
-  if (named && named.state !== 'invited') throw takenError('userName')
-  if (holder && holder.state !== 'invited') throw takenError('address')
-  if (holder && named && holder.id !== named.id) throw takenError('userName')
-  return holder ?? named
+/** What becomes of somebody who is here when they are the user that arrives. */
+interface Joining {
+  readonly decision: RoleDecision
+  readonly authority: string
+  readonly must_reset_password: boolean
 }
 
-async function adopt(trx: Trx, writer: ScimWriter, user: NewUser, invited: UserRow): Promise<ScimUserRow> {
-  requireTouchable(writer.actor, invited)
+/** Makes somebody who is here the user that arrives: invited people are adopted, the others linked. */
+async function join(trx: Trx, writer: ScimWriter, given: NewUser, before: UserRow): Promise<ScimUserRow> {
+  // whom an administrator has named, though their role is above the token's: their password is none of its business
+  const user = isAbove(before.role, writer.actor.role) ? { ...given, passwordHash: undefined } : given
+  const joining = {
+    ...profileOfJoined(writer, given, before),
+    must_reset_password: before.must_reset_password && user.passwordHash === undefined
+  }
+  if (documentColumns(joining.decision.document).email_key !== before.email_key) {
+    await expirePasswordResets(trx, writer.tenant.id, before.id, writer.now)
+  }
+  const step = before.state === 'invited' ? adopt : link
+  return step(trx, writer, user, before, joining)
+}
+
+/** The profile is the identity provider's; a member keeps what they have told of themselves and it leaves out. */
+function profileOfJoined(
+  writer: ScimWriter,
+  { document: sent }: NewUser,
+  before: UserRow
+): Pick<Joining, 'decision' | 'authority'> {
   const connectionId = connectionOf(writer.actor)
-  const decision = roleOfAdopted(ownRoleOf(invited), user.document, writer.actor.role)
-  const authority = authorityAfterWrite(invited, {
+  const earlier = JSON.parse(before.doc) as UserDocument
+  // what names them is as it was sent, and nothing of it another connection's
+  const { emails: _, externalId: __, ...told } = earlier
+  const isOwn = before.state !== 'invited' && before.connection_id === null
+  const document = isOwn ? withOthersKept(before, told as UserDocument, sent, connectionId) : sent
+  const own = ownRoleOf(before)
+  const decision = isAbove(before.role, writer.actor.role)
+    ? { role: own, document: withRole(document, own) }
+    : roleOfAdopted(own, document, writer.actor.role)
+  const authority = authorityAfterWrite(before, {
     connectionId,
-    userConnectionId: connectionAfter(writer, invited),
-    before: JSON.parse(invited.doc) as UserDocument,
+    userConnectionId: connectionAfter(writer, before),
+    before: earlier,
     after: decision.document,
-    sent: user.document,
-    isRoleKept: decision.document !== user.document
+    sent,
+    isRoleKept: decision.document !== document
   })
+  return { decision, authority }
+}
+
+async function adopt(
+  trx: Trx,
+  writer: ScimWriter,
+  user: NewUser,
+  invited: UserRow,
+  { decision, authority, must_reset_password }: Joining
+): Promise<ScimUserRow> {
   const invitationIds = await adoptInvitations(trx, writer.tenant.id, invited.id, writer.now)
   await Promise.all([
     cancelInvitationMails(trx, writer.tenant.id, invitationIds),
     audit(stepOf(trx, writer), [
-      eventOf(writer, 'user.adopted', invited, user, decision, authority),
+      eventOf(writer, 'user.adopted', invited, stateOf(user.active), decision, authority),
       ...invitationIds.map((id) => invitationAdopted(id, invited))
     ])
   ])
-  return takeOver(trx, writer, user, invited, decision, {
-    authority,
-    must_reset_password: invited.must_reset_password && user.passwordHash === undefined
-  })
+  return takeOver(trx, writer, user, invited, decision, { must_reset_password, authority })
+}
+
+/** Their access goes on as it was, but for what the request says of `active`. */
+async function link(
+  trx: Trx,
+  writer: ScimWriter,
+  { active, passwordHash, document }: NewUser,
+  before: UserRow,
+  { decision, authority, must_reset_password }: Joining
+): Promise<ScimUserRow> {
+  const { state, activated_at } = before
+  const isDemoted = isCountedAdministrator(before) && before.given_role === null && decision.role !== 'administrator'
+  if (isDemoted) await requireOtherAdministrator(trx, writer.tenant.id, [before.id])
+  await audit(stepOf(trx, writer), [eventOf(writer, 'user.linked', before, state, decision, authority)])
+  if (decision.role !== ownRoleOf(before)) await notifyIfSignedIn(trx, writer.tenant.id, [before.id])
+  const kept = { must_reset_password, authority, state, activated_at }
+  await takeOver(trx, writer, { active, passwordHash, document }, before, decision, kept)
+  if (active) await activate(stepOf(trx, writer), before)
+  else await deactivate(stepOf(trx, writer), before)
+  return getScimUser(trx, writer.view, before.id)
 }
 
 const invitationAdopted = (id: string, { email }: UserRow): AuditEvent => ({
@@ -164,7 +292,9 @@ async function revive(
       authority: NO_EXCEPTIONS,
       must_reset_password: removed.activated_at !== null && user.passwordHash === undefined
     }),
-    audit(stepOf(trx, writer), [eventOf(writer, 'user.revived', removed, user, decision, NO_EXCEPTIONS)])
+    audit(stepOf(trx, writer), [
+      eventOf(writer, 'user.revived', removed, stateOf(user.active), decision, NO_EXCEPTIONS)
+    ])
   ])
   await countResources(writer.tenant.id, 'User', 1).execute(trx)
   return revived
@@ -194,6 +324,7 @@ async function takeOver(
         ...ownRolePatch(before, role),
         state: stateOf(active),
         connection_id: connectionAfter(writer, before),
+        apart_key: null,
         activated_at: before.activated_at ?? (active ? now : null),
         ...patch
       },
@@ -215,7 +346,7 @@ function eventOf(
   writer: ScimWriter,
   action: string,
   before: UserRow,
-  { active }: NewUser,
+  state: UserState,
   { role, document }: RoleDecision,
   authority: string
 ) {
@@ -227,10 +358,10 @@ function eventOf(
     {
       ...facts.before,
       state: before.state,
-      role: before.role,
+      role: ownRoleOf(before),
       connectionId: before.connection_id,
       ...exceptions.before
     },
-    { ...facts.after, state: stateOf(active), role, connectionId: connectionAfter(writer, before), ...exceptions.after }
+    { ...facts.after, state, role, connectionId: connectionAfter(writer, before), ...exceptions.after }
   )
 }

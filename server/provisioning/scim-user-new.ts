@@ -5,7 +5,7 @@ import type { UserState } from '../../db/schema.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import type { RoleDecision } from './scim-roles.ts'
 import type { ScimWriter } from './scim-users.ts'
-import { documentColumns, emailKeys, shownName, type UserDocument } from './user-document.ts'
+import { documentColumns, emailKeys, shownName, type UserDocument, withoutAddress } from './user-document.ts'
 
 export interface NewUser {
   readonly document: UserDocument
@@ -18,12 +18,16 @@ export interface NewUser {
 /** What is written of a new user. */
 export type NewUserRows = ReturnType<typeof newUserRows>
 
+/** @param isApart somebody has judged that it is nobody who is here: an address that another user has is not claimed */
 export function newUserRows(
   { tenant, actor, now }: ScimWriter,
   { active, passwordHash }: NewUser,
-  { role, document }: RoleDecision
+  { role, document }: RoleDecision,
+  { isApart = false, apartKey = null }: { isApart?: boolean; apartKey?: string | null } = {}
 ) {
-  const columns = documentColumns(document)
+  const whole = documentColumns(document)
+  const columns = apartKey === null ? whole : withoutAddress(whole)
+  const emails = emailKeys(document)
   const state = stateOf(active)
   const { userName, externalId } = document
   return {
@@ -36,9 +40,11 @@ export function newUserRows(
       connection_id: actor.scim?.connectionId ?? null,
       created_at: now,
       updated_at: now,
-      activated_at: active ? now : null
+      activated_at: active ? now : null,
+      ...(apartKey !== null && { apart_key: apartKey })
     },
-    emailKeys: emailKeys(document),
+    emailKeys: emails,
+    otherKeys: isApart || !actor.scim ? [] : emails.filter((key) => key !== whole.email_key),
     passwordHash,
     audit: {
       actor,

@@ -10,7 +10,7 @@ import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
 import type { ChangeOptions, ScimUserChange, ScimWriter } from './scim-users.ts'
-import { type DocumentColumns, documentColumns, emailKeys, type UserDocument } from './user-document.ts'
+import { columnsOfUser, type DocumentColumns, emailKeys, type UserDocument } from './user-document.ts'
 import { userEvent } from './user-states.ts'
 
 /** A change that is computed and not yet made. */
@@ -64,7 +64,7 @@ function planned(
   const wanted = isWhole ? withOthersKept(before, document, change.document, connectionId) : change.document
   const decision = decide({ role: ownRoleOf(before), document }, wanted, actor.role)
   requireRoleWithin(actor.role, decision.role)
-  const columns = documentColumns(decision.document)
+  const columns = columnsOfUser(decision.document, before)
   const emails = emailKeys(decision.document)
   const isProfileChanged = columns.doc !== before.doc || change.passwordHash !== undefined
   const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')

@@ -1,5 +1,5 @@
 // A user's SCIM attributes and the columns that are kept beside them: the one place that goes from one to the other.
-import { ROLES, type Role } from '../../db/schema.ts'
+import { ROLES, type Role, type UserRow } from '../../db/schema.ts'
 import { addressKey, parseAddress } from './address.ts'
 
 export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User'
@@ -69,6 +69,19 @@ export function documentColumns(document: UserDocument): DocumentColumns {
     doc: JSON.stringify(document)
   }
 }
+
+/** As documentColumns, of a user who is there: a login address that was kept apart stays somebody else's. */
+export function columnsOfUser(document: UserDocument, { apart_key }: Pick<UserRow, 'apart_key'>): DocumentColumns {
+  const columns = documentColumns(document)
+  return apart_key !== null && columns.email_key === apart_key ? withoutAddress(columns) : columns
+}
+
+/** Of somebody who does not sign in by the login address of their document, because another user does. */
+export const withoutAddress = (columns: DocumentColumns): DocumentColumns => ({
+  ...columns,
+  email: null,
+  email_key: null
+})
 
 /** The keys for `user_emails`: every e-mail value of the document, once. */
 export function emailKeys(document: UserDocument): string[] {

@@ -13,7 +13,7 @@ import { notifyIfSignedIn } from './ending.ts'
 import { followGroups, ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { requireOwnProfile, requireOwnRole } from './managed.ts'
-import { documentColumns, type Profile, shownName, type UserDocument, withRole } from './user-document.ts'
+import { columnsOfUser, type Profile, shownName, type UserDocument, withRole } from './user-document.ts'
 import {
   activate,
   audit,
@@ -103,7 +103,7 @@ async function writeRole(change: UserChange, user: UserRow, before: UserDocument
   const facts = changedFacts(before, document)
   const authority = authorityAfterRole(user)
   const exceptions = authorityFacts(user.authority, authority)
-  const columns = { ...documentColumns(document), ...ownRolePatch(user, role), authority }
+  const columns = { ...columnsOfUser(document, user), ...ownRolePatch(user, role), authority }
   await Promise.all([
     updateUser(trx, tenantId, user.id, columns, now),
     trx
@@ -144,7 +144,7 @@ export async function updateUserProfile(
     requireNotRemoved(user)
     const by = actor.id === userId ? 'person' : 'administrator'
     const { before, document, authority } = await requireOwnProfile(change.trx, user, profile, by)
-    const columns = documentColumns(document)
+    const columns = columnsOfUser(document, user)
     if (PROFILE_COLUMNS.every((column) => columns[column] === user[column])) return
     const facts = changedFacts(before, document)
     const exceptions = authorityFacts(user.authority, authority)

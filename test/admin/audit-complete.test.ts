@@ -200,6 +200,18 @@ const PROCEDURES: Record<string, Case> = {
     prepare: aGroup,
     run: ({ call }, groupId) => call('groupRoles.update', { mapping: [{ groupId, role: 'stakeholder' }] })
   },
+  'scimConflicts.decide': {
+    actions: ['scimConnection.conflictDecided'],
+    prepare: async ({ scim, call, ids }) => {
+      await call('users.deactivate', { userId: ids.cleo })
+      await scim.post('/Users', { schemas: [USER], userName: 'cleo@acme.test' })
+      await call('users.activate', { userId: ids.cleo })
+    },
+    run: async ({ call, query, cookies }) => {
+      const { data } = await query('acme', 'scimConflicts.list', undefined, { cookie: cookies.administrator })
+      return call('scimConflicts.decide', { conflictId: data.items[0].id, decision: 'ignore' })
+    }
+  },
   'brake.update': {
     actions: ['tenant.settingsChanged'],
     run: ({ call }) => call('brake.update', { settings: { percent: 50 } })

@@ -8,7 +8,7 @@ import { type Test, test } from 'tap'
 import { freePort } from '../../db/embedded.ts'
 import { OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
 import { runMuster } from '../support/process.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { addTenant, clientOf, scimClient, USER } from '../support/scim.ts'
 
 // before the commands are loaded, which look at the terminal then
 process.env.NO_COLOR = '1'
@@ -194,6 +194,17 @@ test('muster', async (t) => {
     ] as const) {
       t.match(await json(t, `brake ${command}`, ...ON_ACME, connectionId), answer)
     }
+    const okta = clientOf(app, { id: 0, subdomain: 'acme' }, rotated.token)
+    await okta.post('/Users', { schemas: [USER], userName: 'ada@acme.test' })
+    const { items: conflicts } = await json(t, 'conflict list', ...ON_ACME)
+    t.match(conflicts, [{ reason: 'roleAbove', sent: { userName: 'ada@acme.test' } }])
+    const [{ id: conflictId, candidates }] = conflicts
+    for (const decision of ['ignore', 'apart', 'adopt']) {
+      const whom = decision === 'adopt' ? [candidates[0].id] : []
+      t.match(await json(t, `conflict ${decision}`, ...ON_ACME, conflictId, ...whom), { conflict: { decision } })
+    }
+    const shown = await muster('conflict', 'list', ...ON_ACME, '--state', 'decided')
+    t.match(shown, { status: 0, stdout: /ada@acme\.test/ })
     t.match(await json(t, 'connection remove', ...ON_ACME, connectionId), { released: { users: 0 } })
   })
 

@@ -138,6 +138,9 @@ export const PROBES: Record<string, Probe> = {
     statuses: [200]
   },
   'groupRoles.update': missing(({ groupId }) => ({ mapping: [{ groupId, role: 'manager' }] })),
+  'scimConflicts.list': list(({ connectionId }) => ({ connectionId })),
+  'scimConflicts.count': own(),
+  'scimConflicts.decide': missing(({ connectionId: conflictId }) => ({ conflictId, decision: 'ignore' })),
   'brake.get': missing(({ connectionId }) => ({ connectionId })),
   'brake.update': missing(({ connectionId }) => ({ connectionId, settings: { off: true } })),
   'brake.holding': own(),

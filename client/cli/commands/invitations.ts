@@ -20,7 +20,11 @@ export function invitationCommands(program: Command): void {
         })
         print(command, answer, ({ results, counts }) =>
           [
-            table(results, { address: (item) => item.email, result: (item) => colourResult(item.result) }),
+            table(results, {
+              address: (item) => item.email,
+              result: (item) => colourResult(item.result),
+              note: (item) => item.connection && `managed by ${item.connection.name}: change the person there`
+            }),
             Object.entries(counts)
               .map(([result, count]) => `${count} ${result}`)
               .join(', ')
@@ -70,5 +74,5 @@ export function invitationCommands(program: Command): void {
 
 function colourResult(result: string): string {
   if (result === 'invited' || result === 'reinvited' || result === 'resent') return pc.green(result)
-  return result.startsWith('already') ? pc.yellow(result) : pc.red(result)
+  return result.startsWith('already') || result === 'managedByIdp' ? pc.yellow(result) : pc.red(result)
 }

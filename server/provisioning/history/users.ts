@@ -22,7 +22,7 @@ import {
 import { endAccess, notifyIfSignedIn } from '../ending.ts'
 import { ownRoleOf } from '../group-roles.ts'
 import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
-import { documentColumns, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
+import { columnsOfUser, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { refuseGoneConnections } from './connections.ts'
 import { authorityOf, factOfAuthority, factsOfUser, isAuthority, withFacts } from './facts.ts'
@@ -125,7 +125,7 @@ function columnsOf({ row, reversed }: Plan, now: Date) {
   const document = shownRole && shownRole !== role ? withRole(changed, role) : changed
   const isBack = row.state === 'removed' && state !== 'removed'
   return {
-    ...documentColumns(document),
+    ...columnsOfUser(document, row),
     id: row.id,
     document,
     state,

@@ -23,6 +23,11 @@ const WORDS: Record<Outcome, Words> = {
   resent: { label: 'Sent again', text: 'A new link is on its way, the old one is dead. The role stays.', tone: 'good' },
   alreadyInvited: { label: 'Already invited', text: 'Nothing changed, and no mail was sent.', tone: 'wait' },
   alreadyMember: { label: 'Already here', text: 'They have an account in this organisation.', tone: 'quiet' },
+  managedByIdp: {
+    label: 'Managed by your identity provider',
+    text: 'They are here already. Your identity provider says who they are and whether they have access: ask whoever runs it.',
+    tone: 'quiet'
+  },
   emailInOtherTenant: {
     label: 'In another organisation',
     text: 'One address belongs to one organisation. Invite them by another address.',
@@ -51,10 +56,13 @@ export function groupResults({ results }: Results): ResultGroup[] {
     .map((result) => ({
       result,
       ...WORDS[result],
-      emails: results.filter((outcome) => outcome.result === result).map(({ email }) => email)
+      emails: results.filter((outcome) => outcome.result === result).map(addressOf)
     }))
     .filter(({ emails }) => emails.length > 0)
 }
+
+const addressOf = ({ email, connection }: Results['results'][number]) =>
+  connection ? `${email} (${connection.name})` : email
 
 /** The summary after some of its addresses were asked for once more. */
 export function withNewer(before: Results, newer: Results): Results {

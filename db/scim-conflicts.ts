@@ -1,0 +1,256 @@
+// People whom connections want to make, and who may be here already: what was sent, and what was decided.
+import { type RawBuilder, sql } from 'kysely'
+import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import type { ConflictDecision, ConflictReason, Role, ScimConflictsTable, SentUser, UserState } from './schema.ts'
+import type { ArrivalKeys } from './scim-users.ts'
+
+/** How many people of a connection are kept; those that it tried last. */
+export const MAX_CONFLICTS = 1_000
+/** A decision to adopt or to keep apart is for the tries that follow soon: Entra gives up after 28 days. */
+const DECISION_DAYS = 30
+
+const daysBefore = (now: Date, days: number) => new Date(now.getTime() - days * 86_400_000)
+
+/** A try that was refused. */
+export interface ConflictNote {
+  readonly id: string
+  readonly connectionId: string
+  readonly subject: Buffer
+  readonly reason: ConflictReason
+  readonly sent: SentUser
+  readonly keys: ArrivalKeys
+  /** Who is in the way. */
+  readonly peopleIds: readonly string[]
+}
+
+export interface NotedConflict {
+  /** Whether the connection had not tried before. */
+  readonly isNew: boolean
+  /** Whether nothing else of the connection waits for a decision. */
+  readonly isFirst: boolean
+}
+
+/**
+ * Notes a try. A decision ends with it where it cannot be carried out any more.
+ * @returns undefined where the connection is gone
+ */
+export async function noteConflict(
+  trx: Trx,
+  tenantId: number,
+  note: ConflictNote,
+  now: Date
+): Promise<NotedConflict | undefined> {
+  if (await noteAgain(trx, tenantId, note, now)) return { isNew: false, isFirst: false }
+  // of two tries that would be the first one, the second waits here
+  const { rows: connections } = await sql`select from scim_connections
+    where tenant_id = ${tenantId} and id = ${note.connectionId}::uuid for no key update`.execute(trx)
+  if (connections.length === 0) return undefined
+  if (await noteAgain(trx, tenantId, note, now)) return { isNew: false, isFirst: false }
+  const open = await sql`select from scim_conflicts c
+    where c.tenant_id = ${tenantId} and c.connection_id = ${note.connectionId}::uuid and ${isOpen} limit 1`.execute(trx)
+  const { keys } = note
+  await trx
+    .insertInto('scim_conflicts')
+    .values({
+      tenant_id: tenantId,
+      id: note.id,
+      connection_id: note.connectionId,
+      subject: note.subject,
+      reason: note.reason,
+      sent: JSON.stringify(note.sent),
+      user_name_key: keys.userNameKey,
+      email_key: keys.addressKey,
+      external_id: keys.externalId,
+      other_keys: [...keys.otherKeys],
+      first_at: now,
+      last_at: now,
+      decision: null,
+      adopt_id: null,
+      decided_at: null,
+      decided_by: null
+    })
+    .execute()
+  await sql`delete from scim_conflicts where tenant_id = ${tenantId} and connection_id = ${note.connectionId}::uuid
+    and id in (
+      select id from scim_conflicts where tenant_id = ${tenantId} and connection_id = ${note.connectionId}::uuid
+      order by last_at desc, id desc offset ${MAX_CONFLICTS})`.execute(trx)
+  return { isNew: true, isFirst: open.rows.length === 0 }
+}
+
+async function noteAgain(trx: Trx, tenantId: number, note: ConflictNote, now: Date): Promise<boolean> {
+  const isOver = sql`(
+    decision = 'adopt' and adopt_id <> all(${note.peopleIds}::uuid[])
+    or decision <> 'ignore' and decided_at < ${daysBefore(now, DECISION_DAYS)})`
+  const { rows } = await sql`
+    update scim_conflicts set tries = tries + 1, last_at = ${now}, reason = ${note.reason},
+      sent = ${JSON.stringify(note.sent)}::jsonb, other_keys = ${note.keys.otherKeys}::text[],
+      decision = case when ${isOver} then null else decision end,
+      adopt_id = case when ${isOver} then null else adopt_id end,
+      decided_at = case when ${isOver} then null else decided_at end,
+      decided_by = case when ${isOver} then null else decided_by end
+    where tenant_id = ${tenantId} and connection_id = ${note.connectionId}::uuid and subject = ${note.subject}
+    returning 1`.execute(trx)
+  return rows.length > 0
+}
+
+export type Decided = Pick<ScimConflictsTable, 'id' | 'decision' | 'adopt_id'>
+
+/** What was decided for a try, until the transaction ends: nobody changes it meanwhile. */
+export async function lockDecision(
+  trx: Trx,
+  tenantId: number,
+  connectionId: string,
+  subject: Buffer,
+  now: Date
+): Promise<Decided | undefined> {
+  const { rows } = await sql<Decided>`select id, decision, adopt_id from scim_conflicts
+    where tenant_id = ${tenantId} and connection_id = ${connectionId}::uuid and subject = ${subject}
+      and (decision = 'ignore' or decided_at >= ${daysBefore(now, DECISION_DAYS)}) for update`.execute(trx)
+  return rows[0]
+}
+
+export const deleteConflict = (trx: Trx, tenantId: number, conflictId: string) =>
+  trx.deleteFrom('scim_conflicts').where('tenant_id', '=', tenantId).where('id', '=', conflictId).execute()
+
+/** Somebody who is in the way now. */
+export interface ConflictPerson {
+  id: string
+  state: UserState
+  locked: boolean
+  role: Role
+  userName: string
+  userNameKey: string
+  email: string | null
+  emailKey: string | null
+  externalId: string | null
+  displayName: string | null
+  givenName: string | null
+  familyName: string | null
+  connectionId: string | null
+  connectionName: string | null
+}
+
+export interface ScimConflict
+  extends Pick<
+    ScimConflictsTable,
+    | 'id'
+    | 'connection_id'
+    | 'reason'
+    | 'user_name_key'
+    | 'email_key'
+    | 'external_id'
+    | 'other_keys'
+    | 'first_at'
+    | 'last_at'
+    | 'decision'
+    | 'adopt_id'
+    | 'decided_at'
+    | 'decided_by'
+  > {
+  sent: SentUser
+  tries: number
+  connection_name: string
+  highest_role: Role
+  people: ConflictPerson[]
+}
+
+// each part by its own index
+const PEOPLE_IDS: RawBuilder<unknown> = sql`
+  select id from users where tenant_id = c.tenant_id and email_key = c.email_key and not is_removed
+  union select id from users where tenant_id = c.tenant_id and user_name_key = c.user_name_key and not is_removed
+  union select id from users where tenant_id = c.tenant_id and external_id = c.external_id
+    and connection_id = c.connection_id and not is_removed
+  union select id from users where tenant_id = c.tenant_id and email_key = any(c.other_keys)
+    and connection_id is null and not is_removed`
+
+/** Somebody is in the way still, and the connection has not got its user otherwise. */
+const STANDS: RawBuilder<boolean> = sql`(exists (${PEOPLE_IDS}) and not exists (
+  select from users where tenant_id = c.tenant_id and user_name_key = c.user_name_key and not is_removed and state <> 'invited'
+    and connection_id = c.connection_id))`
+
+const isOpen = sql<boolean>`(c.decision is null and ${STANDS})`
+
+export const CONFLICT_STATES = ['open', 'decided', 'ignored'] as const
+export type ConflictState = (typeof CONFLICT_STATES)[number]
+
+const IS_IN_STATE: Record<ConflictState, RawBuilder<boolean>> = {
+  open: isOpen,
+  decided: sql`(c.decision in ('adopt', 'apart') and ${STANDS})`,
+  ignored: sql`(c.decision = 'ignore' and ${STANDS})`
+}
+
+const selectConflicts = (tenantId: number, condition: RawBuilder<unknown>, limit: number): RawBuilder<ScimConflict> =>
+  sql<ScimConflict>`
+    select c.id, c.connection_id, c.reason, c.sent, c.user_name_key, c.email_key, c.external_id, c.other_keys,
+      c.first_at, c.last_at, c.tries, c.decision, c.adopt_id, c.decided_at, c.decided_by,
+      n.name as connection_name, n.highest_role,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('id', u.id, 'state', u.state, 'locked', u.locked, 'role', u.role,
+          'userName', u.user_name, 'userNameKey', u.user_name_key, 'email', u.email, 'emailKey', u.email_key,
+          'externalId', u.external_id, 'displayName', u.display_name, 'givenName', u.given_name,
+          'familyName', u.family_name, 'connectionId', u.connection_id,
+          'connectionName', (select name from scim_connections s where s.tenant_id = u.tenant_id and s.id = u.connection_id)
+        ) order by u.id)
+        from users u where u.tenant_id = c.tenant_id and u.id in (${PEOPLE_IDS})), '[]') as people
+    from scim_conflicts c
+    join scim_connections n on n.tenant_id = c.tenant_id and n.id = c.connection_id
+    where c.tenant_id = ${tenantId} and ${condition}
+    order by c.id desc limit ${limit}`
+
+export interface ConflictQuery {
+  readonly state: ConflictState
+  readonly connectionId?: string
+  /** The id of the last one of the page before. */
+  readonly before?: string
+  readonly limit: number
+}
+
+/** Newest first; one statement. */
+export const listConflicts = (db: Db, tenantId: number, query: ConflictQuery): Promise<ScimConflict[]> =>
+  readInTenant<ScimConflict>(
+    db,
+    tenantId,
+    selectConflicts(
+      tenantId,
+      sql`${IS_IN_STATE[query.state]}
+        and ${query.connectionId === undefined ? sql`true` : sql`c.connection_id = ${query.connectionId}::uuid`}
+        and ${query.before === undefined ? sql`true` : sql`c.id < ${query.before}::uuid`}`,
+      query.limit
+    )
+  )
+
+/** How many wait for a decision. */
+export async function countOpenConflicts(db: Db, tenantId: number): Promise<number> {
+  const row = await readOneInTenant<{ count: number }>(
+    db,
+    tenantId,
+    sql<{ count: number }>`select count(*)::int as count from scim_conflicts c
+      where c.tenant_id = ${tenantId} and ${isOpen}`
+  )
+  return row!.count
+}
+
+/** Locks one, in whatever state, and reads it with who is in the way. */
+export async function lockConflict(trx: Trx, tenantId: number, conflictId: string): Promise<ScimConflict | undefined> {
+  const isIt = sql`c.id = ${conflictId}::uuid`
+  const [, { rows }] = await Promise.all([
+    sql`select from scim_conflicts c where c.tenant_id = ${tenantId} and ${isIt} for update`.execute(trx),
+    // a statement of its own: it sees what whoever held the lock before has done
+    selectConflicts(tenantId, isIt, 1).execute(trx)
+  ])
+  return rows[0]
+}
+
+export const updateDecision = (
+  trx: Trx,
+  tenantId: number,
+  conflictId: string,
+  decided: { decision: ConflictDecision; adoptId: string | null; by: string },
+  now: Date
+) =>
+  trx
+    .updateTable('scim_conflicts')
+    .set({ decision: decided.decision, adopt_id: decided.adoptId, decided_at: now, decided_by: decided.by })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', conflictId)
+    .execute()

@@ -1,0 +1,516 @@
+// People who were invited here and whom an identity provider sends too: one lifecycle, and nobody twice.
+import { test } from 'tap'
+import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
+import { type Scim, scimClient, USER } from '../support/scim.ts'
+
+/** As the identity provider sends somebody; what is not said follows from the address. */
+const arriving = (address: string, rest: object = {}) => ({
+  schemas: [USER],
+  userName: address,
+  externalId: `ext-${address}`,
+  emails: [{ value: address, type: 'work', primary: true }],
+  ...rest
+})
+const work = (value: string) => ({ emails: [{ value, type: 'work', primary: true }] })
+const statusesOf = (replies: readonly { status: number }[]) => replies.map(({ status }) => status).sort()
+
+async function setUp(acme: Inviting) {
+  const tenant = { id: acme.acmeId, subdomain: 'acme' }
+  const rowOf = (id: string) =>
+    acme.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  const connectionOf = async (name: string) =>
+    (await acme.owner.selectFrom('scim_connections').select('id').where('name', '=', name).executeTakeFirstOrThrow()).id
+  return {
+    tenant,
+    rowOf,
+    connectionOf,
+    okta: await scimClient(acme, tenant, { name: 'Okta' }),
+    entra: await scimClient(acme, tenant, { name: 'Entra' }),
+    usersWith: (address: string) =>
+      acme.owner
+        .selectFrom('users')
+        .select(['id', 'state'])
+        .where('user_name_key', 'like', `${address}%`)
+        .where('state', '<>', 'removed')
+        .execute(),
+    actionsOf: async (id: string) =>
+      (
+        await acme.owner.selectFrom('audit_events').select('action').where('target_id', '=', id).orderBy('id').execute()
+      ).map(({ action }) => action),
+    list: async (state = 'open') =>
+      (await acme.query('acme', 'scimConflicts.list', { state }, { cookie: acme.cookies.administrator })).data.items,
+    openCount: async () =>
+      (await acme.query('acme', 'scimConflicts.count', undefined, { cookie: acme.cookies.administrator })).data.open,
+    decide: (conflictId: string, decision: string, userId?: string) =>
+      acme.call('scimConflicts.decide', { conflictId, decision, userId }),
+    notices: () => acme.owner.selectFrom('mails').select('notice').where('template', '=', 'notice').execute()
+  }
+}
+
+test('invited people and an identity provider', async (t) => {
+  const acme = await startInviting(t)
+  const { okta, entra, rowOf, connectionOf, usersWith, actionsOf, list, openCount, decide, notices } = await setUp(acme)
+  const oktaId = await connectionOf('Okta')
+  const mailsTo = (address: string) =>
+    acme.owner.selectFrom('mails').select(['template', 'state']).where('to_address', '=', address).execute()
+  const conflictOf = async (userName: string, state?: string) =>
+    // biome-ignore lint/suspicious/noExplicitAny: what the procedure gives
+    (await list(state)).find((item: any) => item.sent.userName === userName)
+
+  t.test('an invitation to somebody an identity provider manages names who does', async (t) => {
+    const { id } = await okta.createUser(arriving('managed@acme.test'))
+    const gone = await okta.createUser(arriving('dormant@acme.test', { active: false }))
+    const { results, counts } = await acme.invite(['Managed@acme.test', 'dormant@acme.test', 'cleo@acme.test'])
+    const connection = { id: oktaId, name: 'Okta' }
+    t.match(results, [
+      { result: 'managedByIdp', userId: id, connection },
+      { result: 'managedByIdp', userId: gone.id, connection },
+      { result: 'alreadyMember' }
+    ])
+    t.notOk('connection' in results[2]!)
+    t.same(counts, { managedByIdp: 2, alreadyMember: 1 })
+    t.same(await mailsTo('managed@acme.test'), [], 'no mail')
+    const named = await okta.createUser({ userName: 'named@acme.test', ...work('elsewhere@acme.test') })
+    t.match((await acme.invite(['named@acme.test'])).results, [
+      { result: 'managedByIdp', userId: named.id, connection }
+    ])
+    const byPerson = await acme.inject('acme', {
+      method: 'POST',
+      url: '/scim/v2/Users',
+      headers: {
+        authorization: `Bearer ${(await acme.call('apiTokens.create', { name: 'script' })).data.token}`,
+        'content-type': 'application/scim+json'
+      },
+      payload: JSON.stringify({ schemas: [USER], userName: 'handmade@acme.test' })
+    })
+    t.equal(byPerson.statusCode, 201)
+    t.match((await acme.invite(['handmade@acme.test'])).results, [{ result: 'alreadyMember' }])
+    await okta.delete(`/Users/${id}`)
+    t.match((await acme.invite(['managed@acme.test'])).results, [{ result: 'reinvited', userId: id }])
+  })
+
+  t.test('a pending invitation is adopted: its link is dead, no second mail goes out, the role is kept', async (t) => {
+    const { userId } = (await acme.invite([{ email: 'mia@acme.test', role: 'responder' }])).results[0]!
+    const [token] = await acme.tokensOf('mia@acme.test')
+    t.equal((await acme.preview(token!)).status, 200)
+    t.match(await okta.post('/Users', arriving('mia@acme.test')), { status: 201, body: { id: userId } })
+    t.match(await rowOf(userId!), { state: 'active', role: 'responder', connection_id: oktaId })
+    t.not((await acme.preview(token!)).status, 200)
+    t.not((await acme.accept(token!)).status, 200)
+    t.same(await mailsTo('mia@acme.test'), [{ template: 'invitation', state: 'cancelled' }])
+    t.match((await acme.invite(['mia@acme.test'])).results, [{ result: 'managedByIdp' }])
+  })
+
+  for (const [way, off] of [
+    ['PATCH', (id: string) => okta.patch(`/Users/${id}`, [{ op: 'Replace', path: 'active', value: 'False' }])],
+    ['PUT', (id: string) => okta.put(`/Users/${id}`, { ...arriving(`put@acme.test`), active: false })],
+    [
+      'Bulk',
+      (id: string) =>
+        okta.post('/Bulk', {
+          schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+          Operations: [
+            {
+              method: 'PATCH',
+              path: `/Users/${id}`,
+              data: {
+                schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+                Operations: [{ op: 'replace', value: { active: false } }]
+              }
+            }
+          ]
+        })
+    ]
+  ] as const) {
+    t.test(`active: false by ${way} ends a pending invitation`, async (t) => {
+      const address = `${way.toLowerCase()}@acme.test`
+      const { userId, invitationId } = (await acme.invite([address])).results[0]!
+      const [token] = await acme.tokensOf(address)
+      t.equal((await off(userId!)).status, 200)
+      t.match(await rowOf(userId!), { state: 'deactivated' })
+      t.not((await acme.accept(token!)).status, 200, 'its link is dead')
+      t.same(await mailsTo(address), [{ template: 'invitation', state: 'cancelled' }])
+      t.same((await actionsOf(invitationId!)).at(-1), 'invitation.revoked')
+      const { data } = await acme.query('acme', 'history.user', { userId }, { cookie: acme.cookies.administrator })
+      t.match(data.items[0], { action: 'user.deactivated' })
+    })
+  }
+
+  t.test('so it does for many at once', async (t) => {
+    const { results } = await acme.invite(Array.from({ length: 12 }, (_, index) => `crowd${index}@acme.test`))
+    const replies = await Promise.all(
+      results.map(({ userId }) => okta.patch(`/Users/${userId}`, [{ op: 'replace', path: 'active', value: false }]))
+    )
+    t.same(new Set(statusesOf(replies)), new Set([200]))
+    const ids = results.map(({ invitationId }) => invitationId!)
+    const rows = await acme.owner.selectFrom('invitations').select('state').where('id', 'in', ids).execute()
+    t.same(new Set(rows.map(({ state }) => state)), new Set(['revoked']))
+    t.same(await mailsTo('crowd3@acme.test'), [{ template: 'invitation', state: 'cancelled' }])
+  })
+
+  t.test('a member who signs in by the address is linked: the same user, role, password and session', async (t) => {
+    const id = await acme.join('lea@acme.test', 'stakeholder')
+    const cookie = await acme.cookieOf('lea@acme.test')
+    const group = (await acme.call('groups.create', { displayName: 'Kept', members: [id] })).data.group
+    const reply = await okta.post('/Users', arriving('lea@acme.test', { displayName: 'Lea of Okta', title: 'T' }))
+    t.match(reply, {
+      status: 201,
+      body: { id, displayName: 'Lea of Okta', externalId: 'ext-lea@acme.test', groups: [{ value: group.id }] }
+    })
+    t.match(await rowOf(id), {
+      role: 'stakeholder',
+      state: 'active',
+      connection_id: oktaId,
+      must_reset_password: false
+    })
+    t.match(await rowOf(id), { display_name: 'Lea of Okta', time_zone: 'Europe/Zurich', family_name: 'Doe' })
+    t.equal((await acme.query('acme', 'auth.me', undefined, { cookie })).status, 200, 'still signed in')
+    t.equal((await acme.signIn('lea@acme.test')).status, 200, 'by the same password')
+    t.ok((await actionsOf(id)).includes('user.linked'))
+    t.match(await usersWith('lea@acme.test'), [{ id }])
+    const again = await okta.post('/Users', arriving('lea@acme.test'))
+    t.match(again, { status: 409, body: { scimType: 'uniqueness', detail: /userName/ } }, 'once')
+    t.same(await list(), [], 'and that is no question to anybody')
+
+    const given = await acme.join('max@acme.test', 'responder')
+    const lowered = { userName: 'max', roles: [{ value: 'stakeholder', primary: true }], active: false }
+    t.match(await okta.post('/Users', arriving('max@acme.test', lowered)), {
+      status: 201,
+      body: { id: given, active: false }
+    })
+    t.match(await rowOf(given), { role: 'stakeholder', state: 'deactivated' })
+    t.same((await actionsOf(given)).slice(-2), ['user.linked', 'user.deactivated'])
+    t.equal((await acme.signIn('max@acme.test')).status, 403)
+  })
+
+  t.test('what linking did can be undone', async (t) => {
+    const id = await acme.join('ulf@acme.test', 'responder')
+    const before = await rowOf(id)
+    const at = acme.clock.now().toISOString()
+    acme.clock.advance({ seconds: 1 })
+    t.equal((await okta.post('/Users', arriving('ulf@acme.test', { displayName: 'Ulf of Okta' }))).status, 201)
+    acme.clock.advance({ seconds: 1 })
+    t.equal((await acme.call('history.undo', { userId: id, at })).status, 200)
+    const { display_name, connection_id, external_id, state } = await rowOf(id)
+    t.same(
+      { display_name, connection_id, external_id, state },
+      {
+        display_name: before.display_name,
+        connection_id: null,
+        external_id: null,
+        state: 'active'
+      }
+    )
+  })
+
+  t.test('the same person sent ten times at once is linked once', async (t) => {
+    const id = await acme.join('ten@acme.test')
+    const replies = await Promise.all(Array.from({ length: 10 }, () => okta.post('/Users', arriving('ten@acme.test'))))
+    t.same(statusesOf(replies), [201, ...Array(9).fill(409)])
+    t.equal(replies.find(({ status }) => status === 201)?.body.id, id)
+    t.same(await list(), [])
+  })
+
+  t.test('an invitation and a create in one moment make one user, without a mail that works', async (t) => {
+    const results: string[] = []
+    for (let round = 0; round < 12; round++) {
+      const address = `race${round}@acme.test`
+      const [invited, created] = await Promise.all([acme.invite([address]), okta.post('/Users', arriving(address))])
+      t.equal(created.status, 201)
+      results.push(invited.results[0]!.result)
+      t.same(await usersWith(address), [{ id: created.body.id, state: 'active' }])
+      t.equal(invited.results[0]!.userId, created.body.id)
+      for (const token of await acme.tokensOf(address)) t.not((await acme.preview(token)).status, 200)
+    }
+    for (const result of results) t.ok(result === 'invited' || result === 'managedByIdp', result)
+  })
+
+  t.test('what takes a person’s judgement waits in the inbox, once for each person', async (t) => {
+    await okta.createUser(arriving('theirs@acme.test'))
+    const off = await acme.join('off@acme.test')
+    await acme.call('users.deactivate', { userId: off })
+    const named = await acme.join('named-here@acme.test')
+    const one = await acme.join('one@acme.test')
+    const two = await acme.join('two@acme.test')
+    const second = await acme.join('private@acme.test')
+    const ada = (await acme.query('acme', 'auth.me', undefined, { cookie: acme.cookies.administrator })).data.user.id
+    const { userId: chief } = (await acme.invite([{ email: 'chief@acme.test', role: 'administrator' }])).results[0]!
+    await entra.createUser(arriving('shared@acme.test'))
+    const cases = [
+      ['otherConnection', arriving('theirs@acme.test'), /another connection/],
+      ['deactivated', arriving('off@acme.test'), /deactivated/, off],
+      ['otherAddress', arriving('named-here@acme.test', work('new-address@acme.test')), /userName/, named],
+      ['twoPeople', arriving('one@acme.test', work('two@acme.test')), /e-mail address/, one, two],
+      [
+        'secondAddress',
+        arriving('office@acme.test', {
+          emails: [{ value: 'office@acme.test', primary: true }, { value: 'private@acme.test' }]
+        }),
+        /signs in/,
+        second
+      ],
+      ['roleAbove', arriving('ada@acme.test'), /role is above/, ada],
+      ['roleAbove', arriving('chief@acme.test'), /role is above/, chief],
+      ['sameConnection', arriving('adm-shared', work('shared@acme.test')), /already in use/]
+    ] as const
+    const before = (await notices()).length
+    for (const [reason, sent, detail, ...people] of cases) {
+      const replies = await Promise.all([1, 2, 3].map(() => entra.post('/Users', sent)))
+      const status = sent.userName === 'chief@acme.test' ? 403 : 409
+      for (const reply of replies) t.match(reply, { status, body: { detail } }, sent.userName)
+      if (status === 409) t.equal(replies[0]!.body.scimType, 'uniqueness')
+      const found = (await list()).filter(
+        (item: { sent: { userName: string } }) => item.sent.userName === sent.userName
+      )
+      t.match(found, [{ reason, tries: 3, connection: { name: 'Entra' }, sent: { active: true }, decision: null }])
+      if (people.length > 0) t.same(found[0].candidates.map(({ id }: { id: string }) => id).sort(), [...people].sort())
+    }
+    t.equal(await openCount(), cases.length)
+    const administrators = acme.owner
+      .selectFrom('users')
+      .select('id')
+      .where('tenant_id', '=', acme.acmeId)
+      .where('role', '=', 'administrator')
+      .where('state', '=', 'active')
+      .execute()
+    t.equal((await notices()).length - before, (await administrators).length, 'one mail to each administrator')
+    t.match((await notices()).at(-1)!.notice, { actionPath: '/provisioning/conflicts', subject: /^Entra/ })
+    t.match(await rowOf(ada), { connection_id: null, role: 'administrator' })
+    const events = await acme.auditOf('scimConnection.conflictFound')
+    t.equal(events.length, cases.length)
+    const bulk = await entra.post('/Bulk', {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      Operations: ['off@acme.test', 'fresh1@acme.test', 'fresh2@acme.test'].map((address) => ({
+        method: 'POST',
+        path: '/Users',
+        bulkId: address,
+        data: arriving(address)
+      }))
+    })
+    t.same(
+      bulk.body.Operations.map(({ status }: { status: string }) => status),
+      ['409', '201', '201']
+    )
+    t.match(await conflictOf('off@acme.test'), { tries: 4 })
+  })
+
+  t.test('adopted, the next try links that user, whatever kept it from doing so', async (t) => {
+    for (const [userName, sent] of [
+      ['theirs@acme.test', arriving('theirs@acme.test')],
+      ['off@acme.test', arriving('off@acme.test')],
+      ['named-here@acme.test', arriving('named-here@acme.test', work('new-address@acme.test'))],
+      [
+        'office@acme.test',
+        arriving('office@acme.test', {
+          emails: [{ value: 'office@acme.test', primary: true }, { value: 'private@acme.test' }]
+        })
+      ],
+      [
+        'chief@acme.test',
+        arriving('chief@acme.test', { roles: [{ value: 'stakeholder' }], password: 'correct horse 1' })
+      ]
+    ] as const) {
+      const { id, candidates } = await conflictOf(userName)
+      t.match(candidates[0].adopt, { isPossible: true })
+      const decided = await decide(id, 'adopt', candidates[0].id)
+      t.match(decided.data.conflict, { decision: 'adopt', adoptUserId: candidates[0].id, decidedBy: 'Ada' })
+      t.notOk(await conflictOf(userName))
+      t.ok(await conflictOf(userName, 'decided'))
+      t.match(await entra.post('/Users', sent), { status: 201, body: { id: candidates[0].id } }, userName)
+      t.notOk(await conflictOf(userName, 'decided'), 'and nothing is left of it')
+      t.match(await rowOf(candidates[0].id), { state: 'active', connection_id: await connectionOf('Entra') })
+      t.match(await entra.post('/Users', sent), { status: 409 })
+    }
+    t.equal((await acme.signIn('named-here@acme.test')).status, 401, 'the address is the identity provider’s')
+    t.equal((await acme.signIn('new-address@acme.test')).status, 200)
+    const chief = await acme.owner
+      .selectFrom('users')
+      .selectAll()
+      .where('user_name', '=', 'chief@acme.test')
+      .executeTakeFirstOrThrow()
+    t.equal(chief.role, 'administrator', 'a role above the token’s is not the token’s to take')
+    t.equal((await acme.signIn('chief@acme.test', 'correct horse 1')).status, 401, 'nor is a password its to give')
+    t.equal((await entra.patch(`/Users/${chief.id}`, [{ op: 'replace', path: 'title', value: 'x' }])).status, 403)
+  })
+
+  t.test('a decision is for the person that was shown, and for nobody else whom the connection names', async (t) => {
+    const { id, candidates } = await conflictOf('ada@acme.test')
+    await decide(id, 'adopt', candidates[0].id)
+    const other = arriving('ada@acme.test', work('attacker@acme.test'))
+    t.match(await entra.post('/Users', other), { status: 409 })
+    t.match(await rowOf(candidates[0].id), { email: 'ada@acme.test', connection_id: null })
+    t.match(
+      (await list()).filter((item: { sent: { userName: string } }) => item.sent.userName === 'ada@acme.test'),
+      [{ reason: 'roleAbove', tries: 1, decision: null, sent: { emails: ['attacker@acme.test'] } }]
+    )
+    t.match((await decide(id, 'ignore')).data.conflict, { decision: 'ignore', adoptUserId: null }, 'and can be changed')
+    const refused = await entra.post('/Users', arriving('ada@acme.test'))
+    t.match(refused, { status: 409, body: { scimType: 'uniqueness', detail: /has decided to leave it so/ } })
+    t.match(await conflictOf('ada@acme.test', 'ignored'), { id, decision: 'ignore', tries: 4 })
+  })
+
+  t.test('of two people one is adopted once the other is out of the way', async (t) => {
+    const { id, candidates } = await conflictOf('one@acme.test')
+    const holder = candidates.find(({ email }: { email: string }) => email === 'two@acme.test')
+    const named = candidates.find(({ email }: { email: string }) => email === 'one@acme.test')
+    t.match(named, { matches: ['userName'], adopt: { isPossible: false, text: /signs in by this address/ } })
+    t.match(holder, { matches: ['address'], adopt: { isPossible: true, text: /userName/ } })
+    t.match(await decide(id, 'adopt', named.id), { status: 409, error: { reason: 'addressTaken' } })
+    t.match(await decide(id, 'adopt'), { status: 400, error: { reason: 'userIdMissing' } })
+    t.match(await decide(id, 'adopt', chance(candidates)), { status: 409, error: { reason: 'userGone' } })
+    t.equal((await decide(id, 'adopt', holder.id)).status, 200)
+    const sent = arriving('one@acme.test', work('two@acme.test'))
+    t.match(await entra.post('/Users', sent), { status: 201, body: { id: holder.id, userName: 'one@acme.test' } })
+    t.match(await rowOf(named.id), { email: 'one@acme.test', user_name: /^one@acme\.test#/, connection_id: null })
+    t.equal((await acme.signIn('one@acme.test')).status, 200, 'who gave up the name signs in as before')
+  })
+
+  t.test('kept apart, the next try makes a user of its own, who does not take the address', async (t) => {
+    const shared = await entra.get('/Users?filter=userName eq "shared@acme.test"')
+    const { id, candidates, apart } = await conflictOf('adm-shared')
+    t.match(apart, { isPossible: true, text: /no login address/ })
+    t.match(candidates, [{ id: shared.body.Resources[0].id, matches: ['address'] }])
+    await decide(id, 'apart')
+    const made = await entra.post('/Users', arriving('adm-shared', work('shared@acme.test')))
+    t.match(made, { status: 201, body: { userName: 'adm-shared', emails: [{ value: 'shared@acme.test' }] } })
+    t.not(made.body.id, candidates[0].id)
+    t.match(await rowOf(made.body.id), { email: null, email_key: null, apart_key: 'shared@acme.test' })
+    t.equal((await entra.patch(`/Users/${made.body.id}`, [{ op: 'replace', path: 'title', value: 'T' }])).status, 200)
+    const put = await entra.put(
+      `/Users/${made.body.id}`,
+      arriving('adm-shared', { ...work('Shared@acme.test'), title: 'U' })
+    )
+    t.match(put, { status: 200, body: { emails: [{ value: 'Shared@acme.test' }], title: 'U' } })
+    t.equal((await acme.call('users.update', { userId: made.body.id, displayName: 'Adm' })).status, 200)
+    t.match(await rowOf(made.body.id), { email: null })
+    t.equal(
+      (
+        await entra.patch(`/Users/${made.body.id}`, [
+          { op: 'replace', path: 'emails', value: work('own@acme.test').emails }
+        ])
+      ).status,
+      200
+    )
+    t.match(await rowOf(made.body.id), { email: 'own@acme.test' }, 'an address of their own is theirs')
+    t.match(await entra.get(`/Users/${candidates[0].id}`), { status: 200, body: { userName: 'shared@acme.test' } })
+
+    const kim = await acme.join('kim@acme.test')
+    await acme.call('users.deactivate', { userId: kim })
+    t.equal((await entra.post('/Users', arriving('kim@acme.test'))).status, 409)
+    await decide((await conflictOf('kim@acme.test')).id, 'apart')
+    const other = await entra.post('/Users', arriving('kim@acme.test'))
+    t.equal(other.status, 201)
+    t.not(other.body.id, kim)
+    t.match(await rowOf(kim), { email: 'kim@acme.test', state: 'deactivated' })
+    await acme.call('users.activate', { userId: kim })
+    t.equal((await acme.signIn('kim@acme.test')).status, 200, 'the address is still theirs')
+
+    const mine = await acme.join('mine@acme.test')
+    const sent = arriving('aside@acme.test', {
+      emails: [{ value: 'aside@acme.test', primary: true }, { value: 'mine@acme.test' }]
+    })
+    t.equal((await entra.post('/Users', sent)).status, 409)
+    await decide((await conflictOf('aside@acme.test')).id, 'apart')
+    const aside = await entra.post('/Users', sent)
+    t.equal(aside.status, 201)
+    t.match(await rowOf(aside.body.id), { email: 'aside@acme.test', apart_key: null })
+    t.match(await rowOf(mine), { connection_id: null })
+  })
+
+  t.test('cannot be kept apart from somebody who has the userName of an identity provider', async (t) => {
+    await okta.createUser(arriving('fixed@acme.test'))
+    t.equal((await entra.post('/Users', arriving('fixed@acme.test'))).status, 409)
+    const { id, apart } = await conflictOf('fixed@acme.test')
+    t.match(apart, { isPossible: false, text: /userName/ })
+    t.match(await decide(id, 'apart'), { status: 409, error: { reason: 'userNameTaken' } })
+  })
+
+  t.test('a conflict closes by itself when whoever was in the way has gone', async (t) => {
+    const gone = await okta.createUser(arriving('closing@acme.test'))
+    t.equal((await entra.post('/Users', arriving('closing@acme.test'))).status, 409)
+    t.ok(await conflictOf('closing@acme.test'))
+    await okta.delete(`/Users/${gone.id}`)
+    t.notOk(await conflictOf('closing@acme.test'))
+    t.equal((await entra.post('/Users', arriving('closing@acme.test'))).status, 201)
+    t.notOk(await conflictOf('closing@acme.test'))
+  })
+
+  t.test(
+    'decided while the connection tries: it is linked, or refused, and the decision is never half done',
+    async (t) => {
+      for (let round = 0; round < 8; round++) {
+        const address = `while${round}@acme.test`
+        const id = await acme.join(address)
+        await acme.call('users.deactivate', { userId: id })
+        t.equal((await entra.post('/Users', arriving(address))).status, 409)
+        const conflict = await conflictOf(address)
+        const [adopted, ignored, ...tries] = await Promise.all([
+          decide(conflict.id, 'adopt', id),
+          decide(conflict.id, 'ignore'),
+          ...[1, 2, 3].map(() => entra.post('/Users', arriving(address)))
+        ])
+        const linked = tries.filter(({ status }) => status === 201)
+        for (const { status } of [adopted, ignored]) t.ok(status === 200 || (status === 404 && linked.length === 1))
+        t.match(
+          await rowOf(id),
+          linked.length === 1 ? { state: 'active' } : { state: 'deactivated', connection_id: null }
+        )
+        t.ok(linked.length <= 1)
+        t.equal((await usersWith(address)).length, 1)
+      }
+    }
+  )
+
+  t.test('is for administrators', async (t) => {
+    for (const procedure of ['scimConflicts.list', 'scimConflicts.count']) {
+      const { error } = await acme.query('acme', procedure, undefined, { cookie: acme.cookies.manager })
+      t.equal(error?.reason, 'administratorOnly')
+    }
+    const [open] = await list()
+    const { error } = await acme.call('scimConflicts.decide', { conflictId: open.id, decision: 'ignore' }, 'manager')
+    t.equal(error?.reason, 'administratorOnly')
+  })
+
+  t.test('a decision to adopt counts for 30 days, and to ignore for good', async (t) => {
+    await okta.createUser(arriving('late@acme.test'))
+    t.equal((await entra.post('/Users', arriving('late@acme.test'))).status, 409)
+    const { id, candidates } = await conflictOf('late@acme.test')
+    await decide(id, 'adopt', candidates[0].id)
+    acme.clock.advance({ hours: 24 * 31 })
+    for (const address of ['late@acme.test', 'ada@acme.test']) {
+      t.equal((await entra.post('/Users', arriving(address))).status, 409)
+    }
+    const rows = await acme.owner.selectFrom('scim_conflicts').selectAll().execute()
+    t.match(
+      rows.find((row) => row.id === id),
+      { decision: null, adopt_id: null, decided_by: null, tries: 2 }
+    )
+    t.match(
+      rows.find(({ sent }) => sent.emails?.[0] === 'ada@acme.test'),
+      { decision: 'ignore', tries: 5 }
+    )
+  })
+})
+
+/** The id of nobody. */
+const chance = (candidates: { id: string }[]) => candidates[0]!.id.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
+
+test('a tenant of invited people moves to an identity provider', async (t) => {
+  const acme = await startInviting(t)
+  const { okta, rowOf, usersWith, list } = await setUp(acme)
+  const members = ['a', 'b', 'c', 'd'].map((name) => `${name}@acme.test`)
+  const ids: Record<string, string> = {}
+  for (const address of members.slice(0, 2)) ids[address] = await acme.join(address)
+  for (const { email, userId } of (await acme.invite(members.slice(2))).results) ids[email] = userId!
+  const send = (scim: Scim) =>
+    Promise.all([...members, 'new@acme.test', 'ada@acme.test'].map((address) => scim.post('/Users', arriving(address))))
+  t.same(statusesOf(await send(okta)), [201, 201, 201, 201, 201, 409])
+  for (const address of members) {
+    t.match(await usersWith(address), [{ id: ids[address], state: 'active' }])
+    t.ok((await rowOf(ids[address]!)).connection_id)
+  }
+  t.match(await list(), [{ reason: 'roleAbove', sent: { userName: 'ada@acme.test' } }])
+  t.same(statusesOf(await send(okta)), [409, 409, 409, 409, 409, 409], 'and once')
+  t.equal((await list()).length, 1)
+  t.equal((await acme.signIn('a@acme.test', PASSWORD)).status, 200)
+})
