@@ -15,11 +15,22 @@ export interface Authority {
 }
 
 /** Every connection with a say: (id, name, highest_role, is_removed). What no row names is nobody's any more. */
-export const authorities = (tenantId: RawBuilder<unknown> | number): RawBuilder<unknown> => sql`
+export const authorities = (tenantId: unknown): RawBuilder<unknown> => sql`
   select id, name, highest_role, false as is_removed from scim_connections where tenant_id = ${tenantId}
   union all
   select id, coalesce(name, 'A removed connection'), highest_role, true from past_connections
   where tenant_id = ${tenantId} and is_kept`
+
+/** A connection as answers name it: `{ id, name, highestRole, isRemoved }`. */
+export interface ShownAuthority {
+  id: string
+  name: string
+  highestRole: Role
+  isRemoved: boolean
+}
+
+/** An expression on a row of `authorities`, called `a`. */
+export const shownAuthority = sql`jsonb_build_object('id', a.id, 'name', a.name, 'highestRole', a.highest_role, 'isRemoved', a.is_removed)`
 
 /** Those of `ids` that have a say. */
 export async function findAuthorities(trx: Trx, tenantId: number, ids: readonly string[]): Promise<Authority[]> {

@@ -1,5 +1,6 @@
 // The list of a tenant's groups, and the list of the people in one: searched and paged by key.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { authorities, type ShownAuthority, shownAuthority } from './authority.ts'
 import { type Db, readInTenant } from './connect.ts'
 import type { CursorKeys } from './cursor.ts'
 import { type GroupView, selectGroupViews } from './groups.ts'
@@ -89,9 +90,15 @@ const wordsOf = (search = '') => search.toLowerCase().split(/\s+/).filter(Boolea
 /** Members that one call looks at for a search: what it costs has a bound, however large the group is. */
 export const MEMBERS_SEARCHED = 20_000
 
+/** A person in a group. */
+export type MemberView = UserView & {
+  /** The connection that has the membership; null where none has. */
+  membership: ShownAuthority | null
+}
+
 export interface MembersPage {
   /** In the order in which the people were made. */
-  readonly members: UserView[]
+  readonly members: MemberView[]
   /** The member behind whom the next page begins; undefined on the last page. */
   readonly nextAfter: string | undefined
 }
@@ -110,13 +117,17 @@ export async function listMembers(
   const words = wordsOf(query.search)
   const searched = words.length > 0 ? MEMBERS_SEARCHED : query.limit
   const conditions = words.map((word) => sql`and strpos(${SEARCHED_TEXT}, ${word}::text) > 0`)
+  const membership = sql<ShownAuthority | null>`
+    (select ${shownAuthority} from group_members m join (${authorities(tenantId)}) as a on a.id = m.connection_id
+      where m.tenant_id = ${tenantId} and m.group_id = ${query.groupId}::uuid and m.user_id = users.id)`
   const found = selectUserViews(db, tenantId)
+    .select(membership.as('membership'))
     .where(
       sql<SqlBool>`users.id in (select user_id from searched where place <= ${searched}) ${sql.join(conditions, sql` `)}`
     )
     .orderBy('users.id')
     .limit(query.limit + 1)
-  const rows = await readInTenant<UserView & { last_searched: string | null; has_more: boolean }>(
+  const rows = await readInTenant<MemberView & { last_searched: string | null; has_more: boolean }>(
     db,
     tenantId,
     sql`

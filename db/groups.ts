@@ -6,8 +6,13 @@ import { insertRows } from './rows.ts'
 import type { Database, GroupRow } from './schema.ts'
 
 /** What people are shown of a group: every column but the document, its counters, the name of its connection. */
-export type GroupView = Pick<GroupRow, 'id' | 'display_name' | 'external_id' | 'connection_id' | 'created_at'> & {
+export type GroupView = Pick<
+  GroupRow,
+  'id' | 'display_name' | 'external_id' | 'connection_id' | 'kept_by' | 'created_at'
+> & {
   source_name: string | null
+  /** Of the connection that is gone and still has the group. */
+  kept_name: string | null
   /** Users and groups that are members themselves. */
   member_count: number
   /** When its attributes or its members last changed. */
@@ -24,6 +29,10 @@ export const groupMemberCount = sql<number>`coalesce(${revisions('sum(r.member_d
 /** When its attributes or its members last changed; an expression on a row of `groups`. */
 export const groupLastModified = sql<Date>`greatest(groups.updated_at, ${revisions('max(r.at)')})`
 
+const KEPT_NAME = sql<string | null>`
+  case when groups.kept_by is not null then (select p.name from past_connections p
+    where p.tenant_id = groups.tenant_id and p.id = groups.kept_by and p.is_kept) end`
+
 /** The select that group views start from; the caller adds further conditions. */
 export const selectGroupViews = (db: Db, tenantId: number) =>
   db
@@ -38,8 +47,10 @@ export const selectGroupViews = (db: Db, tenantId: number) =>
       'groups.display_name',
       'groups.external_id',
       'groups.connection_id',
+      'groups.kept_by',
       'groups.created_at',
       'scim_connections.name as source_name',
+      KEPT_NAME.as('kept_name'),
       groupMemberCount.as('member_count'),
       groupLastModified.as('updated_at')
     ])

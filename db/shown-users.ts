@@ -38,6 +38,8 @@ export const shownUserColumns: RawBuilder<unknown> = sql`
 
 /** How many columns that list has. */
 export const SHOWN_COLUMNS = 18
+/** Where among them the connection is. */
+export const CONNECTION_COLUMN = 9
 
 /** @param fields begin with those of the select list */
 export const toShownUser = (fields: Fields): ShownUser => ({
@@ -50,7 +52,7 @@ export const toShownUser = (fields: Fields): ShownUser => ({
   role: fields[6] as Role,
   state: fields[7] as UserState,
   locked: fields[8] === 't',
-  source: fields[9] === null ? 'invitation' : 'scim',
+  source: fields[CONNECTION_COLUMN] === null ? 'invitation' : 'scim',
   sourceName: fields[10]!,
   timeZone: fields[11]!,
   locale: fields[12]!,

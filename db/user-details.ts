@@ -1,9 +1,10 @@
 // One user with what stands around them: groups, invitation and its mail, ways to sign in.
 import { type RawBuilder, sql } from 'kysely'
+import { authorities, type ShownAuthority, shownAuthority } from './authority.ts'
 import type { Db } from './connect.ts'
 import { gatheredLookup, keyList } from './gather.ts'
 import type { MailState, MailTemplate, Role, StoredInvitationState } from './schema.ts'
-import { SHOWN_COLUMNS, type ShownUser, shownUserColumns, toShownUser } from './shown-users.ts'
+import { CONNECTION_COLUMN, SHOWN_COLUMNS, type ShownUser, shownUserColumns, toShownUser } from './shown-users.ts'
 import type { Fields } from './tenant-query.ts'
 
 /** Times are ISO 8601 texts as PostgreSQL writes them into JSON. */
@@ -11,9 +12,15 @@ export interface UserDetails {
   user: ShownUser
   /** The role of their own, where groups give a higher one. */
   given_role: Role | null
-  /** Up to MAX_GROUPS groups that the user is a direct member of, by name. */
-  groups: { id: string; displayName: string }[]
+  /** Up to MAX_GROUPS groups that the user is a direct member of, by name, and which connection put them there. */
+  groups: { id: string; displayName: string; connectionId: string | null }[]
   group_count: number
+  connection_id: string | null
+  authority: string
+  /** Of somebody of whom a connection has something; null for others. */
+  doc: string | null
+  /** Every connection of the tenant with a say. */
+  connections: ShownAuthority[]
   /** The newest one. */
   invitation: {
     id: string
@@ -45,9 +52,10 @@ const MAX_GROUPS = 200
 const IS_THEIRS = sql`tenant_id = users.tenant_id and user_id = users.id`
 
 const GROUPS: RawBuilder<unknown> = sql`(
-  select jsonb_agg(jsonb_build_object('id', g.id, 'displayName', g.display_name) order by g.display_name_key)
+  select jsonb_agg(jsonb_build_object('id', g.id, 'displayName', g.display_name, 'connectionId', g.connection_id)
+    order by g.display_name_key)
   from (
-    select groups.id, groups.display_name, groups.display_name_key
+    select groups.id, groups.display_name, groups.display_name_key, m.connection_id
     from group_members m join groups on groups.tenant_id = m.tenant_id and groups.id = m.group_id
     where m.tenant_id = users.tenant_id and m.user_id = users.id
     order by groups.display_name_key limit ${sql.lit(MAX_GROUPS)}
@@ -67,7 +75,10 @@ const findDetails = gatheredLookup<UserDetails, { now: string }>(
       (select count(*) from sessions where ${IS_THEIRS} and expires_at > ${now}::timestamptz),
       (select count(*) from api_tokens where ${IS_THEIRS} and (expires_at is null or expires_at > ${now}::timestamptz)),
       exists (select from user_credentials where ${IS_THEIRS}),
-      exists (select from google_identities where ${IS_THEIRS})
+      exists (select from google_identities where ${IS_THEIRS}),
+      users.authority,
+      case when users.connection_id is not null or users.authority::text <> '{}' then users.doc end,
+      (select jsonb_agg(${shownAuthority}) from (${authorities(tenantId)}) as a)
     from users where users.tenant_id = ${tenantId} and users.id = any(${keyList(keys, 'uuid')})`,
   toDetails
 )
@@ -85,8 +96,9 @@ export function findUserDetails(db: Db, tenantId: number, userId: string, now: D
 }
 
 function toDetails([, ...fields]: Fields): UserDetails {
-  const [givenRole, groups, groupCount, invitation, mail, sessions, tokens, hasPassword, hasGoogle] =
+  const [givenRole, groups, groupCount, invitation, mail, sessions, tokens, hasPassword, hasGoogle, ...authority] =
     fields.slice(SHOWN_COLUMNS)
+  const [exceptions, doc, connections] = authority
   return {
     user: toShownUser(fields),
     given_role: givenRole as Role | null,
@@ -97,7 +109,11 @@ function toDetails([, ...fields]: Fields): UserDetails {
     session_count: Number(sessions),
     api_token_count: Number(tokens),
     has_password: hasPassword === 't',
-    has_google: hasGoogle === 't'
+    has_google: hasGoogle === 't',
+    connection_id: fields[CONNECTION_COLUMN]!,
+    authority: exceptions!,
+    doc: doc!,
+    connections: parse(connections) ?? []
   }
 }
 

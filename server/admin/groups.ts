@@ -9,6 +9,8 @@ import { GROUP_SCHEMA, MAX_GROUP_TEXT_LENGTH } from '../provisioning/group-docum
 import type { MemberChange } from '../provisioning/group-members.ts'
 import { changeGroup, createGroup, type GroupWork, removeGroup } from '../provisioning/groups.ts'
 import {
+  type AuthorityOutput,
+  authorityShape,
   cursorInput,
   DEFAULT_LIMIT,
   limitInput,
@@ -18,6 +20,7 @@ import {
   readCursor,
   searchInput,
   textKey,
+  toAuthority,
   toUserOutput,
   userOutput
 } from './shapes.ts'
@@ -35,6 +38,8 @@ const groupOutput = z.object({
   source: z.enum(['manual', 'scim']),
   /** Of `scim`: the connection's name. */
   sourceName: z.string().nullable(),
+  /** Who has its name, and whether it is there; each membership has its own. */
+  authority: authorityShape,
   createdAt: time,
   /** When its attributes or its members last changed. */
   updatedAt: time
@@ -47,11 +52,19 @@ const toGroupOutput = (row: GroupView): z.infer<typeof groupOutput> => ({
   externalId: row.external_id,
   source: row.connection_id ? 'scim' : 'manual',
   sourceName: row.source_name,
+  authority: authorityOf(row),
   createdAt: row.created_at.toISOString(),
   updatedAt: row.updated_at.toISOString()
 })
 
+function authorityOf({ connection_id, source_name, kept_by, kept_name }: GroupView): AuthorityOutput {
+  if (connection_id && source_name) return toAuthority({ id: connection_id, name: source_name, isRemoved: false })
+  return toAuthority(kept_by && kept_name ? { id: kept_by, name: kept_name, isRemoved: true } : null)
+}
+
 const groupAnswer = z.object({ group: groupOutput })
+/** Somebody in a group, and who has the membership. */
+const memberOutput = userOutput.extend({ membership: authorityShape })
 const groupName = z.object({ id: z.string(), displayName: z.string() })
 const displayName = lineInput(MAX_GROUP_TEXT_LENGTH, 1)
 const groupId = z.uuid().toLowerCase()
@@ -89,7 +102,7 @@ export const groupsRouter = router({
    */
   members: memberProcedure
     .input(membersInput)
-    .output(listOutput(userOutput))
+    .output(listOutput(memberOutput))
     .query(({ ctx, input }) => membersPage(ctx, input)),
 
   create: memberProcedure
@@ -192,5 +205,6 @@ async function membersPage({ deps, tenant }: MemberContext, input: z.infer<typeo
     })
   ])
   if (!group) throw notFound('Group')
-  return { items: members.map(toUserOutput), nextCursor: nextAfter ? encodeCursor(list, [nextAfter]) : null }
+  const items = members.map((row) => ({ ...toUserOutput(row), membership: toAuthority(row.membership) }))
+  return { items, nextCursor: nextAfter ? encodeCursor(list, [nextAfter]) : null }
 }

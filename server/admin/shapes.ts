@@ -1,5 +1,6 @@
 // What the API's answers and list inputs look like: rows become these shapes here, and nowhere else.
 import { z } from 'zod'
+import type { ShownAuthority } from '../../db/authority.ts'
 import { type CursorKeys, decodeCursor } from '../../db/cursor.ts'
 import { ROLES, USER_STATES } from '../../db/schema.ts'
 import type { UserView } from '../../db/users.ts'
@@ -57,6 +58,26 @@ export const toUserOutput = (row: UserView): UserOutput => ({
   lastSignInAt: isoOrNull(row.last_sign_in_at),
   mustResetPassword: row.must_reset_password
 })
+
+/** Who has the say over something. What a connection has is read-only to everybody else. */
+export const authorityShape = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('connection'),
+    id: z.string(),
+    name: z.string(),
+    /** It is gone, and what it had is kept as it left it. */
+    isRemoved: z.boolean()
+  }),
+  z.object({ kind: z.literal('administrator') }),
+  z.object({ kind: z.literal('person') })
+])
+export type AuthorityOutput = z.infer<typeof authorityShape>
+
+/** Of what is the administrators' unless a connection has it. */
+export const toAuthority = (connection: Pick<ShownAuthority, 'id' | 'name' | 'isRemoved'> | null): AuthorityOutput =>
+  connection
+    ? { kind: 'connection', id: connection.id, name: connection.name, isRemoved: connection.isRemoved }
+    : { kind: 'administrator' }
 
 /** One line of text as people type it: trimmed, no control characters. */
 export const lineInput = (maxLength: number, minLength = 0) =>

@@ -21,6 +21,7 @@ import {
 } from '../provisioning/users.ts'
 import { auditEventOutput, readAuditCursor, toAuditPage } from './audit-shapes.ts'
 import {
+  authorityShape,
   cursorInput,
   DEFAULT_LIMIT,
   limitInput,
@@ -35,15 +36,21 @@ import {
   userOutput
 } from './shapes.ts'
 import { administratorProcedure, type MemberContext, memberProcedure, router } from './trpc.ts'
+import { authorityOf, withAuthority } from './user-authority.ts'
 
 const userAnswer = z.object({ user: userOutput })
 
 const time = z.iso.datetime()
 const detailsOutput = z.object({
   user: userOutput,
-  /** Direct memberships, up to 200, by name; `groupCount` is how many there are. */
-  groups: z.array(z.object({ id: z.string(), displayName: z.string() })),
+  /** Direct memberships, up to 200, by name, with who has each; `groupCount` is how many there are. */
+  groups: z.array(z.object({ id: z.string(), displayName: z.string(), authority: authorityShape })),
   groupCount: z.number().int(),
+  /**
+   * Who has each attribute, by its name in `user` (`role`, `displayName`, …), or by its path in SCIM where it has none there
+   * (`title`). An administrator may change `state` whoever has it.
+   */
+  authority: z.record(z.string(), authorityShape),
   /** Why the role is what it is; null in a tenant whose groups give no roles. */
   roleSource: z
     .object({
@@ -211,7 +218,8 @@ async function getDetails({ deps, tenant, actor }: MemberContext, userId: string
   if (!details || (details.user.state === 'removed' && actor.role !== 'administrator')) throw notFound(`User ${userId}`)
   return {
     user: details.user,
-    groups: details.groups,
+    groups: withAuthority(details),
+    authority: authorityOf(details),
     groupCount: details.group_count,
     roleSource: given
       ? {

@@ -41,7 +41,7 @@ const PERSONAL: ReadonlySet<string> = new Set([...Object.values(PROFILE_PATHS), 
 const REPEATED: ReadonlySet<string> = new Set(['timezone', 'locale', 'roles'])
 
 /** Of a user whom no connection has. */
-const usualOwner = (path: string): Owner => (PERSONAL.has(path) ? 'person' : 'administrator')
+export const usualOwner = (path: string): Owner => (PERSONAL.has(path) ? 'person' : 'administrator')
 
 /** @param document the user's */
 export function ownerOf(user: Owned, document: UserDocument, path: string): Owner {

@@ -50,6 +50,31 @@ test('what an identity provider manages', async (t) => {
     t.same(await exceptionsOf(acme, userId), { timezone: 'person', 'name.familyName': 'administrator' })
     t.match(JSON.parse((await detailsOf(acme, userId)).doc).name, { formatted: 'Given Sent', familyName: 'Family' })
 
+    t.test('which is shown, attribute by attribute', async (t) => {
+      const okta = { kind: 'connection', id: connectionId, name: 'Okta', isRemoved: false }
+      const { authority } = (await acme.query('users.get', { userId })).data
+      t.same(authority, {
+        displayName: okta,
+        givenName: okta,
+        familyName: { kind: 'administrator' },
+        timeZone: { kind: 'person' },
+        locale: { kind: 'person' },
+        role: { kind: 'administrator' },
+        email: { kind: 'administrator' },
+        userName: okta,
+        externalId: okta,
+        'name.formatted': okta,
+        [`${ENTERPRISE}:department`]: okta,
+        state: okta
+      })
+      const unmanaged = (await acme.query('users.get', { userId: acme.rootId })).data.authority
+      t.match(unmanaged, {
+        displayName: { kind: 'person' },
+        role: { kind: 'administrator' },
+        state: { kind: 'administrator' }
+      })
+    })
+
     t.test('until it is sent; the whole user that is sent without it keeps it', async (t) => {
       const whole = { schemas: [USER], userName: 'ada1@acme.test', externalId: 'ada1', displayName: 'Sent again' }
       const { body } = await scim.put(`/Users/${userId}`, whole)
@@ -88,7 +113,13 @@ test('what an identity provider manages', async (t) => {
     const setRole = (role: string) => acme.mutate('users.setRole', { userId: sent.id, role })
     t.match((await setRole('stakeholder')).error, { ...refusal, attributes: ['role'] })
     t.notOk((await setRole('responder')).error)
+    t.match((await acme.query('users.get', { userId: sent.id })).data.authority.role, { name: 'Okta' })
     t.notOk((await setRole('administrator')).error, 'beyond its highest role it has no say')
+    t.match((await acme.query('users.get', { userId: sent.id })).data.authority, {
+      role: { kind: 'administrator' },
+      displayName: { kind: 'person' },
+      state: { kind: 'administrator' }
+    })
     t.notOk((await acme.mutate('users.update', { userId: sent.id, displayName: 'Own' })).error, 'nor of the person')
     t.notOk((await setRole('stakeholder')).error, 'and the role is the administrator’s from then on')
     await scim.patch(`/Users/${sent.id}`, [
@@ -135,6 +166,15 @@ test('what an identity provider manages', async (t) => {
     t.notOk((await acme.mutate('groups.update', { groupId, displayName: 'Crew' })).error)
     t.match((await acme.mutate('groups.remove', { groupId })).error, { ...refusal, attributes: ['group'] })
     t.notOk((await acme.mutate('groups.addMembers', { groupId, userIds: [three] })).error)
+    const okta = { kind: 'connection', ...managed.connection }
+    t.match((await acme.query('groups.get', { groupId })).data.group.authority, okta)
+    const { items } = (await acme.query('groups.members', { groupId, search: 'acme' })).data
+    t.match(
+      items.map(({ membership }: { membership: object }) => membership),
+      [okta, okta, { kind: 'administrator' }]
+    )
+    t.match((await acme.query('users.get', { userId: three })).data.groups, [{ authority: { kind: 'administrator' } }])
+    t.match((await acme.query('users.get', { userId: one })).data.groups, [{ authority: okta }])
     const remove = (...userIds: string[]) => acme.mutate('groups.removeMembers', { groupId, userIds })
     t.match((await remove(one)).error, { ...refusal, attributes: ['members'], userIds: [one], userCount: 1 })
     t.match((await remove(one, two, three)).error, { ...refusal, userIds: [one, two].sort(), userCount: 2 })

@@ -146,6 +146,10 @@ test('scimConnections', async (t) => {
         procedure
       )
     }
+    const owner = { kind: 'connection', id: connectionId, name: 'Kept', isRemoved: true }
+    const { authority, groups } = (await app.query('acme', 'users.get', { userId: user.id }, ada)).data
+    t.match([authority.displayName, groups[0].authority], [owner, owner])
+    t.match((await app.query('acme', 'groups.get', { groupId }, ada)).data.group.authority, owner)
     t.notOk((await call('users.update', { userId: user.id, timeZone: 'Europe/Rome' })).error, 'it had never sent it')
     const [event] = (await app.query('acme', 'history.user', { userId: next.id, limit: 1 }, ada)).data.items
     t.match(event, { action: 'user.released', before: { connectionId }, after: { authority: { '*': connectionId } } })

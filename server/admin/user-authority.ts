@@ -1,0 +1,43 @@
+// Who has which attribute of a user, by the names that attributes have in the API.
+import type { UserDetails } from '../../db/user-details.ts'
+import { isConnection, type Owner, ownersOf, PROFILE_PATHS, usualOwner } from '../provisioning/authority.ts'
+import { reaches } from '../provisioning/managed.ts'
+import type { UserDocument } from '../provisioning/user-document.ts'
+import { type AuthorityOutput, toAuthority } from './shapes.ts'
+
+const NAMES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(PROFILE_PATHS).map(([name, path]) => [path, name])),
+  roles: 'role',
+  emails: 'email'
+}
+
+/** Those that are told of everybody. */
+const ALWAYS = [...Object.values(PROFILE_PATHS), 'roles', 'emails', 'userName']
+
+/**
+ * @returns by attribute: those that the API has and `role` and `state` always, others of the document by their SCIM paths.
+ *   An administrator may change the state whoever has it.
+ */
+export function authorityOf(details: UserDetails): Record<string, AuthorityOutput> {
+  const { user, connection_id, authority, doc } = details
+  const reaching = details.connections.filter(({ highestRole }) => reaches({ highest_role: highestRole }, user.role))
+  const connections = new Map(reaching.map((one) => [one.id, one]))
+  const found = doc === null ? [] : ownersOf({ connection_id, authority }, JSON.parse(doc) as UserDocument)
+  const owners = new Map<string, Owner>([...ALWAYS.map((path) => [path, usualOwner(path)] as const), ...found])
+  const shown = [...owners].map(([path, owner]) => {
+    const connection = connections.get(owner)
+    if (connection) return [NAMES[path] ?? path, toAuthority(connection)] as const
+    const kind = (isConnection(owner) ? usualOwner(path) : owner) as 'person' | 'administrator'
+    return [NAMES[path] ?? path, { kind }] as const
+  })
+  const state = toAuthority((connection_id !== null && connections.get(connection_id)) || null)
+  return { ...Object.fromEntries(shown), state }
+}
+
+/** Who has the memberships of a user. */
+export const withAuthority = ({ groups, connections }: UserDetails) =>
+  groups.map(({ id, displayName, connectionId }) => ({
+    id,
+    displayName,
+    authority: toAuthority(connections.find((one) => one.id === connectionId) ?? null)
+  }))
