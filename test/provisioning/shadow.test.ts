@@ -1,4 +1,5 @@
 // Shadow mode: an identity provider provisions a copy, an administrator sees what it would do, and has it done or not.
+import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
@@ -258,5 +259,219 @@ test('a whole cycle in shadow mode', async (t) => {
     t.equal(undone.status, 405)
     const { data } = await acme.query('history.preview', { connectionId, since: '2026-01-01T00:00:00Z' })
     t.match(data.counts, { users: 7, groups: 2, refused: 0 })
+  })
+})
+
+test('what changes on both sides', async (t) => {
+  const acme = await openHistory(t, 'three')
+  const { app, tenant } = acme
+  const ids = await insertPeople(app.owner, tenant.id, [
+    { email: 'both@three.test', displayName: 'Both' },
+    { email: 'gone@three.test', displayName: 'Gone' },
+    { email: 'raised@three.test', displayName: 'Raised' },
+    { email: 'one@three.test', displayName: 'One' },
+    { email: 'two@three.test', displayName: 'Two' }
+  ])
+  const [bothId, goneId, raisedId, oneId, twoId] = ids as [string, string, string, string, string]
+  const team = (await acme.mutate('groups.create', { displayName: 'Team', members: [bothId, oneId] })).data.group.id
+  const doomed = (await acme.mutate('groups.create', { displayName: 'Doomed', members: [] })).data.group.id
+  const { scim, connectionId } = await openShadow(acme, 'Okta')
+  const title = (id: string, value: string) => scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value }])
+
+  t.test('is told attribute by attribute, and stays as the tenant has it', async (t) => {
+    await scim.patch(`/Users/${bothId}`, [
+      { op: 'replace', path: 'displayName', value: 'By the IdP' },
+      { op: 'replace', path: 'title', value: 'Boss' }
+    ])
+    await acme.mutate('users.update', { userId: bothId, displayName: 'By Ada' })
+    await title(goneId, 'Late')
+    await acme.mutate('users.deactivate', { userId: goneId })
+    await acme.mutate('users.remove', { userId: goneId })
+    await title(raisedId, 'Late')
+    await app.owner
+      .updateTable('scim_connections')
+      .set({ highest_role: 'manager' })
+      .where('id', '=', connectionId)
+      .execute()
+    await acme.mutate('users.setRole', { userId: raisedId, role: 'administrator' })
+    await scim.post('/Users', person('new', 'three'))
+    await insertPeople(app.owner, tenant.id, [{ email: 'new@three.test' }])
+    const elsewhere = await openHistory(t, 'elsewhere', app)
+    await insertPeople(app.owner, elsewhere.tenant.id, [{ email: 'taken@three.test' }])
+    const taken = await scim.post('/Users', person('taken', 'three'))
+    t.equal(taken.status, 201, 'of other tenants nothing is known in a shadow')
+    // names that change hands within the shadow are nobody else's
+    const rename = (id: string, name: string) =>
+      scim.patch(`/Users/${id}`, [
+        { op: 'replace', path: 'userName', value: name },
+        { op: 'replace', path: 'emails', value: [{ value: name, type: 'work', primary: true }] }
+      ])
+    t.equal((await rename(oneId, 'other@three.test')).status, 200)
+    t.equal((await rename(twoId, 'one@three.test')).status, 200)
+    t.equal((await rename(oneId, 'two@three.test')).status, 200)
+    await scim.patch(`/Groups/${team}`, [
+      { op: 'add', path: 'members', value: [{ value: twoId }, { value: taken.body.id }] },
+      { op: 'remove', path: 'members', value: [{ value: oneId }] }
+    ])
+    await acme.mutate('groups.removeMembers', { groupId: team, userIds: [bothId] })
+    await acme.mutate('groups.remove', { groupId: doomed })
+    await scim.patch(`/Groups/${doomed}`, [{ op: 'replace', path: 'displayName', value: 'Doomed more' }])
+
+    const { data } = await acme.query('scimShadow.list', { connectionId, filter: 'conflict' })
+    const told = (data.items as { name: string; conflicts: object[] }[]).map(({ name, conflicts }) => [name, conflicts])
+    t.match(Object.fromEntries(told as [string, object[]][]), {
+      'By the IdP': [{ attribute: 'displayName', reason: 'changedSince', wanted: 'By the IdP', detail: String }],
+      Gone: [{ reason: 'userRemoved' }],
+      Raised: [{ attribute: 'title', reason: 'roleNotAllowed' }],
+      new: [{ reason: 'userNameTaken' }],
+      taken: [{ reason: 'addressTaken' }]
+    })
+    t.equal(told.length, 5)
+    const groups = (await acme.query('scimShadow.list', { connectionId, kind: 'group' })).data.items
+    t.match(groups, [{ id: doomed, effect: null, conflicts: [{ reason: 'groupRemoved' }] }])
+  })
+
+  t.test('the rest goes live', async (t) => {
+    const { counts } = (await acme.query('scimShadow.summary', { connectionId })).data
+    t.match(counts, {
+      users: { ...none, change: 3 },
+      groups: none,
+      memberships: { added: 1, removed: 1, refused: 1 },
+      conflicts: 6
+    })
+    const { data, error } = await acme.mutate('scimShadow.goLive', { connectionId, expected: counts })
+    t.strictSame(data?.counts, counts, String(error?.message))
+    const both = await scim.get(`/Users/${bothId}`)
+    t.match(both.body, { displayName: 'By Ada', title: 'Boss' })
+    t.match((await scim.get(`/Users/${oneId}`)).body, { userName: 'two@three.test' })
+    t.match((await scim.get(`/Users/${twoId}`)).body, { userName: 'one@three.test' })
+    t.equal((await scim.get(`/Users/${goneId}`)).status, 404)
+    t.notOk((await scim.get(`/Users/${raisedId}`)).body.title)
+    t.same(
+      (await scim.get(`/Groups/${team}`)).body.members.map(({ value }: { value: string }) => value),
+      [twoId],
+      'members that others took out stay out'
+    )
+    const again = await scim.post('/Users', person('taken', 'three'))
+    t.equal(again.status, 409, 'from here on as ever')
+  })
+
+  t.test('the last administrator stays', async (t) => {
+    const other = await openHistory(t, 'last', app)
+    const { scim: entra, connectionId: id } = await openShadow(other, 'Entra')
+    t.equal((await entra.delete(`/Users/${other.rootId}`)).status, 204)
+    t.equal((await entra.delete(`/Users/${other.adaId}`)).status, 403, 'in a shadow, too')
+    await app.owner.updateTable('users').set({ state: 'deactivated' }).where('id', '=', other.adaId).execute()
+    const { data } = await app.query('last', 'scimShadow.list', { connectionId: id }, OPERATOR)
+    t.match(data.items, [
+      { id: other.rootId, effect: null, conflicts: [{ attribute: 'state', reason: 'lastAdministrator' }] }
+    ])
+    const live = await app.mutate('last', 'scimShadow.goLive', { connectionId: id }, OPERATOR)
+    t.match(live.data.counts, { users: none, conflicts: 1 })
+    const root = await entra.get(`/Users/${other.rootId}`)
+    t.equal(root.status, 200)
+    const { rows } = await sql`
+      select address_key from addresses where tenant_id = ${other.tenant.id} and user_id = ${other.rootId}`.execute(
+      app.owner
+    )
+    t.same(rows, [{ address_key: 'root@last.test' }], 'with the address')
+  })
+})
+
+test('the end of a shadow', async (t) => {
+  const acme = await openHistory(t, 'end')
+  const { app, tenant } = acme
+
+  t.test('an identity provider that goes on while it goes live loses nothing', async (t) => {
+    const { scim, connectionId } = await openShadow(acme, 'Busy')
+    for (let i = 0; i < 20; i++) await scim.createUser(person(`early${i}`, 'end'))
+    const acknowledged: string[] = []
+    const answers = new Map<number, number>()
+    let isLive = false
+    const write = async (worker: number) => {
+      for (let i = 0; !isLive || i < 10; i++) {
+        // an injected request that is refused at once asks nothing of the event loop
+        await setImmediate()
+        const reply = await scim.post('/Users', person(`w${worker}-${i}`, 'end'))
+        answers.set(reply.status, (answers.get(reply.status) ?? 0) + 1)
+        if (reply.status === 201) acknowledged.push(reply.body.id)
+        else t.ok(Number(reply.headers['retry-after']) > 0, `${reply.status} says when to try again`)
+      }
+    }
+    const writers = [1, 2, 3].map(write)
+    const live = await acme.mutate('scimShadow.goLive', { connectionId })
+    isLive = true
+    await Promise.all(writers)
+    t.equal(live.status, 200)
+    t.same(
+      [...answers.keys()].filter((status) => status !== 201 && status !== 503),
+      []
+    )
+    const { rows } = await sql<{ id: string }>`
+      select id from users where tenant_id = ${tenant.id} and user_name like 'w%'`.execute(app.owner)
+    t.same(rows.map(({ id }) => id).sort(), acknowledged.sort(), 'whoever was acknowledged is there')
+    t.equal(await countShadowRows(acme), 0)
+  })
+
+  t.test('a process that has not heard of it yet writes into nothing', async (t) => {
+    const { scim, connectionId, shadowId } = await openShadow(acme, 'Deaf')
+    const { body } = await scim.post('/Users', person('deaf', 'end'))
+    // what going live does first; nobody is told of it
+    await app.owner.updateTable('tenants').set({ state: 'suspended' }).where('id', '=', shadowId).execute()
+    const replies = [
+      await scim.post('/Users', person('late', 'end')),
+      await scim.patch(`/Users/${body.id}`, [{ op: 'replace', path: 'title', value: 'Late' }]),
+      await scim.patch(`/Users/${body.id}`, [{ op: 'replace', path: 'active', value: false }]),
+      await scim.post('/Groups', { schemas: [GROUP], displayName: 'Late' }),
+      await scim.delete(`/Users/${body.id}`)
+    ]
+    t.same(
+      replies.map(({ status }) => status),
+      [503, 503, 503, 503, 503]
+    )
+    t.ok(replies.every(({ headers }) => Number(headers['retry-after']) > 0))
+    await acme.mutate('scimConnections.remove', { connectionId })
+    t.equal(await countShadowRows(acme), 0, 'and it goes with its connection')
+  })
+
+  t.test('discarding forgets it, and ends the tokens', async (t) => {
+    const before = await dump(acme, tenant.id)
+    const { scim, connectionId } = await openShadow(acme, 'Wrong')
+    await scim.createUser(person('wrong', 'end'))
+    t.match(await acme.mutate('scimShadow.open', { connectionId }), { error: { reason: 'alreadyShadow' } })
+    t.equal((await acme.mutate('scimShadow.discard', { connectionId })).status, 200)
+    t.equal(await countShadowRows(acme), 0)
+    t.equal((await scim.get('/Users')).status, 401)
+    t.match(await acme.mutate('scimShadow.discard', { connectionId }), { error: { reason: 'notInShadow' } })
+    const after = await dump(acme, tenant.id)
+    for (const table of ['users', 'groups', 'group_members', 'addresses', 'user_emails', 'resource_counts']) {
+      t.equal(after[table], before[table], table)
+    }
+  })
+
+  t.test('a connection that is there can be put into shadow mode, no more than three at once', async (t) => {
+    const { scim, connectionId } = await acme.connect('Live')
+    const user = await scim.createUser(person('live', 'end'))
+    t.equal((await acme.mutate('scimShadow.open', { connectionId })).status, 200)
+    t.match(await scim.patch(`/Users/${user.id}`, [{ op: 'replace', path: 'title', value: 'Shadowy' }]), {
+      body: { title: 'Shadowy' }
+    })
+    const { rows } = await sql<{
+      doc: string
+    }>`select doc from users where tenant_id = ${tenant.id} and id = ${user.id}`.execute(app.owner)
+    t.notMatch(rows[0]!.doc, 'Shadowy')
+    for (const name of ['second', 'third']) await openShadow(acme, name)
+    const fourth = await acme.mutate('scimTokens.create', { name: 'fourth', shadow: true })
+    t.match(fourth, { status: 409, error: { reason: 'tooManyShadows' } })
+    const { items } = (await acme.query('scimTokens.list', {})).data
+    t.equal(items.find(({ name }: { name: string }) => name === 'fourth').revoked, true, 'no token works without one')
+    t.match((await acme.query('wireLog.list', { connectionId })).data.items.length > 0, true)
+  })
+
+  t.test('it goes with its tenant', async (t) => {
+    await app.mutate('', 'tenants.suspend', { subdomain: 'end', suspended: true }, OPERATOR)
+    const removed = await app.mutate('', 'tenants.remove', { subdomain: 'end', confirm: 'end' }, OPERATOR)
+    t.equal(removed.status, 200, String(removed.error?.message))
+    t.equal(await countShadowRows(acme), 0)
   })
 })
