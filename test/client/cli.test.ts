@@ -208,6 +208,22 @@ test('muster', async (t) => {
     t.match(await json(t, 'connection remove', ...ON_ACME, connectionId), { released: { users: 0 } })
   })
 
+  t.test('connection shadow', async (t) => {
+    const made = await json(t, 'scim-token create', ...ON_ACME, '--name', 'shadowy', '--shadow')
+    const { connectionId } = made.scimToken
+    const acme = { id: 0, subdomain: 'acme' }
+    await clientOf(app, acme, made.token).createUser({ userName: 'shadowy@acme.test' })
+    const { counts } = await json(t, 'connection shadow show', ...ON_ACME, connectionId)
+    t.match(counts, { users: { create: 1 }, conflicts: 0 })
+    const listed = await json(t, 'connection shadow list', ...ON_ACME, connectionId, '--only', 'create')
+    t.match(listed.items, [{ name: 'shadowy@acme.test', effect: 'create' }])
+    t.match(await muster('connection', 'shadow', 'show', ...ON_ACME, connectionId), { stdout: /create\s.*1/ })
+    t.match(await muster('connection', 'shadow', 'go-live', ...ON_ACME, connectionId), { status: 2, stderr: /--yes/ })
+    t.match(await json(t, 'connection shadow go-live', ...ON_ACME, connectionId, '--yes'), { counts })
+    t.match(await json(t, 'connection shadow open', ...ON_ACME, connectionId), { shadow: { connectionId } })
+    await json(t, 'connection shadow discard', ...ON_ACME, connectionId)
+  })
+
   t.test('wire-log', async (t) => {
     const { token } = await json(t, 'scim-token create', ...ON_ACME, '--name', 'watched')
     await app.inject('acme', { url: '/scim/v2/Users', headers: { authorization: `Bearer ${token}` } })

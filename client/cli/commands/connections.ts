@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Inputs, Outputs } from '../../index.ts'
 import { connectTenant, onTenant, PROFILES, roleOption, UsageError } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
+import { shadowCommands } from './shadow.ts'
 
 type Update = Inputs['scimConnections']['update']
 type Details = Outputs['scimConnections']['get']['connection']
@@ -63,6 +64,8 @@ export function connectionCommands(program: Command): void {
         done(`The connection is removed; ${released.users} people and ${released.groups} groups stay as they are.`)
       )
     })
+
+  shadowCommands(connection)
 }
 
 interface UpdateOptions {
@@ -105,6 +108,7 @@ const factsOf = (connection: Details): string =>
       ['highest role', connection.highestRole],
       ['created', time(connection.createdAt)],
       ['tokens', `${connection.tokens.live} of ${connection.tokens.total} work`],
+      ['in shadow mode since', time(connection.shadow?.openedAt)],
       ['last used', time(connection.lastUsedAt)],
       ['people', connection.users],
       ['groups', connection.groups],

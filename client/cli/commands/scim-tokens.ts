@@ -16,6 +16,7 @@ export function scimTokenCommands(program: Command): void {
     .addOption(new Option('--profile <profile>', 'how lenient its edge is').choices(PROFILES).default('auto'))
     .addOption(roleOption('--highest-role <role>', 'the highest role that it may give').default('responder'))
     .option('--expires <date>', 'when it stops working', parseTime)
+    .option('--shadow', 'put the connection into shadow mode: nothing that it does changes the tenant')
     .action(
       async (
         options: {
@@ -24,6 +25,7 @@ export function scimTokenCommands(program: Command): void {
           profile: CreateInput['profile']
           highestRole: CreateInput['highestRole']
           expires?: string
+          shadow?: boolean
         },
         command: Command
       ) => {
@@ -35,7 +37,8 @@ export function scimTokenCommands(program: Command): void {
           name: options.name,
           profile: options.profile,
           highestRole: options.highestRole,
-          expiresAt: options.expires
+          expiresAt: options.expires,
+          shadow: options.shadow
         })
         print(command, { token: secret, baseUrl, scimToken }, (made) => shownOnce(made))
       }

@@ -1,0 +1,92 @@
+// muster connection shadow …
+import { type Command, Option } from 'commander'
+import type { Inputs, Outputs } from '../../index.ts'
+import { connectTenant, onTenant, parseCount, UsageError } from '../connection.ts'
+import { done, print, readAll, table, time } from '../output.ts'
+
+type Counts = Outputs['scimShadow']['summary']['counts']
+type Item = Outputs['scimShadow']['list']['items'][number]
+type ListInput = Inputs['scimShadow']['list']
+
+const FILTERS: NonNullable<ListInput['filter']>[] = ['create', 'link', 'change', 'deactivate', 'remove', 'conflict']
+
+interface ListOptions {
+  tenant: string
+  groups?: boolean
+  only?: ListInput['filter']
+  limit: number
+}
+
+export function shadowCommands(connection: Command): void {
+  const shadow = connection.command('shadow').description('what a connection would do, before it does it')
+
+  onTenant(shadow.command('open <connectionId>'))
+    .description('have its tokens change a copy of people and groups from now on')
+    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimShadow.open.mutate({ connectionId })
+      print(command, answer, () => done('The connection is in shadow mode: nothing that it does changes the tenant.'))
+    })
+
+  onTenant(shadow.command('show <connectionId>'))
+    .description('the numbers: what going live would come to')
+    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimShadow.summary.query({ connectionId })
+      print(command, answer, (shown) =>
+        [`In shadow mode since ${time(shown.shadow.openedAt)}; going live would`, countTable(shown.counts)].join('\n')
+      )
+    })
+
+  onTenant(shadow.command('list <connectionId>'))
+    .description('what would happen to whom')
+    .option('--groups', 'groups in place of people')
+    .addOption(new Option('--only <what>', 'those to whom this happens').choices(FILTERS))
+    .option('--limit <count>', 'how many at most', parseCount, 100)
+    .action(async (connectionId: string, { tenant, groups, only, limit: most }: ListOptions, command: Command) => {
+      const client = connectTenant(tenant)
+      const kind = groups ? 'group' : 'user'
+      const found = await readAll(
+        (cursor, limit) => client.scimShadow.list.query({ connectionId, kind, filter: only, cursor, limit }),
+        most
+      )
+      print(command, found, ({ items }) => itemTable(items))
+    })
+
+  onTenant(shadow.command('go-live <connectionId>'))
+    .description('have it done, as `show` says; its tokens change the tenant from then on')
+    .option('--yes', 'say so once more: people may lose their access')
+    .action(async (connectionId: string, options: { tenant: string; yes?: boolean }, command: Command) => {
+      if (!options.yes) throw new UsageError('Look at `show`, then add --yes: people may lose their access')
+      const client = connectTenant(options.tenant)
+      const { counts: expected } = await client.scimShadow.summary.query({ connectionId })
+      const answer = await client.scimShadow.goLive.mutate({ connectionId, expected })
+      print(command, answer, ({ counts }) => [done('The connection is live.'), countTable(counts)].join('\n'))
+    })
+
+  onTenant(shadow.command('discard <connectionId>'))
+    .description('forget what it did in shadow mode, and end its tokens')
+    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimShadow.discard.mutate({ connectionId })
+      print(command, answer, () => done('The shadow is discarded, and the tokens have ended.'))
+    })
+}
+
+const countTable = ({ users, groups, memberships, conflicts }: Counts): string =>
+  table(
+    [
+      ...FILTERS.flatMap((effect) => (effect === 'conflict' ? [] : [[effect, users[effect], groups[effect]] as const])),
+      ['add to a group', memberships.added, null] as const,
+      ['take out of a group', memberships.removed, null] as const,
+      ['leave as they are (conflicts)', conflicts, null] as const
+    ],
+    { what: ([name]) => name, people: ([, count]) => count, groups: ([, , count]) => count }
+  )
+
+const itemTable = (items: readonly Item[]): string =>
+  table(items, {
+    id: (item) => item.id,
+    name: (item) => item.name,
+    what: (item) => item.effect,
+    changes: (item) => item.changes.map(({ attribute }) => attribute).join(', ') || undefined,
+    conflicts: (item) =>
+      item.conflicts.map(({ attribute, detail }) => `${attribute}: ${detail}`).join('; ') || undefined
+  })
