@@ -49,6 +49,7 @@ const PAGES = [
   '/groups/:groupId',
   '/group-roles',
   '/provisioning',
+  '/provisioning/conflicts',
   '/provisioning/:connectionId',
   '/events',
   '/events/:streamId',

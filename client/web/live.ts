@@ -10,7 +10,12 @@ const FILTERS: Record<string, () => { queryKey: readonly unknown[] }[]> = {
   user: () => [trpc.users.pathFilter(), trpc.groups.pathFilter()],
   invitation: () => [trpc.invitations.pathFilter(), trpc.users.pathFilter()],
   group: () => [trpc.groups.pathFilter(), trpc.users.pathFilter()],
-  scimConnection: () => [trpc.scimConnections.pathFilter(), trpc.scimTokens.pathFilter(), trpc.brake.pathFilter()],
+  scimConnection: () => [
+    trpc.scimConnections.pathFilter(),
+    trpc.scimTokens.pathFilter(),
+    trpc.brake.pathFilter(),
+    trpc.scimConflicts.pathFilter()
+  ],
   scimToken: () => [trpc.scimTokens.pathFilter(), trpc.scimConnections.pathFilter()],
   eventStream: () => [trpc.eventStreams.pathFilter()]
 }

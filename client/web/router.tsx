@@ -98,6 +98,12 @@ const provisioning = createRoute({
   validateSearch: textSearch('guide'),
   component: lazyRouteComponent(() => import('./pages/provisioning.tsx'))
 })
+const conflicts = createRoute({
+  getParentRoute: () => shell,
+  path: '/provisioning/conflicts',
+  validateSearch: textSearch('state'),
+  component: lazyRouteComponent(() => import('./pages/conflicts.tsx'))
+})
 const connection = createRoute({
   getParentRoute: () => shell,
   path: '/provisioning/$connectionId',
@@ -148,6 +154,7 @@ export const router = createRouter({
       group,
       groupRoles,
       provisioning,
+      conflicts,
       connection,
       events,
       eventStream,

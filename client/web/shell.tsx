@@ -33,6 +33,7 @@ import { httpStatus, type Outputs, queryClient, reason, trpc } from './api.ts'
 import { useLiveRefresh } from './live.ts'
 import { Failure } from './parts/failures.tsx'
 import { HeldBanner } from './parts/held-banner.tsx'
+import { OpenConflicts } from './parts/open-conflicts.tsx'
 import { Initials } from './parts/person.tsx'
 import { SchemeSwitch } from './parts/scheme-switch.tsx'
 
@@ -115,6 +116,7 @@ export function Shell() {
               label={label}
               leftSection={<Icon size={18} />}
               active={pathname === to || pathname.startsWith(`${to}/`)}
+              rightSection={to === '/provisioning' && <OpenConflicts />}
               aria-current={pathname === to ? 'page' : undefined}
               mb={2}
               style={{ borderRadius: 'var(--mantine-radius-md)' }}

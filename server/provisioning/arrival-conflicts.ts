@@ -17,7 +17,7 @@ import {
 import type { ArrivalKeys } from '../../db/scim-users.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, conflict as conflictError, invalid, notFound } from '../errors.ts'
-import { type Actor, requireAdministrator } from './actor.ts'
+import { type Actor, isAbove, requireAdministrator } from './actor.ts'
 import { type Obstacle, type Obstacles, obstacleTo } from './arrivals.ts'
 import { notifyAdministrators } from './notices.ts'
 import { ADDRESS_TAKEN } from './scim-conflicts.ts'
@@ -246,7 +246,7 @@ export function adoptionOf(found: ScimConflict, userId: string): AdoptionWords {
   if (obstacle) return { isPossible: false, text: OBSTACLES[obstacle] }
   const { named } = inTheWayOf(found)
   const person = found.people.find(({ id }) => id === userId)!
-  const texts = ['The provider’s profile takes the place of theirs; role, groups and password stay.']
+  const texts = [isAbove(person.role, found.highest_role) ? OUT_OF_REACH : takenOver(found.sent)]
   if (person.emailKey !== found.email_key) {
     texts.push(`They sign in by ${found.email_key ?? 'no address'} from then on.`)
   }
@@ -254,6 +254,15 @@ export function adoptionOf(found: ScimConflict, userId: string): AdoptionWords {
   if (named && named.id !== userId) texts.push(GIVES_UP_NAME)
   return { isPossible: true, text: texts.join(' ') }
 }
+
+const OUT_OF_REACH =
+  'The provider’s profile takes the place of theirs. Their role is above what it may give: role, groups and password ' +
+  'stay, and it changes nothing more of them.'
+
+const takenOver = ({ role }: SentUser): string =>
+  role === undefined
+    ? 'The provider’s profile takes the place of theirs; role and groups stay, and the password unless it sends one.'
+    : `The provider’s profile takes the place of theirs, and their role becomes ${role}; groups stay.`
 
 const GIVES_UP_NAME = 'Who has the userName now gets another one; nothing else of theirs changes.'
 

@@ -8,6 +8,8 @@ import { trpc } from '../api.ts'
 import { CopyField } from '../parts/copy-once.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
+import { ButtonLink } from '../parts/link.tsx'
+import { OpenConflicts } from '../parts/open-conflicts.tsx'
 import { Page } from '../parts/page.tsx'
 import { useNow } from '../parts/time.tsx'
 import { ConnectionCard } from './provisioning/connection-card.tsx'
@@ -30,16 +32,21 @@ export default function ProvisioningPage() {
   const [isCreating, creating] = useDisclosure()
   const baseUrl = `${window.location.origin}/scim/v2`
   const showGuide = (profile: string) => navigate({ search: { guide: profile }, replace: true, resetScroll: false })
-  const create = (
-    <Button leftSection={<IconPlus size={16} />} onClick={creating.open}>
-      Create token
-    </Button>
+  const actions = (
+    <>
+      <ButtonLink to="/provisioning/conflicts" variant="default" rightSection={<OpenConflicts />}>
+        Conflicts
+      </ButtonLink>
+      <Button leftSection={<IconPlus size={16} />} onClick={creating.open}>
+        Create token
+      </Button>
+    </>
   )
   return (
     <Page
       title="Provisioning"
       description="Identity providers add, change and deactivate people here by SCIM 2.0."
-      actions={create}
+      actions={actions}
     >
       <div className="card provisioning-section">
         <div className="card-section">
