@@ -35,7 +35,8 @@ const UNDECIDED = `an administrator of this organisation decides ${WHERE}, and a
 const IGNORED = `an administrator has decided to leave it so; that can be changed ${WHERE}`
 
 /** As the identity provider's own administrators read it; of its own users it hears the same as of another tenant's. */
-const REFUSALS: Record<Exclude<ConflictReason, 'sameConnection'>, string> = {
+const REFUSALS: Record<ConflictReason, string> = {
+  sameConnection: ADDRESS_TAKEN,
   twoPeople: 'Another user has this userName or externalId, and yet another one this e-mail address',
   otherConnection: 'Another user has this userName or e-mail address: it is already in use, by another connection',
   roleAbove:
@@ -45,6 +46,20 @@ const REFUSALS: Record<Exclude<ConflictReason, 'sameConnection'>, string> = {
   secondAddress: 'One of these e-mail addresses is already in use: another user signs in by it'
 }
 
+/** To a token that sees only what its connection has made. */
+const IN_USE = 'This userName or e-mail address is already in use'
+
+export interface RefusedArrival {
+  readonly reason: ConflictReason
+  readonly people: readonly UserRow[]
+  readonly keys: ArrivalKeys
+  readonly user: NewUser
+  /** An administrator has said that it stays so. */
+  readonly isIgnored: boolean
+  /** The token sees only what its connection has made. */
+  readonly isOwnScope: boolean
+}
+
 /** A user who was not made, because somebody has to judge first. */
 export class ArrivalConflict extends AppError {
   readonly reasonToJudge: ConflictReason
@@ -52,16 +67,12 @@ export class ArrivalConflict extends AppError {
   readonly sent: SentUser
   readonly peopleIds: readonly string[]
 
-  constructor(
-    refused: { reason: ConflictReason; people: readonly UserRow[]; keys: ArrivalKeys; user: NewUser },
-    isIgnored: boolean
-  ) {
-    const { reason, people, keys, user } = refused
-    const detail =
-      reason === 'sameConnection' ? ADDRESS_TAKEN : `${REFUSALS[reason]}; ${isIgnored ? IGNORED : UNDECIDED}`
+  constructor({ reason, people, keys, user, isIgnored, isOwnScope }: RefusedArrival) {
+    const what = isOwnScope ? IN_USE : REFUSALS[reason]
+    const detail = reason === 'sameConnection' ? ADDRESS_TAKEN : `${what}; ${isIgnored ? IGNORED : UNDECIDED}`
     // an invitation above the token's reach is refused as any touch of such a person is
-    if (reason === 'roleAbove' && people[0]!.state === 'invited')
-      super('forbidden', detail, { reason: 'roleNotAllowed' })
+    const isUntouchable = reason === 'roleAbove' && people[0]!.state === 'invited' && !isOwnScope
+    if (isUntouchable) super('forbidden', detail, { reason: 'roleNotAllowed' })
     else super('conflict', detail, { scimType: 'uniqueness', reason: 'needsDecision' })
     this.reasonToJudge = reason
     this.keys = keys

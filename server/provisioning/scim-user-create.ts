@@ -137,7 +137,9 @@ async function makeAmongOthers(
       const isDecided = judged?.decision === 'apart' || self !== undefined
       const obstacles = { holder: inTheWay(holder), named: inTheWay(named), known: inTheWay(known) }
       if (!isDecided || obstacleTo(obstacles, self?.id)) {
-        throw new ArrivalConflict({ reason, people, keys, user }, judged?.decision === 'ignore')
+        const isIgnored = judged?.decision === 'ignore'
+        const isOwnScope = writer.view.connectionId !== undefined
+        throw new ArrivalConflict({ reason, people, keys, user, isIgnored, isOwnScope })
       }
       if (named && named !== self) await giveUpUserName(trx, writer, named)
       await deleteConflict(trx, writer.tenant.id, judged!.id)

@@ -39,6 +39,10 @@ const BY_REASON: Readonly<Record<string, Explanation>> = {
     change:
       'Search the people for the address. If it is the same person, let the provider match by that attribute; otherwise change one of the two addresses.'
   },
+  needsDecision: {
+    means: 'Somebody here may be the same person, and whether they are takes a person’s judgement.',
+    change: 'Decide under Provisioning, Conflicts. The provider tries again by itself, and is then answered as decided.'
+  },
   tooMany: {
     means: 'The answer would be larger than what is sent at once.',
     change: 'Let the provider ask for pages, with startIndex and count.'

@@ -1,5 +1,7 @@
 // People who were invited here and whom an identity provider sends too: one lifecycle, and nobody twice.
+import { sql } from 'kysely'
 import { test } from 'tap'
+import { deleteExpiredOfTenant } from '../../db/expired.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { type Scim, scimClient, USER } from '../support/scim.ts'
 
@@ -211,6 +213,25 @@ test('invited people and an identity provider', async (t) => {
     t.same(await list(), [])
   })
 
+  t.test(
+    'two identity providers that send one member at once: one links, the other has to wait for a decision',
+    async (t) => {
+      for (let round = 0; round < 4; round++) {
+        const address = `both${round}@acme.test`
+        const id = await acme.join(address)
+        const replies = await Promise.all([
+          okta.post('/Users', arriving(address)),
+          entra.post('/Users', arriving(address))
+        ])
+        t.same(statusesOf(replies), [201, 409])
+        t.equal(replies.find(({ status }) => status === 201)?.body.id, id)
+        const { id: conflictId, reason, candidates } = await conflictOf(address)
+        t.match({ reason, candidates }, { reason: 'otherConnection', candidates: [{ id }] })
+        await decide(conflictId, 'ignore')
+      }
+    }
+  )
+
   t.test('an invitation and a create in one moment make one user, without a mail that works', async (t) => {
     const results: string[] = []
     for (let round = 0; round < 12; round++) {
@@ -254,16 +275,18 @@ test('invited people and an identity provider', async (t) => {
       ['sameConnection', arriving('adm-shared', work('shared@acme.test')), /already in use/]
     ] as const
     const before = (await notices()).length
+    const found = async () => (await acme.auditOf('scimConnection.conflictFound')).length
+    const foundBefore = await found()
     for (const [reason, sent, detail, ...people] of cases) {
       const replies = await Promise.all([1, 2, 3].map(() => entra.post('/Users', sent)))
       const status = sent.userName === 'chief@acme.test' ? 403 : 409
       for (const reply of replies) t.match(reply, { status, body: { detail } }, sent.userName)
       if (status === 409) t.equal(replies[0]!.body.scimType, 'uniqueness')
-      const found = (await list()).filter(
+      const shown = (await list()).filter(
         (item: { sent: { userName: string } }) => item.sent.userName === sent.userName
       )
-      t.match(found, [{ reason, tries: 3, connection: { name: 'Entra' }, sent: { active: true }, decision: null }])
-      if (people.length > 0) t.same(found[0].candidates.map(({ id }: { id: string }) => id).sort(), [...people].sort())
+      t.match(shown, [{ reason, tries: 3, connection: { name: 'Entra' }, sent: { active: true }, decision: null }])
+      if (people.length > 0) t.same(shown[0].candidates.map(({ id }: { id: string }) => id).sort(), [...people].sort())
     }
     t.equal(await openCount(), cases.length)
     const administrators = acme.owner
@@ -276,8 +299,7 @@ test('invited people and an identity provider', async (t) => {
     t.equal((await notices()).length - before, (await administrators).length, 'one mail to each administrator')
     t.match((await notices()).at(-1)!.notice, { actionPath: '/provisioning/conflicts', subject: /^Entra/ })
     t.match(await rowOf(ada), { connection_id: null, role: 'administrator' })
-    const events = await acme.auditOf('scimConnection.conflictFound')
-    t.equal(events.length, cases.length)
+    t.equal((await found()) - foundBefore, cases.length)
     const bulk = await entra.post('/Bulk', {
       schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
       Operations: ['off@acme.test', 'fresh1@acme.test', 'fresh2@acme.test'].map((address) => ({
@@ -494,6 +516,47 @@ test('invited people and an identity provider', async (t) => {
 
 /** The id of nobody. */
 const chance = (candidates: { id: string }[]) => candidates[0]!.id.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
+
+test('conflicts of a token that sees only its own people, and of very many people', async (t) => {
+  const acme = await startInviting(t)
+  await acme.call('settings.update', { scimScope: 'own' })
+  const { okta, entra, list, connectionOf, openCount } = await setUp(acme)
+  await okta.createUser(arriving('theirs@acme.test'))
+  const { results } = await acme.invite([{ email: 'chief@acme.test', role: 'administrator' }])
+  const off = await acme.join('off@acme.test')
+  await acme.call('users.deactivate', { userId: off })
+  const replies = []
+  for (const address of ['theirs@acme.test', 'chief@acme.test', 'off@acme.test', 'ada@acme.test']) {
+    replies.push(await entra.post('/Users', arriving(address)))
+  }
+  t.same(statusesOf(replies), [409, 409, 409, 409])
+  t.equal(new Set(replies.map(({ body }) => body.detail)).size, 1, 'it learns nothing of those that it does not see')
+  t.equal((await list()).length, 4, 'administrators do')
+  t.ok(results[0]!.userId)
+
+  const entraId = await connectionOf('Entra')
+  await sql`
+    insert into scim_conflicts (tenant_id, id, connection_id, subject, reason, sent, user_name_key, other_keys, first_at, last_at)
+    select ${acme.acmeId}, gen_random_uuid(), ${entraId}::uuid, sha256(n::text::bytea), 'otherConnection', '{}', 'x' || n, '{}',
+      now() - interval '1 day', now() - interval '1 day'
+    from generate_series(1, 1200) n`.execute(acme.owner)
+  const kim = await acme.join('kim@acme.test')
+  await acme.call('users.deactivate', { userId: kim })
+  t.equal((await entra.post('/Users', arriving('kim@acme.test'))).status, 409)
+  const { count } = await acme.owner
+    .selectFrom('scim_conflicts')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .executeTakeFirstOrThrow()
+  t.equal(Number(count), 1_000, 'those that were tried last')
+  t.equal(await openCount(), 5, 'of whom nobody is in the way are none')
+  acme.clock.advance({ hours: 24 * 31 })
+  await deleteExpiredOfTenant(acme.deps.db, acme.acmeId, acme.clock.now())
+  t.same(
+    await acme.owner.selectFrom('scim_conflicts').select('id').execute(),
+    [],
+    'what is not tried again is forgotten'
+  )
+})
 
 test('a tenant of invited people moves to an identity provider', async (t) => {
   const acme = await startInviting(t)
