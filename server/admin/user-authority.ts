@@ -24,6 +24,8 @@ export function authorityOf(details: UserDetails): Record<string, AuthorityOutpu
   const connections = new Map(reaching.map((one) => [one.id, one]))
   const found = doc === null ? [] : ownersOf({ connection_id, authority }, JSON.parse(doc) as UserDocument)
   const owners = new Map<string, Owner>([...ALWAYS.map((path) => [path, usualOwner(path)] as const), ...found])
+  // without e-mails the login address is the userName
+  if (doc !== null && !new Map(found).has('emails')) owners.set('emails', owners.get('userName')!)
   const shown = [...owners].map(([path, owner]) => {
     const connection = connections.get(owner)
     if (connection) return [NAMES[path] ?? path, toAuthority(connection)] as const

@@ -150,7 +150,15 @@ export async function releaseConnection(
     if (name === undefined) throw notFound(`Connection ${connectionId}`)
     const released = await releaseResources({ trx, tenantId, actor, now, connectionId, isKept: false })
     const after = { releasedUsers: released.users, releasedGroups: released.groups }
-    await audit(trx, tenantId, actor, now, 'scimConnection.released', { id: connectionId, name }, { before: {}, after })
+    await audit(
+      trx,
+      tenantId,
+      actor,
+      now,
+      'scimConnection.keptReleased',
+      { id: connectionId, name },
+      { before: {}, after }
+    )
     return released
   })
 }

@@ -288,7 +288,7 @@ const PROCEDURES: Record<string, Case> = {
     run: ({ call }, { connectionId }) => call('scimShadow.discard', { connectionId })
   },
   'scimConnections.release': {
-    actions: ['scimConnection.released'],
+    actions: ['scimConnection.keptReleased'],
     async prepare(world) {
       const { connectionId } = await aToken(world)
       await world.call('scimConnections.remove', { connectionId, afterwards: 'keep' })

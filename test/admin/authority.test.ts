@@ -60,7 +60,7 @@ test('what an identity provider manages', async (t) => {
         timeZone: { kind: 'person' },
         locale: { kind: 'person' },
         role: { kind: 'administrator' },
-        email: { kind: 'administrator' },
+        email: okta,
         userName: okta,
         externalId: okta,
         'name.formatted': okta,

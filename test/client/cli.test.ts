@@ -205,7 +205,14 @@ test('muster', async (t) => {
     }
     const shown = await muster('conflict', 'list', ...ON_ACME, '--state', 'decided')
     t.match(shown, { status: 0, stdout: /ada@acme\.test/ })
-    t.match(await json(t, 'connection remove', ...ON_ACME, connectionId), { released: { users: 0 } })
+    const { body: kept } = await okta.post('/Users', { schemas: [USER], userName: 'kept', displayName: 'Kept' })
+    const managed = await muster('user', 'get', ...ON_ACME, kept.id)
+    t.match(managed, { status: 0, stdout: /displayName\s*│\s*Okta/ }, 'who manages what is told')
+    t.match(await json(t, 'connection remove', ...ON_ACME, connectionId, '--keep'), { released: { users: 1 } })
+    t.match(await json(t, 'connection removed', ...ON_ACME), { items: [{ id: connectionId, users: 1 }] })
+    const { stdout } = await muster('user', 'get', ...ON_ACME, kept.id)
+    t.match(stdout, /Okta, which was removed/)
+    t.match(await json(t, 'connection release', ...ON_ACME, connectionId), { released: { users: 1 } })
   })
 
   t.test('connection shadow', async (t) => {

@@ -57,11 +57,39 @@ export function connectionCommands(program: Command): void {
     })
 
   onTenant(connection.command('remove <connectionId>'))
-    .description('end its tokens and forget it; its people and groups stay')
-    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
-      const answer = await connectTenant(options.tenant).scimConnections.remove.mutate({ connectionId })
+    .description('end its tokens and forget it; its people and groups stay, as ordinary ones')
+    .option('--keep', 'keep what it had read-only, until another connection takes it on or you release it')
+    .action(async (connectionId: string, options: { tenant: string; keep?: true }, command: Command) => {
+      const afterwards = options.keep ? 'keep' : 'release'
+      const answer = await connectTenant(options.tenant).scimConnections.remove.mutate({ connectionId, afterwards })
+      const how = options.keep ? 'read-only' : 'as ordinary ones'
       print(command, answer, ({ released }) =>
-        done(`The connection is removed; ${released.users} people and ${released.groups} groups stay as they are.`)
+        done(`The connection is removed; ${released.users} people and ${released.groups} groups stay ${how}.`)
+      )
+    })
+
+  onTenant(connection.command('removed'))
+    .description('list connections that were removed and still keep something read-only')
+    .action(async (options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimConnections.removed.query()
+      print(command, answer, ({ items }) =>
+        table(items, {
+          id: (item) => item.id,
+          name: (item) => item.name,
+          removed: (item) => time(item.removedAt),
+          people: (item) => item.users,
+          groups: (item) => item.groups,
+          memberships: (item) => item.memberships
+        })
+      )
+    })
+
+  onTenant(connection.command('release <connectionId>'))
+    .description('make what a removed connection keeps ordinary')
+    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimConnections.release.mutate({ connectionId })
+      print(command, answer, ({ released }) =>
+        done(`${released.users} people and ${released.groups} groups can be changed here now.`)
       )
     })
 
@@ -112,6 +140,7 @@ const factsOf = (connection: Details): string =>
       ['last used', time(connection.lastUsedAt)],
       ['people', connection.users],
       ['groups', connection.groups],
+      ['memberships', connection.memberships],
       ['errors in a day', connection.errors?.count ?? 0],
       ['latest error', connection.errors && `${connection.errors.last.detail} (${connection.errors.last.status})`]
     ],

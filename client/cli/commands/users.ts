@@ -39,7 +39,7 @@ export function userCommands(program: Command): void {
     .action(async (idOrAddress: string, options: { tenant: string }, command: Command) => {
       const client = connectTenant(options.tenant)
       const answer = await client.users.get.query({ userId: await findUserId(client, idOrAddress) })
-      print(command, answer, ({ user: found }) => userTable([found]))
+      print(command, answer, ({ user: found, authority }) => `${userTable([found])}${managedTable(authority)}`)
     })
 
   onTenant(user.command('set-role <user>'))
@@ -79,6 +79,15 @@ const userTable = (users: readonly User[]) =>
     state: (item) => (item.locked ? `${item.state}, locked` : item.state),
     'last sign-in': (item) => time(item.lastSignInAt)
   })
+
+/** What is read-only here, and who has it; empty where nothing is. */
+function managedTable(authority: Outputs['users']['get']['authority']): string {
+  const managed = Object.entries(authority).flatMap(([attribute, by]) =>
+    by.kind === 'connection' ? [{ attribute, by: by.isRemoved ? `${by.name}, which was removed` : by.name }] : []
+  )
+  if (managed.length === 0) return ''
+  return `\n${table(managed, { attribute: (item) => item.attribute, 'managed by': (item) => item.by })}`
+}
 
 /** @throws UsageError where an address is nobody's */
 export async function findUserId(client: Client, idOrAddress: string): Promise<string> {

@@ -4,10 +4,12 @@ import { useDisclosure } from '@mantine/hooks'
 import { IconArrowLeft, IconDots, IconPencil, IconTrash, IconUserPlus } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { httpStatus, type Outputs, queryClient, trpc } from '../api.ts'
 import { Confirm } from '../parts/confirm.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
+import { ManagedNote, managedBy } from '../parts/managed.tsx'
 import { notifyDone } from '../parts/notify.ts'
 import { Page } from '../parts/page.tsx'
 import { Time } from '../parts/time.tsx'
@@ -78,10 +80,10 @@ function GroupDetails({ group, childGroups, parentGroups }: Details) {
         )
       }
     >
-      {mayChange && group.source === 'scim' && (
+      {mayChange && group.authority.kind === 'connection' && (
         <Text size="sm" c="dimmed" mb="md">
-          {sourceInWords(group)} provisions this group: what you change here may be changed back at its next
-          synchronization.
+          <ManagedNote authority={group.authority} />: its name and the memberships that came from there cannot be
+          changed here. People whom you add are yours to take out again.
         </Text>
       )}
       <Neighbours title="Groups in it" groups={childGroups} />
@@ -135,6 +137,7 @@ function Neighbours({ title, groups }: { title: string; groups: Details['childGr
 function MoreActions({ group }: { group: Details['group'] }) {
   const [isRenaming, renaming] = useDisclosure()
   const [isDeleting, deleting] = useDisclosure()
+  const whyNot = managedBy(group.authority)
   return (
     <>
       <Menu position="bottom-end" withinPortal>
@@ -144,17 +147,48 @@ function MoreActions({ group }: { group: Details['group'] }) {
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item leftSection={<IconPencil size={16} />} onClick={renaming.open}>
-            Rename
-          </Menu.Item>
-          <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={deleting.open}>
-            Delete group
-          </Menu.Item>
+          <Choice label="Rename" icon={<IconPencil size={16} />} whyNot={whyNot} onClick={renaming.open} />
+          <Choice
+            label="Delete group"
+            icon={<IconTrash size={16} />}
+            color={whyNot ? undefined : 'red'}
+            whyNot={whyNot}
+            onClick={deleting.open}
+          />
         </Menu.Dropdown>
       </Menu>
       <Rename group={group} opened={isRenaming} onClose={renaming.close} />
       <Delete group={group} opened={isDeleting} onClose={deleting.close} />
     </>
+  )
+}
+
+interface ChoiceProps {
+  label: string
+  icon: ReactNode
+  color?: string | undefined
+  whyNot: string | undefined
+  onClick: () => void
+}
+
+/** What is refused says why, before it is tried. */
+function Choice({ label, icon, color, whyNot, onClick }: ChoiceProps) {
+  return (
+    <Menu.Item
+      leftSection={icon}
+      color={color}
+      aria-disabled={Boolean(whyNot)}
+      data-refused={Boolean(whyNot) || undefined}
+      closeMenuOnClick={!whyNot}
+      onClick={() => whyNot || onClick()}
+    >
+      {label}
+      {whyNot && (
+        <Text size="xs" c="dimmed">
+          {whyNot}
+        </Text>
+      )}
+    </Menu.Item>
   )
 }
 

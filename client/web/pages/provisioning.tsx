@@ -17,6 +17,7 @@ import { connectionsOf } from './provisioning/connections.ts'
 import { CreateToken } from './provisioning/create-token.tsx'
 import { Guides } from './provisioning/guide-view.tsx'
 import { GUIDES } from './provisioning/guides.ts'
+import { RemovedConnections } from './provisioning/removed.tsx'
 import { Trial } from './provisioning/trial.tsx'
 import './provisioning/provisioning.css'
 
@@ -60,6 +61,7 @@ export default function ProvisioningPage() {
       <div className="card provisioning-section">
         <Connections onCreate={creating.open} />
       </div>
+      <RemovedConnections />
       <Title order={2} mb={4}>
         Set up your identity provider
       </Title>

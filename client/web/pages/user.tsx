@@ -61,7 +61,7 @@ export default function User() {
     >
       <Stack gap="md">
         <div className="card">
-          <ProfileSection user={user} mayEdit={(isSelf || isAdministrator(me)) && user.state !== 'removed'} />
+          <ProfileSection details={data} mayEdit={(isSelf || isAdministrator(me)) && user.state !== 'removed'} />
           <AccessSection details={data} isSelf={isSelf} />
         </div>
         <div className="card">

@@ -1,6 +1,7 @@
 // What people tell of themselves: names, time zone, language.
 import { Group, Select, TextInput } from '@mantine/core'
 import { useMemo } from 'react'
+import type { ManagedFields } from './managed.tsx'
 
 export interface ProfileValues {
   displayName: string
@@ -29,34 +30,41 @@ export interface ProfileFieldsProps {
   values: ProfileValues
   onChange: (values: ProfileValues) => void
   autoFocus?: boolean
-  disabled?: boolean
+  /** Fields that cannot be changed here, and why. */
+  managed?: ManagedFields
 }
 
-export function ProfileFields({ values, onChange, autoFocus, disabled }: ProfileFieldsProps) {
+export function ProfileFields({ values, onChange, autoFocus, managed = {} }: ProfileFieldsProps) {
   const set = (name: keyof ProfileValues) => (value: string | null) => onChange({ ...values, [name]: value ?? '' })
+  const refused = (name: keyof ProfileValues) => ({
+    disabled: Boolean(managed[name]),
+    description: managed[name],
+    className: managed[name] && 'managed-field'
+  })
+  const focuses = (autoFocus && !managed.displayName) || undefined
   const zones = useMemo(() => withValue(Intl.supportedValuesOf('timeZone'), values.timeZone), [values.timeZone])
   const locales = useMemo(() => localeOptions(values.locale), [values.locale])
   return (
     <>
       <TextInput
         label="Display name"
-        description="What colleagues see"
+        {...refused('displayName')}
+        description={managed.displayName ?? 'What colleagues see'}
         autoComplete="name"
         required
         withAsterisk={false}
         maxLength={200}
-        disabled={disabled}
         value={values.displayName}
         onChange={(event) => set('displayName')(event.currentTarget.value)}
-        data-autofocus={autoFocus || undefined}
-        autoFocus={autoFocus}
+        data-autofocus={focuses}
+        autoFocus={focuses}
       />
-      <Group grow gap="sm" align="flex-start">
+      <Group grow gap="sm" align="flex-end">
         <TextInput
           label="Given name"
           autoComplete="given-name"
           maxLength={200}
-          disabled={disabled}
+          {...refused('givenName')}
           value={values.givenName}
           onChange={(event) => set('givenName')(event.currentTarget.value)}
         />
@@ -64,7 +72,7 @@ export function ProfileFields({ values, onChange, autoFocus, disabled }: Profile
           label="Family name"
           autoComplete="family-name"
           maxLength={200}
-          disabled={disabled}
+          {...refused('familyName')}
           value={values.familyName}
           onChange={(event) => set('familyName')(event.currentTarget.value)}
         />
@@ -77,7 +85,7 @@ export function ProfileFields({ values, onChange, autoFocus, disabled }: Profile
         searchable
         clearable
         limit={60}
-        disabled={disabled}
+        {...refused('timeZone')}
         nothingFoundMessage="No such time zone"
         clearButtonProps={{ 'aria-label': 'Clear the time zone' }}
       />
@@ -88,7 +96,7 @@ export function ProfileFields({ values, onChange, autoFocus, disabled }: Profile
         onChange={set('locale')}
         searchable
         clearable
-        disabled={disabled}
+        {...refused('locale')}
         nothingFoundMessage="No such language"
         clearButtonProps={{ 'aria-label': 'Clear the language' }}
       />

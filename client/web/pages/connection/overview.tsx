@@ -1,12 +1,10 @@
 // What a connection is, its tokens, and what an administrator may change of it.
-import { Anchor, Button, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { Anchor, Button, Group, Skeleton, Stack } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useMutation, useQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
-import { queryClient, trpc } from '../../api.ts'
-import { Confirm } from '../../parts/confirm.tsx'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { trpc } from '../../api.ts'
 import { Failure } from '../../parts/failures.tsx'
-import { notifyDone } from '../../parts/notify.ts'
 import { Facts, Section } from '../../parts/section.tsx'
 import { Mark } from '../../parts/state-badge.tsx'
 import { Time, useNow } from '../../parts/time.tsx'
@@ -15,6 +13,7 @@ import { connectionsOf, statusOf } from '../provisioning/connections.ts'
 import { profileName } from '../provisioning/guides.ts'
 import { Refused, Tokens } from '../provisioning/tokens.tsx'
 import { EditConnection } from './edit-connection.tsx'
+import { RemoveConnection } from './remove-connection.tsx'
 import type { TabProps } from './tabs.ts'
 
 /** What a list gives at most; a tenant has a handful of identity providers. */
@@ -46,7 +45,8 @@ export function Overview({ connection }: TabProps) {
               ['Created', <Time key="created" value={connection.createdAt} as="date" />],
               ['Last request', <Time key="used" value={connection.lastUsedAt} empty="never" />],
               ['People', connection.users.toLocaleString()],
-              ['Groups', connection.groups.toLocaleString()]
+              ['Groups', connection.groups.toLocaleString()],
+              ['Memberships', connection.memberships.toLocaleString()]
             ]}
           />
           <Anchor
@@ -88,42 +88,5 @@ function TokensSection({ connection }: TabProps) {
       {gathered.errors && <Refused errors={gathered.errors} />}
       <Tokens connection={gathered} />
     </Section>
-  )
-}
-
-function RemoveConnection({ connection, opened, onClose }: TabProps & { opened: boolean; onClose: () => void }) {
-  const navigate = useNavigate()
-  const remove = useMutation(
-    trpc.scimConnections.remove.mutationOptions({
-      onSuccess: async () => {
-        void queryClient.invalidateQueries(trpc.scimTokens.list.pathFilter())
-        await navigate({ to: '/provisioning', replace: true })
-        queryClient.removeQueries(trpc.scimConnections.get.queryFilter({ connectionId: connection.id }))
-        notifyDone(`The connection ${connection.name} is removed.`)
-      }
-    })
-  )
-  return (
-    <Confirm
-      opened={opened}
-      onClose={() => {
-        remove.reset()
-        onClose()
-      }}
-      title={`Remove ${connection.name}?`}
-      action="Remove connection"
-      isDangerous
-      onConfirm={() => remove.mutate({ connectionId: connection.id })}
-      isPending={remove.isPending}
-      error={remove.error}
-    >
-      <Text size="sm" mb="xs">
-        Its tokens are refused at once, for good.
-      </Text>
-      <Text size="sm">
-        Its {connection.users.toLocaleString()} people and {connection.groups.toLocaleString()} groups stay as they are,
-        and are changed here from then on, until another identity provider takes them on.
-      </Text>
-    </Confirm>
   )
 }

@@ -1,12 +1,13 @@
 // The people in a group: searched, endless, taken out with a way back.
-import { Button } from '@mantine/core'
+import { Button, VisuallyHidden } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconUserPlus, IconUsers } from '@tabler/icons-react'
+import { IconLock, IconUserPlus, IconUsers } from '@tabler/icons-react'
 import { type InfiniteData, useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
 import { Empty } from '../../parts/empty.tsx'
+import { managedBy } from '../../parts/managed.tsx'
 import { notifyFailure } from '../../parts/notify.ts'
 import { Person, shownName } from '../../parts/person.tsx'
 import { SearchField } from '../../parts/search-field.tsx'
@@ -83,6 +84,8 @@ export function Members({ group, mayChange, onAdd }: MembersProps) {
 }
 
 function MemberRow({ member, onRemove }: { member: Member; onRemove: (() => void) | undefined }) {
+  // whoever is deactivated may always be taken out
+  const managed = member.state === 'deactivated' && onRemove ? undefined : managedBy(member.membership)
   return (
     <>
       <Person user={member} isLink />
@@ -93,7 +96,13 @@ function MemberRow({ member, onRemove }: { member: Member; onRemove: (() => void
         <StateBadge state={member.state} locked={member.locked} />
       </span>
       <span className="row-action">
-        {onRemove && (
+        {managed && (
+          <span className="managed" title={managed}>
+            <IconLock size={13} aria-hidden /> {member.membership.kind === 'connection' && member.membership.name}
+            <VisuallyHidden> has put {shownName(member)} here</VisuallyHidden>
+          </span>
+        )}
+        {onRemove && !managed && (
           // an element alone: a list that scrolls fast makes hundreds of them a second
           <button
             type="button"

@@ -14,6 +14,8 @@ const SILENT = new Set([
   'email',
   'schemas',
   'connectionId',
+  'authority',
+  'keptBy',
   'passwordSet',
   'groupIds',
   'memberships',
@@ -64,7 +66,7 @@ export function itemChanges({ kind, group, changes }: UndoItem): string[] {
     })
   }
   return changes
-    .filter(({ attribute }) => !SILENT.has(attribute))
+    .filter(({ attribute }) => !SILENT.has(attribute) && !attribute.startsWith('authority:'))
     .map(({ attribute, from, to }) => {
       if (attribute === 'exists') return to ? 'is brought back' : 'is deleted'
       return inWords(attribute, from, to)

@@ -4,6 +4,7 @@ import { trpc } from '../../api.ts'
 import { userChanged } from '../../lists.ts'
 import { Failure } from '../../parts/failures.tsx'
 import { TextLink } from '../../parts/link.tsx'
+import { ManagedNote, managedBy } from '../../parts/managed.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { shownName } from '../../parts/person.tsx'
 import { Facts, Section } from '../../parts/section.tsx'
@@ -13,20 +14,27 @@ import type { Details } from '../user.tsx'
 
 export function AccessSection({ details, isSelf }: { details: Details; isSelf: boolean }) {
   const me = useMe()
-  const { user, access, roleSource } = details
+  const { user, access, roleSource, authority } = details
   const mayChangeRole = isAdministrator(me) && !isSelf && user.state !== 'removed'
   return (
     <Section title="Role and access">
       {mayChangeRole ? (
-        <RoleSelect user={user} ownRole={roleSource?.ownRole} />
+        <RoleSelect user={user} ownRole={roleSource?.ownRole} reason={managedBy(authority.role)} />
       ) : (
-        <Text fw={550}>{ROLE_LABELS[user.role]}</Text>
+        <Text fw={550}>
+          {ROLE_LABELS[user.role]} <ManagedNote authority={authority.role} />
+        </Text>
       )}
       <Text size="sm" c="dimmed" mt={4}>
         {ROLE_DESCRIPTIONS[user.role]} {isSelf && isAdministrator(me) && 'Another administrator can change your role.'}
         {!isAdministrator(me) && 'Only administrators change roles and end access.'}
       </Text>
       {roleSource && roleSource.groups.length > 0 && <WhyRole user={user} roleSource={roleSource} />}
+      {isAdministrator(me) && authority.state?.kind === 'connection' && (
+        <Text size="sm" mt="xs">
+          {authority.state.name} deactivates and reactivates them too: what you do here it may change again.
+        </Text>
+      )}
       {access && (
         <Facts
           facts={[
@@ -77,8 +85,15 @@ const OwnSessions = ({ count }: { count: number }) => (
   </>
 )
 
+interface RoleSelectProps {
+  user: Details['user']
+  ownRole?: Role
+  /** Why it cannot be changed here. */
+  reason: string | undefined
+}
+
 /** The new role shows at once and goes back where it is refused. */
-function RoleSelect({ user, ownRole = user.role }: { user: Details['user']; ownRole?: Role }) {
+function RoleSelect({ user, ownRole = user.role, reason }: RoleSelectProps) {
   const me = useMe()
   const setRole = useMutation(
     trpc.users.setRole.mutationOptions({
@@ -95,7 +110,8 @@ function RoleSelect({ user, ownRole = user.role }: { user: Details['user']; ownR
         label={ownRole === user.role ? 'Role' : 'Own role'}
         data={roleOptions(me.rolesYouMayGive)}
         value={shown}
-        disabled={setRole.isPending}
+        disabled={setRole.isPending || Boolean(reason)}
+        description={reason}
         onChange={(event) => setRole.mutate({ userId: user.id, role: event.currentTarget.value as Role })}
         maw={260}
       />

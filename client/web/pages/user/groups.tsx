@@ -1,5 +1,6 @@
 import { Text } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
+import { ManagedNote } from '../../parts/managed.tsx'
 import { Section } from '../../parts/section.tsx'
 import type { Details } from '../user.tsx'
 
@@ -12,10 +13,10 @@ export function GroupsSection({ details: { groups, groupCount } }: { details: De
         </Text>
       )}
       <ul className="chips">
-        {groups.map(({ id, displayName }) => (
+        {groups.map(({ id, displayName, authority }) => (
           <li key={id}>
             <Link to="/groups/$groupId" params={{ groupId: id }} className="chip-link">
-              {displayName}
+              {displayName} <ManagedNote authority={authority} />
             </Link>
           </li>
         ))}

@@ -1,10 +1,11 @@
 import { Button, Group, Modal, Stack } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation } from '@tanstack/react-query'
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, type ReactNode, useState } from 'react'
 import { trpc } from '../../api.ts'
 import { userChanged } from '../../lists.ts'
 import { Failure } from '../../parts/failures.tsx'
+import { type Authority, ManagedNote, managedBy, managedFields, ownFields } from '../../parts/managed.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { localeName, ProfileFields, type ProfileValues } from '../../parts/profile-fields.tsx'
 import { Facts, Section } from '../../parts/section.tsx'
@@ -13,8 +14,10 @@ import type { Details } from '../user.tsx'
 
 type User = Details['user']
 
-export function ProfileSection({ user, mayEdit }: { user: User; mayEdit: boolean }) {
+export function ProfileSection({ details, mayEdit }: { details: Details; mayEdit: boolean }) {
+  const { user, authority } = details
   const [isEditing, { open, close }] = useDisclosure()
+  const fullName = [user.givenName, user.familyName].filter(Boolean).join(' ') || null
   const source = user.source === 'scim' ? `Provisioned by ${user.sourceName ?? 'an identity provider'}` : 'Invited'
   return (
     <Section
@@ -29,21 +32,31 @@ export function ProfileSection({ user, mayEdit }: { user: User; mayEdit: boolean
     >
       <Facts
         facts={[
-          ['Display name', user.displayName],
-          ['Full name', [user.givenName, user.familyName].filter(Boolean).join(' ') || null],
-          ['E-mail', user.email],
-          ...(user.userName === user.email ? [] : ([['User name', user.userName]] as [string, string][])),
-          ['Time zone', user.timeZone?.replaceAll('_', ' ')],
-          ['Language', user.locale && localeName(user.locale)],
+          ['Display name', noted(user.displayName, authority.displayName)],
+          ['Full name', noted(fullName, managedBy(authority.givenName) ? authority.givenName : authority.familyName)],
+          ['E-mail', noted(user.email, authority.email)],
+          ...(user.userName === user.email
+            ? []
+            : [['User name', noted(user.userName, authority.userName)] as [string, ReactNode]]),
+          ['Time zone', noted(user.timeZone?.replaceAll('_', ' '), authority.timeZone)],
+          ['Language', noted(user.locale && localeName(user.locale), authority.locale)],
           ['How they came', source],
           ['Added', <Time key="added" value={user.createdAt} as="dateTime" />],
           ['Last sign-in', <Time key="last" value={user.lastSignInAt} as="dateTime" empty="Never" />]
         ]}
       />
-      {isEditing && <ProfileDialog user={user} onClose={close} />}
+      {isEditing && <ProfileDialog details={details} onClose={close} />}
     </Section>
   )
 }
+
+/** A value with who manages it. */
+const noted = (value: string | null | undefined, authority: Authority | undefined): ReactNode =>
+  value && (
+    <>
+      {value} <ManagedNote authority={authority} />
+    </>
+  )
 
 const valuesOf = (user: User): ProfileValues => ({
   displayName: user.displayName ?? '',
@@ -53,7 +66,8 @@ const valuesOf = (user: User): ProfileValues => ({
   locale: user.locale ?? ''
 })
 
-function ProfileDialog({ user, onClose }: { user: User; onClose: () => void }) {
+function ProfileDialog({ details: { user, authority }, onClose }: { details: Details; onClose: () => void }) {
+  const managed = managedFields(authority)
   const [values, setValues] = useState(() => valuesOf(user))
   const update = useMutation(
     trpc.users.update.mutationOptions({
@@ -66,14 +80,14 @@ function ProfileDialog({ user, onClose }: { user: User; onClose: () => void }) {
   )
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    update.mutate({ userId: user.id, ...values })
+    update.mutate({ userId: user.id, ...ownFields(values, managed) })
   }
   return (
     <Modal opened onClose={onClose} title="Edit profile" centered>
       <form onSubmit={submit}>
         <Stack gap="md">
           {update.error && <Failure error={update.error} />}
-          <ProfileFields values={values} onChange={setValues} autoFocus />
+          <ProfileFields values={values} onChange={setValues} managed={managed} autoFocus />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={onClose}>
               Cancel
