@@ -69,6 +69,7 @@ const COLUMNS: ColumnTypes = {
   must_reset_password: 'boolean',
   doc: 'json',
   authority: 'json',
+  apart_key: 'text',
   version: 'int',
   created_at: 'timestamptz',
   updated_at: 'timestamptz',

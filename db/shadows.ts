@@ -175,6 +175,17 @@ async function keepBase(trx: Trx, shadowId: number): Promise<void> {
     select tenant_id, group_id, child_id from group_children where ${shadow}`.execute(trx)
 }
 
+/** Has the tenant's inbox go on with what the shadow's had; seeing the tenant, before and after. */
+export async function carryConflicts(trx: Trx, tenantId: number, shadowId: number, connectionId: string) {
+  await seeTenant(trx, shadowId)
+  await sql`
+    create temporary table carried on commit drop as select * from scim_conflicts
+    where ${ofTenant(shadowId)} and connection_id = ${sql.lit(connectionId)}::uuid`.execute(trx)
+  await seeTenant(trx, tenantId)
+  await sql`update carried set tenant_id = ${tenantId}`.execute(trx)
+  await sql`insert into scim_conflicts select * from carried on conflict do nothing`.execute(trx)
+}
+
 /** What a user was when the shadow was opened. */
 export type UserBase = Pick<UserRow, 'state' | 'locked' | 'role' | 'connection_id' | 'authority' | 'version' | 'doc'>
 

@@ -10,6 +10,7 @@ import {
   listConflicts,
   type ScimConflict
 } from '../../db/scim-conflicts.ts'
+import { findShadow } from '../../db/shadows.ts'
 import {
   adoptionOf,
   apartOf,
@@ -21,7 +22,7 @@ import {
 } from '../provisioning/arrival-conflicts.ts'
 import { shownName } from '../provisioning/user-document.ts'
 import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, listOutput, readCursor, roleShape } from './shapes.ts'
-import { administratorProcedure, router } from './trpc.ts'
+import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
 const connectionShape = z.object({ id: z.string(), name: z.string() })
@@ -88,6 +89,7 @@ export const scimConflictsRouter = router({
       z
         .strictObject({
           state: z.enum(CONFLICT_STATES).default('open'),
+          /** Of one in shadow mode: whom it was refused there. */
           connectionId: z.uuid().optional(),
           cursor: cursorInput,
           limit: limitInput
@@ -98,7 +100,7 @@ export const scimConflictsRouter = router({
     .query(async ({ ctx, input: { state, connectionId, cursor, limit = DEFAULT_LIMIT } = { state: 'open' } }) => {
       const [before] = readCursor(LIST, z.tuple([z.uuid()]), cursor) ?? []
       const query = { state, connectionId, before, limit: limit + 1 }
-      const rows = await listConflicts(ctx.deps.db, ctx.tenant.id, query)
+      const rows = await listConflicts(ctx.deps.db, await placeOf(ctx, connectionId), query)
       const page = rows.slice(0, limit)
       const last = rows.length > limit ? page.at(-1) : undefined
       return { items: page.map(toConflict), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
@@ -116,14 +118,22 @@ export const scimConflictsRouter = router({
         conflictId: z.uuid(),
         decision: z.enum(CONFLICT_DECISIONS),
         /** Of `adopt`: one of the candidates. */
-        userId: z.uuid().optional()
+        userId: z.uuid().optional(),
+        /** Whose it is, where that is in shadow mode. */
+        connectionId: z.uuid().optional()
       })
     )
     .output(z.object({ conflict: conflictOutput }))
-    .mutation(async ({ ctx, input }) => ({
-      conflict: toConflict(await decideConflict(ctx.deps, ctx.tenant.id, ctx.actor, input))
+    .mutation(async ({ ctx, input: { connectionId, ...decision } }) => ({
+      conflict: toConflict(await decideConflict(ctx.deps, await placeOf(ctx, connectionId), ctx.actor, decision))
     }))
 })
+
+/** Where a connection's conflicts are noted: in its shadow as long as it has one. */
+async function placeOf({ deps, tenant }: TenantContext, connectionId: string | undefined): Promise<number> {
+  const shadow = connectionId === undefined ? undefined : await findShadow(deps.db, tenant.id, connectionId)
+  return shadow?.shadow_id ?? tenant.id
+}
 
 const toConflict = (row: ScimConflict): z.infer<typeof conflictOutput> => ({
   id: row.id,

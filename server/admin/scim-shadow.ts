@@ -2,11 +2,12 @@
 // server/provisioning/shadow.
 import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
+import { countOpenConflicts } from '../../db/scim-conflicts.ts'
 import { moveLinks } from '../invitations/moved.ts'
 import { welcomeMail } from '../invitations/welcome.ts'
 import { goLive, listShadowGroups, listShadowUsers, previewShadow } from '../provisioning/shadow/go-live.ts'
 import { EFFECTS, type ShadowItem } from '../provisioning/shadow/run.ts'
-import { discardShadow, getShadow, openShadow } from '../provisioning/shadow/shadow.ts'
+import { discardShadow, getShadow, openShadow, shadowIdOf } from '../provisioning/shadow/shadow.ts'
 import { CONFLICT_DETAILS } from './history.ts'
 import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
 import { administratorProcedure, router } from './trpc.ts'
@@ -61,11 +62,18 @@ export const scimShadowRouter = router({
   /** What going live would come to just now; changes nothing. */
   summary: administratorProcedure
     .input(connectionInput)
-    .output(shadowOutput.extend({ counts: countsShape }))
+    .output(
+      shadowOutput.extend({
+        counts: countsShape,
+        /** People whom it was refused in the shadow until somebody decides: scimConflicts.list has them. */
+        refused: count
+      })
+    )
     .query(async ({ ctx: { deps, tenant, actor }, input: { connectionId } }) => {
-      const { opened_at } = await getShadow(deps, tenant.id, connectionId)
+      const shadow = await getShadow(deps, tenant.id, connectionId)
       const counts = await previewShadow(deps, tenant.id, actor, connectionId)
-      return { shadow: { connectionId, openedAt: opened_at.toISOString() }, counts }
+      const refused = await countOpenConflicts(deps.db, shadowIdOf(shadow))
+      return { shadow: { connectionId, openedAt: shadow.opened_at.toISOString() }, counts, refused }
     }),
 
   /** People, or groups, one by one: what would happen to them, with before and after. */

@@ -18,6 +18,8 @@ const scimTokenOutput = z.object({
   name: z.string(),
   profile: z.enum(SCIM_PROFILES),
   highestRole: z.enum(ROLES),
+  /** Whether the connection is in shadow mode: nothing that it does changes the tenant. */
+  shadow: z.boolean(),
   createdAt: time,
   expiresAt: time.nullable(),
   /** To the minute. */
@@ -91,6 +93,7 @@ export const scimTokensRouter = router({
       if (!shadow) return toMade(made)
       try {
         await openShadow(deps, tenant.id, actor, made.scimToken.connection_id)
+        made.scimToken.is_shadow = true
       } catch (error) {
         // nobody knows it yet, and nobody shall think that it is in shadow mode
         await revokeScimToken(deps, tenant, actor, made.scimToken.id)
@@ -122,6 +125,7 @@ const toScimToken = (row: ScimTokenView & Partial<Pick<ListedScimToken, 'uses'>>
   name: row.connection_name,
   profile: row.profile,
   highestRole: row.highest_role,
+  shadow: row.is_shadow,
   createdAt: row.created_at.toISOString(),
   expiresAt: isoOrNull(row.expires_at),
   lastUsedAt: isoOrNull(row.last_used_at),

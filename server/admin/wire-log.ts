@@ -30,6 +30,8 @@ const itemOutput = z.object({
   name: z.string().nullable(),
   /** Of a refusal: stable and machine-readable. */
   reason: z.string().nullable(),
+  /** Whether the connection was in shadow mode: nothing of the tenant was changed. */
+  shadow: z.boolean(),
   /** Names of the leniences that it needed. */
   leniences: z.array(z.string()),
   requestId: z.string()
@@ -182,6 +184,7 @@ const toItem = ({ id, entry }: FoundEntry): z.infer<typeof itemOutput> => ({
   connectionId: entry.connectionId,
   name: entry.name,
   reason: entry.error?.reason ?? null,
+  shadow: entry.shadow ?? false,
   leniences: (entry.leniences ?? []).map(({ lenience }) => lenience),
   requestId: entry.requestId
 })

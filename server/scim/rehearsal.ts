@@ -7,6 +7,7 @@ import { inTenant } from '../../db/connect.ts'
 import type { Role, ScimProfile } from '../../db/schema.ts'
 import { findConnectionDetails } from '../../db/scim-connections.ts'
 import { insertConnection, insertScimToken } from '../../db/scim-tokens.ts'
+import { findShadow } from '../../db/shadows.ts'
 import { MAX_BODY_BYTES } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { conflict } from '../errors.ts'
@@ -95,7 +96,10 @@ export function createRehearsal(deps: Deps): Rehearsal {
             body
           })
           const jobs = sandboxed.jobs.slice(jobsBefore)
-          return await toReplayed({ ...sandboxed, jobs }, tenant, reply, stage.noted.at(-1))
+          // of a connection in shadow mode, it is the shadow that would change
+          const shadow = connection && (await findShadow(sandboxed.deps.db, tenant.id, connection.id))
+          const changedId = shadow?.shadow_id ?? tenant.id
+          return await toReplayed({ ...sandboxed, jobs }, changedId, reply, stage.noted.at(-1))
         } finally {
           await stage.close()
         }
@@ -124,11 +128,11 @@ function bodyToReplay({ method, url, kind, request, requestCut }: WireEntry): st
 
 async function toReplayed(
   { deps, jobs }: Sandboxed,
-  tenant: Tenant,
+  tenantId: number,
   reply: Reply,
   noted: Exchange | undefined
 ): Promise<Replayed> {
-  const events = await listAuditEvents(deps.db, tenant.id, { limit: MAX_CHANGES })
+  const events = await listAuditEvents(deps.db, tenantId, { limit: MAX_CHANGES })
   return {
     status: reply.status,
     body: reply.text || null,

@@ -16,6 +16,7 @@ const token = (facts: Partial<Token> = {}): Token => ({
   lastUsedAt: null,
   lastUsedFrom: [],
   revoked: false,
+  shadow: false,
   revokedAt: null,
   ...facts
 })

@@ -9,7 +9,8 @@ import { Failure } from '../parts/failures.tsx'
 import { TextLink } from '../parts/link.tsx'
 import { Page } from '../parts/page.tsx'
 import { ROLE_LABELS } from '../roles.ts'
-import { TABS } from './connection/tabs.ts'
+import { ShadowBanner } from './connection/shadow-decision.tsx'
+import { SHADOW_TAB, TABS } from './connection/tabs.ts'
 import { profileName } from './provisioning/guides.ts'
 import './provisioning/provisioning.css'
 
@@ -35,9 +36,10 @@ function NotShown({ error, retry }: { error: unknown; retry: () => void }) {
 function Shown({ connection }: { connection: Outputs['scimConnections']['get']['connection'] }) {
   const { tab } = route.useSearch()
   const navigate = route.useNavigate()
-  const shown = TABS.find(({ id }) => id === tab) ?? TABS[0]!
+  const tabs = connection.shadow ? [...TABS, SHADOW_TAB] : TABS
+  const shown = tabs.find(({ id }) => id === tab) ?? tabs[0]!
   const show = (id: string | null) =>
-    navigate({ search: { tab: id === TABS[0]!.id || id === null ? undefined : id }, replace: true, resetScroll: false })
+    navigate({ search: { tab: id === tabs[0]!.id || id === null ? undefined : id }, replace: true, resetScroll: false })
   return (
     <Page
       title={connection.name}
@@ -48,15 +50,16 @@ function Shown({ connection }: { connection: Outputs['scimConnections']['get']['
         </Group>
       }
     >
+      {connection.shadow && <ShadowBanner connection={connection} />}
       <Tabs value={shown.id} onChange={show} keepMounted={false}>
         <Tabs.List mb="md" className="guide-tabs" aria-label={`About ${connection.name}`}>
-          {TABS.map(({ id, label }) => (
+          {tabs.map(({ id, label }) => (
             <Tabs.Tab key={id} value={id}>
               {label}
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        {TABS.map(({ id, Content }) => (
+        {tabs.map(({ id, Content }) => (
           <Tabs.Panel key={id} value={id} tabIndex={0}>
             <Content connection={connection} />
           </Tabs.Panel>

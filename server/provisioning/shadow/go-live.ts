@@ -8,7 +8,14 @@ import { retryRaces } from '../../../db/races.ts'
 import type { ScimConnectionRow } from '../../../db/scim-connections.ts'
 import { setGroupVersions } from '../../../db/shadow-groups.ts'
 import { givePasswords, setUserVersions } from '../../../db/shadow-users.ts'
-import { forgetShadow, lockShadow, readGivingUp, readShadowPasswords, readShadowUsers } from '../../../db/shadows.ts'
+import {
+  carryConflicts,
+  forgetShadow,
+  lockShadow,
+  readGivingUp,
+  readShadowPasswords,
+  readShadowUsers
+} from '../../../db/shadows.ts'
 import { closeShadow, deleteShadow, seeTenant } from '../../../db/tenants.ts'
 import { parkIdentities, releaseAddresses } from '../../../db/undo-users.ts'
 import { type AppError, conflict, unavailable } from '../../errors.ts'
@@ -105,6 +112,7 @@ async function goLiveWithin(
   await passOnPasswords(run, written.untouchable)
   await setUserVersions(trx, tenantId, written.userVersions)
   await setGroupVersions(trx, tenantId, written.groupVersions)
+  await carryConflicts(trx, tenantId, shadowId, connectionId)
   await forgetShadow(trx, tenantId, connectionId)
   await tellOf(trx, tenantId, actor, connection, 'scimConnection.wentLive', now, { ...written.counts })
   return [shadowId, written.counts]

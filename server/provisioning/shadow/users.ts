@@ -8,7 +8,7 @@ import { isAbove } from '../actor.ts'
 import { type Facts, factsOfUser } from '../history/facts.ts'
 import { type ConflictReason, changedNames, conflictOf, type Reversed } from '../history/run.ts'
 import { keepAuthority, refuseUsers, type UserPlan, writeUsers } from '../history/users.ts'
-import { documentColumns, emailKeys, shownName, type UserDocument } from '../user-document.ts'
+import { columnsOfUser, documentColumns, emailKeys, shownName, type UserDocument } from '../user-document.ts'
 import { audit } from '../user-states.ts'
 import {
   areSame,
@@ -159,10 +159,9 @@ async function takeAddressesBack({ trx, tenantId, givers }: ShadowRun, plans: re
   await claimAddresses(trx, tenantId, claims)
 }
 
-const changedEmail = (row: UserRow, after: Facts) => emailOf(after) !== row.email_key
+const changedEmail = (row: UserRow, after: Facts) => emailOf(row, after).email_key !== row.email_key
 
-const emailOf = (facts: Facts): string | null =>
-  documentColumns(Object.fromEntries(facts) as unknown as UserDocument).email_key
+const emailOf = (row: UserRow, after: Facts) => columnsOfUser(Object.fromEntries(after) as unknown as UserDocument, row)
 
 /** Invitations of people whom the identity provider knows end, as they would at its request. */
 async function adopt({ trx, tenantId, actor, now }: ShadowRun, plans: readonly UserPlan[]): Promise<void> {
@@ -193,7 +192,7 @@ async function adopt({ trx, tenantId, actor, now }: ShadowRun, plans: readonly U
 
 async function followAddress({ trx, follow }: ShadowRun, { row, reversed: { after } }: UserPlan): Promise<void> {
   if (row.state === 'removed' || after.get('state') === 'removed' || !changedEmail(row, after)) return
-  const { email } = documentColumns(Object.fromEntries(after) as unknown as UserDocument)
+  const { email } = emailOf(row, after)
   await follow.addressMoved(trx, { id: row.id, email, mustResetPassword: row.must_reset_password })
 }
 

@@ -167,8 +167,8 @@ function Entry({ item }: { item: Item }) {
       <UnstyledButton className="audit-line" aria-expanded={isExpanded} onClick={() => setExpanded(!isExpanded)}>
         <IconChevronRight size={16} className="audit-chevron" aria-hidden />
         <span className="audit-sentence">
-          <Mark tone={toneOf(item.status)}>{item.status}</Mark> <strong>{item.method}</strong>{' '}
-          <span className="mono">{readable(item.path)}</span>
+          <Mark tone={toneOf(item.status)}>{item.status}</Mark> {item.shadow && <Mark tone="accent">Shadow</Mark>}{' '}
+          <strong>{item.method}</strong> <span className="mono">{readable(item.path)}</span>
         </span>
         <span className="audit-when tabular">
           {exact.format(new Date(item.at))} · {item.durationMs.toLocaleString()} ms

@@ -14,6 +14,7 @@ import { profileName } from '../provisioning/guides.ts'
 import { Refused, Tokens } from '../provisioning/tokens.tsx'
 import { EditConnection } from './edit-connection.tsx'
 import { RemoveConnection } from './remove-connection.tsx'
+import { EnterShadow } from './shadow-decision.tsx'
 import type { TabProps } from './tabs.ts'
 
 /** What a list gives at most; a tenant has a handful of identity providers. */
@@ -22,6 +23,7 @@ const MAX_TOKENS = 200
 export function Overview({ connection }: TabProps) {
   const [isEditing, editing] = useDisclosure()
   const [isRemoving, removing] = useDisclosure()
+  const [isEntering, entering] = useDisclosure()
   return (
     <Stack gap="md">
       <div className="card">
@@ -32,6 +34,11 @@ export function Overview({ connection }: TabProps) {
               <Button size="xs" variant="default" onClick={editing.open}>
                 Change
               </Button>
+              {!connection.shadow && (
+                <Button size="xs" variant="default" onClick={entering.open}>
+                  Shadow mode…
+                </Button>
+              )}
               <Button size="xs" variant="default" onClick={removing.open}>
                 Remove
               </Button>
@@ -62,6 +69,7 @@ export function Overview({ connection }: TabProps) {
       <div className="card">
         <TokensSection connection={connection} />
       </div>
+      <EnterShadow connection={connection} opened={isEntering} onClose={entering.close} />
       <EditConnection connection={connection} opened={isEditing} onClose={editing.close} />
       <RemoveConnection connection={connection} opened={isRemoving} onClose={removing.close} />
     </Stack>

@@ -27,6 +27,7 @@ export function ConnectionCard({ connection }: { connection: Connection }) {
           </Anchor>
         </Title>
         <span className="marks">
+          {connection.isShadow && <Mark tone="accent">Shadow</Mark>}
           {expiresSoon(connection, now) && <Mark tone="wait">Expires soon</Mark>}
           <Mark tone={status.tone}>{status.label}</Mark>
         </span>

@@ -11,6 +11,8 @@ export interface Connection {
   readonly name: string
   readonly profile: Token['profile']
   readonly highestRole: Token['highestRole']
+  /** Whether it is in shadow mode. */
+  readonly isShadow: boolean
   /** Newest first. */
   readonly live: readonly Token[]
   readonly ended: readonly Token[]
@@ -23,12 +25,13 @@ export interface Connection {
 export function connectionsOf(tokens: readonly Token[], errors: readonly Errors[], nowMs: number): Connection[] {
   const byId = Map.groupBy(tokens, (token) => token.connectionId)
   const connections = [...byId].map(([id, own]) => {
-    const { name, profile, highestRole } = own[0]!
+    const { name, profile, highestRole, shadow: isShadow } = own[0]!
     return {
       id,
       name,
       profile,
       highestRole,
+      isShadow,
       live: own.filter((token) => isLive(token, nowMs)),
       ended: own.filter((token) => !isLive(token, nowMs)),
       lastUsedAt: own.reduce<string | null>((latest, { lastUsedAt }) => later(latest, lastUsedAt), null),

@@ -1,5 +1,5 @@
 // Makes a SCIM token, and shows it once.
-import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Button, Group, Modal, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
@@ -53,6 +53,7 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
   const [highestRole, setHighestRole] = useState<Role>(defaultRole)
   const [expiry, setExpiry] = useState('365')
   const [day, setDay] = useState('')
+  const [isShadow, setShadow] = useState(false)
   const [isChecked, setChecked] = useState(false)
   const create = useMutation(
     trpc.scimTokens.create.mutationOptions({
@@ -72,7 +73,7 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
     event.preventDefault()
     setChecked(true)
     if (!shownName.trim() || isDayMissing) return
-    create.mutate({ name: shownName.trim(), profile, highestRole, expiresAt })
+    create.mutate({ name: shownName.trim(), profile, highestRole, expiresAt, shadow: isShadow || undefined })
   }
   return (
     <form onSubmit={submit} noValidate>
@@ -122,6 +123,12 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
             />
           )}
         </Group>
+        <Switch
+          label="Try it in shadow first"
+          description="The provider changes a copy; you see what it would do before it is done."
+          checked={isShadow}
+          onChange={(event) => setShadow(event.currentTarget.checked)}
+        />
         {create.error && <Failure error={create.error} />}
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose}>

@@ -1,0 +1,151 @@
+// Having done what a shadow shows, once the connection's name has been typed, or forgetting it; and how a connection gets there.
+import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { IconGhost2 } from '@tabler/icons-react'
+import { useMutation } from '@tanstack/react-query'
+import { type FormEvent, useState } from 'react'
+import { queryClient, trpc } from '../../api.ts'
+import { Confirm } from '../../parts/confirm.tsx'
+import { Failure } from '../../parts/failures.tsx'
+import { TextLink } from '../../parts/link.tsx'
+import { notifyDone } from '../../parts/notify.ts'
+import { type Counts, countsInWords } from './shadow-words.ts'
+import type { TabProps } from './tabs.ts'
+
+interface DialogProps extends TabProps {
+  opened: boolean
+  onClose: () => void
+}
+
+export function GoLive({ connection, counts, opened, onClose }: DialogProps & { counts: Counts }) {
+  return (
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={`Have ${connection.name} go live?`}
+      centered
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      <GoLiveForm connection={connection} counts={counts} onClose={onClose} />
+    </Modal>
+  )
+}
+
+function GoLiveForm({ connection, counts, onClose }: TabProps & { counts: Counts; onClose: () => void }) {
+  const [typed, setTyped] = useState('')
+  const goLive = useMutation(
+    trpc.scimShadow.goLive.mutationOptions({
+      onSuccess: async () => {
+        onClose()
+        notifyDone(`${connection.name} is live.`)
+        await queryClient.invalidateQueries()
+      },
+      // the numbers may be others by now
+      onError: () => queryClient.invalidateQueries(trpc.scimShadow.pathFilter())
+    })
+  )
+  const isConfirmed = typed.trim() === connection.name
+  const isLoss = counts.users.deactivate + counts.users.remove + counts.groups.remove + counts.memberships.removed > 0
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (isConfirmed) goLive.mutate({ connectionId: connection.id, expected: counts })
+  }
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="md">
+        <Alert color={isLoss ? 'red' : 'blue'} variant="light" title={`This will ${countsInWords(counts)}.`}>
+          Everything that {connection.name} does from then on changes people here. Its History takes back what it did.
+        </Alert>
+        <TextInput
+          label={`Type ${connection.name} to confirm`}
+          value={typed}
+          onChange={(event) => setTyped(event.currentTarget.value)}
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          data-autofocus
+        />
+        {goLive.error && <Failure error={goLive.error} />}
+        <Group justify="flex-end" gap="xs">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" color={isLoss ? 'red.8' : undefined} disabled={!isConfirmed} loading={goLive.isPending}>
+            Go live
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}
+
+export function Discard({ connection, opened, onClose }: DialogProps) {
+  const discard = useMutation(
+    trpc.scimShadow.discard.mutationOptions({
+      onSuccess: async () => {
+        onClose()
+        notifyDone('The shadow is discarded.')
+        await queryClient.invalidateQueries()
+      }
+    })
+  )
+  return (
+    <Confirm
+      opened={opened}
+      onClose={onClose}
+      title={`Discard what ${connection.name} did?`}
+      action="Discard"
+      isDangerous
+      onConfirm={() => discard.mutate({ connectionId: connection.id })}
+      isPending={discard.isPending}
+      error={discard.error}
+    >
+      Nothing of it was done here. Its tokens end, because the identity provider believes that it was; to try again,
+      create a token in shadow mode and have the provider start over.
+    </Confirm>
+  )
+}
+
+/** Puts a connection that works into shadow mode. */
+export function EnterShadow({ connection, opened, onClose }: DialogProps) {
+  const open = useMutation(
+    trpc.scimShadow.open.mutationOptions({
+      onSuccess: async () => {
+        onClose()
+        notifyDone(`${connection.name} is in shadow mode.`)
+        await queryClient.invalidateQueries()
+      }
+    })
+  )
+  return (
+    <Confirm
+      opened={opened}
+      onClose={onClose}
+      title={`Put ${connection.name} into shadow mode?`}
+      action="Enter shadow mode"
+      onConfirm={() => open.mutate({ connectionId: connection.id })}
+      isPending={open.isPending}
+      error={open.error}
+    >
+      From now on it changes a copy of people and groups, and is answered as if it were real. You see what it would do,
+      and have it done or forget it.
+    </Confirm>
+  )
+}
+
+/** On every tab of a connection in shadow mode. */
+export const ShadowBanner = ({ connection }: TabProps) => (
+  <Alert color="blue" variant="light" mb="md" icon={<IconGhost2 size={20} />} title="Shadow: nothing is changed yet">
+    <Text size="sm">
+      {connection.name} provisions a copy.{' '}
+      <TextLink
+        to="/provisioning/$connectionId"
+        params={{ connectionId: connection.id }}
+        search={{ tab: 'shadow' }}
+        size="sm"
+        underline="always"
+      >
+        See what it would do, and decide
+      </TextLink>
+    </Text>
+  </Alert>
+)

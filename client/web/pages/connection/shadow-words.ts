@@ -1,0 +1,52 @@
+// What a shadow would do, in words.
+import type { Outputs } from '../../api.ts'
+import { fieldName } from '../audit/words.ts'
+import { itemChanges, type UndoItem } from '../history/words.ts'
+
+export type Counts = Outputs['scimShadow']['summary']['counts']
+export type ShadowItem = Outputs['scimShadow']['list']['items'][number]
+export type Filter = NonNullable<ShadowItem['effect']> | 'conflict'
+
+export const EFFECTS = ['create', 'link', 'change', 'deactivate', 'remove'] as const
+
+/** In a list of what there is to see. */
+export const FILTER_LABELS: Record<Filter, string> = {
+  create: 'Created',
+  link: 'Linked',
+  change: 'Changed',
+  deactivate: 'Deactivated',
+  remove: 'Removed',
+  conflict: 'In conflict'
+}
+
+const many = (count: number, one: string, more: string) => `${count.toLocaleString()} ${count === 1 ? one : more}`
+
+/** `create 212, link 40, change 17, deactivate 3, conflicts 2`; what is none is left out. */
+export function countsInWords({ users, groups, memberships, conflicts }: Counts): string {
+  const parts = [
+    ...EFFECTS.filter((effect) => users[effect] > 0).map(
+      (effect) => `${effect} ${many(users[effect], 'person', 'people')}`
+    ),
+    ...EFFECTS.filter((effect) => groups[effect] > 0).map(
+      (effect) => `${effect} ${many(groups[effect], 'group', 'groups')}`
+    ),
+    memberships.added > 0 && `add ${many(memberships.added, 'membership', 'memberships')}`,
+    memberships.removed > 0 && `end ${many(memberships.removed, 'membership', 'memberships')}`,
+    conflicts > 0 && `leave ${many(conflicts, 'conflict', 'conflicts')} as they are`
+  ].filter((part) => part !== false)
+  return parts.join(', ') || 'change nothing'
+}
+
+/** Facts of somebody new that say nothing beside the rest. */
+const OF_NEW = new Set(['userName', 'displayName', 'role', 'state', 'title'])
+
+/** What becomes of somebody, a line each. */
+export function changesInWords({ effect, changes, kind }: ShadowItem): string[] {
+  if (effect === 'remove') return ['is removed']
+  const told = effect === 'create' ? changes.filter(({ attribute, from }) => from || OF_NEW.has(attribute)) : changes
+  const lines = itemChanges({ kind, id: '', name: null, changes: told, conflicts: [] } as UndoItem)
+  return effect === 'link' ? ['is managed by this connection from then on', ...lines] : lines
+}
+
+export const conflictsInWords = ({ conflicts }: ShadowItem): string[] =>
+  conflicts.map(({ attribute, detail }) => `${fieldName(attribute)}: ${detail}`)
