@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { deleteExpiredOfTenant } from '../../db/expired.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { type Scim, scimClient, USER } from '../support/scim.ts'
+import { countStatements } from '../support/statements.ts'
 
 /** As the identity provider sends somebody; what is not said follows from the address. */
 const arriving = (address: string, rest: object = {}) => ({
@@ -560,7 +561,7 @@ test('conflicts of a token that sees only its own people, and of very many peopl
 
 test('a tenant of invited people moves to an identity provider', async (t) => {
   const acme = await startInviting(t)
-  const { okta, rowOf, usersWith, list } = await setUp(acme)
+  const { okta, entra, rowOf, connectionOf, usersWith, list } = await setUp(acme)
   const members = ['a', 'b', 'c', 'd'].map((name) => `${name}@acme.test`)
   const ids: Record<string, string> = {}
   for (const address of members.slice(0, 2)) ids[address] = await acme.join(address)
@@ -576,4 +577,34 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
   t.same(statusesOf(await send(okta)), [409, 409, 409, 409, 409, 409], 'and once')
   t.equal((await list()).length, 1)
   t.equal((await acme.signIn('a@acme.test', PASSWORD)).status, 200)
+
+  t.test('and from that one to the next, when its connection is removed', async (t) => {
+    const oktaId = await connectionOf('Okta')
+    t.equal((await acme.call('scimConnections.remove', { connectionId: oktaId })).status, 200)
+    t.match(await entra.post('/Users', arriving('b@acme.test', { title: 'of Entra' })), {
+      status: 201,
+      body: { id: ids['b@acme.test'], title: 'of Entra' }
+    })
+    const replies = await send(entra)
+    t.same(statusesOf(replies), [201, 201, 201, 201, 409, 409])
+    t.match(await rowOf(ids['c@acme.test']!), { connection_id: await connectionOf('Entra'), state: 'active' })
+    for (const address of [...members, 'new@acme.test']) t.equal((await usersWith(address)).length, 1)
+  })
+
+  t.test('whoever meets nobody is made with as many statements as ever', async (t) => {
+    await acme.call('settings.update', { wireLogDays: 0 })
+    const first = () => `${Math.random()}@acme.test`
+    const withOne = () => entra.createUser(arriving(first()))
+    const withTwo = () => {
+      const emails = [{ value: first(), primary: true }, { value: 'second@acme.test' }]
+      return entra.createUser(arriving(first(), { emails }))
+    }
+    // the log of requests before may be written meanwhile
+    const leastOf = async (work: () => Promise<unknown>) => {
+      let least = await countStatements(work)
+      for (let again = 1; again < 5; again++) least = Math.min(least, await countStatements(work))
+      return least
+    }
+    t.equal(await leastOf(withTwo), await leastOf(withOne), 'also where another address is looked for')
+  })
 })
