@@ -156,14 +156,18 @@ async function carry(trx: Trx, { tenantId, shadowId }: NewShadow, rows: RawBuild
   await seeTenant(trx, shadowId)
 }
 
-async function keepBase(trx: Trx, shadowId: number): Promise<void> {
-  const shadow = ofTenant(shadowId)
-  await sql`
+/** Seeing the shadow: keeps what its users are now as what they began with. */
+export const insertShadowBase = (trx: Trx, shadowId: number, condition: RawBuilder<unknown>) =>
+  sql`
     insert into shadow_users (tenant_id, id, state, locked, role, connection_id, user_name_key, external_id, email_key,
       authority, version, doc)
     select tenant_id, id, state, locked, coalesce(given_role, role), connection_id, user_name_key, external_id, email_key,
       authority, version, doc
-    from users where ${shadow}`.execute(trx)
+    from users where ${ofTenant(shadowId)} and ${condition}`.execute(trx)
+
+async function keepBase(trx: Trx, shadowId: number): Promise<void> {
+  const shadow = ofTenant(shadowId)
+  await insertShadowBase(trx, shadowId, sql`true`)
   await sql`
     insert into shadow_groups (tenant_id, id, connection_id, version, doc)
     select tenant_id, id, connection_id, ${groupVersion}, doc from groups where ${shadow}`.execute(trx)

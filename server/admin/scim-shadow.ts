@@ -7,7 +7,7 @@ import { moveLinks } from '../invitations/moved.ts'
 import { welcomeMail } from '../invitations/welcome.ts'
 import { goLive, listShadowGroups, listShadowUsers, previewShadow } from '../provisioning/shadow/go-live.ts'
 import { EFFECTS, type ShadowItem } from '../provisioning/shadow/run.ts'
-import { discardShadow, getShadow, openShadow, shadowIdOf } from '../provisioning/shadow/shadow.ts'
+import { discardShadow, getShadow, openShadow, refreshShadow, shadowIdOf } from '../provisioning/shadow/shadow.ts'
 import { CONFLICT_DETAILS } from './history.ts'
 import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
 import { administratorProcedure, router } from './trpc.ts'
@@ -118,6 +118,14 @@ export const scimShadowRouter = router({
       })
       return { counts }
     }),
+
+  /** Shows the identity provider who came, went or changed here since, where it has not changed the same person. */
+  refresh: administratorProcedure
+    .input(connectionInput)
+    .output(z.object({ users: count }))
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { connectionId } }) => ({
+      users: await refreshShadow(deps, tenant.id, actor, connectionId)
+    })),
 
   /** Forgets what was done in the shadow, and ends the connection's tokens. */
   discard: administratorProcedure

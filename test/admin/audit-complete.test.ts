@@ -277,6 +277,11 @@ const PROCEDURES: Record<string, Case> = {
     prepare: aToken,
     run: ({ call }, { connectionId }) => call('scimShadow.open', { connectionId })
   },
+  'scimShadow.refresh': {
+    actions: ['scimConnection.shadowRefreshed'],
+    prepare: aShadow,
+    run: ({ call }, { connectionId }) => call('scimShadow.refresh', { connectionId })
+  },
   'scimShadow.goLive': {
     actions: ['scimConnection.wentLive'],
     prepare: aShadow,

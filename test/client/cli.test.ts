@@ -224,6 +224,7 @@ test('muster', async (t) => {
     t.match(counts, { users: { create: 1 }, conflicts: 0 })
     const listed = await json(t, 'connection shadow list', ...ON_ACME, connectionId, '--only', 'create')
     t.match(listed.items, [{ name: 'shadowy@acme.test', effect: 'create' }])
+    t.match(await json(t, 'connection shadow refresh', ...ON_ACME, connectionId), { users: 0 })
     t.match(await muster('connection', 'shadow', 'show', ...ON_ACME, connectionId), { stdout: /create\s.*1/ })
     t.match(await muster('connection', 'shadow', 'go-live', ...ON_ACME, connectionId), { status: 2, stderr: /--yes/ })
     t.match(await json(t, 'connection shadow go-live', ...ON_ACME, connectionId, '--yes'), { counts })

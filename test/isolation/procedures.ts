@@ -175,6 +175,7 @@ export const PROBES: Record<string, Probe> = {
   'scimShadow.open': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.summary': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.list': missing(({ connectionId }) => ({ connectionId })),
+  'scimShadow.refresh': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.goLive': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.discard': missing(({ connectionId }) => ({ connectionId })),
   'scimConnections.removed': own(),

@@ -378,6 +378,62 @@ test('what changes on both sides', async (t) => {
   })
 })
 
+test('what changes in the tenant while a shadow is open', async (t) => {
+  const acme = await openHistory(t, 'drift')
+  const { app, tenant } = acme
+  const [amyId, bobId, goneId] = (await insertPeople(app.owner, tenant.id, [
+    { email: 'amy@drift.test', displayName: 'Amy' },
+    { email: 'bob@drift.test', displayName: 'Bob' },
+    { email: 'gone@drift.test', displayName: 'Gone' }
+  ])) as [string, string, string]
+  const team = (await acme.mutate('groups.create', { displayName: 'Team', members: [amyId, goneId] })).data.group.id
+  const { scim, connectionId } = await openShadow(acme, 'Okta')
+  await scim.patch(`/Users/${bobId}`, [{ op: 'replace', path: 'title', value: 'By the IdP' }])
+  await scim.createUser(person('both', 'drift'))
+
+  await acme.mutate('users.update', { userId: amyId, displayName: 'Amy Moved' })
+  await acme.mutate('users.update', { userId: bobId, displayName: 'Bob Moved' })
+  await acme.mutate('groups.removeMembers', { groupId: team, userIds: [goneId] })
+  await acme.mutate('users.deactivate', { userId: goneId })
+  await acme.mutate('users.remove', { userId: goneId })
+  const [newId] = (await insertPeople(app.owner, tenant.id, [
+    { email: 'new@drift.test' },
+    { email: 'both@drift.test' }
+  ])) as [string]
+  await acme.mutate('invitations.create', { invites: [{ email: 'ivy@drift.test' }] })
+
+  t.test('shows there on demand, but for whom the identity provider has changed itself', async (t) => {
+    t.match((await scim.get('/Users?filter=userName eq "new@drift.test"')).body, { totalResults: 0 })
+    const before = await dump(acme, tenant.id)
+    const { data, error } = await acme.mutate('scimShadow.refresh', { connectionId })
+    t.match(data, { users: 4 }, String(error?.message))
+    const { audit_events: _, ...after } = await dump(acme, tenant.id)
+    t.match(before, after, 'and changes nothing of the tenant')
+    t.match((await scim.get('/Users?filter=userName eq "new@drift.test"')).body, { Resources: [{ id: newId }] })
+    t.match((await scim.get(`/Users/${amyId}`)).body, { displayName: 'Amy Moved', groups: [{ display: 'Team' }] })
+    t.match((await scim.get(`/Users/${bobId}`)).body, { displayName: 'Bob', title: 'By the IdP' })
+    t.equal((await scim.get(`/Users/${goneId}`)).status, 404)
+    t.same(
+      (await scim.get(`/Groups/${team}`)).body.members.map(({ value }: { value: string }) => value),
+      [amyId]
+    )
+    t.match((await scim.get('/Users?count=0')).body, { totalResults: 7 })
+    t.match((await acme.mutate('scimShadow.refresh', { connectionId })).data, { users: 0 })
+  })
+
+  t.test('and is not the identity provider’s doing', async (t) => {
+    const ivy = await scim.post('/Users', person('ivy', 'drift'))
+    t.equal(ivy.status, 201, 'who was invited meanwhile is met')
+    await scim.patch(`/Users/${newId}`, [{ op: 'replace', path: 'title', value: 'Head' }])
+    const { counts } = (await acme.query('scimShadow.summary', { connectionId })).data
+    t.match(counts, { users: { ...none, link: 1, change: 2 }, memberships: { added: 0, removed: 0 }, conflicts: 1 })
+    t.match((await acme.mutate('scimShadow.goLive', { connectionId, expected: counts })).data, { counts })
+    t.match((await scim.get(`/Users/${bobId}`)).body, { displayName: 'Bob Moved', title: 'By the IdP' })
+    t.match((await scim.get(`/Users/${newId}`)).body, { title: 'Head' })
+    t.equal((await scim.get(`/Users/${ivy.body.id}`)).status, 200)
+  })
+})
+
 test('the end of a shadow', async (t) => {
   const acme = await openHistory(t, 'end')
   const { app, tenant } = acme

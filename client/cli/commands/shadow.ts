@@ -51,6 +51,13 @@ export function shadowCommands(connection: Command): void {
       print(command, found, ({ items }) => itemTable(items))
     })
 
+  onTenant(shadow.command('refresh <connectionId>'))
+    .description('show it who came, went or changed here since')
+    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimShadow.refresh.mutate({ connectionId })
+      print(command, answer, ({ users }) => done(`${users} people were taken over into the shadow.`))
+    })
+
   onTenant(shadow.command('go-live <connectionId>'))
     .description('have it done, as `show` says; its tokens change the tenant from then on')
     .option('--yes', 'say so once more: people may lose their access')

@@ -6,6 +6,7 @@ import { inTenant, type Trx } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
 import { retryRaces } from '../../../db/races.ts'
 import { lockConnection, revokeTokensOf, type ScimConnectionRow } from '../../../db/scim-connections.ts'
+import { refreshShadowUsers } from '../../../db/shadow-refresh.ts'
 import {
   copyIntoShadow,
   countShadows,
@@ -82,6 +83,31 @@ export async function discardShadow(
     await tellOf(trx, tenantId, actor, connection, 'scimConnection.shadowDiscarded', now)
   })
   forgetCredentials(deps, tenantId)
+}
+
+/**
+ * Takes into a shadow who came, went or changed in the tenant since, unless the identity provider has changed the same
+ * person. Groups and memberships stay as they were; what became of them here is respected when the shadow goes live.
+ * @returns how many people
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `shadowGone`,
+ *   `goingLive`
+ */
+export async function refreshShadow(
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  connectionId: string
+): Promise<number> {
+  requireAdministrator(actor, 'refresh what a connection sees in shadow mode')
+  const now = deps.now()
+  const tables = await readTransferTables(deps.db)
+  return inTenant(deps.db, tenantId, async (trx) => {
+    const connection = await getLocked(trx, tenantId, actor, connectionId)
+    const shadowId = shadowIdOf(requireOpen(await lockShadow(trx, tenantId, connectionId), now))
+    const users = await refreshShadowUsers(trx, { tenantId, shadowId }, tables, now)
+    await tellOf(trx, tenantId, actor, connection, 'scimConnection.shadowRefreshed', now, { users })
+    return users
+  })
 }
 
 /**

@@ -70,6 +70,7 @@ const ACTIONS: Record<string, Words> = {
   'scimConnection.conflictDecided': { verb: 'decided on a conflict of', label: 'Conflict decided' },
   'scimConnection.keptReleased': { verb: 'released what was kept of', label: 'Kept people released' },
   'scimConnection.shadowOpened': { verb: 'put into shadow mode', label: 'Connection put into shadow mode' },
+  'scimConnection.shadowRefreshed': { verb: 'refreshed the shadow of', label: 'Shadow refreshed' },
   'scimConnection.wentLive': { verb: 'had go live', label: 'Connection went live' },
   'scimConnection.shadowDiscarded': { verb: 'discarded the shadow of', label: 'Shadow discarded' },
   'scimConnection.removed': { verb: 'removed the connection', label: 'Connection removed' },

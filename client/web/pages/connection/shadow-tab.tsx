@@ -1,10 +1,11 @@
 // What a connection in shadow mode would do: the numbers, person by person, and having it done or not.
 import { Button, Group, SegmentedControl, Select, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
 import { Failure } from '../../parts/failures.tsx'
+import { notifyDone } from '../../parts/notify.ts'
 import { Facts, Section } from '../../parts/section.tsx'
 import { Mark, type Tone } from '../../parts/state-badge.tsx'
 import { Time } from '../../parts/time.tsx'
@@ -26,6 +27,16 @@ export function ShadowTab({ connection }: TabProps) {
   const { id: connectionId } = connection
   const summary = useQuery(trpc.scimShadow.summary.queryOptions({ connectionId }, { staleTime: 0 }))
   const countAgain = () => queryClient.invalidateQueries(trpc.scimShadow.pathFilter())
+  const refresh = useMutation(
+    trpc.scimShadow.refresh.mutationOptions({
+      onSuccess: async ({ users }) => {
+        notifyDone(
+          `${users.toLocaleString()} ${users === 1 ? 'person was' : 'people were'} taken over into the shadow.`
+        )
+        await countAgain()
+      }
+    })
+  )
   const [isGoing, going] = useDisclosure()
   const [isDiscarding, discarding] = useDisclosure()
   return (
@@ -59,9 +70,20 @@ export function ShadowTab({ connection }: TabProps) {
           {summary.error && !summary.data && <Failure error={summary.error} retry={() => summary.refetch()} />}
           {summary.isPending && <Skeleton height={160} />}
           {summary.data && <Numbers counts={summary.data.counts} refused={summary.data.refused} />}
-          <Button size="xs" variant="default" mt="sm" loading={summary.isFetching} onClick={countAgain}>
-            Count again
-          </Button>
+          {refresh.error && <Failure error={refresh.error} />}
+          <Group gap="xs" mt="sm">
+            <Button size="xs" variant="default" loading={summary.isFetching} onClick={countAgain}>
+              Count again
+            </Button>
+            <Button
+              size="xs"
+              variant="default"
+              loading={refresh.isPending}
+              onClick={() => refresh.mutate({ connectionId })}
+            >
+              Show it who came and went here since
+            </Button>
+          </Group>
         </Section>
       </div>
       <Items connection={connection} />

@@ -1,0 +1,130 @@
+// Brings a shadow up to date with its tenant: people who came, went or changed there meanwhile, where the identity
+// provider has not changed the same ones. What it began with follows, so that none of it counts as the provider's doing.
+import { type RawBuilder, sql } from 'kysely'
+import { claimKey } from './addresses.ts'
+import type { Trx } from './connect.ts'
+import { countMemberChanges } from './groups.ts'
+import { insertShadowBase } from './shadows.ts'
+import type { TransferTable } from './tenant-transfer.ts'
+import { lockTenant, seeTenant } from './tenants.ts'
+
+/**
+ * Seeing the tenant, before and after. Whoever writes in the shadow waits.
+ * @param tables of readTransferTables
+ * @returns how many people were taken over
+ */
+export async function refreshShadowUsers(
+  trx: Trx,
+  { tenantId, shadowId }: { tenantId: number; shadowId: number },
+  tables: readonly TransferTable[],
+  now: Date
+): Promise<number> {
+  await sql`set local statement_timeout = 0`.execute(trx)
+  await lockTenant(trx, shadowId, 'for update')
+  const names = namesOf(tables, 'users')
+  await carry(trx, 'users', sql`select ${names} from users where tenant_id = ${sql.lit(tenantId)}`)
+  await seeTenant(trx, shadowId)
+  const count = await chooseMoved(trx, shadowId)
+  if (count > 0) {
+    await seeTenant(trx, tenantId)
+    const ofMoved = sql`tenant_id = ${sql.lit(tenantId)} and user_id in (select id from moved)`
+    await carry(trx, 'emails', sql`select user_id, value_key from user_emails where ${ofMoved}`)
+    await carry(trx, 'addresses', sql`select user_id, address_key from addresses where ${ofMoved}`)
+    const invitations = sql`select ${namesOf(tables, 'invitations')} from invitations`
+    await carry(trx, 'invitations', sql`${invitations} where ${ofMoved} and state = 'pending'`)
+    await seeTenant(trx, shadowId)
+    await takeOver(trx, shadowId, tables, now)
+  }
+  await seeTenant(trx, tenantId)
+  return count
+}
+
+const namesOf = (
+  tables: readonly TransferTable[],
+  name: string,
+  without: readonly string[] = []
+): RawBuilder<unknown> =>
+  sql.join(
+    tables
+      .find((table) => table.name === name)!
+      .columns.filter((column) => !without.includes(column.name))
+      .map((column) => sql.ref(column.name))
+  )
+
+const carry = (trx: Trx, name: string, rows: RawBuilder<unknown>) =>
+  sql`create temporary table ${sql.table(`carried_${name}`)} on commit drop as ${rows}`.execute(trx)
+
+/** Who is new, or was changed in the tenant alone, and gets in nobody's way in the shadow: as the table `moved`. */
+async function chooseMoved(trx: Trx, shadowId: number): Promise<number> {
+  const shadow = sql.lit(shadowId)
+  await sql`
+    create temporary table moved on commit drop as
+    select c.id, s.id is null as is_new from carried_users c
+    left join users s on s.tenant_id = ${shadow} and s.id = c.id
+    left join shadow_users b on b.tenant_id = ${shadow} and b.id = c.id
+    where (s.id is null and b.id is null) or (b.version <> c.version and s.version = b.version)`.execute(trx)
+  await sql`
+    delete from moved using carried_users c
+    where c.id = moved.id and c.state <> 'removed' and exists (
+      select from users o
+      where o.tenant_id = ${shadowId} and o.id <> c.id and o.state <> 'removed'
+        and (o.user_name_key = c.user_name_key or o.email_key = c.email_key
+          or (o.external_id = c.external_id and o.connection_id = c.connection_id))
+        and not exists (select from moved m where m.id = o.id))`.execute(trx)
+  const { rows } = await sql<{ count: number }>`select count(*)::int as count from moved`.execute(trx)
+  return rows[0]!.count
+}
+
+const MOVED = sql`(select id from moved)`
+
+/** Seeing the shadow. */
+async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTable[], now: Date): Promise<void> {
+  const of = (column: string) => sql`tenant_id = ${shadowId} and ${sql.ref(column)} in ${MOVED}`
+  await sql`delete from addresses where ${of('user_id')}`.execute(trx)
+  await sql`delete from user_emails where ${of('user_id')}`.execute(trx)
+  await sql`delete from invitations where ${of('user_id')}`.execute(trx)
+  // two may have swapped names
+  await sql`update users set user_name_key = 'parked ' || id, external_id = null where ${of('id')}`.execute(trx)
+  const names = namesOf(tables, 'users')
+  const changing = namesOf(tables, 'users', ['id', 'ordinal'])
+  await sql`
+    update users u set (${changing}) = (select ${changing} from carried_users c where c.id = u.id)
+    where u.tenant_id = ${shadowId} and u.id in ${MOVED}`.execute(trx)
+  await sql`
+    insert into users (tenant_id, ${names}) select ${shadowId}::int, ${names} from carried_users
+    where id in (select id from moved where is_new)`.execute(trx)
+  await sql`
+    insert into user_emails (tenant_id, user_id, value_key)
+    select ${shadowId}::int, user_id, value_key from carried_emails`.execute(trx)
+  await sql`
+    insert into addresses (tenant_id, user_id, address_key)
+    select ${shadowId}::int, user_id, ${claimKey(shadowId, '')}::text || address_key from carried_addresses
+    on conflict do nothing`.execute(trx)
+  const invitations = namesOf(tables, 'invitations')
+  await sql`
+    insert into invitations (tenant_id, ${invitations})
+    select ${shadowId}::int, ${invitations} from carried_invitations`.execute(trx)
+  await leaveGroups(trx, shadowId, now)
+  await sql`delete from shadow_users where ${of('id')}`.execute(trx)
+  await insertShadowBase(trx, shadowId, sql`id in ${MOVED}`)
+  await sql`
+    with counted as (
+      delete from resource_counts where tenant_id = ${shadowId} and resource_type = 'User' returning moves
+    )
+    insert into resource_counts (tenant_id, resource_type, slot, total, moves)
+    select ${shadowId}::int, 'User', 64,
+      (select count(*) from users where tenant_id = ${shadowId} and state <> 'removed'),
+      (select coalesce(sum(moves), 0) + 1 from counted)`.execute(trx)
+}
+
+/** Who was removed in the tenant is in no group any more. */
+async function leaveGroups(trx: Trx, shadowId: number, now: Date): Promise<void> {
+  const gone = sql`(select moved.id from moved join carried_users c on c.id = moved.id where c.state = 'removed')`
+  const left = sql`select group_id, -count(*)::int as delta from left_groups group by group_id`
+  await sql`
+    with left_groups as (
+      delete from group_members where tenant_id = ${shadowId} and user_id in ${gone} returning group_id
+    )
+    ${countMemberChanges(shadowId, now, left)}`.execute(trx)
+  await sql`delete from shadow_members where tenant_id = ${shadowId} and user_id in ${gone}`.execute(trx)
+}
