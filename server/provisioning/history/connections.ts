@@ -3,7 +3,7 @@ import { findAuthorities } from '../../../db/authority.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { isConnection } from '../authority.ts'
 import { isAuthority } from './facts.ts'
-import { changedNames, type Reversed, refuse, type UndoRun } from './run.ts'
+import { changedNames, conflictOf, type Reversed, refuse, type UndoRun } from './run.ts'
 
 /** Under lockGroupRoles, which whoever removes a connection holds. */
 export async function refuseGoneConnections(trx: Trx, run: UndoRun, all: readonly Reversed[]): Promise<void> {
@@ -21,6 +21,8 @@ export async function refuseGoneConnections(trx: Trx, run: UndoRun, all: readonl
   for (const { reversed, names, isWhole, owners } of wanted) {
     const isGone =
       owners.some((id) => !present.has(id)) || (isWhole && !live.has(reversed.after.get('connectionId') as string))
-    if (isGone) refuse(reversed, names, 'connectionRemoved')
+    if (!isGone) continue
+    refuse(reversed, names, 'connectionRemoved')
+    if (!names.includes('connectionId')) reversed.conflicts.push(conflictOf('connectionId', 'connectionRemoved'))
   }
 }

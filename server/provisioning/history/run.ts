@@ -4,7 +4,7 @@ import { newEventId } from '../../../db/audit.ts'
 import type { Db } from '../../../db/connect.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { Actor } from '../actor.ts'
-import { type EventFacts, type Facts, factsOfEvent, placeOf, takenBackBy } from './facts.ts'
+import { type EventFacts, type Facts, factsOfEvent, isAuthority, placeOf, takenBackBy } from './facts.ts'
 import { reverse } from './reverse.ts'
 
 export interface UndoRun {
@@ -135,13 +135,13 @@ export function changedNames({ before, after }: Reversed): string[] {
   )
 }
 
-/** Gives up what was to become of some facts. */
+/** Gives up what was to become of some facts; who has an attribute is no conflict of its own. */
 export function refuse(reversed: Reversed, names: readonly string[], reason: ConflictReason): void {
   for (const name of names) {
     const wanted = reversed.after.get(name)
     if (isDeepStrictEqual(wanted, reversed.before.get(name))) continue
     put(reversed.after, name, reversed.before.get(name))
-    reversed.conflicts.push(conflictOf(name, reason, wanted))
+    if (!isAuthority(name)) reversed.conflicts.push(conflictOf(name, reason, wanted))
     reversed.kept.set(name, [...(reversed.kept.get(name) ?? []), ...(reversed.undone.get(name) ?? [])])
     reversed.undone.delete(name)
   }

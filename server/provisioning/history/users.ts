@@ -110,6 +110,10 @@ export function keepAuthority(reversed: Reversed): void {
   const staying = new Set(reversed.conflicts.map(({ attribute }) => attribute))
   const names = changedNames(reversed).filter((name) => isAuthority(name) && staying.has(factOfAuthority(name)))
   refuse(reversed, names, 'changedSince')
+  const told = reversed.conflicts.filter(
+    ({ attribute }) => !isAuthority(attribute) || !staying.has(factOfAuthority(attribute))
+  )
+  reversed.conflicts.splice(0, reversed.conflicts.length, ...told)
 }
 
 /** What the row becomes. */
@@ -149,6 +153,7 @@ function columnsOf({ row, reversed }: Plan, now: Date) {
 export async function refuseUsers(trx: Trx, run: FactsRun, plans: readonly UserPlan[]): Promise<void> {
   await refuseTaken(trx, run, plans)
   await refuseLastAdministrators(trx, run, plans)
+  for (const { reversed } of plans) keepAuthority(reversed)
 }
 
 async function refuseTaken(trx: Trx, run: FactsRun, plans: readonly Plan[]): Promise<void> {

@@ -137,6 +137,7 @@ const FIELDS: Record<string, string> = {
   familyName: 'Family name',
   userName: 'User name',
   externalId: 'External id',
+  connectionId: 'Connection',
   invitationTtlHours: 'Invitation lifetime, hours',
   googleSignIn: 'Sign-in with Google',
   scimScope: 'What SCIM tokens see',
@@ -144,7 +145,10 @@ const FIELDS: Record<string, string> = {
   logoUrl: 'Logo'
 }
 
-/** `scimWelcomeMail` -> `Welcome mail`, `passwordMinLength` -> `Password min length` */
-export const fieldName = (path: string) => FIELDS[path] ?? sentence(path.split('.').map(spaced).join(' › '))
+/** `scimWelcomeMail` -> `Welcome mail`, `authority:title` -> `Who manages title` */
+export function fieldName(path: string): string {
+  if (path.startsWith('authority:')) return `Who manages ${fieldName(path.slice('authority:'.length)).toLowerCase()}`
+  return FIELDS[path] ?? sentence(path.split('.').map(spaced).join(' › '))
+}
 
 const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
