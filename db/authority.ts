@@ -97,6 +97,23 @@ export async function endKeeping(trx: Trx, tenantId: number, connectionId: strin
   return rows[0]?.name
 }
 
+/** Ends that memberships of a group, whose row is locked, are a connection's. @returns how many */
+export async function releaseMemberships(
+  trx: Trx,
+  tenantId: number,
+  groupId: string,
+  connectionId: string
+): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    with released as (
+      update group_members set connection_id = null
+      where tenant_id = ${tenantId} and group_id = ${groupId}::uuid and connection_id = ${connectionId}::uuid
+      returning user_id
+    )
+    select count(*)::int as count from released`.execute(trx)
+  return rows[0]!.count
+}
+
 /** A user of whom a connection has something. */
 export type OwnedUser = Pick<
   UserRow,

@@ -7,6 +7,7 @@ import { countGroups, GROUP_SORT_KEYS, listGroups, listMembers, listNeighbours }
 import { notFound } from '../errors.ts'
 import { GROUP_SCHEMA, MAX_GROUP_TEXT_LENGTH } from '../provisioning/group-document.ts'
 import type { MemberChange } from '../provisioning/group-members.ts'
+import { releaseGroup } from '../provisioning/group-release.ts'
 import { changeGroup, createGroup, type GroupWork, removeGroup } from '../provisioning/groups.ts'
 import {
   type AuthorityOutput,
@@ -129,6 +130,15 @@ export const groupsRouter = router({
     .mutation(async ({ ctx, input }) => {
       await removeGroup(workOf(ctx), input.groupId)
       return { groupId: input.groupId }
+    }),
+
+  /** Makes a group that a connection manages the tenant's own, with the memberships that are the connection's. */
+  release: memberProcedure
+    .input(z.strictObject({ groupId }))
+    .output(groupAnswer)
+    .mutation(async ({ ctx, input }) => {
+      await releaseGroup(workOf(ctx), input.groupId)
+      return answer(ctx, input.groupId)
     }),
 
   addMembers: membersProcedure((ids) => ({ kind: 'add', members: usersOf(ids) })),

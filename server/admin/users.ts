@@ -14,6 +14,7 @@ import {
   activateUser,
   deactivateUser,
   lockUser,
+  releaseUser,
   removeUser,
   setUserRole,
   unlockUser,
@@ -153,6 +154,8 @@ export const usersRouter = router({
   activate: stepProcedure(activateUser),
   lock: stepProcedure(lockUser),
   unlock: stepProcedure(unlockUser),
+  /** Makes somebody whom a connection manages an ordinary member, until it sends them again. */
+  release: stepProcedure(releaseUser),
   remove: stepProcedure(removeUser)
 })
 

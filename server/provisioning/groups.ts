@@ -119,7 +119,7 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
 }
 
 /** What is remembered beside sessions and tokens is out of date where roles have changed. */
-function forgetRoles({ listener, tenantId }: GroupWork, areChanged: boolean): void {
+export function forgetRoles({ listener, tenantId }: GroupWork, areChanged: boolean): void {
   if (areChanged) listener.emit('change', { kind: 'credentials', tenantId })
 }
 
@@ -336,7 +336,7 @@ const audit = (
  * Runs `attempt` in a transaction; once more under the lock for nesting where it turns out that groups are among the
  * members, which the lock must come before.
  */
-async function inTransaction<T>(
+export async function inTransaction<T>(
   { db, tenantId, groupRoles }: GroupWork,
   attempt: (trx: Trx, isNesting: boolean) => Promise<T>
 ): Promise<T> {

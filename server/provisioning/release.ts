@@ -4,9 +4,12 @@ import { sql } from 'kysely'
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
 import { lockOwnedUsers, type OwnedUser, releaseGroups, releaseUsers } from '../../db/authority.ts'
 import type { Trx } from '../../db/connect.ts'
+import type { UserRow } from '../../db/schema.ts'
+import { updateUser } from '../../db/users.ts'
 import type { Actor } from './actor.ts'
-import { authorityFacts, authorityWithout, exceptionsOf, GONE } from './authority.ts'
+import { authorityFacts, authorityWithout, exceptionsOf, GONE, isConnection, NO_EXCEPTIONS } from './authority.ts'
 import { shownName } from './user-document.ts'
+import { audit, requireNotRemoved, type UserChange, userEvent } from './user-states.ts'
 
 /** What belonged to a connection; users who are not removed. */
 export interface Released {
@@ -91,4 +94,23 @@ function releasedEvent(user: OwnedUser, connectionId: string, authority: string)
     before: { ...(user.connection_id === connectionId && { connectionId }), ...exceptions.before },
     after: { ...exceptions.after }
   }
+}
+
+/**
+ * Makes one person an ordinary member, whose memberships stay what they are. A connection that goes on sending them takes
+ * them on again, with what it then changes. Changes nothing where no connection has anything of them.
+ * @param user locked
+ * @throws AppError conflict `userRemoved`
+ */
+export async function release(change: UserChange, user: UserRow): Promise<void> {
+  requireNotRemoved(user)
+  const { trx, tenantId, now } = change
+  const { connection_id: connectionId, authority } = user
+  if (connectionId === null && !Object.values(exceptionsOf(user)).some(isConnection)) return
+  const exceptions = authorityFacts(authority, NO_EXCEPTIONS)
+  const before = { ...(connectionId && { connectionId }), ...exceptions.before }
+  await Promise.all([
+    updateUser(trx, tenantId, user.id, { connection_id: null, authority: NO_EXCEPTIONS }, now),
+    audit(change, [userEvent('user.released', user, before, {})])
+  ])
 }

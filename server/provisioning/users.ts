@@ -13,6 +13,7 @@ import { notifyIfSignedIn } from './ending.ts'
 import { followGroups, ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { requireOwnProfile, requireOwnRole } from './managed.ts'
+import { release } from './release.ts'
 import { columnsOfUser, type Profile, shownName, type UserDocument, withRole } from './user-document.ts'
 import {
   activate,
@@ -49,6 +50,9 @@ export const lockUser = step('lock users', lock)
 
 /** @throws AppError forbidden `administratorOnly`; conflict `userRemoved` */
 export const unlockUser = step('unlock users', unlock)
+
+/** Ends that a connection has anything of somebody. @throws AppError forbidden `administratorOnly`; conflict `userRemoved` */
+export const releaseUser = step('release users', release)
 
 /**
  * @throws AppError forbidden `administratorOnly`, `notYourself`; conflict `notDeactivated`,

@@ -162,6 +162,11 @@ const PROCEDURES: Record<string, Case> = {
     },
     run: ({ call }, userId) => call('users.unlock', { userId })
   },
+  'users.release': {
+    actions: ['user.released'],
+    prepare: ({ scim }) => scim.createUser({ userName: `${Math.random()}@x.test` }),
+    run: ({ call }, { id }) => call('users.release', { userId: id })
+  },
   'users.remove': {
     actions: ['user.removed'],
     prepare: async (world) => {
@@ -179,6 +184,11 @@ const PROCEDURES: Record<string, Case> = {
     actions: ['group.updated'],
     prepare: aGroup,
     run: ({ call }, groupId) => call('groups.update', { groupId, displayName: 'Renamed' })
+  },
+  'groups.release': {
+    actions: ['group.released'],
+    prepare: ({ scim }) => scim.post('/Groups', { displayName: `${Math.random()}` }),
+    run: ({ call }, { body }) => call('groups.release', { groupId: body.id })
   },
   'groups.remove': {
     actions: ['group.removed'],

@@ -130,6 +130,49 @@ test('what an identity provider manages', async (t) => {
       t.notOk((await acme.mutate(`users.${step}`, { userId: sent.id })).error, step)
   })
 
+  t.test('is released, one by one, until it is sent again', async (t) => {
+    const { id: userId } = await create('loose', { roles: [{ value: 'responder', primary: true }] })
+    const groupId = (
+      await scim.post('/Groups', { displayName: 'Loose', externalId: 'l', members: [{ value: userId }] })
+    ).body.id
+    const manager = { cookie: await signInAs(acme.app.owner, acme.tenant.id, (await create('m')).id) }
+    for (const [procedure, input] of [
+      ['users.release', { userId }],
+      ['groups.release', { groupId }]
+    ] as const) {
+      t.match((await acme.app.mutate('acme', procedure, input, manager)).error, { reason: 'administratorOnly' })
+      t.notOk((await acme.mutate(procedure, input)).error)
+      t.notOk((await acme.mutate(procedure, input)).error, 'again changes nothing')
+    }
+    t.match((await acme.query('history.user', { userId, limit: 1 })).data.items, [
+      { action: 'user.released', before: { connectionId } }
+    ])
+    for (const [procedure, input] of [
+      ['users.update', { userId, displayName: 'Own' }],
+      ['users.setRole', { userId, role: 'manager' }],
+      ['groups.update', { groupId, displayName: 'Own' }],
+      ['groups.removeMembers', { groupId, userIds: [userId] }],
+      ['groups.remove', { groupId }]
+    ] as const) {
+      t.notOk((await acme.mutate(procedure, input)).error, procedure)
+    }
+    await scim.patch(`/Users/${userId}`, [{ op: 'replace', path: 'displayName', value: 'Sent' }])
+    t.match((await acme.mutate('users.update', { userId, displayName: 'Own' })).error, refusal, 'taken on again')
+    t.notOk((await acme.mutate('users.update', { userId, givenName: 'Own' })).error, 'with what it has changed')
+    t.notOk((await acme.mutate('users.setRole', { userId, role: 'responder' })).error)
+  })
+
+  t.test('undoing an older change leaves a newer one with whom it is', async (t) => {
+    const { id: userId } = await create('chain')
+    await acme.mutate('users.update', { userId, timeZone: 'Europe/Rome' })
+    await acme.mutate('users.update', { userId, timeZone: 'Asia/Tokyo' })
+    const [, first] = (await acme.query('history.user', { userId })).data.items
+    const { data } = await acme.mutate('history.undo', { eventId: first.id })
+    t.match(data, { counts: { refused: 1 }, items: [{ conflicts: [{ attribute: 'timezone' }] }] })
+    t.equal(data.items[0].conflicts.length, 1)
+    t.same(await exceptionsOf(acme, userId), { timezone: 'administrator' })
+  })
+
   t.test('another provider has what it has changed, and takes nothing away that is not its own', async (t) => {
     const { id } = await create('two', { title: 'Engineer' })
     await entra.scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'displayName', value: 'Entra’s' }])

@@ -58,6 +58,7 @@ test('what an identity provider manages', { skip: noBrowser, timeout: 120_000 },
     const item = page.getByRole('menuitem', { name: 'Rename' })
     t.equal(await item.getAttribute('aria-disabled'), 'true')
     t.match(await item.textContent(), /Managed by Okta/)
+    await page.getByRole('menuitem', { name: 'Release' }).waitFor()
   })
 
   await t.test('stays so when the connection is removed, where that is chosen, until it is released', async (t) => {
@@ -73,6 +74,10 @@ test('what an identity provider manages', { skip: noBrowser, timeout: 120_000 },
     await checkPage(t, page, 'provisioning-removed')
     await go(`/users/${rita.id}`)
     await page.getByText('Kept as Okta left it').first().waitFor()
+    await page.getByRole('button', { name: 'Actions' }).click()
+    await page.getByRole('menuitem', { name: 'Release' }).click()
+    await dialog.getByText('becomes an ordinary member').waitFor()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
 
     await go('/provisioning')
     await page.getByRole('button', { name: 'Release what Okta keeps' }).click()

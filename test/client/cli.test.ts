@@ -138,6 +138,7 @@ test('muster', async (t) => {
     t.match(await json(t, 'user set-role', ...ON_ACME, 'dan@acme.test', 'manager'), { user: { role: 'manager' } })
     t.match(await json(t, 'user lock', ...ON_ACME, userId), { user: { locked: true } })
     t.match(await json(t, 'user unlock', ...ON_ACME, userId), { user: { locked: false } })
+    t.match(await json(t, 'user release', ...ON_ACME, userId), { user: { source: 'invitation' } })
     t.match(await json(t, 'user deactivate', ...ON_ACME, userId), { user: { state: 'deactivated' } })
     t.match(await json(t, 'user activate', ...ON_ACME, userId), { user: { state: 'active' } })
     await json(t, 'user deactivate', ...ON_ACME, userId)
@@ -152,6 +153,7 @@ test('muster', async (t) => {
     t.match(added, { group: { memberCount: 2 } })
     t.match(await json(t, 'group drop', ...ON_ACME, group.id, 'ada@acme.test'), { group: { memberCount: 1 } })
     t.match(await json(t, 'group list', ...ON_ACME), { items: [{ displayName: 'Dispatch', memberCount: 1 }] })
+    t.match(await json(t, 'group release', ...ON_ACME, group.id), { group: { source: 'manual' } })
     const mapping = `${group.id}=administrator`
     t.match(await json(t, 'group-roles preview', ...ON_ACME, mapping), { total: 1, changes: [{ to: 'administrator' }] })
     t.match(await json(t, 'group-roles update', ...ON_ACME, mapping), { people: 1, changed: { total: 1 } })

@@ -101,6 +101,7 @@ export const PROBES: Record<string, Probe> = {
   'users.activate': user,
   'users.lock': user,
   'users.unlock': user,
+  'users.release': user,
   'users.remove': user,
 
   'groups.list': list(
@@ -114,6 +115,7 @@ export const PROBES: Record<string, Probe> = {
     statuses: [400, 404]
   },
   'groups.update': missing(({ groupId }) => ({ groupId, displayName: 'Eve' })),
+  'groups.release': missing(({ groupId }) => ({ groupId })),
   'groups.remove': missing(({ childGroupId: groupId }) => ({ groupId })),
   'groups.addMembers': {
     inputs: ({ memberId, groupId, adminId }, { groupId: ownGroup, memberId: ownMember }) => [

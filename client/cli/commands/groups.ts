@@ -20,6 +20,7 @@ export function groupCommands(program: Command): void {
           id: (item) => item.id,
           name: (item) => item.displayName,
           members: (item) => item.memberCount,
+          'managed by': (item) => (item.authority.kind === 'connection' ? item.authority.name : undefined),
           changed: (item) => time(item.updatedAt)
         })
       )
@@ -30,6 +31,13 @@ export function groupCommands(program: Command): void {
     .action(async (displayName: string, options: { tenant: string }, command: Command) => {
       const answer = await connectTenant(options.tenant).groups.create.mutate({ displayName })
       print(command, answer, () => done(`Group ${displayName} is there.`))
+    })
+
+  onTenant(group.command('release <groupId>'))
+    .description("make a group that a connection manages the tenant's own")
+    .action(async (groupId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).groups.release.mutate({ groupId })
+      print(command, answer, () => done('The group can be changed here now.'))
     })
 
   onTenant(group.command('remove <groupId>'))

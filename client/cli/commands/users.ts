@@ -67,6 +67,7 @@ const LIFECYCLE = [
   ['activate', 'give a deactivated person access again', 'active again'],
   ['lock', 'keep somebody from signing in', 'locked'],
   ['unlock', 'let a locked person sign in again', 'unlocked'],
+  ['release', 'make somebody whom a connection manages an ordinary member', 'an ordinary member'],
   ['remove', 'remove a deactivated person', 'removed']
 ] as const
 

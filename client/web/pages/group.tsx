@@ -1,7 +1,7 @@
 // One group: who is in it, and what may be done with it.
 import { ActionIcon, Anchor, Button, Group, Menu, Skeleton, Tabs, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconArrowLeft, IconDots, IconPencil, IconTrash, IconUserPlus } from '@tabler/icons-react'
+import { IconArrowLeft, IconDots, IconPencil, IconPlugConnectedX, IconTrash, IconUserPlus } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
@@ -137,7 +137,9 @@ function Neighbours({ title, groups }: { title: string; groups: Details['childGr
 function MoreActions({ group }: { group: Details['group'] }) {
   const [isRenaming, renaming] = useDisclosure()
   const [isDeleting, deleting] = useDisclosure()
+  const [isReleasing, releasing] = useDisclosure()
   const whyNot = managedBy(group.authority)
+  const me = useMe()
   return (
     <>
       <Menu position="bottom-end" withinPortal>
@@ -148,6 +150,14 @@ function MoreActions({ group }: { group: Details['group'] }) {
         </Menu.Target>
         <Menu.Dropdown>
           <Choice label="Rename" icon={<IconPencil size={16} />} whyNot={whyNot} onClick={renaming.open} />
+          {whyNot && isAdministrator(me) && (
+            <Choice
+              label="Release"
+              icon={<IconPlugConnectedX size={16} />}
+              whyNot={undefined}
+              onClick={releasing.open}
+            />
+          )}
           <Choice
             label="Delete group"
             icon={<IconTrash size={16} />}
@@ -159,6 +169,7 @@ function MoreActions({ group }: { group: Details['group'] }) {
       </Menu>
       <Rename group={group} opened={isRenaming} onClose={renaming.close} />
       <Delete group={group} opened={isDeleting} onClose={deleting.close} />
+      <Release group={group} opened={isReleasing} onClose={releasing.close} />
     </>
   )
 }
@@ -223,6 +234,32 @@ function Rename({ group, opened, onClose }: DialogProps) {
       error={rename.error}
       onReset={rename.reset}
     />
+  )
+}
+
+function Release({ group, opened, onClose }: DialogProps) {
+  const release = useMutation(
+    trpc.groups.release.mutationOptions({
+      onSuccess: async () => {
+        await queryClient.invalidateQueries(trpc.groups.pathFilter())
+        onClose()
+        notifyDone(`The group ${group.displayName} can be changed here now.`)
+      }
+    })
+  )
+  return (
+    <Confirm
+      opened={opened}
+      onClose={onClose}
+      title={`Release ${group.displayName}?`}
+      action="Release"
+      onConfirm={() => release.mutate({ groupId: group.id })}
+      isPending={release.isPending}
+      error={release.error}
+    >
+      Its name and its members are changed here from then on. Its identity provider takes it on again when it changes
+      it.
+    </Confirm>
   )
 }
 

@@ -57,7 +57,7 @@ export default function User() {
           {isSelf && <span>This is you</span>}
         </Group>
       }
-      actions={isAdministrator(me) && <UserActions user={user} isSelf={isSelf} groupCount={data.groupCount} />}
+      actions={isAdministrator(me) && <UserActions details={data} isSelf={isSelf} />}
     >
       <Stack gap="md">
         <div className="card">

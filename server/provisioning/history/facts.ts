@@ -39,7 +39,8 @@ const NO_FACTS = new Set([
   'undoId',
   'undone',
   'kept',
-  'keptBy'
+  'keptBy',
+  'releasedMemberships'
 ])
 
 /** Events of users that tell of credentials, which never come back, or of what follows from other events. */

@@ -1,6 +1,14 @@
 // What an administrator may do with a person, by their state. What is refused says why, before it is tried.
 import { Button, Menu, Text } from '@mantine/core'
-import { IconChevronDown, IconLock, IconLockOpen, IconTrash, IconUserCheck, IconUserOff } from '@tabler/icons-react'
+import {
+  IconChevronDown,
+  IconLock,
+  IconLockOpen,
+  IconPlugConnectedX,
+  IconTrash,
+  IconUserCheck,
+  IconUserOff
+} from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
 import { type ComponentType, type ReactNode, useState } from 'react'
 import { reason, trpc } from '../../api.ts'
@@ -11,7 +19,7 @@ import { shownName } from '../../parts/person.tsx'
 import type { Details } from '../user.tsx'
 
 type User = Details['user']
-type Step = 'deactivate' | 'activate' | 'lock' | 'unlock' | 'remove'
+type Step = 'deactivate' | 'activate' | 'lock' | 'unlock' | 'release' | 'remove'
 
 interface StepWords {
   label: string
@@ -51,6 +59,13 @@ const STEPS: Record<Step, StepWords> = {
     consequence: (name) => `${name} can sign in again.`,
     done: (name) => `${name} is unlocked.`
   },
+  release: {
+    label: 'Release',
+    icon: IconPlugConnectedX,
+    consequence: (name) =>
+      `${name} becomes an ordinary member, whose profile and role are changed here. Their identity provider takes them on again when it changes them.`,
+    done: (name) => `${name} is an ordinary member now.`
+  },
   remove: {
     label: 'Remove',
     icon: IconTrash,
@@ -67,13 +82,15 @@ interface Offer {
   whyNot?: string
 }
 
-function offersFor(user: User, isSelf: boolean, groupCount: number): Offer[] {
+function offersFor({ user, groupCount, authority }: Details, isSelf: boolean): Offer[] {
   if (user.state === 'removed') return []
   const notYourself = isSelf ? 'Not yourself: ask another administrator.' : undefined
   const lockOffer: Offer = user.locked ? { step: 'unlock' } : { step: 'lock', whyNot: notYourself }
+  const isManaged = Object.values(authority).some(({ kind }) => kind === 'connection')
+  const releases: Offer[] = isManaged ? [{ step: 'release' }] : []
   const remove: Offer = { step: 'remove', whyNot: notYourself ?? whyNotRemove(user, groupCount) }
-  if (user.state === 'deactivated') return [{ step: 'activate' }, lockOffer, remove]
-  return [{ step: 'deactivate', whyNot: notYourself }, lockOffer, remove]
+  if (user.state === 'deactivated') return [{ step: 'activate' }, lockOffer, ...releases, remove]
+  return [{ step: 'deactivate', whyNot: notYourself }, lockOffer, ...releases, remove]
 }
 
 function whyNotRemove(user: User, groupCount: number): string | undefined {
@@ -84,14 +101,14 @@ function whyNotRemove(user: User, groupCount: number): string | undefined {
 }
 
 export interface UserActionsProps {
-  user: User
+  details: Details
   isSelf: boolean
-  groupCount: number
 }
 
-export function UserActions({ user, isSelf, groupCount }: UserActionsProps) {
+export function UserActions({ details, isSelf }: UserActionsProps) {
+  const { user } = details
   const [asked, setAsked] = useState<Step>()
-  const offers = offersFor(user, isSelf, groupCount)
+  const offers = offersFor(details, isSelf)
   if (offers.length === 0) return null
   return (
     <>
@@ -144,6 +161,7 @@ function AskStep({ step, user, onClose }: { step: Step; user: User; onClose: () 
     activate: useMutation(trpc.users.activate.mutationOptions({ onSuccess })),
     lock: useMutation(trpc.users.lock.mutationOptions({ onSuccess })),
     unlock: useMutation(trpc.users.unlock.mutationOptions({ onSuccess })),
+    release: useMutation(trpc.users.release.mutationOptions({ onSuccess })),
     remove: useMutation(trpc.users.remove.mutationOptions({ onSuccess }))
   }
   const { mutate, isPending, error } = mutations[step]
