@@ -37,7 +37,7 @@ export const PROFILE_PATHS = {
 
 const PERSONAL: ReadonlySet<string> = new Set([...Object.values(PROFILE_PATHS), 'name.formatted'])
 
-/** A provider that reads a whole user and writes it back repeats these without managing them. */
+/** Who reads a whole user and writes it back repeats these without managing them. */
 const REPEATED: ReadonlySet<string> = new Set(['timezone', 'locale', 'roles'])
 
 /** Of a user whom no connection has. */
@@ -66,6 +66,8 @@ export interface Written {
   readonly after: UserDocument
   /** The whole of what was sent, where that was a whole user. */
   readonly sent?: UserDocument
+  /** Whether what was sent may repeat what the sender has read. */
+  readonly mayRepeat: boolean
   /** `roles` says what the role was anyhow. */
   readonly isRoleKept: boolean
 }
@@ -76,7 +78,7 @@ export interface Written {
  * @returns `users.authority`
  */
 export function authorityAfterWrite(user: Owned, written: Written): string {
-  const { connectionId, userConnectionId, before, after, sent, isRoleKept } = written
+  const { connectionId, userConnectionId, before, after, sent, mayRepeat, isRoleKept } = written
   const isOwnAlone = user.connection_id === connectionId && user.authority === NO_EXCEPTIONS
   if (connectionId === null || (isOwnAlone && !isRoleKept)) return user.authority
   const exceptions = exceptionsOf(user)
@@ -96,7 +98,7 @@ export function authorityAfterWrite(user: Owned, written: Written): string {
     const isChanged = !isDeepStrictEqual(valueAt(before, path), value)
     if (isChanged) return path === 'roles' && isRoleKept ? 'administrator' : connectionId!
     if (!isTakenOn) return exceptions[path]
-    const isSent = sent !== undefined && valueAt(sent, path) !== undefined && !REPEATED.has(path)
+    const isSent = sent !== undefined && valueAt(sent, path) !== undefined && !(mayRepeat && REPEATED.has(path))
     if (isSent) return connectionId!
     return exceptions[path] ?? (PERSONAL.has(path) || path === 'roles' ? usualOwner(path) : undefined)
   }

@@ -230,6 +230,7 @@ function profileOfJoined(
     before: earlier,
     after: decision.document,
     sent,
+    mayRepeat: false,
     isRoleKept: decision.document !== document
   })
   return { decision, authority }

@@ -84,6 +84,7 @@ function planned(
       before: document,
       after: decision.document,
       sent: isWhole ? change.document : undefined,
+      mayRepeat: true,
       isRoleKept: decision.document !== wanted
     }),
     isProfileChanged,

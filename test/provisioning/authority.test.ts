@@ -52,7 +52,15 @@ test('who has an attribute', (t) => {
 
 test('what a connection writes', (t) => {
   const write = (of: ReturnType<typeof user>, written: Partial<Written> & Pick<Written, 'before' | 'after'>) =>
-    JSON.parse(authorityAfterWrite(of, { connectionId: OKTA, userConnectionId: OKTA, isRoleKept: false, ...written }))
+    JSON.parse(
+      authorityAfterWrite(of, {
+        connectionId: OKTA,
+        userConnectionId: OKTA,
+        mayRepeat: true,
+        isRoleKept: false,
+        ...written
+      })
+    )
   const before = doc({ timezone: 'Europe/Rome', displayName: 'Ada' })
   const mine = user(OKTA, { timezone: 'person', displayName: ENTRA })
   const other = doc({ timezone: 'Europe/Zurich', displayName: 'Ada' })
@@ -80,6 +88,11 @@ test('what a connection writes', (t) => {
       write(user(null, { title: OKTA }), { before: own, after: doc({ ...own, externalId: '1' }), sent }),
       { timezone: 'person', locale: 'person', roles: 'administrator' },
       'a whole user may repeat a time zone that was read'
+    )
+    t.same(
+      write(user(null), { before: own, after: doc({ ...own, externalId: '1' }), sent, mayRepeat: false }),
+      { locale: 'person', roles: 'administrator' },
+      'a new one repeats nothing'
     )
     t.same(
       write(user(null, { '*': ENTRA }), { before: own, after: doc({ ...own, externalId: '1' }), sent }),
