@@ -1,17 +1,15 @@
 // Users made by identity providers. Most are new, and made in one go; only where something is in the way is it asked
 // what that is: a pending invitation is adopted, a member whom nobody manages is linked, a removed user comes back; the
 // rest waits for an administrator's judgement (arrival-conflicts.ts), or is taken.
-import { type AuditEvent, connectionOf } from '../../db/audit.ts'
+import { connectionOf } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
-import { cancelInvitationMails } from '../../db/mails.ts'
 import { expirePasswordResets } from '../../db/password-resets.ts'
 import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserPatch, UserRow, UserState } from '../../db/schema.ts'
 import { deleteConflict, lockDecision } from '../../db/scim-conflicts.ts'
 import {
-  adoptInvitations,
   claimAddress,
   getScimUser,
   insertUser,
@@ -21,6 +19,7 @@ import {
 } from '../../db/scim-users.ts'
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
 import { isAbove } from './actor.ts'
+import { endByAdoption } from './adoption.ts'
 import { ArrivalConflict, subjectOf } from './arrival-conflicts.ts'
 import { type Arrival, arrivalKeys, obstacleTo, planArrival } from './arrivals.ts'
 import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS, withOthersKept } from './authority.ts'
@@ -243,13 +242,10 @@ async function adopt(
   invited: UserRow,
   { decision, authority, must_reset_password }: Joining
 ): Promise<ScimUserRow> {
-  const invitationIds = await adoptInvitations(trx, writer.tenant.id, invited.id, writer.now)
+  const step = stepOf(trx, writer)
   await Promise.all([
-    cancelInvitationMails(trx, writer.tenant.id, invitationIds),
-    audit(stepOf(trx, writer), [
-      eventOf(writer, 'user.adopted', invited, stateOf(user.active), decision, authority),
-      ...invitationIds.map((id) => invitationAdopted(id, invited))
-    ])
+    audit(step, [eventOf(writer, 'user.adopted', invited, stateOf(user.active), decision, authority)]),
+    endByAdoption(step, invited)
   ])
   return takeOver(trx, writer, user, invited, decision, { must_reset_password, authority })
 }
@@ -273,15 +269,6 @@ async function link(
   else await deactivate(stepOf(trx, writer), before)
   return getScimUser(trx, writer.view, before.id)
 }
-
-const invitationAdopted = (id: string, { email }: UserRow): AuditEvent => ({
-  action: 'invitation.adopted',
-  targetType: 'invitation',
-  targetId: id,
-  targetName: email,
-  before: { state: 'pending' },
-  after: { state: 'adopted' }
-})
 
 async function revive(
   trx: Trx,

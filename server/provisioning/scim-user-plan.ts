@@ -28,6 +28,8 @@ export interface Planned {
   readonly isStateChanged: boolean
   readonly isRoleChanged: boolean
   readonly isAddressChanged: boolean
+  /** Somebody invited whom a connection takes on: active from then on, and without the invitation, as after a create. */
+  readonly isAdopted: boolean
   readonly isChange: boolean
   /** Rows beside the user's own follow, and must not be changed by others meanwhile. */
   readonly needsLock: boolean
@@ -70,6 +72,8 @@ function planned(
   const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
   const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
+  const isTaken = isTakenOn(before, columns)
+  const isAdopted = isTaken && connectionId !== null && before.state === 'invited' && change.active !== false
   const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
   return {
     before,
@@ -80,7 +84,7 @@ function planned(
     facts: changedFacts(document, decision.document),
     authority: authorityAfterWrite(before, {
       connectionId,
-      userConnectionId: isTakenOn(before, columns) ? connectionId : before.connection_id,
+      userConnectionId: isTaken ? connectionId : before.connection_id,
       before: document,
       after: decision.document,
       sent: isWhole ? change.document : undefined,
@@ -91,8 +95,9 @@ function planned(
     isStateChanged,
     isRoleChanged,
     isAddressChanged,
+    isAdopted,
     isChange: isProfileChanged || isStateChanged || isRoleChanged,
-    needsLock: isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
+    needsLock: isAdopted || isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
   }
 }
 
@@ -110,12 +115,13 @@ export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): voi
 const isTakenOn = (before: Pick<UserRow, 'connection_id'>, { external_id }: DocumentColumns): boolean =>
   before.connection_id === null && external_id !== null
 
-export function patchOf({ actor }: ScimWriter, planned: Planned): UserPatch {
+export function patchOf({ actor, now }: ScimWriter, planned: Planned): UserPatch {
   const { before, change, decision, columns } = planned
   return {
     ...columns,
     ...(planned.isRoleChanged && ownRolePatch(before, decision.role)),
     ...(isTakenOn(before, columns) && { connection_id: connectionOf(actor) }),
+    ...(planned.isAdopted && { state: 'active', activated_at: before.activated_at ?? now }),
     ...(planned.authority !== before.authority && { authority: planned.authority }),
     // a password that the identity provider sets is a new one
     ...(change.passwordHash && { must_reset_password: false })
@@ -132,12 +138,14 @@ export function updateEvent({ actor }: ScimWriter, planned: Planned): AuditEvent
     ...(passwordHash !== undefined && { passwordSet: passwordHash !== null }),
     ...(planned.isRoleChanged && { role: decision.role }),
     ...(isTakenOn(before, columns) && { connectionId: connectionOf(actor) }),
+    ...(planned.isAdopted && { state: 'active' }),
     ...authority.after
   }
   const earlier = {
     ...facts.before,
     ...(planned.isRoleChanged && { role: ownRoleOf(before) }),
+    ...(planned.isAdopted && { state: before.state }),
     ...authority.before
   }
-  return userEvent('user.updated', before, earlier, after)
+  return userEvent(planned.isAdopted ? 'user.adopted' : 'user.updated', before, earlier, after)
 }

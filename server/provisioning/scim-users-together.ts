@@ -141,7 +141,7 @@ const isExpendable = ({ actor }: ScimWriter, user: UserRow) => actor.id !== user
 function isPlain(writer: ScimWriter, planned: Planned): boolean {
   const { before, change, emails, isProfileChanged, isStateChanged, isRoleChanged, isAddressChanged } = planned
   if (isRoleChanged || isAddressChanged || emails || change.passwordHash !== undefined) return false
-  if (planned.authority !== before.authority) return false
+  if (planned.authority !== before.authority || planned.isAdopted) return false
   return !isStateChanged || (!isProfileChanged && isExpendable(writer, before))
 }
 

@@ -26,11 +26,13 @@ import type { Deps } from '../deps.ts'
 import { notFound } from '../errors.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { Actor } from './actor.ts'
+import { endByAdoption } from './adoption.ts'
 import { letUserStay } from './brake.ts'
 import { notifyIfSignedIn } from './ending.ts'
 import { followGroups } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
+import type { NewUser } from './scim-user-new.ts'
 import { type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
 import { ALONE, changeTogether } from './scim-users-together.ts'
 import type { UserDocument } from './user-document.ts'
@@ -84,6 +86,8 @@ export interface ChangeOptions {
   readonly change: (before: UserBefore) => ScimUserChange | Promise<ScimUserChange>
   /** Runs in the transaction that gives somebody another login address: the rules of links stand above these. */
   readonly addressMoved: (trx: Trx, user: MovedUser) => Promise<unknown>
+  /** Runs in the transaction that makes somebody active who was invited. */
+  readonly adopted?: NewUser['afterwards']
 }
 
 /**
@@ -205,6 +209,7 @@ async function changeLocked(
         ...writeAlong(trx, writer, planned)
       ])
     }
+    if (planned.isAdopted) await endByAdoption(stepOf(trx, writer), user)
     if (planned.isRoleChanged) await followRole(trx, writer, planned)
     if (planned.isAddressChanged) await options.addressMoved(trx, movedUser(planned))
     if (planned.isStateChanged) {
@@ -212,6 +217,7 @@ async function changeLocked(
       await step(stepOf(trx, writer), user)
     }
     const after = await getScimUser(trx, writer.view, userId)
+    if (planned.isAdopted) await options.adopted?.(trx, after, planned.columns.email)
     return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged }
   })
 }

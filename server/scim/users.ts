@@ -74,7 +74,8 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
       const active = activeOf(resource)
       return { document: toDocument(after, context.baseUrl), active, asksActive: active === true, passwordHash }
     },
-    addressMoved: (trx, moved) => moveLinks(trx, context, moved)
+    addressMoved: (trx, moved) => moveLinks(trx, context, moved),
+    adopted: welcomeMail(context)
   })
   return answer(200, user, context, projection)
 }
@@ -102,7 +103,8 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
       hashing ??= hashPassword(context, password)
       return hashing.then((passwordHash) => ({ ...changed, passwordHash }))
     },
-    addressMoved: (trx, moved) => moveLinks(trx, context, moved)
+    addressMoved: (trx, moved) => moveLinks(trx, context, moved),
+    adopted: welcomeMail(context)
   })
   return answer(200, user, context, projection)
 }

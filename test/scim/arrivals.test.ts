@@ -104,6 +104,45 @@ test('invited people and an identity provider', async (t) => {
     t.match((await acme.invite(['mia@acme.test'])).results, [{ result: 'managedByIdp' }])
   })
 
+  t.test('an identity provider that looks people up adopts them by taking them on', async (t) => {
+    const found = async (address: string) => {
+      const { userId } = (await acme.invite([{ email: address, role: 'responder' }])).results[0]!
+      const { body } = await entra.get(`/Users?filter=userName eq "${address}"`)
+      t.match(body.Resources, [{ id: userId, active: true }])
+      return userId!
+    }
+    const takesOn = (address: string) => [
+      { op: 'Add', path: 'externalId', value: `ext-${address}` },
+      { op: 'Replace', path: 'displayName', value: 'Of Entra' }
+    ]
+    const patched = await found('looked@acme.test')
+    t.equal((await entra.patch(`/Users/${patched}`, [{ op: 'replace', path: 'title', value: 'T' }])).status, 200)
+    t.match(await rowOf(patched), { state: 'invited' }, 'a change alone takes nobody on')
+    t.match(await entra.patch(`/Users/${patched}`, takesOn('looked@acme.test')), {
+      status: 200,
+      body: { active: true }
+    })
+    const replaced = await found('lucy@acme.test')
+    t.equal((await entra.put(`/Users/${replaced}`, arriving('lucy@acme.test'))).status, 200)
+    for (const [id, address] of [
+      [patched, 'looked@acme.test'],
+      [replaced, 'lucy@acme.test']
+    ] as const) {
+      t.match(await rowOf(id), { state: 'active', role: 'responder', connection_id: await connectionOf('Entra') })
+      t.not((await acme.accept((await acme.tokensOf(address))[0]!)).status, 200)
+      t.same(await mailsTo(address), [{ template: 'invitation', state: 'cancelled' }])
+      t.ok((await actionsOf(id)).includes('user.adopted'))
+    }
+    const off = await found('leaver@acme.test')
+    const gone = [...takesOn('leaver@acme.test'), { op: 'Replace', path: 'active', value: 'False' }]
+    t.equal((await entra.patch(`/Users/${off}`, gone)).status, 200)
+    t.match(await rowOf(off), { state: 'deactivated', activated_at: null })
+    const moved = await found('moved@acme.test')
+    t.equal((await entra.put(`/Users/${moved}`, arriving('moved@acme.test', work('moved-away@acme.test')))).status, 200)
+    t.match(await rowOf(moved), { state: 'active', email: 'moved-away@acme.test' })
+    t.same(await mailsTo('moved-away@acme.test'), [], 'and no invitation follows the address')
+  })
+
   for (const [way, off] of [
     ['PATCH', (id: string) => okta.patch(`/Users/${id}`, [{ op: 'Replace', path: 'active', value: 'False' }])],
     ['PUT', (id: string) => okta.put(`/Users/${id}`, { ...arriving(`put@acme.test`), active: false })],

@@ -1,0 +1,25 @@
+// What becomes of the invitation of somebody whom an identity provider makes known.
+import { cancelInvitationMails } from '../../db/mails.ts'
+import type { UserRow } from '../../db/schema.ts'
+import { adoptInvitations } from '../../db/scim-users.ts'
+import { audit, type UserChange } from './user-states.ts'
+
+/** Ends it: its link is dead, and a mail that has not left does not leave. @param invited locked `for update` */
+export async function endByAdoption(change: UserChange, invited: UserRow): Promise<void> {
+  const { trx, tenantId, now } = change
+  const ids = await adoptInvitations(trx, tenantId, invited.id, now)
+  await Promise.all([
+    cancelInvitationMails(trx, tenantId, ids),
+    audit(
+      change,
+      ids.map((id) => ({
+        action: 'invitation.adopted',
+        targetType: 'invitation',
+        targetId: id,
+        targetName: invited.email,
+        before: { state: 'pending' },
+        after: { state: 'adopted' }
+      }))
+    )
+  ])
+}
