@@ -39,30 +39,31 @@ export async function refreshShadowUsers(
   return count
 }
 
-const namesOf = (
-  tables: readonly TransferTable[],
-  name: string,
-  without: readonly string[] = []
-): RawBuilder<unknown> =>
-  sql.join(
-    tables
-      .find((table) => table.name === name)!
-      .columns.filter((column) => !without.includes(column.name))
-      .map((column) => sql.ref(column.name))
-  )
+const columnsOf = (tables: readonly TransferTable[], name: string): string[] =>
+  tables.find((table) => table.name === name)!.columns.map((column) => column.name)
 
-const carry = (trx: Trx, name: string, rows: RawBuilder<unknown>) =>
-  sql`create temporary table ${sql.table(`carried_${name}`)} on commit drop as ${rows}`.execute(trx)
+const namesOf = (tables: readonly TransferTable[], name: string): RawBuilder<unknown> =>
+  sql.join(columnsOf(tables, name).map((column) => sql.ref(column)))
+
+async function carry(trx: Trx, name: string, rows: RawBuilder<unknown>): Promise<void> {
+  const table = sql.table(`carried_${name}`)
+  await sql`create temporary table ${table} on commit drop as ${rows}`.execute(trx)
+  await sql`analyze ${table}`.execute(trx)
+}
 
 /** Who is new, or was changed in the tenant alone, and gets in nobody's way in the shadow: as the table `moved`. */
 async function chooseMoved(trx: Trx, shadowId: number): Promise<number> {
   const shadow = sql.lit(shadowId)
+  // nothing is known yet of tables that were filled a moment ago, and the planner takes them for empty
+  await sql`set local enable_nestloop = off`.execute(trx)
   await sql`
     create temporary table moved on commit drop as
     select c.id, s.id is null as is_new from carried_users c
     left join users s on s.tenant_id = ${shadow} and s.id = c.id
     left join shadow_users b on b.tenant_id = ${shadow} and b.id = c.id
     where (s.id is null and b.id is null) or (b.version <> c.version and s.version = b.version)`.execute(trx)
+  await sql`analyze moved`.execute(trx)
+  await sql`set local enable_nestloop = on`.execute(trx)
   await sql`
     delete from moved using carried_users c
     where c.id = moved.id and c.state <> 'removed' and exists (
@@ -86,10 +87,11 @@ async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTab
   // two may have swapped names
   await sql`update users set user_name_key = 'parked ' || id, external_id = null where ${of('id')}`.execute(trx)
   const names = namesOf(tables, 'users')
-  const changing = namesOf(tables, 'users', ['id', 'ordinal'])
+  const changing = columnsOf(tables, 'users').filter((name) => name !== 'id' && name !== 'ordinal')
   await sql`
-    update users u set (${changing}) = (select ${changing} from carried_users c where c.id = u.id)
-    where u.tenant_id = ${shadowId} and u.id in ${MOVED}`.execute(trx)
+    update users u set ${sql.join(changing.map((name) => sql`${sql.ref(name)} = c.${sql.ref(name)}`))}
+    from carried_users c join moved on moved.id = c.id
+    where u.tenant_id = ${shadowId} and u.id = c.id`.execute(trx)
   await sql`
     insert into users (tenant_id, ${names}) select ${shadowId}::int, ${names} from carried_users
     where id in (select id from moved where is_new)`.execute(trx)

@@ -205,17 +205,30 @@ const BASE_COLUMNS = ['state', 'locked', 'role', 'connection_id', 'authority', '
 const baseColumns = (names: readonly string[]) =>
   sql.join(names.map((name) => sql`b.${sql.ref(name)} as ${sql.ref(`base_${name}`)}`))
 
-/** Seeing the shadow: users who were changed there, by id. @param after the last id before */
+/** What may have happened to users; who is chosen is looked at closely by others. */
+const MAY_HAVE: Record<string, RawBuilder<unknown>> = {
+  create: sql`(b.id is null or b.state = 'removed')`,
+  link: sql`u.connection_id is distinct from b.connection_id`,
+  deactivate: sql`(u.state = 'deactivated' and b.state <> 'deactivated')`,
+  remove: sql`u.state = 'removed'`
+}
+
+/**
+ * Seeing the shadow: users who were changed there, by id.
+ * @param page.after the last id before
+ * @param page.effect leaves out some to whom this has not happened
+ */
 export async function readShadowUsers(
   trx: Trx,
   shadowId: number,
-  page: { after?: string; limit: number }
+  page: { after?: string; limit: number; effect?: string }
 ): Promise<ShadowUser[]> {
   const { rows } = await sql<UserRow & Record<string, unknown>>`
     select u.*, ${baseColumns(BASE_COLUMNS)}
     from users u left join shadow_users b on b.tenant_id = u.tenant_id and b.id = u.id
     where u.tenant_id = ${shadowId} and (b.version <> u.version or (b.id is null and u.state <> 'removed'))
       and ${page.after === undefined ? sql`true` : sql`u.id > ${page.after}::uuid`}
+      and ${MAY_HAVE[page.effect ?? ''] ?? sql`true`}
     order by u.id limit ${page.limit}`.execute(trx)
   return rows.map((row) => {
     const base = Object.fromEntries(BASE_COLUMNS.map((name) => [name, row[`base_${name}`]])) as unknown as UserBase

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
+import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { OPERATOR } from '../support/app.ts'
 import { GROUP, type HistoryTenant, openHistory, snapshotOf } from '../support/history.ts'
 import { insertPeople } from '../support/people.ts'
@@ -488,6 +489,39 @@ test('the end of a shadow', async (t) => {
     t.ok(replies.every(({ headers }) => Number(headers['retry-after']) > 0))
     await acme.mutate('scimConnections.remove', { connectionId })
     t.equal(await countShadowRows(acme), 0, 'and it goes with its connection')
+  })
+
+  t.test('whom it was refused waits for a decision there, and in the tenant once it is live', async (t) => {
+    const [ownerId, otherId] = (await insertPeople(app.owner, tenant.id, [
+      { email: 'off@end.test' },
+      { email: 'other@end.test' }
+    ])) as [string, string]
+    for (const userId of [ownerId, otherId]) await acme.mutate('users.deactivate', { userId })
+    const { scim, connectionId } = await openShadow(acme, 'Judged')
+    t.equal((await scim.post('/Users', person('off', 'end'))).status, 409)
+    t.match((await acme.query('scimConflicts.count', undefined)).data, { open: 0 }, 'not in the tenant')
+    t.match((await acme.query('scimShadow.summary', { connectionId })).data, { refused: 1 })
+    const [found] = (await acme.query('scimConflicts.list', { connectionId })).data.items
+    t.match(found, { reason: 'deactivated', candidates: [{ id: ownerId }] })
+    const decision = { conflictId: found.id, decision: 'adopt', userId: ownerId }
+    t.equal((await acme.mutate('scimConflicts.decide', decision)).status, 404)
+    t.equal((await acme.mutate('scimConflicts.decide', { ...decision, connectionId })).status, 200)
+    t.match(await scim.post('/Users', person('off', 'end')), { status: 201, body: { id: ownerId } })
+    t.equal((await scim.post('/Users', person('other', 'end'))).status, 409)
+    t.match((await acme.query('scimShadow.summary', { connectionId })).data.counts, { users: { link: 1 } })
+    t.equal((await acme.mutate('scimShadow.goLive', { connectionId })).status, 200)
+    t.match((await scim.get(`/Users/${ownerId}`)).body, { active: true, externalId: 'x-off' })
+    t.match((await acme.query('scimConflicts.list', {})).data.items, [
+      { connection: { name: 'Judged' }, candidates: [{ id: otherId }] }
+    ])
+  })
+
+  t.test('what a process left behind when it ended is cleaned up', async (t) => {
+    const { connectionId, shadowId } = await openShadow(acme, 'Left')
+    await app.owner.deleteFrom('scim_shadows').where('connection_id', '=', connectionId).execute()
+    await app.owner.updateTable('tenants').set({ state: 'suspended' }).where('id', '=', shadowId).execute()
+    await cleanUp(app.deps, new AbortController().signal)
+    t.equal(await countShadowRows(acme), 0)
   })
 
   t.test('discarding forgets it, and ends the tokens', async (t) => {

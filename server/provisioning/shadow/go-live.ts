@@ -14,7 +14,8 @@ import {
   lockShadow,
   readGivingUp,
   readShadowPasswords,
-  readShadowUsers
+  readShadowUsers,
+  type ShadowUser
 } from '../../../db/shadows.ts'
 import { closeShadow, deleteShadow, seeTenant } from '../../../db/tenants.ts'
 import { parkIdentities, releaseAddresses } from '../../../db/undo-users.ts'
@@ -52,6 +53,7 @@ export interface ShadowCounts {
 const CHUNK = 500
 /** Whoever asks meanwhile is told to try again; a process that ends before it is done leaves the shadow as it was. */
 const CLOSED_MS = 10 * 60_000
+const NAME_KEYS = ['users_user_name_key', 'users_external_id_key', 'groups_display_name_key', 'groups_external_id_key']
 /** A preview waits so long for others who change the same people. */
 const PREVIEW_LOCK_MS = 2_000
 
@@ -75,8 +77,13 @@ export async function goLive(
   let shadowId: number
   let counts: ShadowCounts
   try {
-    ;[shadowId, counts] = await retryRaces(() =>
-      inTenant(deps.db, tenantId, (trx) => goLiveWithin(trx, deps, tenantId, actor, { connectionId, expected, follow }))
+    ;[shadowId, counts] = await retryRaces(
+      () =>
+        inTenant(deps.db, tenantId, (trx) =>
+          goLiveWithin(trx, deps, tenantId, actor, { connectionId, expected, follow })
+        ),
+      // somebody has taken a name since it was looked at
+      NAME_KEYS
     )
   } catch (error) {
     await reopenShadow(deps, tenantId, connectionId)
@@ -146,7 +153,7 @@ export const listShadowUsers = (
   preview(deps, tenantId, actor, connectionId, async (run) => {
     const items: ShadowItem[] = []
     for (let after = page.after; items.length < page.limit; ) {
-      const users = await readUsersOf(run, after)
+      const users = await readUsersOf(run, after, page.filter)
       const planned = await planUsers(run, users)
       items.push(
         ...planned
@@ -298,9 +305,13 @@ async function runThrough(run: ShadowRun): Promise<Written> {
 
 const noEffects = (): Effects => Object.fromEntries(EFFECTS.map((effect) => [effect, 0])) as Effects
 
-async function readUsersOf({ trx, tenantId, shadowId }: ShadowRun, after: string | undefined) {
+async function readUsersOf(
+  { trx, tenantId, shadowId }: ShadowRun,
+  after: string | undefined,
+  effect?: ItemFilter
+): Promise<ShadowUser[]> {
   await seeTenant(trx, shadowId)
-  const users = await readShadowUsers(trx, shadowId, { limit: CHUNK, ...(after !== undefined && { after }) })
+  const users = await readShadowUsers(trx, shadowId, { limit: CHUNK, after, effect })
   await seeTenant(trx, tenantId)
   return users
 }
