@@ -522,7 +522,7 @@ export interface ScimConflictsTable {
   tenant_id: number
   id: string
   connection_id: string
-  /** SHA-256 of what names the person. */
+  /** SHA-256 of what names the person, with access or without. */
   subject: Buffer
   reason: ConflictReason
   /** jsonb, read parsed. */

@@ -2,8 +2,8 @@
 // version before answers 409 as it did, and notes nothing.
 //
 // - scim_conflicts: one row for each person whom a connection tries to make, however often it tries. subject: SHA-256 of
-//   what names the person (userName, login address, externalId): a decision is for that, and for nothing else that the
-//   connection may send later. Who is in the way is looked up when somebody asks, since people come and go.
+//   what names the person (userName, login address, externalId), with access or without: a decision is for that, and for
+//   nothing else that the connection may send later. Who is in the way is looked up when somebody asks, since people come and go.
 // - users.apart_key: the login address that a user's document names and another user has. It is not claimed, so nobody
 //   signs in by it as this user; null for everybody else.
 import { type Kysely, sql } from 'kysely'

@@ -24,10 +24,13 @@ import { ADDRESS_TAKEN } from './scim-conflicts.ts'
 import type { NewUser } from './scim-user-new.ts'
 import { roleOf, shownName, type UserDocument } from './user-document.ts'
 
-/** What a decision is for: the person as the connection names them, and nobody else whom it may name later. */
-export const subjectOf = ({ userNameKey, addressKey, externalId }: ArrivalKeys): Buffer =>
+/**
+ * What a decision is for: the person as the connection names them, with access or without, and nobody else whom it may
+ * name later.
+ */
+export const subjectOf = ({ userNameKey, addressKey, externalId }: ArrivalKeys, active: boolean): Buffer =>
   createHash('sha256')
-    .update(JSON.stringify([userNameKey, addressKey, externalId]))
+    .update(JSON.stringify([userNameKey, addressKey, externalId, active]))
     .digest()
 
 const WHERE = 'under Provisioning, Conflicts'
@@ -125,7 +128,7 @@ export async function recordConflict(
       const note = {
         id: uuidv7({ msecs: now.getTime() }),
         connectionId,
-        subject: subjectOf(refused.keys),
+        subject: subjectOf(refused.keys, refused.sent.active),
         reason: refused.reasonToJudge,
         sent: refused.sent,
         keys: refused.keys,
@@ -249,10 +252,15 @@ export const CONFLICT_WORDS: Record<ConflictReason, string> = {
   secondAddress: 'The provider names, beside the login address, one by which this person signs in.'
 }
 
-export type AdoptionWords = { isPossible: boolean; text: string }
+/** Of a decision, as things are now. */
+export interface Prospect {
+  isPossible: boolean
+  /** What it would mean, or why it cannot be carried out. */
+  text: string
+}
 
 /** What adopting somebody would mean, or why it cannot be done. */
-export function adoptionOf(found: ScimConflict, userId: string): AdoptionWords {
+export function adoptionOf(found: ScimConflict, userId: string): Prospect {
   const obstacle = obstacleOf(found, userId)
   if (obstacle) return { isPossible: false, text: OBSTACLES[obstacle] }
   const { named } = inTheWayOf(found)
@@ -278,7 +286,7 @@ const takenOver = ({ role }: SentUser): string =>
 const GIVES_UP_NAME = 'Who has the userName now gets another one; nothing else of theirs changes.'
 
 /** What keeping everybody apart would mean, or why it cannot be done. */
-export function apartOf(found: ScimConflict): AdoptionWords {
+export function apartOf(found: ScimConflict): Prospect {
   const obstacle = obstacleOf(found, undefined)
   if (obstacle) return { isPossible: false, text: OBSTACLES[obstacle] }
   const { holder, named } = inTheWayOf(found)

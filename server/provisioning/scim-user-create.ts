@@ -130,7 +130,8 @@ async function makeAmongOthers(
 
     async function asJudged({ reason, people }: Arrival & { kind: 'judge' }): Promise<ScimUserRow> {
       const { holder, named, known } = candidates
-      const judged = await lockDecision(trx, writer.tenant.id, keys.connectionId!, subjectOf(keys), writer.now)
+      const subject = subjectOf(keys, user.active)
+      const judged = await lockDecision(trx, writer.tenant.id, keys.connectionId!, subject, writer.now)
       const isAdoption = judged?.decision === 'adopt'
       const self = isAdoption ? people.find(({ id }) => id === judged.adopt_id) : undefined
       const isDecided = judged?.decision === 'apart' || self !== undefined

@@ -400,10 +400,14 @@ test('invited people and an identity provider', async (t) => {
     await decide(id, 'adopt', candidates[0].id)
     const other = arriving('ada@acme.test', work('attacker@acme.test'))
     t.match(await entra.post('/Users', other), { status: 409 })
-    t.match(await rowOf(candidates[0].id), { email: 'ada@acme.test', connection_id: null })
+    t.equal((await entra.post('/Users', arriving('ada@acme.test', { active: false }))).status, 409)
+    t.match(await rowOf(candidates[0].id), { email: 'ada@acme.test', connection_id: null, state: 'active' })
     t.match(
       (await list()).filter((item: { sent: { userName: string } }) => item.sent.userName === 'ada@acme.test'),
-      [{ reason: 'roleAbove', tries: 1, decision: null, sent: { emails: ['attacker@acme.test'] } }]
+      [
+        { tries: 1, decision: null, sent: { emails: ['ada@acme.test'], active: false } },
+        { tries: 1, decision: null, sent: { emails: ['attacker@acme.test'], active: true } }
+      ]
     )
     t.match((await decide(id, 'ignore')).data.conflict, { decision: 'ignore', adoptUserId: null }, 'and can be changed')
     const refused = await entra.post('/Users', arriving('ada@acme.test'))
@@ -548,7 +552,7 @@ test('invited people and an identity provider', async (t) => {
       { decision: null, adopt_id: null, decided_by: null, tries: 2 }
     )
     t.match(
-      rows.find(({ sent }) => sent.emails?.[0] === 'ada@acme.test'),
+      rows.find(({ sent }) => sent.emails?.[0] === 'ada@acme.test' && sent.active),
       { decision: 'ignore', tries: 5 }
     )
   })
@@ -628,6 +632,18 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
     t.same(statusesOf(replies), [201, 201, 201, 201, 409, 409])
     t.match(await rowOf(ids['c@acme.test']!), { connection_id: await connectionOf('Entra'), state: 'active' })
     for (const address of [...members, 'new@acme.test']) t.equal((await usersWith(address)).length, 1)
+  })
+
+  t.test('an administrator is linked within the token’s reach, and the last one stays', async (t) => {
+    const chief = await scimClient(acme, { id: acme.acmeId, subdomain: 'acme' }, { highestRole: 'administrator' })
+    for (const rest of [{ active: false }, { roles: [{ value: 'stakeholder', primary: true }] }]) {
+      const { status, body } = await chief.post('/Users', arriving('ada@acme.test', rest))
+      t.equal(status, 403)
+      t.match(body.detail, /last|at least one active administrator/)
+    }
+    t.match(await rowOf(acme.ids.ada), { role: 'administrator', state: 'active', connection_id: null })
+    t.match(await chief.post('/Users', arriving('ada@acme.test')), { status: 201, body: { id: acme.ids.ada } })
+    t.match(await rowOf(acme.ids.ada), { role: 'administrator', state: 'active' })
   })
 
   t.test('whoever meets nobody is made with as many statements as ever', async (t) => {
