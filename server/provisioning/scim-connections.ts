@@ -96,7 +96,7 @@ export type AfterRemoval = (typeof AFTER_REMOVAL)[number]
 
 /**
  * Removes a connection. Its tokens end first, in a transaction of their own: what a request of theirs still makes is
- * released with the rest. Users and groups stay; the next identity provider that gives them an externalId takes them on.
+ * released with the rest. Users and groups stay; the next identity provider that changes one with an externalId takes it on.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found
  */
 export async function removeConnection(

@@ -111,7 +111,7 @@ export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): voi
   )
 }
 
-/** An externalId belongs to a connection: the first one that gives it takes the user on. */
+/** An externalId belongs to a connection: whoever is nobody's and has one becomes the next one's that writes them. */
 const isTakenOn = (before: Pick<UserRow, 'connection_id'>, { external_id }: DocumentColumns): boolean =>
   before.connection_id === null && external_id !== null
 

@@ -130,6 +130,19 @@ test('what an identity provider manages', async (t) => {
       t.notOk((await acme.mutate(`users.${step}`, { userId: sent.id })).error, step)
   })
 
+  t.test('ends with a removal: whoever is invited again is an ordinary member', async (t) => {
+    const { id: userId } = await create('again', { emails: [{ value: 'again@acme.test' }] })
+    await acme.mutate('users.update', { userId, timeZone: 'Europe/Rome' })
+    await entra.scim.patch(`/Users/${userId}`, [{ op: 'replace', path: 'displayName', value: 'Entra’s' }])
+    await scim.delete(`/Users/${userId}`)
+    await acme.mutate('invitations.create', { invites: [{ email: 'again@acme.test' }] })
+    t.same(await exceptionsOf(acme, userId), {})
+    const [event] = (await acme.query('history.user', { userId, limit: 1 })).data.items
+    const authority = { timezone: 'administrator', displayName: entra.connectionId }
+    t.match(event, { action: 'user.invited', before: { connectionId, authority } })
+    t.notOk((await acme.mutate('users.update', { userId, displayName: 'Own' })).error)
+  })
+
   t.test('is released, one by one, until it is sent again', async (t) => {
     const { id: userId } = await create('loose', { roles: [{ value: 'responder', primary: true }] })
     const groupId = (

@@ -120,13 +120,14 @@ test('scimConnections', async (t) => {
     await scim.patch(`/Users/${shared.id}`, [{ op: 'add', path: 'displayName', value: 'Kept' }])
     const members = [{ value: user.id }]
     const groupId = (await scim.post('/Groups', { displayName: 'Kept', externalId: 'g', members })).body.id
-    t.match(await get(connectionId), { users: 2, groups: 1, memberships: 1 })
+    const second = (await scim.post('/Groups', { displayName: 'Kept, too' })).body.id
+    t.match(await get(connectionId), { users: 2, groups: 2, memberships: 1 })
     const call = (procedure: string, input: object) => app.mutate('acme', procedure, input, ada)
     const kept = await call('scimConnections.remove', { connectionId, afterwards: 'keep' })
-    t.same(kept.data, { released: { users: 2, groups: 1 } })
+    t.same(kept.data, { released: { users: 2, groups: 2 } })
     const removed = async () => (await app.query('acme', 'scimConnections.removed', {}, ada)).data.items
     t.match(await removed(), [
-      { id: connectionId, name: 'Kept', users: 2, groups: 1, memberships: 1, removedAt: String }
+      { id: connectionId, name: 'Kept', users: 2, groups: 2, memberships: 1, removedAt: String }
     ])
 
     const changes = [
@@ -163,6 +164,10 @@ test('scimConnections', async (t) => {
       connection: { name: 'Other IdP' }
     })
 
+    await other.scim.patch(`/Groups/${second}`, [{ op: 'add', path: 'externalId', value: 'theirs' }])
+    t.match((await app.query('acme', 'groups.get', { groupId: second }, ada)).data.group, { sourceName: 'Other IdP' })
+    t.match(await removed(), [{ groups: 1 }], 'and a group')
+
     const release = await call('scimConnections.release', { connectionId })
     t.same(release.data, { released: { users: 1, groups: 1 } })
     for (const [procedure, input] of changes) t.notOk((await call(procedure, input)).error, procedure)
@@ -173,6 +178,36 @@ test('scimConnections', async (t) => {
     )
     t.match(last, { before: { authority: { '*': connectionId, timezone: 'administrator' } }, after: {} })
     t.match(before, { before: { connectionId } })
+  })
+
+  t.test('nothing is lost of what another one writes while it is removed', async (t) => {
+    const other = await makeToken({ name: 'Writes on' })
+    const { scim, connectionId } = await makeToken({ name: 'Goes' })
+    const users = await Promise.all(
+      Array.from({ length: 24 }, (_, index) =>
+        scim.createUser({
+          userName: `race${index}@acme.test`,
+          displayName: 'Sent',
+          title: 'Sent'
+        })
+      )
+    )
+    const [removed, ...written] = await Promise.all([
+      app.mutate('acme', 'scimConnections.remove', { connectionId, afterwards: 'keep' }, ada),
+      ...users.map(({ id }) => other.scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'Written' }]))
+    ])
+    t.same(removed.data, { released: { users: users.length, groups: 0 } })
+    t.same([...new Set(written.map(({ status }) => status))], [200])
+    const rows = await app.owner
+      .selectFrom('users')
+      .select(['connection_id', 'authority', 'doc'])
+      .where('user_name_key', 'like', 'race%')
+      .execute()
+    for (const { connection_id, authority, doc } of rows) {
+      t.equal(connection_id, null)
+      t.same(JSON.parse(authority), { '*': connectionId, title: other.connectionId })
+      t.match(JSON.parse(doc), { title: 'Written' })
+    }
   })
 
   t.test('is for administrators alone', async (t) => {

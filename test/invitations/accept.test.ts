@@ -5,6 +5,7 @@ import type { OpenIdIdentity } from '../../server/auth/id-token.ts'
 import { acceptWithGoogle } from '../../server/invitations/accept.ts'
 import { randomToken } from '../../server/secrets.ts'
 import { lockIsAwaited } from '../support/locks.ts'
+import { scimClient } from '../support/scim.ts'
 import { countStatements } from '../support/statements.ts'
 import { PASSWORD, PROFILE, startInviting } from './acme.ts'
 
@@ -57,6 +58,25 @@ test('the link of an invitation', async (t) => {
     })
     t.match(await acme.auditOf('invitation.accepted'), [{ target_id: invitationId, actor_kind: 'user' }])
     t.match(await acme.auditOf('user.activated'), [{ target_id: userId }])
+  })
+
+  t.test('keeps what an identity provider has sent of them meanwhile', async (t) => {
+    const { token, userId } = await linkTo('sent@acme.test')
+    const scim = await scimClient(acme, { id: acme.acmeId, subdomain: 'acme' })
+    await scim.patch(`/Users/${userId}`, [
+      { op: 'add', path: 'externalId', value: 'sent' },
+      { op: 'add', path: 'displayName', value: 'Sent' }
+    ])
+    const { data } = await acme.accept(token)
+    t.match(data.user, {
+      displayName: 'Sent',
+      givenName: PROFILE.givenName,
+      timeZone: PROFILE.timeZone,
+      source: 'scim'
+    })
+    const { authority } = (await acme.query('acme', 'users.get', { userId }, { cookie: acme.cookies.administrator }))
+      .data
+    t.match([authority.displayName, authority.timeZone], [{ kind: 'connection' }, { kind: 'person' }])
   })
 
   t.test('works once', async (t) => {
