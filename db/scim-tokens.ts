@@ -45,6 +45,10 @@ const selectTokens = (db: Db, tenantId: number) =>
         .onRef('scim_shadows.tenant_id', '=', 'scim_tokens.tenant_id')
         .onRef('scim_shadows.connection_id', '=', 'scim_tokens.connection_id')
     )
+    // a number that came from elsewhere is nobody's shadow here
+    .leftJoin('tenants as shadows', (join) =>
+      join.onRef('shadows.id', '=', 'scim_shadows.shadow_id').onRef('shadows.shadow_of', '=', 'scim_shadows.tenant_id')
+    )
     .select([
       'scim_tokens.tenant_id',
       'scim_tokens.id',
@@ -59,7 +63,7 @@ const selectTokens = (db: Db, tenantId: number) =>
       'scim_connections.brake',
       HAS_HELD.as('has_held'),
       sql<boolean>`scim_shadows.tenant_id is not null`.as('is_shadow'),
-      'scim_shadows.shadow_id',
+      'shadows.id as shadow_id',
       'scim_shadows.closed_until as shadow_closed_until'
     ])
     .where('scim_tokens.tenant_id', '=', tenantId)

@@ -15,7 +15,9 @@ export interface ShadowRow {
   closed_until: Date | null
 }
 
-const SHADOW_COLUMNS = sql`s.connection_id, s.shadow_id, s.opened_at, s.closed_until`
+// a number that came from elsewhere is nobody's shadow here
+const SHADOW_COLUMNS = sql`s.connection_id, s.opened_at, s.closed_until,
+  (select t.id from tenants t where t.id = s.shadow_id and t.shadow_of = s.tenant_id) as shadow_id`
 
 /** @returns undefined where there is no such connection, null where it is not in shadow mode */
 export async function findShadow(
@@ -335,5 +337,59 @@ export async function readShadowPasswords(
 ): Promise<{ user_id: string; password_hash: string }[]> {
   const { rows } = await sql<{ user_id: string; password_hash: string }>`
     select user_id, password_hash from user_credentials where tenant_id = ${shadowId} order by user_id`.execute(trx)
+  return rows
+}
+
+/** A membership that came or went in a shadow, as people are told of it. */
+export interface NamedPair {
+  group_id: string
+  group_name: string
+  member_id: string
+  member_name: string
+  change: 'joined' | 'left'
+}
+
+/**
+ * Seeing the shadow: who came into groups there, and who left: those of some users, or of some groups.
+ * @param limit of each group, or each user
+ */
+export async function readNamedPairs(
+  trx: Trx,
+  shadowId: number,
+  of: { userIds: readonly string[] } | { groupIds: readonly string[] },
+  limit: number
+): Promise<NamedPair[]> {
+  const [column, ids] = 'userIds' in of ? ['user_id', of.userIds] : ['group_id', of.groupIds]
+  const part = (here: RawBuilder<unknown>, there: RawBuilder<unknown>, change: string) => sql`
+    select h.group_id, h.user_id, ${sql.lit(change)} as change from ${here} h
+    where h.tenant_id = ${shadowId} and h.${sql.ref(column)} = any(${ids}::uuid[]) and not exists (
+      select from ${there} t where t.tenant_id = h.tenant_id and t.group_id = h.group_id and t.user_id = h.user_id)`
+  const { rows } = await sql<NamedPair>`
+    select group_id, group_name, member_id, member_name, change from (
+      select p.group_id, g.display_name as group_name, p.user_id as member_id, p.change,
+        coalesce(u.display_name, u.email, u.user_name) as member_name,
+        row_number() over (partition by p.${sql.ref(column)} order by p.change, g.display_name_key, u.shown_name_key) as place
+      from (${part(KINDS.users.now, KINDS.users.base, 'joined')} union all ${part(KINDS.users.base, KINDS.users.now, 'left')}) p
+      join groups g on g.tenant_id = ${shadowId} and g.id = p.group_id
+      join users u on u.tenant_id = ${shadowId} and u.id = p.user_id and u.state <> 'removed'
+    ) as named where place <= ${limit} order by place`.execute(trx)
+  return rows
+}
+
+/** Seeing the shadow: how many users came into each group there, and how many left. */
+export async function countPairs(
+  trx: Trx,
+  shadowId: number
+): Promise<{ group_id: string; joined: number; left: number }[]> {
+  const { rows } = await sql<{ group_id: string; joined: number; left: number }>`
+    select group_id, count(*) filter (where is_new)::int as joined, count(*) filter (where not is_new)::int as left from (
+      select m.group_id, m.user_id, true as is_new from group_members m where m.tenant_id = ${shadowId} and not exists (
+        select from shadow_members b where b.tenant_id = m.tenant_id and b.group_id = m.group_id and b.user_id = m.user_id)
+      union all
+      select b.group_id, b.user_id, false from shadow_members b where b.tenant_id = ${shadowId} and not exists (
+        select from group_members m where m.tenant_id = b.tenant_id and m.group_id = b.group_id and m.user_id = b.user_id)
+    ) as changed
+    join users u on u.tenant_id = ${shadowId} and u.id = changed.user_id and u.state <> 'removed'
+    group by group_id`.execute(trx)
   return rows
 }

@@ -22,7 +22,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       create table scim_shadows (
         tenant_id int not null,
         connection_id uuid not null,
-        shadow_id int,
+        shadow_id int check (shadow_id < 0),
         opened_at timestamptz not null,
         closed_until timestamptz,
         constraint scim_shadows_pkey primary key (tenant_id, connection_id),

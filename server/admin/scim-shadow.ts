@@ -42,7 +42,10 @@ const itemOutput = z.object({
       /** What the identity provider has made of it. */
       wanted: z.unknown().optional()
     })
-  )
+  ),
+  /** Of a user: groups that they come into and leave. Of a group: who does. The first 20; the counts tell of all. */
+  memberships: z.array(z.object({ id: z.string(), name: z.string(), change: z.enum(['joined', 'left']) })),
+  membershipCounts: z.object({ joined: count, left: count })
 })
 
 const connectionInput = z.strictObject({ connectionId: z.uuid() })
@@ -137,11 +140,9 @@ export const scimShadowRouter = router({
     })
 })
 
-const toItem = ({ kind, id, name, effect, changes, conflicts }: ShadowItem): z.infer<typeof itemOutput> => ({
-  kind,
-  id,
-  name,
-  effect,
+const toItem = ({ changes, conflicts, memberships, ...item }: ShadowItem): z.infer<typeof itemOutput> => ({
+  ...item,
+  memberships: [...memberships],
   changes: [...changes],
   conflicts: conflicts.map(({ attribute, reason, wanted }) => ({
     attribute,

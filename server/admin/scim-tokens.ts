@@ -82,14 +82,14 @@ export const scimTokensRouter = router({
         highestRole: z.enum(ROLES).optional(),
         expiresAt: z.iso.datetime({ offset: true }).optional(),
         profile: z.enum(SCIM_PROFILES).optional(),
-        /** Puts the connection into shadow mode: nothing that the token does changes the tenant. */
+        /** Begins a connection of its own, in shadow mode: nothing that the token does changes the tenant. */
         shadow: z.boolean().optional()
       })
     )
     .output(madeOutput)
     .mutation(async ({ ctx: { deps, tenant, actor }, input: { shadow, ...input } }) => {
       const expiresAt = input.expiresAt === undefined ? undefined : new Date(input.expiresAt)
-      const made = await createScimToken(deps, tenant, actor, { ...input, expiresAt })
+      const made = await createScimToken(deps, tenant, actor, { ...input, expiresAt, isApart: shadow })
       if (!shadow) return toMade(made)
       try {
         await openShadow(deps, tenant.id, actor, made.scimToken.connection_id)

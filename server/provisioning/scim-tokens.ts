@@ -37,6 +37,8 @@ export interface NewScimToken {
   readonly highestRole?: Role
   readonly expiresAt?: Date
   readonly profile?: ScimProfile
+  /** Begins a connection also where one of the same name and settings is there. */
+  readonly isApart?: boolean
 }
 
 /** A token that was just made: the only time that it is told. */
@@ -71,7 +73,7 @@ export async function createScimToken(
     // two that ask at once for the same connection get one
     await lockTenant(trx, tenant.id, 'for no key update')
     const connectionId =
-      (await findConnection(trx, tenant.id, settings)) ??
+      (given.isApart ? undefined : await findConnection(trx, tenant.id, settings)) ??
       (await insertConnection(trx, tenant.id, settings, actor.id, now))
     return insertToken(deps, trx, tenant, actor, now, 'scimToken.created', {
       connectionId,

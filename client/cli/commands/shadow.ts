@@ -94,6 +94,14 @@ const itemTable = (items: readonly Item[]): string =>
     name: (item) => item.name,
     what: (item) => item.effect,
     changes: (item) => item.changes.map(({ attribute }) => attribute).join(', ') || undefined,
+    joins: (item) => membersOf(item, 'joined'),
+    leaves: (item) => membersOf(item, 'left'),
     conflicts: (item) =>
       item.conflicts.map(({ attribute, detail }) => `${attribute}: ${detail}`).join('; ') || undefined
   })
+
+const membersOf = ({ memberships, membershipCounts }: Item, change: 'joined' | 'left'): string | undefined => {
+  const names = memberships.filter((one) => one.change === change).map(({ name }) => name)
+  const rest = membershipCounts[change] - names.length
+  return [...names, ...(rest > 0 ? [`${rest} more`] : [])].join(', ') || undefined
+}

@@ -10,9 +10,11 @@ import { setGroupVersions } from '../../../db/shadow-groups.ts'
 import { givePasswords, setUserVersions } from '../../../db/shadow-users.ts'
 import {
   carryConflicts,
+  countPairs,
   forgetShadow,
   lockShadow,
   readGivingUp,
+  readNamedPairs,
   readShadowPasswords,
   readShadowUsers,
   type ShadowUser
@@ -25,7 +27,7 @@ import { followRoles } from '../history/roles.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { planGroups, toGroupItem, writeGroups } from './groups.ts'
 import { type MemberCounts, moveMembers } from './members.ts'
-import { EFFECTS, type Effect, type ShadowFollow, type ShadowItem, type ShadowRun } from './run.ts'
+import { EFFECTS, type Effect, MAX_NAMED, type ShadowFollow, type ShadowItem, type ShadowRun } from './run.ts'
 import {
   closeForGoingLive,
   forgetCredentials,
@@ -164,10 +166,10 @@ export const listShadowUsers = (
       after = users.at(-1)?.row.id
       if (users.length < CHUNK) break
     }
-    return items.slice(0, page.limit)
+    return withMemberships(run, 'user', items.slice(0, page.limit))
   })
 
-/** Groups by id; their members are counted in previewShadow. */
+/** Groups by id, those whose members change among them. */
 export const listShadowGroups = (
   deps: ShadowDeps,
   tenantId: number,
@@ -175,15 +177,50 @@ export const listShadowGroups = (
   connectionId: string,
   page: { filter?: ItemFilter; after?: string; limit: number }
 ): Promise<ShadowItem[]> =>
-  preview(deps, tenantId, actor, connectionId, async (run) =>
-    (await planGroups(run))
-      .map(toGroupItem)
+  preview(deps, tenantId, actor, connectionId, async (run) => {
+    const planned = await planGroups(run)
+    const counts = new Map(
+      (await inShadow(run, countPairs)).map(({ group_id, joined, left }) => [group_id, { joined, left }])
+    )
+    const items = planned
+      .map((plan) => toGroupItem(plan, counts.get(plan.id)))
       .filter((item) => item !== undefined)
       .filter(isWanted(page.filter))
-      .sort((one, other) => (one.id < other.id ? -1 : 1))
       .filter(({ id }) => page.after === undefined || id > page.after)
-      .slice(0, page.limit)
-  )
+      .sort((one, other) => (one.id < other.id ? -1 : 1))
+    return withMemberships(run, 'group', items.slice(0, page.limit))
+  })
+
+/** Tells which groups people come into and leave, or who does of groups. */
+async function withMemberships(
+  run: ShadowRun,
+  kind: ShadowItem['kind'],
+  items: readonly ShadowItem[]
+): Promise<ShadowItem[]> {
+  const ids = items.map(({ id }) => id)
+  const of = kind === 'user' ? { userIds: ids } : { groupIds: ids }
+  const pairs = await inShadow(run, (trx, shadowId) => readNamedPairs(trx, shadowId, of, MAX_NAMED))
+  const named = Map.groupBy(pairs, (pair) => (kind === 'user' ? pair.member_id : pair.group_id))
+  return items.map((item) => {
+    const own = item.effect === 'remove' ? [] : (named.get(item.id) ?? [])
+    const memberships = own.map(({ group_id, group_name, member_id, member_name, change }) =>
+      kind === 'user' ? { id: group_id, name: group_name, change } : { id: member_id, name: member_name, change }
+    )
+    const count = (wanted: string) => memberships.filter(({ change }) => change === wanted).length
+    const counts = kind === 'user' ? { joined: count('joined'), left: count('left') } : item.membershipCounts
+    return { ...item, memberships, membershipCounts: counts }
+  })
+}
+
+async function inShadow<T>(
+  { trx, tenantId, shadowId }: ShadowRun,
+  read: (trx: Trx, shadowId: number) => Promise<T>
+): Promise<T> {
+  await seeTenant(trx, shadowId)
+  const found = await read(trx, shadowId)
+  await seeTenant(trx, tenantId)
+  return found
+}
 
 const isWanted =
   (filter: ItemFilter | undefined) =>
@@ -305,22 +342,13 @@ async function runThrough(run: ShadowRun): Promise<Written> {
 
 const noEffects = (): Effects => Object.fromEntries(EFFECTS.map((effect) => [effect, 0])) as Effects
 
-async function readUsersOf(
-  { trx, tenantId, shadowId }: ShadowRun,
-  after: string | undefined,
-  effect?: ItemFilter
-): Promise<ShadowUser[]> {
-  await seeTenant(trx, shadowId)
-  const users = await readShadowUsers(trx, shadowId, { limit: CHUNK, after, effect })
-  await seeTenant(trx, tenantId)
-  return users
+function readUsersOf(run: ShadowRun, after: string | undefined, effect?: ItemFilter): Promise<ShadowUser[]> {
+  return inShadow(run, (trx, shadowId) => readShadowUsers(trx, shadowId, { limit: CHUNK, after, effect }))
 }
 
 async function passOnPasswords(run: ShadowRun, untouchable: ReadonlySet<string>): Promise<void> {
-  const { trx, tenantId, shadowId, actor } = run
-  await seeTenant(trx, shadowId)
-  const passwords = await readShadowPasswords(trx, shadowId)
-  await seeTenant(trx, tenantId)
+  const { trx, tenantId, actor } = run
+  const passwords = await inShadow(run, readShadowPasswords)
   const given = passwords.filter(({ user_id }) => !untouchable.has(user_id))
   for (let start = 0; start < given.length; start += CHUNK) {
     const now = run.now()

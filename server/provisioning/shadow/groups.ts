@@ -222,9 +222,11 @@ async function takeAway(run: ShadowRun, planned: readonly PlannedGroup[]): Promi
   await countResources(tenantId, 'Group', -planned.length).execute(trx)
 }
 
-export function toGroupItem(plan: PlannedGroup): ShadowItem | undefined {
+/** @param members whether users come or go, who alone make it one that is told */
+export function toGroupItem(plan: PlannedGroup, members?: ShadowItem['membershipCounts']): ShadowItem | undefined {
   const { id, name, merged } = plan
-  if (changedNames(merged).length + merged.conflicts.length === 0) return undefined
+  if (changedNames(merged).length + merged.conflicts.length === 0 && !members) return undefined
   const effect = isMade(plan) ? 'create' : isLeaving(plan) ? 'remove' : isChanged(plan) ? 'change' : null
-  return toShadowItem('group', id, name, merged, effect)
+  const item = toShadowItem('group', id, name, merged, effect)
+  return members && effect !== 'remove' ? { ...item, membershipCounts: members } : item
 }

@@ -51,7 +51,21 @@ export interface ShadowItem {
   readonly effect: Effect | null
   readonly changes: UndoItem['changes']
   readonly conflicts: readonly Conflict[]
+  /** Of a user: the groups that they come into and leave. Of a group: who does. The first MAX_NAMED of them. */
+  readonly memberships: readonly Membership[]
+  /** How many there are. */
+  readonly membershipCounts: { readonly joined: number; readonly left: number }
 }
+
+/** The group of a user, or the user of a group. */
+export interface Membership {
+  readonly id: string
+  readonly name: string
+  readonly change: 'joined' | 'left'
+}
+
+/** Memberships that are told of one user or group. */
+export const MAX_NAMED = 20
 
 /**
  * What a thing becomes: what was changed in the shadow, where the tenant's own has not changed meanwhile. What has
@@ -97,7 +111,9 @@ export const toShadowItem = (
   name,
   effect,
   changes: changesOf(merged).filter(isTold),
-  conflicts: merged.conflicts.filter(isTold)
+  conflicts: merged.conflicts.filter(isTold),
+  memberships: [],
+  membershipCounts: { joined: 0, left: 0 }
 })
 
 /** Who has an attribute follows from who has changed it; whom there was not before, nobody had locked. */

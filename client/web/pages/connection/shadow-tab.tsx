@@ -18,6 +18,7 @@ import {
   EFFECTS,
   FILTER_LABELS,
   type Filter,
+  membershipsInWords,
   type ShadowItem
 } from './shadow-words.ts'
 import type { TabProps } from './tabs.ts'
@@ -193,7 +194,7 @@ function Row({ item }: { item: ShadowItem }) {
         {conflicts.length > 0 && <Mark tone="wait">{FILTER_LABELS.conflict}</Mark>}
       </span>
       <span className="break">
-        {changesInWords(item).map((line) => (
+        {[...changesInWords(item), ...membershipsInWords(item)].map((line) => (
           <span key={line} className="wire-fact">
             {line}
           </span>

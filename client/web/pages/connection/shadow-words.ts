@@ -48,5 +48,18 @@ export function changesInWords({ effect, changes, kind }: ShadowItem): string[] 
   return effect === 'link' ? ['is managed by this connection from then on', ...lines] : lines
 }
 
+/** Who comes and goes, or where to. */
+export function membershipsInWords({ kind, memberships, membershipCounts: counts }: ShadowItem): string[] {
+  return (['joined', 'left'] as const)
+    .filter((change) => counts[change] > 0)
+    .map((change) => {
+      const names = memberships.filter((one) => one.change === change).map(({ name }) => name)
+      const rest = counts[change] - names.length
+      const listed = rest > 0 ? `${names.join(', ')} and ${rest.toLocaleString()} more` : names.join(', ')
+      if (kind === 'user') return change === 'joined' ? `joins ${listed}` : `leaves ${listed}`
+      return `${change === 'joined' ? 'joined' : 'left'} by ${listed}`
+    })
+}
+
 export const conflictsInWords = ({ conflicts }: ShadowItem): string[] =>
   conflicts.map(({ attribute, detail }) => `${fieldName(attribute)}: ${detail}`)
