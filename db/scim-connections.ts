@@ -108,6 +108,17 @@ export async function lockConnection(
   return rows[0]
 }
 
+/** The same without a lock. */
+export async function readConnection(
+  trx: Trx,
+  tenantId: number,
+  connectionId: string
+): Promise<ScimConnectionRow | undefined> {
+  const { rows } = await sql<ScimConnectionRow>`select ${ROW_COLUMNS} from scim_connections c
+    where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid`.execute(trx)
+  return rows[0]
+}
+
 /** Whether another connection has the name, in any letter case. */
 export async function isNameTaken(trx: Trx, tenantId: number, connectionId: string, name: string): Promise<boolean> {
   const { rows } = await sql`select from scim_connections c

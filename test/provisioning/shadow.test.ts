@@ -563,7 +563,25 @@ test('the end of a shadow', async (t) => {
     t.match(fourth, { status: 409, error: { reason: 'tooManyShadows' } })
     const { items } = (await acme.query('scimTokens.list', {})).data
     t.equal(items.find(({ name }: { name: string }) => name === 'fourth').revoked, true, 'no token works without one')
-    t.match((await acme.query('wireLog.list', { connectionId })).data.items.length > 0, true)
+    const sent = async () =>
+      (await acme.query('wireLog.list', { connectionId })).data.items as {
+        id: string
+        shadow: boolean
+        method: string
+      }[]
+    const [patch, made] = await sent()
+    t.match(
+      [patch, made],
+      [
+        { method: 'PATCH', shadow: true },
+        { method: 'POST', shadow: false }
+      ]
+    )
+    await scim.patch(`/Users/${user.id}`, [{ op: 'replace', path: 'title', value: 'Other' }])
+    t.match((await acme.mutate('wireLog.replay', { id: patch!.id })).data, {
+      now: { status: 200 },
+      changes: [{ action: 'user.updated', after: { title: 'Shadowy' } }]
+    })
   })
 
   t.test('it goes with its tenant', async (t) => {

@@ -1,11 +1,11 @@
 // What a shadow would do to its tenant, and doing it: one way through users, groups and members for both.
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
-import { inTenant, type Trx } from '../../../db/connect.ts'
+import { inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { lockGroupRoles } from '../../../db/group-roles.ts'
 import { retryRaces } from '../../../db/races.ts'
-import type { ScimConnectionRow } from '../../../db/scim-connections.ts'
+import { readConnection, type ScimConnectionRow } from '../../../db/scim-connections.ts'
 import { setGroupVersions } from '../../../db/shadow-groups.ts'
 import { givePasswords, setUserVersions } from '../../../db/shadow-users.ts'
 import {
@@ -21,7 +21,7 @@ import {
 } from '../../../db/shadows.ts'
 import { closeShadow, deleteShadow, seeTenant } from '../../../db/tenants.ts'
 import { parkIdentities, releaseAddresses } from '../../../db/undo-users.ts'
-import { type AppError, conflict, unavailable } from '../../errors.ts'
+import { AppError, conflict, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
 import { followRoles } from '../history/roles.ts'
 import { audit, userEvent } from '../user-states.ts'
@@ -56,15 +56,15 @@ const CHUNK = 500
 /** Whoever asks meanwhile is told to try again; a process that ends before it is done leaves the shadow as it was. */
 const CLOSED_MS = 10 * 60_000
 const NAME_KEYS = ['users_user_name_key', 'users_external_id_key', 'groups_display_name_key', 'groups_external_id_key']
-/** A preview waits so long for others who change the same people. */
-const PREVIEW_LOCK_MS = 2_000
+/** A preview waits so long for others who change the same people, and for another preview of the same shadow. */
+const PREVIEW_LOCK_MS = 20_000
 
 /**
  * Does in the tenant what the identity provider did in the shadow, in one transaction: whole, but for what is in
  * conflict, under the ids and versions that the identity provider was answered. Its tokens then change the tenant.
  * @param expected the counts that the administrator has seen; where they are others by now, nothing is done
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `shadowGone`,
- *   `goingLive`, `shadowChanged`
+ *   `goingLive`, `shadowChanged`, `namesCollide`
  */
 export async function goLive(
   deps: ShadowDeps,
@@ -89,7 +89,7 @@ export async function goLive(
     )
   } catch (error) {
     await reopenShadow(deps, tenantId, connectionId)
-    throw error
+    throw NAME_KEYS.includes(violatedConstraint(error) ?? '') ? namesCollide(error) : error
   }
   forgetCredentials(deps, tenantId)
   // what is left of it changes nothing any more; clean-up finds it, too
@@ -126,6 +126,17 @@ async function goLiveWithin(
   await tellOf(trx, tenantId, actor, connection, 'scimConnection.wentLive', now, { ...written.counts })
   return [shadowId, written.counts]
 }
+
+/** Somebody keeps a name, by a conflict, that another one was to have. */
+const namesCollide = (cause: unknown): AppError =>
+  new AppError(
+    'conflict',
+    'Somebody who is in conflict keeps a name that another one shall have: rename them here first',
+    {
+      reason: 'namesCollide',
+      cause
+    }
+  )
 
 const shadowChanged = (counts: ShadowCounts): AppError =>
   conflict('It would come to something else by now: look at it again', 'shadowChanged', { counts })
@@ -250,7 +261,8 @@ async function preview<T>(
   try {
     return await inTenant(deps.db, tenantId, async (trx) => {
       await sql`select set_config('lock_timeout', ${String(PREVIEW_LOCK_MS)}, true)`.execute(trx)
-      const connection = await getLocked(trx, tenantId, actor, connectionId)
+      const connection = await readConnection(trx, tenantId, connectionId)
+      if (!connection) throw notFound(`Connection ${connectionId}`)
       const follow: ShadowFollow = { addressMoved: async () => {}, made: undefined }
       const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: true, follow })
       throw new RolledBack(await work(run))
@@ -330,12 +342,13 @@ async function runThrough(run: ShadowRun): Promise<Written> {
   const groups = await planGroups(run)
   for (const plan of groups) count(tally.groups, toGroupItem(plan))
   const groupVersions = run.isPreview ? [] : await writeGroups(run, groups)
-  const memberships = await moveMembers(run, made)
+  const { counts: memberships, incomplete } = await moveMembers(run, made)
   const { users: userEffects, groups: groupEffects, conflicts } = tally
   return {
     counts: { users: userEffects, groups: groupEffects, memberships, conflicts },
     userVersions,
-    groupVersions,
+    // one that lacks members is not what clients know by that version
+    groupVersions: groupVersions.map(({ id, version }) => ({ id, version: version + Number(incomplete.has(id)) })),
     untouchable
   }
 }

@@ -123,21 +123,25 @@ const columnsOf = (plan: PlannedGroup) => ({
   created_at: (plan.real ?? plan.shadow!.row).created_at
 })
 
-async function refuseTakenNames({ trx, tenantId }: ShadowRun, planned: readonly PlannedGroup[]): Promise<void> {
+async function refuseTakenNames(run: ShadowRun, planned: readonly PlannedGroup[]): Promise<void> {
+  const { trx, tenantId } = run
   const wanted = planned.filter((plan) => isMade(plan) || (isChanged(plan) && isRenamed(plan)))
   if (wanted.length === 0) return
   // in a shadow they are no two groups' either
   const givers = new Set(
     planned.filter((plan) => isLeaving(plan) || (isChanged(plan) && isRenamed(plan))).map(({ id }) => id)
   )
-  const taken = await findTakenGroupNames(trx, tenantId, wanted.map(columnsOf))
-  for (const { id, what, holder_id } of taken) {
-    if (givers.has(holder_id)) continue
-    const plan = wanted.find((one) => one.id === id)!
-    if (plan.merged.conflicts.some(({ reason }) => reason === `${what}Taken`)) continue
-    refuseAll(plan.merged, `${what}Taken`)
-    plan.merged.conflicts.splice(1)
+  const taken = (await findTakenGroupNames(trx, tenantId, wanted.map(columnsOf))).filter(
+    ({ holder_id }) => !givers.has(holder_id)
+  )
+  for (const [id, reasons] of Map.groupBy(taken, (one) => one.id)) {
+    const { merged } = wanted.find((one) => one.id === id)!
+    merged.conflicts.length = 0
+    refuseAll(merged, `${reasons[0]!.what}Taken`)
+    merged.conflicts.splice(1)
   }
+  // whose name was to be given up stays with it after all
+  if (taken.length > 0) await refuseTakenNames(run, planned)
 }
 
 /** Makes groups what is planned, those first that go. @returns the versions that they shall have when all is done */

@@ -21,19 +21,27 @@ export interface MemberCounts {
 /** Memberships of one statement. */
 const CHUNK = 2_000
 
+/** What became of memberships, and the groups that have not got all that they have in the shadow. */
+export interface MembersMoved {
+  readonly counts: MemberCounts
+  readonly incomplete: ReadonlySet<string>
+}
+
 /**
  * Goes through all memberships that the shadow has otherwise, and writes them unless it is a preview.
  * @param made users and groups that a preview has not made
  */
-export async function moveMembers(run: ShadowRun, made: ReadonlySet<string>): Promise<MemberCounts> {
+export async function moveMembers(run: ShadowRun, made: ReadonlySet<string>): Promise<MembersMoved> {
   const counts: MemberCounts = { added: 0, removed: 0, refused: 0 }
+  const incomplete = new Set<string>()
   for (const kind of ['users', 'groups'] as const) {
     for (const what of ['removed', 'added'] as const) {
       for (let after: ShadowPair | undefined; ; ) {
         const pairs = await readPairs(run, kind, what, after)
         const moved = await (what === 'added' ? addable(run, kind, pairs, made) : removable(run, kind, pairs))
         counts[what] += moved.pairs.length
-        counts.refused += moved.refused
+        counts.refused += moved.refused.length
+        for (const { group_id } of moved.refused) incomplete.add(group_id)
         if (!run.isPreview) await write(run, kind, what, moved.pairs)
         after = pairs.at(-1)
         if (pairs.length < CHUNK) break
@@ -41,7 +49,7 @@ export async function moveMembers(run: ShadowRun, made: ReadonlySet<string>): Pr
     }
   }
   if (!run.isPreview) await rebuildNesting(run.trx, run.tenantId)
-  return counts
+  return { counts, incomplete }
 }
 
 async function readPairs(
@@ -56,14 +64,20 @@ async function readPairs(
   return pairs
 }
 
+interface Moved {
+  readonly pairs: readonly ShadowPair[]
+  readonly refused: readonly ShadowPair[]
+}
+const NONE: Moved = { pairs: [], refused: [] }
+
 const keyOf = ({ group_id, member_id }: Pair) => `${group_id} ${member_id}`
 const idsOf = (pairs: readonly Pair[], name: keyof Pair) => [...new Set(pairs.map((pair) => pair[name]))].sort()
 
 async function removable({ trx, tenantId }: ShadowRun, kind: 'users' | 'groups', pairs: readonly ShadowPair[]) {
-  if (pairs.length === 0) return { pairs: [], refused: 0 }
+  if (pairs.length === 0) return NONE
   const present = new Set((await readPresentPairs(trx, tenantId, kind, pairs)).map(keyOf))
   // somebody else has ended the others
-  return { pairs: pairs.filter((pair) => present.has(keyOf(pair))), refused: 0 }
+  return { pairs: pairs.filter((pair) => present.has(keyOf(pair))), refused: [] }
 }
 
 async function addable(
@@ -72,7 +86,7 @@ async function addable(
   pairs: readonly ShadowPair[],
   made: ReadonlySet<string>
 ) {
-  if (pairs.length === 0) return { pairs: [], refused: 0 }
+  if (pairs.length === 0) return NONE
   const { trx, tenantId, isPreview } = run
   const memberIds = idsOf(pairs, 'member_id')
   const groupIds =
@@ -90,8 +104,10 @@ async function addable(
   const present = new Set((await readPresentPairs(trx, tenantId, kind, possible)).map(keyOf))
   const fresh = possible.filter((pair) => !present.has(keyOf(pair)))
   const circles = kind === 'groups' ? new Set((await findCircles(trx, tenantId, fresh)).map(keyOf)) : new Set<string>()
-  const added = fresh.filter((pair) => !circles.has(keyOf(pair)))
-  return { pairs: added, refused: pairs.length - possible.length + circles.size }
+  const refused = pairs.filter(
+    (pair) => !(isThere(pair.group_id) && isThere(pair.member_id)) || circles.has(keyOf(pair))
+  )
+  return { pairs: fresh.filter((pair) => !circles.has(keyOf(pair))), refused }
 }
 
 async function write(

@@ -35,7 +35,7 @@ export interface ShadowRun extends FactsRun {
 export interface ShadowFollow {
   /** Somebody's login address has become another one. */
   readonly addressMoved: (trx: Trx, user: MovedUser) => Promise<unknown>
-  /** Somebody was made. */
+  /** Somebody was made, adopted from an invitation, or came back. */
   readonly made: NewUser['afterwards']
 }
 

@@ -35,7 +35,9 @@ export async function planUsers(run: ShadowRun, users: readonly ShadowUser[]): P
   const real = new Map(rows.map((row) => [row.id, row]))
   const planned = users.map((shadow) => planUser(run, shadow, real.get(shadow.row.id)))
   await refuseUsers(run.trx, run, planned.flatMap(changeOf))
-  await refuseTakenNames(run, planned.filter(isNew))
+  const made = planned.filter(isNew)
+  await refuseTakenNames(run, made)
+  for (const { merged } of made) if (merged.conflicts.length > 0) merged.after.clear()
   return planned
 }
 
@@ -56,7 +58,10 @@ export async function writePlannedUsers(
   await takeAddressesBack(run, changes)
   await adopt(run, changed)
   if (changed.length > 0) await writeUsers(trx, run, changed, () => ({}))
-  for (const plan of changed) await followAddress(run, plan)
+  for (const plan of changed) {
+    await followAddress(run, plan)
+    await welcome(run, plan)
+  }
   await makeUsers(run, planned.filter(isMade))
   return planned.flatMap(({ shadow, real, merged }) =>
     real ? [{ id: real.id, version: versionAfter(shadow.row, shadow.base, real, isAsShown(shadow, merged)) }] : []
@@ -146,7 +151,6 @@ async function refuseTakenNames({ trx, tenantId }: ShadowRun, planned: readonly 
   for (const { address_key, user_id } of claims) {
     if (holders.get(address_key) !== user_id) refuseNew(wanted.get(user_id)!.merged, 'emails', 'addressTaken')
   }
-  for (const plan of planned) if (plan.merged.conflicts.length > 0) plan.merged.after.clear()
 }
 
 /** Who was to give up an address, and does not after all, has it again. */
@@ -194,6 +198,12 @@ async function followAddress({ trx, follow }: ShadowRun, { row, reversed: { afte
   if (row.state === 'removed' || after.get('state') === 'removed' || !changedEmail(row, after)) return
   const { email } = emailOf(row, after)
   await follow.addressMoved(trx, { id: row.id, email, mustResetPassword: row.must_reset_password })
+}
+
+/** Who comes by the identity provider for the first time, or again, is met as somebody new is. */
+async function welcome({ trx, follow }: ShadowRun, { row, reversed: { after } }: UserPlan): Promise<void> {
+  const comes = (row.state === 'invited' || row.state === 'removed') && after.get('state') === 'active'
+  if (comes) await follow.made?.(trx, { ...row, state: 'active', groups: null }, emailOf(row, after).email)
 }
 
 async function makeUsers(run: ShadowRun, planned: readonly PlannedUser[]): Promise<void> {
