@@ -28,4 +28,6 @@ export const offeredRoles = (may: readonly Role[], first: Role): Role[] => [
   ...may.filter((role) => role !== first)
 ]
 
+export const isAbove = (role: Role, other: Role): boolean => ROLES.indexOf(role) > ROLES.indexOf(other)
+
 export const isRole = (text: string | undefined): text is Role => ROLES.includes(text as Role)

@@ -66,7 +66,9 @@ export const authorityShape = z.discriminatedUnion('kind', [
     id: z.string(),
     name: z.string(),
     /** It is gone, and what it had is kept as it left it. */
-    isRemoved: z.boolean()
+    isRemoved: z.boolean(),
+    /** Of a role: roles above it are the administrators' to give. */
+    highestRole: roleShape.optional()
   }),
   z.object({ kind: z.literal('administrator') }),
   z.object({ kind: z.literal('person') })

@@ -28,7 +28,10 @@ export function authorityOf(details: UserDetails): Record<string, AuthorityOutpu
   if (doc !== null && !new Map(found).has('emails')) owners.set('emails', owners.get('userName')!)
   const shown = [...owners].map(([path, owner]) => {
     const connection = connections.get(owner)
-    if (connection) return [NAMES[path] ?? path, toAuthority(connection)] as const
+    if (connection) {
+      const isRole = path === 'roles' && { highestRole: connection.highestRole }
+      return [NAMES[path] ?? path, { ...toAuthority(connection), ...isRole }] as const
+    }
     const kind = (isConnection(owner) ? usualOwner(path) : owner) as 'person' | 'administrator'
     return [NAMES[path] ?? path, { kind }] as const
   })

@@ -113,7 +113,10 @@ test('what an identity provider manages', async (t) => {
     const setRole = (role: string) => acme.mutate('users.setRole', { userId: sent.id, role })
     t.match((await setRole('stakeholder')).error, { ...refusal, attributes: ['role'] })
     t.notOk((await setRole('responder')).error)
-    t.match((await acme.query('users.get', { userId: sent.id })).data.authority.role, { name: 'Okta' })
+    t.match((await acme.query('users.get', { userId: sent.id })).data.authority.role, {
+      name: 'Okta',
+      highestRole: 'manager'
+    })
     t.notOk((await setRole('administrator')).error, 'beyond its highest role it has no say')
     t.match((await acme.query('users.get', { userId: sent.id })).data.authority, {
       role: { kind: 'administrator' },

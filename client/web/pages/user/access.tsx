@@ -4,11 +4,11 @@ import { trpc } from '../../api.ts'
 import { userChanged } from '../../lists.ts'
 import { Failure } from '../../parts/failures.tsx'
 import { TextLink } from '../../parts/link.tsx'
-import { ManagedNote, managedBy } from '../../parts/managed.tsx'
+import { type Authority, ManagedNote, managedBy } from '../../parts/managed.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { shownName } from '../../parts/person.tsx'
 import { Facts, Section } from '../../parts/section.tsx'
-import { ROLE_DESCRIPTIONS, ROLE_LABELS, type Role, roleOptions } from '../../roles.ts'
+import { isAbove, ROLE_DESCRIPTIONS, ROLE_LABELS, type Role, roleOptions } from '../../roles.ts'
 import { isAdministrator, useMe } from '../../shell.tsx'
 import type { Details } from '../user.tsx'
 
@@ -19,7 +19,7 @@ export function AccessSection({ details, isSelf }: { details: Details; isSelf: b
   return (
     <Section title="Role and access">
       {mayChangeRole ? (
-        <RoleSelect user={user} ownRole={roleSource?.ownRole} reason={managedBy(authority.role)} />
+        <RoleSelect user={user} ownRole={roleSource?.ownRole} authority={authority.role} />
       ) : (
         <Text fw={550}>
           {ROLE_LABELS[user.role]} <ManagedNote authority={authority.role} />
@@ -85,15 +85,18 @@ const OwnSessions = ({ count }: { count: number }) => (
   </>
 )
 
+/** Roles above the highest that a connection may give are the administrators' to give. */
+const isOfConnection = (authority: Authority | undefined, role: Role): boolean =>
+  authority?.kind === 'connection' && (!authority.highestRole || !isAbove(role, authority.highestRole))
+
 interface RoleSelectProps {
   user: Details['user']
   ownRole?: Role
-  /** Why it cannot be changed here. */
-  reason: string | undefined
+  authority: Authority | undefined
 }
 
 /** The new role shows at once and goes back where it is refused. */
-function RoleSelect({ user, ownRole = user.role, reason }: RoleSelectProps) {
+function RoleSelect({ user, ownRole = user.role, authority }: RoleSelectProps) {
   const me = useMe()
   const setRole = useMutation(
     trpc.users.setRole.mutationOptions({
@@ -104,14 +107,18 @@ function RoleSelect({ user, ownRole = user.role, reason }: RoleSelectProps) {
     })
   )
   const shown = setRole.isPending ? setRole.variables.role : ownRole
+  const options = roleOptions(me.rolesYouMayGive).map((option) => ({
+    ...option,
+    disabled: option.value !== ownRole && isOfConnection(authority, option.value as Role)
+  }))
   return (
     <>
       <NativeSelect
         label={ownRole === user.role ? 'Role' : 'Own role'}
-        data={roleOptions(me.rolesYouMayGive)}
+        data={options}
         value={shown}
-        disabled={setRole.isPending || Boolean(reason)}
-        description={reason}
+        disabled={setRole.isPending || options.every(({ value, disabled }) => disabled || value === ownRole)}
+        description={managedBy(authority)}
         onChange={(event) => setRole.mutate({ userId: user.id, role: event.currentTarget.value as Role })}
         maw={260}
       />
