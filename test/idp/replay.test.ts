@@ -1,9 +1,14 @@
 // Plays whole conversations of identity providers against the real app and database: server/scim/acceptance/exchanges.
-import { test } from 'tap'
+import { type Test, test } from 'tap'
+import { systemActor } from '../../server/provisioning/actor.ts'
+import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
+import { goLive } from '../../server/provisioning/shadow/go-live.ts'
+import { openShadow } from '../../server/provisioning/shadow/shadow.ts'
 import { readConversations, VENDORS } from '../../server/scim/acceptance/conversations.ts'
-import { playExchange } from '../../server/scim/acceptance/exchange.ts'
+import { type Conversation, playExchange } from '../../server/scim/acceptance/exchange.ts'
 import { startApp } from '../support/app.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { snapshotOf } from '../support/history.ts'
+import { addTenant, clientOf, type Scim, scimClient } from '../support/scim.ts'
 
 test('identity providers', async (t) => {
   const app = await startApp(t)
@@ -12,21 +17,51 @@ test('identity providers', async (t) => {
     for (const profile of conversation.profiles) {
       await t.test(`${conversation.title}, profile ${profile}`, async (t) => {
         const tenant = await addTenant(app, `tenant${++count}`)
-        const scim = await scimClient(app, tenant, { profile })
-        const saved: Record<string, unknown> = {
-          baseUrl: `http://${tenant.subdomain}.muster.test/scim/v2`,
-          // an address is one person across tenants
-          domain: `${tenant.subdomain}.test`,
-          run: tenant.subdomain
-        }
-        for (const exchange of conversation.exchanges) {
-          const { problems, reply } = await playExchange(exchange, saved, ({ method, url, body, headers }) =>
-            scim.ask(method, url, body, headers)
-          )
-          const { id, says } = exchange
-          t.same(problems, [], `${id} ${says}`, problems.length > 0 ? { answer: reply.text } : {})
-        }
+        await play(t, conversation, await scimClient(app, tenant, { profile }))
       })
     }
+    await t.test(`${conversation.title}, in shadow mode, and what it came to once it is live`, async (t) => {
+      const tenant = await addTenant(app, `tenant${++count}`)
+      const profile = conversation.profiles[0]!
+      const made = await createScimToken(app.deps, tenant, systemActor, { name: 'shadow', profile })
+      const connectionId = made.scimToken.connection_id
+      await openShadow(app.deps, tenant.id, systemActor, connectionId)
+      const nothing = await snapshotOf(app.owner, tenant.id)
+      await play(t, conversation, clientOf(app, tenant, made.token))
+      t.same(await snapshotOf(app.owner, tenant.id), nothing, 'nothing was changed')
+      const { shadow_id } = await app.owner
+        .selectFrom('scim_shadows')
+        .select('shadow_id')
+        .where('tenant_id', '=', tenant.id)
+        .executeTakeFirstOrThrow()
+      const { addresses: claimed, ...shown } = await snapshotOf(app.owner, shadow_id!)
+      await goLive(app.deps, tenant.id, systemActor, {
+        connectionId,
+        follow: { addressMoved: async () => {}, made: undefined }
+      })
+      const { addresses, ...live } = await snapshotOf(app.owner, tenant.id)
+      t.same(live, shown, 'it is what was shown')
+      const prefix = `${shadow_id} `.length
+      const stripped = Object.entries(claimed ?? {}).map(([key, id]) => [key.slice(prefix), id])
+      t.same(addresses ?? {}, Object.fromEntries(stripped))
+    })
   }
 })
+
+/** Every exchange is answered as expected. */
+async function play(t: Test, conversation: Conversation, scim: Scim): Promise<void> {
+  const { subdomain } = scim.tenant
+  const saved: Record<string, unknown> = {
+    baseUrl: `http://${subdomain}.muster.test/scim/v2`,
+    // an address is one person across tenants
+    domain: `${subdomain}.test`,
+    run: subdomain
+  }
+  for (const exchange of conversation.exchanges) {
+    const { problems, reply } = await playExchange(exchange, saved, ({ method, url, body, headers }) =>
+      scim.ask(method, url, body, headers)
+    )
+    const { id, says } = exchange
+    t.same(problems, [], `${id} ${says}`, problems.length > 0 ? { answer: reply.text } : {})
+  }
+}
