@@ -155,6 +155,13 @@ export async function releaseUsers(
     where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)
 }
 
+export interface ReleasedGroup {
+  id: string
+  display_name: string
+  /** False of one that was kept for a connection that is gone. */
+  was_live: boolean
+}
+
 /** Ends that groups are a connection's; each version goes up by one. */
 export async function releaseGroups(
   trx: Trx,
@@ -162,12 +169,17 @@ export async function releaseGroups(
   connectionId: string,
   isKept: boolean,
   now: Date
-): Promise<{ id: string; display_name: string }[]> {
-  const { rows } = await sql<{ id: string; display_name: string }>`
-    update groups set connection_id = nullif(connection_id, ${connectionId}::uuid),
+): Promise<ReleasedGroup[]> {
+  const { rows } = await sql<ReleasedGroup>`
+    with owned as (
+      select id, coalesce(connection_id = ${connectionId}::uuid, false) as was_live from groups
+      where tenant_id = ${tenantId} and (connection_id = ${connectionId}::uuid or kept_by = ${connectionId}::uuid)
+      order by id for no key update
+    )
+    update groups g set connection_id = nullif(g.connection_id, ${connectionId}::uuid),
       kept_by = case when ${isKept} then ${connectionId}::uuid end,
-      version = version + 1, updated_at = ${now}::timestamptz
-    where tenant_id = ${tenantId} and (connection_id = ${connectionId}::uuid or kept_by = ${connectionId}::uuid)
-    returning id, display_name`.execute(trx)
+      version = g.version + 1, updated_at = ${now}::timestamptz
+    from owned where g.tenant_id = ${tenantId} and g.id = owned.id
+    returning g.id, g.display_name, owned.was_live`.execute(trx)
   return rows
 }

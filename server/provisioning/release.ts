@@ -48,12 +48,12 @@ export async function releaseResources(release: Release): Promise<Released> {
     tenantId,
     actor,
     now,
-    groups.map(({ id, display_name }) => ({
+    groups.map(({ id, display_name, was_live }) => ({
       action: 'group.released',
       targetType: 'group',
       targetId: id,
       targetName: display_name,
-      before: { connectionId },
+      before: was_live ? { connectionId } : { keptBy: connectionId },
       after: isKept ? { keptBy: connectionId } : {}
     }))
   )

@@ -4,6 +4,7 @@ import { endKeeping, rememberConnection } from '../../db/authority.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { hasGroupRoles, lockGroupRoles } from '../../db/group-roles.ts'
 import { notifyChange } from '../../db/listen.ts'
+import { retryRaces } from '../../db/races.ts'
 import type { BrakeSettings, Role, ScimProfile } from '../../db/schema.ts'
 import {
   deleteConnection,
@@ -115,7 +116,7 @@ export async function removeConnection(
     await notifyChange(trx, { kind: 'credentials', tenantId })
   })
   forgetCredentials(deps, tenantId)
-  return inTenant(deps.db, tenantId, async (trx) => {
+  const release = async (trx: Trx): Promise<Released> => {
     const connection = await lockForChange(trx, tenantId, connectionId)
     await dropShadow(trx, tenantId, connectionId)
     const isKept = afterRemoval === 'keep'
@@ -130,7 +131,8 @@ export async function removeConnection(
     ])
     if (await hasGroupRoles(trx, tenantId)) await followGroups({ trx, tenantId, actor, now }, connection.name)
     return released
-  })
+  }
+  return retryRaces(() => inTenant(deps.db, tenantId, release))
 }
 
 /**
@@ -145,7 +147,9 @@ export async function releaseConnection(
 ): Promise<Released> {
   requireAdministrator(actor, 'release what connections had')
   const now = deps.now()
-  return inTenant(deps.db, tenantId, async (trx) => {
+  const release = async (trx: Trx): Promise<Released> => {
+    // an undo gives nothing back to it meanwhile
+    await lockGroupRoles(trx, tenantId)
     const name = await endKeeping(trx, tenantId, connectionId)
     if (name === undefined) throw notFound(`Connection ${connectionId}`)
     const released = await releaseResources({ trx, tenantId, actor, now, connectionId, isKept: false })
@@ -160,7 +164,8 @@ export async function releaseConnection(
       { before: {}, after }
     )
     return released
-  })
+  }
+  return retryRaces(() => inTenant(deps.db, tenantId, release))
 }
 
 /** The tenant's row first: whoever makes or renames a connection waits, so that no name is given twice. */

@@ -173,6 +173,11 @@ test('scimConnections', async (t) => {
     for (const [procedure, input] of changes) t.notOk((await call(procedure, input)).error, procedure)
     t.same(await removed(), [])
     t.equal((await call('scimConnections.release', { connectionId })).error?.reason, 'notFound')
+    const ofGroup = (await app.query('acme', 'history.group', { groupId }, ada)).data.items
+    t.match(
+      ofGroup.filter(({ action }: { action: string }) => action === 'group.released'),
+      [{ before: { keptBy: connectionId } }, { before: { connectionId }, after: { keptBy: connectionId } }]
+    )
     const [last, before] = (await app.query('acme', 'history.user', { userId: user.id }, ada)).data.items.filter(
       ({ action }: { action: string }) => action === 'user.released'
     )
