@@ -1,6 +1,9 @@
 // No SCIM route reaches another tenant, and no other route either. The walks are over the route tables themselves.
 import type { InjectOptions } from 'fastify'
 import { type Test, test } from 'tap'
+import { systemActor } from '../../server/provisioning/actor.ts'
+import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
+import { openShadow } from '../../server/provisioning/shadow/shadow.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
 import { clientOf, type Scim, type ScimReply } from '../support/scim.ts'
 import { freshCookie, startNeighbours, stateOf, tracesIn, tracesOf } from './neighbours.ts'
@@ -54,6 +57,30 @@ test('no SCIM route reaches another tenant', async (t) => {
       }
       await isUntouched(t, route)
     }
+  })
+
+  t.test('by a token in shadow mode, which changes nothing of its own tenant either', async (t) => {
+    const made = await createScimToken(app.deps, acme.tenant, systemActor, {
+      name: 'shadow',
+      highestRole: 'administrator',
+      isApart: true
+    })
+    await openShadow(app.deps, acme.tenant.id, systemActor, made.scimToken.connection_id)
+    const own = await stateOf(app, acme)
+    const shadow = clientOf(app, acme.tenant, made.token)
+    for (const route of routes) {
+      const { method, asks } = asksOf(route)
+      for (const ask of asks) {
+        const reply = await shadow.ask(method, ask.url, ask.body)
+        // of the neighbour’s addresses a shadow knows nothing: it makes people who have them, for nobody
+        look(t, method, ask, reply, [...ask.statuses, 201])
+        if (reply.status === 201) await shadow.delete(`/Users/${reply.body.id}`)
+      }
+      await isUntouched(t, route)
+    }
+    // when tokens were used, and what they were refused, is told
+    const known = ({ scim_errors: _, scim_tokens: __, scim_token_uses: ___, ...rest }: Record<string, string>) => rest
+    t.same(known(await stateOf(app, acme)), known(own))
   })
 
   t.test(
