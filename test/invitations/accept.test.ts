@@ -63,16 +63,13 @@ test('the link of an invitation', async (t) => {
   t.test('keeps what an identity provider has sent of them meanwhile', async (t) => {
     const { token, userId } = await linkTo('sent@acme.test')
     const scim = await scimClient(acme, { id: acme.acmeId, subdomain: 'acme' })
-    await scim.patch(`/Users/${userId}`, [
-      { op: 'add', path: 'externalId', value: 'sent' },
-      { op: 'add', path: 'displayName', value: 'Sent' }
-    ])
+    await scim.patch(`/Users/${userId}`, [{ op: 'add', path: 'displayName', value: 'Sent' }])
     const { data } = await acme.accept(token)
     t.match(data.user, {
       displayName: 'Sent',
       givenName: PROFILE.givenName,
       timeZone: PROFILE.timeZone,
-      source: 'scim'
+      source: 'invitation'
     })
     const { authority } = (await acme.query('acme', 'users.get', { userId }, { cookie: acme.cookies.administrator }))
       .data
