@@ -6,7 +6,7 @@ import { countOpenConflicts } from '../../db/scim-conflicts.ts'
 import { moveLinks } from '../invitations/moved.ts'
 import { welcomeMail } from '../invitations/welcome.ts'
 import { goLive, listShadowGroups, listShadowUsers, previewShadow } from '../provisioning/shadow/go-live.ts'
-import { EFFECTS, type ShadowItem } from '../provisioning/shadow/run.ts'
+import { EFFECTS, PREFERENCES, type ShadowItem } from '../provisioning/shadow/run.ts'
 import { discardShadow, getShadow, openShadow, refreshShadow, shadowIdOf } from '../provisioning/shadow/shadow.ts'
 import { CONFLICT_DETAILS } from './history.ts'
 import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
@@ -49,6 +49,8 @@ const itemOutput = z.object({
 })
 
 const connectionInput = z.strictObject({ connectionId: z.uuid() })
+/** Whose value counts where both have changed one; what was changed here stays, where nothing is said. */
+const shownInput = connectionInput.extend({ prefer: z.enum(PREFERENCES).default('tenant') })
 const shadowOutput = z.object({ shadow: z.object({ connectionId: z.string(), openedAt: z.iso.datetime() }) })
 
 export const scimShadowRouter = router({
@@ -64,7 +66,7 @@ export const scimShadowRouter = router({
 
   /** What going live would come to just now; changes nothing. */
   summary: administratorProcedure
-    .input(connectionInput)
+    .input(shownInput)
     .output(
       shadowOutput.extend({
         counts: countsShape,
@@ -72,9 +74,9 @@ export const scimShadowRouter = router({
         refused: count
       })
     )
-    .query(async ({ ctx: { deps, tenant, actor }, input: { connectionId } }) => {
+    .query(async ({ ctx: { deps, tenant, actor }, input: { connectionId, prefer } }) => {
       const shadow = await getShadow(deps, tenant.id, connectionId)
-      const counts = await previewShadow(deps, tenant.id, actor, connectionId)
+      const counts = await previewShadow(deps, tenant.id, actor, connectionId, prefer)
       const refused = await countOpenConflicts(deps.db, shadowIdOf(shadow))
       return { shadow: { connectionId, openedAt: shadow.opened_at.toISOString() }, counts, refused }
     }),
@@ -82,7 +84,7 @@ export const scimShadowRouter = router({
   /** People, or groups, one by one: what would happen to them, with before and after. */
   list: administratorProcedure
     .input(
-      connectionInput.extend({
+      shownInput.extend({
         kind: z.enum(['user', 'group']).default('user'),
         /** Only those to whom this happens, or who are in conflict. */
         filter: z.enum([...EFFECTS, 'conflict']).optional(),
@@ -91,12 +93,12 @@ export const scimShadowRouter = router({
       })
     )
     .output(listOutput(itemOutput))
-    .query(async ({ ctx: { deps, tenant, actor }, input: { connectionId, kind, filter, cursor, limit } }) => {
+    .query(async ({ ctx: { deps, tenant, actor }, input: { kind, filter, cursor, limit, ...shown } }) => {
       const list = `scimShadow.${kind}`
       const after = readCursor(list, z.tuple([z.uuid()]), cursor)?.[0]
       const most = limit ?? DEFAULT_LIMIT
       const read = kind === 'user' ? listShadowUsers : listShadowGroups
-      const found = await read(deps, tenant.id, actor, connectionId, { filter, after, limit: most + 1 })
+      const found = await read(deps, tenant.id, actor, shown, { filter, after, limit: most + 1 })
       const items = found.slice(0, most)
       const last = found.length > most ? items.at(-1) : undefined
       return { items: items.map(toItem), nextCursor: last ? encodeCursor(list, [last.id]) : null }
@@ -107,13 +109,14 @@ export const scimShadowRouter = router({
    * `expected`: the counts that were looked at; with others by now, `shadowChanged` is answered and nothing is done.
    */
   goLive: administratorProcedure
-    .input(connectionInput.extend({ expected: countsShape.optional() }))
+    .input(shownInput.extend({ expected: countsShape.optional() }))
     .output(z.object({ counts: countsShape }))
-    .mutation(async ({ ctx: { deps, tenant, actor }, input: { connectionId, expected } }) => {
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { connectionId, expected, prefer } }) => {
       const by = { deps, tenant, now: deps.now() }
       const counts = await goLive(deps, tenant.id, actor, {
         connectionId,
         expected,
+        prefer,
         follow: {
           addressMoved: (trx, moved) => moveLinks(trx, { ...by, actor }, moved),
           made: welcomeMail(by)

@@ -50,6 +50,8 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await list.getByText('title none → Boss').waitFor()
     await list.getByText('state active → deactivated').waitFor()
     await checkPage(t, page, 'shadow')
+    await section.getByText('The provider’s value counts').click()
+    await section.getByText('What was changed here stays').click()
     await section.getByRole('button', { name: 'Show it who came and went here since' }).click()
     await page.getByText('0 people were taken over into the shadow.').waitFor()
     await list.getByRole('combobox', { name: 'What happens' }).click()

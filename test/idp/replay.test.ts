@@ -37,6 +37,7 @@ test('identity providers', async (t) => {
       const { addresses: claimed, ...shown } = await snapshotOf(app.owner, shadow_id!)
       await goLive(app.deps, tenant.id, systemActor, {
         connectionId,
+        prefer: 'tenant',
         follow: { addressMoved: async () => {}, made: undefined }
       })
       const { addresses, ...live } = await snapshotOf(app.owner, tenant.id)

@@ -341,6 +341,21 @@ test('what changes on both sides', async (t) => {
   })
 
   t.test('the rest goes live', async (t) => {
+    const { data: preferring } = await acme.query('scimShadow.list', {
+      connectionId,
+      prefer: 'provider',
+      filter: 'change'
+    })
+    t.match(
+      preferring.items.find(({ id }: { id: string }) => id === bothId),
+      {
+        conflicts: [],
+        changes: [{ attribute: 'displayName', from: 'By Ada', to: 'By the IdP' }, { attribute: 'title' }]
+      },
+      'or becomes what the provider has made of it, where the administrator prefers that'
+    )
+    const preferred = await acme.query('scimShadow.summary', { connectionId, prefer: 'provider' })
+    t.match(preferred.data.counts, { users: { ...none, change: 3 }, conflicts: 5 })
     const { counts } = (await acme.query('scimShadow.summary', { connectionId })).data
     t.match(counts, {
       users: { ...none, change: 3 },

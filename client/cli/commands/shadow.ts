@@ -10,8 +10,12 @@ type ListInput = Inputs['scimShadow']['list']
 
 const FILTERS: NonNullable<ListInput['filter']>[] = ['create', 'link', 'change', 'deactivate', 'remove', 'conflict']
 
-interface ListOptions {
+interface ShownOptions {
   tenant: string
+  prefer: NonNullable<ListInput['prefer']>
+}
+
+interface ListOptions extends ShownOptions {
   groups?: boolean
   only?: ListInput['filter']
   limit: number
@@ -29,8 +33,9 @@ export function shadowCommands(connection: Command): void {
 
   onTenant(shadow.command('show <connectionId>'))
     .description('the numbers: what going live would come to')
-    .action(async (connectionId: string, options: { tenant: string }, command: Command) => {
-      const answer = await connectTenant(options.tenant).scimShadow.summary.query({ connectionId })
+    .addOption(preferOption())
+    .action(async (connectionId: string, { tenant, prefer }: ShownOptions, command: Command) => {
+      const answer = await connectTenant(tenant).scimShadow.summary.query({ connectionId, prefer })
       print(command, answer, (shown) =>
         [`In shadow mode since ${time(shown.shadow.openedAt)}; going live would`, countTable(shown.counts)].join('\n')
       )
@@ -40,16 +45,19 @@ export function shadowCommands(connection: Command): void {
     .description('what would happen to whom')
     .option('--groups', 'groups in place of people')
     .addOption(new Option('--only <what>', 'those to whom this happens').choices(FILTERS))
+    .addOption(preferOption())
     .option('--limit <count>', 'how many at most', parseCount, 100)
-    .action(async (connectionId: string, { tenant, groups, only, limit: most }: ListOptions, command: Command) => {
-      const client = connectTenant(tenant)
-      const kind = groups ? 'group' : 'user'
-      const found = await readAll(
-        (cursor, limit) => client.scimShadow.list.query({ connectionId, kind, filter: only, cursor, limit }),
-        most
-      )
-      print(command, found, ({ items }) => itemTable(items))
-    })
+    .action(
+      async (connectionId: string, { tenant, groups, only, prefer, limit: most }: ListOptions, command: Command) => {
+        const client = connectTenant(tenant)
+        const kind = groups ? 'group' : 'user'
+        const found = await readAll(
+          (cursor, limit) => client.scimShadow.list.query({ connectionId, prefer, kind, filter: only, cursor, limit }),
+          most
+        )
+        print(command, found, ({ items }) => itemTable(items))
+      }
+    )
 
   onTenant(shadow.command('refresh <connectionId>'))
     .description('show it who came, went or changed here since')
@@ -60,12 +68,14 @@ export function shadowCommands(connection: Command): void {
 
   onTenant(shadow.command('go-live <connectionId>'))
     .description('have it done, as `show` says; its tokens change the tenant from then on')
+    .addOption(preferOption())
     .option('--yes', 'say so once more: people may lose their access')
-    .action(async (connectionId: string, options: { tenant: string; yes?: boolean }, command: Command) => {
+    .action(async (connectionId: string, options: ShownOptions & { yes?: boolean }, command: Command) => {
+      const { prefer } = options
       if (!options.yes) throw new UsageError('Look at `show`, then add --yes: people may lose their access')
       const client = connectTenant(options.tenant)
-      const { counts: expected } = await client.scimShadow.summary.query({ connectionId })
-      const answer = await client.scimShadow.goLive.mutate({ connectionId, expected })
+      const { counts: expected } = await client.scimShadow.summary.query({ connectionId, prefer })
+      const answer = await client.scimShadow.goLive.mutate({ connectionId, expected, prefer })
       print(command, answer, ({ counts }) => [done('The connection is live.'), countTable(counts)].join('\n'))
     })
 
@@ -76,6 +86,11 @@ export function shadowCommands(connection: Command): void {
       print(command, answer, () => done('The shadow is discarded, and the tokens have ended.'))
     })
 }
+
+const preferOption = () =>
+  new Option('--prefer <whose>', 'whose value counts where both have changed one')
+    .choices(['tenant', 'provider'])
+    .default('tenant')
 
 const countTable = ({ users, groups, memberships, conflicts }: Counts): string =>
   table(

@@ -27,7 +27,15 @@ import { followRoles } from '../history/roles.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { planGroups, toGroupItem, writeGroups } from './groups.ts'
 import { type MemberCounts, moveMembers } from './members.ts'
-import { EFFECTS, type Effect, MAX_NAMED, type ShadowFollow, type ShadowItem, type ShadowRun } from './run.ts'
+import {
+  EFFECTS,
+  type Effect,
+  MAX_NAMED,
+  type Preference,
+  type ShadowFollow,
+  type ShadowItem,
+  type ShadowRun
+} from './run.ts'
 import {
   closeForGoingLive,
   forgetCredentials,
@@ -59,10 +67,17 @@ const NAME_KEYS = ['users_user_name_key', 'users_external_id_key', 'groups_displ
 /** A preview waits so long for others who change the same people, and for another preview of the same shadow. */
 const PREVIEW_LOCK_MS = 20_000
 
+export interface GoingLive {
+  readonly connectionId: string
+  /** The counts that the administrator has seen; where they are others by now, nothing is done. */
+  readonly expected?: ShadowCounts
+  readonly prefer: Preference
+  readonly follow: ShadowFollow
+}
+
 /**
  * Does in the tenant what the identity provider did in the shadow, in one transaction: whole, but for what is in
  * conflict, under the ids and versions that the identity provider was answered. Its tokens then change the tenant.
- * @param expected the counts that the administrator has seen; where they are others by now, nothing is done
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `shadowGone`,
  *   `goingLive`, `shadowChanged`, `namesCollide`
  */
@@ -70,20 +85,17 @@ export async function goLive(
   deps: ShadowDeps,
   tenantId: number,
   actor: Actor,
-  given: { connectionId: string; expected?: ShadowCounts; follow: ShadowFollow }
+  given: GoingLive
 ): Promise<ShadowCounts> {
   requireAdministrator(actor, 'have a connection go live')
-  const { connectionId, expected, follow } = given
+  const { connectionId } = given
   const until = new Date(deps.now().getTime() + CLOSED_MS)
   await closeForGoingLive(deps, tenantId, actor, connectionId, until)
   let shadowId: number
   let counts: ShadowCounts
   try {
     ;[shadowId, counts] = await retryRaces(
-      () =>
-        inTenant(deps.db, tenantId, (trx) =>
-          goLiveWithin(trx, deps, tenantId, actor, { connectionId, expected, follow })
-        ),
+      () => inTenant(deps.db, tenantId, (trx) => goLiveWithin(trx, deps, tenantId, actor, given)),
       // somebody has taken a name since it was looked at
       NAME_KEYS
     )
@@ -104,7 +116,7 @@ async function goLiveWithin(
   deps: ShadowDeps,
   tenantId: number,
   actor: Actor,
-  { connectionId, expected, follow }: { connectionId: string; expected?: ShadowCounts; follow: ShadowFollow }
+  { connectionId, expected, follow, prefer }: GoingLive
 ): Promise<[shadowId: number, ShadowCounts]> {
   const now = deps.now()
   await sql`set local statement_timeout = 0`.execute(trx)
@@ -114,7 +126,7 @@ async function goLiveWithin(
   const shadow = await lockShadow(trx, tenantId, connectionId)
   const shadowId = shadowIdOf(shadow ?? (await getShadow(deps, tenantId, connectionId)))
   await closeShadow(trx, shadowId)
-  const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: false, follow })
+  const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: false, follow, prefer })
   const written = await runThrough(run)
   if (expected && !isDeepStrictEqual(expected, written.counts)) throw shadowChanged(written.counts)
   await followRoles(trx, run)
@@ -146,8 +158,16 @@ export const previewShadow = (
   deps: ShadowDeps,
   tenantId: number,
   actor: Actor,
-  connectionId: string
-): Promise<ShadowCounts> => preview(deps, tenantId, actor, connectionId, async (run) => (await runThrough(run)).counts)
+  connectionId: string,
+  prefer: Preference
+): Promise<ShadowCounts> =>
+  preview(deps, tenantId, actor, { connectionId, prefer }, async (run) => (await runThrough(run)).counts)
+
+/** What is looked at. */
+export interface Shown {
+  readonly connectionId: string
+  readonly prefer: Preference
+}
 
 /** Which items are listed. */
 export type ItemFilter = Effect | 'conflict'
@@ -160,10 +180,10 @@ export const listShadowUsers = (
   deps: ShadowDeps,
   tenantId: number,
   actor: Actor,
-  connectionId: string,
+  shown: Shown,
   page: { filter?: ItemFilter; after?: string; limit: number }
 ): Promise<ShadowItem[]> =>
-  preview(deps, tenantId, actor, connectionId, async (run) => {
+  preview(deps, tenantId, actor, shown, async (run) => {
     const items: ShadowItem[] = []
     for (let after = page.after; items.length < page.limit; ) {
       const users = await readUsersOf(run, after, page.filter)
@@ -185,10 +205,10 @@ export const listShadowGroups = (
   deps: ShadowDeps,
   tenantId: number,
   actor: Actor,
-  connectionId: string,
+  shown: Shown,
   page: { filter?: ItemFilter; after?: string; limit: number }
 ): Promise<ShadowItem[]> =>
-  preview(deps, tenantId, actor, connectionId, async (run) => {
+  preview(deps, tenantId, actor, shown, async (run) => {
     const planned = await planGroups(run)
     const counts = new Map(
       (await inShadow(run, countPairs)).map(({ group_id, joined, left }) => [group_id, { joined, left }])
@@ -253,7 +273,7 @@ async function preview<T>(
   deps: ShadowDeps,
   tenantId: number,
   actor: Actor,
-  connectionId: string,
+  { connectionId, prefer }: Shown,
   work: (run: ShadowRun) => Promise<T>
 ): Promise<T> {
   requireAdministrator(actor, 'look at what a connection would do')
@@ -264,7 +284,7 @@ async function preview<T>(
       const connection = await readConnection(trx, tenantId, connectionId)
       if (!connection) throw notFound(`Connection ${connectionId}`)
       const follow: ShadowFollow = { addressMoved: async () => {}, made: undefined }
-      const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: true, follow })
+      const run = await beginRun(trx, deps, tenantId, { shadowId, connection, actor, isPreview: true, follow, prefer })
       throw new RolledBack(await work(run))
     })
   } catch (error) {
@@ -280,6 +300,7 @@ interface RunFacts {
   readonly actor: Actor
   readonly isPreview: boolean
   readonly follow: ShadowFollow
+  readonly prefer: Preference
 }
 
 /** Names and addresses that are given up are put aside at first, so that whoever gets them may come before who had them. */
@@ -287,7 +308,7 @@ async function beginRun(
   trx: Trx,
   { now }: ShadowDeps,
   tenantId: number,
-  { shadowId, connection, actor, isPreview, follow }: RunFacts
+  { shadowId, connection, actor, isPreview, follow, prefer }: RunFacts
 ): Promise<ShadowRun> {
   await seeTenant(trx, shadowId)
   const giving = await readGivingUp(trx, shadowId)
@@ -305,6 +326,7 @@ async function beginRun(
     givers: new Set(giving.map((one) => one.id)),
     isPreview,
     follow,
+    prefer,
     // the connection's doing, told of as the administrator's
     actor: { ...actor, scim: { connectionId: id, tokenId: null, profile } },
     now

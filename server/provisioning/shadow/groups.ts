@@ -47,7 +47,7 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
     ...changed.map((shadow): PlannedGroup => {
       const { id, display_name: name } = shadow.row
       const own = real.get(id)
-      return { id, name, shadow, real: own, realVersion: versions.get(id) ?? 0, merged: mergeGroup(shadow, own) }
+      return { id, name, shadow, real: own, realVersion: versions.get(id) ?? 0, merged: mergeGroup(run, shadow, own) }
     }),
     ...gone.flatMap((base): PlannedGroup[] => {
       const own = real.get(base.id)
@@ -62,7 +62,7 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
           shadow: undefined,
           real: own,
           realVersion: versions.get(base.id)!,
-          merged: gonePlan(base, own, merged)
+          merged: gonePlan(run, base, own, merged)
         }
       ]
     })
@@ -73,10 +73,10 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
 
 const NOT_THERE: Facts = new Map([['exists', false]])
 
-function mergeGroup({ row, base }: ShadowGroup, real: GroupRow | undefined): Reversed {
+function mergeGroup({ prefer }: ShadowRun, { row, base }: ShadowGroup, real: GroupRow | undefined): Reversed {
   const wanted = factsOfGroup(row)
   if (!base) return merge(NOT_THERE, wanted, NOT_THERE)
-  const merged = merge(factsOfGroup(base), wanted, real ? factsOfGroup(real) : NOT_THERE)
+  const merged = merge(factsOfGroup(base), wanted, real ? factsOfGroup(real) : NOT_THERE, prefer)
   if (real) return merged
   merged.conflicts.length = 0
   merged.after.clear()
@@ -85,9 +85,14 @@ function mergeGroup({ row, base }: ShadowGroup, real: GroupRow | undefined): Rev
   return merged
 }
 
-/** A group whose attributes somebody has changed meanwhile stays. */
-function gonePlan(base: Pick<GroupRow, 'doc' | 'connection_id'>, real: GroupRow, merged: Reversed): Reversed {
-  const isChanged = !areSame(factsOfGroup(base), factsOfGroup(real))
+/** A group whose attributes somebody has changed meanwhile stays, unless the provider is preferred. */
+function gonePlan(
+  { prefer }: ShadowRun,
+  base: Pick<GroupRow, 'doc' | 'connection_id'>,
+  real: GroupRow,
+  merged: Reversed
+): Reversed {
+  const isChanged = prefer === 'tenant' && !areSame(factsOfGroup(base), factsOfGroup(real))
   merged.conflicts.length = 0
   merged.after.clear()
   if (isChanged) {

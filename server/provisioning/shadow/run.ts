@@ -26,6 +26,8 @@ export interface ShadowRun extends FactsRun {
   readonly ceiling: Role
   /** Whose names or addresses were put aside, because they give them up. */
   readonly givers: ReadonlySet<string>
+  /** Whose value counts where both have changed one. */
+  readonly prefer: Preference
   /** Whether all of it is rolled back: what is only looked at is not written. */
   readonly isPreview: boolean
   readonly follow: ShadowFollow
@@ -38,6 +40,10 @@ export interface ShadowFollow {
   /** Somebody was made, adopted from an invitation, or came back. */
   readonly made: NewUser['afterwards']
 }
+
+/** `tenant`: what was changed here stays, and is told as a conflict. `provider`: it becomes what it is in the shadow. */
+export const PREFERENCES = ['tenant', 'provider'] as const
+export type Preference = (typeof PREFERENCES)[number]
 
 export const EFFECTS = ['create', 'link', 'change', 'deactivate', 'remove'] as const
 export type Effect = (typeof EFFECTS)[number]
@@ -69,15 +75,16 @@ export const MAX_NAMED = 20
 
 /**
  * What a thing becomes: what was changed in the shadow, where the tenant's own has not changed meanwhile. What has
- * stays, and is in conflict unless it has become the same.
+ * stays, and is in conflict, unless it has become the same or the provider's value is preferred.
  * @param base as the shadow began with it; `shadow`, `real`: as it is there, and in the tenant
  */
-export function merge(base: Facts, shadow: Facts, real: Facts): Reversed {
+export function merge(base: Facts, shadow: Facts, real: Facts, prefer: Preference = 'tenant'): Reversed {
   const merged: Reversed = { before: real, after: new Map(real), undone: new Map(), kept: new Map(), conflicts: [] }
   for (const name of new Set([...base.keys(), ...shadow.keys()])) {
     const wanted = shadow.get(name)
     if (isDeepStrictEqual(wanted, base.get(name)) || isDeepStrictEqual(wanted, real.get(name))) continue
-    if (isDeepStrictEqual(real.get(name), base.get(name)) || isOvertaken(name, base, real, wanted)) {
+    const isOurs = prefer === 'tenant' && !isDeepStrictEqual(real.get(name), base.get(name))
+    if (!isOurs || isOvertaken(name, base, real, wanted)) {
       put(merged.after, name, wanted)
     } else merged.conflicts.push(conflictOf(name, 'changedSince', wanted))
   }

@@ -101,7 +101,8 @@ function planUser(run: ShadowRun, shadow: ShadowUser, real: UserRow | undefined)
     if (isAbove(row.given_role ?? row.role, run.ceiling)) refuseNew(merged, 'role', 'roleNotAllowed')
     return { shadow, real: undefined, merged }
   }
-  const merged = merge(factsOfBase(base), wanted, real ? factsOfUser(real) : new Map([['state', 'removed']]))
+  const current = real ? factsOfUser(real) : new Map([['state', 'removed']])
+  const merged = merge(factsOfBase(base), wanted, current, run.prefer)
   const isGone = !real || (real.state === 'removed' && base.state !== 'removed')
   if (isGone) refuseGone(merged, wanted)
   // nobody above the connection's highest role is touched

@@ -8,7 +8,7 @@ import { Confirm } from '../../parts/confirm.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { TextLink } from '../../parts/link.tsx'
 import { notifyDone } from '../../parts/notify.ts'
-import { type Counts, countsInWords } from './shadow-words.ts'
+import { type Counts, countsInWords, type Preference } from './shadow-words.ts'
 import type { TabProps } from './tabs.ts'
 
 interface DialogProps extends TabProps {
@@ -16,7 +16,12 @@ interface DialogProps extends TabProps {
   onClose: () => void
 }
 
-export function GoLive({ connection, counts, opened, onClose }: DialogProps & { counts: Counts }) {
+interface Decided {
+  counts: Counts
+  prefer: Preference
+}
+
+export function GoLive({ connection, counts, prefer, opened, onClose }: DialogProps & Decided) {
   return (
     <Modal
       opened={opened}
@@ -25,12 +30,12 @@ export function GoLive({ connection, counts, opened, onClose }: DialogProps & { 
       centered
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
-      <GoLiveForm connection={connection} counts={counts} onClose={onClose} />
+      <GoLiveForm connection={connection} counts={counts} prefer={prefer} onClose={onClose} />
     </Modal>
   )
 }
 
-function GoLiveForm({ connection, counts, onClose }: TabProps & { counts: Counts; onClose: () => void }) {
+function GoLiveForm({ connection, counts, prefer, onClose }: TabProps & Decided & { onClose: () => void }) {
   const [typed, setTyped] = useState('')
   const goLive = useMutation(
     trpc.scimShadow.goLive.mutationOptions({
@@ -47,7 +52,7 @@ function GoLiveForm({ connection, counts, onClose }: TabProps & { counts: Counts
   const isLoss = counts.users.deactivate + counts.users.remove + counts.groups.remove + counts.memberships.removed > 0
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (isConfirmed) goLive.mutate({ connectionId: connection.id, expected: counts })
+    if (isConfirmed) goLive.mutate({ connectionId: connection.id, expected: counts, prefer })
   }
   return (
     <form onSubmit={submit}>

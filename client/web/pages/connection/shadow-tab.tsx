@@ -1,7 +1,7 @@
 // What a connection in shadow mode would do: the numbers, person by person, and having it done or not.
 import { Button, Group, SegmentedControl, Select, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
 import { Failure } from '../../parts/failures.tsx'
@@ -19,6 +19,7 @@ import {
   FILTER_LABELS,
   type Filter,
   membershipsInWords,
+  type Preference,
   type ShadowItem
 } from './shadow-words.ts'
 import type { TabProps } from './tabs.ts'
@@ -26,7 +27,10 @@ import './shadow.css'
 
 export function ShadowTab({ connection }: TabProps) {
   const { id: connectionId } = connection
-  const summary = useQuery(trpc.scimShadow.summary.queryOptions({ connectionId }, { staleTime: 0 }))
+  const [prefer, setPrefer] = useState<Preference>('tenant')
+  const summary = useQuery(
+    trpc.scimShadow.summary.queryOptions({ connectionId, prefer }, { staleTime: 0, placeholderData: keepPreviousData })
+  )
   const countAgain = () => queryClient.invalidateQueries(trpc.scimShadow.pathFilter())
   const refresh = useMutation(
     trpc.scimShadow.refresh.mutationOptions({
@@ -53,13 +57,12 @@ export function ShadowTab({ connection }: TabProps) {
                   , made <Time value={connection.shadow.openedAt} />
                 </>
               )}
-              . Going live does the same here, at once, and what it does from then on is real. What somebody has changed
-              here meanwhile stays as it is.
+              . Going live does the same here, at once, and what it does from then on is real.
             </>
           }
           action={
             <Group gap="xs">
-              <Button onClick={going.open} disabled={!summary.data}>
+              <Button onClick={going.open} disabled={!summary.data || summary.isPlaceholderData}>
                 Go live…
               </Button>
               <Button variant="default" onClick={discarding.open}>
@@ -71,6 +74,17 @@ export function ShadowTab({ connection }: TabProps) {
           {summary.error && !summary.data && <Failure error={summary.error} retry={() => summary.refetch()} />}
           {summary.isPending && <Skeleton height={160} />}
           {summary.data && <Numbers counts={summary.data.counts} refused={summary.data.refused} />}
+          <SegmentedControl
+            mt="sm"
+            size="xs"
+            value={prefer}
+            onChange={(value) => setPrefer(value as Preference)}
+            data={[
+              { value: 'tenant', label: 'What was changed here stays' },
+              { value: 'provider', label: 'The provider’s value counts' }
+            ]}
+            aria-label="Where both have changed the same"
+          />
           {refresh.error && <Failure error={refresh.error} />}
           <Group gap="xs" mt="sm">
             <Button size="xs" variant="default" loading={summary.isFetching} onClick={countAgain}>
@@ -87,9 +101,15 @@ export function ShadowTab({ connection }: TabProps) {
           </Group>
         </Section>
       </div>
-      <Items connection={connection} />
+      <Items connection={connection} prefer={prefer} />
       {summary.data && (
-        <GoLive connection={connection} counts={summary.data.counts} opened={isGoing} onClose={going.close} />
+        <GoLive
+          connection={connection}
+          prefer={prefer}
+          counts={summary.data.counts}
+          opened={isGoing}
+          onClose={going.close}
+        />
       )}
       <Discard connection={connection} opened={isDiscarding} onClose={discarding.close} />
     </Stack>
@@ -131,11 +151,14 @@ const CHOICES = (['create', 'link', 'change', 'deactivate', 'remove', 'conflict'
   label: FILTER_LABELS[value]
 }))
 
-function Items({ connection }: TabProps) {
+function Items({ connection, prefer }: TabProps & { prefer: Preference }) {
   const [kind, setKind] = useState<ShadowItem['kind']>('user')
   const [filter, setFilter] = useState<Filter>()
   const items = useInfiniteQuery(
-    trpc.scimShadow.list.infiniteQueryOptions({ connectionId: connection.id, kind, filter, limit: 100 }, listOptions)
+    trpc.scimShadow.list.infiniteQueryOptions(
+      { connectionId: connection.id, prefer, kind, filter, limit: 100 },
+      listOptions
+    )
   )
   return (
     <section className="card" aria-label="One by one">

@@ -1,10 +1,12 @@
 // What a shadow would do, in words.
-import type { Outputs } from '../../api.ts'
+import type { Inputs, Outputs } from '../../api.ts'
 import { fieldName } from '../audit/words.ts'
 import { itemChanges, type UndoItem } from '../history/words.ts'
 
 export type Counts = Outputs['scimShadow']['summary']['counts']
 export type ShadowItem = Outputs['scimShadow']['list']['items'][number]
+/** Whose value counts where both have changed one. */
+export type Preference = NonNullable<Inputs['scimShadow']['summary']['prefer']>
 export type Filter = NonNullable<ShadowItem['effect']> | 'conflict'
 
 export const EFFECTS = ['create', 'link', 'change', 'deactivate', 'remove'] as const
