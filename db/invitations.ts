@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { Role, StoredInvitationState, UserPatch } from './schema.ts'
+import { noteNamesOf } from './search-index.ts'
 
 type Rows = Record<string, unknown>[]
 
@@ -35,12 +36,19 @@ const NEW_USER_COLUMNS: ColumnTypes = {
 
 /** New people in state `invited`. @throws the violation of `users_user_name_key` where a userName is taken */
 export const insertInvitedUsers = (trx: Trx, tenantId: number, users: readonly InvitedUser[], now: Date) =>
-  insertRows(
-    trx,
-    'users',
-    NEW_USER_COLUMNS,
-    users.map((user) => ({ ...user, tenant_id: tenantId, state: 'invited', created_at: now, updated_at: now }))
-  )
+  Promise.all([
+    insertRows(
+      trx,
+      'users',
+      NEW_USER_COLUMNS,
+      users.map((user) => ({ ...user, tenant_id: tenantId, state: 'invited', created_at: now, updated_at: now }))
+    ),
+    noteNamesOf(
+      trx,
+      tenantId,
+      users.map(({ id }) => id)
+    )
+  ])
 
 /** Removed people, whose rows are locked, become `invited` again; no IdP knows them any more. */
 export async function reviveUsers(trx: Trx, tenantId: number, users: readonly InvitedUser[], now: Date): Promise<void> {
@@ -55,7 +63,8 @@ export async function reviveUsers(trx: Trx, tenantId: number, users: readonly In
         version = u.version + 1, updated_at = ${now}
       from ${rowSet('r', REVIVED_COLUMNS, users as unknown as Rows)}
       where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx),
-    sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${ids}::uuid[])`.execute(trx)
+    sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${ids}::uuid[])`.execute(trx),
+    noteNamesOf(trx, tenantId, ids)
   ])
 }
 

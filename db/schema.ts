@@ -647,6 +647,34 @@ export interface ShadowChildrenTable {
   child_id: string
 }
 
+/** A user whose names are not in the index of the search yet. */
+export interface SearchPendingTable {
+  tenant_id: number
+  place: Generated<string>
+  user_id: string
+}
+
+/** Users that were put into the index of the search together. */
+export interface SearchSegmentsTable {
+  tenant_id: number
+  segment: string
+  users: number
+  /** bigint[], as text. */
+  ordinals: string[]
+}
+
+/** The users of a segment in whose names or addresses three characters stand. */
+export interface SearchPostingsTable {
+  tenant_id: number
+  gram: string
+  segment: string
+  users: number
+  /** bigint[], as text. */
+  ordinals: string[]
+  /** For each of them, the first 16 bytes of the name that is shown. */
+  ranks: string[]
+}
+
 export interface RateLimitsTable {
   key: string
   points: number
@@ -707,6 +735,9 @@ export interface Database {
   shadow_groups: ShadowGroupsTable
   shadow_members: ShadowMembersTable
   shadow_children: ShadowChildrenTable
+  search_pending: SearchPendingTable
+  search_segments: SearchSegmentsTable
+  search_postings: SearchPostingsTable
   rate_limits: RateLimitsTable
   mailbox_messages: MailboxMessagesTable
 }

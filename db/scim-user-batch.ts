@@ -6,6 +6,7 @@ import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import { holdersOf, type NewScimUser } from './scim-users.ts'
+import { noteNames } from './search-index.ts'
 
 /** What is unique of users, as the keys that are compared. */
 export interface UserKeys {
@@ -58,10 +59,13 @@ export async function insertUsers(trx: Trx, tenantId: number, users: readonly Ne
   const [, made] = await Promise.all([
     insertRows(trx, 'addresses', { address_key: 'text', tenant_id: 'int', user_id: 'uuid' }, claims),
     sql`
-      insert into users (${names}) select ${names} from ${rowSet('made', types, rows)}
-      where not exists (
-        select from users r where r.tenant_id = ${tenantId} and r.email_key = made.email_key and r.state = 'removed'
-      ) ${others.length > 0 ? sql`and not exists (${holdersOf(tenantId, others)})` : sql``} returning 1`.execute(trx),
+      with new_users as (
+        insert into users (${names}) select ${names} from ${rowSet('made', types, rows)}
+        where not exists (
+          select from users r where r.tenant_id = ${tenantId} and r.email_key = made.email_key and r.state = 'removed'
+        ) ${others.length > 0 ? sql`and not exists (${holdersOf(tenantId, others)})` : sql``} returning id
+      )
+      ${noteNames(tenantId, sql`select id from new_users`)} returning 1`.execute(trx),
     insertRows(
       trx,
       'user_emails',

@@ -6,6 +6,7 @@ import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { isWithinScope } from './groups.ts'
 import { countResources } from './resource-counts.ts'
 import type { NewUserRow, Role, UserPatch, UserRow, UserState } from './schema.ts'
+import { noteNames, notingNames } from './search-index.ts'
 
 /** What an answer is made of. */
 export interface ScimUserRow {
@@ -88,6 +89,7 @@ export async function updateUnlessChanged(
 ): Promise<ScimUserRow | undefined> {
   const set = Object.entries({ ...patch, updated_at: now }).map(([column, value]) => sql`${sql.ref(column)} = ${value}`)
   const { rows } = await sql<ScimUserRow>`
+    ${notingNames(view.tenantId, before.id, patch)}
     update users set ${sql.join(set)}, version = users.version + 1
     where users.tenant_id = ${view.tenantId} and users.id = ${before.id}::uuid and users.version = ${before.version}
       and users.state <> 'removed'
@@ -141,6 +143,7 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
       from made where ${passwordHash !== undefined}
     ),
     events as (${event}),
+    names as (${noteNames(tenantId, sql`select id from made`)}),
     counts as (${countResources(tenantId, 'User', sql<number>`(select count(*) from made)`, 'appended')})
     select exists (select from made) as is_made`.execute(trx)
   return rows[0]!.is_made

@@ -4,6 +4,7 @@ import type { Trx } from './connect.ts'
 import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { UserRow } from './schema.ts'
+import { noteNamesOf } from './search-index.ts'
 
 /** Whole rows, by id, without a lock. */
 export async function readUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
@@ -92,6 +93,11 @@ export async function insertShadowUsers(
     own(users).map((row) => ({ ...row, updated_at: now }))
   )
   await insertRows(trx, 'user_emails', { tenant_id: 'int', user_id: 'uuid', value_key: 'text' }, own(emails))
+  await noteNamesOf(
+    trx,
+    tenantId,
+    users.map(({ id }) => id)
+  )
   await countResources(tenantId, 'User', users.length).execute(trx)
 }
 

@@ -2,6 +2,7 @@
 // from the catalogue, so that a table or column which is added later travels too.
 import { sql } from 'kysely'
 import type { Db, Trx } from './connect.ts'
+import { SEARCH_TABLES } from './search-index.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from './tenants.ts'
 
 export interface TransferColumn {
@@ -28,8 +29,11 @@ export interface TransferTable {
   readonly transactions: readonly string[]
 }
 
-/** Every table with a tenant's rows, those first that others refer to. */
-const TABLES = [...TENANT_TABLES_LEAVES_FIRST].reverse().concat(['audit_events' as never]) as readonly string[]
+/** Every table with a tenant's rows, those first that others refer to; the index of the search is built anew. */
+const TABLES = [...TENANT_TABLES_LEAVES_FIRST]
+  .filter((table) => !SEARCH_TABLES.has(table))
+  .reverse()
+  .concat(['audit_events' as never]) as readonly string[]
 
 const TRANSACTION = 'xid8'
 

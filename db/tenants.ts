@@ -153,7 +153,10 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'shadow_children',
   'scim_connections',
   'scim_schemas',
-  'wire_log'
+  'wire_log',
+  'search_pending',
+  'search_segments',
+  'search_postings'
 ] as const
 
 /** Has a transaction see another tenant's rows from here on. */

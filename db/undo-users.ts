@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { UserPatch, UserRow } from './schema.ts'
+import { noteNames } from './search-index.ts'
 
 /** Locks users `for update`, by id, and reads them whole. */
 export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
@@ -71,7 +72,9 @@ export async function updateUsers(
   const assignments = Object.keys(USER_COLUMNS)
     .filter((column) => column !== 'id')
     .map((column) => sql`${sql.ref(column)} = r.${sql.ref(column)}`)
+  const noted = noteNames(tenantId, sql`select unnest(${users.map(({ id }) => id)}::uuid[])`)
   await sql`
+    with noted as (${noted})
     update users u set ${sql.join(assignments)}, version = u.version + 1, updated_at = ${now}
     from ${rowSet('r', USER_COLUMNS, users as unknown as Record<string, unknown>[])}
     where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)

@@ -4,6 +4,15 @@ import { type Db, readFieldsInTenant, readInTenant } from './connect.ts'
 import type { CursorKeys } from './cursor.ts'
 import type { Role, UserState } from './schema.ts'
 import { ROLES, USER_STATES } from './schema.ts'
+import {
+  type Narrowing,
+  type SearchEstimate,
+  toCandidates,
+  toFirstCandidates,
+  type Way,
+  waysToPage,
+  wayToAll
+} from './search-plan.ts'
 import { SHOWN_COLUMNS, type ShownUser, shownUserColumns, toShownUser } from './shown-users.ts'
 
 export interface UserFilter {
@@ -22,6 +31,8 @@ export type UserSortKey = (typeof USER_SORT_KEYS)[number]
 export interface UserListQuery {
   /** Words that must all be found, as parts of the names, the address or the user name, in any letter case. */
   readonly search?: string
+  /** `estimateSearch` of `wordsOf(search)`; without it everybody is compared with the words. */
+  readonly estimate?: SearchEstimate
   readonly filter: UserFilter
   readonly sort: UserSortKey
   readonly isDescending: boolean
@@ -41,46 +52,79 @@ interface SortOrder {
   readonly type: 'text' | 'int' | 'bigint' | 'numeric'
   /** Those without a value come last, in both directions. */
   readonly isNullable: boolean
+  /** The order that the index of the search knows, too. */
+  readonly known?: 'name' | 'age'
 }
 
 const rank = (column: string, values: readonly string[]) =>
   sql`array_position(array[${sql.join(values.map((value) => sql.lit(value)))}], ${sql.ref(column)})`
 
 const SORT_ORDERS: Record<UserSortKey, SortOrder> = {
-  displayName: { value: sql.ref('users.shown_name_key'), type: 'text', isNullable: false },
+  displayName: { value: sql.ref('users.shown_name_key'), type: 'text', isNullable: false, known: 'name' },
   email: { value: sql.ref('users.email_key'), type: 'text', isNullable: true },
   role: { value: rank('users.role', ROLES), type: 'int', isNullable: false },
   state: { value: rank('users.state', USER_STATES), type: 'int', isNullable: false },
   // rows are numbered as they are made, and that is in an index
-  createdAt: { value: sql.ref('users.ordinal'), type: 'bigint', isNullable: false },
+  createdAt: { value: sql.ref('users.ordinal'), type: 'bigint', isNullable: false, known: 'age' },
   lastSignInAt: { value: sql`extract(epoch from users.last_sign_in_at)`, type: 'numeric', isNullable: true }
 }
 
-/** Up to `limit` users in the asked order, one statement. */
+/** Up to `limit` users in the asked order; one statement, or up to three for a search. */
 export async function listUsers(db: Db, tenantId: number, query: UserListQuery): Promise<UserListItem[]> {
+  const ways: Way[] = query.estimate
+    ? waysToPage(query.estimate, query.limit, SORT_ORDERS[query.sort].known)
+    : [{ kind: 'walk' }]
+  let found: UserListItem[] = []
+  for (const way of ways) {
+    found = await listOnWay(db, tenantId, query, way)
+    if (found.length === query.limit) break
+  }
+  return found
+}
+
+async function listOnWay(db: Db, tenantId: number, query: UserListQuery, way: Way): Promise<UserListItem[]> {
   const order = SORT_ORDERS[query.sort]
   const direction = sql.raw(query.isDescending ? 'desc' : 'asc')
+  const inOrder = sql`order by ${order.value} ${direction}${sql.raw(order.isNullable ? ' nulls last' : '')}, users.id ${direction}`
+  const narrowing = narrow(query, way)
   const behind = query.after ? sql`and ${isAfter(order, query.isDescending, query.after)}` : sql``
   // a limit that the plan does not know would be taken for a tenth of all rows
   const rows = await readFieldsInTenant(
     db,
     tenantId,
-    sql`select ${shownUserColumns}, (${order.value})::text
-      from users where users.tenant_id = ${tenantId} and ${isWanted(tenantId, query)} ${behind}
-      order by ${order.value} ${direction}${sql.raw(order.isNullable ? ' nulls last' : '')}, users.id ${direction}
-      limit ${sql.lit(query.limit)}`
+    sql`${narrowing ? narrowing.ctes : sql``}
+      select ${shownUserColumns}, (${order.value})::text
+      from ${
+        way.kind === 'walk' && way.steps
+          ? sql`(select * from users where users.tenant_id = ${tenantId} ${behind} ${inOrder} limit ${sql.lit(way.steps)}) as users`
+          : sql`users`
+      }
+      where users.tenant_id = ${tenantId} and ${isWanted(tenantId, query)} ${behind}
+        ${narrowing ? sql`and ${narrowing.condition}` : sql``}
+      ${inOrder} limit ${sql.lit(query.limit)}`
   )
   return rows.map((fields) => ({ user: toShownUser(fields), sortValue: fields[SHOWN_COLUMNS]! }))
+}
+
+function narrow({ estimate, sort, isDescending, after }: UserListQuery, way: Way): Narrowing | undefined {
+  if (way.kind === 'walk' || !estimate) return undefined
+  const order = SORT_ORDERS[sort].known
+  if (way.first === undefined || !order) return toCandidates(estimate)
+  return toFirstCandidates(estimate, way.first, { order, isDescending, after: after && String(after[0]) })
 }
 
 /** How many users the list has in all. */
 export async function countUsers(
   db: Db,
   tenantId: number,
-  query: Pick<UserListQuery, 'search' | 'filter'>
+  query: Pick<UserListQuery, 'search' | 'estimate' | 'filter'>
 ): Promise<number> {
+  const { estimate } = query
+  const found = estimate && wayToAll(estimate).kind === 'index' ? toCandidates(estimate) : undefined
   const count = sql<{ total: number }>`
-    select count(*)::int as total from users where users.tenant_id = ${tenantId} and ${isWanted(tenantId, query)}`
+    ${found ? found.ctes : sql``}
+    select count(*)::int as total from users
+    where users.tenant_id = ${tenantId} and ${isWanted(tenantId, query)} ${found ? sql`and ${found.condition}` : sql``}`
   const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
   return row!.total
 }
@@ -106,7 +150,7 @@ function isWanted(tenantId: number, { search, filter }: Pick<UserListQuery, 'sea
     conditions.push(sql`exists (select from group_members m
       where m.tenant_id = ${tenantId} and m.group_id = ${filter.groupId}::uuid and m.user_id = users.id)`)
   }
-  conditions.push(...wordsOf(search ?? '').map(hasWord))
+  conditions.push(...wordsOf(search).map(hasWord))
   return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
 }
 
@@ -114,9 +158,10 @@ function isWanted(tenantId: number, { search, filter }: Pick<UserListQuery, 'sea
 function hasWord(word: string): RawBuilder<unknown> {
   const pattern = `%${word.replace(/[\\%_]/g, '\\$&')}%`
   return sql`(users.shown_name_key like ${pattern} or users.email_key like ${pattern}
-    or users.user_name_key like ${pattern} or users.family_name_key like ${pattern} or users.given_name ilike ${pattern})`
+    or users.user_name_key like ${pattern} or users.family_name_key like ${pattern}
+    or lower(users.given_name) like ${pattern})`
 }
 
 const MAX_WORDS = 8
 
-const wordsOf = (search: string) => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)
+export const wordsOf = (search = ''): string[] => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)

@@ -2,6 +2,7 @@
 import { type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { Database, UserPatch, UserRow } from './schema.ts'
+import { notingNames } from './search-index.ts'
 
 /** What people are shown of a user: every column but the document and its authority, and the name of the connection it came by. */
 export type UserView = Omit<
@@ -78,13 +79,13 @@ export const lockUser = (
 }
 
 /** Changes a locked user: the version goes up by one. */
-export const updateUser = (trx: Trx, tenantId: number, userId: string, patch: UserPatch, now: Date) =>
-  trx
-    .updateTable('users')
-    .set({ ...patch, updated_at: now, version: sql<number>`version + 1` })
-    .where('tenant_id', '=', tenantId)
-    .where('id', '=', userId)
-    .execute()
+export const updateUser = (trx: Trx, tenantId: number, userId: string, patch: UserPatch, now: Date) => {
+  const set = Object.entries({ ...patch, updated_at: now }).map(([column, value]) => sql`${sql.ref(column)} = ${value}`)
+  return sql`
+    ${notingNames(tenantId, userId, patch)}
+    update users set ${sql.join(set)}, version = version + 1
+    where tenant_id = ${tenantId} and id = ${userId}::uuid`.execute(trx)
+}
 
 /** Makes `keys` the e-mail values that a user is found by. */
 export async function replaceUserEmails(

@@ -10,6 +10,8 @@ export interface JobPayloads {
   'give-up-mail': { tenantId: number; mailId: string } & Traced
   /** Those of one stream about one subject run one after the other. */
   'deliver-event': { tenantId: number; deliveryId: string } & Traced
+  /** Of one tenant, one job waits at a time. */
+  'index-names': { tenantId: number } & Traced
   'clean-up': Record<string, never>
   'warn-ending-tokens': Record<string, never>
   retention: Record<string, never>
@@ -47,6 +49,13 @@ const QUEUES = {
     retryBackoff: true,
     retryDelayMax: 4 * 3_600,
     expireInSeconds: 120,
+    notify: true,
+    deleteAfterSeconds: 3_600
+  },
+  'index-names': {
+    policy: 'short',
+    retryLimit: 0,
+    expireInSeconds: 3_600,
     notify: true,
     deleteAfterSeconds: 3_600
   },

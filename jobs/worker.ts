@@ -8,6 +8,7 @@ import { inSpan } from '../server/tracing.ts'
 import { cleanUp } from './handlers/clean-up.ts'
 import { deliverEvents } from './handlers/deliver-events.ts'
 import { giveUpMails } from './handlers/give-up-mail.ts'
+import { indexNoted } from './handlers/index-names.ts'
 import { startRelay } from './handlers/relay-events.ts'
 import { applyRetention } from './handlers/retention.ts'
 import { sendMails } from './handlers/send-mail.ts'
@@ -63,6 +64,9 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   )
   await boss.work<JobPayloads['give-up-mail']>('give-up-mail', { ...polling, batchSize: MAIL_BATCH }, (jobs) =>
     asSpan('give-up-mail', () => giveUpMails(deps, jobs))
+  )
+  await boss.work<JobPayloads['index-names']>('index-names', polling, (jobs) =>
+    asSpan('index-names', () => indexNoted(deps, jobs, stopping.signal))
   )
   await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () =>
     asSpan('clean-up', () => cleanUp(deps, stopping.signal))

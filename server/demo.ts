@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { insertAuditEvents } from '../db/audit.ts'
 import type { Trx } from '../db/connect.ts'
 import { countResources } from '../db/resource-counts.ts'
+import { noteNamesOf } from '../db/search-index.ts'
 import { replaceUserEmails } from '../db/users.ts'
 import { createSignInLink } from './auth/one-time-code.ts'
 import type { Deps } from './deps.ts'
@@ -58,6 +59,7 @@ async function insertAdministrator(trx: Trx, tenantId: number, now: Date): Promi
     })
     .execute()
   await replaceUserEmails(trx, tenantId, id, emailKeys(document))
+  await noteNamesOf(trx, tenantId, [id])
   await trx
     .insertInto('addresses')
     .values({ address_key: columns.email_key!, tenant_id: tenantId, user_id: id })

@@ -14,6 +14,7 @@ import * as addResourceMoves from './20261125T1400_add_resource_moves.ts'
 import * as addGroupRoles from './20261125T1500_add_group_roles.ts'
 import * as addAuthority from './20261125T1600_add_authority.ts'
 import * as addScimConflicts from './20261125T1610_add_scim_conflicts.ts'
+import * as addSearch from './20261125T1620_add_search.ts'
 import * as updateUsersInPlace from './20261125T1630_update_users_in_place.ts'
 import * as addShadows from './20261125T1640_add_shadows.ts'
 
@@ -32,6 +33,7 @@ export const migrations: Record<string, Migration> = {
   '20261125T1500_add_group_roles': addGroupRoles,
   '20261125T1600_add_authority': addAuthority,
   '20261125T1610_add_scim_conflicts': addScimConflicts,
+  '20261125T1620_add_search': addSearch,
   '20261125T1630_update_users_in_place': updateUsersInPlace,
   '20261125T1640_add_shadows': addShadows
 }

@@ -1,16 +1,18 @@
-// clean-up: deletes every hour what has expired. What people look up later (invitations, mails, the log) stays.
+// clean-up: deletes every hour what has expired, and has names indexed that wait for it. What people look up later
+// (invitations, mails, the log) stays.
 import { inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
 import { listClosedShadows } from '../../db/shadows.ts'
 import { deleteShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
+import { askForIndex } from '../../server/provisioning/search-index.ts'
 
 /**
- * One statement a tenant, one after the other: row-level security shows one tenant at a time, and nobody waits for it.
+ * Two statements a tenant, one after the other: row-level security shows one tenant at a time, and nobody waits for it.
  * @returns rows deleted
  */
 export async function cleanUp(
-  { db, log, now }: Pick<Deps, 'db' | 'log' | 'now'>,
+  { db, log, now, queue }: Pick<Deps, 'db' | 'log' | 'now' | 'queue'>,
   signal: AbortSignal
 ): Promise<number> {
   const at = now()
@@ -18,6 +20,7 @@ export async function cleanUp(
   for (const tenantId of await listTenantIds(db)) {
     if (signal.aborted) break
     count += await deleteExpiredOfTenant(db, tenantId, at)
+    await askForIndex({ db, queue }, tenantId)
   }
   for (const shadowId of await listClosedShadows(db)) {
     if (signal.aborted) break

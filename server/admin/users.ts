@@ -4,12 +4,21 @@ import { listAuditEvents } from '../../db/audit-log.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { listRolesOf } from '../../db/group-roles.ts'
 import { MAIL_STATES, MAIL_TEMPLATES, USER_STATES } from '../../db/schema.ts'
+import { estimateSearch } from '../../db/search-plan.ts'
 import { findUserDetails, type UserDetails } from '../../db/user-details.ts'
 import { findUserView, type UserView } from '../../db/users.ts'
-import { countUsers, listUsers, USER_SORT_KEYS, type UserFilter, type UserSortKey } from '../../db/users-list.ts'
+import {
+  countUsers,
+  listUsers,
+  USER_SORT_KEYS,
+  type UserFilter,
+  type UserSortKey,
+  wordsOf
+} from '../../db/users-list.ts'
 import { notFound } from '../errors.ts'
 import { type Actor, requireAdministrator, roleRank } from '../provisioning/actor.ts'
 import { ownRoleOf } from '../provisioning/group-roles.ts'
+import { askForIndex } from '../provisioning/search-index.ts'
 import {
   activateUser,
   deactivateUser,
@@ -199,9 +208,12 @@ async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<t
     after: readCursor(list, CURSOR_KEYS[sort], input.cursor),
     limit
   }
+  const words = wordsOf(input.search)
+  const estimate = words.length > 0 ? await estimateSearch(deps.db, tenant.id, words) : undefined
+  if (estimate?.isBehind) await askForIndex(deps, tenant.id)
   const [rows, total] = await Promise.all([
-    listUsers(deps.db, tenant.id, { ...query, limit: limit + 1 }),
-    input.includeTotal ? countUsers(deps.db, tenant.id, query) : undefined
+    listUsers(deps.db, tenant.id, { ...query, estimate, limit: limit + 1 }),
+    input.includeTotal ? countUsers(deps.db, tenant.id, { ...query, estimate }) : undefined
   ])
   const items = rows.slice(0, limit)
   const last = rows.length > limit ? items.at(-1) : undefined

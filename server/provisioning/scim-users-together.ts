@@ -7,6 +7,7 @@ import { countResources } from '../../db/resource-counts.ts'
 import type { UserRow } from '../../db/schema.ts'
 import { getScimUsers, lockUsers, updateUsers } from '../../db/scim-user-changes.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
+import { isRenamed, noteNamesOf } from '../../db/search-index.ts'
 import { notFound } from '../errors.ts'
 import { countUsers } from './brake.ts'
 import { endAccess } from './ending.ts'
@@ -167,6 +168,7 @@ async function write(
     endAccess(trx, tenantId, idsOf(deactivated), now, 'deactivated'),
     endAccess(trx, tenantId, idsOf(removed), now, 'removed', { leavesGroupsBy: removed.map(({ eventId }) => eventId) }),
     updateUsers(trx, tenantId, 'profile', renamed.map(profileRow)),
+    noteNamesOf(trx, tenantId, idsOf(renamed.filter(({ before, planned }) => isRenamed(before, planned!.columns)))),
     updateUsers(trx, tenantId, 'state', [...activated, ...deactivated, ...removed].map(stateRow)),
     audit(change, events)
   ])

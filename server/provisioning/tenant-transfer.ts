@@ -1,10 +1,12 @@
 // A whole tenant out of one database and into another: for a move, a copy, or a restore of one tenant alone.
+import { sql } from 'kysely'
 import { type AddressClaim, claimAddresses } from '../../db/addresses.ts'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx, violatedConstraint } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
 import { listMigrations } from '../../db/migrate.ts'
 import type { TenantRow, TenantSettings } from '../../db/schema.ts'
+import { noteNames } from '../../db/search-index.ts'
 import {
   beginSnapshot,
   insertTransferRows,
@@ -114,6 +116,7 @@ export async function importTenant(
         rows[group.table] = (rows[group.table] ?? 0) + group.rows.length
       }
       await raiseSequences(trx, id, tables)
+      await noteNames(id, sql`select id from users where tenant_id = ${id}`).execute(trx)
       await enqueueImported(deps, trx, id)
       const tenant = await updateTenant(trx, id, { state: head.tenant.state }, now)
       await noteTransfer(trx, tenant, actor, 'tenant.imported', { exportedAt: head.exportedAt }, now)

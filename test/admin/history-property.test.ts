@@ -3,11 +3,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
 import { newEventId } from '../../db/audit.ts'
+import { indexNames } from '../../db/search-index.ts'
 import { hashToken } from '../../server/secrets.ts'
 import { startApp } from '../support/app.ts'
 import fc from '../support/fuzz.ts'
 import { GROUP, type HistoryTenant, openHistory, type Snapshot } from '../support/history.ts'
 import { ENTERPRISE, type Scim, USER } from '../support/scim.ts'
+import { findUnsearchable } from '../support/search.ts'
 
 const PEOPLE = ['ann', 'bea', 'cem', 'dov']
 const NAMES = ['Red', 'Green', 'Blue']
@@ -212,6 +214,7 @@ test('undoing every event, the newest first, leads back; undoing the undos leads
     }
   }
 
+  const { signal } = new AbortController()
   let runs = 0
   const seen = new Set<string>()
   await fc.assert(
@@ -259,9 +262,11 @@ test('undoing every event, the newest first, leads back; undoing the undos leads
         seen.add(action)
         await undo(id, action)
       }
+      await indexNames(app.db, base.tenant.id, signal, { kept: 0 })
       requireSame(await base.snapshot(), before, `back from ${JSON.stringify(steps)}`)
       for (const id of undoIds.splice(0).reverse()) await undo(id, 'undone')
       requireSame(await base.snapshot(), after, `on from ${JSON.stringify(steps)}`)
+      t.same(await findUnsearchable(app.owner, base.tenant.id), [], `found after ${JSON.stringify(steps)}`)
     }),
     // a failure tells its steps; shrinking it takes minutes
     { numRuns: Number(process.env['HISTORY_RUNS'] ?? 8), endOnFailure: !process.env['HISTORY_SHRINK'] }

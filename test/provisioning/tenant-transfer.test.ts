@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import type { Db } from '../../db/connect.ts'
+import { SEARCH_TABLES } from '../../db/search-index.ts'
 import { readTransferTables } from '../../db/tenant-transfer.ts'
 import { systemActor } from '../../server/provisioning/actor.ts'
 import { exportTenant } from '../../server/provisioning/tenant-transfer.ts'
@@ -46,7 +47,7 @@ async function tenantTables({ owner }: { owner: Db }): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`.execute(owner)
-  return rows.map(({ name }) => name)
+  return rows.map(({ name }) => name).filter((name) => !SEARCH_TABLES.has(name))
 }
 
 /** A webhook, a stream of tokens, and an event that is on its way to the first. */
@@ -146,6 +147,13 @@ test('a tenant moves to another database', async (t) => {
         .where('subdomain', '=', 'acme')
         .execute()
     t.same(await settings(target), await settings(source))
+  })
+
+  t.test('everybody is searched for, though the index stays behind', async (t) => {
+    const { rows } = await sql`select id from users where id not in (select user_id from search_pending)`.execute(
+      target.owner
+    )
+    t.same(rows, [])
   })
 
   t.test('people, identity providers and numbers go on', async (t) => {

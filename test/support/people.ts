@@ -5,6 +5,7 @@ import type { Db } from '../../db/connect.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import { insertRows } from '../../db/rows.ts'
 import type { Role, UserState } from '../../db/schema.ts'
+import { noteNamesOf } from '../../db/search-index.ts'
 import type { Actor } from '../../server/provisioning/actor.ts'
 import { documentColumns, emailKeys, invitedDocument, withProfile } from '../../server/provisioning/user-document.ts'
 import { hashToken, randomToken } from '../../server/secrets.ts'
@@ -44,6 +45,11 @@ export async function insertPeople(owner: Db, tenantId: number, people: readonly
     }
   })
   await insertRows(owner, 'users', USER_COLUMNS, rows)
+  await noteNamesOf(
+    owner,
+    tenantId,
+    rows.map(({ id }) => id)
+  )
   await insertRows(
     owner,
     'user_emails',
