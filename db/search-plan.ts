@@ -46,13 +46,13 @@ const MAX_POSTINGS = 4_000
 const MAX_PENDING_COUNTED = 20_000
 /** A page that is not full after so many steps will not be soon. */
 const STEPS = 1_000
-/** The share of users that must be likely to be found for the walk to be tried first. */
-const FREQUENT = 0.05
+/** How much dearer than such a walk the index must be for the walk to be tried first: often it is in vain. */
+const WORTH_A_TRY = 3
 
 /** Processor time in µs, as measured. */
 const COSTS = {
-  /** An entry of a posting, with whatever it is sorted and counted by. */
-  entry: 0.4,
+  /** An entry of a posting, with whatever it is sorted by. */
+  entry: 0.3,
   /** To fetch a user by a key, and compare it with the words. */
   candidate: 5,
   /** To come to the next user of the list, and compare it. */
@@ -132,9 +132,9 @@ export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name
   const all = wayToAll(estimate)
   if (!rarest || !order || users <= STEPS) return [all]
   const ways: Way[] = []
-  if (rarest.count > FREQUENT * users) ways.push({ kind: 'walk', steps: STEPS })
   const first = 4 * limit
   const cost = entriesOf(probes) * COSTS.entry + (first + pending) * COSTS.candidate
+  if (cost > WORTH_A_TRY * STEPS * COSTS.step) ways.push({ kind: 'walk', steps: STEPS })
   if (rarest.count > 2 * first && cost < users * COSTS.step) ways.push({ kind: 'index', first })
   return [...ways, all]
 }
@@ -164,7 +164,7 @@ export interface Narrowing {
 /** Everybody who may be found by the index, or is not in it yet. */
 export function toCandidates(estimate: SearchEstimate): Narrowing {
   return {
-    ctes: sql`with entries as materialized (${entriesWithAll(estimate, sql``, sql``)})`,
+    ctes: sql`with entries as materialized (${entriesWithAll(estimate, false, sql`true`)})`,
     condition: isAmong(estimate, sql`select ordinal from entries`)
   }
 }
@@ -181,11 +181,8 @@ export function toFirstCandidates(estimate: SearchEstimate, first: number, bound
   const upTo = sql.raw(isDescending ? '>=' : '<=')
   const from = sql.raw(isDescending ? '<=' : '>=')
   const last = isByName ? rankOf(sql`${after ?? null}::text`) : sql`${after ?? null}::bigint`
-  const entries = entriesWithAll(
-    estimate,
-    isByName ? sql`, entry.rank` : sql``,
-    after === undefined ? sql`` : sql`where ${place} ${from} ${last}`
-  )
+  const behind = after === undefined ? sql`true` : sql`${place} ${from} ${last}`
+  const entries = entriesWithAll(estimate, isByName, behind)
   const inOrder = sql.raw(`${isByName ? 'rank' : 'ordinal'}${isDescending ? ' desc' : ''}`)
   const column = sql.raw(isByName ? 'rank' : 'ordinal')
   // without an end there are fewer than were asked for
@@ -202,23 +199,27 @@ export function toFirstCandidates(estimate: SearchEstimate, first: number, bound
   }
 }
 
-/** Entries of users who have all probes. */
+/**
+ * Entries of the rarest probe, of users who have the others, too. Some may be there twice.
+ * @param withRanks whether ranks are read, which are longer than all else
+ */
 const entriesWithAll = (
   { tenantId, probes }: SearchEstimate,
-  columns: RawBuilder<unknown>,
+  withRanks: boolean,
   condition: RawBuilder<unknown>
 ): RawBuilder<unknown> => {
-  // one by one, because a plan that joins them reads all postings of the tenant
-  const found = probes.map(
-    ({ from, below }, index) => sql`
-      select ${sql.lit(1 << index)} as bit, p.ordinals, p.ranks from search_postings p
-      where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}`
+  const [rarest, ...others] = probes.map(
+    ({ from, below }) => sql`
+      search_postings p where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}`
   )
+  const arrays = sql.raw(withRanks ? 'ordinals, ranks' : 'ordinals')
+  // compared with true, because a plan that makes joins of them takes them for small
+  const inOthers = others.map((other) => sql` and (entry.ordinal in (select unnest(p.ordinals) from ${other})) is true`)
   return sql`
-    select entry.ordinal ${columns} from (${sql.join(found, sql` union all `)}) as probe
-    cross join unnest(probe.ordinals, probe.ranks) as entry (ordinal, rank)
-    ${condition}
-    group by entry.ordinal ${columns} having bit_or(probe.bit) = ${sql.lit(2 ** probes.length - 1)}`
+    select entry.* from (select ${arrays} from ${rarest}) as probe
+    cross join unnest(${sql.raw(withRanks ? 'probe.ordinals, probe.ranks' : 'probe.ordinals')})
+      as entry (${sql.raw(withRanks ? 'ordinal, rank' : 'ordinal')})
+    where ${condition} ${others.length > 0 ? sql.join(inOthers, sql` `) : sql``}`
 }
 
 // arrays, because a plan that knows nothing of them takes the indexes of both keys

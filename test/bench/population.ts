@@ -85,6 +85,8 @@ export const addressPrefix = (ten: number) => `u${padded(ten * 10).slice(0, -1)}
 export const addressOf = (tenant: number, users: number, user: number) =>
   `u${padded(user < users ? spread(users, user) : user)}.${pick(GIVEN, user).toLowerCase()}@${domainOf(tenant)}`
 
+export const givenNameOf = (user: number) => pick(GIVEN, user)
+
 /** A family name that ten users of a population bear. */
 export const familyNameOf = (users: number, user: number) =>
   `${pick(FAMILY, user)}-${user < users ? user % (users / 10) : user}`
@@ -94,7 +96,7 @@ export const familyNameOf = (users: number, user: number) =>
  * @param users of the tenant's population; further ones are spare
  */
 export function userDocument(tenant: number, users: number, user: number): UserDocument {
-  const givenName = pick(GIVEN, user)
+  const givenName = givenNameOf(user)
   const familyName = familyNameOf(users, user)
   const displayName = `${givenName} ${familyName}`
   const email = addressOf(tenant, users, user)

@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { connect, type Db } from '../../db/connect.ts'
 import { insertRows } from '../../db/rows.ts'
+import { indexNames } from '../../db/search-index.ts'
 import { GROUP_SCHEMA, groupColumns } from '../../server/provisioning/group-document.ts'
 import { documentColumns } from '../../server/provisioning/user-document.ts'
 import { hashToken } from '../../server/secrets.ts'
@@ -67,6 +68,7 @@ export async function seed(db: Db, population: Population, baseUrl: (tenant: num
   if (tenants === 1) await insertUsers(db, population, firstTenant, everybody)
   else await insertSmallTenants(db, population)
   await followUsers(db, population)
+  if (tenants === 1) await indexNames(db, firstTenant, new AbortController().signal)
   await insertLargeGroups(db, population)
   await fillFloor(db, population, baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t'))
   await settle(db)
@@ -232,6 +234,7 @@ const isOf = ({ firstTenant, tenants }: Population, table: string, range?: Range
 /** What is kept beside users: e-mail keys, login addresses, the audit log, the number of them. */
 async function followUsers(db: Db, population: Population, range?: Range): Promise<void> {
   const theirs = isOf(population, 'users', range)
+  await sql`insert into search_pending (tenant_id, user_id) select tenant_id, id from users where ${theirs}`.execute(db)
   await sql`
     insert into user_emails (tenant_id, user_id, value_key)
     select tenant_id, id, lower(e ->> 'value') from users, json_array_elements(doc -> 'emails') as e

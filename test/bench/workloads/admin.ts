@@ -1,7 +1,7 @@
 // The admin API, beside a bare tRPC procedure with one select; invitations by the thousand.
 import { sql } from 'kysely'
 import type { Db } from '../../../db/connect.ts'
-import { addressOf, familyNameOf, type Population, userId } from '../population.ts'
+import { addressOf, familyNameOf, givenNameOf, type Population, userId } from '../population.ts'
 import type { Source, Workload } from '../workload.ts'
 import { anyUser, expectJson, toFloor, toTrpcMutation, toTrpcQuery, trpcPath } from './asks.ts'
 
@@ -45,21 +45,46 @@ const floorList: Source = (context) => () => {
   })
 }
 
-/** The end of a family name, which begins nothing. */
-const searchUsers: Source = (context) => () => {
-  const { population } = context
-  const { tenant, user } = anyUser(population)
-  const search = familyNameOf(population.users, user).slice(2).toLowerCase()
-  return toTrpcQuery(context, tenant, 'users.list', {
-    input: { limit: PAGE, search },
-    findFault: (body) =>
-      JSON.parse(body).result.data.items.every(({ familyName }: { familyName: string }) =>
-        familyName.toLowerCase().includes(search)
-      )
-        ? undefined
-        : 'found somebody without the part of the name'
-  })
-}
+/** @param searchFor words that somebody's names have, given by their own */
+const searchUsers =
+  (searchFor: (name: { given: string; family: string; number: string }) => string): Source =>
+  (context) =>
+  () => {
+    const { population } = context
+    const { tenant, user } = anyUser(population)
+    const [family, number] = familyNameOf(population.users, user).toLowerCase().split('-') as [string, string]
+    const given = givenNameOf(user).toLowerCase()
+    const search = searchFor({ given, family, number })
+    const words = search.split(' ')
+    return toTrpcQuery(context, tenant, 'users.list', {
+      input: { limit: PAGE, search },
+      findFault: (body) => {
+        const { items } = JSON.parse(body).result.data as { items: { displayName: string; email: string }[] }
+        const texts = items.map(({ displayName, email }) => `${displayName} ${email}`.toLowerCase())
+        if (texts.length === 0) return 'found nobody'
+        return texts.every((text) => words.every((word) => text.includes(word)))
+          ? undefined
+          : 'found somebody without the part of the name'
+      }
+    })
+  }
+
+/** What people are looked for by: the frequent ones are had by a tenth, the middling ones by a hundredth. */
+const SEARCHES = [
+  { name: 'rare', title: 'the end of a family name', of: ({ family, number }) => `${family.slice(2)}-${number}` },
+  { name: 'middling', title: 'given and family name', of: ({ given, family }) => `${family} ${given.slice(1)}` },
+  { name: 'frequent', title: 'a given name', of: ({ given }) => given.slice(0, 4) },
+  {
+    name: 'random',
+    title: 'any two to four letters of a name',
+    of: ({ given, family }) => {
+      const name = Math.random() < 0.5 ? given : family
+      const length = 2 + Math.floor(Math.random() * 3)
+      const from = Math.floor(Math.random() * (name.length - length + 1))
+      return name.slice(Math.max(0, from), Math.max(0, from) + length)
+    }
+  }
+] as const satisfies { name: string; title: string; of: Parameters<typeof searchUsers>[0] }[]
 
 const INVITED = 1_000
 let invited = (Date.now() % 1_000_000) * 100_000
@@ -107,14 +132,14 @@ export const ADMIN: readonly Workload[] = [
     goal: { ratio: 0.9 },
     isRead: true
   },
-  {
-    name: 'trpc-search-users',
-    title: 'tRPC users.list, search by part of a name, one connection',
-    muster: searchUsers,
+  ...SEARCHES.map(({ name, title, of }) => ({
+    name: `trpc-search-${name}`,
+    title: `tRPC users.list, search for ${title}, one connection`,
+    muster: searchUsers(of),
     goal: { p99Ms: 15 },
     connections: 1,
     isRead: true
-  },
+  })),
   {
     name: 'invite-1000',
     title: 'tRPC invitations.create with 1,000 addresses, one connection',
