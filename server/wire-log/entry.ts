@@ -70,6 +70,8 @@ export interface WireEntry {
 
 /** Characters (or bytes, where we have those) of a body that are kept. */
 export const MAX_BODY_LENGTH = 65_536
+/** The same of what was read alone: a page of a list says in its beginning what there is to learn from it. */
+export const MAX_READ_LENGTH = 8_192
 const MAX_URL_LENGTH = 8_192
 const MAX_HEADER_LENGTH = 500
 const MAX_IDS = 1_000
@@ -96,7 +98,8 @@ const ours = (value: string | null): string => (value === null ? 'null' : `"${va
 /** What is kept of an exchange, without passwords and tokens. Put together by hand: it is done for every request. */
 export function encodeEntry(exchange: Exchange): EncodedEntry {
   const { requestId, requestBody, status, connectionId, leniences, error } = exchange
-  const response = responseOf(exchange)
+  const maxLength = exchange.method === 'GET' ? MAX_READ_LENGTH : MAX_BODY_LENGTH
+  const response = responseOf(exchange, maxLength)
   const sent = requestBody === undefined ? undefined : keepable(requestBody, exchange.secretNames)
   const answered = response && (sent ? sent.clean(response.text) : response.text)
   const url = redactUrl(exchange.url).slice(0, MAX_URL_LENGTH)
@@ -111,8 +114,8 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
     (exchange.isShadow ? ',"shadow":true' : '') +
     (leniences.length > 0 ? `,"leniences":${JSON.stringify(leniences)}` : '') +
     (error ? `,"error":${JSON.stringify(error)}` : '') +
-    bodyMember('request', sent?.text, sent?.text.length) +
-    bodyMember('response', answered, response?.length) +
+    bodyMember('request', sent?.text, sent?.text.length, MAX_BODY_LENGTH) +
+    bodyMember('response', answered, response?.length, maxLength) +
     '}\n'
   return { line: withoutTokens(line), atMs, status, connectionId, requestId, resourceIds }
 }
@@ -133,23 +136,24 @@ function keepable(
 }
 
 /** As text, of which the rest is not needed where it will be cut, and how long it is as a whole. */
-function responseOf({ responseBody }: Exchange): { text: string; length: number } | undefined {
+function responseOf({ responseBody }: Exchange, maxLength: number): { text: string; length: number } | undefined {
   if (responseBody === undefined) return undefined
-  if (typeof responseBody === 'string') return { text: responseBody, length: responseBody.length }
   const { length } = responseBody
-  return { text: responseBody.toString('utf8', 0, Math.min(length, MAX_BODY_LENGTH)), length }
+  if (typeof responseBody !== 'string') return { text: responseBody.toString('utf8', 0, maxLength), length }
+  // a secret of the request's is taken out before it is cut
+  return { text: responseBody, length }
 }
 
 /**
  * Bodies are JSON text already: they become members as they are, unless they are cut.
  * @param length of the whole
  */
-function bodyMember(name: 'request' | 'response', text: string | undefined, length = 0): string {
+function bodyMember(name: 'request' | 'response', text: string | undefined, length = 0, maxLength: number): string {
   if (!text) return ''
-  if (length <= MAX_BODY_LENGTH && !text.includes('\n')) return `,"${name}":${text}`
+  if (length <= maxLength && !text.includes('\n')) return `,"${name}":${text}`
   // half of a surrogate pair may be left at the end
-  const kept = text.slice(0, MAX_BODY_LENGTH).toWellFormed()
-  const cut = length > MAX_BODY_LENGTH ? `,"${name}Cut":${length}` : ''
+  const kept = text.slice(0, maxLength).toWellFormed()
+  const cut = length > maxLength ? `,"${name}Cut":${length}` : ''
   return `,"${name}":${JSON.stringify(kept)}${cut}`
 }
 

@@ -97,6 +97,21 @@ test('the wire log', async (t) => {
     t.match(entry!.request, /^\{"schemas":/)
   })
 
+  t.test('keeps the beginning of a long list, and whom that names', async (t) => {
+    const { tenant, scim } = await open('lists')
+    const ids: string[] = []
+    for (const name of ['ada', 'bob', 'cy', 'dee']) {
+      const user = await scim.createUser({ userName: `${name}@lists.test`, nickName: 'x'.repeat(2_500) })
+      ids.push(user.id)
+    }
+    const list = await scim.get('/Users')
+    const [entry] = (await entriesOf(app, tenant, 5)).slice(-1)
+    const text = JSON.stringify(list.body)
+    t.equal(entry!.response, text.slice(0, 8_192))
+    t.equal(entry!.responseCut, text.length)
+    t.same(entry!.resourceIds, ids.slice(0, 3), 'others are in the part that is not kept')
+  })
+
   t.test('knows tokens that have ended, and keeps little of strangers', async (t) => {
     const { tenant, scim } = await open('ended')
     const [token] = await app.owner.selectFrom('scim_tokens').selectAll().where('tenant_id', '=', tenant.id).execute()
