@@ -6,6 +6,7 @@ import {
   CompiledQuery,
   type DatabaseConnection,
   DefaultQueryExecutor,
+  type DialectAdapter,
   type Driver,
   Kysely,
   PostgresAdapter,
@@ -140,11 +141,13 @@ const toText = (value: unknown) => (value === null ? null : String(value))
 
 class PipeliningDriver extends PostgresDriver implements TenantDriver {
   private readonly pool: pg.Pool
+  private readonly manners: ClientManners
   readonly gatherer: ReadGatherer
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: pg.Pool, manners: ClientManners) {
     super({ pool })
     this.pool = pool
+    this.manners = manners
     this.gatherer = new ReadGatherer(pool)
   }
 
@@ -154,7 +157,7 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
   }
 
   beginAsTenant(connection: DatabaseConnection, tenantId: number): void {
-    sendAhead(connection, `begin; ${setTenant(tenantId)}`)
+    sendAhead(connection, `begin; ${setTenant(tenantId, this.manners)}`)
   }
 
   async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
@@ -196,8 +199,8 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
 class TracingDriver extends PipeliningDriver {
   readonly trace: TraceStatement
 
-  constructor(pool: pg.Pool, trace: TraceStatement) {
-    super(pool)
+  constructor(pool: pg.Pool, manners: ClientManners, trace: TraceStatement) {
+    super(pool, manners)
     this.trace = trace
   }
 
@@ -227,7 +230,8 @@ const internals = new WeakMap<object, Internals>()
 
 /** Opens a pool. Nothing is connected before the first query. Close it with `db.destroy()`. */
 export function connect(options: ConnectOptions): Db {
-  const { statementTimeoutMs = 30_000 } = options
+  const { statementTimeoutMs = 30_000, isCitus = false } = options
+  const manners = { prepares: options.prepares ?? true, setsLocally: isCitus }
   const config: pg.PoolConfig & { pipeline: boolean } = {
     connectionString: options.url,
     max: options.poolSize ?? 16,
@@ -240,15 +244,15 @@ export function connect(options: ConnectOptions): Db {
     pipeline: true,
     types,
     options: options.isPooled ? undefined : sessionOptions(options, statementTimeoutMs),
-    Client: clientWith({ prepares: options.prepares ?? true, setsLocally: options.isCitus ?? false }, options.trace)
+    Client: clientWith(manners, options.trace)
   } as pg.PoolConfig & { pipeline: boolean }
   const pool = new pg.Pool(config)
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => {})
   // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
   pool.on('connect', (client) => client.on('error', () => {}))
-  const driver = options.trace ? new TracingDriver(pool, options.trace) : new PipeliningDriver(pool)
-  const db = openOn(driver, pool)
+  const driver = options.trace ? new TracingDriver(pool, manners, options.trace) : new PipeliningDriver(pool, manners)
+  const db = openOn(driver, pool, isCitus ? new CitusAdapter() : new PostgresAdapter())
   countAsWaiting(db, () => driver.gatherer.waitingCount)
   return db
 }
@@ -264,12 +268,18 @@ function sessionOptions({ role, isCitus }: ConnectOptions, statementTimeoutMs: n
   return settings.map((setting) => `-c ${setting}`).join(' ')
 }
 
+/** By it a pool and its transactions are known for those of a cluster. */
+class CitusAdapter extends PostgresAdapter {}
+
+/** Whether tables are distributed by Citus, where some statements have to be put otherwise. */
+export const isCitus = (db: Db): boolean => db.getExecutor().adapter instanceof CitusAdapter
+
 /** A Db whose statements go where `driver` has them go; `db.destroy()` destroys the driver. */
-function openOn(driver: TenantDriver, pool: pg.Pool): Db {
+function openOn(driver: TenantDriver, pool: pg.Pool, adapter: DialectAdapter): Db {
   const initialised = driver.init()
   const executor = new DefaultQueryExecutor(
     new PostgresQueryCompiler(),
-    new PostgresAdapter(),
+    adapter,
     {
       async provideConnection(consumer) {
         await initialised
@@ -292,7 +302,7 @@ function openOn(driver: TenantDriver, pool: pg.Pool): Db {
 /** A Db beside `db` whose statements all go through another driver, which is given the pool of `db`. */
 export function openBeside(db: Db, driverOn: (pool: pg.Pool) => TenantDriver): Db {
   const { pool } = internalsOf(db)
-  return openOn(driverOn(pool), pool)
+  return openOn(driverOn(pool), pool, db.getExecutor().adapter)
 }
 
 /** What runs the statements of a Db that is no transaction. */
@@ -385,6 +395,8 @@ export async function readInTenant<Row>(
   tenantId: number,
   query: Compilable<Row> | RawBuilder<Row>
 ): Promise<Row[]> {
+  // the setting that a statement makes does not reach the nodes of a cluster
+  if (isCitus(db)) return (await driverOf(db).writeAsTenant(tenantId, (query as RawBuilder<Row>).compile(db))) as Row[]
   const { rows } = await readStatement<Row>(String(tenantId), query as RawBuilder<Row>).execute(db)
   return rows
 }

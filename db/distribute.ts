@@ -7,8 +7,6 @@ import type { Db } from './connect.ts'
 export interface TableFacts {
   readonly name: string
   readonly hasTenant: boolean
-  /** Tables that its foreign keys refer to. */
-  readonly references: readonly string[]
 }
 
 /** On every node. */
@@ -19,18 +17,18 @@ const OWN_KEYS: Readonly<Record<string, string>> = { addresses: 'address_key' }
 
 export interface Distribution {
   readonly table: string
+  readonly hasTenant: boolean
   readonly statement: string
 }
 
-/**
- * What makes a cluster of the tables that are not distributed yet, in the order in which it has to run: a table comes
- * after those that it refers to.
- */
+/** What makes a cluster of the tables that are not distributed yet, in the order in which it has to run. */
 export function planDistribution(tables: readonly TableFacts[], done: ReadonlySet<string>): Distribution[] {
-  const wanted = tables.filter(({ name, hasTenant }) => name === REFERENCE_TABLE || hasTenant)
-  return inOrder(wanted)
-    .filter(({ name }) => !done.has(name))
-    .map(({ name }) => ({ table: name, statement: statementFor(name) }))
+  const places = [REFERENCE_TABLE, ANCHOR]
+  const place = (name: string) => (places.includes(name) ? places.indexOf(name) : places.length)
+  return tables
+    .filter(({ name, hasTenant }) => (name === REFERENCE_TABLE || hasTenant) && !done.has(name))
+    .sort((a, b) => place(a.name) - place(b.name) || (a.name < b.name ? -1 : 1))
+    .map(({ name, hasTenant }) => ({ table: name, hasTenant, statement: statementFor(name) }))
 }
 
 function statementFor(table: string): string {
@@ -38,24 +36,6 @@ function statementFor(table: string): string {
   const ownKey = OWN_KEYS[table]
   const isAlone = ownKey !== undefined || table === ANCHOR
   return `select create_distributed_table('${table}', '${ownKey ?? 'tenant_id'}', colocate_with => '${isAlone ? 'none' : ANCHOR}')`
-}
-
-/** Referred to first, the anchor before all others that could be; else by name. */
-function inOrder(tables: readonly TableFacts[]): TableFacts[] {
-  const byName = new Map(tables.map((table) => [table.name, table]))
-  const ordered = new Set<TableFacts>()
-  const visit = (table: TableFacts) => {
-    if (ordered.has(table)) return
-    for (const name of table.references) {
-      const referred = byName.get(name)
-      if (referred && referred !== table) visit(referred)
-    }
-    ordered.add(table)
-  }
-  const first = [REFERENCE_TABLE, ANCHOR].flatMap((name) => byName.get(name) ?? [])
-  const rest = tables.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  for (const table of [...first, ...rest]) visit(table)
-  return [...ordered]
 }
 
 /** Whether the extension `citus` is there: it brings this function. */
@@ -69,44 +49,63 @@ export async function hasCitus(db: Db): Promise<boolean> {
 const LOCK = 4_726_001
 
 /**
- * Distributes what is not distributed yet, each table in a transaction of its own, so that what was interrupted goes on
- * where it stopped. Run by the tables' owner, after the migrations.
+ * Distributes what is not distributed yet, all of it or nothing. Run by the tables' owner, after the migrations.
  * @returns the tables that were distributed now
  */
-export async function distribute(db: Db): Promise<string[]> {
-  const tables = await readTables(db)
-  const distributed: string[] = []
-  for (const { table, statement } of planDistribution(tables, await readDistributed(db))) {
-    const isNew = await db.transaction().execute(async (trx) => {
-      await sql`select pg_advisory_xact_lock(${LOCK})`.execute(trx)
-      if ((await readDistributed(trx)).has(table)) return false
-      const isForced = tables.some(({ name, hasTenant }) => name === table && hasTenant)
+export function distribute(db: Db): Promise<string[]> {
+  return db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(${LOCK})`.execute(trx)
+    const plan = planDistribution(await readTables(trx), await readDistributed(trx))
+    if (plan.length === 0) return []
+    // what touches the tenants, on every node, goes with shards in one transaction only one after the other
+    await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
+    const distributed = plan.map(({ table }) => table)
+    // a table refers to none that lies elsewhere, also not for a moment
+    const foreignKeys = await readForeignKeys(trx, distributed)
+    for (const { table, name } of foreignKeys) {
+      await sql`alter table ${sql.table(table)} drop constraint ${sql.ref(name)}`.execute(trx)
+    }
+    for (const { table, hasTenant, statement } of plan) {
       // rows that are there are copied, and an owner whom row-level security holds would copy none of them
-      if (isForced) await sql.raw(`alter table ${table} no force row level security`).execute(trx)
+      if (hasTenant) await sql`alter table ${sql.table(table)} no force row level security`.execute(trx)
       await sql.raw(statement).execute(trx)
-      if (isForced) await sql.raw(`alter table ${table} force row level security`).execute(trx)
-      return true
-    })
-    if (isNew) distributed.push(table)
-  }
-  return distributed
+      if (hasTenant) await sql`alter table ${sql.table(table)} force row level security`.execute(trx)
+    }
+    for (const { table, name, definition } of foreignKeys) {
+      await sql`alter table ${sql.table(table)} add constraint ${sql.ref(name)} ${sql.raw(definition)}`.execute(trx)
+    }
+    return distributed
+  })
 }
 
-export async function readTables(db: Db): Promise<TableFacts[]> {
-  const { rows } = await sql<{ name: string; has_tenant: boolean; references: string[] }>`
+async function readTables(db: Db): Promise<TableFacts[]> {
+  const { rows } = await sql<{ name: string; has_tenant: boolean }>`
     select c.relname as name,
       exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
-        as has_tenant,
-      array(select distinct r.relname::text from pg_constraint f join pg_class r on r.oid = f.confrelid
-        where f.conrelid = c.oid and f.contype = 'f' order by 1) as references
+        as has_tenant
     from pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')`.execute(db)
-  return rows.map(({ name, has_tenant, references }) => ({ name, hasTenant: has_tenant, references }))
+  return rows.map(({ name, has_tenant }) => ({ name, hasTenant: has_tenant }))
 }
 
+/** Those of `tables` and those that refer to them. */
+async function readForeignKeys(
+  db: Db,
+  tables: readonly string[]
+): Promise<{ table: string; name: string; definition: string }[]> {
+  const { rows } = await sql<{ table: string; name: string; definition: string }>`
+    select conrelid::regclass::text as table, conname as name, pg_get_constraintdef(oid) as definition
+    from pg_constraint
+    where contype = 'f' and connamespace = 'public'::regnamespace and conparentid = 0
+      and (conrelid::regclass::text = any(${tables}) or confrelid::regclass::text = any(${tables}))
+    order by conname`.execute(db)
+  return rows
+}
+
+/** Citus also notes local tables that have to do with others (partmethod n without a copy on every node). */
 async function readDistributed(db: Db): Promise<Set<string>> {
-  const { rows } = await sql<{
-    name: string
-  }>`select logicalrelid::regclass::text as name from pg_dist_partition`.execute(db)
+  const { rows } = await sql<{ name: string }>`
+    select logicalrelid::regclass::text as name from pg_dist_partition
+    where partmethod = 'h' or repmodel = 't'`.execute(db)
   return new Set(rows.map(({ name }) => name))
 }

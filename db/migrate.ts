@@ -18,7 +18,8 @@ export interface MigrationResult {
 }
 
 /**
- * Runs what has not run yet, and distributes new tables where Citus is there, under Kysely's advisory lock, so that processes that start together wait for each other.
+ * Runs what has not run yet under Kysely's advisory lock, so that processes that start together wait for each other, and
+ * distributes new tables where Citus is there.
  * @param url a role that may create tables; the owner of everything that is made
  * @param afterwards runs on the same connection before the grants (the queue creates its schema there)
  * @throws the migration's own error, with nothing of that migration applied
@@ -37,7 +38,7 @@ export async function migrate(
     return {
       isCitus,
       applied: (results ?? []).map((result) => result.migrationName),
-      serverRole: await retryConcurrentGrants(() => grantToServerRole(db))
+      serverRole: await retryConcurrentGrants(() => grantToServerRole(db, isCitus))
     }
   } finally {
     await db.destroy()
@@ -98,7 +99,7 @@ async function retryConcurrentGrants<T>(grant: () => Promise<T>): Promise<T> {
 }
 
 /** Idempotent: new tables of later migrations get their grants here too. */
-async function grantToServerRole(db: Db): Promise<string | undefined> {
+async function grantToServerRole(db: Db, isCitus: boolean): Promise<string | undefined> {
   try {
     await sql
       .raw(`
@@ -109,6 +110,8 @@ async function grantToServerRole(db: Db): Promise<string | undefined> {
         exception when duplicate_object or unique_violation then null;
         end $$`)
       .execute(db)
+    // the coordinator signs in to the nodes as the role that asks
+    if (isCitus) await sql.raw(`alter role ${SERVER_ROLE} login`).execute(db)
     await sql.raw(`grant ${SERVER_ROLE} to current_user`).execute(db)
   } catch (error) {
     // Without the right to create roles the server runs as the URL's user; row-level security is forced on that too.

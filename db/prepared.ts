@@ -1,6 +1,6 @@
 // Statements that are asked for all the time: their texts are put together once.
 import type { CompiledQuery, RawBuilder } from 'kysely'
-import { type Db, driverOf, readStatement } from './connect.ts'
+import { type Db, driverOf, isCitus, readStatement } from './connect.ts'
 
 class Placeholder {
   readonly name: string
@@ -23,8 +23,12 @@ export function prepareRead<Row, Values extends Record<string, unknown>>(
   const prepared = prepare<Row>((placeholders) =>
     readStatement(new Placeholder('tenant'), build(placeholders as Placeholders<Values>))
   )
-  return async (db, tenantId, values) =>
-    (await db.executeQuery<Row>(prepared(db, { ...values, tenantId, tenant: String(tenantId) }))).rows
+  // the setting that a statement makes does not reach the nodes of a cluster
+  const onCitus = prepareWrite<Row, Values>(build)
+  return async (db, tenantId, values) => {
+    if (isCitus(db)) return onCitus(db, tenantId, values)
+    return (await db.executeQuery<Row>(prepared(db, { ...values, tenantId, tenant: String(tenantId) }))).rows
+  }
 }
 
 /**

@@ -120,7 +120,7 @@ class SandboxDriver implements TenantDriver {
   }
 
   beginAsTenant(connection: DatabaseConnection, tenantId: number): void {
-    ;(connection as SandboxConnection).begin(setTenant(tenantId))
+    ;(connection as SandboxConnection).beginAsTenant(tenantId)
   }
 
   commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -134,7 +134,7 @@ class SandboxDriver implements TenantDriver {
   async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
     const connection = (await this.acquireConnection()) as SandboxConnection
     try {
-      connection.begin(setTenant(tenantId))
+      connection.beginAsTenant(tenantId)
       const { rows } = await connection.executeQuery(query)
       await connection.commit()
       return rows
@@ -149,7 +149,7 @@ class SandboxDriver implements TenantDriver {
   async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
     const connection = (await this.acquireConnection()) as SandboxConnection
     try {
-      connection.begin(setTenant(tenantId))
+      connection.beginAsTenant(tenantId)
       const { rows } = await this.run<Fields>(await this.opened, query, AS_SENT)
       return rows
     } finally {
@@ -253,6 +253,10 @@ class SandboxConnection implements DatabaseConnection {
   begin(settings = ''): void {
     this.isInTransaction = true
     sendAhead(this, `savepoint ${SAVEPOINT}; ${settings}`)
+  }
+
+  beginAsTenant(tenantId: number): void {
+    this.begin(setTenant(tenantId, mannersOf(this.client)))
   }
 
   async commit(): Promise<void> {

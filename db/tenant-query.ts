@@ -26,10 +26,12 @@ export const mannersOf = (client: pg.PoolClient) => (client as unknown as { mann
 
 /**
  * SET LOCAL is not planned and answers nothing, unlike a select of set_config(). Plans are kept, because to plan such
- * statements anew for each value takes longer than they do.
+ * statements anew for each value takes longer than they do; not on Citus, whose plans for any tenant ask every node.
  */
-export const setTenant = (tenantId: number) =>
-  `set local app.tenant = '${Number(tenantId)}'; set local plan_cache_mode = force_generic_plan`
+export function setTenant(tenantId: number, { setsLocally }: Pick<ClientManners, 'setsLocally'>): string {
+  const tenant = `set local app.tenant = '${Number(tenantId)}'`
+  return setsLocally ? tenant : `${tenant}; set local plan_cache_mode = force_generic_plan`
+}
 
 /** What of pg's connection is used here; its types leave it out. */
 interface Wire {
@@ -141,11 +143,12 @@ export function queryAsTenant(
 
 /** The same with BEGIN and COMMIT. What is sent ahead fails together with the statement behind it. */
 async function queryInBlock(client: pg.PoolClient, tenantId: number, config: pg.QueryConfig): Promise<pg.QueryResult> {
+  const set = setTenant(tenantId, mannersOf(client))
   if (mannersOf(client).isInBlock) {
-    client.query(setTenant(tenantId)).catch(() => {})
+    client.query(set).catch(() => {})
     return client.query(config)
   }
-  client.query(`begin; ${setTenant(tenantId)}`).catch(() => {})
+  client.query(`begin; ${set}`).catch(() => {})
   try {
     const result = await client.query(config)
     await client.query('commit')

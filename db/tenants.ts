@@ -1,6 +1,6 @@
 // Queries on tenants, the one table that has no tenant of its own.
 import { sql } from 'kysely'
-import { type Db, readInTenant, type Trx } from './connect.ts'
+import { type Db, isCitus, readInTenant, type Trx } from './connect.ts'
 import { resourceCount } from './resource-counts.ts'
 import type { TenantRow, TenantState } from './schema.ts'
 import { setTenant } from './tenant-query.ts'
@@ -160,7 +160,8 @@ export const TENANT_TABLES_LEAVES_FIRST = [
 ] as const
 
 /** Has a transaction see another tenant's rows from here on. */
-export const seeTenant = (trx: Trx, tenantId: number) => sql.raw(setTenant(tenantId)).execute(trx)
+export const seeTenant = (trx: Trx, tenantId: number) =>
+  sql.raw(setTenant(tenantId, { setsLocally: isCitus(trx) })).execute(trx)
 
 /** Deletes a suspended tenant, locked `for update`, its shadows, and all that is in them: one statement a table. */
 export async function deleteTenant(trx: Trx, tenantId: number): Promise<void> {

@@ -1,4 +1,5 @@
-// Runs the tests: one embedded PostgreSQL for the run, one migrated template database, tap over the files.
+// Runs the tests: one embedded PostgreSQL for the run (or a cluster, see support/cluster.ts), one migrated template
+// database, tap over the files.
 // Arguments are test files (all of them without any); the last line says `N passed, N failed`.
 import { spawn } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -8,16 +9,20 @@ import { ensureBuilt } from '../client/web/build.ts'
 import { startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { prepareQueue } from '../jobs/queue.ts'
+import { createOnCluster, isOnCluster } from './support/cluster.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'muster-test-'))
-const database = await startEmbedded(folder, {
-  database: 'muster_template',
-  // durability is not what these tests are about; fault tests start their own
-  flags: ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off', '-c', 'max_connections=400']
-})
+const TEMPLATE = 'muster_template'
+const database = isOnCluster
+  ? { url: await createOnCluster(TEMPLATE), stop: async () => {} }
+  : await startEmbedded(folder, {
+      database: TEMPLATE,
+      // durability is not what these tests are about; fault tests start their own
+      flags: '-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400'.split(' ')
+    })
 let exitCode = 1
 try {
-  await migrate(database.url, () => prepareQueue(database.url))
+  await migrate(database.url, (_, isCitus) => prepareQueue(database.url, isCitus))
   // once, before several test files would each find it missing
   if (needsPage(process.argv.slice(2))) await ensureBuilt()
   exitCode = await runTap(process.argv.slice(2))

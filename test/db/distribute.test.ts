@@ -1,5 +1,6 @@
-// Citus cannot be installed beside these tests. What is tested: the real migration, in a database that has functions of
-// the extension's names which write down their calls; and that the tables keep the rules which Citus has for keys.
+// What is tested without Citus: the real migration, in a database that has functions of the extension's names which
+// write down their calls; and that the tables keep the rules which Citus has for keys. On a cluster other files run,
+// see test/support/cluster.ts.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { connect, type Db, inTenant, readInTenant, violatedConstraint } from '../../db/connect.ts'
@@ -17,23 +18,36 @@ async function pretendCitus(owner: Db): Promise<void> {
   await sql
     .raw(`
       create schema pretended;
-      create table pretended.calls (at int generated always as identity, call text not null, was_forced boolean);
-      create table pretended.pg_dist_partition (logicalrelid regclass);
+      create table pretended.calls (at int generated always as identity, call text not null, was_forced boolean,
+        foreign_keys int not null);
+      create table pretended.pg_dist_partition (logicalrelid regclass, partmethod "char", repmodel "char");
+      create function pretended.foreign_keys_of(table_name regclass) returns int language sql as $$
+        select count(*)::int from pg_constraint where contype = 'f' and table_name in (conrelid, confrelid)
+      $$;
       create function pretended.create_distributed_table(table_name regclass, distribution_column text,
           colocate_with text default 'default') returns void language sql as $$
-        insert into pretended.calls (call, was_forced)
-          select format('%s by %s with %s', table_name, distribution_column, colocate_with), relforcerowsecurity
+        insert into pretended.calls (call, was_forced, foreign_keys)
+          select format('%s by %s with %s', table_name, distribution_column, colocate_with), relforcerowsecurity,
+            pretended.foreign_keys_of(table_name)
           from pg_class where oid = table_name;
-        insert into pretended.pg_dist_partition values (table_name)
+        insert into pretended.pg_dist_partition values (table_name, 'h', 's')
       $$;
       create function pretended.create_reference_table(table_name regclass) returns void language sql as $$
-        insert into pretended.calls (call) values (table_name || ' everywhere');
-        insert into pretended.pg_dist_partition values (table_name)
+        insert into pretended.calls (call, foreign_keys)
+          values (table_name || ' everywhere', pretended.foreign_keys_of(table_name));
+        insert into pretended.pg_dist_partition values (table_name, 'n', 't')
       $$;
       do $$ begin
         execute format('alter database %I set search_path = public, pretended, pg_catalog', current_database());
       end $$`)
     .execute(owner)
+}
+
+async function readForeignKeys(owner: Db): Promise<{ definition: string }[]> {
+  const { rows } = await sql<{ definition: string }>`
+    select conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) as definition from pg_constraint
+    where contype = 'f' and connamespace = 'public'::regnamespace order by 1`.execute(owner)
+  return rows
 }
 
 test('where Citus is there, the migration', async (t) => {
@@ -44,8 +58,8 @@ test('where Citus is there, the migration', async (t) => {
   const owner = connect({ url, poolSize: 1 })
   t.teardown(() => owner.destroy())
   const calls = async () => {
-    const { rows } = await sql<{ call: string; was_forced: boolean | null }>`
-      select call, was_forced from pretended.calls order by at`.execute(owner)
+    const { rows } = await sql<{ call: string; was_forced: boolean | null; foreign_keys: number }>`
+      select call, was_forced, foreign_keys from pretended.calls order by at`.execute(owner)
     return rows
   }
   const results = await Promise.all([migrate(url), migrate(url)])
@@ -65,14 +79,25 @@ test('where Citus is there, the migration', async (t) => {
     )
   })
 
-  t.test('begins with what others refer to', async (t) => {
+  t.test('begins with the tenants, on every node, and the table with which all others lie', async (t) => {
     const order = (await calls()).map(({ call }) => call.split(' ', 1)[0]!)
     t.same(order.slice(0, 2), ['tenants', 'users'])
-    const { rows } = await sql<{ from: string; to: string }>`
-      select conrelid::regclass::text as from, confrelid::regclass::text as to from pg_constraint
-      where contype = 'f' and connamespace = 'public'::regnamespace and conrelid <> confrelid`.execute(owner)
-    t.ok(rows.length > 20)
-    for (const { from, to } of rows) t.ok(order.indexOf(to) < order.indexOf(from), `${to} before ${from}`)
+  })
+
+  t.test('has no foreign key about while a table is distributed, and all of them afterwards', async (t) => {
+    t.same(
+      (await calls()).filter(({ foreign_keys }) => foreign_keys > 0),
+      []
+    )
+    const plain = await openDatabase(t)
+    const keys = await readForeignKeys(owner)
+    t.ok(keys.length > 20)
+    t.same(keys, await readForeignKeys(plain.owner))
+  })
+
+  t.test('lets the coordinator sign in to the nodes as the server’s role', async (t) => {
+    const { rows } = await sql`select rolcanlogin from pg_roles where rolname = ${SERVER_ROLE}`.execute(owner)
+    t.same(rows, [{ rolcanlogin: true }])
   })
 
   t.test('copies rows past row-level security, and forces it again', async (t) => {
@@ -95,13 +120,8 @@ test('where Citus is there, the migration', async (t) => {
 })
 
 test('a cluster that lacks the anchor’s successors is completed', async (t) => {
-  const table = (name: string, references: string[] = []) => ({ name, hasTenant: name !== 'tenants', references })
-  const tables = [
-    table('mails', ['users', 'invitations']),
-    table('invitations', ['users']),
-    table('users', ['tenants'])
-  ]
-  const plan = planDistribution([...tables, table('tenants')], new Set(['tenants', 'users']))
+  const tables = ['mails', 'invitations', 'users', 'tenants'].map((name) => ({ name, hasTenant: name !== 'tenants' }))
+  const plan = planDistribution(tables, new Set(['tenants', 'users']))
   t.same(
     plan.map(({ table }) => table),
     ['invitations', 'mails']

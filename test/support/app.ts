@@ -12,6 +12,7 @@ import { createCounters } from '../../server/counters.ts'
 import type { Deps } from '../../server/deps.ts'
 import { createSealer } from '../../server/secrets.ts'
 import { createTenancy } from '../../server/tenancy.ts'
+import { isOnCluster } from './cluster.ts'
 import { openDatabase, type TestDatabase } from './database.ts'
 import type { Teardown } from './process.ts'
 
@@ -97,6 +98,7 @@ export async function startApp(
     url: database.url,
     role: SERVER_ROLE,
     isWorker: options.isWorker ?? false,
+    isCitus: isOnCluster,
     onError: () => {}
   })
   const deps: Deps = {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { connect, type Db } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
+import { endConnections, isOnCluster, onNodes } from './cluster.ts'
 import type { Teardown } from './process.ts'
 
 export interface TestDatabase {
@@ -41,17 +42,20 @@ export async function createDatabase(
 ): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(templateUrl())
-  // FILE_COPY waits for nobody; WAL_LOG would write the whole template through the log
-  await asMaintenance((client) => client.query(`create database ${name} template ${template} strategy file_copy`))
-  t.teardown(() => asMaintenance((client) => client.query(`drop database if exists ${name} with (force)`)))
+  await onNodes(url.href, async (client) => {
+    if (isOnCluster) await endConnections(client, template)
+    // FILE_COPY waits for nobody; WAL_LOG would write the whole template through the log
+    await client.query(`create database ${name} template ${template} strategy file_copy`)
+  })
+  t.teardown(() => onNodes(url.href, (client) => client.query(`drop database if exists ${name} with (force)`)))
   url.pathname = `/${name}`
   return url.href
 }
 
 export async function openDatabase(t: Teardown): Promise<TestDatabase> {
   const url = await createDatabase(t)
-  const db = connect({ url, role: SERVER_ROLE, poolSize: 8 })
-  const owner = connect({ url, poolSize: 2 })
+  const db = connect({ url, role: SERVER_ROLE, poolSize: 8, isCitus: isOnCluster })
+  const owner = connect({ url, poolSize: 2, isCitus: isOnCluster })
   t.teardown(async () => {
     await Promise.all([db.destroy(), owner.destroy()])
   })

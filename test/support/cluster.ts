@@ -1,0 +1,61 @@
+// A Citus cluster that test files run on in place of a single PostgreSQL:
+// `TEST_CITUS_NODES=postgres://…/postgres,postgres://…/postgres npm run test:run test/scim/groups.test.ts`, the
+// coordinator first, each as a superuser. A database is made on every node, and cloned there.
+import pg from 'pg'
+
+const nodes = (process.env.TEST_CITUS_NODES ?? '').split(',').filter(Boolean)
+
+/** Whether tests run on a cluster. */
+export const isOnCluster = nodes.length > 0
+
+/** Runs `work` on each node, or on the single PostgreSQL at `url`, in the database `postgres`. */
+export async function onNodes(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  await Promise.all((isOnCluster ? nodes : [inDatabase(url, 'postgres')]).map((node) => withClient(node, work)))
+}
+
+/**
+ * Makes the cluster's database of this name anew, with nothing in it but the extension.
+ * @returns its URL on the coordinator
+ */
+export async function createOnCluster(name: string): Promise<string> {
+  for (const node of nodes) {
+    await withClient(node, async (client) => {
+      await client.query(`drop database if exists ${name} with (force)`)
+      await client.query(`create database ${name} template template0`)
+    })
+    await withClient(inDatabase(node, name), (client) => client.query('create extension citus'))
+  }
+  const [coordinator, ...workers] = nodes.map((node) => inDatabase(node, name))
+  await withClient(coordinator!, async (client) => {
+    const { hostname, port } = new URL(coordinator!)
+    await client.query('select citus_set_coordinator_host($1, $2)', [hostname, Number(port)])
+    for (const worker of workers) {
+      const { hostname, port } = new URL(worker)
+      await client.query('select citus_add_node($1, $2)', [hostname, Number(port)])
+    }
+  })
+  return coordinator!
+}
+
+/** Ends what Citus keeps connected to a database, which could not be cloned else. */
+export const endConnections = (client: pg.Client, database: string) =>
+  client.query(
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()`,
+    [database]
+  )
+
+function inDatabase(url: string, database: string): string {
+  const changed = new URL(url)
+  changed.pathname = `/${database}`
+  return changed.href
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
