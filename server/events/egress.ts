@@ -25,10 +25,15 @@ export interface Egress {
   close(): Promise<void>
 }
 
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
+
 /** Whether an address is one that anybody may reach: not loopback, private, link-local, multicast or reserved. */
 export function isPublicAddress(address: string): boolean {
   try {
-    return ipaddr.process(address).range() === 'unicast'
+    const parsed = ipaddr.process(address)
+    if (parsed.range() !== 'unicast') return false
+    // of IPv6 2000::/3 alone is given out; ::7f00:1, say, stands for 127.0.0.1 where such old forms are still routed
+    return parsed.kind() === 'ipv4' || parsed.match(GLOBAL_UNICAST)
   } catch {
     return false
   }

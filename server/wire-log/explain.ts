@@ -119,6 +119,32 @@ const BY_REASON: Readonly<Record<string, Explanation>> = {
     means: 'The provider sent more requests than the connection may.',
     change: 'Nothing: it was told when to try again.'
   },
+  heldByBrake: {
+    means: 'The connection took away more people or memberships within an hour than its brake lets through.',
+    change:
+      'Look at who is affected under Provisioning, the connection, Brake, and release or reject it. The provider tries again by itself.'
+  },
+  rejectedByAdministrator: {
+    means: 'An administrator has rejected to take this person’s access or membership away.',
+    change:
+      'Put right in the provider what makes it ask, or lift the rejection under Provisioning, the connection, Brake.'
+  },
+  goingLive: {
+    means: 'The connection was leaving shadow mode just then.',
+    change: 'Nothing: the provider tries again by itself.'
+  },
+  shadowGone: {
+    means: 'The connection is in shadow mode, and the copy that it changes is gone.',
+    change: 'Put the connection into shadow mode again, or create a token that is live.'
+  },
+  groupsNotAllowed: {
+    means: 'The token is that of a person who may not change groups.',
+    change: 'Create a SCIM token for the connection and paste it into the provider.'
+  },
+  managedByConnection: {
+    means: 'What the request changes is managed by another identity provider, and read-only to a person’s API token.',
+    change: 'Use a SCIM token of a connection, or release the person or group from the connection that manages it.'
+  },
   tooLarge: {
     means: 'The request is larger than 2 MB.',
     change: 'Let the provider send fewer members or operations at once.'
@@ -163,7 +189,7 @@ const NOT_ALLOWED: Explanation = {
 export function explain(given: { status: number; reason?: string; scimType?: string }): Explanation | undefined {
   const { status, reason, scimType } = given
   if (status < 400) return undefined
-  for (const key of [reason, scimType, status >= 500 ? 'internal' : BY_STATUS[status]]) {
+  for (const key of [reason, scimType, BY_STATUS[status] ?? (status >= 500 ? 'internal' : undefined)]) {
     const found = key !== undefined && Object.hasOwn(BY_REASON, key) ? BY_REASON[key] : undefined
     if (found) return found
   }

@@ -1,5 +1,7 @@
 // Every command of `muster` against one server: with --json standard output is one JSON value and nothing else, errors go
 // to standard error, and the exit status says what kind they are.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -338,4 +340,16 @@ test('muster', async (t) => {
     t.match(await runMuster(['tenant', 'list', '--json'], env), { status: 0, stdout: /^\{.*\}\n$/, stderr: '' })
     t.match(await runMuster(['tenant', 'list'], { ...env, OPERATOR_TOKEN: '', DATA_DIR: folder }), { status: 2 })
   })
+})
+
+test('a reader that has seen enough, such as head, ends a command without an error', async (t) => {
+  const child = spawn(process.execPath, ['client/cli/main.ts', '--help'], {
+    cwd: join(import.meta.dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk))
+  const [status] = await once(child, 'close')
+  t.match({ status, stderr }, { status: 0, stderr: '' })
 })

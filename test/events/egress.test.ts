@@ -22,6 +22,10 @@ test('requests to addresses that tenants name', async (t) => {
       '::ffff:127.0.0.1',
       '64:ff9b::7f00:1',
       '2002:7f00:1::',
+      '::7f00:1',
+      '64:ff9b:1::7f00:1',
+      'fec0::1',
+      '4000::1',
       'nonsense'
     ]
     for (const address of isPublic) t.ok(isPublicAddress(address), address)
