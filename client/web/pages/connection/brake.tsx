@@ -2,9 +2,7 @@
 import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
-import { Confirm } from '../../parts/confirm.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Section } from '../../parts/section.tsx'
@@ -48,23 +46,34 @@ const many = (count: number, one: string, more: string) => `${count.toLocaleStri
 const changesInWords = (count: number) => many(count, 'change', 'changes')
 const peopleInWords = (count: number) => many(count, 'person', 'people')
 
+/** Who decides has seen who is affected: it takes one click, and both can be taken back. */
 function Held({ connection, brake }: PartProps) {
-  const [decision, setDecision] = useState<'release' | 'reject'>()
+  const { release, reject } = useDecision()
+  const { name, id: connectionId } = connection
+  const isPending = release.isPending || reject.isPending
+  const error = release.error ?? reject.error
   return (
     <section className="card" aria-label="Held changes">
       <Section
         title={`${changesInWords(brake.held.changes)} held, of ${peopleInWords(brake.held.people)}`}
         action={
           <Group gap="xs">
-            <Button onClick={() => setDecision('release')}>Release all</Button>
-            <Button variant="default" onClick={() => setDecision('reject')}>
+            <Button loading={release.isPending} disabled={isPending} onClick={() => release.mutate({ connectionId })}>
+              Release all
+            </Button>
+            <Button
+              variant="default"
+              loading={reject.isPending}
+              disabled={isPending}
+              onClick={() => reject.mutate({ connectionId })}
+            >
               Reject all
             </Button>
           </Group>
         }
       >
         <Text size="sm" className="connection-errors">
-          {connection.name} asked for more than it may take away within an hour
+          {name} asked for more than it may take away within an hour
           {brake.heldSince && (
             <>
               , first <Time value={brake.heldSince} />
@@ -72,27 +81,17 @@ function Held({ connection, brake }: PartProps) {
           )}
           . Nobody below has lost anything. It is told to try again later.
         </Text>
+        <Text size="sm" c="dimmed" mt="sm">
+          <strong>Release</strong> takes away what is listed below, and lets {name} go on for an hour without being
+          held, so that the rest of its run comes through; its History takes that back. <strong>Reject</strong> leaves
+          everything as it is: {name} is refused when it asks again for the same people, until it asks for the opposite
+          or you lift the rejection.
+        </Text>
+        {error && <Failure error={error} />}
       </Section>
       <HeldList connection={connection} state="held" />
-      <Release
-        connection={connection}
-        brake={brake}
-        opened={decision === 'release'}
-        onClose={() => setDecision(undefined)}
-      />
-      <Reject
-        connection={connection}
-        brake={brake}
-        opened={decision === 'reject'}
-        onClose={() => setDecision(undefined)}
-      />
     </section>
   )
-}
-
-interface DecisionProps extends PartProps {
-  opened: boolean
-  onClose: () => void
 }
 
 /** Everything that this page, the banner and the lists of people say may be different now. */
@@ -104,64 +103,25 @@ const refresh = () =>
     queryClient.invalidateQueries(trpc.scimConnections.get.pathFilter())
   ])
 
-function Release({ connection, brake, opened, onClose }: DecisionProps) {
+function useDecision() {
   const release = useMutation(
     trpc.brake.release.mutationOptions({
       onSuccess: async ({ carriedOut, refused }) => {
         await refresh()
-        onClose()
         const left = refused[0] ? ` ${changesInWords(refused.length)} could not be: ${refused[0].detail}.` : ''
         notifyDone(`${changesInWords(carriedOut)} carried out.${left}`)
       }
     })
   )
-  return (
-    <Confirm
-      opened={opened}
-      onClose={() => {
-        release.reset()
-        onClose()
-      }}
-      title={`Release ${changesInWords(brake.held.changes)}?`}
-      action="Release"
-      isDangerous
-      onConfirm={() => release.mutate({ connectionId: connection.id })}
-      isPending={release.isPending}
-      error={release.error}
-    >
-      {peopleInWords(brake.held.people)} lose what {connection.name} wants to take away. It may also go on for an hour
-      without being held, so that the rest of its run comes through.
-    </Confirm>
-  )
-}
-
-function Reject({ connection, brake, opened, onClose }: DecisionProps) {
   const reject = useMutation(
     trpc.brake.reject.mutationOptions({
       onSuccess: async ({ rejected }) => {
         await refresh()
-        onClose()
         notifyDone(`${changesInWords(rejected)} rejected: everything stays as it is.`)
       }
     })
   )
-  return (
-    <Confirm
-      opened={opened}
-      onClose={() => {
-        reject.reset()
-        onClose()
-      }}
-      title={`Reject ${changesInWords(brake.held.changes)}?`}
-      action="Reject"
-      onConfirm={() => reject.mutate({ connectionId: connection.id })}
-      isPending={reject.isPending}
-      error={reject.error}
-    >
-      Everything stays as it is. When {connection.name} asks again for the same people, it is refused, until it asks for
-      the opposite or you lift the rejection. Put right in its console what made it ask.
-    </Confirm>
-  )
+  return { release, reject }
 }
 
 function Limits({ connection, brake }: PartProps) {
