@@ -6,27 +6,34 @@ import { listClosedShadows } from '../../db/shadows.ts'
 import { deleteShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
 import { askForIndex } from '../../server/provisioning/search-index.ts'
+import { eachTenant } from '../each-tenant.ts'
+
+type CleanUpDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
 
 /**
- * Two statements a tenant, one after the other: row-level security shows one tenant at a time, and nobody waits for it.
- * @returns rows deleted
+ * Of a tenant two statements; a shadow whose time is over goes as a whole.
+ * @returns rows and shadows deleted
+ * @throws AggregateError when all others are done, where tenants failed
  */
-export async function cleanUp(
-  { db, log, now, queue }: Pick<Deps, 'db' | 'log' | 'now' | 'queue'>,
-  signal: AbortSignal
-): Promise<number> {
-  const at = now()
-  let count = await deleteExpired(db, at)
-  for (const tenantId of await listTenantIds(db)) {
-    if (signal.aborted) break
-    count += await deleteExpiredOfTenant(db, tenantId, at)
-    await askForIndex({ db, queue }, tenantId)
-  }
-  for (const shadowId of await listClosedShadows(db)) {
-    if (signal.aborted) break
-    await inTenant(db, shadowId, (trx) => deleteShadow(trx, shadowId))
-    count++
-  }
-  log.info({ job: 'clean-up', count }, 'clean-up')
+export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<number> {
+  const { db, log, now } = deps
+  const ofNobody = await deleteExpired(db, now())
+  const shadowIds = new Set(await listClosedShadows(db))
+  const count = await eachTenant(
+    { log, job: 'clean-up', signal },
+    [...(await listTenantIds(db)), ...shadowIds],
+    (id) => (shadowIds.has(id) ? endShadow(deps, id) : cleanTenant(deps, id))
+  )
+  return ofNobody + count
+}
+
+async function cleanTenant({ db, queue, now }: CleanUpDeps, tenantId: number): Promise<number> {
+  const count = await deleteExpiredOfTenant(db, tenantId, now())
+  await askForIndex({ db, queue }, tenantId)
   return count
+}
+
+async function endShadow({ db }: CleanUpDeps, shadowId: number): Promise<number> {
+  await inTenant(db, shadowId, (trx) => deleteShadow(trx, shadowId))
+  return 1
 }

@@ -11,6 +11,7 @@ import {
 } from '../../db/retention.ts'
 import type { Deps } from '../../server/deps.ts'
 import { systemActor } from '../../server/provisioning/actor.ts'
+import { eachTenant } from '../each-tenant.ts'
 
 const DAY_MS = 24 * 3_600_000
 /** Rows of one transaction: nobody waits for it long. */
@@ -20,17 +21,19 @@ const ROWS_AT_ONCE = 2_000
 type Deletion = (trx: Trx, tenantId: number) => Promise<number>
 
 /**
- * One tenant after the other, so many rows at once, until nothing is left that is too old.
+ * So many rows at once, until nothing is left that is too old.
  * @returns rows deleted
+ * @throws AggregateError when all others are done, where tenants failed
  */
 export async function applyRetention(
   { db, log, now }: Pick<Deps, 'db' | 'log' | 'now'>,
   signal: AbortSignal,
   rowsAtOnce = ROWS_AT_ONCE
 ): Promise<number> {
-  let count = 0
-  for (const { id, settings } of await listRetentions(db)) {
-    for (const [what, remove] of Object.entries(deletionsOf(settings, now(), rowsAtOnce))) {
+  const retentions = new Map((await listRetentions(db)).map(({ id, settings }) => [id, settings]))
+  return eachTenant({ log, job: 'retention', signal }, [...retentions.keys()], async (id) => {
+    let count = 0
+    for (const [what, remove] of Object.entries(deletionsOf(retentions.get(id)!, now(), rowsAtOnce))) {
       let removed: number
       do {
         if (signal.aborted) return count
@@ -38,9 +41,8 @@ export async function applyRetention(
         count += removed
       } while (removed >= rowsAtOnce)
     }
-  }
-  log.info({ job: 'retention', count }, 'retention')
-  return count
+    return count
+  })
 }
 
 function deletionsOf(settings: Retention, now: Date, limit: number): Record<string, Deletion> {

@@ -6,27 +6,20 @@ import { type EndingToken, takeEndingTokens } from '../../db/scim-token-care.ts'
 import type { Deps } from '../../server/deps.ts'
 import { formatInstant } from '../../server/mail/render.ts'
 import { notifyAdministrators } from '../../server/provisioning/notices.ts'
+import { eachTenant } from '../each-tenant.ts'
 
 const DAY_MS = 24 * 3_600_000
 
 type WarnDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
 
 /**
- * One tenant after the other; one that fails holds up no other, and is looked at again in an hour.
+ * A tenant that fails is looked at again in an hour.
  * @returns tokens that were told of
+ * @throws AggregateError when all others are done, where tenants failed
  */
 export async function warnOfEndingTokens(deps: WarnDeps, signal: AbortSignal): Promise<number> {
   const { db, log } = deps
-  let count = 0
-  for (const tenantId of await listTenantIds(db)) {
-    if (signal.aborted) break
-    count += await warnTenant(deps, tenantId).catch((error: unknown) => {
-      log.error({ err: error, job: 'warn-ending-tokens', tenantId }, 'warn-ending-tokens failed')
-      return 0
-    })
-  }
-  log.info({ job: 'warn-ending-tokens', count }, 'warn-ending-tokens')
-  return count
+  return eachTenant({ log, job: 'warn-ending-tokens', signal }, await listTenantIds(db), (id) => warnTenant(deps, id))
 }
 
 const warnTenant = ({ db, now, queue }: WarnDeps, tenantId: number): Promise<number> => {

@@ -178,6 +178,21 @@ test('clean-up', async (t) => {
     )
   })
 
+  t.test('goes on with the others where a tenant fails, and says so', async (t) => {
+    await insertEnding(daysAgo(8))
+    const before = (await counts())!
+    // its settings are not what they should be
+    const setDays = (days: string) =>
+      sql`update tenants set settings = jsonb_build_object('wireLogDays', ${days}::text) where id = ${acme.acmeId}
+        `.execute(acme.owner)
+    await setDays('many')
+    await t.rejects(cleanUp(acme.deps, signal), { message: 'clean-up failed for 1 of the tenants' })
+    t.equal((await counts())!.sessions, before.sessions! - 1, 'the other one’s')
+    await setDays('30')
+    await cleanUp(acme.deps, signal)
+    t.equal((await counts())!.sessions, before.sessions! - 2)
+  })
+
   t.test('is done by the hour', async (t) => {
     const { rows } = await sql`select name, cron from pgboss.schedule order by name`.execute(acme.owner)
     t.same(rows, [
