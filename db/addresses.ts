@@ -112,12 +112,21 @@ export async function claimAddresses(
     from ${rowSet('claims', CLAIM_COLUMNS, keyed)}
     order by address_key collate "C"
     on conflict (address_key) do nothing`.execute(trx)
-  const held = sql<AddressClaim>`
+  const held = findClaims(trx, tenantId, claims)
+  const [, found] = await Promise.all([claimed, held])
+  return found
+}
+
+/** @returns who of this tenant holds each of the addresses that are asked for, by address */
+export async function findClaims(
+  trx: Trx,
+  tenantId: number,
+  wanted: readonly Pick<AddressClaim, 'address_key'>[]
+): Promise<Map<string, string>> {
+  const keys = wanted.map(({ address_key }) => claimKey(tenantId, address_key))
+  const { rows } = await sql<AddressClaim>`
     select address_key, user_id from addresses
-    where tenant_id = ${tenantId} and address_key = any(${keyed.map(({ address_key }) => address_key)}::text[])`.execute(
-    trx
-  )
-  const [, { rows }] = await Promise.all([claimed, held])
+    where tenant_id = ${tenantId} and address_key = any(${keys}::text[])`.execute(trx)
   const prefix = claimKey(tenantId, '').length
   return new Map(rows.map(({ address_key, user_id }) => [address_key.slice(prefix), user_id]))
 }

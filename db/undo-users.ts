@@ -1,5 +1,6 @@
 // What undoing writes of users: any number of locked ones in statements whose number does not grow with them.
 import { sql } from 'kysely'
+import { findClaims } from './addresses.ts'
 import type { Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { UserPatch, UserRow } from './schema.ts'
@@ -22,13 +23,33 @@ export interface Identity {
   readonly email_key: string | null
 }
 
-/** Which names somebody else has: `userName`, `externalId` (of the same connection), `address` (in this tenant). */
+/** A name that somebody else has: `userName`, `externalId` (of the same connection), `address` (in this tenant). */
+export interface TakenIdentity {
+  readonly id: string
+  readonly what: 'userName' | 'externalId' | 'address'
+  readonly holder_id: string
+}
+
+/** Asks for addresses by themselves: they do not lie where the tenant's other rows do. */
 export async function findTakenIdentities(
   trx: Trx,
   tenantId: number,
   wanted: readonly Identity[]
-): Promise<{ id: string; what: 'userName' | 'externalId' | 'address'; holder_id: string }[]> {
-  const { rows } = await sql<{ id: string; what: 'userName' | 'externalId' | 'address'; holder_id: string }>`
+): Promise<TakenIdentity[]> {
+  const addressed = wanted.flatMap(({ id, email_key }) => (email_key === null ? [] : [{ id, address_key: email_key }]))
+  const [names, holders] = await Promise.all([
+    findTakenNames(trx, tenantId, wanted),
+    findClaims(trx, tenantId, addressed)
+  ])
+  const addresses = addressed.flatMap(({ id, address_key }): TakenIdentity[] => {
+    const holder_id = holders.get(address_key)
+    return holder_id === undefined || holder_id === id ? [] : [{ id, what: 'address', holder_id }]
+  })
+  return [...names, ...addresses]
+}
+
+async function findTakenNames(trx: Trx, tenantId: number, wanted: readonly Identity[]): Promise<TakenIdentity[]> {
+  const { rows } = await sql<TakenIdentity>`
     with w as materialized (select * from ${rowSet('w', IDENTITY, wanted as unknown as Record<string, unknown>[])})
     select w.id, 'userName' as what, u.id as holder_id from w
       join users u on u.tenant_id = ${tenantId} and u.user_name_key = w.user_name_key and not u.is_removed
@@ -37,11 +58,7 @@ export async function findTakenIdentities(
     select w.id, 'externalId', u.id from w
       join users u on u.tenant_id = ${tenantId} and u.external_id = w.external_id and u.connection_id = w.connection_id
         and not u.is_removed
-      where u.id <> w.id
-    union all
-    select w.id, 'address', a.user_id from w
-      join addresses a on a.tenant_id = ${tenantId} and a.address_key = w.email_key
-      where a.user_id <> w.id`.execute(trx)
+      where u.id <> w.id`.execute(trx)
   return rows
 }
 
@@ -49,8 +66,7 @@ const IDENTITY: ColumnTypes = {
   id: 'uuid',
   user_name_key: 'text',
   external_id: 'text',
-  connection_id: 'uuid',
-  email_key: 'text'
+  connection_id: 'uuid'
 }
 
 /** Takes the unique names away from users who will get others in the same transaction, so that two may swap theirs. */
