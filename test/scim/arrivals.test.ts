@@ -654,7 +654,7 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
       const emails = [{ value: first(), primary: true }, { value: 'second@acme.test' }]
       return entra.createUser(arriving(first(), { emails }))
     }
-    // the log of requests before may be written meanwhile
+    // the first ones read what is remembered afterwards
     const leastOf = async (work: () => Promise<unknown>) => {
       let least = await countStatements(work)
       for (let again = 1; again < 5; again++) least = Math.min(least, await countStatements(work))

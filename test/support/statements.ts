@@ -1,20 +1,24 @@
 // Counts what is sent to PostgreSQL.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import pg from 'pg'
 
+/** Set in all that counted work calls and awaits, so that what earlier requests left to timers is told apart. */
+const counted = new AsyncLocalStorage<true>()
+
 /**
- * The statements that `work` sends over any connection of this process, BEGIN and COMMIT included.
- * Nothing else may run meanwhile.
+ * The statements that `work` sends over any connection of this process, BEGIN and COMMIT included; not those that were
+ * on their way before, such as the wire log's.
  */
 export async function countStatements(work: () => Promise<unknown>): Promise<number> {
   const original = pg.Client.prototype.query
   let count = 0
   // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads, and each of them counts
   pg.Client.prototype.query = function (this: pg.Client, ...args: any[]) {
-    count++
+    if (counted.getStore()) count++
     return Reflect.apply(original, this, args)
   } as typeof original
   try {
-    await work()
+    await counted.run(true, work)
   } finally {
     pg.Client.prototype.query = original
   }
