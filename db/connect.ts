@@ -22,7 +22,7 @@ import {
 import pg from 'pg'
 import { ReadGatherer } from './gather-reads.ts'
 import type { Database } from './schema.ts'
-import { AS_SENT, type ClientManners, type Fields, queryAsTenant, setTenant } from './tenant-query.ts'
+import { AS_SENT, beginning, type ClientManners, type Fields, queryAsTenant } from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
 
 /** A pool or a transaction: what every query function takes first. */
@@ -157,7 +157,7 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
   }
 
   beginAsTenant(connection: DatabaseConnection, tenantId: number): void {
-    sendAhead(connection, `begin; ${setTenant(tenantId, this.manners)}`)
+    for (const text of beginning(tenantId, this.manners)) sendAhead(connection, text)
   }
 
   async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {

@@ -60,11 +60,16 @@ export async function inSandbox<T>(db: Db, limits: SandboxLimits, work: (sandbox
 }
 
 const SAVEPOINT = 'muster_sandbox'
-const begin = ({ timeMs, lockMs = DEFAULT_LOCK_MS }: SandboxLimits) =>
-  `begin; set local statement_timeout = ${Math.ceil(timeMs)}; set local lock_timeout = ${Math.ceil(lockMs)}`
+const beginning = ({ timeMs, lockMs = DEFAULT_LOCK_MS }: SandboxLimits) => [
+  'begin',
+  `set local statement_timeout = ${Math.ceil(timeMs)}`,
+  `set local lock_timeout = ${Math.ceil(lockMs)}`
+]
+// Settings go alone: Citus repeats to its nodes the whole text that one stands in.
+const RELEASE = `release savepoint ${SAVEPOINT}`
+const ROLL_BACK = `rollback to savepoint ${SAVEPOINT}; ${RELEASE}`
 /** Outside of a tenant's transaction no tenant's rows are seen. */
-const RELEASE = `release savepoint ${SAVEPOINT}; set local app.tenant = ''`
-const ROLL_BACK = `rollback to savepoint ${SAVEPOINT}; release savepoint ${SAVEPOINT}; set local app.tenant = ''`
+const SEE_NOBODY = "set local app.tenant = ''"
 
 class SandboxDriver implements TenantDriver {
   readonly whenEnded: Promise<never>
@@ -231,7 +236,7 @@ class SandboxDriver implements TenantDriver {
   private async open(): Promise<pg.PoolClient> {
     const client = await this.pool.connect()
     // what fails here fails the statement behind it
-    client.query(begin(this.limits)).catch(() => {})
+    for (const text of beginning(this.limits)) client.query(text).catch(() => {})
     return client
   }
 }
@@ -250,22 +255,27 @@ class SandboxConnection implements DatabaseConnection {
     this.isInTransaction = false
   }
 
-  begin(settings = ''): void {
+  begin(): void {
     this.isInTransaction = true
-    sendAhead(this, `savepoint ${SAVEPOINT}; ${settings}`)
+    sendAhead(this, `savepoint ${SAVEPOINT}`)
   }
 
   beginAsTenant(tenantId: number): void {
-    this.begin(setTenant(tenantId, mannersOf(this.client)))
+    this.begin()
+    sendAhead(this, setTenant(tenantId, mannersOf(this.client)))
   }
 
-  async commit(): Promise<void> {
-    await this.executeQuery(CompiledQuery.raw(RELEASE))
-    this.isInTransaction = false
+  commit(): Promise<void> {
+    return this.endBy(RELEASE)
   }
 
-  async rollBack(): Promise<void> {
-    await this.executeQuery(CompiledQuery.raw(ROLL_BACK))
+  rollBack(): Promise<void> {
+    return this.endBy(ROLL_BACK)
+  }
+
+  private async endBy(command: string): Promise<void> {
+    sendAhead(this, command)
+    await this.executeQuery(CompiledQuery.raw(SEE_NOBODY))
     this.isInTransaction = false
   }
 

@@ -33,6 +33,10 @@ export function setTenant(tenantId: number, { setsLocally }: Pick<ClientManners,
   return setsLocally ? tenant : `${tenant}; set local plan_cache_mode = force_generic_plan`
 }
 
+/** What begins a transaction that sees one tenant's rows. Citus repeats to its nodes the whole text a setting stands in. */
+export const beginning = (tenantId: number, manners: ClientManners): string[] =>
+  manners.setsLocally ? ['begin', setTenant(tenantId, manners)] : [`begin; ${setTenant(tenantId, manners)}`]
+
 /** What of pg's connection is used here; its types leave it out. */
 interface Wire {
   parsedStatements: Record<string, string | undefined>
@@ -143,12 +147,11 @@ export function queryAsTenant(
 
 /** The same with BEGIN and COMMIT. What is sent ahead fails together with the statement behind it. */
 async function queryInBlock(client: pg.PoolClient, tenantId: number, config: pg.QueryConfig): Promise<pg.QueryResult> {
-  const set = setTenant(tenantId, mannersOf(client))
   if (mannersOf(client).isInBlock) {
-    client.query(set).catch(() => {})
+    client.query(setTenant(tenantId, mannersOf(client))).catch(() => {})
     return client.query(config)
   }
-  client.query(`begin; ${set}`).catch(() => {})
+  for (const text of beginning(tenantId, mannersOf(client))) client.query(text).catch(() => {})
   try {
     const result = await client.query(config)
     await client.query('commit')
