@@ -424,11 +424,13 @@ export async function readOneInTenant<Row>(
 
 /** The constraint or unique index that a statement violated, or undefined for any other error. */
 export function violatedConstraint(error: unknown): string | undefined {
-  const { code, constraint } = (error ?? {}) as { code?: string; constraint?: string }
+  const { code, constraint, message } = (error ?? {}) as { code?: string; constraint?: string; message?: string }
   if (code !== '23505' && code !== '23503' && code !== '23514') return undefined
-  return constraint?.replace(SHARD_SUFFIX, '')
+  return (constraint ?? NAMED_IN_MESSAGE.exec(message ?? '')?.[1])?.replace(SHARD_SUFFIX, '')
 }
 
+/** Of an error of a node, Citus hands on no more than the message. */
+const NAMED_IN_MESSAGE = /constraint "([^"]+)"/
 /** Citus names the constraint of the shard, `addresses_pkey_102046`; no name of ours ends like that. */
 const SHARD_SUFFIX = /_\d{6,}$/
 

@@ -1,6 +1,6 @@
 // Many rows in one statement whose text does not grow with them, so that it is prepared once.
 import { type RawBuilder, sql } from 'kysely'
-import type { Db } from './connect.ts'
+import { type Db, isCitus } from './connect.ts'
 import type { Database } from './schema.ts'
 
 /** PostgreSQL's type of each column that is written, in order: `{ tenant_id: 'int', id: 'uuid' }`. */
@@ -21,6 +21,24 @@ export function rowSet(
   return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names)})`
 }
 
+/**
+ * What `insert into … (columns of types)` takes any number of rows from. For Citus they stand in the statement: it would
+ * copy the rows of a select that asks no node, which row-level security refuses.
+ */
+export function rowsToInsert(
+  db: Db,
+  types: ColumnTypes,
+  rows: readonly Record<string, unknown>[]
+): RawBuilder<unknown> {
+  const columns = Object.entries(types)
+  const names = sql.join(columns.map(([column]) => sql.ref(column)))
+  if (!isCitus(db)) return sql`select ${names} from ${rowSet('new_rows', types, rows)}`
+  const values = rows.map(
+    (row) => sql`(${sql.join(columns.map(([column, type]) => sql`${row[column] ?? null}::${sql.raw(type)}`))})`
+  )
+  return sql`values ${sql.join(values)}`
+}
+
 /** Inserts any number of rows; columns that `types` leaves out take their defaults. */
 export async function insertRows<T extends keyof Database & string>(
   db: Db,
@@ -30,7 +48,5 @@ export async function insertRows<T extends keyof Database & string>(
 ): Promise<void> {
   if (rows.length === 0) return
   const names = sql.join(Object.keys(types).map((column) => sql.ref(column)))
-  await sql`insert into ${sql.table(table)} (${names}) select ${names} from ${rowSet('new_rows', types, rows)}`.execute(
-    db
-  )
+  await sql`insert into ${sql.table(table)} (${names}) ${rowsToInsert(db, types, rows)}`.execute(db)
 }
