@@ -84,15 +84,26 @@ export async function buildApp(
   // pages that watch would keep the process
   app.addHook('preClose', async () => live.close())
   app.setErrorHandler(handleError)
-  app.setNotFoundHandler(handleNotFound)
   // not encapsulated: their hooks see every request
   deps.tracing?.traceRequests(app)
   measureRequests(app, deps)
   shedLoad(app, deps)
-  // before what is for browsers, whose hooks have nothing to do there
   await app.register(scimRoutes, { prefix: '/scim/v2', deps, wireLog })
+  await app.register(browserRoutes, { deps, tools, webFolder: options.webFolder })
+  return app
+}
+
+interface BrowserRoutesOptions {
+  readonly deps: Deps
+  readonly tools: Tools
+  readonly webFolder: string | undefined
+}
+
+/** What browsers may open, beside SCIM: its clients neither need the headers nor the cookies, which cost as much as a read. */
+async function browserRoutes(app: FastifyInstance, { deps, tools, webFolder }: BrowserRoutesOptions): Promise<void> {
   secureHeaders(app, deps.config)
   await app.register(cookie)
+  app.setNotFoundHandler(handleNotFound)
   await app.register(metricsRoutes, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })
@@ -110,8 +121,7 @@ export async function buildApp(
   })
   await app.register(transferRoutes, { deps })
   await app.register(auditExportRoutes, { deps })
-  if (options.webFolder) await app.register(webRoutes, { deps, folder: options.webFolder })
-  return app
+  if (webFolder) await app.register(webRoutes, { deps, folder: webFolder })
 }
 
 /** So that each line of a request says whose it is, also where it fails early. */

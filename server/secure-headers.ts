@@ -17,7 +17,7 @@ const HEADERS = {
   'x-xss-protection': '0'
 }
 
-/** Not encapsulated: for all routes that are registered afterwards. */
+/** For all routes of `app`. */
 export function secureHeaders(app: FastifyInstance, config: Config): void {
   const headers =
     config.public.scheme === 'https'

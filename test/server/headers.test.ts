@@ -89,6 +89,21 @@ test('headers of each kind of answer', async (t) => {
     }
   })
 
+  t.test('SCIM’s clients are told nothing that only a browser understands', async (t) => {
+    for (const url of ['/scim/v2/Users', '/scim/v2/Schemas']) {
+      const { headers } = await app.inject('acme', { url, headers: bearer })
+      const expected = [
+        'cache-control',
+        'connection',
+        'content-length',
+        'content-type',
+        'date',
+        'x-content-type-options'
+      ]
+      t.strictSame(Object.keys(headers).sort(), expected, url)
+    }
+  })
+
   t.test('what is asked for is not in the page of an error', async (t) => {
     for (const url of [
       '/<script>alert(1)</script>',
