@@ -610,6 +610,13 @@ export interface ScimShadowsTable {
   closed_until: Date | null
 }
 
+/**
+ * Whose value counts where both an identity provider, in a shadow, and others have changed one. `tenant`: theirs stays, and is
+ * told as a conflict. `provider`: it becomes what it is in the shadow.
+ */
+export const PREFERENCES = ['tenant', 'provider'] as const
+export type Preference = (typeof PREFERENCES)[number]
+
 /** What a user was when the shadow was opened; `role` is their own. */
 export interface ShadowUsersTable {
   tenant_id: number
@@ -624,6 +631,8 @@ export interface ShadowUsersTable {
   authority: JsonText
   version: number
   doc: JsonText
+  /** An administrator's decision for this user alone. */
+  prefer: Generated<Preference | null>
 }
 
 export interface ShadowGroupsTable {
@@ -633,6 +642,7 @@ export interface ShadowGroupsTable {
   /** As clients see it. */
   version: number
   doc: JsonText
+  prefer: Generated<Preference | null>
 }
 
 export interface ShadowMembersTable {

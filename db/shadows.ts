@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { groupVersion } from './groups.ts'
-import type { GroupRow, TenantSettings, UserRow } from './schema.ts'
+import type { GroupRow, Preference, TenantSettings, UserRow } from './schema.ts'
 import type { TransferTable } from './tenant-transfer.ts'
 import { deleteShadow, seeTenant } from './tenants.ts'
 
@@ -192,8 +192,14 @@ export async function carryConflicts(trx: Trx, tenantId: number, shadowId: numbe
   await sql`insert into scim_conflicts select * from carried on conflict do nothing`.execute(trx)
 }
 
+interface Decided {
+  /** Whose value counts for this one alone; null where the rest's holds. */
+  readonly prefer: Preference | null
+}
+
 /** What a user was when the shadow was opened. */
-export type UserBase = Pick<UserRow, 'state' | 'locked' | 'role' | 'connection_id' | 'authority' | 'version' | 'doc'>
+export type UserBase = Decided &
+  Pick<UserRow, 'state' | 'locked' | 'role' | 'connection_id' | 'authority' | 'version' | 'doc'>
 
 /** A user who is not in the shadow what they were. */
 export interface ShadowUser {
@@ -202,7 +208,7 @@ export interface ShadowUser {
   readonly base: UserBase | undefined
 }
 
-const BASE_COLUMNS = ['state', 'locked', 'role', 'connection_id', 'authority', 'version', 'doc'] as const
+const BASE_COLUMNS = ['state', 'locked', 'role', 'connection_id', 'authority', 'version', 'doc', 'prefer'] as const
 
 const baseColumns = (names: readonly string[]) =>
   sql.join(names.map((name) => sql`b.${sql.ref(name)} as ${sql.ref(`base_${name}`)}`))
@@ -254,14 +260,16 @@ export async function readGivingUp(trx: Trx, shadowId: number): Promise<{ id: st
   return rows
 }
 
+export type GroupBase = Decided & Pick<GroupRow, 'connection_id' | 'version' | 'doc'>
+
 export interface ShadowGroup {
   readonly row: GroupRow & { readonly version: number }
-  readonly base: Pick<GroupRow, 'connection_id' | 'version' | 'doc'> | undefined
+  readonly base: GroupBase | undefined
 }
 
 /** Seeing the shadow: groups that were changed there, or whose members were, by id; `version` is what clients see. */
 export async function readShadowGroups(trx: Trx, shadowId: number): Promise<ShadowGroup[]> {
-  const names = ['connection_id', 'version', 'doc'] as const
+  const names = ['connection_id', 'version', 'doc', 'prefer'] as const
   const { rows } = await sql<GroupRow & { seen_version: number } & Record<string, unknown>>`
     select * from (
       select groups.*, ${groupVersion} as seen_version, ${baseColumns(names)}
@@ -275,16 +283,30 @@ export async function readShadowGroups(trx: Trx, shadowId: number): Promise<Shad
 }
 
 /** Seeing the shadow: groups that were taken away there. */
-export async function readGoneGroups(
-  trx: Trx,
-  shadowId: number
-): Promise<Pick<GroupRow, 'id' | 'connection_id' | 'version' | 'doc'>[]> {
-  const { rows } = await sql<Pick<GroupRow, 'id' | 'connection_id' | 'version' | 'doc'>>`
-    select b.id, b.connection_id, b.version, b.doc from shadow_groups b
+export async function readGoneGroups(trx: Trx, shadowId: number): Promise<(GroupBase & { id: string })[]> {
+  const { rows } = await sql<GroupBase & { id: string }>`
+    select b.id, b.connection_id, b.version, b.doc, b.prefer from shadow_groups b
     where b.tenant_id = ${shadowId}
       and not exists (select from groups g where g.tenant_id = b.tenant_id and g.id = b.id)
     order by b.id`.execute(trx)
   return rows
+}
+
+/** Seeing the shadow: decides whose value counts for one of those that it began with. @returns whether it is one */
+export async function setPreference(
+  trx: Trx,
+  shadowId: number,
+  kind: 'user' | 'group',
+  id: string,
+  prefer: Preference | null
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable(kind === 'user' ? 'shadow_users' : 'shadow_groups')
+    .set({ prefer })
+    .where('tenant_id', '=', shadowId)
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows > 0n
 }
 
 /** A membership that came or went in a shadow. */

@@ -2,12 +2,20 @@
 // server/provisioning/shadow.
 import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
+import { PREFERENCES } from '../../db/schema.ts'
 import { countOpenConflicts } from '../../db/scim-conflicts.ts'
 import { moveLinks } from '../invitations/moved.ts'
 import { welcomeMail } from '../invitations/welcome.ts'
 import { goLive, listShadowGroups, listShadowUsers, previewShadow } from '../provisioning/shadow/go-live.ts'
-import { EFFECTS, PREFERENCES, type ShadowItem } from '../provisioning/shadow/run.ts'
-import { discardShadow, getShadow, openShadow, refreshShadow, shadowIdOf } from '../provisioning/shadow/shadow.ts'
+import { EFFECTS, type ShadowItem } from '../provisioning/shadow/run.ts'
+import {
+  decideInShadow,
+  discardShadow,
+  getShadow,
+  openShadow,
+  refreshShadow,
+  shadowIdOf
+} from '../provisioning/shadow/shadow.ts'
 import { CONFLICT_DETAILS } from './history.ts'
 import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
 import { administratorProcedure, router } from './trpc.ts'
@@ -40,16 +48,22 @@ const itemOutput = z.object({
       /** In words. */
       detail: z.string(),
       /** What the identity provider has made of it. */
-      wanted: z.unknown().optional()
+      wanted: z.unknown().optional(),
+      /** What stays. */
+      current: z.unknown().optional()
     })
   ),
+  /** Whether both sides have changed the same, so that `decide` says whose counts. */
+  isContested: z.boolean(),
+  /** What was decided for this one alone. */
+  prefer: z.enum(PREFERENCES).nullable(),
   /** Of a user: groups that they come into and leave. Of a group: who does. The first 20; the counts tell of all. */
   memberships: z.array(z.object({ id: z.string(), name: z.string(), change: z.enum(['joined', 'left']) })),
   membershipCounts: z.object({ joined: count, left: count })
 })
 
 const connectionInput = z.strictObject({ connectionId: z.uuid() })
-/** Whose value counts where both have changed one; what was changed here stays, where nothing is said. */
+/** Whose value counts where both have changed one and `decide` says nothing of it; what was changed here stays by default. */
 const shownInput = connectionInput.extend({ prefer: z.enum(PREFERENCES).default('tenant') })
 const shadowOutput = z.object({ shadow: z.object({ connectionId: z.string(), openedAt: z.iso.datetime() }) })
 
@@ -86,7 +100,7 @@ export const scimShadowRouter = router({
     .input(
       shownInput.extend({
         kind: z.enum(['user', 'group']).default('user'),
-        /** Only those to whom this happens, or who are in conflict. */
+        /** Only those to whom this happens, or of whom both sides have changed the same or something stays as it is. */
         filter: z.enum([...EFFECTS, 'conflict']).optional(),
         cursor: cursorInput,
         limit: limitInput
@@ -102,6 +116,21 @@ export const scimShadowRouter = router({
       const items = found.slice(0, most)
       const last = found.length > most ? items.at(-1) : undefined
       return { items: items.map(toItem), nextCursor: last ? encodeCursor(list, [last.id]) : null }
+    }),
+
+  /** Whose value counts for one user or group, where both have changed one; null: as for all others. */
+  decide: administratorProcedure
+    .input(
+      connectionInput.extend({
+        kind: z.enum(['user', 'group']),
+        id: z.uuid(),
+        prefer: z.enum(PREFERENCES).nullable()
+      })
+    )
+    .output(z.object({}))
+    .mutation(async ({ ctx: { deps, tenant, actor }, input }) => {
+      await decideInShadow(deps, tenant.id, actor, input)
+      return {}
     }),
 
   /**
@@ -147,10 +176,11 @@ const toItem = ({ changes, conflicts, memberships, ...item }: ShadowItem): z.inf
   ...item,
   memberships: [...memberships],
   changes: [...changes],
-  conflicts: conflicts.map(({ attribute, reason, wanted }) => ({
+  conflicts: conflicts.map(({ attribute, reason, wanted, current }) => ({
     attribute,
     reason,
     detail: CONFLICT_DETAILS[reason],
-    ...(wanted !== undefined && { wanted })
+    ...(wanted !== undefined && { wanted }),
+    ...(current !== undefined && { current })
   }))
 })

@@ -292,6 +292,16 @@ const PROCEDURES: Record<string, Case> = {
     prepare: aShadow,
     run: ({ call }, { connectionId }) => call('scimShadow.refresh', { connectionId })
   },
+  'scimShadow.decide': {
+    actions: ['scimConnection.shadowDecided'],
+    // one that is there: there may be three
+    prepare: async ({ query }) =>
+      (await query('acme', 'scimConnections.list', {}, OPERATOR)).data.items.find(
+        (one: { shadow: unknown }) => one.shadow
+      ),
+    run: ({ call, ids }, { id: connectionId }) =>
+      call('scimShadow.decide', { connectionId, kind: 'user', id: ids.ben, prefer: 'provider' })
+  },
   'scimShadow.goLive': {
     actions: ['scimConnection.wentLive'],
     prepare: aShadow,

@@ -1,5 +1,6 @@
 // A connection in shadow mode, in a browser: made so, looked at, had go live.
 import { test } from 'tap'
+import { OPERATOR } from '../support/app.ts'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import { clientOf } from '../support/scim.ts'
 
@@ -29,7 +30,10 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     const secret = token ?? (await dialog.locator('input[value^="mst_scim_"]').inputValue())
     const scim = clientOf(site, { id: site.tenantId, subdomain: 'acme' }, secret.trim())
     await scim.createUser({ userName: 'new@acme.test', displayName: 'New Person' })
-    await scim.patch(`/Users/${patId}`, [{ op: 'replace', path: 'title', value: 'Boss' }])
+    await scim.patch(`/Users/${patId}`, [
+      { op: 'replace', path: 'title', value: 'Boss' },
+      { op: 'replace', path: 'displayName', value: 'Pat Roe' }
+    ])
     await scim.patch(`/Users/${tomId}`, [{ op: 'replace', path: 'active', value: false }])
     const { id } = await site.owner.selectFrom('scim_connections').select('id').executeTakeFirstOrThrow()
     connectionId = id
@@ -50,8 +54,10 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await list.getByText('title none → Boss').waitFor()
     await list.getByText('state active → deactivated').waitFor()
     await checkPage(t, page, 'shadow')
-    await section.getByText('The provider’s value counts').click()
-    await section.getByText('What was changed here stays').click()
+    await section.getByRole('combobox', { name: 'Where both have changed the same' }).click()
+    await page.getByRole('option', { name: 'The provider’s value counts' }).click()
+    await section.getByRole('combobox', { name: 'Where both have changed the same' }).click()
+    await page.getByRole('option', { name: 'What was changed here stays' }).click()
     await section.getByRole('button', { name: 'Show it who came and went here since' }).click()
     await page.getByText('0 people were taken over into the shadow.').waitFor()
     await list.getByRole('combobox', { name: 'What happens' }).click()
@@ -62,6 +68,21 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await phone.go(`/provisioning/${connectionId}?tab=shadow`)
     await phone.page.getByText('title none → Boss').waitFor()
     await checkPage(t, phone.page, 'shadow')
+  })
+
+  await t.test('where both have changed the same, each person is decided on by a click', async (t) => {
+    const { error } = await site.mutate('acme', 'users.update', { userId: patId, displayName: 'Pat D.' }, OPERATOR)
+    t.notOk(error)
+    await go(`/provisioning/${connectionId}?tab=shadow`)
+    const list = page.getByRole('region', { name: 'One by one' })
+    await list.getByText('Stays: Display name Pat D., not Pat Roe: it was changed here since').waitFor()
+    await checkPage(t, page, 'shadow-contested')
+    await list.getByRole('button', { name: 'Let the provider’s count: Pat Roe' }).click()
+    await list.getByText('display name Pat D. → Pat Roe').waitFor()
+    await list.getByRole('button', { name: 'Keep what is here: Pat Roe' }).click()
+    await list.getByText('Stays: Display name Pat D., not Pat Roe').waitFor()
+    await list.getByRole('button', { name: 'Let the provider’s count: Pat Roe' }).click()
+    await list.getByText('display name Pat D. → Pat Roe').waitFor()
   })
 
   await t.test('it goes live once the numbers were seen and the name was typed', async (t) => {

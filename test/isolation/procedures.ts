@@ -177,6 +177,12 @@ export const PROBES: Record<string, Probe> = {
   'scimShadow.open': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.summary': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.list': missing(({ connectionId }) => ({ connectionId })),
+  'scimShadow.decide': missing(({ connectionId }) => ({
+    connectionId,
+    kind: 'user',
+    id: connectionId,
+    prefer: 'provider'
+  })),
   'scimShadow.refresh': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.goLive': missing(({ connectionId }) => ({ connectionId })),
   'scimShadow.discard': missing(({ connectionId }) => ({ connectionId })),

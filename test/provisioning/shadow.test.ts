@@ -6,7 +6,7 @@ import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { OPERATOR } from '../support/app.ts'
 import { GROUP, type HistoryTenant, openHistory, snapshotOf } from '../support/history.ts'
-import { insertPeople } from '../support/people.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
 import { clientOf, ENTERPRISE, type Scim, USER } from '../support/scim.ts'
 
 /** What says when a token was used, and what was sent. */
@@ -399,6 +399,81 @@ test('what changes on both sides', async (t) => {
       app.owner
     )
     t.same(rows, [{ address_key: 'root@last.test' }], 'with the address')
+  })
+})
+
+test('whose value counts, person by person', async (t) => {
+  const acme = await openHistory(t, 'decided')
+  const { app, tenant } = acme
+  const ids = await insertPeople(
+    app.owner,
+    tenant.id,
+    ['ann', 'ben', 'cat'].map((name) => ({ email: `${name}@decided.test`, displayName: name }))
+  )
+  const [annId, benId, catId] = ids as [string, string, string]
+  const made = async (displayName: string) => (await acme.mutate('groups.create', { displayName })).data.group.id
+  const [east, west] = [await made('East'), await made('West')]
+  const { scim, connectionId } = await openShadow(acme, 'Okta')
+  const rename = (path: string, value: string) => scim.patch(path, [{ op: 'replace', path: 'displayName', value }])
+  for (const id of ids) await rename(`/Users/${id}`, 'By the IdP')
+  await rename(`/Groups/${east}`, 'East by the IdP')
+  t.equal((await scim.delete(`/Groups/${west}`)).status, 204)
+  for (const userId of ids) await acme.mutate('users.update', { userId, displayName: 'By Ada' })
+  for (const groupId of [east, west]) await acme.mutate('groups.update', { groupId, displayName: `${groupId} by Ada` })
+  const listed = async (input: object = {}) =>
+    (await acme.query('scimShadow.list', { connectionId, filter: 'conflict', ...input })).data.items
+  const one = async (id: string, input: object = {}) =>
+    (await listed(input)).find((item: { id: string }) => item.id === id)
+  const decide = (id: string, prefer: string | null, kind = 'user') =>
+    acme.mutate('scimShadow.decide', { connectionId, kind, id, prefer })
+  const conflictsOf = async (prefer: string) =>
+    (await acme.query('scimShadow.summary', { connectionId, prefer })).data.counts.conflicts
+
+  t.test('is decided for one and leaves the others as they are', async (t) => {
+    const contested = { isContested: true, prefer: null }
+    t.match(await one(annId), {
+      ...contested,
+      effect: null,
+      conflicts: [{ attribute: 'displayName', reason: 'changedSince', wanted: 'By the IdP', current: 'By Ada' }]
+    })
+    t.equal((await decide(annId, 'provider')).status, 200)
+    t.equal((await decide(benId, 'tenant')).status, 200)
+    t.equal((await decide(east, 'provider', 'group')).status, 200)
+    t.equal((await decide(west, 'provider', 'group')).status, 200)
+    t.match(await one(annId), { isContested: true, prefer: 'provider', effect: 'change', conflicts: [] })
+    t.match(await one(benId), { isContested: true, prefer: 'tenant', effect: null, conflicts: [{ current: 'By Ada' }] })
+    t.match(await one(west, { kind: 'group' }), { isContested: true, prefer: 'provider', effect: 'remove' })
+    t.equal(await conflictsOf('tenant'), 2, 'Ben and Cat stay')
+    t.equal(await conflictsOf('provider'), 1, 'and Ben, whatever holds for all others')
+    t.match(await one(catId, { prefer: 'provider' }), { ...contested, effect: 'change' })
+  })
+
+  t.test('is taken back', async (t) => {
+    await decide(west, null, 'group')
+    t.match(await one(west, { kind: 'group' }), { isContested: true, prefer: null, effect: null })
+    await decide(west, 'provider', 'group')
+  })
+
+  t.test('is for administrators, and for those whom the shadow began with', async (t) => {
+    const { body } = await scim.post('/Users', person('new', 'decided'))
+    t.equal((await decide(body.id, 'tenant')).status, 404)
+    t.equal((await decide(annId, 'tenant', 'group')).status, 404)
+    const cookie = await signInAs(app.owner, tenant.id, annId)
+    const asked = { connectionId, kind: 'user', id: annId, prefer: 'provider' }
+    t.equal((await app.mutate('decided', 'scimShadow.decide', asked, { cookie })).status, 403)
+  })
+
+  t.test('is what goes live', async (t) => {
+    const prefer = 'provider'
+    const { counts } = (await acme.query('scimShadow.summary', { connectionId, prefer })).data
+    t.equal((await acme.mutate('scimShadow.goLive', { connectionId, prefer, expected: counts })).status, 200)
+    const nameOf = async (path: string) => (await scim.get(path)).body.displayName
+    t.equal(await nameOf(`/Users/${annId}`), 'By the IdP')
+    t.equal(await nameOf(`/Users/${benId}`), 'By Ada')
+    t.equal(await nameOf(`/Users/${catId}`), 'By the IdP')
+    t.equal(await nameOf(`/Groups/${east}`), 'East by the IdP')
+    t.equal((await scim.get(`/Groups/${west}`)).status, 404)
+    t.match((await decide(annId, null)).error, { reason: 'notInShadow' })
   })
 })
 

@@ -1,5 +1,5 @@
 // muster connection shadow …
-import { type Command, Option } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import type { Inputs, Outputs } from '../../index.ts'
 import { connectTenant, onTenant, parseCount, UsageError } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
@@ -9,6 +9,8 @@ type Item = Outputs['scimShadow']['list']['items'][number]
 type ListInput = Inputs['scimShadow']['list']
 
 const FILTERS: NonNullable<ListInput['filter']>[] = ['create', 'link', 'change', 'deactivate', 'remove', 'conflict']
+
+const DECISIONS = ['tenant', 'provider', 'rest'] as const
 
 interface ShownOptions {
   tenant: string
@@ -56,6 +58,27 @@ export function shadowCommands(connection: Command): void {
           most
         )
         print(command, found, ({ items }) => itemTable(items))
+      }
+    )
+
+  onTenant(shadow.command('decide'))
+    .argument('<connectionId>')
+    .argument('<id>', 'the user, or with --group the group, of whom both sides have changed the same')
+    .addArgument(new Argument('<whose>', 'value that counts for this one alone').choices(DECISIONS))
+    .option('--group', 'it is a group')
+    .description('say whose value counts for one user or group; `rest` as for all others')
+    .action(
+      async (
+        connectionId: string,
+        id: string,
+        whose: (typeof DECISIONS)[number],
+        options: { tenant: string; group?: boolean },
+        command: Command
+      ) => {
+        const kind = options.group ? 'group' : 'user'
+        const prefer = whose === 'rest' ? null : whose
+        const answer = await connectTenant(options.tenant).scimShadow.decide.mutate({ connectionId, kind, id, prefer })
+        print(command, answer, () => done('Decided: `list` shows what comes of it.'))
       }
     )
 

@@ -5,6 +5,7 @@ import { inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { lockGroupRoles } from '../../../db/group-roles.ts'
 import { retryRaces } from '../../../db/races.ts'
+import type { Preference } from '../../../db/schema.ts'
 import { readConnection, type ScimConnectionRow } from '../../../db/scim-connections.ts'
 import { setGroupVersions } from '../../../db/shadow-groups.ts'
 import { givePasswords, setUserVersions } from '../../../db/shadow-users.ts'
@@ -27,15 +28,7 @@ import { followRoles } from '../history/roles.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { planGroups, toGroupItem, writeGroups } from './groups.ts'
 import { type MemberCounts, moveMembers } from './members.ts'
-import {
-  EFFECTS,
-  type Effect,
-  MAX_NAMED,
-  type Preference,
-  type ShadowFollow,
-  type ShadowItem,
-  type ShadowRun
-} from './run.ts'
+import { EFFECTS, type Effect, MAX_NAMED, type ShadowFollow, type ShadowItem, type ShadowRun } from './run.ts'
 import {
   closeForGoingLive,
   forgetCredentials,
@@ -255,8 +248,8 @@ async function inShadow<T>(
 
 const isWanted =
   (filter: ItemFilter | undefined) =>
-  ({ effect, conflicts }: ShadowItem): boolean =>
-    filter === undefined || (filter === 'conflict' ? conflicts.length > 0 : effect === filter)
+  ({ effect, conflicts, isContested }: ShadowItem): boolean =>
+    filter === undefined || (filter === 'conflict' ? conflicts.length > 0 || isContested : effect === filter)
 
 class RolledBack<T> extends Error {
   readonly result: T

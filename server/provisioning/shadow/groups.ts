@@ -4,9 +4,9 @@ import { sql } from 'kysely'
 import { insertAuditEvents } from '../../../db/audit.ts'
 import { countMemberChanges } from '../../../db/groups.ts'
 import { countResources } from '../../../db/resource-counts.ts'
-import type { GroupRow } from '../../../db/schema.ts'
+import type { GroupRow, Preference } from '../../../db/schema.ts'
 import { insertShadowGroups, readGroups } from '../../../db/shadow-groups.ts'
-import { readGoneGroups, readShadowGroups, type ShadowGroup } from '../../../db/shadows.ts'
+import { type GroupBase, readGoneGroups, readShadowGroups, type ShadowGroup } from '../../../db/shadows.ts'
 import { seeTenant } from '../../../db/tenants.ts'
 import {
   findTakenGroupNames,
@@ -18,8 +18,17 @@ import {
 } from '../../../db/undo-groups.ts'
 import { type GroupDocument, groupColumns } from '../group-document.ts'
 import { type Facts, factsOfGroup, withFacts } from '../history/facts.ts'
-import { changedNames, conflictOf, eventFacts, eventIdOf, put, type Reversed } from '../history/run.ts'
-import { areSame, merge, refuseAll, type ShadowItem, type ShadowRun, toShadowItem, versionAfter } from './run.ts'
+import { changedNames, conflictOf, eventFacts, eventIdOf, put } from '../history/run.ts'
+import {
+  areSame,
+  type Merged,
+  merge,
+  refuseAll,
+  type ShadowItem,
+  type ShadowRun,
+  toShadowItem,
+  versionAfter
+} from './run.ts'
 
 export interface PlannedGroup {
   readonly id: string
@@ -29,7 +38,9 @@ export interface PlannedGroup {
   /** Undefined for one that is to be made, and for one that is gone. */
   readonly real: GroupRow | undefined
   readonly realVersion: number
-  readonly merged: Reversed
+  readonly merged: Merged
+  /** What was decided for this one alone. */
+  readonly prefer: Preference | null
 }
 
 /** What becomes of every group that the shadow has otherwise. */
@@ -47,7 +58,15 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
     ...changed.map((shadow): PlannedGroup => {
       const { id, display_name: name } = shadow.row
       const own = real.get(id)
-      return { id, name, shadow, real: own, realVersion: versions.get(id) ?? 0, merged: mergeGroup(run, shadow, own) }
+      return {
+        id,
+        name,
+        shadow,
+        real: own,
+        realVersion: versions.get(id) ?? 0,
+        merged: mergeGroup(run, shadow, own),
+        prefer: shadow.base?.prefer ?? null
+      }
     }),
     ...gone.flatMap((base): PlannedGroup[] => {
       const own = real.get(base.id)
@@ -62,7 +81,8 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
           shadow: undefined,
           real: own,
           realVersion: versions.get(base.id)!,
-          merged: gonePlan(run, base, own, merged)
+          merged: gonePlan(run, base, own, merged),
+          prefer: base.prefer
         }
       ]
     })
@@ -73,10 +93,10 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
 
 const NOT_THERE: Facts = new Map([['exists', false]])
 
-function mergeGroup({ prefer }: ShadowRun, { row, base }: ShadowGroup, real: GroupRow | undefined): Reversed {
+function mergeGroup(run: ShadowRun, { row, base }: ShadowGroup, real: GroupRow | undefined): Merged {
   const wanted = factsOfGroup(row)
   if (!base) return merge(NOT_THERE, wanted, NOT_THERE)
-  const merged = merge(factsOfGroup(base), wanted, real ? factsOfGroup(real) : NOT_THERE, prefer)
+  const merged = merge(factsOfGroup(base), wanted, real ? factsOfGroup(real) : NOT_THERE, base.prefer ?? run.prefer)
   if (real) return merged
   merged.conflicts.length = 0
   merged.after.clear()
@@ -86,19 +106,17 @@ function mergeGroup({ prefer }: ShadowRun, { row, base }: ShadowGroup, real: Gro
 }
 
 /** A group whose attributes somebody has changed meanwhile stays, unless the provider is preferred. */
-function gonePlan(
-  { prefer }: ShadowRun,
-  base: Pick<GroupRow, 'doc' | 'connection_id'>,
-  real: GroupRow,
-  merged: Reversed
-): Reversed {
-  const isChanged = prefer === 'tenant' && !areSame(factsOfGroup(base), factsOfGroup(real))
+function gonePlan(run: ShadowRun, base: GroupBase, real: GroupRow, merged: Merged): Merged {
+  const isChanged = !areSame(factsOfGroup(base), factsOfGroup(real))
   merged.conflicts.length = 0
   merged.after.clear()
-  if (isChanged) {
+  if (isChanged && (base.prefer ?? run.prefer) === 'tenant') {
     for (const [name, value] of merged.before) merged.after.set(name, value)
     merged.conflicts.push(conflictOf('exists', 'changedSince', false))
-  } else put(merged.after, 'exists', false)
+    return merged
+  }
+  put(merged.after, 'exists', false)
+  if (isChanged) merged.overruled.add('exists')
   return merged
 }
 
@@ -233,9 +251,9 @@ async function takeAway(run: ShadowRun, planned: readonly PlannedGroup[]): Promi
 
 /** @param members whether users come or go, who alone make it one that is told */
 export function toGroupItem(plan: PlannedGroup, members?: ShadowItem['membershipCounts']): ShadowItem | undefined {
-  const { id, name, merged } = plan
+  const { id, name, merged, prefer } = plan
   if (changedNames(merged).length + merged.conflicts.length === 0 && !members) return undefined
   const effect = isMade(plan) ? 'create' : isLeaving(plan) ? 'remove' : isChanged(plan) ? 'change' : null
-  const item = toShadowItem('group', id, name, merged, effect)
+  const item = toShadowItem('group', id, name, merged, effect, prefer)
   return members && effect !== 'remove' ? { ...item, membershipCounts: members } : item
 }

@@ -1,7 +1,7 @@
 // What a shadow would change of its tenant, or changes when it goes live: what is the same for users, groups and members.
 import { isDeepStrictEqual } from 'node:util'
 import type { Trx } from '../../../db/connect.ts'
-import type { Role } from '../../../db/schema.ts'
+import type { Preference, Role } from '../../../db/schema.ts'
 import { type Facts, isAuthority } from '../history/facts.ts'
 import {
   type Conflict,
@@ -26,7 +26,7 @@ export interface ShadowRun extends FactsRun {
   readonly ceiling: Role
   /** Whose names or addresses were put aside, because they give them up. */
   readonly givers: ReadonlySet<string>
-  /** Whose value counts where both have changed one. */
+  /** Whose value counts where both have changed one and nothing was decided for this one alone. */
   readonly prefer: Preference
   /** Whether all of it is rolled back: what is only looked at is not written. */
   readonly isPreview: boolean
@@ -41,10 +41,6 @@ export interface ShadowFollow {
   readonly made: NewUser['afterwards']
 }
 
-/** `tenant`: what was changed here stays, and is told as a conflict. `provider`: it becomes what it is in the shadow. */
-export const PREFERENCES = ['tenant', 'provider'] as const
-export type Preference = (typeof PREFERENCES)[number]
-
 export const EFFECTS = ['create', 'link', 'change', 'deactivate', 'remove'] as const
 export type Effect = (typeof EFFECTS)[number]
 
@@ -56,7 +52,12 @@ export interface ShadowItem {
   /** Null where nothing does: everything is in conflict, or members alone change. */
   readonly effect: Effect | null
   readonly changes: UndoItem['changes']
-  readonly conflicts: readonly Conflict[]
+  /** `current`: what stays. */
+  readonly conflicts: readonly (Conflict & { readonly current?: unknown })[]
+  /** Whether both sides have changed the same of it, so that it can be decided whose counts. */
+  readonly isContested: boolean
+  /** What was decided for this one alone. */
+  readonly prefer: Preference | null
   /** Of a user: the groups that they come into and leave. Of a group: who does. The first MAX_NAMED of them. */
   readonly memberships: readonly Membership[]
   /** How many there are. */
@@ -73,20 +74,36 @@ export interface Membership {
 /** Memberships that are told of one user or group. */
 export const MAX_NAMED = 20
 
+/** What a thing becomes. */
+export interface Merged extends Reversed {
+  /** What others have changed meanwhile and gives way to what the identity provider made of it. */
+  readonly overruled: Set<string>
+}
+
 /**
  * What a thing becomes: what was changed in the shadow, where the tenant's own has not changed meanwhile. What has
  * stays, and is in conflict, unless it has become the same or the provider's value is preferred.
  * @param base as the shadow began with it; `shadow`, `real`: as it is there, and in the tenant
  */
-export function merge(base: Facts, shadow: Facts, real: Facts, prefer: Preference = 'tenant'): Reversed {
-  const merged: Reversed = { before: real, after: new Map(real), undone: new Map(), kept: new Map(), conflicts: [] }
+export function merge(base: Facts, shadow: Facts, real: Facts, prefer: Preference = 'tenant'): Merged {
+  const merged: Merged = {
+    before: real,
+    after: new Map(real),
+    undone: new Map(),
+    kept: new Map(),
+    conflicts: [],
+    overruled: new Set()
+  }
   for (const name of new Set([...base.keys(), ...shadow.keys()])) {
     const wanted = shadow.get(name)
     if (isDeepStrictEqual(wanted, base.get(name)) || isDeepStrictEqual(wanted, real.get(name))) continue
-    const isOurs = prefer === 'tenant' && !isDeepStrictEqual(real.get(name), base.get(name))
-    if (!isOurs || isOvertaken(name, base, real, wanted)) {
-      put(merged.after, name, wanted)
-    } else merged.conflicts.push(conflictOf(name, 'changedSince', wanted))
+    const isOurs = !isDeepStrictEqual(real.get(name), base.get(name)) && !isOvertaken(name, base, real, wanted)
+    if (isOurs && prefer === 'tenant') {
+      merged.conflicts.push(conflictOf(name, 'changedSince', wanted))
+      continue
+    }
+    put(merged.after, name, wanted)
+    if (isOurs) merged.overruled.add(name)
   }
   return merged
 }
@@ -110,15 +127,23 @@ export const toShadowItem = (
   kind: ShadowItem['kind'],
   id: string,
   name: string | null,
-  merged: Reversed,
-  effect: Effect | null
+  merged: Merged,
+  effect: Effect | null,
+  prefer: Preference | null = null
 ): ShadowItem => ({
   kind,
   id,
   name,
   effect,
   changes: changesOf(merged).filter(isTold),
-  conflicts: merged.conflicts.filter(isTold),
+  conflicts: merged.conflicts.filter(isTold).map((conflict) => {
+    const current = merged.before.get(conflict.attribute)
+    return { ...conflict, ...(current !== undefined && { current }) }
+  }),
+  isContested:
+    merged.conflicts.some((conflict) => isTold(conflict) && conflict.reason === 'changedSince') ||
+    changesOf(merged).some((change) => isTold(change) && merged.overruled.has(change.attribute)),
+  prefer,
   memberships: [],
   membershipCounts: { joined: 0, left: 0 }
 })

@@ -5,6 +5,7 @@ import { insertAuditEvents } from '../../../db/audit.ts'
 import { inTenant, type Trx } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
 import { retryRaces } from '../../../db/races.ts'
+import type { Preference } from '../../../db/schema.ts'
 import { lockConnection, revokeTokensOf, type ScimConnectionRow } from '../../../db/scim-connections.ts'
 import { refreshShadowUsers } from '../../../db/shadow-refresh.ts'
 import {
@@ -15,10 +16,11 @@ import {
   forgetShadow,
   lockShadow,
   type ShadowRow,
-  setClosedUntil
+  setClosedUntil,
+  setPreference
 } from '../../../db/shadows.ts'
 import { readTransferTables } from '../../../db/tenant-transfer.ts'
-import { lockTenant, nextTenantId } from '../../../db/tenants.ts'
+import { lockTenant, nextTenantId, seeTenant } from '../../../db/tenants.ts'
 import type { Deps } from '../../deps.ts'
 import { conflict, notFound } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
@@ -107,6 +109,42 @@ export async function refreshShadow(
     const users = await refreshShadowUsers(trx, { tenantId, shadowId }, tables, now)
     await tellOf(trx, tenantId, actor, connection, 'scimConnection.shadowRefreshed', now, { users })
     return users
+  })
+}
+
+export interface ShadowDecision {
+  readonly connectionId: string
+  readonly kind: 'user' | 'group'
+  readonly id: string
+  /** Null: what holds for all others. */
+  readonly prefer: Preference | null
+}
+
+/**
+ * Decides whose value counts for one user or group, where both sides have changed one.
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found, also of those who are new in the shadow;
+ *   conflict `notInShadow`, `shadowGone`, `goingLive`
+ */
+export async function decideInShadow(
+  deps: ShadowDeps,
+  tenantId: number,
+  actor: Actor,
+  { connectionId, kind, id, prefer }: ShadowDecision
+): Promise<void> {
+  requireAdministrator(actor, 'decide what becomes of a conflict')
+  const now = deps.now()
+  await inTenant(deps.db, tenantId, async (trx) => {
+    const connection = await getLocked(trx, tenantId, actor, connectionId)
+    const shadowId = shadowIdOf(requireOpen(await lockShadow(trx, tenantId, connectionId), now))
+    await seeTenant(trx, shadowId)
+    const isThere = await setPreference(trx, shadowId, kind, id, prefer)
+    await seeTenant(trx, tenantId)
+    if (!isThere) throw notFound(`${kind === 'user' ? 'User' : 'Group'} ${id}`)
+    const action = 'scimConnection.shadowDecided'
+    const after = { kind, id, prefer }
+    await insertAuditEvents(trx, tenantId, actor, now, [
+      { action, targetType: 'scimConnection', targetId: connectionId, targetName: connection.name, after }
+    ])
   })
 }
 

@@ -13,6 +13,7 @@ import { audit } from '../user-states.ts'
 import {
   areSame,
   type Effect,
+  type Merged,
   merge,
   refuseAll,
   type ShadowItem,
@@ -25,7 +26,7 @@ import {
 export interface PlannedUser {
   readonly shadow: ShadowUser
   readonly real: UserRow | undefined
-  readonly merged: Reversed
+  readonly merged: Merged
 }
 
 /** Seeing the tenant: what becomes of users. Addresses are taken, which a preview gives back by rolling back. */
@@ -70,7 +71,7 @@ export async function writePlannedUsers(
 
 export function toUserItem({ shadow, merged }: PlannedUser): ShadowItem | undefined {
   if (changedNames(merged).length + merged.conflicts.length === 0) return undefined
-  return toShadowItem('user', shadow.row.id, shownName(shadow.row), merged, effectOf(merged))
+  return toShadowItem('user', shadow.row.id, shownName(shadow.row), merged, effectOf(merged), shadow.base?.prefer)
 }
 
 /** What happens to somebody most of all. */
@@ -91,18 +92,18 @@ const changeOf = ({ real, merged }: PlannedUser): UserPlan[] => (real ? [{ row: 
 const isNew = ({ shadow }: PlannedUser) => shadow.base === undefined
 const isMade = (plan: PlannedUser) => isNew(plan) && plan.merged.conflicts.length === 0
 
-const factsOfBase = (base: UserBase): Facts => factsOfUser({ ...base, given_role: null } as UserRow)
+const factsOfBase = (base: UserBase): Facts => factsOfUser({ ...base, given_role: null } as unknown as UserRow)
 
 function planUser(run: ShadowRun, shadow: ShadowUser, real: UserRow | undefined): PlannedUser {
   const { row, base } = shadow
   const wanted = factsOfUser(row)
   if (!base) {
-    const merged: Reversed = merge(new Map(), wanted, new Map())
+    const merged = merge(new Map(), wanted, new Map())
     if (isAbove(row.given_role ?? row.role, run.ceiling)) refuseNew(merged, 'role', 'roleNotAllowed')
     return { shadow, real: undefined, merged }
   }
   const current = real ? factsOfUser(real) : new Map([['state', 'removed']])
-  const merged = merge(factsOfBase(base), wanted, current, run.prefer)
+  const merged = merge(factsOfBase(base), wanted, current, base.prefer ?? run.prefer)
   const isGone = !real || (real.state === 'removed' && base.state !== 'removed')
   if (isGone) refuseGone(merged, wanted)
   // nobody above the connection's highest role is touched

@@ -71,6 +71,7 @@ const ACTIONS: Record<string, Words> = {
   'scimConnection.keptReleased': { verb: 'released what was kept of', label: 'Kept people released' },
   'scimConnection.shadowOpened': { verb: 'put into shadow mode', label: 'Connection put into shadow mode' },
   'scimConnection.shadowRefreshed': { verb: 'refreshed the shadow of', label: 'Shadow refreshed' },
+  'scimConnection.shadowDecided': { verb: 'decided on a conflict in the shadow of', label: 'Shadow decided on' },
   'scimConnection.wentLive': { verb: 'had go live', label: 'Connection went live' },
   'scimConnection.shadowDiscarded': { verb: 'discarded the shadow of', label: 'Shadow discarded' },
   'scimConnection.removed': { verb: 'removed the connection', label: 'Connection removed' },

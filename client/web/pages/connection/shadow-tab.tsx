@@ -74,16 +74,19 @@ export function ShadowTab({ connection }: TabProps) {
           {summary.error && !summary.data && <Failure error={summary.error} retry={() => summary.refetch()} />}
           {summary.isPending && <Skeleton height={160} />}
           {summary.data && <Numbers counts={summary.data.counts} refused={summary.data.refused} />}
-          <SegmentedControl
+          <Select
             mt="sm"
             size="xs"
+            maw="20rem"
+            label="Where both have changed the same"
+            description="Below you decide otherwise for single ones."
             value={prefer}
             onChange={(value) => setPrefer(value as Preference)}
             data={[
               { value: 'tenant', label: 'What was changed here stays' },
               { value: 'provider', label: 'The provider’s value counts' }
             ]}
-            aria-label="Where both have changed the same"
+            allowDeselect={false}
           />
           {refresh.error && <Failure error={refresh.error} />}
           <Group gap="xs" mt="sm">
@@ -186,7 +189,7 @@ function Items({ connection, prefer }: TabProps & { prefer: Preference }) {
         label={kind === 'user' ? 'People' : 'Groups'}
         itemKey={(item) => item.id}
         rowClass="shadow-columns"
-        row={(item) => <Row item={item} />}
+        row={(item) => <Row item={item} connectionId={connection.id} prefer={prefer} />}
         empty={
           <Text size="sm" c="dimmed" p="md">
             {kind === 'user' ? 'Nothing happens to anybody.' : 'No group is made, changed or deleted.'}
@@ -205,7 +208,13 @@ const TONES: Record<NonNullable<ShadowItem['effect']>, Tone> = {
   remove: 'bad'
 }
 
-function Row({ item }: { item: ShadowItem }) {
+interface RowProps {
+  item: ShadowItem
+  connectionId: string
+  prefer: Preference
+}
+
+function Row({ item, connectionId, prefer }: RowProps) {
   const { effect, conflicts, name, id } = item
   return (
     <>
@@ -227,7 +236,34 @@ function Row({ item }: { item: ShadowItem }) {
             Stays: {line}
           </span>
         ))}
+        {item.isContested && <Decide item={item} connectionId={connectionId} prefer={prefer} />}
       </span>
+    </>
+  )
+}
+
+/** Both sides have changed the same of it: has the other one's value count, for this one alone. */
+function Decide({ item: { kind, id, prefer: own, name }, connectionId, prefer }: RowProps) {
+  const other: Preference = (own ?? prefer) === 'tenant' ? 'provider' : 'tenant'
+  const decide = useMutation(
+    trpc.scimShadow.decide.mutationOptions({
+      onSuccess: () => queryClient.invalidateQueries(trpc.scimShadow.pathFilter())
+    })
+  )
+  const label = other === 'provider' ? 'Let the provider’s count' : 'Keep what is here'
+  return (
+    <>
+      {decide.error && <Failure error={decide.error} />}
+      <Button
+        size="compact-xs"
+        variant="default"
+        mt={4}
+        loading={decide.isPending}
+        onClick={() => decide.mutate({ connectionId, kind, id, prefer: other })}
+        aria-label={`${label}: ${name ?? id}`}
+      >
+        {label}
+      </Button>
     </>
   )
 }

@@ -1,7 +1,7 @@
 // What a shadow would do, in words.
 import type { Inputs, Outputs } from '../../api.ts'
 import { fieldName } from '../audit/words.ts'
-import { itemChanges, type UndoItem } from '../history/words.ts'
+import { itemChanges, type UndoItem, valueInWords } from '../history/words.ts'
 
 export type Counts = Outputs['scimShadow']['summary']['counts']
 export type ShadowItem = Outputs['scimShadow']['list']['items'][number]
@@ -64,4 +64,8 @@ export function membershipsInWords({ kind, memberships, membershipCounts: counts
 }
 
 export const conflictsInWords = ({ conflicts }: ShadowItem): string[] =>
-  conflicts.map(({ attribute, detail }) => `${fieldName(attribute)}: ${detail}`)
+  conflicts.map(({ attribute, reason, detail, wanted, current }) =>
+    reason === 'changedSince' && attribute !== 'exists'
+      ? `${fieldName(attribute)} ${valueInWords(current)}, not ${valueInWords(wanted)}: it was changed here since`
+      : `${fieldName(attribute)}: ${detail}`
+  )
