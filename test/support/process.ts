@@ -7,6 +7,11 @@ import { join } from 'node:path'
 import { freePort } from '../../db/embedded.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
+/** Nothing else of a developer's environment reaches the service. */
+const OF_THIS_PROCESS = {
+  PATH: process.env.PATH ?? '',
+  ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE })
+}
 
 /** What stops things at the end: a test of tap's, or a stage of the fault tests. */
 export interface Teardown {
@@ -36,7 +41,7 @@ export async function startProcess(t: Teardown, env: Record<string, string> = {}
   const settings = { DATA_DIR: dataDir, PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'info', ...env }
   const child = spawn(process.execPath, ['server/main.ts'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...settings },
+    env: { ...OF_THIS_PROCESS, HOME: process.env.HOME ?? '/', ...settings },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let output = ''
@@ -89,7 +94,7 @@ export async function runMuster(
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ['client/cli/main.ts', ...args], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...OF_THIS_PROCESS, ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let stdout = ''
