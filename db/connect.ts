@@ -21,8 +21,16 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import { ReadGatherer } from './gather-reads.ts'
+import { toParameter } from './parameters.ts'
 import type { Database } from './schema.ts'
-import { AS_SENT, beginning, type ClientManners, type Fields, queryAsTenant } from './tenant-query.ts'
+import {
+  AS_SENT,
+  beginning,
+  type ClientManners,
+  type Fields,
+  queryAsTenant,
+  writeAsTenant as writeInOneExchange
+} from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
 
 /** A pool or a transaction: what every query function takes first. */
@@ -128,6 +136,8 @@ export interface TenantDriver extends Driver {
   beginAsTenant(connection: DatabaseConnection, tenantId: number): void
   /** Runs one statement in a transaction of its own that sees one tenant's rows. @returns the rows */
   writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
+  /** The same for several, in one transaction. @returns the rows of each as they were sent */
+  writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]>
   /** The same for one that reads. @returns the rows as they were sent */
   readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]>
   /** Lends a connection of `pg`, for reads that Kysely knows nothing of. */
@@ -162,6 +172,20 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
 
   async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
     return this.runAsTenant(tenantId, query)
+  }
+
+  async writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]> {
+    const client = await this.pool.connect()
+    try {
+      const statements = queries.map(({ sql: text, parameters }) => ({
+        name: statementName(text),
+        text,
+        values: parameters.map(toParameter)
+      }))
+      return await writeInOneExchange(client, tenantId, statements)
+    } finally {
+      client.release()
+    }
   }
 
   async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
@@ -210,6 +234,11 @@ class TracingDriver extends PipeliningDriver {
 
   override writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
     return traced(this.trace, query.sql, () => super.writeAsTenant(tenantId, query))
+  }
+
+  override writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]> {
+    const text = queries.map((query) => query.sql).join(';\n')
+    return traced(this.trace, text, () => super.writeAllAsTenant(tenantId, queries))
   }
 }
 

@@ -1,6 +1,7 @@
 // Statements that are asked for all the time: their texts are put together once.
-import type { CompiledQuery, RawBuilder } from 'kysely'
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { type Db, driverOf, isCitus, readStatement } from './connect.ts'
+import type { Fields } from './tenant-query.ts'
 
 class Placeholder {
   readonly name: string
@@ -42,6 +43,22 @@ export function prepareWrite<Row, Values extends Record<string, unknown>>(
   return async (db, tenantId, values) =>
     (await driverOf(db).writeAsTenant(tenantId, prepared(db, { ...values, tenantId }))) as Row[]
 }
+
+/**
+ * Runs statements that change one tenant's rows in one round trip and one transaction (`prepare` makes them). Where one
+ * fails, nothing was changed; what others have committed meanwhile each of them sees when its turn comes.
+ * @returns the rows of each, as they were sent
+ */
+export const writeTogether = (db: Db, tenantId: number, statements: readonly CompiledQuery[]): Promise<Fields[][]> =>
+  driverOf(db).writeAllAsTenant(tenantId, statements)
+
+/**
+ * Fails what is written together, where that was computed from what is not so any more.
+ * @param holds a boolean
+ */
+export const requireCurrent = (holds: RawBuilder<unknown>): RawBuilder<unknown> => sql`select require_current(${holds})`
+
+export const isOutdated = (error: unknown): boolean => (error as { code?: string } | undefined)?.code === 'MB409'
 
 /** A statement whose text is put together once, and whose values are filled in each time. */
 export function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {

@@ -8,18 +8,33 @@ export type ColumnTypes = Record<string, string>
 
 /**
  * Rows as a set to select from or join with: `unnest($1::int[], $2::uuid[]) as name (tenant_id, id)`.
- * Each column travels as one array parameter; json columns take JSON text.
+ * Each column travels as one parameter; json columns take text of JSON.stringify().
  */
-export function rowSet(
-  name: string,
-  types: ColumnTypes,
-  rows: readonly Record<string, unknown>[]
-): RawBuilder<unknown> {
-  const columns = Object.entries(types)
-  const arrays = columns.map(([column, type]) => sql`${rows.map((row) => row[column] ?? null)}::${sql.raw(type)}[]`)
-  const names = columns.map(([column]) => sql.ref(column))
-  return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names)})`
+export const rowSet = (name: string, types: ColumnTypes, rows: readonly Record<string, unknown>[]) =>
+  columnSet(name, types, columnsOf(types, rows))
+
+/** The values of rows by column, in the form in which columnSet takes them. */
+export const columnsOf = (types: ColumnTypes, rows: readonly Record<string, unknown>[]): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(types).map(([column, type]) => [
+      column,
+      type === 'json' ? rows.map((row) => row[column] ?? '').join(SEPARATOR) : rows.map((row) => row[column] ?? null)
+    ])
+  )
+
+/** As rowSet. @param columns of columnsOf, or placeholders for them */
+export function columnSet(name: string, types: ColumnTypes, columns: Record<string, unknown>): RawBuilder<unknown> {
+  const names = Object.keys(types)
+  const arrays = names.map((column) =>
+    types[column] === 'json'
+      ? sql`string_to_array(${columns[column]}, E'\\x1e', '')::json[]`
+      : sql`${columns[column]}::${sql.raw(types[column]!)}[]`
+  )
+  return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names.map((column) => sql.ref(column)))})`
 }
+
+// JSON holds it escaped alone, and so no document: in an array each quote of each of them would have to be escaped
+const SEPARATOR = '\x1e'
 
 /**
  * What `insert into … (columns of types)` takes any number of rows from. For Citus they stand in the statement: it would

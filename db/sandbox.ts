@@ -151,6 +151,23 @@ class SandboxDriver implements TenantDriver {
     }
   }
 
+  async writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]> {
+    const connection = (await this.acquireConnection()) as SandboxConnection
+    try {
+      connection.beginAsTenant(tenantId)
+      const client = await this.opened
+      const all: Fields[][] = []
+      for (const query of queries) all.push((await this.run<Fields>(client, query, AS_SENT)).rows)
+      await connection.commit()
+      return all
+    } catch (error) {
+      await connection.rollBack().catch(() => {})
+      throw error
+    } finally {
+      connection.release()
+    }
+  }
+
   async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
     const connection = (await this.acquireConnection()) as SandboxConnection
     try {

@@ -288,3 +288,71 @@ async function readInBlocks(client: pg.PoolClient, reads: readonly TenantRead[])
   }
   return { passedOver: [], isLost: false }
 }
+
+/** Fails as a whole, so that its statements are told nothing. */
+class Part implements TenantRead {
+  readonly tenantId: number
+  readonly statement: TenantRead['statement']
+  readonly rows: Fields[]
+
+  constructor(tenantId: number, statement: TenantRead['statement']) {
+    this.tenantId = tenantId
+    this.statement = statement
+    this.rows = []
+  }
+
+  take(fields: Fields): void {
+    this.rows.push(fields)
+  }
+
+  done(): void {}
+  failed(): void {}
+}
+
+/**
+ * Runs statements that change one tenant's rows in one exchange, which is one transaction: each sees what those before
+ * it have done, and what others had committed when its turn came. Where one fails, nothing was changed.
+ * @returns the rows of each statement
+ */
+export async function writeAsTenant(
+  client: pg.PoolClient,
+  tenantId: number,
+  statements: readonly TenantRead['statement'][]
+): Promise<Fields[][]> {
+  const { prepares, setsLocally } = mannersOf(client)
+  if (setsLocally) return writeInBlock(client, tenantId, statements)
+  const parts = statements.map((statement) => new Part(tenantId, statement))
+  let unprepared: Error | undefined
+  prepareOnce(client, SET_TENANT)
+  for (const statement of statements) {
+    prepareOnce(client, statement, (error) => {
+      unprepared = error
+    })
+  }
+  await new Promise<void>((resolve, reject) => {
+    client.query(new TenantReads(parts, prepares, (error) => (error ? reject(unprepared ?? error) : resolve())))
+  })
+  return parts.map(({ rows }) => rows)
+}
+
+/** The same with BEGIN and COMMIT. */
+async function writeInBlock(
+  client: pg.PoolClient,
+  tenantId: number,
+  statements: readonly TenantRead['statement'][]
+): Promise<Fields[][]> {
+  const { prepares } = mannersOf(client)
+  for (const text of beginning(tenantId, mannersOf(client))) client.query(text).catch(() => {})
+  try {
+    const all: Fields[][] = []
+    for (const { name, text, values } of statements) {
+      const config = { name: prepares ? name : undefined, text, values: [...values], ...AS_SENT }
+      all.push((await client.query(config)).rows as unknown as Fields[])
+    }
+    await client.query('commit')
+    return all
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
+}
