@@ -1,10 +1,11 @@
-// Many new users at once: a statement for each table, however many they are.
-import { sql } from 'kysely'
+// Many new users at once, in one statement however many they are.
+import { type CompiledQuery, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
-import { insertAuditEvents } from './audit.ts'
-import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { connectionOf, newEventId } from './audit.ts'
+import { type Db, readOneInTenant } from './connect.ts'
+import { prepare, requireCurrent } from './prepared.ts'
 import { countResources } from './resource-counts.ts'
-import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
+import { type ColumnTypes, columnSet, columnsOf } from './rows.ts'
 import { holdersOf, type NewScimUser } from './scim-users.ts'
 import { noteNames } from './search-index.ts'
 
@@ -41,80 +42,121 @@ export async function findTakenKeys(
 }
 
 /**
- * Makes users with all that belongs to them, their login addresses claimed.
- * @param users at least one, all of them with the same columns
- * @returns false where a removed user has one of the addresses, or somebody is in the way of `otherKeys`: roll back then
- * @throws the violation of a unique key of `users`, or of `addresses_pkey`
+ * The statement that makes users with all that belongs to them, their login addresses claimed.
+ * It fails with the violation of a unique key of `users`, or of `addresses_pkey`; and as `isOutdated` tells where a
+ * removed user has one of the addresses, or somebody is in the way of `otherKeys`.
+ * @param users at least one, with no other columns than those below
  */
-export async function insertUsers(trx: Trx, tenantId: number, users: readonly NewScimUser[]): Promise<boolean> {
+export function insertUsers(db: Db, tenantId: number, users: readonly NewScimUser[]): CompiledQuery {
   // in the order of their keys: of two requests with the same people, one waits for the other
-  const rows = users.map(({ row }) => ({ ...row, tenant_id: tenantId })).sort(byText((row) => row.user_name_key))
-  const claims = rows
-    .filter(({ email_key }) => typeof email_key === 'string')
-    .map(({ email_key, id }) => ({ address_key: claimKey(tenantId, email_key!), tenant_id: tenantId, user_id: id }))
-    .sort(byText(({ address_key }) => address_key))
-  const types: ColumnTypes = Object.fromEntries(Object.keys(rows[0]!).map((name) => [name, TYPES[name] ?? 'text']))
-  const others = users.flatMap(({ otherKeys }) => otherKeys)
-  const names = sql.join(Object.keys(types).map((name) => sql.ref(name)))
-  const [, made] = await Promise.all([
-    insertRows(trx, 'addresses', { address_key: 'text', tenant_id: 'int', user_id: 'uuid' }, claims),
-    sql`
-      with new_users as (
-        insert into users (${names}) select ${names} from ${rowSet('made', types, rows)}
-        where not exists (
-          select from users r where r.tenant_id = ${tenantId} and r.email_key = made.email_key and r.state = 'removed'
-        ) ${others.length > 0 ? sql`and not exists (${holdersOf(tenantId, others)})` : sql``} returning id
-      )
-      ${noteNames(tenantId, sql`select id from new_users`)} returning 1`.execute(trx),
-    insertRows(
-      trx,
-      'user_emails',
-      { tenant_id: 'int', user_id: 'uuid', value_key: 'text' },
-      users.flatMap(({ row, emailKeys }) =>
-        emailKeys.map((key) => ({ tenant_id: tenantId, user_id: row.id, value_key: key }))
-      )
-    ),
-    insertRows(
-      trx,
-      'user_credentials',
-      { tenant_id: 'int', user_id: 'uuid', password_hash: 'text', updated_at: 'timestamptz' },
-      users.flatMap(({ row, passwordHash, now }) =>
-        passwordHash === undefined
-          ? []
-          : [{ tenant_id: tenantId, user_id: row.id, password_hash: passwordHash, updated_at: now }]
-      )
-    ),
-    insertAuditEvents(
-      trx,
-      tenantId,
-      users[0]!.audit.actor,
-      users[0]!.now,
-      users.map(({ row, now, audit: { actor, action, targetName, after } }) => ({
-        by: { actor, now },
-        action,
-        targetType: 'user',
-        targetId: row.id,
-        targetName,
-        after
-      }))
-    ),
-    countResources(tenantId, 'User', users.length, 'appended').execute(trx)
-  ])
-  return made.rows.length === users.length
+  const rows = users.map((user) => writtenOf(tenantId, user)).sort(byUserName)
+  const emails = users.flatMap(({ row, emailKeys }) => emailKeys.map((key) => ({ email_of: row.id, value_key: key })))
+  const passwords = users.flatMap(({ row, passwordHash, now }) =>
+    passwordHash === undefined ? [] : [{ password_of: row.id, password_hash: passwordHash, set_at: now }]
+  )
+  return insertStatement(db, {
+    tenantId,
+    otherKeys: users.flatMap(({ otherKeys }) => otherKeys),
+    count: users.length,
+    ...columnsOf({ ...DOCUMENT, ...FACTS }, rows),
+    ...columnsOf(EMAILS, emails),
+    ...columnsOf(PASSWORDS, passwords)
+  })
 }
 
-const byText =
-  <T>(key: (item: T) => string) =>
-  (a: T, b: T): number =>
-    key(a) < key(b) ? -1 : Number(key(a) > key(b))
+const writtenOf = (tenantId: number, { row, audit: { actor, targetName, after }, now }: NewScimUser) => ({
+  ...row,
+  now,
+  address_key: row.email_key == null ? null : claimKey(tenantId, row.email_key),
+  event_id: newEventId(now),
+  actor_kind: actor.kind,
+  actor_id: actor.id,
+  actor_name: actor.name,
+  actor_connection_id: connectionOf(actor),
+  request_id: actor.requestId,
+  ip: actor.ip,
+  target_name: targetName,
+  after: JSON.stringify(after)
+})
 
-/** PostgreSQL's types of the columns of `users`, where that is not text. */
-const TYPES: Partial<Record<string, string>> = {
-  tenant_id: 'int',
+type Written = ReturnType<typeof writtenOf>
+const byUserName = (a: Written, b: Written) =>
+  a.user_name_key < b.user_name_key ? -1 : Number(a.user_name_key > b.user_name_key)
+
+/** Columns of `users` that are written as they are given. */
+const DOCUMENT: ColumnTypes = {
   id: 'uuid',
+  state: 'text',
+  role: 'text',
   connection_id: 'uuid',
-  doc: 'json',
-  created_at: 'timestamptz',
-  updated_at: 'timestamptz',
-  activated_at: 'timestamptz'
+  user_name: 'text',
+  user_name_key: 'text',
+  external_id: 'text',
+  email: 'text',
+  email_key: 'text',
+  display_name: 'text',
+  display_name_key: 'text',
+  given_name: 'text',
+  family_name: 'text',
+  family_name_key: 'text',
+  time_zone: 'text',
+  locale: 'text',
+  doc: 'json'
 }
+/** What else is written of each. */
+const FACTS: ColumnTypes = {
+  now: 'timestamptz',
+  address_key: 'text',
+  event_id: 'uuid',
+  actor_kind: 'text',
+  actor_id: 'uuid',
+  actor_name: 'text',
+  actor_connection_id: 'uuid',
+  request_id: 'text',
+  ip: 'text',
+  target_name: 'text',
+  after: 'json'
+}
+const EMAILS: ColumnTypes = { email_of: 'uuid', value_key: 'text' }
+const PASSWORDS: ColumnTypes = { password_of: 'uuid', password_hash: 'text', set_at: 'timestamptz' }
+
+const insertStatement = prepare((p) => {
+  const tenantId = p['tenantId'] as number
+  const names = sql.join(Object.keys(DOCUMENT).map((name) => sql.ref(name)))
+  return sql`
+    with given as materialized (select * from ${columnSet('given', { ...DOCUMENT, ...FACTS }, p)}),
+      -- before the users, as whoever is made alone does it: one waits for the other
+      claimed as (
+        insert into addresses (address_key, tenant_id, user_id)
+        select address_key, ${tenantId}::int, id from given where address_key is not null order by address_key
+        returning 1
+      ),
+      made as (
+        insert into users (tenant_id, created_at, updated_at, activated_at, ${names})
+        select ${tenantId}::int, now, now, case when state = 'active' then now end, ${names} from given
+        where (select count(*) from claimed) is not null
+          and not exists (
+            select from users r where r.tenant_id = ${tenantId} and r.state = 'removed'
+              and r.email_key = any(array(select email_key from given))
+          )
+          and not exists (${holdersOf(tenantId, p['otherKeys'] as string[])})
+        returning id
+      ),
+      emails as (
+        insert into user_emails (tenant_id, user_id, value_key)
+        select ${tenantId}::int, email_of, value_key from ${columnSet('emails', EMAILS, p)}
+      ),
+      passwords as (
+        insert into user_credentials (tenant_id, user_id, password_hash, updated_at)
+        select ${tenantId}::int, password_of, password_hash, set_at from ${columnSet('passwords', PASSWORDS, p)}
+      ),
+      events as (
+        insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
+          target_type, target_id, target_name, request_id, ip, connection_id, after)
+        select ${tenantId}::int, event_id, now, 'user.created', actor_kind, actor_id, actor_name,
+          'user', id, target_name, request_id, ip, actor_connection_id, after from given
+      ),
+      names as (${noteNames(tenantId, sql`select id from given`)}),
+      counts as (${countResources(tenantId, 'User', p['count'] as number, 'appended')})
+    ${requireCurrent(sql`(select count(*) from made) = (select count(*) from given)`)}`
+})

@@ -1,11 +1,12 @@
 // Many new users of an identity provider in one transaction: those in whose way nobody is. scim-user-create.ts makes
 // each of the others, and knows what is to be done then.
-import { type Db, inTenant } from '../../db/connect.ts'
+import { type Db, inTenant, isCitus, type Trx } from '../../db/connect.ts'
+import { isOutdated, writeTogether } from '../../db/prepared.ts'
 import { retryRaces } from '../../db/races.ts'
 import { findTakenKeys, insertUsers } from '../../db/scim-user-batch.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { isAbove } from './actor.ts'
-import { Gathering } from './gathering.ts'
+import { Gathering, type Outcome } from './gathering.ts'
 import { conflictOf } from './scim-conflicts.ts'
 import { roleOfNew } from './scim-roles.ts'
 import { madeRow, type NewUser, newUserRows } from './scim-user-new.ts'
@@ -58,40 +59,49 @@ interface Item {
 /** Of one tenant. */
 async function createAll(items: readonly Item[]): Promise<ScimUserRow[] | undefined> {
   const { deps, tenant } = items[0]!.writer
+  // Citus takes no rows for several tables from one statement
+  if (isCitus(deps.db)) return undefined
   const made = items.map(({ writer, user }) => newUserRows(writer, user, roleOfNew(user.document, writer.actor.role)))
   const rows = made.map(madeRow)
+  const statement = insertUsers(deps.db, tenant.id, made)
+  const withWhatFollows = async (trx: Trx) => {
+    await trx.executeQuery(statement)
+    await Promise.all(items.map(({ user }, index) => user.afterwards?.(trx, rows[index]!, made[index]!.row.email)))
+  }
   try {
-    return await retryRaces(() =>
-      inTenant(deps.db, tenant.id, async (trx) => {
-        if (!(await insertUsers(trx, tenant.id, made))) throw new InTheWay()
-        await Promise.all(items.map(({ user }, index) => user.afterwards?.(trx, rows[index]!, made[index]!.row.email)))
-        return rows
-      })
+    await retryRaces<unknown>(() =>
+      items.some(({ user }) => user.afterwards)
+        ? inTenant(deps.db, tenant.id, withWhatFollows)
+        : writeTogether(deps.db, tenant.id, [statement])
     )
+    return rows
   } catch (error) {
-    if (error instanceof InTheWay || conflictOf(error)) return undefined
+    if (isOutdated(error) || conflictOf(error)) return undefined
     throw error
   }
 }
 
-/** Nothing was done: the user has to be made alone. */
-export const ALONE = 'alone'
+const gatherings = new WeakMap<Db, Gathering<Item, ScimUserRow | undefined>>()
 
-const gatherings = new WeakMap<Db, Gathering<Item, ScimUserRow | typeof ALONE>>()
-
-/** Makes a user with the others that come in this moment, where nobody is in the way of one of them. */
-export function createTogether(writer: ScimWriter, user: NewUser): Promise<ScimUserRow | typeof ALONE> {
+/**
+ * Makes a user together with the others that come in this moment.
+ * @returns undefined where somebody is in the way: nothing was done then
+ */
+export function createTogether(writer: ScimWriter, user: NewUser): Promise<ScimUserRow | undefined> {
   const { deps, tenant } = writer
   let gathering = gatherings.get(deps.db)
   if (!gathering) {
-    gathering = new Gathering(async (items) => {
-      const made = items.length > 1 ? await createAll(items) : undefined
-      return items.map((_, index) => ({ value: made?.[index] ?? ALONE }))
-    })
+    gathering = new Gathering(createEach)
     gatherings.set(deps.db, gathering)
   }
   // who has the same name goes with the next ones, and learns that it is taken
   return gathering.add(String(tenant.id), user.document.userName.toLowerCase(), { writer, user })
 }
 
-class InTheWay extends Error {}
+async function createEach(items: readonly Item[]): Promise<Outcome<ScimUserRow | undefined>[]> {
+  const made = await createAll(items)
+  if (made || items.length === 1) return items.map((_, index) => ({ value: made?.[index] }))
+  // in the way of one of them
+  const alone = await Promise.allSettled(items.map((item) => createAll([item])))
+  return alone.map((one) => (one.status === 'fulfilled' ? { value: one.value?.[0] } : { error: one.reason }))
+}

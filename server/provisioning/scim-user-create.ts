@@ -27,9 +27,9 @@ import { changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
-import { conflictOf, takenError } from './scim-conflicts.ts'
+import { takenError } from './scim-conflicts.ts'
 import { type RoleDecision, roleOfAdopted, roleOfNew } from './scim-roles.ts'
-import { ALONE, createTogether } from './scim-user-batch.ts'
+import { createTogether } from './scim-user-batch.ts'
 import { madeRow, type NewUser, newUserRows, stateOf } from './scim-user-new.ts'
 import { followGroupsOf, type ScimWriter, stepOf, translateConflicts } from './scim-users.ts'
 import {
@@ -58,30 +58,14 @@ const MAX_ATTEMPTS = 3
 export async function createUser(writer: ScimWriter, user: NewUser): Promise<ScimUserRow> {
   const decision = roleOfNew(user.document, writer.actor.role)
   requireRoleWithin(writer.actor.role, decision.role)
-  const together = await createTogether(writer, user)
-  if (together !== ALONE) return together
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const made = (await insertAlone(writer, user, decision)) ?? (await makeAmongOthers(writer, user, decision))
+    const made = (await createTogether(writer, user)) ?? (await makeAmongOthers(writer, user, decision))
     if (made) return made
   }
   throw takenError('userName')
 }
 
 class InTheWay extends Error {}
-
-/** @returns undefined where a name or an address is taken, or somebody was removed who had it; nothing was changed */
-async function insertAlone(
-  writer: ScimWriter,
-  user: NewUser,
-  decision: RoleDecision
-): Promise<ScimUserRow | undefined> {
-  try {
-    return await transact(writer, (trx) => insert(trx, writer, user, decision))
-  } catch (error) {
-    if (conflictOf(error)) return undefined
-    throw error
-  }
-}
 
 async function insert(
   trx: Trx,
