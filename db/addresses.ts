@@ -76,7 +76,7 @@ export async function lockInvitees(
       u.state = 'removed'
       or u.state = 'invited' and (${renewsAll}::boolean or exists (
         select from invitations i
-        where i.tenant_id = u.tenant_id and i.user_id = u.id and i.state = 'pending' and i.expires_at <= ${now})))
+        where i.tenant_id = ${tenantId} and i.user_id = u.id and i.state = 'pending' and i.expires_at <= ${now})))
     order by u.id for update of u`.execute(trx)
   return new Set(rows.map(({ id }) => id))
 }

@@ -87,6 +87,7 @@ export interface AuditFacts {
 
 /**
  * An event as part of the statement that makes the change: one where `source` has a row, none where it has none.
+ * Returns something for Citus alone, which would copy the row else (row-level security refuses that).
  * @param event.id of newEventId
  * @param source what stands behind `from`, at most one row
  */
@@ -103,7 +104,7 @@ export const auditInsertFrom = (
   select ${tenantId}::int, ${event.id}::uuid, ${now}::timestamptz, ${event.action},
     ${actor.kind}, ${actor.id}::uuid, ${actor.name}, ${event.targetType}, ${event.targetId}::uuid, ${targetName},
     ${actor.requestId}, ${actor.ip}, ${connectionOf(actor)}::uuid, ${after}
-  from ${source}`
+  from ${source} returning 1`
 
 let made = 0
 /** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */

@@ -19,19 +19,23 @@ export type GroupView = Pick<
   updated_at: Date
 }
 
-const revisions = (aggregate: string): RawBuilder<unknown> =>
-  sql`(select ${sql.raw(aggregate)} from group_revisions r where r.tenant_id = groups.tenant_id and r.group_id = groups.id)`
+// The tenant is given by its value: by that of a column of `groups`, Citus would not know which node to ask.
+const revisions = (tenant: unknown, aggregate: string): RawBuilder<unknown> =>
+  sql`(select ${sql.raw(aggregate)} from group_revisions r where r.tenant_id = ${tenant} and r.group_id = groups.id)`
 
 /** Goes up by one with each change of the attributes or the members; an expression on a row of `groups`. */
-export const groupVersion = sql<number>`(groups.version + coalesce(${revisions('sum(r.changes)')}, 0))::int`
+export const groupVersion = (tenant: unknown) =>
+  sql<number>`(groups.version + coalesce(${revisions(tenant, 'sum(r.changes)')}, 0))::int`
 /** Users and groups that are members themselves; an expression on a row of `groups`. */
-export const groupMemberCount = sql<number>`coalesce(${revisions('sum(r.member_delta)')}, 0)::int`
+export const groupMemberCount = (tenant: unknown) =>
+  sql<number>`coalesce(${revisions(tenant, 'sum(r.member_delta)')}, 0)::int`
 /** When its attributes or its members last changed; an expression on a row of `groups`. */
-export const groupLastModified = sql<Date>`greatest(groups.updated_at, ${revisions('max(r.at)')})`
+export const groupLastModified = (tenant: unknown) =>
+  sql<Date>`greatest(groups.updated_at, ${revisions(tenant, 'max(r.at)')})`
 
-const KEPT_NAME = sql<string | null>`
+const keptName = (tenantId: number) => sql<string | null>`
   case when groups.kept_by is not null then (select p.name from past_connections p
-    where p.tenant_id = groups.tenant_id and p.id = groups.kept_by and p.is_kept) end`
+    where p.tenant_id = ${tenantId} and p.id = groups.kept_by and p.is_kept) end`
 
 /** The select that group views start from; the caller adds further conditions. */
 export const selectGroupViews = (db: Db, tenantId: number) =>
@@ -50,9 +54,9 @@ export const selectGroupViews = (db: Db, tenantId: number) =>
       'groups.kept_by',
       'groups.created_at',
       'scim_connections.name as source_name',
-      KEPT_NAME.as('kept_name'),
-      groupMemberCount.as('member_count'),
-      groupLastModified.as('updated_at')
+      keptName(tenantId).as('kept_name'),
+      groupMemberCount(tenantId).as('member_count'),
+      groupLastModified(tenantId).as('updated_at')
     ])
     .where('groups.tenant_id', '=', tenantId)
 
@@ -94,7 +98,7 @@ export function lockGroup(
 export async function getGroupVersion(trx: Trx, tenantId: number, groupId: string): Promise<number> {
   const { version } = await trx
     .selectFrom('groups')
-    .select(groupVersion.as('version'))
+    .select(groupVersion(tenantId).as('version'))
     .where('tenant_id', '=', tenantId)
     .where('id', '=', groupId)
     .executeTakeFirstOrThrow()

@@ -206,12 +206,12 @@ export async function writeMemberships(
         returning m.group_id, m.${member} as member_id, m.connection_id, m.event_id, r.event_id as removed_event_id
       )
       insert into ${past} (tenant_id, group_id, ${member}, connection_id, added_event_id, removed_event_id)
-      select ${tenantId}::int, group_id, member_id, connection_id, event_id, removed_event_id from gone`.execute(trx),
+      select ${tenantId}::int, group_id, member_id, connection_id, event_id, removed_event_id from gone
+      returning 1`.execute(trx),
     begun.length > 0 &&
       sql`
         insert into ${now} (tenant_id, group_id, ${member}, connection_id, event_id)
-        select ${tenantId}::int, group_id, member_id, connection_id, event_id from ${rowSet('r', types, begun)}`.execute(
-        trx
-      )
+        select ${tenantId}::int, group_id, member_id, connection_id, event_id from ${rowSet('r', types, begun)}
+        returning 1`.execute(trx)
   ])
 }

@@ -8,18 +8,19 @@ export interface MemberCause {
 }
 
 /**
- * Part of the statement that deletes memberships. What came and went by the same event was nothing.
+ * Part of the statement that deletes memberships. What came and went by the same event was nothing. Returns something
+ * for Citus alone, which would copy the rows else (row-level security refuses that).
  * @param gone rows of (group_id, user_id, connection_id, event_id)
  */
 export const keepMemberships = (tenantId: number, eventId: unknown, gone: RawBuilder<unknown>): RawBuilder<unknown> =>
   sql`
     insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
     select ${tenantId}::int, group_id, user_id, connection_id, event_id, ${eventId}::uuid from ${gone}
-    where event_id is distinct from ${eventId}::uuid`
+    where event_id is distinct from ${eventId}::uuid returning 1`
 
 /** As keepMemberships, of groups as members: (group_id, child_id, connection_id, event_id). */
 export const keepChildren = (tenantId: number, eventId: unknown, gone: RawBuilder<unknown>): RawBuilder<unknown> =>
   sql`
     insert into past_children (tenant_id, group_id, child_id, connection_id, added_event_id, removed_event_id)
     select ${tenantId}::int, group_id, child_id, connection_id, event_id, ${eventId}::uuid from ${gone}
-    where event_id is distinct from ${eventId}::uuid`
+    where event_id is distinct from ${eventId}::uuid returning 1`

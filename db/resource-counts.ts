@@ -14,7 +14,8 @@ export const countResources = (
   how: 'appended' | 'moved' = 'moved'
 ): RawBuilder<unknown> => sql`
   insert into resource_counts (tenant_id, resource_type, total, moves)
-  values (${tenantId}::int, ${resourceType}, ${delta}::int, ${sql.lit(how === 'moved' ? 1 : 0)})
+  select ${tenantId}::int, ${resourceType}, counted.delta, ${sql.lit(how === 'moved' ? 1 : 0)}
+  from (select ${delta}::int) as counted (delta)
   on conflict (tenant_id, resource_type, slot) do update
     set total = resource_counts.total + excluded.total, moves = resource_counts.moves + excluded.moves`
 

@@ -30,10 +30,10 @@ export interface ScimGroupView {
 export const scimGroupColumns = (view: ScimGroupView) => ({
   members: view.withMembers ? membersOfGroup(view) : sql`null::text`,
   id: sql`groups.id`,
-  version: groupVersion,
+  version: groupVersion(view.tenantId),
   doc: sql`groups.doc`,
   created_at: sql`groups.created_at`,
-  updated_at: groupLastModified
+  updated_at: groupLastModified(view.tenantId)
 })
 
 const selectList = (columns: Readonly<Record<string, RawBuilder<unknown>>>) =>

@@ -10,20 +10,26 @@ export interface TokenUse {
 }
 
 /** Notes the use of a token, at most once a minute for each address and all processes together. */
-export const noteTokenUse = (db: Db, tenantId: number, tokenId: string, address: string, now: Date) =>
-  inTenant(db, tenantId, (trx) =>
-    sql`
-      with used as (
+export function noteTokenUse(db: Db, tenantId: number, tokenId: string, address: string, now: Date) {
+  const before = new Date(now.getTime() - NOTED_AGAIN_AFTER_MS)
+  return inTenant(db, tenantId, async (trx) => {
+    await Promise.all([
+      sql`
         update scim_tokens set last_used_at = ${now}
         where tenant_id = ${tenantId} and id = ${tokenId}::uuid
-          and (last_used_at is null or last_used_at < ${now}::timestamptz - interval '59 seconds')
-      )
-      insert into scim_token_uses (tenant_id, token_id, address, last_used_at)
-      select ${tenantId}::int, id, ${address}::text, ${now}::timestamptz from scim_tokens
-      where tenant_id = ${tenantId} and id = ${tokenId}::uuid
-      on conflict (tenant_id, token_id, address) do update set last_used_at = excluded.last_used_at
-        where scim_token_uses.last_used_at < excluded.last_used_at - interval '59 seconds'`.execute(trx)
-  )
+          and (last_used_at is null or last_used_at < ${before})`.execute(trx),
+      sql`
+        insert into scim_token_uses (tenant_id, token_id, address, last_used_at)
+        select tenant_id, id, ${address}::text, ${now}::timestamptz from scim_tokens
+        where tenant_id = ${tenantId} and id = ${tokenId}::uuid
+        on conflict (tenant_id, token_id, address) do update set last_used_at = excluded.last_used_at
+          where scim_token_uses.last_used_at < ${before}::timestamptz`.execute(trx)
+    ])
+  })
+}
+
+/** A little less than a minute, in which it is asked for again. */
+const NOTED_AGAIN_AFTER_MS = 59_000
 
 const USES_SHOWN = 5
 

@@ -28,8 +28,8 @@ export interface ScimTokenView {
   shadow_closed_until: Date | null
 }
 
-const HAS_HELD = sql<boolean>`exists (select from held_changes h
-  where h.tenant_id = scim_tokens.tenant_id and h.connection_id = scim_tokens.connection_id)`
+const hasHeld = (tenantId: number) => sql<boolean>`exists (select from held_changes h
+  where h.tenant_id = ${tenantId} and h.connection_id = scim_tokens.connection_id)`
 
 /** The select that token views start from. */
 const selectTokens = (db: Db, tenantId: number) =>
@@ -61,7 +61,7 @@ const selectTokens = (db: Db, tenantId: number) =>
       'scim_tokens.last_used_at',
       'scim_tokens.revoked_at',
       'scim_connections.brake',
-      HAS_HELD.as('has_held'),
+      hasHeld(tenantId).as('has_held'),
       sql<boolean>`scim_shadows.tenant_id is not null`.as('is_shadow'),
       'shadows.id as shadow_id',
       'scim_shadows.closed_until as shadow_closed_until'

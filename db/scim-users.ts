@@ -109,7 +109,8 @@ export interface NewScimUser {
 }
 
 /**
- * Makes a user, with e-mail keys, password, audit event and the tenant's count, in one statement.
+ * Makes a user, with e-mail keys, password, audit event and the tenant's count, in one statement. What its parts return
+ * is nobody's: without it Citus would copy the rows, which row-level security refuses.
  * @returns false where a removed user has the login address, and would be the one to come back, or somebody has one of
  *   `otherKeys`: nothing was changed
  */
@@ -135,12 +136,12 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
     ),
     emails as (
       insert into user_emails (tenant_id, user_id, value_key)
-      select ${tenantId}::int, made.id, key from made, unnest(${emailKeys}::text[]) as key
+      select ${tenantId}::int, made.id, key from made, unnest(${emailKeys}::text[]) as key returning 1
     ),
     passwords as (
       insert into user_credentials (tenant_id, user_id, password_hash, updated_at)
       select ${tenantId}::int, made.id, ${passwordHash ?? null}::text, ${now}::timestamptz
-      from made where ${passwordHash !== undefined}
+      from made where ${passwordHash !== undefined} returning 1
     ),
     events as (${event}),
     names as (${noteNames(tenantId, sql`select id from made`)}),

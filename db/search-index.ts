@@ -2,6 +2,7 @@
 // how it is built). Whatever writes names notes whom it wrote; here those who were noted are put into the index.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, inTenant, readOneInTenant, type Trx } from './connect.ts'
+import { insertRows } from './rows.ts'
 import type { UserPatch } from './schema.ts'
 
 /** Users that are put into the index at once. */
@@ -21,13 +22,18 @@ const SEARCHED = ['user_name_key', 'email_key', 'display_name_key', 'given_name'
 export const rankOf = (name: RawBuilder<unknown>): RawBuilder<string> => sql`
   encode(substring(convert_to(${name}, 'UTF8') || decode(repeat('00', 16), 'hex') from 1 for 16), 'hex')::uuid`
 
-/** Notes users as a statement of a transaction, or part of one. @param ids a select of one uuid a row */
-export const noteNames = (tenantId: number, ids: RawBuilder<unknown>): RawBuilder<unknown> =>
-  sql`insert into search_pending (tenant_id, user_id) select ${tenantId}::int, ids.id from (${ids}) as ids (id)`
+/**
+ * Notes users as a statement of a transaction, or part of one. What it returns is nobody's: without it Citus would copy
+ * the rows, which row-level security refuses.
+ * @param ids a select of one uuid a row
+ */
+export const noteNames = (tenantId: number, ids: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  insert into search_pending (tenant_id, user_id) select ${tenantId}::int, ids.id from (${ids}) as ids (id) returning 1`
 
 /** `noteNames` of a list. */
 export async function noteNamesOf(trx: Db, tenantId: number, userIds: readonly string[]): Promise<void> {
-  if (userIds.length > 0) await noteNames(tenantId, sql`select unnest(${userIds}::uuid[])`).execute(trx)
+  const rows = userIds.map((user_id) => ({ tenant_id: tenantId, user_id }))
+  await insertRows(trx, 'search_pending', { tenant_id: 'int', user_id: 'uuid' }, rows)
 }
 
 /** Whether a change of a user is one that the search must hear of. */

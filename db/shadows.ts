@@ -172,7 +172,7 @@ async function keepBase(trx: Trx, shadowId: number): Promise<void> {
   await insertShadowBase(trx, shadowId, sql`true`)
   await sql`
     insert into shadow_groups (tenant_id, id, connection_id, version, doc)
-    select tenant_id, id, connection_id, ${groupVersion}, doc from groups where ${shadow}`.execute(trx)
+    select tenant_id, id, connection_id, ${groupVersion(shadowId)}, doc from groups where ${shadow}`.execute(trx)
   await sql`
     insert into shadow_members (tenant_id, group_id, user_id)
     select tenant_id, group_id, user_id from group_members where ${shadow}`.execute(trx)
@@ -272,7 +272,7 @@ export async function readShadowGroups(trx: Trx, shadowId: number): Promise<Shad
   const names = ['connection_id', 'version', 'doc', 'prefer'] as const
   const { rows } = await sql<GroupRow & { seen_version: number } & Record<string, unknown>>`
     select * from (
-      select groups.*, ${groupVersion} as seen_version, ${baseColumns(names)}
+      select groups.*, ${groupVersion(shadowId)} as seen_version, ${baseColumns(names)}
       from groups left join shadow_groups b on b.tenant_id = groups.tenant_id and b.id = groups.id
       where groups.tenant_id = ${shadowId}
     ) as g where base_version is distinct from seen_version order by id`.execute(trx)

@@ -21,7 +21,7 @@ export async function readGroupVersions(
   groupIds: readonly string[]
 ): Promise<Map<string, number>> {
   const { rows } = await sql<{ id: string; version: number }>`
-    select groups.id, ${groupVersion} as version from groups
+    select groups.id, ${groupVersion(tenantId)} as version from groups
     where groups.tenant_id = ${tenantId} and groups.id = any(${groupIds}::uuid[])`.execute(trx)
   return new Map(rows.map(({ id, version }) => [id, version]))
 }

@@ -81,6 +81,7 @@ export async function endAccess(
         from left_groups
         join unnest(${userIds}::uuid[], ${leavesGroupsBy ?? []}::uuid[]) as removals (user_id, removed_event_id)
           using (user_id)
+        returning 1
       ),
       counted as (${countMemberChanges(tenantId, now, LEFT_GROUPS)})
     select

@@ -35,9 +35,13 @@ export const groupSource: ListSource = {
       displayName: { expression: sql`groups.display_name_key`, type: 'text', isNullable: false },
       externalId: { expression: sql`groups.external_id`, type: 'text', isNullable: true },
       'meta.created': { expression: sql`groups.created_at`, type: 'timestamptz', isNullable: false },
-      'meta.lastModified': { expression: groupLastModified, type: 'timestamptz', isNullable: false },
+      'meta.lastModified': {
+        expression: groupLastModified(sql`groups.tenant_id`),
+        type: 'timestamptz',
+        isNullable: false
+      },
       'meta.location': { expression: sql`groups.id`, type: 'uuid', isNullable: false },
-      'meta.version': { expression: groupVersion, type: 'int', isNullable: false }
+      'meta.version': { expression: groupVersion(sql`groups.tenant_id`), type: 'int', isNullable: false }
     },
     unsortable: ['members', 'meta', 'schemas']
   },

@@ -76,8 +76,14 @@ export async function startInviting(t: Test, options: Parameters<typeof startAcm
   const tokensOf: Inviting['tokensOf'] = async (email) => {
     const rows = await acme.owner
       .selectFrom('invitation_links')
-      .innerJoin('invitations', 'invitations.id', 'invitation_links.invitation_id')
-      .innerJoin('users', 'users.id', 'invitations.user_id')
+      .innerJoin('invitations', (join) =>
+        join
+          .onRef('invitations.tenant_id', '=', 'invitation_links.tenant_id')
+          .onRef('invitations.id', '=', 'invitation_links.invitation_id')
+      )
+      .innerJoin('users', (join) =>
+        join.onRef('users.tenant_id', '=', 'invitations.tenant_id').onRef('users.id', '=', 'invitations.user_id')
+      )
       .select('invitation_links.token_hash')
       .where('users.email_key', '=', email.toLowerCase())
       .orderBy('invitation_links.created_at')

@@ -91,8 +91,9 @@ test('a call of many addresses', async (t) => {
         (select count(*)::int from user_emails where value_key like '%@many.test') as emails,
         (select count(*)::int from addresses where address_key like '%@many.test') as addresses,
         (select count(*)::int from mails where to_address like '%@many.test') as mails,
-        (select count(distinct l.invitation_id)::int from invitation_links l join invitations i on i.id = l.invitation_id
-          join users u on u.id = i.user_id where u.email_key like '%@many.test') as links,
+        (select count(distinct l.invitation_id)::int from invitation_links l
+          join invitations i on i.tenant_id = l.tenant_id and i.id = l.invitation_id
+          join users u on u.tenant_id = i.tenant_id and u.id = i.user_id where u.email_key like '%@many.test') as links,
         (select count(*)::int from audit_events where target_name like '%@many.test') as events,
         (select count(*)::int from pgboss.job where data->>'mailId' in
           (select id::text from mails where to_address like '%@many.test')) as jobs`.execute(acme.owner)

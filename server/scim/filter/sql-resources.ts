@@ -78,7 +78,13 @@ export const groupScope = (context: SqlContext): Scope =>
         present: sql`groups.display_name_key <> ''`
       }
     },
-    meta: metaColumns('Group', sql`groups`, groupLastModified, groupVersion, context),
+    meta: metaColumns(
+      'Group',
+      sql`groups`,
+      groupLastModified(context.tenantId),
+      groupVersion(context.tenantId),
+      context
+    ),
     relations: { members: membersOfGroup(context) },
     valueIndexes: { members: (op, literal) => (op === 'eq' ? hasMember(literal, context) : undefined) }
   })
