@@ -1,8 +1,9 @@
 // The audit log: written in the transaction of what it tells of, never changed.
-import { type RawBuilder, sql } from 'kysely'
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from './connect.ts'
-import { type ColumnTypes, insertRows } from './rows.ts'
+import { prepare } from './prepared.ts'
+import { type ColumnTypes, columnSet, columnsOf, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
 
 export interface AuditEvent {
@@ -54,6 +55,16 @@ export async function insertAuditEvents(
 ): Promise<void> {
   const rows = events.map((event) => rowOf(tenantId, event.by ?? { actor, now }, event))
   await insertRows(db, 'audit_events', AUDIT_COLUMNS, rows)
+}
+
+/** The same as a statement of those that are written together. @param events each says by whom */
+export function auditStatement(
+  db: Db,
+  tenantId: number,
+  events: readonly (AuditEvent & Required<Pick<AuditEvent, 'by'>>)[]
+): CompiledQuery {
+  const rows = events.map((event) => rowOf(tenantId, event.by, event))
+  return insertEvents(db, columnsOf(AUDIT_COLUMNS, rows))
 }
 
 const rowOf = (
@@ -127,3 +138,8 @@ const AUDIT_COLUMNS: ColumnTypes = {
   before: 'json',
   after: 'json'
 }
+
+const insertEvents = prepare((columns) => {
+  const names = sql.join(Object.keys(AUDIT_COLUMNS).map((column) => sql.ref(column)))
+  return sql`insert into audit_events (${names}) select ${names} from ${columnSet('events', AUDIT_COLUMNS, columns)}`
+})

@@ -49,7 +49,8 @@ export async function updateUsers(
     where users.tenant_id = ${tenantId} and users.id = changed.id`.execute(trx)
 }
 
-const CHANGEABLE = {
+/** The columns of each kind of change. */
+export const CHANGEABLE = {
   profile: {
     user_name: 'text',
     user_name_key: 'text',

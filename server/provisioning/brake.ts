@@ -2,7 +2,7 @@
 // rest. A change is counted as the last thing of the transaction that makes it, and where a permit is missing the whole
 // transaction is taken back: nobody loses access, and nothing is half done. What was held is then noted in a transaction
 // of its own, for administrators to release or reject (brake-release.ts).
-import { type RawBuilder, sql } from 'kysely'
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { insertAuditEvents } from '../../db/audit.ts'
 import {
   type BrakeLimits,
@@ -22,6 +22,7 @@ import { type Db, inTenant, type Trx } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { BrakeSettings, UserRow } from '../../db/schema.ts'
+import { requirePermits } from '../../db/scim-user-writes.ts'
 import type { Deps } from '../deps.ts'
 import { AppError } from '../errors.ts'
 import type { Actor } from './actor.ts'
@@ -90,11 +91,8 @@ export async function countUsers(
   people: readonly { readonly user: Pick<UserRow, 'id' | 'state'>; readonly actor: Actor }[]
 ): Promise<void> {
   const leaving = people.filter(({ user }) => isActive(user)).length
-  const byConnection = Map.groupBy(people, ({ actor }) => actor.scim?.connectionId ?? '')
-  // in one order: two transactions never wait for each other
-  const connections = [...byConnection].sort(([one], [other]) => (one < other ? -1 : 1))
   await Promise.all(
-    connections.map(([, own]) =>
+    byConnection(people).map((own) =>
       takeFor(
         { ...change, actor: own[0]!.actor },
         'deactivate',
@@ -103,6 +101,30 @@ export async function countUsers(
       )
     )
   )
+}
+
+/**
+ * The same as statements of those that are written together, as the last ones that lock: they fail where anybody is
+ * held.
+ */
+export function permitsOf(
+  db: Db,
+  tenantId: number,
+  people: readonly { readonly user: Pick<UserRow, 'id' | 'state'>; readonly actor: Actor }[],
+  now: Date
+): CompiledQuery[] {
+  const leaving = people.filter(({ user }) => isActive(user)).length
+  return byConnection(people).flatMap((own) => {
+    const brake = brakeOf(own[0]!.actor)
+    const ids = own.map(({ user }) => user.id)
+    return brake ? [requirePermits(db, tenantId, { ...brake, kind: 'deactivate' }, { ids, leaving }, now)] : []
+  })
+}
+
+/** In one order: two transactions never wait for each other. */
+function byConnection<Person extends { readonly actor: Actor }>(people: readonly Person[]): Person[][] {
+  const groups = [...Map.groupBy(people, ({ actor }) => actor.scim?.connectionId ?? '')]
+  return groups.sort(([one], [other]) => (one < other ? -1 : 1)).map(([, own]) => own)
 }
 
 const isActive = ({ state }: Pick<UserRow, 'state'>) => state === 'active'

@@ -15,6 +15,8 @@ interface Waiting<Item, Result> {
 
 interface Kind<Item, Result> {
   waiting: Waiting<Item, Result>[]
+  /** What is being worked on: who comes again waits until that is done. */
+  readonly busy: Set<string>
   underWay: number
   isScheduled: boolean
 }
@@ -31,7 +33,7 @@ export class Gathering<Item, Result> {
 
   /** @throws what `run` tells of the item, or throws */
   add(name: string, id: string, item: Item): Promise<Result> {
-    const kind = this.kinds.get(name) ?? { waiting: [], underWay: 0, isScheduled: false }
+    const kind = this.kinds.get(name) ?? { waiting: [], busy: new Set(), underWay: 0, isScheduled: false }
     this.kinds.set(name, kind)
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome<Result>) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value))
@@ -56,10 +58,12 @@ export class Gathering<Item, Result> {
 
   private async runSome(name: string, kind: Kind<Item, Result>): Promise<void> {
     const batch = takeSome(kind)
+    if (batch.length === 0) return
     kind.underWay++
     this.schedule(name, kind)
     const outcomes = await this.run(batch.map(({ item }) => item)).catch((error) => batch.map(() => ({ error })))
     kind.underWay--
+    for (const { id } of batch) kind.busy.delete(id)
     this.schedule(name, kind)
     batch.forEach(({ settle }, index) => {
       settle(outcomes[index]!)
@@ -67,14 +71,17 @@ export class Gathering<Item, Result> {
   }
 }
 
-/** Who comes again waits for the next batch. */
 function takeSome<Item, Result>(kind: Kind<Item, Result>): Waiting<Item, Result>[] {
-  const taken = new Map<string, Waiting<Item, Result>>()
+  const taken: Waiting<Item, Result>[] = []
   const left: Waiting<Item, Result>[] = []
   for (const one of kind.waiting) {
-    if (taken.size < MAX_ITEMS && !taken.has(one.id)) taken.set(one.id, one)
-    else left.push(one)
+    if (taken.length === MAX_ITEMS || kind.busy.has(one.id)) {
+      left.push(one)
+      continue
+    }
+    kind.busy.add(one.id)
+    taken.push(one)
   }
   kind.waiting = left
-  return [...taken.values()]
+  return taken
 }

@@ -2,6 +2,7 @@
 
 import { type AuditEvent, connectionOf } from '../../db/audit.ts'
 import type { UserPatch, UserRow } from '../../db/schema.ts'
+import type { UserFacts } from '../../db/scim-user-writes.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
 import { authorityAfterWrite, authorityFacts, withOthersKept } from './authority.ts'
@@ -15,7 +16,7 @@ import { userEvent } from './user-states.ts'
 
 /** A change that is computed and not yet made. */
 export interface Planned {
-  readonly before: UserRow
+  readonly before: UserFacts
   readonly change: ScimUserChange
   readonly decision: RoleDecision
   readonly columns: DocumentColumns
@@ -41,7 +42,7 @@ export interface Planned {
  */
 export function plan(
   writer: ScimWriter,
-  before: UserRow | undefined,
+  before: UserFacts | undefined,
   options: ChangeOptions
 ): Planned | Promise<Planned> {
   if (!before) throw notFound('User')
@@ -55,7 +56,7 @@ export function plan(
 
 function planned(
   { actor }: ScimWriter,
-  before: UserRow,
+  before: UserFacts,
   document: UserDocument,
   change: ScimUserChange,
   kind: ChangeOptions['kind']
@@ -114,6 +115,10 @@ export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): voi
 /** An externalId belongs to a connection: whoever is nobody's and has one becomes the next one's that writes them. */
 const isTakenOn = (before: Pick<UserRow, 'connection_id'>, { external_id }: DocumentColumns): boolean =>
   before.connection_id === null && external_id !== null
+
+/** Whose the user is once the change is made. */
+export const connectionAfter = ({ actor }: ScimWriter, { before, columns }: Planned): string | null =>
+  isTakenOn(before, columns) ? connectionOf(actor) : before.connection_id
 
 export function patchOf({ actor, now }: ScimWriter, planned: Planned): UserPatch {
   const { before, change, decision, columns } = planned

@@ -1,37 +1,29 @@
 // Changes of users that come in one moment, made in one transaction: the plain ones, in which nobody else's rows have a
-// say. scim-users.ts makes the others one by one, and those of a transaction that failed.
-import { newEventId } from '../../db/audit.ts'
-import { type Db, inTenant, isUnavailable, type Trx } from '../../db/connect.ts'
-import { retryRaces } from '../../db/races.ts'
-import { countResources } from '../../db/resource-counts.ts'
-import type { UserRow } from '../../db/schema.ts'
-import { getScimUsers, lockUsers, updateUsers } from '../../db/scim-user-changes.ts'
+// say. Users are read, changes computed, and all written in one exchange where nobody has changed them meanwhile; those
+// of whom more ends than that are made under locks (scim-users-locked.ts). scim-users.ts makes the others one by one,
+// and those of a transaction that failed.
+import type { CompiledQuery } from 'kysely'
+import { auditStatement } from '../../db/audit.ts'
+import { type Db, isCitus, isUnavailable } from '../../db/connect.ts'
+import { writeTogether } from '../../db/prepared.ts'
+import {
+  countUsersGone,
+  freeAddresses,
+  type LeftGroup,
+  leaveGroups,
+  type ReadUser,
+  readUsers,
+  requireNoAccess,
+  writeUsers
+} from '../../db/scim-user-writes.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
-import { isRenamed, noteNamesOf } from '../../db/search-index.ts'
-import { notFound } from '../errors.ts'
-import { countUsers } from './brake.ts'
-import { endAccess } from './ending.ts'
+import { permitsOf } from './brake.ts'
 import { Gathering, type Outcome } from './gathering.ts'
-import { isCountedAdministrator } from './guards.ts'
-import { type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
-import type { ChangeOptions, ScimWriter } from './scim-users.ts'
-import { activatedEvent, audit, deactivatedEvent, invitationRevoked, removedEvent } from './user-states.ts'
-
-export type UserWork =
-  | { readonly kind: 'change'; readonly options: ChangeOptions }
-  | { readonly kind: 'remove'; readonly precondition: ((version: number) => void) | undefined }
-
-/** Nothing was done: the change is one of those that are made alone. */
-export const ALONE = 'alone'
-
-/** The user as they are then; undefined once they are removed. */
-type Result = ScimUserRow | undefined | typeof ALONE
-
-interface Item {
-  readonly writer: ScimWriter
-  readonly userId: string
-  readonly work: UserWork
-}
+import { connectionAfter, updateEvent } from './scim-user-plan.ts'
+import { ALONE, begin, type Item, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
+import type { ScimWriter } from './scim-users.ts'
+import { changeUnderLocks } from './scim-users-locked.ts'
+import { activatedEvent, deactivatedEvent, removedEvent } from './user-states.ts'
 
 const gatherings = new WeakMap<Db, Gathering<Item, Result>>()
 
@@ -39,7 +31,7 @@ const gatherings = new WeakMap<Db, Gathering<Item, Result>>()
  * Does the work with what else is to be done in this moment.
  * @throws AppError not_found; forbidden; whatever the callbacks throw
  */
-export function changeTogether(writer: ScimWriter, userId: string, work: UserWork): Promise<Result> {
+export function changeTogether(writer: ScimWriter, userId: string, work: Item['work']): Promise<Result> {
   const { deps, tenant, actor, view } = writer
   // what the brake holds is looked at one by one
   if (actor.scim?.hasHeld) return Promise.resolve(ALONE)
@@ -53,157 +45,118 @@ export function changeTogether(writer: ScimWriter, userId: string, work: UserWor
 }
 
 async function changeAll(items: readonly Item[]): Promise<readonly Outcome<Result>[]> {
-  const { deps, tenant } = items[0]!.writer
-  try {
-    const { outcomes, hadCredentials } = await retryRaces(() =>
-      inTenant(deps.db, tenant.id, (trx) => changeWithin(trx, items))
-    )
-    // this process forgets at once whose sessions and tokens ended; the others hear of it
-    if (hadCredentials) deps.listener.emit('change', { kind: 'credentials', tenantId: tenant.id })
-    return outcomes
-  } catch (error) {
-    return items.map(() => (isUnavailable(error) ? { error } : { value: ALONE }))
-  }
-}
-
-/** What is to be written of a locked user. */
-interface Step {
-  readonly item: Item
-  readonly before: UserRow
-  /** Undefined for a removal. */
-  readonly planned: Planned | undefined
-  /** Of the event that tells of it. */
-  readonly eventId: string
-}
-
-async function changeWithin(
-  trx: Trx,
-  items: readonly Item[]
-): Promise<{ outcomes: Outcome<Result>[]; hadCredentials: boolean }> {
-  const { tenant, view } = items[0]!.writer
-  const rows = await lockUsers(
-    trx,
-    tenant.id,
-    items.map(({ userId }) => userId)
-  )
-  const found = new Map(rows.map((row) => [row.id, row]))
-  const begun = items.map((item) => begin(item, found.get(item.userId)))
+  // it would copy the rows of an insert from one node to another
+  if (isCitus(items[0]!.writer.deps.db)) return changeUnderLocks(items)
+  const begun = await beginAll(items)
   const steps = begun.filter((step) => typeof step === 'object' && 'before' in step)
-  const ended = await write(trx, tenant.id, steps)
-  const left = steps.filter(({ planned }) => planned)
-  const [after] = await Promise.all([
-    left.length > 0
-      ? getScimUsers(
-          trx,
-          view,
-          left.map(({ before }) => before.id)
-        )
-      : [],
-    ...ended.follow
+  const [laborious, quick] = [steps.filter(hasConsequences), steps.filter((step) => !hasConsequences(step))]
+  const [ofLaborious, ofQuick] = await Promise.all([changeUnderLocks(laborious.map(itemOf)), changeAtOnce(quick)])
+  const outcomes = new Map<unknown, Outcome<Result>>([
+    ...laborious.map((step, index) => [step, ofLaborious[index]!] as const),
+    ...quick.map((step, index) => [step, ofQuick[index]!] as const)
   ])
-  const afterwards = new Map(after.map((row) => [row.id, row]))
-  const outcomes = begun.map((step): Outcome<Result> => {
+  return begun.map((step): Outcome<Result> => {
     if (step === ALONE) return { value: ALONE }
-    return 'error' in step ? step : { value: step.planned && afterwards.get(step.before.id)! }
+    return 'error' in step ? step : outcomes.get(step)!
   })
-  return { outcomes, hadCredentials: ended.hadCredentials }
 }
 
-function begin(item: Item, row: UserRow | undefined): Step | typeof ALONE | { error: unknown } {
-  const { writer, work } = item
-  try {
-    const before = requireVisible(writer, row)
-    const eventId = newEventId(writer.now)
-    if (work.kind === 'change') {
-      const planned = plan(writer, before, work.options)
-      return !(planned instanceof Promise) && isPlain(writer, planned) ? { item, before, planned, eventId } : ALONE
+const itemOf = ({ item }: Step) => item
+
+async function beginAll(items: readonly Item[]) {
+  const { deps, view } = items[0]!.writer
+  const idsOf = (some: readonly Item[]) => some.map(({ userId }) => userId)
+  const users = await readUsers(deps.db, view, idsOf(items), {
+    ending: idsOf(items.filter(({ work }) => work.kind === 'remove' || work.options.mayDeactivate)),
+    leaving: idsOf(items.filter(({ work }) => work.kind === 'remove'))
+  })
+  const found = new Map(users.map((user) => [user.id, user]))
+  return items.map((item) => begin(item, found.get(item.userId)))
+}
+
+type QuickStep = Step<ReadUser>
+
+const isEnding = ({ planned }: Step): boolean => !planned || (planned.isStateChanged && !planned.change.active)
+
+/** Whether more ends with somebody's access than their own row and their memberships tell. */
+const hasConsequences = (step: QuickStep): boolean => {
+  const { before, item } = step
+  const isKnown = item.work.kind === 'remove' || item.work.options.mayDeactivate
+  return isEnding(step) && (before.hasAccess || !isKnown)
+}
+
+async function changeAtOnce(steps: readonly QuickStep[]): Promise<readonly Outcome<Result>[]> {
+  const statements = statementsOf(steps)
+  if (statements.length > 0) {
+    const { deps, tenant } = steps[0]!.item.writer
+    try {
+      await writeTogether(deps.db, tenant.id, statements)
+    } catch (error) {
+      // somebody was faster with one of the users, or the database refuses one of the changes
+      return isUnavailable(error) ? steps.map(() => ({ error })) : changeUnderLocks(steps.map(itemOf))
     }
-    requireTouchable(writer.actor, before)
-    work.precondition?.(before.version)
-    // who has their role from a group is left with their own
-    const isPlainRemoval = isExpendable(writer, before) && before.given_role === null
-    return isPlainRemoval ? { item, before, planned: undefined, eventId } : ALONE
-  } catch (error) {
-    return { error }
   }
+  return steps.map((step) => ({ value: afterwards(step) }))
 }
 
-/** @throws AppError not_found */
-function requireVisible({ view }: ScimWriter, user: UserRow | undefined): UserRow {
-  const isVisible =
-    user && user.state !== 'removed' && (view.connectionId === undefined || user.connection_id === view.connectionId)
-  if (!isVisible) throw notFound('User')
-  return user
-}
-
-const isExpendable = ({ actor }: ScimWriter, user: UserRow) => actor.id !== user.id && !isCountedAdministrator(user)
-
-/** Either the profile or the state changes, and nothing that is kept elsewhere. */
-function isPlain(writer: ScimWriter, planned: Planned): boolean {
-  const { before, change, emails, isProfileChanged, isStateChanged, isRoleChanged, isAddressChanged } = planned
-  if (isRoleChanged || isAddressChanged || emails || change.passwordHash !== undefined) return false
-  if (planned.authority !== before.authority || planned.isAdopted) return false
-  return !isStateChanged || (!isProfileChanged && isExpendable(writer, before))
-}
-
-/** Writes what is known now. @returns what can only be written, and is to be awaited, afterwards */
-async function write(
-  trx: Trx,
-  tenantId: number,
-  steps: readonly Step[]
-): Promise<{ follow: Promise<unknown>[]; hadCredentials: boolean }> {
-  if (steps.length === 0) return { follow: [], hadCredentials: false }
-  const { actor, now } = steps[0]!.item.writer
-  const renamed = steps.filter(({ planned }) => planned?.isProfileChanged)
-  const activated = steps.filter(({ planned }) => planned?.isStateChanged && planned.change.active)
-  const deactivated = steps.filter(({ planned }) => planned?.isStateChanged && !planned.change.active)
-  const removed = steps.filter(({ planned }) => !planned)
-  const change = { trx, tenantId, actor, now }
-  const idsOf = (some: readonly Step[]) => some.map(({ before }) => before.id)
-  const events = [
-    ...renamed.map((step) => ({ ...updateEvent(step.item.writer, step.planned!), by: step.item.writer })),
-    ...activated.map((step) => ({ ...activatedEvent(step.before), by: step.item.writer }))
-  ]
-  const [ofDeactivated, ofRemoved] = await Promise.all([
-    endAccess(trx, tenantId, idsOf(deactivated), now, 'deactivated'),
-    endAccess(trx, tenantId, idsOf(removed), now, 'removed', { leavesGroupsBy: removed.map(({ eventId }) => eventId) }),
-    updateUsers(trx, tenantId, 'profile', renamed.map(profileRow)),
-    noteNamesOf(trx, tenantId, idsOf(renamed.filter(({ before, planned }) => isRenamed(before, planned!.columns)))),
-    updateUsers(trx, tenantId, 'state', [...activated, ...deactivated, ...removed].map(stateRow)),
-    audit(change, events)
-  ])
-  const ends = [...deactivated, ...removed]
-  if (ends.length === 0) return { follow: [], hadCredentials: false }
-  const invitations = [...ofDeactivated.invitations, ...ofRemoved.invitations]
-  const endEvents = ends.flatMap((step) => {
-    const { before, planned, item, eventId } = step
-    const groupIds = ofRemoved.memberships.filter(({ userId }) => userId === before.id).map(({ groupId }) => groupId)
-    return [
-      ...invitations.filter(({ userId }) => userId === before.id).map(({ id }) => invitationRevoked(id, before)),
-      planned ? deactivatedEvent(before) : removedEvent(before, eventId, groupIds)
-    ].map((event) => ({ ...event, by: item.writer }))
-  })
-  const follow = [
-    audit(change, endEvents),
-    ...(removed.length > 0 ? [countResources(tenantId, 'User', -removed.length).execute(trx)] : []),
-    countUsers(
-      change,
-      ends.map(({ before, item: { writer } }) => ({ user: before, actor: writer.actor }))
+/** What is to be written, in the order in which rows are locked. */
+function statementsOf(steps: readonly QuickStep[]): CompiledQuery[] {
+  const changing = steps
+    .filter(({ planned }) => !planned || planned.isChange)
+    .sort((one, other) => (one.before.id < other.before.id ? -1 : 1))
+  if (changing.length === 0) return []
+  const { deps, tenant, now } = changing[0]!.item.writer
+  const { db } = deps
+  const ending = changing.filter(isEnding)
+  const removed = ending.filter(({ planned }) => !planned)
+  const profiles = changing.filter(({ planned }) => planned?.isProfileChanged)
+  const states = changing.filter(({ planned }) => !planned?.isProfileChanged)
+  const idsOf = (some: readonly QuickStep[]) => some.map(({ before }) => before.id)
+  const leaving = idsOf(removed)
+  return [
+    ...(profiles.length > 0 ? [writeUsers(db, tenant.id, 'profile', profiles.map(profileRow))] : []),
+    ...(states.length > 0 ? [writeUsers(db, tenant.id, 'state', states.map(stateRow))] : []),
+    ...(ending.length > 0 ? [requireNoAccess(db, tenant.id, { ending: idsOf(ending), leaving })] : []),
+    ...(removed.length > 0 ? [freeAddresses(db, tenant.id, leaving)] : []),
+    ...(removed.length > 0 ? leaveGroups(db, tenant.id, leaving, removed.flatMap(leftGroups), now) : []),
+    auditStatement(db, tenant.id, changing.map(eventOf)),
+    ...(removed.length > 0 ? [countUsersGone(db, tenant.id, removed.length)] : []),
+    ...permitsOf(
+      db,
+      tenant.id,
+      ending.map(({ before, item }) => ({ user: before, actor: item.writer.actor })),
+      now
     )
   ]
-  return { follow, hadCredentials: ofDeactivated.hadCredentials || ofRemoved.hadCredentials }
 }
 
-const profileRow = ({ before, planned, item: { writer } }: Step) => ({
-  connection_id: before.connection_id,
-  ...patchOf(writer, planned!),
-  id: before.id,
-  updated_at: writer.now
-})
+const leftGroups = ({ before, eventId }: QuickStep): LeftGroup[] =>
+  before.groupIds.map((group_id) => ({ group_id, user_id: before.id, event_id: eventId }))
 
-function stateRow({ before, planned, item: { writer } }: Step) {
-  const row = { id: before.id, updated_at: writer.now, locked: before.locked, activated_at: before.activated_at }
-  if (!planned) return { ...row, state: 'removed', locked: false }
-  if (!planned.change.active) return { ...row, state: 'deactivated' }
-  return { ...row, state: 'active', activated_at: before.activated_at ?? writer.now }
+function eventOf({ before, planned, eventId, item: { writer } }: QuickStep) {
+  const by = writer
+  if (!planned) return { ...removedEvent(before, eventId, before.groupIds), by }
+  if (planned.isProfileChanged) return { ...updateEvent(writer, planned), by }
+  return { ...(planned.change.active ? activatedEvent(before) : deactivatedEvent(before)), by }
+}
+
+/** The user as they are once all is written. */
+function afterwards({ before, planned, item: { writer } }: QuickStep): ScimUserRow | undefined {
+  if (!planned) return undefined
+  const { id, role, groups, created_at } = before
+  const row = {
+    id,
+    role,
+    groups,
+    created_at,
+    connection_id: before.connection_id,
+    state: before.state,
+    doc: before.doc
+  }
+  if (!planned.isChange) return { ...row, version: before.version, updated_at: before.updated_at }
+  const written = { version: before.version + 1, updated_at: writer.now }
+  if (!planned.isProfileChanged) {
+    return { ...row, ...written, state: planned.change.active ? 'active' : 'deactivated' }
+  }
+  return { ...row, ...written, doc: planned.columns.doc, connection_id: connectionAfter(writer, planned) }
 }

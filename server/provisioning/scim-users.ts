@@ -34,7 +34,8 @@ import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } fro
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import type { NewUser } from './scim-user-new.ts'
 import { type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
-import { ALONE, changeTogether } from './scim-users-together.ts'
+import { ALONE } from './scim-user-step.ts'
+import { changeTogether } from './scim-users-together.ts'
 import type { UserDocument } from './user-document.ts'
 import { activate, audit, deactivate, remove, type UserChange } from './user-states.ts'
 
@@ -77,6 +78,8 @@ export interface MovedUser {
 export interface ChangeOptions {
   /** What a role becomes of which nothing is said: see scim-roles.ts. */
   readonly kind: 'replace' | 'patch'
+  /** Whether the change may deactivate somebody: what ends with their access is then read beforehand. */
+  readonly mayDeactivate: boolean
   /** Throws `stale` where the client knows another version. */
   readonly precondition?: (version: number) => void
   /**

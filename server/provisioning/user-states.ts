@@ -127,25 +127,40 @@ async function requireExpendable(change: UserChange, user: UserRow, what: string
   if (isCountedAdministrator(user)) await requireOtherAdministrator(change.trx, change.tenantId, [user.id])
 }
 
+/** What events tell of a person. */
+type ToldUser = Pick<
+  UserRow,
+  | 'id'
+  | 'state'
+  | 'role'
+  | 'given_role'
+  | 'locked'
+  | 'email'
+  | 'display_name'
+  | 'given_name'
+  | 'family_name'
+  | 'user_name'
+>
+
 /** The audit event of a change to a person; the facts are those that changed. */
 export const userEvent = (
   action: string,
-  user: UserRow,
+  user: Omit<ToldUser, 'state' | 'role' | 'given_role' | 'locked'>,
   before: Record<string, unknown>,
   after: Record<string, unknown>
 ): AuditEvent => ({ action, targetType: 'user', targetId: user.id, targetName: shownName(user), before, after })
 
-export const deactivatedEvent = (user: UserRow): AuditEvent =>
+export const deactivatedEvent = (user: ToldUser): AuditEvent =>
   userEvent('user.deactivated', user, { state: user.state }, { state: 'deactivated' })
 
-export const activatedEvent = (user: UserRow): AuditEvent =>
+export const activatedEvent = (user: ToldUser): AuditEvent =>
   userEvent('user.activated', user, { state: user.state }, { state: 'active' })
 
 /**
  * @param id names the removal in the memberships that it has ended
  * @param groupIds the groups that were left
  */
-export const removedEvent = (user: UserRow, id: string, groupIds: readonly string[]): AuditEvent => ({
+export const removedEvent = (user: ToldUser, id: string, groupIds: readonly string[]): AuditEvent => ({
   id,
   ...userEvent(
     'user.removed',
@@ -162,7 +177,7 @@ export const removedEvent = (user: UserRow, id: string, groupIds: readonly strin
 })
 
 /** The audit event of an invitation that ends with a person's access. */
-export const invitationRevoked = (id: string, user: UserRow): AuditEvent => ({
+export const invitationRevoked = (id: string, user: Pick<UserRow, 'email'>): AuditEvent => ({
   action: 'invitation.revoked',
   targetType: 'invitation',
   targetId: id,

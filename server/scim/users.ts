@@ -68,6 +68,7 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
   const passwordHash = password === undefined ? undefined : await hashPassword(context, password)
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'replace',
+    mayDeactivate: resource['active'] === false,
     precondition: precondition(request.ifMatch),
     change(before) {
       const after = carryImmutable(toResource(before), resource, context.schemas.User)
@@ -90,6 +91,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
   let hashing: Promise<string> | undefined
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'patch',
+    mayDeactivate: operations.some(({ path }) => path.attribute?.name === 'active'),
     precondition: precondition(request.ifMatch),
     change(before: UserBefore) {
       const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)

@@ -1,7 +1,11 @@
 // Changes that come in one moment share a transaction: each has its own answer, and none takes another one along.
+import { sql, type Transaction } from 'kysely'
 import { test } from 'tap'
+import type { Database } from '../../db/schema.ts'
 import { startApp } from '../support/app.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { lockIsAwaited } from '../support/locks.ts'
+import { signInAs } from '../support/people.ts'
+import { addTenant, scimClient, USER } from '../support/scim.ts'
 
 test('changes of one moment', async (t) => {
   const app = await startApp(t)
@@ -89,6 +93,105 @@ test('changes of one moment', async (t) => {
     )
   })
 })
+
+test('changes of users whom somebody else changes meanwhile', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
+  const make = async (name: string) => (await scim.post('/Users', { userName: `${name}@acme.test` })).body.id as string
+  const set = (path: string, value: unknown) => [{ op: 'replace', path, value }]
+
+  /** Commits what `elsewhere` does while `request` waits for it. */
+  async function overtaken<T>(elsewhere: (trx: Transaction<Database>) => Promise<unknown>, request: () => Promise<T>) {
+    let answer: Promise<T> | undefined
+    await app.owner.transaction().execute(async (trx) => {
+      await elsewhere(trx)
+      answer = request()
+      await lockIsAwaited(app.owner)
+    })
+    return answer!
+  }
+
+  t.test('are made of what the user is by then', async (t) => {
+    const [id, other] = [await make('one'), await make('other')]
+    const [answer, ofOther] = await overtaken(
+      (trx) => sql`update users set version = version + 1, doc = ${RETITLED('one')} where id = ${id}`.execute(trx),
+      () =>
+        Promise.all([
+          scim.patch(`/Users/${id}`, set('nickName', 'Uno')),
+          scim.patch(`/Users/${other}`, set('nickName', 'Due'))
+        ])
+    )
+    t.match(answer.body, { title: 'Boss', nickName: 'Uno', meta: { version: 'W/"3"' } })
+    t.match(ofOther.body, { nickName: 'Due', meta: { version: 'W/"2"' } })
+  })
+
+  t.test('hold to the version that they name', async (t) => {
+    const id = await make('two')
+    const answer = await overtaken(
+      (trx) => sql`update users set version = version + 1, doc = ${RETITLED('two')} where id = ${id}`.execute(trx),
+      () => scim.patch(`/Users/${id}`, set('nickName', 'Due'), { 'if-match': 'W/"1"' })
+    )
+    t.equal(answer.status, 412)
+  })
+
+  t.test('end a session that is begun meanwhile', async (t) => {
+    const id = await make('three')
+    const signIn = async (trx: Transaction<Database>) => {
+      await sql`update users set last_sign_in_at = now() where id = ${id}`.execute(trx)
+      await signInAs(trx, acme.id, id)
+    }
+    const answer = await overtaken(signIn, () => scim.patch(`/Users/${id}`, set('active', false)))
+    t.match(answer.body, { active: false })
+    t.same(await app.owner.selectFrom('sessions').selectAll().where('user_id', '=', id).execute(), [])
+  })
+
+  t.test('end a membership that is begun meanwhile, and tell of it', async (t) => {
+    const [id, early, late] = [await make('four'), await group('Early'), await group('Late')]
+    await scim.patch(`/Groups/${early}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
+    const join = async (trx: Transaction<Database>) => {
+      await sql`select from users where id = ${id} for share`.execute(trx)
+      await sql`insert into group_members (tenant_id, group_id, user_id) values (${acme.id}, ${late}, ${id})`.execute(
+        trx
+      )
+    }
+    const answer = await overtaken(join, () => scim.delete(`/Users/${id}`))
+    t.equal(answer.status, 204)
+    t.same(await app.owner.selectFrom('group_members').selectAll().where('user_id', '=', id).execute(), [])
+    const { before } = await app.owner
+      .selectFrom('audit_events')
+      .select('before')
+      .where('target_id', '=', id)
+      .where('action', '=', 'user.removed')
+      .executeTakeFirstOrThrow()
+    t.same(JSON.parse(before!).groupIds.sort(), [early, late].sort())
+  })
+
+  t.test('without anybody in the way take people out of their groups', async (t) => {
+    const [id, first, second] = [await make('five'), await group('First'), await group('Second')]
+    for (const groupId of [first, second]) {
+      await scim.patch(`/Groups/${groupId}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
+    }
+    t.equal((await scim.delete(`/Users/${id}`)).status, 204)
+    const { id: eventId, before } = await app.owner
+      .selectFrom('audit_events')
+      .select(['id', 'before'])
+      .where('target_id', '=', id)
+      .where('action', '=', 'user.removed')
+      .executeTakeFirstOrThrow()
+    t.same(JSON.parse(before!).groupIds.sort(), [first, second].sort())
+    const past = await app.owner.selectFrom('past_memberships').selectAll().where('user_id', '=', id).execute()
+    t.same(
+      past.map(({ group_id, removed_event_id }) => `${group_id} ${removed_event_id}`).sort(),
+      [`${first} ${eventId}`, `${second} ${eventId}`].sort()
+    )
+    t.match((await scim.get(`/Groups/${first}`)).body, { meta: { version: 'W/"3"' } })
+  })
+
+  const group = async (displayName: string) => (await scim.post('/Groups', { displayName })).body.id as string
+})
+
+const RETITLED = (name: string) => JSON.stringify({ schemas: [USER], userName: `${name}@acme.test`, title: 'Boss' })
 
 test('users that are made in one moment', async (t) => {
   const app = await startApp(t)

@@ -1,0 +1,293 @@
+// Changes of several users that take no locks before they write: what is to change is read, and written in one exchange
+// where it has not changed meanwhile. db/scim-user-changes.ts has what is done under locks.
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { type Deprovisioning, minuteOf } from './brakes.ts'
+import { type Db, driverOf } from './connect.ts'
+import { countMemberChanges } from './groups.ts'
+import { prepare, requireCurrent } from './prepared.ts'
+import { countResources } from './resource-counts.ts'
+import { columnSet, columnsOf } from './rows.ts'
+import type { Role, UserRow, UserState } from './schema.ts'
+import { CHANGEABLE } from './scim-user-changes.ts'
+import { type ScimView, scimUserColumns } from './scim-users.ts'
+import { noteNames } from './search-index.ts'
+import type { Fields } from './tenant-query.ts'
+import { readTime } from './times.ts'
+
+const FACTS = [
+  'locked',
+  'given_role',
+  'user_name',
+  'user_name_key',
+  'external_id',
+  'email',
+  'email_key',
+  'display_name',
+  'display_name_key',
+  'given_name',
+  'family_name',
+  'family_name_key',
+  'must_reset_password',
+  'authority',
+  'apart_key',
+  'activated_at'
+] as const
+
+/** What a change of a user starts from. */
+export type UserFacts = Pick<
+  UserRow,
+  'id' | 'state' | 'role' | 'connection_id' | 'version' | 'doc' | 'created_at' | 'updated_at' | (typeof FACTS)[number]
+>
+
+/** A user as a change starts from them, with what goes along with their access. */
+export interface ReadUser extends UserFacts {
+  /** JSON text, as in a ScimUserRow. */
+  readonly groups: string | null
+  /** Whether anything ends with their access; not told of those of whom that was not asked. */
+  readonly hasAccess: boolean
+  /** The groups that they are in themselves; only of those who are to be removed. */
+  readonly groupIds: readonly string[]
+}
+
+/** Whose access may end. */
+export interface Endings {
+  /** Those who may be deactivated or removed. */
+  readonly ending: readonly string[]
+  /** Those who are to be removed. */
+  readonly leaving: readonly string[]
+}
+
+/** Reads users in no order, removed ones too. */
+export async function readUsers(
+  db: Db,
+  view: ScimView,
+  ids: readonly string[],
+  { ending, leaving }: Endings
+): Promise<ReadUser[]> {
+  const { tenantId, groupsUrl, connectionId, withGroups } = view
+  const read = readStatements[withGroups ? 1 : 0]![connectionId === undefined ? 0 : 1]!
+  // as text, so that the read may share an exchange
+  const list = (some: readonly string[]) => `{${some.join(',')}}`
+  const query = read(db, {
+    tenantId,
+    groupsUrl,
+    connectionId,
+    ids: list(ids),
+    ending: list(ending),
+    leaving: list(leaving)
+  })
+  return (await driverOf(db).readAsTenant(tenantId, query)).map(toReadUser)
+}
+
+const prepareRead = (withGroups: boolean, isOwn: boolean) =>
+  prepare((p) => {
+    const tenantId = p['tenantId'] as number
+    const isAmong = (some: string) => sql`users.id = any(${p[some]}::uuid[])`
+    const view = {
+      tenantId,
+      groupsUrl: p['groupsUrl'],
+      connectionId: isOwn ? p['connectionId'] : undefined,
+      withGroups
+    }
+    return sql`
+      select ${scimUserColumns(view as ScimView)}, ${sql.join(FACTS.map((name) => sql.ref(`users.${name}`)))},
+        (${isAmong('ending')} and ${hasAccess(tenantId, sql`users.id`)})
+          or (${isAmong('leaving')} and ${hasIdentity(tenantId, sql`users.id`)}) as has_access,
+        case when ${isAmong('leaving')} then (select string_agg(m.group_id::text, ' ') from group_members m
+          where m.tenant_id = ${tenantId} and m.user_id = users.id) end as group_ids
+      from users where users.tenant_id = ${tenantId} and users.id = any(array(select unnest(${p['ids']}::uuid[])))`
+  })
+const readStatements = [
+  [prepareRead(false, false), prepareRead(false, true)],
+  [prepareRead(true, false), prepareRead(true, true)]
+]
+
+/** Whether a user has anything that ends with a deactivation: what `endAccess` ends. */
+const hasAccess = (tenantId: number, userId: RawBuilder<unknown>) =>
+  hasAny(tenantId, userId, [
+    sql`sessions`,
+    sql`api_tokens`,
+    sql`one_time_codes`,
+    sql`password_resets where used_at is null`,
+    sql`invitations where state = 'pending'`,
+    sql`mails where state = 'queued'`
+  ])
+
+/** What ends with a removal alone, beside memberships and the address. */
+const hasIdentity = (tenantId: number, userId: RawBuilder<unknown>) =>
+  hasAny(tenantId, userId, [sql`user_credentials`, sql`google_identities`])
+
+// Scalar subqueries: as `exists` they might be hashed, which reads the whole table
+const hasAny = (tenantId: number, userId: RawBuilder<unknown>, among: readonly RawBuilder<unknown>[]) => {
+  const found = among.map(
+    (table) =>
+      sql`(select 1 from (select * from ${table}) as t where t.tenant_id = ${tenantId} and t.user_id = ${userId} limit 1)`
+  )
+  return sql`coalesce(${sql.join(found)}) is not null`
+}
+
+/** In the order of the select list. */
+function toReadUser(fields: Fields): ReadUser {
+  const [id, state, role, connection_id, version, doc, created_at, updated_at, groups, ...rest] = fields
+  const facts = rest as (string | null)[]
+  return {
+    id: id!,
+    state: state as UserState,
+    role: role as Role,
+    connection_id: connection_id!,
+    version: Number(version),
+    doc: doc!,
+    created_at: readTime(created_at!),
+    updated_at: readTime(updated_at!),
+    groups: groups!,
+    locked: facts[0] === 't',
+    given_role: facts[1] as Role | null,
+    user_name: facts[2]!,
+    user_name_key: facts[3]!,
+    external_id: facts[4]!,
+    email: facts[5]!,
+    email_key: facts[6]!,
+    display_name: facts[7]!,
+    display_name_key: facts[8]!,
+    given_name: facts[9]!,
+    family_name: facts[10]!,
+    family_name_key: facts[11]!,
+    must_reset_password: facts[12] === 't',
+    authority: facts[13]!,
+    apart_key: facts[14]!,
+    activated_at: facts[15] == null ? null : readTime(facts[15]),
+    hasAccess: facts[16] === 't',
+    groupIds: facts[17]?.split(' ') ?? []
+  }
+}
+
+/** What a user shall be, where they are still as they were read. */
+export type Written = Pick<UserFacts, 'id' | 'version' | 'given_role'> & { updated_at: Date } & Record<string, unknown>
+
+/**
+ * Gives users other values; those who `is_renamed` are noted for the search.
+ * @param users in the order of their ids, in which they are locked
+ */
+export const writeUsers = (
+  db: Db,
+  tenantId: number,
+  kind: keyof typeof CHANGEABLE,
+  users: readonly Written[]
+): CompiledQuery => updates[kind](db, { tenantId, ...columnsOf(writtenTypes(kind), users) })
+
+const writtenTypes = (kind: keyof typeof CHANGEABLE) => ({
+  id: 'uuid',
+  version: 'int',
+  given_role: 'text',
+  ...(kind === 'profile' && { is_renamed: 'boolean' }),
+  updated_at: 'timestamptz',
+  ...CHANGEABLE[kind]
+})
+
+const prepareUpdate = (kind: keyof typeof CHANGEABLE) =>
+  prepare((p) => {
+    const tenantId = p['tenantId'] as number
+    const set = ['updated_at', ...Object.keys(CHANGEABLE[kind])].map(
+      (name) => sql`${sql.ref(name)} = ${sql.ref(`given.${name}`)}`
+    )
+    const noted = sql`, noted as (${noteNames(tenantId, sql`select id from written where is_renamed`)})`
+    return sql`
+      with written as (
+        update users set ${sql.join(set)}, version = users.version + 1
+        from ${columnSet('given', writtenTypes(kind), p)}
+        where users.tenant_id = ${tenantId} and users.id = given.id and users.version = given.version
+          and users.given_role is not distinct from given.given_role
+        returning users.id ${kind === 'profile' ? sql`, given.is_renamed` : sql``}
+      ) ${kind === 'profile' ? noted : sql``}
+      ${requireCurrent(sql`(select count(*) from written) = cardinality(${p['id']}::uuid[])`)}`
+  })
+const updates = { profile: prepareUpdate('profile'), state: prepareUpdate('state') }
+
+/** Requires that nothing ends with the access of users whose rows were written before. */
+export const requireNoAccess = (db: Db, tenantId: number, { ending, leaving }: Endings): CompiledQuery =>
+  noAccessStatement(db, { tenantId, ending, leaving })
+
+const noAccessStatement = prepare((p) => {
+  const tenantId = p['tenantId'] as number
+  const nobody = (some: string, has: typeof hasAccess) =>
+    sql`not exists (select from unnest(${p[some]}::uuid[]) as u (id) where ${has(tenantId, sql`u.id`)})`
+  return requireCurrent(sql`${nobody('ending', hasAccess)} and ${nobody('leaving', hasIdentity)}`)
+})
+
+export const freeAddresses = (db: Db, tenantId: number, userIds: readonly string[]): CompiledQuery =>
+  addressStatement(db, { tenantId, userIds })
+
+const addressStatement = prepare(
+  (p) => sql`delete from addresses where tenant_id = ${p['tenantId']} and user_id = any(${p['userIds']}::uuid[])`
+)
+
+/** A membership that ends, and the audit event of the removal that ends it. */
+export type LeftGroup = Readonly<Record<'group_id' | 'user_id' | 'event_id', string>>
+
+/** Takes users out of groups; requires that they were in these, and are in no other. */
+export const leaveGroups = (
+  db: Db,
+  tenantId: number,
+  userIds: readonly string[],
+  left: readonly LeftGroup[],
+  now: Date
+): CompiledQuery[] =>
+  left.length === 0
+    ? [noGroupsStatement(db, { tenantId, userIds })]
+    : [leaveStatement(db, { tenantId, now, ...columnsOf(LEFT, left) }), noGroupsStatement(db, { tenantId, userIds })]
+
+const LEFT = { group_id: 'uuid', user_id: 'uuid', event_id: 'uuid' }
+
+const noGroupsStatement = prepare((p) =>
+  requireCurrent(sql`not exists (select from group_members
+    where tenant_id = ${p['tenantId']} and user_id = any(${p['userIds']}::uuid[]))`)
+)
+
+const leaveStatement = prepare((p) => {
+  const tenantId = p['tenantId'] as number
+  return sql`
+    with given as (select * from ${columnSet('given', LEFT, p)}),
+      -- whoever changes all members of a group holds it first, and then comes to the memberships
+      their_groups as (
+        select id from groups where tenant_id = ${tenantId} and id in (select group_id from given) order by id for key share
+      ),
+      gone as (
+        delete from group_members m using given
+        where m.tenant_id = ${tenantId} and m.group_id = given.group_id and m.user_id = given.user_id
+          and m.group_id in (select id from their_groups)
+        returning m.group_id, m.user_id, m.connection_id, m.event_id, given.event_id as removed_event_id
+      ),
+      kept as (
+        insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
+        select ${tenantId}::int, group_id, user_id, connection_id, event_id, removed_event_id from gone
+      ),
+      counted as (${countMemberChanges(
+        tenantId,
+        p['now'] as Date,
+        sql`select group_id, -count(*)::int as delta from gone group by group_id`
+      )})
+    ${requireCurrent(sql`(select count(*) from gone) = cardinality(${p['user_id']}::uuid[])`)}`
+})
+
+export const countUsersGone = (db: Db, tenantId: number, count: number): CompiledQuery =>
+  countStatement(db, { tenantId, delta: -count })
+
+const countStatement = prepare((p) => countResources(p['tenantId'] as number, 'User', p['delta'] as number))
+
+/**
+ * Takes permits of the brake for people's deactivations or removals, and fails where there are none. As the last
+ * statement of those that lock.
+ * @param people as in takeUserPermits
+ */
+export const requirePermits = (
+  db: Db,
+  tenantId: number,
+  { connectionId, limits, kind }: Deprovisioning,
+  people: { ids: readonly string[]; leaving: number },
+  now: Date
+): CompiledQuery => permitStatement(db, { tenantId, connectionId, kind, ...people, minute: minuteOf(now), ...limits })
+
+const permitStatement = prepare((p) =>
+  requireCurrent(sql`take_brake_permits(${p['tenantId']}, ${p['connectionId']}::uuid, ${p['kind']}, ${p['ids']}::uuid[],
+    ${p['ids']}::uuid[], '{}', null, ${p['leaving']}, ${p['minute']}, ${p['percent']}::numeric, ${p['people']}) = 0`)
+)

@@ -1,0 +1,96 @@
+// One of several changes of users that are made together, up to where it is known what is to be written.
+import { newEventId } from '../../db/audit.ts'
+import type { UserFacts } from '../../db/scim-user-writes.ts'
+import type { ScimUserRow } from '../../db/scim-users.ts'
+import { isRenamed } from '../../db/search-index.ts'
+import { notFound } from '../errors.ts'
+import { isCountedAdministrator } from './guards.ts'
+import { type Planned, patchOf, plan, requireTouchable } from './scim-user-plan.ts'
+import type { ChangeOptions, ScimWriter } from './scim-users.ts'
+
+export type UserWork =
+  | { readonly kind: 'change'; readonly options: ChangeOptions }
+  | { readonly kind: 'remove'; readonly precondition: ((version: number) => void) | undefined }
+
+/** Nothing was done: the change is one of those that are made alone. */
+export const ALONE = 'alone'
+
+/** The user as they are then; undefined once they are removed. */
+export type Result = ScimUserRow | undefined | typeof ALONE
+
+export interface Item {
+  readonly writer: ScimWriter
+  readonly userId: string
+  readonly work: UserWork
+}
+
+/** What is to be written of a user. */
+export interface Step<User extends UserFacts = UserFacts> {
+  readonly item: Item
+  readonly before: User
+  /** Undefined for a removal. */
+  readonly planned: Planned | undefined
+  /** Of the event that tells of it. */
+  readonly eventId: string
+}
+
+/** @returns what becomes of the item where nothing is to be written */
+export function begin<User extends UserFacts>(
+  item: Item,
+  row: User | undefined
+): Step<User> | typeof ALONE | { error: unknown } {
+  const { writer, work } = item
+  try {
+    const before = requireVisible(writer, row)
+    const eventId = newEventId(writer.now)
+    if (work.kind === 'change') {
+      const planned = plan(writer, before, work.options)
+      return !(planned instanceof Promise) && isPlain(writer, planned) ? { item, before, planned, eventId } : ALONE
+    }
+    requireTouchable(writer.actor, before)
+    work.precondition?.(before.version)
+    // who has their role from a group is left with their own
+    const isPlainRemoval = isExpendable(writer, before) && before.given_role === null
+    return isPlainRemoval ? { item, before, planned: undefined, eventId } : ALONE
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** @throws AppError not_found */
+function requireVisible<User extends UserFacts>({ view }: ScimWriter, user: User | undefined): User {
+  const isVisible =
+    user && user.state !== 'removed' && (view.connectionId === undefined || user.connection_id === view.connectionId)
+  if (!isVisible) throw notFound('User')
+  return user
+}
+
+const isExpendable = ({ actor }: ScimWriter, user: UserFacts) => actor.id !== user.id && !isCountedAdministrator(user)
+
+/** Either the profile or the state changes, and nothing that is kept elsewhere. */
+function isPlain(writer: ScimWriter, planned: Planned): boolean {
+  const { before, change, emails, isProfileChanged, isStateChanged, isRoleChanged, isAddressChanged } = planned
+  if (isRoleChanged || isAddressChanged || emails || change.passwordHash !== undefined) return false
+  if (planned.authority !== before.authority || planned.isAdopted) return false
+  return !isStateChanged || (!isProfileChanged && isExpendable(writer, before))
+}
+
+/** The columns that a changed profile is written in. */
+export const profileRow = ({ before, planned, item: { writer } }: Step) => ({
+  connection_id: before.connection_id,
+  ...patchOf(writer, planned!),
+  id: before.id,
+  version: before.version,
+  given_role: before.given_role,
+  is_renamed: isRenamed(before, planned!.columns),
+  updated_at: writer.now
+})
+
+/** The same of a changed state. */
+export function stateRow({ before, planned, item: { writer } }: Step) {
+  const { id, version, given_role, locked, activated_at } = before
+  const row = { id, version, given_role, locked, activated_at, updated_at: writer.now }
+  if (!planned) return { ...row, state: 'removed', locked: false }
+  if (!planned.change.active) return { ...row, state: 'deactivated' }
+  return { ...row, state: 'active', activated_at: activated_at ?? writer.now }
+}
