@@ -20,6 +20,7 @@ import {
   Transaction
 } from 'kysely'
 import pg from 'pg'
+import { watchAnswers } from './answers.ts'
 import { ReadGatherer } from './gather-reads.ts'
 import { toParameter } from './parameters.ts'
 import type { Database } from './schema.ts'
@@ -268,14 +269,13 @@ export function connect(options: ConnectOptions): Db {
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    // in pipeline mode this ends the connection, and with it whatever else waits on it
-    query_timeout: statementTimeoutMs && statementTimeoutMs + ANSWER_GRACE_MS,
     pipeline: true,
     types,
     options: options.isPooled ? undefined : sessionOptions(options, statementTimeoutMs),
     Client: clientWith(manners, options.trace)
   } as pg.PoolConfig & { pipeline: boolean }
   const pool = new pg.Pool(config)
+  if (statementTimeoutMs > 0) watchAnswers(pool, statementTimeoutMs + ANSWER_GRACE_MS)
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => {})
   // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
