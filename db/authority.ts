@@ -62,6 +62,18 @@ export const rememberConnection = (trx: Trx, tenantId: number, connectionId: str
     select tenant_id, id, highest_role, name, ${now}::timestamptz, ${isKept} from scim_connections
     where tenant_id = ${tenantId} and id = ${connectionId}::uuid on conflict do nothing`.execute(trx)
 
+/** Connections that went since a moment and have got users or groups after that. */
+export const listStragglers = (db: Db, tenantId: number, since: Date) =>
+  readInTenant<{ id: string; name: string; is_kept: boolean }>(
+    db,
+    tenantId,
+    sql`select p.id, coalesce(p.name, 'A removed connection') as name, p.is_kept from past_connections p
+      where p.tenant_id = ${tenantId} and p.removed_at > ${since} and (
+        exists (select from users u where u.tenant_id = p.tenant_id and (u.connection_id = p.id
+          or (not p.is_kept and u.authority::text <> '{}' and strpos(u.authority::text, p.id::text) > 0)))
+        or exists (select from groups g where g.tenant_id = p.tenant_id and g.connection_id = p.id))`
+  )
+
 /** A connection that is gone, with what is still its own. */
 export interface KeptConnection {
   id: string
@@ -173,7 +185,8 @@ export async function releaseGroups(
   const { rows } = await sql<ReleasedGroup>`
     with owned as (
       select id, coalesce(connection_id = ${connectionId}::uuid, false) as was_live from groups
-      where tenant_id = ${tenantId} and (connection_id = ${connectionId}::uuid or kept_by = ${connectionId}::uuid)
+      where tenant_id = ${tenantId}
+        and (connection_id = ${connectionId}::uuid or (not ${isKept} and kept_by = ${connectionId}::uuid))
       order by id for no key update
     )
     update groups g set connection_id = nullif(g.connection_id, ${connectionId}::uuid),

@@ -1,18 +1,19 @@
-// clean-up: deletes every hour what has expired, and has names indexed that wait for it. What people look up later
-// (invitations, mails, the log) stays.
+// clean-up: deletes every hour what has expired, releases what removed connections got after all, and has names indexed
+// that wait for it. What people look up later (invitations, mails, the log) stays.
 import { inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
 import { listClosedShadows } from '../../db/shadows.ts'
 import { deleteShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
+import { releaseStragglers } from '../../server/provisioning/scim-connections.ts'
 import { askForIndex } from '../../server/provisioning/search-index.ts'
 import { eachTenant } from '../each-tenant.ts'
 
 type CleanUpDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
 
 /**
- * Of a tenant two statements; a shadow whose time is over goes as a whole.
- * @returns rows and shadows deleted
+ * Of a tenant some statements; a shadow whose time is over goes as a whole.
+ * @returns rows and shadows deleted, users and groups released
  * @throws AggregateError when all others are done, where tenants failed
  */
 export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<number> {
@@ -29,8 +30,9 @@ export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<n
 
 async function cleanTenant({ db, queue, now }: CleanUpDeps, tenantId: number): Promise<number> {
   const count = await deleteExpiredOfTenant(db, tenantId, now())
+  const released = await releaseStragglers({ db, now }, tenantId)
   await askForIndex({ db, queue }, tenantId)
-  return count
+  return count + released
 }
 
 async function endShadow({ db }: CleanUpDeps, shadowId: number): Promise<number> {

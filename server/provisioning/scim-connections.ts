@@ -1,6 +1,6 @@
 // Connections of identity providers: what administrators change of them, and what becomes of their people when one goes.
 import { insertAuditEvents } from '../../db/audit.ts'
-import { endKeeping, rememberConnection } from '../../db/authority.ts'
+import { endKeeping, listStragglers, rememberConnection } from '../../db/authority.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { hasGroupRoles, lockGroupRoles } from '../../db/group-roles.ts'
 import { notifyChange } from '../../db/listen.ts'
@@ -20,7 +20,7 @@ import { dropShadow } from '../../db/shadows.ts'
 import { lockTenant } from '../../db/tenants.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
-import { type Actor, requireAdministrator } from './actor.ts'
+import { type Actor, requireAdministrator, systemActor } from './actor.ts'
 import { changedFacts } from './document-changes.ts'
 import { followGroups } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
@@ -166,6 +166,31 @@ export async function releaseConnection(
     return released
   }
   return retryRaces(() => inTenant(deps.db, tenantId, release))
+}
+
+/** Longer than any request takes, and than clean-up is likely to be away. */
+const STRAGGLERS_MS = 24 * 3_600_000
+
+/**
+ * A request that was under way when its connection was removed may have made something that connection's own after all:
+ * what became of the rest becomes of it, too.
+ * @returns how many users and groups
+ */
+export async function releaseStragglers({ db, now }: Pick<Deps, 'db' | 'now'>, tenantId: number): Promise<number> {
+  const at = now()
+  let count = 0
+  for (const gone of await listStragglers(db, tenantId, new Date(at.getTime() - STRAGGLERS_MS))) {
+    const { id: connectionId, name, is_kept: isKept } = gone
+    const release = async (trx: Trx): Promise<number> => {
+      await lockGroupRoles(trx, tenantId)
+      const run = { trx, tenantId, actor: systemActor, now: at }
+      const { users, groups } = await releaseResources({ ...run, connectionId, isKept })
+      if (users + groups > 0 && (await hasGroupRoles(trx, tenantId))) await followGroups(run, name)
+      return users + groups
+    }
+    count += await retryRaces(() => inTenant(db, tenantId, release))
+  }
+  return count
 }
 
 /** The tenant's row first: whoever makes or renames a connection waits, so that no name is given twice. */

@@ -1,5 +1,7 @@
 // scimConnections.*: identity providers as administrators see and change them, and what is left when one is removed.
+import { sql } from 'kysely'
 import { test } from 'tap'
+import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { startApp } from '../support/app.ts'
 import { insertTenant } from '../support/groups.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
@@ -212,6 +214,42 @@ test('scimConnections', async (t) => {
       t.equal(connection_id, null)
       t.same(JSON.parse(authority), { '*': connectionId, title: other.connectionId })
       t.match(JSON.parse(doc), { title: 'Written' })
+    }
+  })
+
+  t.test('what a request under way makes its own after the removal is released by clean-up, or kept', async (t) => {
+    for (const afterwards of ['release', 'keep'] as const) {
+      const { scim, connectionId } = await makeToken({ name: `Late ${afterwards}` })
+      const user = await scim.createUser({ userName: `late-${afterwards}@acme.test`, displayName: 'Sent' })
+      const members = [{ value: user.id }]
+      const group = (await scim.post('/Groups', { displayName: `Late ${afterwards}`, members })).body
+      await app.mutate('acme', 'scimConnections.remove', { connectionId, afterwards }, ada)
+      // as the commit of such a request would leave it
+      for (const [table, id, column] of [
+        ['users', user.id, 'id'],
+        ['groups', group.id, 'id'],
+        ['group_members', group.id, 'group_id']
+      ] as const) {
+        await sql`update ${sql.table(table)} set connection_id = ${connectionId} where ${sql.ref(column)} = ${id}`.execute(
+          app.owner
+        )
+      }
+      t.equal(await cleanUp(app.deps, new AbortController().signal), 2)
+      t.equal(await cleanUp(app.deps, new AbortController().signal), 0)
+      const changes = [
+        ['users.update', { userId: user.id, displayName: 'Own' }],
+        ['groups.update', { groupId: group.id, displayName: `Own ${afterwards}` }],
+        ['groups.removeMembers', { groupId: group.id, userIds: [user.id] }]
+      ] as const
+      for (const [procedure, input] of changes) {
+        const { error } = await app.mutate('acme', procedure, input, ada)
+        t.equal(error?.reason, afterwards === 'keep' ? 'managedByConnection' : undefined, `${procedure} ${afterwards}`)
+      }
+      const [event] = (await app.query('acme', 'history.user', { userId: user.id }, ada)).data.items.filter(
+        ({ action }: { action: string }) => action === 'user.released'
+      )
+      t.match(event, { actorKind: 'system', before: { connectionId } })
+      if (afterwards === 'keep') await app.mutate('acme', 'scimConnections.release', { connectionId }, ada)
     }
   })
 

@@ -56,7 +56,8 @@ export function scimTokenCommands(program: Command): void {
           profile: (item) => item.profile,
           'highest role': (item) => item.highestRole,
           'last used': (item) => time(item.lastUsedAt),
-          expires: (item) => time(item.expiresAt)
+          from: (item) => item.lastUsedFrom.map(({ address }) => address).join(', ') || undefined,
+          expires: (item) => (item.revoked ? 'revoked' : time(item.expiresAt))
         })
       )
     })
