@@ -21,9 +21,10 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import { watchAnswers } from './answers.ts'
-import { ReadGatherer } from './gather-reads.ts'
+import { ReadGatherer, type TakeRow } from './gather-reads.ts'
 import { toParameter } from './parameters.ts'
 import type { Database } from './schema.ts'
+import { handOverRows, rowSocket, SentRow } from './sent-rows.ts'
 import {
   AS_SENT,
   beginning,
@@ -92,8 +93,20 @@ export function statementName(text: string): string {
   return name
 }
 
+/** What of pg's client is used here; its types leave it out. */
+interface ClientInternals {
+  readonly connection: Parameters<typeof handOverRows>[0] & { readonly stream: Writable }
+  _getActiveQuery(): unknown
+}
+
 abstract class MusterClient extends pg.Client {
   abstract readonly manners: ClientManners
+
+  constructor(config?: string | pg.ClientConfig) {
+    super(config)
+    const internals = this as unknown as ClientInternals
+    handOverRows(internals.connection, () => internals._getActiveQuery())
+  }
 
   // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads; only Kysely's form is touched
   override query(...args: any[]): any {
@@ -109,7 +122,7 @@ abstract class MusterClient extends pg.Client {
 
   /** What is asked in one tick goes out in one write: each write is a system call, dearer than the statement in it. */
   private writeTogether(): void {
-    const { stream } = (this as unknown as { connection: { stream: Writable } }).connection
+    const { stream } = (this as unknown as ClientInternals).connection
     stream.cork()
     process.nextTick(() => stream.uncork())
   }
@@ -139,8 +152,8 @@ export interface TenantDriver extends Driver {
   writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
   /** The same for several, in one transaction. @returns the rows of each as they were sent */
   writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]>
-  /** The same for one that reads. @returns the rows as they were sent */
-  readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]>
+  /** The same for one that reads. */
+  readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void>
   /** Lends a connection of `pg`, for reads that Kysely knows nothing of. */
   connect(): Promise<pg.PoolClient>
   readonly trace?: TraceStatement
@@ -189,16 +202,14 @@ class PipeliningDriver extends PostgresDriver implements TenantDriver {
     }
   }
 
-  async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
+  async readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> {
     const { sql: text, parameters } = query
     const name = preparedName(text)
-    if (name !== undefined && !this.gatherer.isSlow(name) && parameters.every(isPlain)) {
-      return this.gatherer.read({ tenantId, statement: { name, text, values: parameters.map(toText) } })
+    if (name !== undefined && parameters.every(isPlain)) {
+      const read = { tenantId, statement: { name, text, values: parameters.map(toText) }, take }
+      return this.gatherer.isSlow(name) ? this.gatherer.readAlone(read) : this.gatherer.read(read)
     }
-    const begun = performance.now()
-    const rows = await this.runAsTenant<Fields>(tenantId, query, AS_SENT)
-    if (name !== undefined) this.gatherer.note(name, performance.now() - begun)
-    return rows
+    for (const fields of await this.runAsTenant<Fields>(tenantId, query, AS_SENT)) take(SentRow.of(fields))
   }
 
   private async runAsTenant<Row>(
@@ -229,8 +240,8 @@ class TracingDriver extends PipeliningDriver {
     this.trace = trace
   }
 
-  override readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
-    return traced(this.trace, query.sql, () => super.readAsTenant(tenantId, query))
+  override readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> {
+    return traced(this.trace, query.sql, () => super.readAsTenant(tenantId, query, take))
   }
 
   override writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
@@ -271,6 +282,7 @@ export function connect(options: ConnectOptions): Db {
     keepAlive: true,
     pipeline: true,
     types,
+    stream: rowSocket,
     options: options.isPooled ? undefined : sessionOptions(options, statementTimeoutMs),
     Client: clientWith(manners, options.trace)
   } as pg.PoolConfig & { pipeline: boolean }
@@ -439,8 +451,15 @@ export const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): Raw
  * `readInTenant` for rows that become text again: nothing of them is parsed, which would cost more than to read them.
  * @param query a select with at least one value
  */
-export const readFieldsInTenant = (db: Db, tenantId: number, query: RawBuilder<unknown>): Promise<Fields[]> =>
-  driverOf(db).readAsTenant(tenantId, query.compile(db))
+export async function readFieldsInTenant(db: Db, tenantId: number, query: RawBuilder<unknown>): Promise<Fields[]> {
+  const rows: Fields[] = []
+  await readRowsInTenant(db, tenantId, query, (row) => rows.push(row.fields()))
+  return rows
+}
+
+/** The same for rows that become bytes of an answer. */
+export const readRowsInTenant = (db: Db, tenantId: number, query: RawBuilder<unknown>, take: TakeRow): Promise<void> =>
+  driverOf(db).readAsTenant(tenantId, query.compile(db), take)
 
 /** The first row of `readInTenant`. */
 export async function readOneInTenant<Row>(

@@ -2,11 +2,16 @@
 // transaction for each of them would cost more than many of them do. Those of one kind that took long go alone, so
 // that nobody waits behind them.
 import type pg from 'pg'
-import { type Exchanged, type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
+import type { SentRow } from './sent-rows.ts'
+import { type Exchanged, readAsTenants, type TenantRead } from './tenant-query.ts'
+
+/** Is given each row as it comes, which is good until the next one comes. */
+export type TakeRow = (row: SentRow) => void
 
 export interface GatherableRead {
   readonly tenantId: number
   readonly statement: TenantRead['statement']
+  readonly take: TakeRow
 }
 
 /** Milliseconds that the reads of one exchange may take together, as far as is known. */
@@ -23,23 +28,32 @@ const WEIGHT = 0.2
 class Waiting implements TenantRead {
   readonly tenantId: number
   readonly statement: TenantRead['statement']
-  readonly answered: Promise<Fields[]>
+  readonly answered: Promise<void>
   readonly failed: (error: Error) => void
   readonly done: () => void
-  private rows: Fields[]
+  private readonly takeRow: TakeRow
+  private isFailed: boolean
 
-  constructor({ tenantId, statement }: GatherableRead) {
+  constructor({ tenantId, statement, take }: GatherableRead) {
     this.tenantId = tenantId
     this.statement = statement
-    this.rows = []
-    const { promise, resolve, reject } = Promise.withResolvers<Fields[]>()
+    this.takeRow = take
+    this.isFailed = false
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.answered = promise
     this.failed = reject
-    this.done = () => resolve(this.rows)
+    this.done = resolve
   }
 
-  take(fields: Fields): void {
-    this.rows.push(fields)
+  /** What one read cannot use shall not harm those beside it. */
+  take(row: SentRow): void {
+    if (this.isFailed) return
+    try {
+      this.takeRow(row)
+    } catch (error) {
+      this.isFailed = true
+      this.failed(error as Error)
+    }
   }
 }
 
@@ -69,16 +83,27 @@ export class ReadGatherer {
   }
 
   /** Notes what a statement took; milliseconds. A pause of the whole machine is no reason to take it for slow. */
-  note(name: string, measuredMs: number): void {
+  private note(name: string, measuredMs: number): void {
     const known = this.costs.get(name)
     const ms = Math.min(measuredMs, MAX_NOTED_MS)
     this.costs.set(name, known === undefined ? ms : known + (ms - known) * WEIGHT)
   }
 
-  read(read: GatherableRead): Promise<Fields[]> {
+  read(read: GatherableRead): Promise<void> {
     const waiting = new Waiting(read)
     this.waiting.push(waiting)
     this.schedule()
+    return waiting.answered
+  }
+
+  /** For a slow one: on a connection of its own, so that nobody waits behind it. */
+  async readAlone(read: GatherableRead): Promise<void> {
+    const waiting = new Waiting(read)
+    const client = await this.pool.connect()
+    const begun = performance.now()
+    const { isLost } = await readAsTenants(client, [waiting])
+    client.release(isLost)
+    this.note(read.statement.name, performance.now() - begun)
     return waiting.answered
   }
 

@@ -4,6 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type pg from 'pg'
 import { countAsWaiting, type Db, driverOf, statementName } from './connect.ts'
 import { type Placeholders, prepare } from './prepared.ts'
+import type { SentRow } from './sent-rows.ts'
 import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
 
@@ -147,7 +148,8 @@ class GatheredRead implements TenantRead {
     this.rows = new Map()
   }
 
-  take(fields: Fields): void {
+  take(row: SentRow): void {
+    const fields = row.fields()
     this.rows.set(fields[0]!, fields)
   }
 

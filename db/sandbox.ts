@@ -6,6 +6,8 @@
 import { CompiledQuery, type DatabaseConnection, type QueryResult } from 'kysely'
 import type pg from 'pg'
 import { type Db, openBeside, sendAhead, type TenantDriver } from './connect.ts'
+import type { TakeRow } from './gather-reads.ts'
+import { SentRow } from './sent-rows.ts'
 import { AS_SENT, type Fields, mannersOf, setTenant } from './tenant-query.ts'
 
 export interface SandboxLimits {
@@ -168,12 +170,12 @@ class SandboxDriver implements TenantDriver {
     }
   }
 
-  async readAsTenant(tenantId: number, query: CompiledQuery): Promise<Fields[]> {
+  async readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> {
     const connection = (await this.acquireConnection()) as SandboxConnection
     try {
       connection.beginAsTenant(tenantId)
       const { rows } = await this.run<Fields>(await this.opened, query, AS_SENT)
-      return rows
+      for (const fields of rows) take(SentRow.of(fields))
     } finally {
       await connection.rollBack().catch(() => {})
       connection.release()

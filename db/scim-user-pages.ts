@@ -8,7 +8,7 @@ export const userPageColumns = {
   state: sql`users.state`,
   id: sql`users.id`,
   version: sql`users.version`,
-  is_unconnected: sql`(users.connection_id is null)`,
+  connection_id: sql`users.connection_id`,
   doc: sql`users.doc`,
   created_at: sql`users.created_at`,
   updated_at: sql`users.updated_at`
@@ -26,8 +26,10 @@ export function groupsOfPage({ tenantId, connectionId, withGroups }: ScimView): 
       where m.tenant_id = ${tenantId} and m.user_id = any(array(select page.id from page))
     )
     select json_build_object(
-      'members', (select json_agg(json_build_array(group_id, user_ids))
-        from (select group_id, string_agg(user_id::text, ' ') as user_ids from members group by group_id) as by_group),
+      'members', (select json_agg(json_build_array(group_id, user_ids)) from (
+        select group_id, case when count(*) < (select count(*) from page) then string_agg(user_id::text, ' ') end
+          as user_ids
+        from members group by group_id) as by_group),
       'groups', (select json_agg(json_build_array(a.group_id, groups.id, groups.display_name) order by groups.ordinal)
         from group_ancestors a join groups on groups.tenant_id = a.tenant_id and groups.id = a.ancestor_id
         where a.tenant_id = ${tenantId} and a.group_id = any(array(select distinct group_id from members))
@@ -35,39 +37,49 @@ export function groupsOfPage({ tenantId, connectionId, withGroups }: ScimView): 
     )::text)`
 }
 
-/** What groupsOfPage gives. */
+/** What groupsOfPage gives; no `userIds` where all of the page are members. */
 interface PageGroups {
-  readonly members: readonly (readonly [groupId: string, userIds: string])[] | null
+  readonly members: readonly (readonly [groupId: string, userIds: string | null])[] | null
   /** The group of a membership, one that is shown for it (the same, or one around it), and its name. */
   readonly groups: readonly ShownGroup[] | null
 }
 type ShownGroup = readonly [memberOf: string, id: string, displayName: string]
 
-/**
- * Makes what tells the attribute `groups` of a page's users, as JSON text; null where there are none.
- * @param besides what groupsOfPage gave
- */
-export function readPageGroups(besides: string | null, { groupsUrl }: ScimView): (userId: string) => string | null {
+/** The attribute `groups` of a page's users, as JSON text; null where they are in none. */
+export interface GroupsOfPage {
+  /** Undefined where they are not the same ones. */
+  readonly ofAll: string | null | undefined
+  of(userId: string): string | null
+}
+
+/** @param besides what groupsOfPage gave */
+export function readPageGroups(besides: string | null, { groupsUrl }: ScimView): GroupsOfPage {
   const { members, groups } = JSON.parse(besides ?? '{}') as Partial<PageGroups>
-  if (!members || !groups) return () => null
+  if (!members || !groups) return { ofAll: null, of: () => null }
+  const shared = members.flatMap(([groupId, userIds]) => (userIds === null ? [groupId] : []))
+  const ofShared = groupsText(new Set(shared), groups, groupsUrl)
+  if (shared.length === members.length) return { ofAll: ofShared, of: () => ofShared }
   const memberOf = new Map<string, string>()
   for (const [groupId, userIds] of members) {
-    for (const userId of userIds.split(' ')) {
+    for (const userId of userIds?.split(' ') ?? []) {
       const others = memberOf.get(userId)
       memberOf.set(userId, others === undefined ? groupId : `${others} ${groupId}`)
     }
   }
-  // most of a page's users are in the same groups
+  // many of a page's users are in the same groups
   const texts = new Map<string, string | null>()
-  return (userId) => {
-    const groupIds = memberOf.get(userId)
-    if (groupIds === undefined) return null
-    let text = texts.get(groupIds)
-    if (text === undefined) {
-      text = groupsText(new Set(groupIds.split(' ')), groups, groupsUrl)
-      texts.set(groupIds, text)
+  return {
+    ofAll: undefined,
+    of(userId) {
+      const groupIds = memberOf.get(userId)
+      if (groupIds === undefined) return ofShared
+      let text = texts.get(groupIds)
+      if (text === undefined) {
+        text = groupsText(new Set([...shared, ...groupIds.split(' ')]), groups, groupsUrl)
+        texts.set(groupIds, text)
+      }
+      return text
     }
-    return text
   }
 }
 

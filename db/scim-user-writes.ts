@@ -76,7 +76,9 @@ export async function readUsers(
     ending: list(ending),
     leaving: list(leaving)
   })
-  return (await driverOf(db).readAsTenant(tenantId, query)).map(toReadUser)
+  const users: ReadUser[] = []
+  await driverOf(db).readAsTenant(tenantId, query, (row) => users.push(toReadUser(row.fields())))
+  return users
 }
 
 const prepareRead = (withGroups: boolean, isOwn: boolean) =>

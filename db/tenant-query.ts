@@ -5,6 +5,7 @@
 // Two kinds of databases want it otherwise: behind a pooler in transaction mode nothing stays prepared, so that each
 // statement's text goes along; and Citus tells its workers of SET LOCAL in a transaction block alone.
 import pg from 'pg'
+import { type RowTaker, SentRow } from './sent-rows.ts'
 
 // What comes behind it is asked all the time: a plan that is made anew for each value costs more than the statement
 const SET_TENANT = {
@@ -175,14 +176,14 @@ export const AS_SENT = {
 export interface TenantRead {
   readonly tenantId: number
   readonly statement: { readonly name: string; readonly text: string; readonly values: readonly (string | null)[] }
-  /** Is given each row as it comes. */
-  take(fields: Fields): void
+  /** Is given each row as it comes; it may not throw. */
+  take(row: SentRow): void
   /** After the last row. */
   done(): void
   failed(error: Error): void
 }
 
-class TenantReads extends (pg.Query as unknown as QueryClass) {
+class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTaker {
   private readonly reads: readonly TenantRead[]
   /** Which of them is being answered. */
   private at: number
@@ -217,9 +218,9 @@ class TenantReads extends (pg.Query as unknown as QueryClass) {
     return index > 0 && this.reads[index - 1]!.tenantId === this.reads[index]!.tenantId ? 0 : 1
   }
 
-  override handleDataRow({ fields }: { fields: Fields }): void {
+  takeRow(row: SentRow): void {
     // the setting's row is nobody's
-    if (this.settings === 0) this.reads[this.at]!.take(fields)
+    if (this.settings === 0) this.reads[this.at]!.take(row)
   }
 
   override handleCommandComplete(): void {
@@ -277,7 +278,7 @@ async function readInBlocks(client: pg.PoolClient, reads: readonly TenantRead[])
     const config = { name: prepares ? name : undefined, text, values: [...values], ...AS_SENT }
     try {
       const { rows } = await queryInBlock(client, read.tenantId, config)
-      for (const row of rows as Fields[]) read.take(row)
+      for (const row of rows as Fields[]) read.take(SentRow.of(row))
       read.done()
     } catch (error) {
       const isLost = (error as { severity?: string }).severity !== 'ERROR'
@@ -301,8 +302,8 @@ class Part implements TenantRead {
     this.rows = []
   }
 
-  take(fields: Fields): void {
-    this.rows.push(fields)
+  take(row: SentRow): void {
+    this.rows.push(row.fields())
   }
 
   done(): void {}

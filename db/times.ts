@@ -14,3 +14,34 @@ export function toIsoTime(text: string): string {
 }
 
 const UTC = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00$/
+
+export const ISO_TIME_LENGTH = '2026-01-01T12:00:00.123Z'.length
+
+/**
+ * Writes such a text to a buffer as toIsoTime() tells it.
+ * @returns false where its form is another one, and nothing of use was written
+ */
+export function copyIsoTime(from: Buffer, start: number, end: number, to: Buffer, at: number): boolean {
+  const zone = end - 3
+  const fraction = start + 19
+  const isUtc = from[zone] === PLUS && from[zone + 1] === ZERO && from[zone + 2] === ZERO
+  if (!isUtc || from[start + 4] !== MINUS || from[start + 10] !== SPACE) return false
+  if (fraction !== zone && from[fraction] !== DOT) return false
+  for (let index = 0; index < 19; index++) to[at + index] = from[start + index]!
+  to[at + 10] = T
+  to[at + 19] = DOT
+  for (let digit = 1; digit <= 3; digit++)
+    to[at + 19 + digit] = fraction + digit < zone ? from[fraction + digit]! : ZERO
+  to[at + 23] = Z
+  return true
+}
+
+const [PLUS, ZERO, MINUS, SPACE, DOT, T, Z] = Buffer.from('+0- .TZ') as unknown as readonly [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number
+]

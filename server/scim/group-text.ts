@@ -3,7 +3,7 @@
 import type { ScimGroupRow, ScimGroupView } from '../../db/scim-groups.ts'
 import { readTime } from '../../db/times.ts'
 import { ownScopeOf, type ScimContext } from './context.ts'
-import type { WriteRow } from './list.ts'
+import { COLUMNS_FROM, type WriteRow } from './list-sql.ts'
 import { needs, type Projection, project } from './projection.ts'
 
 /** How groups are read for an answer; memberships only where the answer carries them. */
@@ -26,7 +26,8 @@ export function groupText(row: ScimGroupRow, context: ScimContext, projection: P
 
 /** For the rows of a list, which come in the order of scimGroupColumns. */
 export function groupWriter(context: ScimContext, projection: Projection): WriteRow {
-  return ([members, id, version, doc, created, modified], body) => {
+  return (sent, body) => {
+    const [members, id, version, doc, created, modified] = sent.fields().slice(COLUMNS_FROM)
     const times = { created_at: readTime(created!), updated_at: readTime(modified!) }
     const row = { id: id!, version: Number(version), doc: doc!, members: members!, ...times }
     body.write(groupText(row, context, projection))

@@ -1,6 +1,7 @@
 // One page of one kind of resource, and the number of all that match, in one statement.
 import { type RawBuilder, sql } from 'kysely'
-import type { Fields } from '../../db/tenant-query.ts'
+import type { SentRow } from '../../db/sent-rows.ts'
+import { LongBody } from './long-body.ts'
 import type { SortKey } from './sort.ts'
 
 /** What a list reads of each row, by name; the first one is of type text. */
@@ -29,11 +30,12 @@ export interface PageQuery {
   readonly limit: number
 }
 
-/** A row of a page: where it stands, and its columns in their order. */
+/** A row of a page: where it stands in the list, and where its text is in the page's body. */
 export interface PageRow {
   readonly ordinal: string
   readonly key: string | null
-  readonly columns: Fields
+  readonly start: number
+  readonly end: number
 }
 
 export interface Page {
@@ -42,8 +44,14 @@ export interface Page {
   readonly total: number
   /** What pageStatement was given as such, else the total. */
   readonly edition: string
-  readonly besides: string | null
+  /** The rows' texts, a comma between them. */
+  readonly body: LongBody
 }
+
+/** Writes a resource as JSON text. @param row has its columns from COLUMNS_FROM on, in their order */
+export type WriteRow = (row: SentRow, body: LongBody) => void
+
+export const COLUMNS_FROM = 2
 
 /** An offset up to which the rows before a page are passed over as they are. */
 export const SMALL_OFFSET = 200
@@ -51,7 +59,7 @@ export const SMALL_OFFSET = 200
 /**
  * A page of the order in which resources were made is read as it comes. Otherwise the rows are chosen and ordered by
  * their keys alone, and only then read: an offset passes over no documents.
- * @returns a statement for readFieldsInTenant; readPageFields takes what it gives
+ * @returns a statement for readRowsInTenant; what it gives a PageReader takes
  */
 export function pageStatement(query: PageQuery): RawBuilder<unknown> {
   const { table, tenantId, condition, offset, limit, besides } = query
@@ -63,27 +71,51 @@ export function pageStatement(query: PageQuery): RawBuilder<unknown> {
   const others = Object.keys(query.columns).slice(1)
   return sql`
     with ${isDirect ? directPage(query, from) : chosenPage(query, from)}
-    select * from page
-    union all
-    select null, ${total}::text, ${besides ?? sql`null::text`}${sql.join(
+    select null::bigint, ${total}::text, ${besides ?? sql`null::text`}${sql.join(
       others.map(() => sql`, null`),
       sql``
-    )}`
+    )}
+    union all
+    select * from page`
 }
 
-/** @param rows what the statement of pageStatement gave; the row without an ordinal is about all of them */
-export function readPageFields(rows: readonly Fields[]): Page {
-  const about = rows.find(([ordinal]) => ordinal === null)!
-  const edition = about[1]!
-  return {
-    rows: rows.filter((fields) => fields !== about).map(toPageRow),
-    total: Number.parseInt(edition, 10),
-    edition,
-    besides: about[2]!
+/** Takes what the statement of pageStatement gives: the first row is about all of them. */
+export class PageReader {
+  private readonly rows: PageRow[]
+  private readonly body: LongBody
+  private readonly writerOf: (besides: string | null) => WriteRow
+  private edition: string
+  private write: WriteRow | undefined
+
+  /**
+   * @param capacity bytes that are expected
+   * @param writerOf is given what was read besides
+   */
+  constructor(capacity: number, writerOf: (besides: string | null) => WriteRow) {
+    this.rows = []
+    this.body = new LongBody(capacity)
+    this.writerOf = writerOf
+    this.edition = ''
+  }
+
+  take(row: SentRow): void {
+    const { rows, body } = this
+    if (this.write === undefined) {
+      this.edition = row.text(1)!
+      this.write = this.writerOf(row.text(2))
+      return
+    }
+    if (rows.length > 0) body.write(',')
+    const start = body.length
+    this.write(row, body)
+    rows.push({ ordinal: row.text(0)!, key: row.text(1), start, end: body.length })
+  }
+
+  page(): Page {
+    const { rows, edition, body } = this
+    return { rows, edition, body, total: Number.parseInt(edition, 10) }
   }
 }
-
-const toPageRow = ([ordinal, key, ...columns]: Fields): PageRow => ({ ordinal: ordinal!, key: key!, columns })
 
 const selectList = (columns: PageColumns) =>
   sql.join(Object.entries(columns).map(([name, expression]) => sql`${expression} as ${sql.ref(name)}`))

@@ -1,7 +1,6 @@
 // Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several one after the other, paged by index or cursor.
 import { type RawBuilder, sql } from 'kysely'
-import { readFieldsInTenant } from '../../db/connect.ts'
-import type { Fields } from '../../db/tenant-query.ts'
+import { readRowsInTenant } from '../../db/connect.ts'
 import { findAnchor, keepAnchor } from './anchors.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
@@ -9,8 +8,16 @@ import type { Filter } from './filter/ast.ts'
 import { filterToSql } from './filter/to-sql.ts'
 import type { ListQuery } from './list-query.ts'
 import { LIST_END, type ListHead, listBeginning } from './list-response.ts'
-import { type Page, type PageColumns, type PageRow, pageStatement, readPageFields, SMALL_OFFSET } from './list-sql.ts'
-import { LongBody } from './long-body.ts'
+import {
+  type Page,
+  type PageColumns,
+  PageReader,
+  type PageRow,
+  pageStatement,
+  SMALL_OFFSET,
+  type WriteRow
+} from './list-sql.ts'
+import { type LongAnswer, LongBody } from './long-body.ts'
 import { readAtMark } from './marks.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import type { ResourceType } from './schemas/types.ts'
@@ -32,9 +39,6 @@ export interface ListSource {
   /** @param besides what was read of a page's rows together */
   writer(context: ScimContext, projection: Projection, besides: string | null): WriteRow
 }
-
-/** Writes a resource as JSON text. @param columns of its row, in their order */
-export type WriteRow = (columns: Fields, body: LongBody) => void
 
 /** How a filter's text becomes its tree: against one resource type, or against all that are searched. */
 export type ReadFilter = (text: string) => Filter
@@ -96,7 +100,7 @@ async function listByIndex(context: ScimContext, searches: readonly Search[], qu
     totalResults += page.total
     limit -= page.rows.length
   }
-  return { status: 200, ...bodyOf(context, { totalResults, startIndex: query.startIndex }, parts) }
+  return { status: 200, ...bodyOf({ totalResults, startIndex: query.startIndex }, parts) }
 }
 
 /** The rows of an answer that one search gave. */
@@ -106,27 +110,31 @@ interface Part {
   readonly rows: readonly PageRow[]
 }
 
-function bodyOf(context: ScimContext, head: Omit<ListHead, 'itemsPerPage'>, parts: readonly Part[]) {
-  const all = parts.flatMap(({ rows }) => rows)
-  const body = new LongBody(all.reduce((size, { columns }) => size + sizeOf(columns), HEAD_SIZE))
-  body.write(listBeginning({ ...head, itemsPerPage: all.length }))
-  let isFirst = true
-  for (const { search, page, rows } of parts) {
-    const write = search.source.writer(context, search.projection, page.besides)
-    for (const { columns } of rows) {
-      if (!isFirst) body.write(',')
-      isFirst = false
-      write(columns, body)
-    }
+function bodyOf(head: Omit<ListHead, 'itemsPerPage'>, parts: readonly Part[]): LongAnswer {
+  const filled = parts.filter(({ rows }) => rows.length > 0)
+  const itemsPerPage = filled.reduce((sum, { rows }) => sum + rows.length, 0)
+  const beginning = listBeginning({ ...head, itemsPerPage })
+  const [first] = filled
+  if (first && filled.length === 1 && isAsRead(first)) {
+    return first.page.body.endWith(beginning, first.rows.at(-1)!.end, LIST_END)
   }
-  body.write(LIST_END)
-  return body.end()
+  const body = together(filled)
+  return body.endWith(beginning, body.length, LIST_END)
 }
 
-const HEAD_SIZE = 4_000
-/** What is written around a document, roughly. */
-const AROUND = 700
-const sizeOf = (columns: Fields) => columns.reduce((size, text) => size + (text?.length ?? 0), AROUND)
+const isAsRead = ({ page, rows }: Part): boolean => rows.every((row, index) => row === page.rows[index])
+
+/** The texts of several searches, or in another order than they were read in. */
+function together(parts: readonly Part[]): LongBody {
+  const rows = parts.flatMap(({ page, rows }) => rows.map(({ start, end }) => ({ from: page.body, start, end })))
+  const body = new LongBody(rows.reduce((size, { start, end }) => size + end - start + 1, 0))
+  rows.forEach(({ from, start, end }, index) => {
+    if (index > 0) body.write(',')
+    body.copyFrom(from, start, end)
+  })
+  for (const { page } of parts) page.body.discard()
+  return body
+}
 
 async function readByOffset(
   context: ScimContext,
@@ -190,7 +198,7 @@ async function listByCursor(context: ScimContext, searches: readonly Search[], q
     const { page } = pages.find(({ source }) => source === index)!
     return { search, page, rows: shown.flatMap(({ row, source }) => (source === index ? row : [])) }
   })
-  return { status: 200, ...bodyOf(context, head, parts) }
+  return { status: 200, ...bodyOf(head, parts) }
 }
 
 interface Found {
@@ -250,5 +258,12 @@ async function readPage(
     offset: slice.offset,
     limit: slice.limit
   })
-  return readPageFields(await readFieldsInTenant(db, tenantId, statement))
+  const capacity = filter ? 0 : Math.min(slice.limit * ROW_BYTES, MAX_EXPECTED_BYTES)
+  const reader = new PageReader(capacity, (besides) => source.writer(context, projection, besides))
+  await readRowsInTenant(db, tenantId, statement, (row) => reader.take(row))
+  return reader.page()
 }
+
+/** What a page without a filter is expected to take; most filters look for one user. */
+const ROW_BYTES = 2_000
+const MAX_EXPECTED_BYTES = 1_000_000

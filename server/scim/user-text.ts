@@ -1,14 +1,10 @@
 // A user's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
 
-import { readPageGroups } from '../../db/scim-user-pages.ts'
 import type { ScimUserRow, ScimView } from '../../db/scim-users.ts'
-import { toIsoTime } from '../../db/times.ts'
 import type { UserBefore } from '../provisioning/scim-users.ts'
 import type { UserDocument } from '../provisioning/user-document.ts'
 import { ownScopeOf, type ScimContext } from './context.ts'
 import { isObject, type Resource } from './json.ts'
-import type { WriteRow } from './list.ts'
-import type { LongBody } from './long-body.ts'
 import { needs, type Projection, project } from './projection.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
 
@@ -24,74 +20,33 @@ export const userLocation = (context: Pick<ScimContext, 'baseUrl'>, userId: stri
   `${context.baseUrl}/Users/${userId}`
 
 /** What a text is made of; times as Date, or as they are written. */
-type TextRow = Pick<ScimUserRow, 'id' | 'state' | 'version' | 'doc' | 'groups'> &
-  Record<'created_at' | 'updated_at', Date | string> & { readonly isUnconnected: boolean }
-
-/**
- * For the rows of a list, which come in the order of userPageColumns.
- * @param besides what groupsOfPage gave
- */
-export function userWriter(context: ScimContext, projection: Projection, besides: string | null): WriteRow {
-  const groupsOf = readPageGroups(besides, viewOf(context, projection))
-  return ([state, id, version, isUnconnected, doc, created, modified], body) => {
-    const created_at = toIsoTime(created!)
-    const row: TextRow = {
-      id: id!,
-      state: state as ScimUserRow['state'],
-      isUnconnected: isUnconnected === 't',
-      version: Number(version),
-      doc: doc!,
-      groups: groupsOf(id!),
-      created_at,
-      updated_at: modified === created ? created_at : toIsoTime(modified!)
-    }
-    if (isWhole(projection, row, context)) writeWhole(row, context, body)
-    else body.write(partOf(wholeText(row, context), context, projection))
-  }
-}
+export type UserTextRow = Pick<ScimUserRow, 'id' | 'state' | 'connection_id' | 'version' | 'doc' | 'groups'> &
+  Record<'created_at' | 'updated_at', Date | string>
 
 /** The resource as JSON text, with what the projection leaves of it. */
-export function userText(user: ScimUserRow, context: ScimContext, projection: Projection): string {
-  const row = { ...user, isUnconnected: user.connection_id === null }
+export function userText(row: UserTextRow, context: ScimContext, projection: Projection): string {
   const text = wholeText(row, context)
-  return isWhole(projection, row, context) ? text : partOf(text, context, projection)
+  return isWhole(projection, context) ? text : partOf(text, context, projection)
 }
 
 const partOf = (text: string, { schemas }: ScimContext, projection: Projection): string =>
   JSON.stringify(project(JSON.parse(text), projection, schemas.User))
 
 /** Whether nothing is left out: by default everything is shown that is stored, groups as they were read. */
-function isWhole({ mode, selections }: Projection, { groups }: TextRow, { schemas }: ScimContext): boolean {
+export function isWhole({ mode, selections }: Projection, { schemas }: ScimContext): boolean {
   if (!schemas.isPlain.User) return false
   if (mode === 'default') return true
   const groupsAttribute = schemas.User.core.attributes.get('groups')!
-  return mode === 'except' && groups === null && selections.size === 1 && selections.get(groupsAttribute) === 'whole'
+  return mode === 'except' && selections.size === 1 && selections.get(groupsAttribute) === 'whole'
 }
 
-function wholeText(row: TextRow, context: ScimContext): string {
+function wholeText(row: UserTextRow, context: ScimContext): string {
   const document = row.doc.slice(1, -1).replaceAll(RELATIVE_REF, `"$ref":"${context.baseUrl}/Users/`)
   return `{"id":"${row.id}",${document}${restOf(row, context)}`
 }
 
-/** The same as wholeText. */
-function writeWhole(row: TextRow, context: ScimContext, body: LongBody): void {
-  body.write(`{"id":"${row.id}"`)
-  body.writeInside(withAbsoluteRefs(row.doc, context.baseUrl))
-  body.write(restOf(row, context))
-}
-
-function withAbsoluteRefs(doc: string, baseUrl: string): string[] {
-  const parts: string[] = []
-  let from = 0
-  for (let at = doc.indexOf(RELATIVE_REF); at !== -1; at = doc.indexOf(RELATIVE_REF, from)) {
-    parts.push(doc.slice(from, at), `"$ref":"${baseUrl}/Users/`)
-    from = at + RELATIVE_REF.length
-  }
-  return [...parts, doc.slice(from)]
-}
-
 /** What follows the document. */
-function restOf(row: TextRow, context: ScimContext): string {
+function restOf(row: UserTextRow, context: ScimContext): string {
   const { id, state, version, groups } = row
   return (
     `${assumedName(row, context)},"active":${state !== 'deactivated'}` +
@@ -109,8 +64,8 @@ const timeText = (time: Date | string) => (typeof time === 'string' ? time : tim
  * invited, and has told neither, goes by what their display name or address suggests; a strict token sees what is
  * stored. Invited people are known by their role, which stands in their document, and by having no connection.
  */
-function assumedName({ isUnconnected, doc }: TextRow, { leniency }: ScimContext): string {
-  if (!isUnconnected || leniency.profile === 'strict') return ''
+function assumedName({ connection_id, doc }: UserTextRow, { leniency }: ScimContext): string {
+  if (connection_id !== null || leniency.profile === 'strict') return ''
   if (doc.includes('"name":{') || !doc.includes('"roles":[{')) return ''
   const { displayName, userName } = JSON.parse(doc) as UserDocument
   const words = (displayName ?? userName.replace(/@.*$/, '').replace(/[._+-]+/g, ' ')).trim().split(/\s+/)
@@ -120,7 +75,7 @@ function assumedName({ isUnconnected, doc }: TextRow, { leniency }: ScimContext)
 }
 
 // In JSON text a quote within a value is escaped, so this is always a member's name and the beginning of its value
-const RELATIVE_REF = '"$ref":"../Users/'
+export const RELATIVE_REF = '"$ref":"../Users/'
 
 /**
  * What is stored of a resource: a manager without `$ref` gets one, and one of this server is kept relative, so that it

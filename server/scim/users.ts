@@ -27,7 +27,8 @@ import { parsePatch } from './patch/parse.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 import { foldCase } from './text.ts'
-import { toDocument, toResource, userLocation, userText, userWriter, viewOf } from './user-text.ts'
+import { userWriter } from './user-page.ts'
+import { toDocument, toResource, userLocation, userText, viewOf } from './user-text.ts'
 
 /** POST /Users, RFC 7644 §3.3. A pending invitation for the address ends, and its user becomes this one. */
 export async function createUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {

@@ -1,27 +1,42 @@
 import { test } from 'tap'
 import { LongBody } from '../../server/scim/long-body.ts'
 
+const wholeOf = (body: LongBody, beginning = '', ending = '') => body.endWith(beginning, body.length, ending)
+
 test('a long body', async (t) => {
   t.test('holds what was written, however much more than expected', async (t) => {
     const parts = Array.from({ length: 3_000 }, (_, index) => `${index} é 😀 ${'x'.repeat(index % 700)}`)
     const body = new LongBody(10)
     for (const part of parts) body.write(part)
-    t.equal(body.end().body.toString(), parts.join(''))
+    t.equal(wholeOf(body).body.toString(), parts.join(''))
   })
 
-  t.test('takes the members of an object in behind others', async (t) => {
-    const body = new LongBody(100)
-    body.write('{"id":1')
-    body.writeInside(['{"a":', '"é"', '}'])
-    body.write(',"z":2}')
-    t.same(JSON.parse(body.end().body.toString()), { id: 1, a: 'é', z: 2 })
+  t.test('takes bytes as they are, also of another one', async (t) => {
+    const other = new LongBody(10)
+    const start = other.length
+    other.copy(Buffer.from('?é!'), 1, 3)
+    const body = new LongBody(10)
+    body.write('a')
+    body.copyFrom(other, start, other.length)
+    t.equal(wholeOf(body).body.toString(), 'aé')
+  })
+
+  t.test('is given its beginning last, and may lose its end', async (t) => {
+    for (const beginning of ['', 'é[', 'b'.repeat(1_024), 'b'.repeat(1_025), 'é'.repeat(40_000)]) {
+      const body = new LongBody(10)
+      body.write('one')
+      const end = body.length
+      body.write(',two')
+      t.equal(body.endWith(beginning, end, 'ö]').body.toString(), `${beginning}oneö]`)
+    }
+    t.equal(wholeOf(new LongBody(10), '[', ']').body.toString(), '[]', 'nothing between')
   })
 
   t.test('shares its memory with no other that has not been sent', async (t) => {
     const bodies = Array.from({ length: 5 }, (_, index) => {
       const body = new LongBody(20_000)
       body.write(String(index).repeat(15_000))
-      return body.end()
+      return wholeOf(body)
     })
     bodies[0]!.sent()
     const next = new LongBody(20_000)
@@ -29,6 +44,6 @@ test('a long body', async (t) => {
     for (const [index, { body }] of bodies.entries()) {
       if (index > 0) t.equal(body.toString(), String(index).repeat(15_000))
     }
-    t.equal(next.end().body.toString(), 'n'.repeat(15_000))
+    t.equal(wholeOf(next).body.toString(), 'n'.repeat(15_000))
   })
 })

@@ -1,0 +1,146 @@
+// A page of users as the bytes that are sent, copied from those that came: to make text of them costs more than all
+// the rest of a page does.
+
+import type { UserState } from '../../db/schema.ts'
+import { type GroupsOfPage, readPageGroups, userPageColumns } from '../../db/scim-user-pages.ts'
+import type { SentRow } from '../../db/sent-rows.ts'
+import { copyIsoTime, ISO_TIME_LENGTH, toIsoTime } from '../../db/times.ts'
+import type { ScimContext } from './context.ts'
+import { COLUMNS_FROM, type WriteRow } from './list-sql.ts'
+import type { LongBody } from './long-body.ts'
+import type { Projection } from './projection.ts'
+import { isWhole, RELATIVE_REF, type UserTextRow, userText, viewOf } from './user-text.ts'
+
+const columnOf = (name: keyof typeof userPageColumns) => COLUMNS_FROM + Object.keys(userPageColumns).indexOf(name)
+const STATE = columnOf('state')
+const ID = columnOf('id')
+const VERSION = columnOf('version')
+const CONNECTION = columnOf('connection_id')
+const DOC = columnOf('doc')
+const CREATED = columnOf('created_at')
+const MODIFIED = columnOf('updated_at')
+
+/**
+ * For the rows of a list.
+ * @param besides what groupsOfPage gave
+ */
+export function userWriter(context: ScimContext, projection: Projection, besides: string | null): WriteRow {
+  const groups = readPageGroups(besides, viewOf(context, projection))
+  const isCopied = isWhole(projection, context)
+  const { leniency, baseUrl } = context
+  const copier = new UserCopier(baseUrl, groups)
+  return (row, body) => {
+    // of whom no connection has named, a name may be assumed
+    const isAsStored = leniency.profile === 'strict' || !row.isNull(CONNECTION)
+    if (isCopied && isAsStored && copier.copy(row, body)) return
+    body.write(userText(toRow(row, groups), context, projection))
+  }
+}
+
+function toRow(row: SentRow, groups: GroupsOfPage): UserTextRow {
+  const id = row.text(ID)!
+  return {
+    id,
+    state: row.text(STATE) as UserState,
+    connection_id: row.text(CONNECTION),
+    version: Number(row.text(VERSION)),
+    doc: row.text(DOC)!,
+    groups: groups.of(id),
+    created_at: toIsoTime(row.text(CREATED)!),
+    updated_at: toIsoTime(row.text(MODIFIED)!)
+  }
+}
+
+const BEGINNING = Buffer.from('{"id":"')
+const BEHIND_ID = Buffer.from('",')
+const BEHIND_VERSION = Buffer.from('\\""}}')
+const ID_LENGTH = 36
+const DEACTIVATED_LENGTH = 'deactivated'.length
+
+/** What follows a document up to the version, with gaps that each user fills. */
+interface Ending {
+  readonly bytes: Buffer
+  readonly created: number
+  readonly modified: number
+  readonly id: number
+}
+
+class UserCopier {
+  private readonly baseUrl: string
+  private readonly groups: GroupsOfPage
+  private readonly ref: Buffer
+  /** By the text of groups, with `true` or `false` before it. */
+  private readonly endings: Map<string, Ending>
+
+  constructor(baseUrl: string, groups: GroupsOfPage) {
+    this.baseUrl = baseUrl
+    this.groups = groups
+    this.ref = Buffer.from(`"$ref":"${baseUrl}/Users/`)
+    this.endings = new Map()
+  }
+
+  /** @returns false where nothing was written, because a time has an unusual form */
+  copy(row: SentRow, body: LongBody): boolean {
+    const { bytes } = row
+    const begin = body.length
+    body.copy(BEGINNING, 0, BEGINNING.length)
+    body.copy(bytes, row.start(ID), row.end(ID))
+    body.copy(BEHIND_ID, 0, BEHIND_ID.length)
+    this.copyDocument(bytes.subarray(row.start(DOC) + 1, row.end(DOC) - 1), body)
+    const ending = this.endingOf(row)
+    const at = body.length
+    body.copy(ending.bytes, 0, ending.bytes.length)
+    const to = body.room(0)
+    bytes.copy(to, at + ending.id, row.start(ID), row.end(ID))
+    const isDone =
+      copyIsoTime(bytes, row.start(CREATED), row.end(CREATED), to, at + ending.created) &&
+      copyIsoTime(bytes, row.start(MODIFIED), row.end(MODIFIED), to, at + ending.modified)
+    if (!isDone) {
+      body.length = begin
+      return false
+    }
+    body.copy(bytes, row.start(VERSION), row.end(VERSION))
+    body.copy(BEHIND_VERSION, 0, BEHIND_VERSION.length)
+    return true
+  }
+
+  /** References to users of this server are kept relative. */
+  private copyDocument(doc: Buffer, body: LongBody): void {
+    let from = 0
+    for (let at = doc.indexOf(RELATIVE_REF); at !== -1; at = doc.indexOf(RELATIVE_REF, from)) {
+      body.copy(doc, from, at)
+      body.copy(this.ref, 0, this.ref.length)
+      from = at + RELATIVE_REF.length
+    }
+    body.copy(doc, from, doc.length)
+  }
+
+  private endingOf(row: SentRow): Ending {
+    // no other state has a name of that length
+    const isActive = row.end(STATE) - row.start(STATE) !== DEACTIVATED_LENGTH
+    const { ofAll } = this.groups
+    const groups = ofAll === undefined ? this.groups.of(row.text(ID)!) : ofAll
+    const key = `${isActive}${groups ?? ''}`
+    let ending = this.endings.get(key)
+    if (!ending) {
+      ending = endingWith(this.baseUrl, isActive, groups)
+      this.endings.set(key, ending)
+    }
+    return ending
+  }
+}
+
+function endingWith(baseUrl: string, isActive: boolean, groups: string | null): Ending {
+  const time = ' '.repeat(ISO_TIME_LENGTH)
+  const upToCreated =
+    `,"active":${isActive}${groups === null ? '' : `,"groups":${groups}`}` +
+    ',"meta":{"resourceType":"User","created":"'
+  const upToModified = `${upToCreated}${time}","lastModified":"`
+  const upToId = `${upToModified}${time}","location":"${baseUrl}/Users/`
+  return {
+    bytes: Buffer.from(`${upToId}${' '.repeat(ID_LENGTH)}","version":"W/\\"`),
+    created: Buffer.byteLength(upToCreated),
+    modified: Buffer.byteLength(upToModified),
+    id: Buffer.byteLength(upToId)
+  }
+}
