@@ -18,6 +18,8 @@ interface Kind<Item, Result> {
   /** What is being worked on: who comes again waits until that is done. */
   readonly busy: Set<string>
   underWay: number
+  /** How many were there at once lately. */
+  crowd: number
   isScheduled: boolean
 }
 
@@ -33,7 +35,7 @@ export class Gathering<Item, Result> {
 
   /** @throws what `run` tells of the item, or throws */
   add(name: string, id: string, item: Item): Promise<Result> {
-    const kind = this.kinds.get(name) ?? { waiting: [], busy: new Set(), underWay: 0, isScheduled: false }
+    const kind = this.kinds.get(name) ?? { waiting: [], busy: new Set(), underWay: 0, crowd: 0, isScheduled: false }
     this.kinds.set(name, kind)
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome<Result>) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value))
@@ -49,6 +51,8 @@ export class Gathering<Item, Result> {
       if (kind.underWay === 0) this.kinds.delete(name)
       return
     }
+    // a batch costs much whatever is in it: those who come at once go in as many batches as there may be, and no more
+    if (kind.underWay > 0 && kind.waiting.length < kind.crowd / MAX_UNDER_WAY) return
     kind.isScheduled = true
     setImmediate(() => {
       kind.isScheduled = false
@@ -59,6 +63,7 @@ export class Gathering<Item, Result> {
   private async runSome(name: string, kind: Kind<Item, Result>): Promise<void> {
     const batch = takeSome(kind)
     if (batch.length === 0) return
+    kind.crowd = Math.max(kind.busy.size + kind.waiting.length, kind.crowd - 1)
     kind.underWay++
     this.schedule(name, kind)
     const outcomes = await this.run(batch.map(({ item }) => item)).catch((error) => batch.map(() => ({ error })))
