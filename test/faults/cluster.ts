@@ -14,6 +14,8 @@ export interface Cluster {
   readonly dataDir: string
   /** After `owner.destroy()`. */
   reconnect(): void
+  /** How often its log has said this. */
+  timesLogged(text: string): number
   /** False where it has ended by itself. */
   isRunning(): boolean
   /** SIGKILL to every process of it at once: what was not written to disk is gone. */
@@ -37,7 +39,9 @@ export async function startCluster(
 ): Promise<Cluster> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-faults-'))
   const flags = [...DURABLE, '-c', `max_connections=${options.maxConnections ?? 100}`, ...(options.flags ?? [])]
-  let running: EmbeddedDatabase | undefined = await startEmbedded(folder, { flags })
+  const log: string[] = []
+  const onLog = (line: string) => void log.push(line)
+  let running: EmbeddedDatabase | undefined = await startEmbedded(folder, { flags, onLog })
   const { url, port } = running
   const connectOwner = () => connect({ url, poolSize: 2, applicationName: 'faults' })
   let owner = connectOwner()
@@ -57,6 +61,7 @@ export async function startCluster(
     reconnect() {
       owner = connectOwner()
     },
+    timesLogged: (text) => log.filter((line) => line.includes(text)).length,
     isRunning: () => existsSync(join(folder, 'postgres/postmaster.pid')) && signalIfThere(postmaster(), 0),
     async kill() {
       running = undefined
@@ -69,7 +74,7 @@ export async function startCluster(
       running = undefined
     },
     async start() {
-      running ??= await startEmbedded(folder, { port, flags })
+      running ??= await startEmbedded(folder, { port, flags, onLog })
     },
     freeze: () => void signalAll('SIGSTOP'),
     thaw: () => void signalAll('SIGCONT')

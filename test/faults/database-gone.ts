@@ -13,7 +13,7 @@ import {
   settleUsers
 } from './scenario.ts'
 import type { Stage } from './stage.ts'
-import { createUsers, namesOf, openAgent, scim, tally, timeUntil } from './traffic.ts'
+import { createUsers, namesOf, openAgent, scim, tally, timeUntilServing } from './traffic.ts'
 
 /** How PostgreSQL goes and comes back, while 1,000 users are created and invitations are sent. */
 interface Absence {
@@ -22,6 +22,9 @@ interface Absence {
   awaySeconds: number
 }
 
+/** Creates that arrive together are written together, so that they are sent one after the other to be in the middle of. */
+const BETWEEN_MS = 2
+
 async function playAbsence(stage: Stage, { users, invitations }: Size, absence: Absence): Promise<Outcome> {
   const agent = openAgent()
   try {
@@ -29,15 +32,29 @@ async function playAbsence(stage: Stage, { users, invitations }: Size, absence: 
     const tenant = await stage.addTenant(server)
     stage.mail.mood = { delayMs: 20 }
     const emails = await inviteAll(stage, server, tenant, inviteesOf(tenant, invitations))
-    const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
+    const half = users / 2
+    const strike = Promise.withResolvers<void>()
+    // the second half is sent from the strike on
+    const traffic = createUsers(
+      agent,
+      () => server.port,
+      tenant,
+      namesOf(tenant, users),
+      (index) =>
+        index < half
+          ? setTimeout(index * BETWEEN_MS)
+          : strike.promise.then(() => setTimeout((index - half) * BETWEEN_MS))
+    )
     await traffic.acknowledged(users / 4)
+    const underWay = traffic.underWay()
+    strike.resolve()
     await absence.go(stage)
     const away = setTimeout(absence.awaySeconds * 1_000)
     const askMeanwhile = () => scim(agent, server.port, tenant, 'GET', '/Users?count=1')
     const meanwhile = absence.awaySeconds > 0 ? await Promise.race([askMeanwhile(), away]) : undefined
     await away
     await absence.comeBack(stage)
-    const recoveryMs = await timeUntil(async () => (await askMeanwhile()).status === 200)
+    const recoveryMs = await timeUntilServing(agent, server.port, tenant)
     await traffic.done
     const { acknowledged, kept, unknowingly } = await settleUsers(stage, agent, server.port, tenant, traffic)
     await mailsSettled(stage, tenant, () => hurryRetries(stage.cluster.owner))
@@ -58,7 +75,7 @@ async function playAbsence(stage: Stage, { users, invitations }: Size, absence: 
       acknowledged: acknowledged + emails.length,
       kept: kept + emails.filter((email) => reached.has(email)).length,
       recoveryMs,
-      note: `${users} creates at once and ${emails.length} mails; answers ${JSON.stringify(statuses)}${meanwhile ? `, a read meanwhile ${meanwhile.status}` : ''}; ${unknowingly} made without an answer; ${repeated(stage.mail).length} mails left twice`
+      note: `${users} creates, ${underWay} under way when it struck, and ${emails.length} mails; answers ${JSON.stringify(statuses)}${meanwhile ? `, a read meanwhile ${meanwhile.status}` : ''}; ${unknowingly} made without an answer; ${repeated(stage.mail).length} mails left twice`
     }
   } finally {
     await agent.destroy()

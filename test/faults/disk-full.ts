@@ -1,15 +1,17 @@
 // No space left: for the tables, while the log can still be written, and for everything, which ends PostgreSQL itself.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { sql } from 'kysely'
 import pg from 'pg'
 import type { Agent } from 'undici'
-import { startCluster } from './cluster.ts'
+import { type Cluster, startCluster } from './cluster.ts'
 import { type Outcome, type Scenario, type Size, settleUsers } from './scenario.ts'
 import type { Stage, Tenant } from './stage.ts'
-import { createUsers, namesOf, openAgent, persist, scim, type Traffic, tally, timeUntil } from './traffic.ts'
+import { createUsers, namesOf, openAgent, persist, type Traffic, tally, timeUntilServing } from './traffic.ts'
 
 const MIB = 1024 * 1024
 /** A file system in memory, of so many bytes, with a file that can fill it. */
@@ -28,7 +30,7 @@ class SmallDisk {
   fill(): void {
     const { bavail, bsize } = statfsSync(this.folder)
     try {
-      writeFileSync(this.ballast, Buffer.alloc(bavail * bsize))
+      appendFileSync(this.ballast, Buffer.alloc(bavail * bsize))
     } catch (error) {
       // PostgreSQL took some meanwhile; what could be written fills the rest
       if ((error as { code?: string }).code !== 'ENOSPC') throw error
@@ -56,21 +58,39 @@ function noSmallDisk(): string | undefined {
   }
 }
 
-async function playFull(stage: Stage, { users }: Size, disk: SmallDisk, comeBack: () => Promise<unknown>) {
+interface Full {
+  disk: SmallDisk
+  /** What else breaks when the disk is full. */
+  meanwhile?: () => Promise<unknown>
+  comeBack?: () => Promise<unknown>
+}
+
+async function playFull(stage: Stage, { users }: Size, { disk, meanwhile, comeBack }: Full): Promise<Outcome> {
   const agent = openAgent()
   try {
     const server = await stage.startServer()
     const tenant = await stage.addTenant(server)
-    const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
+    const full = Promise.withResolvers<void>()
+    // half of them are sent when it is full
+    const traffic = createUsers(
+      agent,
+      () => server.port,
+      tenant,
+      namesOf(tenant, users),
+      (index) => (index < users / 2 ? undefined : full.promise)
+    )
     await traffic.acknowledged(users / 4)
     disk.fill()
+    full.resolve()
+    await meanwhile?.()
     await traffic.done
     // a table that still has room in a page takes some more, until it needs the next one
     const more = await fillUp(agent, server.port, tenant)
     disk.free()
-    await comeBack()
-    const isServing = async () => (await scim(agent, server.port, tenant, 'GET', '/Users?count=1')).status === 200
-    const recoveryMs = await timeUntil(isServing)
+    const freedAt = performance.now()
+    await comeBack?.()
+    await timeUntilServing(agent, server.port, tenant)
+    const recoveryMs = performance.now() - freedAt
     for (const [userName, answer] of more) traffic.answers.set(userName, answer)
     const { acknowledged, kept } = await settleUsers(stage, agent, server.port, tenant, traffic)
     const statuses = tally(traffic.answers.values())
@@ -78,7 +98,13 @@ async function playFull(stage: Stage, { users }: Size, disk: SmallDisk, comeBack
     assert.deepEqual(Object.keys(statuses), ['201', '503'], 'nothing but 201 and 503 is answered')
     for (const { status, retryAfter } of traffic.answers.values()) assert.ok(status === 201 || Number(retryAfter) > 0)
     await server.stop()
-    return { acknowledged, kept, recoveryMs, note: `answers ${JSON.stringify(statuses)}` }
+    const said = stage.cluster.timesLogged('No space left on device')
+    return {
+      acknowledged,
+      kept,
+      recoveryMs,
+      note: `answers ${JSON.stringify(statuses)}; PostgreSQL found no space ${said} times`
+    }
   } finally {
     await agent.destroy()
   }
@@ -103,8 +129,9 @@ export const tablesFull: Scenario = {
     const disk = new SmallDisk(64 * MIB)
     try {
       await moveTables(stage, disk.folder)
-      const outcome = await playFull(stage, size, disk, async () => {})
-      return { ...outcome, note: `${outcome.note}; PostgreSQL ran on` }
+      const outcome = await playFull(stage, size, { disk })
+      const panics = stage.cluster.timesLogged('PANIC')
+      return { ...outcome, note: `${outcome.note}, and ${panics === 0 ? 'ran on' : 'broke down'}` }
     } finally {
       await stage.cluster.stop()
       disk.remove()
@@ -150,17 +177,30 @@ export const everythingFull: Scenario = {
           folder: disk.folder
         }
       )
-      let fate = 'ran on'
-      const outcome = await playFull(stage.on(cluster), size, disk, async () => {
-        if (cluster.isRunning()) return
-        fate = 'ended, as it must without its log, and was started again'
-        await cluster.kill()
-        await cluster.start()
+      const outcome = await playFull(stage.on(cluster), size, {
+        disk,
+        meanwhile: () => exhaustLog(cluster, disk),
+        async comeBack() {
+          await cluster.kill()
+          await cluster.start()
+        }
       })
-      return { ...outcome, note: `${outcome.note}; PostgreSQL ${fate}` }
+      const panics = cluster.timesLogged('PANIC')
+      assert.ok(panics > 0, 'it breaks down, as it must without its log')
+      return { ...outcome, note: `${outcome.note}, broke down ${panics} times, ended, and was started again` }
     } finally {
       for (const closer of closers.reverse()) await closer()
       disk.remove()
     }
+  }
+}
+
+/** Uses up the segments of the log that were made in advance, until PostgreSQL needs another one, and ends. */
+async function exhaustLog(cluster: Cluster, disk: SmallDisk): Promise<void> {
+  while (cluster.isRunning()) {
+    disk.fill()
+    await sql`select pg_logical_emit_message(true, 'fault', repeat('x', 1024)), pg_switch_wal()`
+      .execute(cluster.owner)
+      .catch(() => setTimeout(20))
   }
 }

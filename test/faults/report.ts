@@ -17,8 +17,8 @@ export function writeResults(results: readonly Played[]): void {
 Written by \`npm run faults\`: each fault is played against real processes and a PostgreSQL with fsync on.
 *Acknowledged*: changes answered with success, or mails that an acknowledged change asked for. After each fault, SQL
 checks that users, addresses, e-mail keys, counts, memberships, invitations, mails, jobs and the audit log agree
-(\`test/faults/invariants.ts\`). *Recovery*: until the service worked again, from the moment the fault was over, or
-struck where it was sudden.
+(\`test/faults/invariants.ts\`). *Recovery*: until a read was answered and a user made again (or
+a mail sent), from the moment the fault was over, or struck where it was sudden.
 
 ${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB, ${type()}, Node ${process.versions.node}, commit ${commit()}
 

@@ -1,6 +1,6 @@
 // kill -9 of a server in the middle of creates: what it had answered is there, what it had not is whole or absent.
 import { type Scenario, settleUsers } from './scenario.ts'
-import { createUsers, namesOf, openAgent, tally } from './traffic.ts'
+import { createUsers, namesOf, openAgent, tally, timeUntilServing } from './traffic.ts'
 
 export const serverKilled: Scenario = {
   fault: 'kill -9 of the server in the middle of concurrent creates',
@@ -16,6 +16,7 @@ export const serverKilled: Scenario = {
       await traffic.done
       // whoever keeps the process running (systemd, Kubernetes, …) starts it again
       const again = await stage.startServer()
+      await timeUntilServing(agent, again.port, tenant)
       const recoveryMs = performance.now() - killedAt
       const { acknowledged, kept, unknowingly } = await settleUsers(stage, agent, again.port, tenant, traffic)
       await again.stop()

@@ -109,7 +109,7 @@ export const stoppedWhileStuck: Scenario = {
         acknowledged: emails.length,
         kept: states['queued'],
         recoveryMs,
-        note: 'both ended in time; the mails are in the queue (the time is that until the end)'
+        note: `both ended in time; answers ${JSON.stringify(tally(traffic.answers.values()))}; ${states['queued']} mails are in the queue (the time is that until the end)`
       }
     } finally {
       await agent.destroy()

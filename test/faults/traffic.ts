@@ -16,6 +16,8 @@ export interface Answer {
 export interface Traffic {
   /** By userName; filled as answers come. */
   readonly answers: Map<string, Answer>
+  /** How many have been sent and not answered yet. */
+  underWay(): number
   /** Resolves when so many have been acknowledged with 201, or all have ended. */
   acknowledged(count: number): Promise<void>
   readonly done: Promise<void>
@@ -72,18 +74,26 @@ const userOf = (userName: string) => ({
 export const namesOf = (tenant: Tenant, count: number, prefix = 'user') =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}@${tenant.subdomain}.test`)
 
-/** Creates users, all of them at once. @param portOf the server that each of them is sent to, by its place */
+/**
+ * Creates users, all of them at once.
+ * @param portOf the server that each of them is sent to, by its place
+ * @param turn what each of them waits for before it is sent, by its place
+ */
 export function createUsers(
   agent: Agent,
   portOf: (index: number) => number,
   tenant: Tenant,
-  userNames: readonly string[]
+  userNames: readonly string[],
+  turn: (index: number) => Promise<unknown> | undefined = () => undefined
 ): Traffic {
   const answers = new Map<string, Answer>()
   let made = 0
+  let sent = 0
   const waiting = new Set<() => void>()
   const done = Promise.all(
     userNames.map(async (userName, index) => {
+      await turn(index)
+      sent++
       const answer = await scim(agent, portOf(index), tenant, 'POST', '/Users', userOf(userName))
       answers.set(userName, answer)
       if (answer.status === 201) made++
@@ -92,6 +102,7 @@ export function createUsers(
   ).then(() => {})
   return {
     answers,
+    underWay: () => sent - answers.size,
     done,
     async acknowledged(count) {
       const reached = new Promise<void>((resolve) => {
@@ -145,6 +156,17 @@ export async function timeUntil(ask: () => Promise<boolean>): Promise<number> {
   const began = performance.now()
   while (!(await ask().catch(() => false))) await setTimeout(20)
   return performance.now() - began
+}
+
+/** Milliseconds until a read is answered and a user is made, from now. */
+export function timeUntilServing(agent: Agent, port: number, tenant: Tenant): Promise<number> {
+  let tries = 0
+  return timeUntil(async () => {
+    const { status } = await scim(agent, port, tenant, 'GET', '/Users?count=1')
+    if (status !== 200) return false
+    const made = await scim(agent, port, tenant, 'POST', '/Users', userOf(namesOf(tenant, 1, `try${tries++}x`)[0]!))
+    return made.status === 201
+  })
 }
 
 /** The statuses that were answered, and how often: `{ 0: 12, 201: 988 }`. */
