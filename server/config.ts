@@ -40,6 +40,8 @@ export interface Config {
   /** What each SCIM token may send to each process, in the long run; 0 for no limit. */
   readonly scim: { readonly requestsPerSecond: number }
   /** Whether webhooks may go to private addresses, and by http. */
+  /** Of a tenant's file, as it is sent and unpacked. */
+  readonly importMaxMb: number
   readonly events: { readonly isPrivateAllowed: boolean }
   /** Where traces are sent; undefined: nowhere, and there are none. `ratio`: of the traces that begin here. */
   readonly tracing: { readonly endpoint: string; readonly serviceName: string; readonly ratio: number } | undefined
@@ -182,6 +184,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     invitationTtlHours: number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
     bcryptCost: number('BCRYPT_COST', 12, 4, 16),
     scim: { requestsPerSecond: number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
+    importMaxMb: number('IMPORT_MAX_MB', 4_000, 1, 1_000_000),
     events: { isPrivateAllowed: flag('WEBHOOKS_TO_PRIVATE_ADDRESSES') },
     tracing: endpoint ? { endpoint, serviceName: read('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined,
     run: choice('RUN', ['all', 'server', 'worker'], 'all'),

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -12,7 +12,7 @@ import { z } from 'zod'
 import { authenticateBearer } from '../auth/authenticate.ts'
 import { publicUrl } from '../config.ts'
 import type { Deps } from '../deps.ts'
-import { AppError, forbidden, invalid, unauthenticated } from '../errors.ts'
+import { AppError, forbidden, invalid, tooLarge, unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { exportTenant, importTenant } from '../provisioning/tenant-transfer.ts'
 import { getTenant } from '../provisioning/tenants.ts'
@@ -37,7 +37,7 @@ export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Dep
     return reply.send(Readable.from(exportTenant(deps, tenant, actor, { credentials: credentials === 'true' })))
   })
 
-  // taken as it comes, of any length: it never is in memory as a whole
+  // taken as it comes: it never is in memory as a whole
   app.addContentTypeParser([TENANT_FILE_TYPE, 'application/gzip'], (_request, payload, done) => done(null, payload))
   app.post('/operator/tenants/import', async (request, reply) => {
     const actor = await requireOperator(deps, request)
@@ -46,7 +46,8 @@ export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Dep
     // the database takes longer than a connection may be silent
     if (request.raw.socket instanceof Socket) request.raw.socket.setTimeout(IMPORT_MS)
     const isZipped = request.headers['content-type']?.startsWith('application/gzip') ?? false
-    const { tenant, rows } = await withSpooled(request.body, isZipped, (source) =>
+    const { importMaxMb } = deps.config
+    const { tenant, rows } = await withSpooled({ body: request.body, isZipped, importMaxMb }, (source) =>
       importTenant(deps, actor, source, { subdomain })
     )
     const { id, name, state } = tenant
@@ -59,23 +60,43 @@ export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Dep
  * Keeps what is sent in a file until it is there as a whole: a request must arrive within seconds, and the database
  * takes its time.
  */
-async function withSpooled<T>(body: Readable, isZipped: boolean, work: (source: Readable) => Promise<T>): Promise<T> {
+async function withSpooled<T>(
+  { body, isZipped, importMaxMb }: { body: Readable; isZipped: boolean; importMaxMb: number },
+  work: (source: Readable) => Promise<T>
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-import-'))
   try {
     const file = join(folder, 'tenant')
-    await pipeline(body, createWriteStream(file, { mode: 0o600 }))
+    await pipeline(body, atMost(importMaxMb, 'at the end'), createWriteStream(file, { mode: 0o600 }))
     const source = createReadStream(file)
-    return await work(isZipped ? unzip(source) : source)
+    return await work(isZipped ? unzip(source, importMaxMb) : source)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-function unzip(source: Readable): Readable {
-  const unzipped = createGunzip()
-  // what is wrong with either is heard of by whoever reads the second
-  pipeline(source, unzipped).catch(() => {})
+function unzip(source: Readable, maxMb: number): Readable {
+  const unzipped = atMost(maxMb, 'at once')
+  // what is wrong with any of them is heard of by whoever reads the last
+  pipeline(source, createGunzip(), unzipped).catch(() => {})
   return unzipped
+}
+
+/**
+ * Passes on what it is given, and fails where it is too much.
+ * @param when at once, or at the end: a client that is cut off while it sends does not hear why
+ */
+function atMost(megabytes: number, when: 'at once' | 'at the end'): Transform {
+  const error = tooLarge(`A tenant's file has at most ${megabytes} MB here, also unpacked: see IMPORT_MAX_MB`)
+  let left = megabytes * 1_000_000
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.length
+      if (left >= 0) done(null, chunk)
+      else done(when === 'at once' ? error : null)
+    },
+    flush: (done) => done(left >= 0 ? null : error)
+  })
 }
 
 /** @throws AppError unauthenticated, forbidden `operatorOnly`, not_found `wrongHost` on a tenant's host */

@@ -266,6 +266,20 @@ test('a tenant moves to another database', async (t) => {
     t.ok(gunzipSync(gzipSync(exported.text)).equals(Buffer.from(exported.text)))
   })
 
+  t.test('a file that is too long, sent or unpacked, is refused, and nothing is left', async (t) => {
+    const small = await startApp(t, { env: { IMPORT_MAX_MB: '1' } })
+    // blanks behind its first line, which pack well
+    const long = exported.text.replace('\n', `${' '.repeat(1_000_000)}\n`)
+    for (const [what, payload, type] of [
+      ['as it is sent', long, 'application/jsonl'],
+      ['unpacked', gzipSync(long), 'application/gzip']
+    ] as const) {
+      const { status, body } = await importInto(small, payload, '', type)
+      t.match({ status, ...body }, { status: 413, reason: 'tooLarge', message: /at most 1 MB/ }, what)
+    }
+    t.same(await small.owner.selectFrom('tenants').selectAll().execute(), [])
+  })
+
   t.test('without credentials no hash and nothing sealed is in the file', async (t) => {
     const { text } = await exportFrom(source, 'acme', '?credentials=false')
     const { rows } = await sql<{ table: string; column: string }>`
