@@ -117,6 +117,43 @@ export const auditInsertFrom = (
     ${actor.requestId}, ${actor.ip}, ${connectionOf(actor)}::uuid, ${after}
   from ${source} returning 1`
 
+/**
+ * Events of one kind as part of the statement that makes the changes: one for each row of `source`, which says by
+ * `event_id`, `at`, `actor_kind`, `actor_id`, `actor_name`, `request_id` and `ip` what it is and who did it.
+ */
+export const auditInsertOf = (
+  tenantId: number,
+  event: Pick<AuditEvent, 'action' | 'targetType'> & { targetId: RawBuilder<string>; connectionId: unknown },
+  { targetName, after }: AuditFacts,
+  source: RawBuilder<unknown>
+): RawBuilder<unknown> => sql`
+  insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
+    target_type, target_id, target_name, request_id, ip, connection_id, after)
+  select ${tenantId}::int, event_id, at, ${sql.lit(event.action)}, actor_kind, actor_id, actor_name,
+    ${sql.lit(event.targetType)}, ${event.targetId}, ${targetName}, request_id, ip, ${event.connectionId}::uuid, ${after}
+  from ${source}`
+
+/** The columns of auditInsertOf, and their values. */
+export const EVENT_COLUMNS = {
+  event_id: 'uuid',
+  at: 'timestamptz',
+  actor_kind: 'text',
+  actor_id: 'uuid',
+  actor_name: 'text',
+  request_id: 'text',
+  ip: 'text'
+} as const satisfies ColumnTypes
+export const eventColumns = ({ actor, now }: { readonly actor: AuditActor; readonly now: Date }) =>
+  ({
+    event_id: newEventId(now),
+    at: now,
+    actor_kind: actor.kind,
+    actor_id: actor.id,
+    actor_name: actor.name,
+    request_id: actor.requestId,
+    ip: actor.ip
+  }) satisfies Record<keyof typeof EVENT_COLUMNS, unknown>
+
 let made = 0
 /** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */
 export const newEventId = (now: Date): string => uuidv7({ msecs: now.getTime(), seq: made++ % 2 ** 32 })

@@ -104,14 +104,14 @@ export async function readLeft(
 
 /**
  * Part of a statement that is a transaction of its own: fails it where permits are missing (brakeOutcomeOf).
- * @param person whose membership ends; `given.brakeConnectionId` is null where no brake holds
+ * @param people an array of those whose membership ends; `given.brakeConnectionId` is null where no brake holds
  */
 export const requirePermit = (
   given: Readonly<Record<'tenantId' | 'groupId' | BrakeValue, unknown>>,
-  person: RawBuilder<unknown>
+  people: RawBuilder<unknown>
 ): RawBuilder<boolean> => sql`
   case when ${given.brakeConnectionId}::uuid is not null then require_brake_permits(${given.tenantId}::int,
-    ${given.brakeConnectionId}::uuid, 'leave', array[${person}], ${given.groupId}::uuid, ${given.brakeMinute}::int,
+    ${given.brakeConnectionId}::uuid, 'leave', ${people}, ${given.groupId}::uuid, ${given.brakeMinute}::int,
     ${given.brakePercent}::numeric, ${given.brakePeople}::int) end`
 
 export type BrakeValue = 'brakeConnectionId' | 'brakeMinute' | 'brakePercent' | 'brakePeople'

@@ -1,12 +1,21 @@
 // Users as members of groups: every statement here names its members or a set of them and reads no member list, so
 // that it costs the same in a group of ten and of 100,000.
 import { type RawBuilder, sql } from 'kysely'
-import { type AuditActor, auditInsertFrom, connectionOf, newEventId } from './audit.ts'
+import {
+  type AuditActor,
+  auditInsertFrom,
+  auditInsertOf,
+  connectionOf,
+  EVENT_COLUMNS,
+  eventColumns,
+  newEventId
+} from './audit.ts'
 import { type BrakeValue, brakeValues, type Deprovisioning, requirePermit } from './brakes.ts'
 import type { Db, Trx } from './connect.ts'
 import { countMemberChanges, isWithinScope } from './groups.ts'
-import { keepMemberships, type MemberCause } from './past-members.ts'
-import { prepareWrite } from './prepared.ts'
+import { keepEndedMemberships, keepMemberships, type MemberCause } from './past-members.ts'
+import { prepare, prepareWrite, writeTogether } from './prepared.ts'
+import { columnSet, columnsOf } from './rows.ts'
 
 /** One group of one tenant, as far as somebody may see it. */
 export interface GroupScope {
@@ -191,10 +200,83 @@ const prepareRemove = (isOwn: boolean) =>
         when ${given.byConnectionId}::uuid is null and exists (select from group_members
           where tenant_id = ${tenantId} and group_id = ${groupId} and user_id = ${given.users}::uuid) then 'isManaged'
         else 'done' end as outcome,
-        (select ${requirePermit(given, sql`removed.user_id`)} from removed) as permitted`
+        (select ${requirePermit(given, sql`array[removed.user_id]`)} from removed) as permitted`
   })
 const removeStatement = prepareRemove(false)
 const removeOwnStatement = prepareRemove(true)
+
+/** A user who is to be taken out of a group, and by whom. */
+export interface Removal extends Change {
+  readonly groupId: string
+  readonly userId: string
+}
+
+/**
+ * Takes users out of groups in one statement, a transaction of its own. All are the work of one connection, or of none.
+ * @param removals each pair once; of one group where a brake holds
+ * @param brake as in removeUser
+ * @returns for each whether it was done; removeUser tells why it was not
+ */
+export async function removeUsers(
+  db: Db,
+  { tenantId, connectionId }: Omit<GroupScope, 'groupId'>,
+  removals: readonly Removal[],
+  brake: Omit<Deprovisioning, 'kind'> | undefined
+): Promise<boolean[]> {
+  const [{ actor, groupId }, now] = [removals[0]!, new Date(Math.max(...removals.map((one) => one.now.getTime())))]
+  const rows = removals.map((removal) => ({
+    ...eventColumns(removal),
+    group_id: removal.groupId,
+    user_id: removal.userId
+  }))
+  const statement = connectionId === undefined ? removeAllStatement : removeAllOwnStatement
+  const values = { tenantId, connectionId, byConnectionId: connectionOf(actor), groupId, now }
+  const [done] = await writeTogether(db, tenantId, [
+    statement(db, { ...values, ...brakeValues(brake, now), ...columnsOf(REMOVAL, rows) })
+  ])
+  const ids = new Set(done!.map(([eventId]) => eventId))
+  return rows.map(({ event_id }) => ids.has(event_id))
+}
+
+const REMOVAL = { ...EVENT_COLUMNS, group_id: 'uuid', user_id: 'uuid' }
+
+const prepareRemoveAll = (isOwn: boolean) =>
+  prepare((p) => {
+    const given = p as Given & Record<BrakeValue, unknown>
+    const { tenantId, connectionId } = scopeOf(given, isOwn)
+    const audited = auditInsertOf(
+      tenantId,
+      { action: MEMBERS_CHANGED, targetType: 'group', targetId: sql`group_id`, connectionId: given.byConnectionId },
+      {
+        targetName: sql`display_name`,
+        after: sql`('{"removedCount":1,"removed":["' || user_id || '"]}')::json`
+      },
+      sql`(select given.*, removed.display_name from removed join given using (group_id, user_id)) as told`
+    )
+    const counts = sql`select group_id, -count(*)::int as delta from removed group by group_id`
+    return sql`
+      with given as (select * from ${columnSet('given', REMOVAL, p)}),
+        target as (
+          select groups.id, groups.display_name from groups
+          where groups.tenant_id = ${tenantId} and groups.id in (select group_id from given)
+            and ${isWithinScope('groups', connectionId)}
+          order by groups.id for key share
+        ),
+        removed as (
+          delete from group_members using given join target on target.id = given.group_id
+          where group_members.tenant_id = ${tenantId} and group_members.group_id = given.group_id
+            and group_members.user_id = given.user_id and ${isMemberWithinScope(tenantId, connectionId)}
+            and (${given.byConnectionId}::uuid is not null or group_members.connection_id is null)
+          returning target.display_name, group_members.group_id, group_members.user_id, group_members.connection_id,
+            group_members.event_id, given.event_id as removed_event_id
+        ),
+        kept as (${keepEndedMemberships(tenantId, sql`removed`)}),
+        counted as (${countMemberChanges(tenantId, given.now as Date, counts, sql`-source.delta`)}),
+        audited as (${audited})
+      select removed_event_id, (select ${requirePermit(given, sql`array(select user_id from removed)`)}) from removed`
+  })
+const removeAllStatement = prepareRemoveAll(false)
+const removeAllOwnStatement = prepareRemoveAll(true)
 
 /** As an actor, with placeholders for values. */
 const actorOf = ({ kind, id, name, requestId, ip, byConnectionId }: Given) =>

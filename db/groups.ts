@@ -169,16 +169,18 @@ export const deleteGroup = (trx: Trx, tenantId: number, groupId: string, { event
  * Counts changes of memberships, as part of a statement or as one of its own. Whoever changes a membership counts it
  * here, once for each group, in the order of the groups' ids, after everything else that may wait for a lock.
  * @param source a select of (group_id uuid, delta int), each group once
+ * @param changes how many changes these are together; an expression on a row of `source`
  */
 export const countMemberChanges = (
   tenantId: number,
   now: Date,
-  source: RawBuilder<unknown>
+  source: RawBuilder<unknown>,
+  changes: RawBuilder<number> = sql`1`
 ): RawBuilder<unknown> => sql`
-  insert into group_revisions (tenant_id, group_id, member_delta, at)
-  select ${tenantId}::int, source.group_id, source.delta, ${now}::timestamptz
+  insert into group_revisions (tenant_id, group_id, member_delta, changes, at)
+  select ${tenantId}::int, source.group_id, source.delta, ${changes}, ${now}::timestamptz
   from (${source}) as source order by source.group_id
   on conflict (tenant_id, group_id, slot) do update set
     member_delta = group_revisions.member_delta + excluded.member_delta,
-    changes = group_revisions.changes + 1,
+    changes = group_revisions.changes + excluded.changes,
     at = greatest(group_revisions.at, excluded.at)`

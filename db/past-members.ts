@@ -18,6 +18,13 @@ export const keepMemberships = (tenantId: number, eventId: unknown, gone: RawBui
     select ${tenantId}::int, group_id, user_id, connection_id, event_id, ${eventId}::uuid from ${gone}
     where event_id is distinct from ${eventId}::uuid returning 1`
 
+/** As keepMemberships, where each row says itself by which event it ends. @param gone rows with `removed_event_id` too */
+export const keepEndedMemberships = (tenantId: number, gone: RawBuilder<unknown>): RawBuilder<unknown> =>
+  sql`
+    insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
+    select ${tenantId}::int, group_id, user_id, connection_id, event_id, removed_event_id from ${gone}
+    where event_id is distinct from removed_event_id`
+
 /** As keepMemberships, of groups as members: (group_id, child_id, connection_id, event_id). */
 export const keepChildren = (tenantId: number, eventId: unknown, gone: RawBuilder<unknown>): RawBuilder<unknown> =>
   sql`

@@ -4,6 +4,7 @@ import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { type Deprovisioning, minuteOf } from './brakes.ts'
 import { type Db, driverOf } from './connect.ts'
 import { countMemberChanges } from './groups.ts'
+import { keepEndedMemberships } from './past-members.ts'
 import { prepare, requireCurrent } from './prepared.ts'
 import { countResources } from './resource-counts.ts'
 import { columnSet, columnsOf } from './rows.ts'
@@ -259,10 +260,7 @@ const leaveStatement = prepare((p) => {
           and m.group_id in (select id from their_groups)
         returning m.group_id, m.user_id, m.connection_id, m.event_id, given.event_id as removed_event_id
       ),
-      kept as (
-        insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
-        select ${tenantId}::int, group_id, user_id, connection_id, event_id, removed_event_id from gone
-      ),
+      kept as (${keepEndedMemberships(tenantId, sql`gone`)}),
       counted as (${countMemberChanges(
         tenantId,
         p['now'] as Date,

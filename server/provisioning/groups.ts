@@ -45,6 +45,7 @@ import {
   resolveMembers,
   sortedIds
 } from './group-members.ts'
+import { leaveTogether } from './group-members-together.ts'
 import { followGroups } from './group-roles.ts'
 import { requireOwnGroup, requireOwnMemberships } from './managed.ts'
 
@@ -189,7 +190,9 @@ async function changeMembersAlone(work: GroupWork, groupId: string, change: Grou
     return isPlain && addUsers(work.db, scope, ids, by)
   }
   if (only.kind !== 'remove' || only.values.length !== 1 || !isId(only.values[0]!)) return false
-  const outcome = await removeMember(work, scope, only.values[0]!, by)
+  const [userId] = only.values as [string]
+  if (await leaveTogether({ ...work, groupId, userId })) return true
+  const outcome = await removeMember(work, scope, userId, by)
   if (outcome === 'noGroup') throw notFound('Group')
   return outcome === 'done'
 }

@@ -172,3 +172,62 @@ test('PATCH /Groups/{id}', async (t) => {
     t.strictSame(await members(id), [u0])
   })
 })
+
+for (const brake of [{ off: true }, {}]) {
+  test(`members who leave in one moment, the brake ${brake.off ? 'off' : 'on'}`, async (t) => {
+    const app = await startApp(t)
+    const acme = await addTenant(app, 'acme', { brake })
+    const scim = await scimClient(app, acme)
+    const ids = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => (await scim.createUser({ userName: `u${index}` })).id)
+    )
+    const make = async (displayName: string, members: readonly string[]) =>
+      (await scim.post('/Groups', { schemas: [GROUP], displayName, members: members.map((value) => ({ value })) })).body
+        .id as string
+    const [first, second, inner] = [await make('First', ids), await make('Second', ids), await make('Inner', [])]
+    await scim.patch(`/Groups/${first}`, [{ op: 'add', path: 'members', value: [{ value: inner }] }])
+    const versionOf = async (id: string) => Number(/\d+/.exec((await scim.get(`/Groups/${id}`)).body.meta.version)![0])
+    const before = [await versionOf(first), await versionOf(second)]
+    const leave = (groupId: string, id: string) =>
+      scim.patch(`/Groups/${groupId}`, [{ op: 'remove', path: `members[value eq "${id}"]` }])
+    const answers = await Promise.all([
+      ...ids.slice(0, 8).map((id) => leave(first, id)),
+      ...ids.slice(4, 8).map((id) => leave(second, id)),
+      leave(first, ids[0]!),
+      leave(first, inner),
+      leave(first, NOBODY),
+      leave(NOBODY, ids[0]!)
+    ])
+    t.same(
+      answers.map(({ status }) => status),
+      [...Array.from({ length: 15 }, () => 204), 404]
+    )
+    const left = async (groupId: string) =>
+      ((await scim.get(`/Groups/${groupId}`)).body.members as { value: string }[]).map(({ value }) => value).sort()
+    t.same(await left(first), ids.slice(8).sort())
+    t.same(await left(second), [...ids.slice(0, 4), ...ids.slice(8)].sort())
+    t.same([await versionOf(first), await versionOf(second)], [before[0]! + 9, before[1]! + 4], 'a version for each')
+    const events = await app.owner
+      .selectFrom('audit_events')
+      .selectAll()
+      .where('action', '=', 'group.membersChanged')
+      .where('target_id', 'in', [first, second])
+      .orderBy('id')
+      .execute()
+    const removals = events.filter(({ after }) => JSON.parse(after!).removedCount)
+    t.equal(removals.length, 13)
+    t.equal(new Set(removals.map(({ request_id }) => request_id)).size, 13, 'an event for each, with its own request')
+    t.match(removals[0], { target_name: /First|Second/, actor_kind: 'scimToken', connection_id: /-/ })
+    const past = await app.owner.selectFrom('past_memberships').selectAll().execute()
+    const named = new Map(removals.map(({ id, target_id, after }) => [id, [target_id, ...JSON.parse(after!).removed]]))
+    t.equal(past.length, 12)
+    t.ok(
+      past.every(({ group_id, user_id, removed_event_id }) => {
+        const [groupId, userId] = named.get(removed_event_id) ?? []
+        return groupId === group_id && userId === user_id
+      }),
+      'which says what ended by it'
+    )
+    t.equal((await app.owner.selectFrom('brake_people').selectAll().execute()).length, brake.off ? 0 : 8)
+  })
+}

@@ -14,7 +14,9 @@ export async function countStatements(work: () => Promise<unknown>): Promise<num
   let count = 0
   // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads, and each of them counts
   pg.Client.prototype.query = function (this: pg.Client, ...args: any[]) {
-    if (counted.getStore()) count++
+    // each connection is told a statement's text once, whoever comes first
+    const isPreparation = (args[0] as object).constructor.name === 'Preparation'
+    if (counted.getStore() && !isPreparation) count++
     return Reflect.apply(original, this, args)
   } as typeof original
   try {
