@@ -453,13 +453,13 @@ export const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): Raw
  */
 export async function readFieldsInTenant(db: Db, tenantId: number, query: RawBuilder<unknown>): Promise<Fields[]> {
   const rows: Fields[] = []
-  await readRowsInTenant(db, tenantId, query, (row) => rows.push(row.fields()))
+  await readRowsInTenant(db, tenantId, query.compile(db), (row) => rows.push(row.fields()))
   return rows
 }
 
 /** The same for rows that become bytes of an answer. */
-export const readRowsInTenant = (db: Db, tenantId: number, query: RawBuilder<unknown>, take: TakeRow): Promise<void> =>
-  driverOf(db).readAsTenant(tenantId, query.compile(db), take)
+export const readRowsInTenant = (db: Db, tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> =>
+  driverOf(db).readAsTenant(tenantId, query, take)
 
 /** The first row of `readInTenant`. */
 export async function readOneInTenant<Row>(

@@ -1,7 +1,6 @@
 // Pages of users: the groups of a page are read once, however many of its users are in them.
 import { type RawBuilder, sql } from 'kysely'
 import { isWithinScope } from './groups.ts'
-import type { ScimView } from './scim-users.ts'
 
 /** What the texts of a page are made of, as expressions on a row of `users`. */
 export const userPageColumns = {
@@ -16,10 +15,11 @@ export const userPageColumns = {
 
 /**
  * The groups that a page's users are members of, and those around them, in the order of groups: an expression on
- * `page`, which has userPageColumns. Undefined where nobody asked.
+ * `page`, which has userPageColumns.
+ * @param view.connectionId the connection whose groups alone are seen
  */
-export function groupsOfPage({ tenantId, connectionId, withGroups }: ScimView): RawBuilder<unknown> | undefined {
-  if (!withGroups) return undefined
+export function groupsOfPage(view: { tenantId: number; connectionId?: string | undefined }): RawBuilder<unknown> {
+  const { tenantId, connectionId } = view
   return sql`(
     with members as materialized (
       select m.group_id, m.user_id from group_members m
@@ -52,8 +52,11 @@ export interface GroupsOfPage {
   of(userId: string): string | null
 }
 
-/** @param besides what groupsOfPage gave */
-export function readPageGroups(besides: string | null, { groupsUrl }: ScimView): GroupsOfPage {
+/**
+ * @param besides what groupsOfPage gave
+ * @param groupsUrl what a group's `$ref` begins with
+ */
+export function readPageGroups(besides: string | null, groupsUrl: string): GroupsOfPage {
   const { members, groups } = JSON.parse(besides ?? '{}') as Partial<PageGroups>
   if (!members || !groups) return { ofAll: null, of: () => null }
   const shared = members.flatMap(([groupId, userIds]) => (userIds === null ? [groupId] : []))

@@ -53,6 +53,13 @@ export const connectionOf = ({ actor }: Pick<ScimContext, 'actor'>): string | nu
 export const ownScopeOf = ({ actor, tenant }: Pick<ScimContext, 'actor' | 'tenant'>): string | undefined =>
   tenant.settings.scimScope === 'own' ? actor.scim?.connectionId : undefined
 
+/** What conditions on users and groups are made with. */
+export const sqlContextOf = (context: ScimContext) => ({
+  tenantId: context.tenant.id,
+  baseUrl: context.baseUrl,
+  connectionId: ownScopeOf(context)
+})
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** Ids are given as PostgreSQL writes them; they are caseExact. */

@@ -45,9 +45,10 @@ export const groupSource: ListSource = {
     },
     unsortable: ['members', 'meta', 'schemas']
   },
-  condition: (context) => isWithinScope('groups', ownScopeOf(context)),
-  edition: (context) => (ownScopeOf(context) === undefined ? resourceEdition(context.tenant.id, 'Group') : undefined),
-  columns: (context, projection) => scimGroupColumns(groupViewOf(context, projection)),
+  related: 'members',
+  condition: ({ connectionId }) => isWithinScope('groups', connectionId),
+  edition: ({ tenantId, connectionId }) => (connectionId ? undefined : resourceEdition(tenantId, 'Group')),
+  columns: (view, withMembers) => scimGroupColumns({ connectionId: undefined, ...view, withMembers }),
   besides: () => undefined,
   writer: groupWriter
 }

@@ -28,6 +28,16 @@ export interface PageQuery {
   readonly after: { readonly key: string | null; readonly ordinal: string } | undefined
   readonly offset: number
   readonly limit: number
+  readonly reach: Reach
+}
+
+/** Whether totals alone are wanted, and how far rows are from where reading begins; other numbers change no text. */
+export type Reach = 'totals' | 'beginning' | 'near' | 'far'
+
+export function reachOf({ offset, limit }: { offset: number; limit: number }): Reach {
+  if (limit === 0) return 'totals'
+  if (offset === 0) return 'beginning'
+  return offset <= SMALL_OFFSET ? 'near' : 'far'
 }
 
 /** A row of a page: where it stands in the list, and where its text is in the page's body. */
@@ -62,12 +72,12 @@ export const SMALL_OFFSET = 200
  * @returns a statement for readRowsInTenant; what it gives a PageReader takes
  */
 export function pageStatement(query: PageQuery): RawBuilder<unknown> {
-  const { table, tenantId, condition, offset, limit, besides } = query
+  const { table, tenantId, condition, reach, besides } = query
   const row = sql.table(table)
   const from = sql`from ${row} where ${row}.tenant_id = ${tenantId} and ${condition}`
-  const total = limit === 0 ? (query.edition ?? counted(from)) : totalOf(query, from)
-  if (limit === 0) return sql`select null as ordinal, ${total} as total, null as besides`
-  const isDirect = query.sort === undefined && offset <= SMALL_OFFSET
+  const total = reach === 'totals' ? (query.edition ?? counted(from)) : totalOf(query, from)
+  if (reach === 'totals') return sql`select null as ordinal, ${total} as total, null as besides`
+  const isDirect = query.sort === undefined && reach !== 'far'
   const others = Object.keys(query.columns).slice(1)
   return sql`
     with ${isDirect ? directPage(query, from) : chosenPage(query, from)}
@@ -153,9 +163,9 @@ function chosenPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unk
 const counted = (from: RawBuilder<unknown>): RawBuilder<number> => sql`(select count(*)::int ${from})`
 
 /** A first page that is not full tells the number itself: most filters look for one user. */
-function totalOf({ edition, after, offset, limit }: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
+function totalOf({ edition, after, reach, limit }: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
   if (edition) return edition
-  if (after || offset > 0) return counted(from)
+  if (after || reach !== 'beginning') return counted(from)
   const found = sql`(select count(*)::int from page)`
   return sql`(case when ${found} < ${limit}::int then ${found} else ${counted(from)} end)`
 }

@@ -1,25 +1,18 @@
 // Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several one after the other, paged by index or cursor.
-import { type RawBuilder, sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import { readRowsInTenant } from '../../db/connect.ts'
 import { findAnchor, keepAnchor } from './anchors.ts'
-import { ownScopeOf, type ScimAnswer, type ScimContext } from './context.ts'
+import { ownScopeOf, type ScimAnswer, type ScimContext, sqlContextOf } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
 import type { Filter } from './filter/ast.ts'
-import { filterToSql } from './filter/to-sql.ts'
+import { filterToSql, type SqlContext } from './filter/to-sql.ts'
 import type { ListQuery } from './list-query.ts'
 import { LIST_END, type ListHead, listBeginning } from './list-response.ts'
-import {
-  type Page,
-  type PageColumns,
-  PageReader,
-  type PageRow,
-  pageStatement,
-  SMALL_OFFSET,
-  type WriteRow
-} from './list-sql.ts'
+import { type Page, type PageColumns, PageReader, type PageRow, SMALL_OFFSET, type WriteRow } from './list-sql.ts'
+import { compilePage } from './list-statement.ts'
 import { type LongAnswer, LongBody } from './long-body.ts'
 import { readAtMark } from './marks.ts'
-import { type Projection, parseProjection } from './projection.ts'
+import { needs, type Projection, parseProjection } from './projection.ts'
 import type { ResourceType } from './schemas/types.ts'
 import { parseSortBy, type SortKey, type SortLayout } from './sort.ts'
 
@@ -28,14 +21,16 @@ export interface ListSource {
   readonly name: 'User' | 'Group'
   readonly table: 'users' | 'groups'
   readonly sortLayout: SortLayout
-  /** Which rows there are for the asker, beside the tenant. */
-  condition(context: ScimContext): RawBuilder<unknown>
+  /** The attribute that is read from memberships, and only where an answer shows it. */
+  readonly related: 'groups' | 'members'
+  /** Which rows there are for the asker, beside the tenant. What it is given may stand for values that come later. */
+  condition(view: SqlContext): RawBuilder<unknown>
   /** How many these are, where that is known without counting: see PageQuery. */
-  edition(context: ScimContext): RawBuilder<string> | undefined
+  edition(view: SqlContext): RawBuilder<string> | undefined
   /** What the texts need of a row, as expressions on it. */
-  columns(context: ScimContext, projection: Projection): PageColumns
+  columns(view: SqlContext, withRelated: boolean): PageColumns
   /** What the texts need of a page's rows together, as a scalar expression on `page`. */
-  besides(context: ScimContext, projection: Projection): RawBuilder<unknown> | undefined
+  besides(view: SqlContext, withRelated: boolean): RawBuilder<unknown> | undefined
   /** @param besides what was read of a page's rows together */
   writer(context: ScimContext, projection: Projection, besides: string | null): WriteRow
 }
@@ -58,7 +53,7 @@ export interface Place {
   readonly offset: number
 }
 
-interface Slice extends Place {
+export interface Slice extends Place {
   readonly isBackward: boolean
   readonly limit: number
 }
@@ -146,7 +141,7 @@ async function readByOffset(
   const read = (place: Place) => readPage(context, search, query, { isBackward: false, limit, ...place })
   if (offset <= SMALL_OFFSET || limit === 0) return read({ offset })
   const { source, filter, sort } = search
-  const isWhole = filter === undefined && sort === undefined && source.edition(context) !== undefined
+  const isWhole = filter === undefined && sort === undefined && source.edition(sqlContextOf(context)) !== undefined
   return isWhole ? readAtMark(context, source, offset, read) : readBehindAnchor(context, search, query, offset, read)
 }
 
@@ -241,26 +236,13 @@ async function readPage(
   slice: Slice
 ): Promise<Page> {
   const { db } = context.deps
-  const tenantId = context.tenant.id
-  const condition = source.condition(context)
-  const sqlContext = { tenantId, baseUrl: context.baseUrl, connectionId: ownScopeOf(context) }
-  const statement = pageStatement({
-    table: source.table,
-    tenantId,
-    condition: filter ? sql`${condition} and ${filterToSql(filter, resourceType, sqlContext)}` : condition,
-    edition: filter ? undefined : source.edition(context),
-    columns: source.columns(context, projection),
-    besides: source.besides(context, projection),
-    sort,
-    isDescending: isDescending && sort !== undefined,
-    after: slice.after,
-    isBackward: slice.isBackward,
-    offset: slice.offset,
-    limit: slice.limit
-  })
+  const view = sqlContextOf(context)
+  const withRelated = needs(projection, context.schemas[source.name], source.related)
+  const condition = filter && filterToSql(filter, resourceType, view)
+  const statement = compilePage(db, { source, withRelated, sort, isDescending }, view, condition, slice)
   const capacity = filter ? 0 : Math.min(slice.limit * ROW_BYTES, MAX_EXPECTED_BYTES)
   const reader = new PageReader(capacity, (besides) => source.writer(context, projection, besides))
-  await readRowsInTenant(db, tenantId, statement, (row) => reader.take(row))
+  await readRowsInTenant(db, view.tenantId, statement, (row) => reader.take(row))
   return reader.page()
 }
 

@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { readFieldsInTenant } from '../../db/connect.ts'
 import type { Deps } from '../deps.ts'
-import type { ScimContext } from './context.ts'
+import { type ScimContext, sqlContextOf } from './context.ts'
 import type { ListSource, Place } from './list.ts'
 import type { Page } from './list-sql.ts'
 
@@ -103,15 +103,16 @@ async function extendOrRead(
  */
 async function readMarks(context: ScimContext, source: ListSource, before: Marks): Promise<Marks | undefined> {
   const readAtMs = performance.now()
+  const view = sqlContextOf(context)
   const row = sql.table(source.table)
   const last = before.ordinals.at(-1)
   const statement = sql`
     with numbered as (
       select ${row}.ordinal, row_number() over (order by ${row}.ordinal) as place from ${row}
-      where ${row}.tenant_id = ${context.tenant.id} and ${source.condition(context)}
+      where ${row}.tenant_id = ${context.tenant.id} and ${source.condition(view)}
         ${last === undefined ? sql`` : sql`and ${row}.ordinal > ${last}::bigint`}
     )
-    select ${source.edition(context)}, count(*),
+    select ${source.edition(view)}, count(*),
       string_agg(ordinal::text, ' ' order by place) filter (where place % ${sql.lit(STEP)} = 0)
     from numbered`
   const [edition, count, ordinals] = (await readFieldsInTenant(context.deps.db, context.tenant.id, statement))[0]!

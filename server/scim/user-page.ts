@@ -9,7 +9,7 @@ import type { ScimContext } from './context.ts'
 import { COLUMNS_FROM, type WriteRow } from './list-sql.ts'
 import type { LongBody } from './long-body.ts'
 import type { Projection } from './projection.ts'
-import { isWhole, RELATIVE_REF, type UserTextRow, userText, viewOf } from './user-text.ts'
+import { isWhole, RELATIVE_REF, type UserTextRow, userText } from './user-text.ts'
 
 const columnOf = (name: keyof typeof userPageColumns) => COLUMNS_FROM + Object.keys(userPageColumns).indexOf(name)
 const STATE = columnOf('state')
@@ -25,7 +25,7 @@ const MODIFIED = columnOf('updated_at')
  * @param besides what groupsOfPage gave
  */
 export function userWriter(context: ScimContext, projection: Projection, besides: string | null): WriteRow {
-  const groups = readPageGroups(besides, viewOf(context, projection))
+  const groups = readPageGroups(besides, `${context.baseUrl}/Groups/`)
   const isCopied = isWhole(projection, context)
   const { leniency, baseUrl } = context
   const copier = new UserCopier(baseUrl, groups)

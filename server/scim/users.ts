@@ -11,7 +11,7 @@ import { welcomeMail } from '../invitations/welcome.ts'
 import { createUser as makeUser } from '../provisioning/scim-user-create.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
-import { isId, ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
+import { isId, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
 import { etagOf, namesVersion, precondition } from './etag.ts'
 import type { Filter } from './filter/ast.ts'
 import { parseFilter } from './filter/parse.ts'
@@ -173,10 +173,11 @@ export const userSource: ListSource = {
     },
     unsortable: ['schemas', 'meta', 'groups']
   },
-  condition: (context) => isVisibleUser(ownScopeOf(context)),
-  edition: (context) => (ownScopeOf(context) ? undefined : resourceEdition(context.tenant.id, 'User')),
+  related: 'groups',
+  condition: ({ connectionId }) => isVisibleUser(connectionId),
+  edition: ({ tenantId, connectionId }) => (connectionId ? undefined : resourceEdition(tenantId, 'User')),
   columns: () => userPageColumns,
-  besides: (context, projection) => groupsOfPage(viewOf(context, projection)),
+  besides: (view, withGroups) => (withGroups ? groupsOfPage(view) : undefined),
   writer: userWriter
 }
 

@@ -1,0 +1,90 @@
+// The statement of a page. Its text is put together once for each shape of a query: to do that each time costs several
+// times what PostgreSQL needs for a filter that an index serves.
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { LRUCache } from 'lru-cache'
+import type { Db } from '../../db/connect.ts'
+import { prepare } from '../../db/prepared.ts'
+import type { SqlContext } from './filter/to-sql.ts'
+import type { ListSource, Slice } from './list.ts'
+import { pageStatement, reachOf } from './list-sql.ts'
+import type { SortKey } from './sort.ts'
+
+/** What of a query the text depends on, beside the filter. */
+export interface PageSearch {
+  readonly source: ListSource
+  /** Whether the memberships are wanted. */
+  readonly withRelated: boolean
+  readonly sort: SortKey | undefined
+  readonly isDescending: boolean
+}
+
+/** Texts that are kept: few kinds of clients ask for few kinds of pages. */
+const MAX_TEXTS = 500
+
+const texts = new LRUCache<string, ReturnType<typeof prepare>>({ maxSize: MAX_TEXTS, sizeCalculation: () => 1 })
+
+/** @param filter a condition, whose values alone change mostly */
+export function compilePage(
+  db: Db,
+  search: PageSearch,
+  view: SqlContext,
+  filter: RawBuilder<unknown> | undefined,
+  slice: Slice
+): CompiledQuery {
+  const condition = filter?.compile(db)
+  const fragments = condition?.sql.split(VALUE) ?? ['']
+  const values = condition?.parameters ?? []
+  // a name of a schema's may look like a value; sorting by whatever a document holds is rare
+  if (search.sort || fragments.length !== values.length + 1) return build(search, view, filter, slice).compile(db)
+  const { source, withRelated } = search
+  const { after, isBackward, offset, limit } = slice
+  const isOwn = view.connectionId !== undefined
+  const key = [source.name, withRelated, isOwn, reachOf(slice), isBackward, after !== undefined, ...fragments].join('$')
+  let text = texts.get(key)
+  if (!text) {
+    text = prepare((p) => {
+      const some = { tenantId: p['tenantId'] as number, baseUrl: p['baseUrl'] as string }
+      const someView = isOwn ? { ...some, connectionId: p['connectionId'] as string } : some
+      const someAfter = after && { key: null, ordinal: p['ordinal'] as string }
+      const somePlace = { after: someAfter, offset: p['offset'] as number, limit: p['limit'] as number }
+      const someValues = values.map((_, index) => p[nameOf(index)])
+      const someFilter = condition && sql(fragments as unknown as TemplateStringsArray, ...someValues)
+      return build(search, someView, someFilter, { ...slice, ...somePlace }, reachOf(slice))
+    })
+    texts.set(key, text)
+  }
+  const given: Record<string, unknown> = { ...view, ordinal: after?.ordinal, offset, limit }
+  values.forEach((value, index) => {
+    given[nameOf(index)] = value
+  })
+  return text(db, given)
+}
+
+/** Where a text of Kysely's has a value. */
+const VALUE = /\$\d+/
+const nameOf = (index: number) => `value ${index}`
+
+function build(
+  { source, withRelated, sort, isDescending }: PageSearch,
+  view: SqlContext,
+  filter: RawBuilder<unknown> | undefined,
+  slice: Slice,
+  reach = reachOf(slice)
+): RawBuilder<unknown> {
+  const condition = source.condition(view)
+  return pageStatement({
+    table: source.table,
+    tenantId: view.tenantId,
+    condition: filter ? sql`${condition} and ${filter}` : condition,
+    edition: filter ? undefined : source.edition(view),
+    columns: source.columns(view, withRelated),
+    besides: source.besides(view, withRelated),
+    sort,
+    isDescending: isDescending && sort !== undefined,
+    reach,
+    after: slice.after,
+    isBackward: slice.isBackward,
+    offset: slice.offset,
+    limit: slice.limit
+  })
+}
