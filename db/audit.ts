@@ -1,7 +1,7 @@
 // The audit log: written in the transaction of what it tells of, never changed.
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
-import { v7 as uuidv7 } from 'uuid'
 import type { Db } from './connect.ts'
+import { newId } from './ids.ts'
 import { prepare } from './prepared.ts'
 import { type ColumnTypes, columnSet, columnsOf, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
@@ -156,7 +156,7 @@ export const eventColumns = ({ actor, now }: { readonly actor: AuditActor; reado
 
 let made = 0
 /** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */
-export const newEventId = (now: Date): string => uuidv7({ msecs: now.getTime(), seq: made++ % 2 ** 32 })
+export const newEventId = (now: Date): string => newId(now.getTime(), made++ % 2 ** 32)
 
 const AUDIT_COLUMNS: ColumnTypes = {
   tenant_id: 'int',

@@ -1,5 +1,5 @@
 // Many new users at once, in one statement however many they are.
-import { type CompiledQuery, sql } from 'kysely'
+import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { connectionOf, newEventId } from './audit.ts'
 import { type Db, readOneInTenant } from './connect.ts'
@@ -54,7 +54,7 @@ export function insertUsers(db: Db, tenantId: number, users: readonly NewScimUse
   const passwords = users.flatMap(({ row, passwordHash, now }) =>
     passwordHash === undefined ? [] : [{ password_of: row.id, password_hash: passwordHash, set_at: now }]
   )
-  return insertStatement(db, {
+  return insertStatements[passwords.length > 0 ? 'withPasswords' : 'plain'](db, {
     tenantId,
     otherKeys: users.flatMap(({ otherKeys }) => otherKeys),
     count: users.length,
@@ -120,10 +120,11 @@ const FACTS: ColumnTypes = {
 const EMAILS: ColumnTypes = { email_of: 'uuid', value_key: 'text' }
 const PASSWORDS: ColumnTypes = { password_of: 'uuid', password_hash: 'text', set_at: 'timestamptz' }
 
-const insertStatement = prepare((p) => {
-  const tenantId = p['tenantId'] as number
-  const names = sql.join(Object.keys(DOCUMENT).map((name) => sql.ref(name)))
-  return sql`
+const prepareInsert = (passwords: (tenantId: number, p: Record<string, unknown>) => RawBuilder<unknown>) =>
+  prepare((p) => {
+    const tenantId = p['tenantId'] as number
+    const names = sql.join(Object.keys(DOCUMENT).map((name) => sql.ref(name)))
+    return sql`
     with given as materialized (select * from ${columnSet('given', { ...DOCUMENT, ...FACTS }, p)}),
       -- before the users, as whoever is made alone does it: one waits for the other
       claimed as (
@@ -146,10 +147,7 @@ const insertStatement = prepare((p) => {
         insert into user_emails (tenant_id, user_id, value_key)
         select ${tenantId}::int, email_of, value_key from ${columnSet('emails', EMAILS, p)}
       ),
-      passwords as (
-        insert into user_credentials (tenant_id, user_id, password_hash, updated_at)
-        select ${tenantId}::int, password_of, password_hash, set_at from ${columnSet('passwords', PASSWORDS, p)}
-      ),
+      ${passwords(tenantId, p)}
       events as (
         insert into audit_events (tenant_id, id, at, action, actor_kind, actor_id, actor_name,
           target_type, target_id, target_name, request_id, ip, connection_id, after)
@@ -159,4 +157,16 @@ const insertStatement = prepare((p) => {
       names as (${noteNames(tenantId, sql`select id from given`)}),
       counts as (${countResources(tenantId, 'User', p['count'] as number, 'appended')})
     ${requireCurrent(sql`(select count(*) from made) = (select count(*) from given)`)}`
-})
+  })
+
+// each table that a statement writes costs the same however few rows there are
+const insertStatements = {
+  plain: prepareInsert(() => sql``),
+  withPasswords: prepareInsert(
+    (tenantId, p) => sql`
+      passwords as (
+        insert into user_credentials (tenant_id, user_id, password_hash, updated_at)
+        select ${tenantId}::int, password_of, password_hash, set_at from ${columnSet('passwords', PASSWORDS, p)}
+      ),`
+  )
+}

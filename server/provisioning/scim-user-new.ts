@@ -1,6 +1,6 @@
 // What a new user of an identity provider is made of.
-import { v7 as uuidv7 } from 'uuid'
 import type { Trx } from '../../db/connect.ts'
+import { newId } from '../../db/ids.ts'
 import type { UserState } from '../../db/schema.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import type { RoleDecision } from './scim-roles.ts'
@@ -34,7 +34,7 @@ export function newUserRows(
     row: {
       ...columns,
       tenant_id: tenant.id,
-      id: uuidv7({ msecs: now.getTime() }),
+      id: newId(now.getTime()),
       state,
       role,
       connection_id: actor.scim?.connectionId ?? null,

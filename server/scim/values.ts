@@ -163,6 +163,8 @@ export function tidyList(
   at: string,
   leniency: Leniency
 ): readonly unknown[] {
+  // the usual list of one, quicker
+  if (list.length === 1 && !isHollow(list[0], attribute)) return list
   const values = new Map<string, unknown>()
   for (const value of list) {
     if (isHollow(value, attribute) && leniency.allow('hollowValues', at)) continue
