@@ -1,26 +1,62 @@
 // How much memory the process may use beyond what it needs. Left to themselves, V8 and the C library take what a machine
 // with many gigabytes would have: 500 MB for 50 MB of objects, and no request is faster for it.
+import { enableCompileCache, flushCompileCache } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 
 /** The young generation's halves; how far the old one may grow before it is cleaned; threads for cleaning and compiling. */
 const FLAGS = [
   '--max-semi-space-size=8',
   '--heap-growing-percent=50',
+  // pages that a cleaning frees are given back; else the process keeps as many as it ever had
+  '--memory-saver-mode',
+  // which would make the young generation small each time, to be cleaned twice as often until it has grown again
+  '--min-semi-space-size=8',
   `--v8-pool-size=${Math.max(1, Math.min(4, availableParallelism() - 1))}`
 ]
-/** glibc keeps a heap for each thread otherwise, and each of them its holes. */
-const ENVIRONMENT = { MALLOC_ARENA_MAX: '2' }
+/** What was compiled, and had its types taken out, is kept here from one start to the next. */
+const COMPILED = join(import.meta.dirname, '../node_modules/.cache/muster')
+const ENVIRONMENT = {
+  /** glibc keeps a heap for each thread otherwise, and each of them its holes. */
+  MALLOC_ARENA_MAX: '2',
+  /** Bytes from which on memory is given back once it is free. Without these, a large block that is freed raises both. */
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+  /** Here, because the first files are read before they could ask for it. */
+  NODE_COMPILE_CACHE: COMPILED
+}
+/** Set where the process has begun once more because of what was not compiled yet. */
+const ONCE_MORE = 'MUSTER_COMPILED'
 
 /**
  * Makes the process start again in its place, with the same id, where its limits are not set yet: they can be given at
  * the start alone. Whoever sets NODE_OPTIONS decides for themselves; a process that was forked keeps its channel.
  */
 export function limitMemory(): void {
+  if (!process.execArgv.includes(FLAGS[0]!)) startAgain(FLAGS, ENVIRONMENT)
+  enableCompileCache(COMPILED)
+}
+
+/**
+ * Loads what the process runs. Where types had to be taken out of its files, as after an update, it starts again when
+ * that is done: what takes them out is no smaller than all that it reads.
+ */
+export async function loadCompiled<T>(load: () => Promise<T>): Promise<T> {
+  const loaded = await load()
+  // one that is killed writes nothing at its end
+  flushCompileCache()
+  if (hasStripper() && !process.env[ONCE_MORE]) startAgain([], { [ONCE_MORE]: 'yes' })
+  return loaded
+}
+
+const hasStripper = () =>
+  (process as unknown as { moduleLoadList: string[] }).moduleLoadList.some((name) => name.includes('deps/amaro'))
+
+function startAgain(flags: readonly string[], environment: Record<string, string>): void {
   const { execve, execArgv, execPath, argv, env } = process
-  const isLimited = execArgv.includes(FLAGS[0]!)
-  if (!execve || isLimited || env['NODE_OPTIONS'] || process.send || process.platform === 'win32') return
-  execve.call(process, execPath, [execPath, ...FLAGS, ...execArgv, ...argv.slice(1)], {
-    ...ENVIRONMENT,
+  if (!execve || env['NODE_OPTIONS'] || process.send || process.platform === 'win32') return
+  execve.call(process, execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], {
+    ...environment,
     ...env
   } as Record<string, string>)
 }

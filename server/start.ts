@@ -48,11 +48,14 @@ function stopOnSignals(close: () => Promise<void>): void {
   }
 }
 
-main().catch((error: unknown) => {
-  const text = error instanceof ConfigError ? `Muster did not start: ${error.message}` : describe(error)
-  process.stderr.write(`${text}\n`)
-  process.exit(1)
-})
+/** Starts the service; where that fails, says why and ends the process. */
+export function start(): void {
+  main().catch((error: unknown) => {
+    const text = error instanceof ConfigError ? `Muster did not start: ${error.message}` : describe(error)
+    process.stderr.write(`${text}\n`)
+    process.exit(1)
+  })
+}
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return `Muster did not start: ${String(error)}`

@@ -17,7 +17,7 @@ import { measure, type Pace, type Result } from './measure.ts'
 import { POPULATIONS, type Population, type PopulationName, subdomainOf } from './population.ts'
 import { startProfile } from './profile.ts'
 import { consoleHeader, consoleLines, extraLine, growthLine, growthOf, writeResults } from './report.ts'
-import { openSeeder, seed, settle } from './seed.ts'
+import { isSeeded, openSeeder, seed, settle } from './seed.ts'
 import { ServerEnded, type Stack, startStack } from './stack.ts'
 import type { Workload } from './workload.ts'
 import { WORKLOADS, workloadNamed } from './workloads/index.ts'
@@ -31,12 +31,14 @@ const USAGE = `npm run bench -- [options]
   --sizes NAMES      these populations alone: ${Object.keys(POPULATIONS).join(', ')}
   --rounds N         rounds of each workload (3)
   --seconds N        of each round (3)
+  --data FOLDER      the data lie there and stay; what an earlier run seeded is used as that left it
   --profile FOLDER   the server's CPU profile and PostgreSQL's dearest statements go there`
 
 interface Options {
   readonly workloads: readonly Workload[]
   readonly populations: readonly Population[]
   readonly pace: Pace
+  readonly dataFolder: string | undefined
   readonly profileFolder: string | undefined
   /** Everything, at every size, at whatever pace: what RESULTS.md tells of. */
   readonly isFull: boolean
@@ -51,6 +53,7 @@ function readOptions(): Options {
       sizes: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      data: { type: 'string' },
       profile: { type: 'string' },
       help: { type: 'boolean' }
     }
@@ -68,6 +71,7 @@ function readOptions(): Options {
       rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
       seconds: Number(values.seconds ?? (values.quick ? 1 : 3))
     },
+    dataFolder: values.data,
     profileFolder: values.profile,
     isFull: only === undefined && names.length === Object.keys(POPULATIONS).length,
     withExtras: only === undefined || only.includes(BESIDES)
@@ -106,6 +110,16 @@ async function measureAll(
   return results
 }
 
+/** Seeds what is not there yet. @param extras are told what it takes of the disk */
+async function seeded(stack: Stack, db: Db, population: Population, extras: Extra[]): Promise<string> {
+  if (await isSeeded(db, population)) return 'seeded by an earlier run'
+  const began = performance.now()
+  const bytes = await storageOf(db)
+  await seed(db, population, (tenant) => `http://${subdomainOf(tenant)}.localhost:${stack.ports.muster}/scim/v2`)
+  extras.push(storageExtra(population, (await storageOf(db)) - bytes))
+  return `seeded in ${((performance.now() - began) / 1000).toFixed(0)} s`
+}
+
 async function measureExtras(stack: Stack, db: Db, population: Population, { pace }: Options): Promise<Extra[]> {
   const extras: Extra[] = []
   const work: (() => Promise<Extra[]>)[] = [
@@ -127,7 +141,7 @@ async function measureExtras(stack: Stack, db: Db, population: Population, { pac
 async function main(): Promise<void> {
   const options = readOptions()
   if (options.profileFolder) mkdirSync(options.profileFolder, { recursive: true })
-  const stack = await startStack({ profileFolder: options.profileFolder })
+  const stack = await startStack(options)
   const db = await openSeeder(stack.databaseUrl)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void stack.close().finally(() => process.exit(1)))
@@ -137,11 +151,7 @@ async function main(): Promise<void> {
     const results: Result[] = []
     const extras: Extra[] = []
     for (const population of options.populations) {
-      const began = performance.now()
-      const bytes = await storageOf(db)
-      await seed(db, population, (tenant) => `http://${subdomainOf(tenant)}.localhost:${stack.ports.muster}/scim/v2`)
-      print(`\n${population.label}, seeded in ${((performance.now() - began) / 1000).toFixed(0)} s\n${consoleHeader()}`)
-      extras.push(storageExtra(population, (await storageOf(db)) - bytes))
+      print(`\n${population.label}, ${await seeded(stack, db, population, extras)}\n${consoleHeader()}`)
       if (population.tenants > 1) await visitTenants(stack, population)
       await profile?.begin()
       results.push(...(await measureAll(stack, db, population, options)))

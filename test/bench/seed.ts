@@ -59,6 +59,12 @@ const FLOOR_TABLES = `
     primary key (tenant_id, group_id, user_id)
   );`
 
+/** Whether an earlier run on the same data has seeded the population: what is written last is there. */
+export async function isSeeded(db: Db, { firstTenant }: Population): Promise<boolean> {
+  const { rows } = await sql`select from floor.names where tenant_id = ${firstTenant} limit 1`.execute(db)
+  return rows.length > 0
+}
+
 /** @param baseUrl of a tenant's SCIM endpoint, for the locations in the floor's texts */
 export async function seed(db: Db, population: Population, baseUrl: (tenant: number) => string): Promise<void> {
   const { firstTenant, tenants } = population

@@ -3,7 +3,7 @@ import { type ChildProcess, type ForkOptions, fork, spawn } from 'node:child_pro
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { freePort, startEmbedded } from '../../db/embedded.ts'
 import { migrate } from '../../db/migrate.ts'
 import { prepareQueue } from '../../jobs/queue.ts'
@@ -30,15 +30,18 @@ export interface Stack {
 /** What a durable database is, whatever the defaults become. */
 const DURABLE = ['-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c', 'full_page_writes=on']
 
-/** @param options.profileFolder where the server shall write a CPU profile to when it ends */
-export async function startStack(options: { profileFolder?: string } = {}): Promise<Stack> {
+/**
+ * @param options.dataFolder where the data lie and stay; without one they go when the run ends
+ * @param options.profileFolder where the server shall write a CPU profile to when it ends
+ */
+export async function startStack(options: { dataFolder?: string; profileFolder?: string } = {}): Promise<Stack> {
   const closers: (() => unknown)[] = []
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
-    const folder = mkdtempSync(join(tmpdir(), 'muster-bench-'))
-    closers.push(() => rmSync(folder, { recursive: true, force: true }))
+    const folder = options.dataFolder ? resolve(options.dataFolder) : mkdtempSync(join(tmpdir(), 'muster-bench-'))
+    if (!options.dataFolder) closers.push(() => rmSync(folder, { recursive: true, force: true }))
     const flags = [...DURABLE, ...(options.profileFolder ? ['-c', 'shared_preload_libraries=pg_stat_statements'] : [])]
     const database = await startEmbedded(folder, { flags })
     closers.push(() => database.stop())
@@ -98,7 +101,7 @@ export const environment = (settings: Record<string, string>) => ({
 })
 
 function startServer(folder: string, settings: Record<string, string>, profileFolder?: string): ChildProcess {
-  const log = openSync(join(folder, LOG), 'a')
+  const log = openSync(join(folder, LOG), 'w')
   const profiling = profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : []
   return spawn(process.execPath, [...profiling, 'server/main.ts'], {
     cwd: ROOT,

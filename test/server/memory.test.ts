@@ -12,12 +12,19 @@ test('the memory of a process', async (t) => {
       import { limitMemory } from ${JSON.stringify(MEMORY)}
       limitMemory()
       const { pid, execArgv, argv, env } = process
-      console.log(JSON.stringify({ pid, execArgv, argv: argv.slice(2), arenas: env.MALLOC_ARENA_MAX, kept: env.KEPT }))`
+      console.log(JSON.stringify({ pid, execArgv, argv: argv.slice(2), arenas: env.MALLOC_ARENA_MAX, kept: env.KEPT }))`,
+    'load.mjs': `
+      import { limitMemory, loadCompiled } from ${JSON.stringify(MEMORY)}
+      limitMemory()
+      const { word } = await loadCompiled(() => import('./typed.ts'))
+      const hasStripper = process.moduleLoadList.some((name) => name.includes('amaro'))
+      console.log(JSON.stringify({ pid: process.pid, word, hasStripper, isSecond: 'MUSTER_COMPILED' in process.env }))`,
+    'typed.ts': `export const word: string = 'typed'`
   })
-  async function start(env: Record<string, string> = {}) {
+  async function start(env: Record<string, string> = {}, file = 'start.mjs') {
     // by way of env, because the test runner sets NODE_OPTIONS for whatever it sees started
     const settings = Object.entries({ KEPT: 'kept', ...env }).map(([name, value]) => `${name}=${value}`)
-    const node = [process.execPath, '--no-warnings', join(folder, 'start.mjs'), 'an argument']
+    const node = [process.execPath, '--no-warnings', join(folder, file), 'an argument']
     const child = spawn('env', ['-u', 'NODE_OPTIONS', ...settings, ...node], { stdio: ['ignore', 'pipe', 'pipe'] })
     const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
     t.equal(errors, '')
@@ -36,5 +43,18 @@ test('the memory of a process', async (t) => {
     t.equal((await start({ MALLOC_ARENA_MAX: '8' })).told.arenas, '8')
     const { told } = await start({ NODE_OPTIONS: '--max-semi-space-size=64' })
     t.strictSame(told.execArgv, ['--no-warnings'])
+  })
+
+  t.test('holds nothing that takes types out of files, also where none had been compiled', async (t) => {
+    const cache = { NODE_COMPILE_CACHE: join(folder, 'cache') }
+    const first = await start(cache, 'load.mjs')
+    t.strictSame(first.told, { pid: first.child.pid, word: 'typed', hasStripper: false, isSecond: true })
+    const next = await start(cache, 'load.mjs')
+    t.match(next.told, { word: 'typed', hasStripper: false, isSecond: false }, 'which is found by the next start')
+  })
+
+  t.test('starts once more at most, where nothing can be kept', async (t) => {
+    const { told } = await start({ NODE_COMPILE_CACHE: '/dev/null/cache' }, 'load.mjs')
+    t.match(told, { word: 'typed', hasStripper: true, isSecond: true })
   })
 })
