@@ -47,13 +47,17 @@ const deletePast = (trx: Trx, table: string, tenantId: number, before: Date, lim
  * People removed before, with what is left of them; the audit log keeps their names. Somebody who is just being invited
  * again is passed over.
  */
-export const deleteRemovedUsers = (trx: Trx, tenantId: number, before: Date, limit: number) =>
-  count(
-    trx,
-    sql`delete from users where tenant_id = ${tenantId} and id in (
+export async function deleteRemovedUsers(trx: Trx, tenantId: number, before: Date, limit: number): Promise<number> {
+  const { rows } = await sql<{ id: string }>`
+    delete from users where tenant_id = ${tenantId} and id in (
       select id from users where tenant_id = ${tenantId} and state = 'removed' and updated_at < ${before}
-      limit ${limit} for update skip locked)`
-  )
+      limit ${limit} for update skip locked)
+    returning id`.execute(trx)
+  const ids = rows.map(({ id }) => id)
+  // all else goes along by its reference
+  await sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${ids}::uuid[])`.execute(trx)
+  return ids.length
+}
 
 /** Mails that were sent, cancelled or given up before. */
 export const deleteOldMails = (trx: Trx, tenantId: number, before: Date, limit: number) =>

@@ -102,6 +102,15 @@ test('retention', async (t) => {
     t.equal(await applyRetention(deps, signal), 1)
     const left = await owner.selectFrom('users').select('id').where('id', 'in', [goneId, lateId, activeId]).execute()
     t.same(left.map(({ id }) => id).sort(), [lateId, activeId].sort())
+    const keys = await owner
+      .selectFrom('user_emails')
+      .select('user_id')
+      .where('user_id', 'in', [goneId, lateId])
+      .execute()
+    t.same(
+      keys.map(({ user_id }) => user_id),
+      [lateId]
+    )
     const { results } = await acme.invite(['gone@acme.test'])
     t.match(results, [{ result: 'invited' }], 'and start anew when they are invited again')
     t.not(results[0]!.userId, goneId)
