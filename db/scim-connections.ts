@@ -26,6 +26,7 @@ export interface ScimConnectionView extends ScimConnectionRow {
   last_error_detail: string | null
   /** When it was put into shadow mode; null where it is not. */
   shadow_opened_at: Date | null
+  is_going_live: boolean
 }
 
 /** With how much belongs to it. */
@@ -43,7 +44,9 @@ const viewColumns = (now: Date): RawBuilder<unknown> => sql`
   ${ROW_COLUMNS}, tokens.token_count, tokens.live_token_count, tokens.last_used_at,
   coalesce(errors.error_count, 0) as error_count, errors.last_at as last_error_at,
   errors.last_status as last_error_status, errors.last_detail as last_error_detail,
-  (select s.opened_at from scim_shadows s where s.tenant_id = c.tenant_id and s.connection_id = c.id) as shadow_opened_at
+  (select s.opened_at from scim_shadows s where s.tenant_id = c.tenant_id and s.connection_id = c.id) as shadow_opened_at,
+  exists (select from scim_shadows s where s.tenant_id = c.tenant_id and s.connection_id = c.id
+    and s.closed_until > ${now}) as is_going_live
   from scim_connections c
   cross join lateral (
     select count(*)::int as token_count,

@@ -53,7 +53,7 @@ const connectionOutput = z.object({
     })
     .nullable(),
   /** Where it is in shadow mode: nothing that it does changes the tenant. */
-  shadow: z.object({ openedAt: time }).nullable()
+  shadow: z.object({ openedAt: time, isGoingLive: z.boolean() }).nullable()
 })
 
 const detailsOutput = z.object({
@@ -181,5 +181,8 @@ const toConnection = (row: ScimConnectionView): z.infer<typeof connectionOutput>
       detail: row.last_error_detail!
     }
   },
-  shadow: row.shadow_opened_at && { openedAt: row.shadow_opened_at.toISOString() }
+  shadow: row.shadow_opened_at && {
+    openedAt: row.shadow_opened_at.toISOString(),
+    isGoingLive: row.is_going_live
+  }
 })

@@ -1,4 +1,5 @@
 // A connection in shadow mode, in a browser: made so, looked at, had go live.
+import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { OPERATOR } from '../support/app.ts'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
@@ -92,20 +93,42 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'shadow-go-live')
     t.ok(await dialog.getByRole('button', { name: 'Go live' }).isDisabled())
     await dialog.getByLabel('Type Okta to confirm').fill('Okta')
+    const isOpen = async () => {
+      const rows = await site.owner.selectFrom('scim_shadows').select('closed_until').execute()
+      return rows.some(({ closed_until }) => closed_until === null)
+    }
+    // a proxy before the service gives up waiting, and the service goes on
+    let answered: Promise<unknown> | undefined
+    await page.route('**/trpc/scimShadow.goLive*', async (route) => {
+      const asked = route.request().postDataJSON()
+      answered = site.mutate('acme', 'scimShadow.goLive', asked[0] ?? asked, OPERATOR)
+      while (await isOpen()) await setTimeout(20)
+      await route.fulfill({ status: 504, contentType: 'text/html', body: '<h1>Gateway Time-out</h1>' })
+    })
     await dialog.getByRole('button', { name: 'Go live' }).click()
     await page.getByText('Okta is live.').waitFor()
+    await answered
     await page.getByText('Shadow: nothing is changed yet').waitFor({ state: 'detached' })
     await go('/users')
     await page.getByText('New Person').first().waitFor()
   })
 
-  await t.test('a connection that works can be put into shadow mode, and that be discarded', async () => {
+  await t.test('a connection that works can be put into shadow mode, and that be discarded', async (t) => {
     await go(`/provisioning/${connectionId}`)
     await page.getByRole('button', { name: 'Shadow mode…' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Enter shadow mode' }).click()
     await page.getByText('Shadow: nothing is changed yet').waitFor()
     await page.getByRole('tab', { name: 'Shadow' }).click()
     await page.getByText('Nothing happens to anybody.').waitFor()
+    const closeUntil = (until: Date | null) =>
+      site.owner.updateTable('scim_shadows').set({ closed_until: until }).execute()
+    await closeUntil(new Date(site.clock.now().getTime() + 60_000))
+    await page.reload()
+    await page.getByText('It goes on if you leave this page.').waitFor()
+    t.equal(await page.getByRole('button', { name: 'Discard…' }).count(), 0)
+    await checkPage(t, page, 'shadow-goes-live')
+    await closeUntil(null)
+    await page.getByText('Okta did not go live: nothing was changed.').waitFor()
     await page.getByRole('button', { name: 'Discard…' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Discard', exact: true }).click()
     await page.getByText('The shadow is discarded.').waitFor()

@@ -137,6 +137,7 @@ const factsOf = (connection: Details): string =>
       ['created', time(connection.createdAt)],
       ['tokens', `${connection.tokens.live} of ${connection.tokens.total} work`],
       ['in shadow mode since', time(connection.shadow?.openedAt)],
+      ['going live', connection.shadow?.isGoingLive ? 'just now' : null],
       ['last used', time(connection.lastUsedAt)],
       ['people', connection.users],
       ['groups', connection.groups],

@@ -9,7 +9,7 @@ import { Failure } from '../parts/failures.tsx'
 import { TextLink } from '../parts/link.tsx'
 import { Page } from '../parts/page.tsx'
 import { ROLE_LABELS } from '../roles.ts'
-import { ShadowBanner } from './connection/shadow-decision.tsx'
+import { ShadowBanner, useFollowGoingLive } from './connection/shadow-decision.tsx'
 import { SHADOW_TAB, TABS } from './connection/tabs.ts'
 import { profileName } from './provisioning/guides.ts'
 import './provisioning/provisioning.css'
@@ -18,7 +18,12 @@ const route = getRouteApi('/shell/provisioning/$connectionId')
 
 export default function ConnectionPage() {
   const { connectionId } = route.useParams()
-  const details = useQuery(trpc.scimConnections.get.queryOptions({ connectionId }, { refetchInterval: 60_000 }))
+  const details = useQuery(
+    trpc.scimConnections.get.queryOptions(
+      { connectionId },
+      { refetchInterval: ({ state }) => (state.data?.connection.shadow?.isGoingLive ? 2_000 : 60_000) }
+    )
+  )
   if (details.data) return <Shown key={connectionId} connection={details.data.connection} />
   return (
     <Page title="Connection" above={<Back />}>
@@ -36,6 +41,7 @@ function NotShown({ error, retry }: { error: unknown; retry: () => void }) {
 function Shown({ connection }: { connection: Outputs['scimConnections']['get']['connection'] }) {
   const { tab } = route.useSearch()
   const navigate = route.useNavigate()
+  useFollowGoingLive(connection)
   const tabs = connection.shadow ? [...TABS, SHADOW_TAB] : TABS
   const shown = tabs.find(({ id }) => id === tab) ?? tabs[0]!
   const show = (id: string | null) =>

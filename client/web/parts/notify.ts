@@ -2,12 +2,11 @@
 import { notifications } from '@mantine/notifications'
 import { wordsFor } from './failures.tsx'
 
-export const notifyDone = (message: string) => notifications.show({ message, color: 'pine', autoClose: 4_000 })
+/** @param id with which it is shown once, whoever tells it */
+export const notifyDone = (message: string, id?: string) =>
+  notifications.show({ id, message, color: 'pine', autoClose: 4_000 })
 
-export const notifyFailure = (error: unknown) =>
-  notifications.show({
-    title: 'That did not work',
-    message: wordsFor(error),
-    color: 'red',
-    autoClose: 10_000
-  })
+export const notifyFailure = (error: unknown) => notifyNotDone(wordsFor(error))
+
+export const notifyNotDone = (message: string) =>
+  notifications.show({ title: 'That did not work', message, color: 'red', autoClose: 10_000 })

@@ -1,13 +1,13 @@
 // Having done what a shadow shows, once the connection's name has been typed, or forgetting it; and how a connection gets there.
-import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Loader, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { IconGhost2 } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
-import { type FormEvent, useState } from 'react'
-import { queryClient, trpc } from '../../api.ts'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
+import { queryClient, reason, trpc } from '../../api.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { TextLink } from '../../parts/link.tsx'
-import { notifyDone } from '../../parts/notify.ts'
+import { notifyDone, notifyNotDone } from '../../parts/notify.ts'
 import { type Counts, countsInWords, type Preference } from './shadow-words.ts'
 import type { TabProps } from './tabs.ts'
 
@@ -41,11 +41,18 @@ function GoLiveForm({ connection, counts, prefer, onClose }: TabProps & Decided 
     trpc.scimShadow.goLive.mutationOptions({
       onSuccess: async () => {
         onClose()
-        notifyDone(`${connection.name} is live.`)
+        notifyLive(connection)
         await queryClient.invalidateQueries()
       },
-      // the numbers may be others by now
-      onError: () => queryClient.invalidateQueries(trpc.scimShadow.pathFilter())
+      onError: async (error) => {
+        // a proxy that gave up waiting, or a network that broke, answers nothing of the service's
+        const isAnswered = reason(error) !== undefined
+        const { shadow } = isAnswered ? connection : await readAgain(connection)
+        if (!shadow) notifyLive(connection)
+        if (!shadow || shadow.isGoingLive) onClose()
+        // the numbers may be others by now
+        await queryClient.invalidateQueries(shadow ? trpc.scimShadow.pathFilter() : undefined)
+      }
     })
   )
   const isConfirmed = typed.trim() === connection.name
@@ -70,6 +77,11 @@ function GoLiveForm({ connection, counts, prefer, onClose }: TabProps & Decided 
           data-autofocus
         />
         {goLive.error && <Failure error={goLive.error} />}
+        {goLive.isPending && (
+          <Text size="sm" role="status">
+            For very many people this takes a minute. It goes on if you leave this page.
+          </Text>
+        )}
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose}>
             Cancel
@@ -82,6 +94,36 @@ function GoLiveForm({ connection, counts, prefer, onClose }: TabProps & Decided 
     </form>
   )
 }
+
+async function readAgain({ id: connectionId }: TabProps['connection']) {
+  const asked = trpc.scimConnections.get.queryOptions({ connectionId }, { staleTime: 0 })
+  return (await queryClient.fetchQuery(asked)).connection
+}
+
+const notifyLive = ({ id, name }: TabProps['connection']) => notifyDone(`${name} is live.`, `live ${id}`)
+
+/** Tells how going live ended, of which the page has heard: the answer may be somebody else's, or was lost. */
+export function useFollowGoingLive(connection: TabProps['connection']): void {
+  const before = useRef(connection.shadow)
+  useEffect(() => {
+    const was = before.current
+    before.current = connection.shadow
+    if (!was?.isGoingLive || connection.shadow?.isGoingLive) return
+    if (connection.shadow) notifyNotDone(`${connection.name} did not go live: nothing was changed. Look at it again.`)
+    else notifyLive(connection)
+    queryClient.invalidateQueries()
+  }, [connection])
+}
+
+/** In place of what a shadow shows, while it goes live. */
+export const GoesLive = ({ connection }: TabProps) => (
+  <Alert color="blue" variant="light" icon={<Loader size={18} />} title="Going live…">
+    <Text size="sm">
+      What {connection.name} did is being done here, all of it at once; for very many people that takes a minute. It
+      goes on if you leave this page.
+    </Text>
+  </Alert>
+)
 
 export function Discard({ connection, opened, onClose }: DialogProps) {
   const discard = useMutation(

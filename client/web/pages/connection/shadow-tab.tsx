@@ -10,7 +10,7 @@ import { Facts, Section } from '../../parts/section.tsx'
 import { Mark, type Tone } from '../../parts/state-badge.tsx'
 import { Time } from '../../parts/time.tsx'
 import { listOptions, VirtualList } from '../../parts/virtual-list.tsx'
-import { Discard, GoLive } from './shadow-decision.tsx'
+import { Discard, GoesLive, GoLive } from './shadow-decision.tsx'
 import {
   type Counts,
   changesInWords,
@@ -26,6 +26,10 @@ import type { TabProps } from './tabs.ts'
 import './shadow.css'
 
 export function ShadowTab({ connection }: TabProps) {
+  return connection.shadow?.isGoingLive ? <GoesLive connection={connection} /> : <Shadow connection={connection} />
+}
+
+function Shadow({ connection }: TabProps) {
   const { id: connectionId } = connection
   const [prefer, setPrefer] = useState<Preference>('tenant')
   const summary = useQuery(
