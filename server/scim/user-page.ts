@@ -69,14 +69,14 @@ class UserCopier {
   private readonly baseUrl: string
   private readonly groups: GroupsOfPage
   private readonly ref: Buffer
-  /** By the text of groups, with `true` or `false` before it. */
-  private readonly endings: Map<string, Ending>
+  /** By the text of groups; of those who are active, and of those who are not. */
+  private readonly endings: Record<'active' | 'inactive', Map<string | null, Ending>>
 
   constructor(baseUrl: string, groups: GroupsOfPage) {
     this.baseUrl = baseUrl
     this.groups = groups
     this.ref = Buffer.from(`"$ref":"${baseUrl}/Users/`)
-    this.endings = new Map()
+    this.endings = { active: new Map(), inactive: new Map() }
   }
 
   /** @returns false where nothing was written, because a time has an unusual form */
@@ -120,11 +120,11 @@ class UserCopier {
     const isActive = row.end(STATE) - row.start(STATE) !== DEACTIVATED_LENGTH
     const { ofAll } = this.groups
     const groups = ofAll === undefined ? this.groups.of(row.text(ID)!) : ofAll
-    const key = `${isActive}${groups ?? ''}`
-    let ending = this.endings.get(key)
+    const endings = this.endings[isActive ? 'active' : 'inactive']
+    let ending = endings.get(groups)
     if (!ending) {
       ending = endingWith(this.baseUrl, isActive, groups)
-      this.endings.set(key, ending)
+      endings.set(groups, ending)
     }
     return ending
   }

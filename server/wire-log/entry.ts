@@ -71,7 +71,7 @@ export interface WireEntry {
 /** Characters (or bytes, where we have those) of a body that are kept. */
 export const MAX_BODY_LENGTH = 65_536
 /** The same of what was read alone: a page of a list says in its beginning what there is to learn from it. */
-export const MAX_READ_LENGTH = 8_192
+export const MAX_READ_LENGTH = 4_096
 const MAX_URL_LENGTH = 8_192
 const MAX_HEADER_LENGTH = 500
 const MAX_IDS = 1_000

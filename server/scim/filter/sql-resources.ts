@@ -1,6 +1,7 @@
 // Where the attributes of users and groups live beside their documents: columns, e-mail keys and memberships. What
 // is not named here is read from `doc`.
 import { type RawBuilder, sql } from 'kysely'
+import { LRUCache } from 'lru-cache'
 import { groupLastModified, groupVersion } from '../../../db/groups.ts'
 import { type AttributePath, formatPath } from '../path.ts'
 import { ENTERPRISE_USER_URN } from '../schemas/enterprise-user.ts'
@@ -39,8 +40,21 @@ interface Layout {
   valueIndexes: Readonly<Record<string, (op: TextComparison, literal: Scalar) => Condition | undefined>>
 }
 
+/** To make a scope costs more than to compile a filter against it; who asks asks again. */
+const userScopes = new LRUCache<string, Scope>({ maxSize: 200, sizeCalculation: () => 1 })
+
 /** The scope of a whole user: the row is `users` in the statement; tenant and states are the caller's conditions. */
-export const userScope = (context: SqlContext): Scope =>
+export function userScope(context: SqlContext): Scope {
+  const key = `${context.tenantId} ${context.connectionId} ${context.baseUrl}`
+  let scope = userScopes.get(key)
+  if (!scope) {
+    scope = makeUserScope(context)
+    userScopes.set(key, scope)
+  }
+  return scope
+}
+
+const makeUserScope = (context: SqlContext): Scope =>
   layoutScope({
     document: jsonScope(sql`users.doc`),
     columns: {
