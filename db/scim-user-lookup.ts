@@ -5,7 +5,7 @@ import { gatheredLookup, keyList } from './gather.ts'
 import type { Role, UserState } from './schema.ts'
 import { isVisibleUser, type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
 import type { Fields } from './tenant-query.ts'
-import { readTime } from './times.ts'
+import { toIsoTime } from './times.ts'
 
 type Given = { groupsUrl: string; connectionId: string }
 
@@ -18,8 +18,8 @@ const toRow = ([, id, state, role, connectionId, version, doc, createdAt, update
   version: Number(version),
   doc: doc!,
   groups: groups!,
-  created_at: readTime(createdAt!),
-  updated_at: readTime(updatedAt!)
+  created_at: toIsoTime(createdAt!),
+  updated_at: toIsoTime(updatedAt!)
 })
 
 /** By each of both keys there are four statements: with groups or without, of all connections or of one. */

@@ -19,8 +19,9 @@ export interface ScimUserRow {
   doc: string
   /** JSON text: `[{ value, $ref, display, type }]`; null where there are none, or nobody asked. */
   groups: string | null
-  created_at: Date
-  updated_at: Date
+  /** As text, where nothing else is done with them than to write them: in ISO 8601, as toISOString() writes it. */
+  created_at: Date | string
+  updated_at: Date | string
 }
 
 export interface ScimView {

@@ -16,7 +16,7 @@ import { jwksRoutes } from './events/jwks.ts'
 import { createLiveFeed } from './events/live.ts'
 import { healthRoutes } from './health.ts'
 import { acceptWithGoogle } from './invitations/accept.ts'
-import { RequestLog } from './log.ts'
+import { logOfRequest, RequestLog } from './log.ts'
 import { mailbox } from './mail/mailbox.ts'
 import { measureRequests, metricsRoutes } from './metrics.ts'
 import { shedLoad } from './overload.ts'
@@ -60,7 +60,7 @@ export async function buildApp(
     loggerInstance: deps.log,
     logController: new RequestLog(),
     childLoggerFactory: (logger, bindings, opts, request) =>
-      logger.child({ ...bindings, ...tenantOf(request, deps.config) }, opts),
+      logOfRequest(logger, { ...bindings, ...tenantOf(request, deps.config) }, opts),
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: hops > 0 && ((_address: string, hop: number) => hop < hops),
     genReqId: newRequestId,
@@ -142,7 +142,8 @@ async function createContext(
 ): Promise<Context> {
   try {
     const place = placeOf(request.host, deps.config.public.baseDomain)
-    const tenant = place.kind === 'base' ? undefined : await deps.tenancy.getTenant(place)
+    const tenant =
+      place.kind === 'base' ? undefined : (deps.tenancy.knownTenant(place) ?? (await deps.tenancy.getTenant(place)))
     return { deps, ...tools, request, reply, tenant, actor: await authenticate(deps, request, tenant) }
   } catch (error) {
     throw toTrpcError(error)

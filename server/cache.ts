@@ -10,6 +10,8 @@ const DEAF_TTL_MS = 1_000
 export interface Cache<V extends object> {
   /** The remembered value, or what `load` finds; one load at a time for a key. `undefined` is not remembered. */
   get(key: string, load: () => Promise<V | undefined>): Promise<V | undefined>
+  /** The same where it is remembered, at once: for what every request asks, which would wait for a promise each time. */
+  known(key: string): V | undefined
   delete(key: string): void
   deleteWhere(matches: (value: V) => boolean): void
   clear(): void
@@ -40,15 +42,19 @@ export function createCache<V extends object>(options: { max: number; listener?:
     return value
   }
 
+  function known(key: string): V | undefined {
+    const value = entries.get(key)
+    if (value) stats.hits++
+    return value
+  }
+
   options.listener?.on('gap', () => forget(() => entries.clear()))
   return {
     stats,
+    known,
     async get(key, load) {
-      const known = entries.get(key)
-      if (known) {
-        stats.hits++
-        return known
-      }
+      const remembered = known(key)
+      if (remembered) return remembered
       stats.misses++
       const running = loading.get(key)
       if (running) return running

@@ -108,6 +108,87 @@ interface PinoInternals {
   readonly [symbols.serializersSym]: { req(request: FastifyRequest): unknown }
 }
 
+type Logging = (...args: unknown[]) => void
+type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+type Bindings = Readonly<Record<string, string>>
+
+/**
+ * The log of one request. What pino calls a child costs more than the request's one line, and most requests log nothing
+ * else: it is made for the first thing else.
+ */
+class LogOfRequest implements PinoInternals {
+  private readonly parent: FastifyBaseLogger & PinoInternals
+  private readonly bindings: Bindings
+  private made: FastifyBaseLogger | undefined
+
+  constructor(parent: FastifyBaseLogger, bindings: Bindings) {
+    this.parent = parent as FastifyBaseLogger & PinoInternals
+    this.bindings = bindings
+    this.made = undefined
+  }
+
+  private get own(): FastifyBaseLogger & Record<Level, Logging> {
+    this.made ??= this.parent.child(this.bindings)
+    return this.made as FastifyBaseLogger & Record<Level, Logging>
+  }
+
+  get level(): string {
+    return this.parent.level
+  }
+
+  isLevelEnabled(level: string): boolean {
+    return this.parent.isLevelEnabled(level)
+  }
+
+  get [symbols.streamSym]() {
+    return this.parent[symbols.streamSym]
+  }
+
+  get [symbols.serializersSym]() {
+    return this.parent[symbols.serializersSym]
+  }
+
+  get [symbols.chindingsSym](): string {
+    let text = this.parent[symbols.chindingsSym]
+    for (const name in this.bindings) text += `,"${name}":${JSON.stringify(this.bindings[name])}`
+    return text
+  }
+
+  child(...args: Parameters<FastifyBaseLogger['child']>): FastifyBaseLogger {
+    return this.own.child(...args)
+  }
+
+  fatal(...args: unknown[]): void {
+    this.own.fatal(...args)
+  }
+
+  error(...args: unknown[]): void {
+    this.own.error(...args)
+  }
+
+  warn(...args: unknown[]): void {
+    this.own.warn(...args)
+  }
+
+  info(...args: unknown[]): void {
+    this.own.info(...args)
+  }
+
+  debug(...args: unknown[]): void {
+    this.own.debug(...args)
+  }
+
+  trace(...args: unknown[]): void {
+    this.own.trace(...args)
+  }
+}
+
+/** @param options what a route asks for, such as a level of its own */
+export const logOfRequest = (parent: FastifyBaseLogger, bindings: Bindings, options: object): FastifyBaseLogger =>
+  Object.keys(options).length > 0
+    ? parent.child(bindings, options)
+    : (new LogOfRequest(parent, bindings) as unknown as FastifyBaseLogger)
+
 /** The line as pino would write it. Its parts are known, and none of them holds a secret. */
 function requestLine(log: PinoInternals, request: FastifyRequest, reply: FastifyReply): string {
   const req = JSON.stringify(log[symbols.serializersSym].req(request))

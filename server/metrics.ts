@@ -40,10 +40,11 @@ export function measureRequests(app: FastifyInstance, { counters }: Pick<Deps, '
     labelNames: ['status'],
     registers
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const status = String(reply.statusCode)
     durations.observe({ method: request.method, route: routeOf(request), status }, reply.elapsedTime / 1000)
     if (status === '401' || status === '429' || status === '503') refusals.inc({ status })
+    done()
   })
 }
 

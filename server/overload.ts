@@ -62,7 +62,7 @@ export function shedLoad(
     }
     inFlight++
     // also where the client hangs up, which `onResponse` does not tell
-    reply.raw.once('close', () => inFlight--)
+    reply.raw.on('close', () => inFlight--)
     done()
   })
 }

@@ -35,6 +35,8 @@ export interface Tenancy {
    * @throws AppError not_found `unknownTenant` (also for a host that is none of ours), forbidden `tenantSuspended`
    */
   getTenant(place: Place): Promise<Tenant>
+  /** The same where the tenant is remembered, as it mostly is: without a promise. */
+  knownTenant(place: Place): Tenant | undefined
   readonly cache: Cache<Tenant>
 }
 
@@ -45,15 +47,21 @@ export function createTenancy(deps: { config: Config; db: Db; listener: Listener
   })
   return {
     cache,
+    knownTenant(place) {
+      const tenant = place.kind === 'tenant' ? cache.known(place.subdomain) : undefined
+      return tenant && served(tenant)
+    },
     async getTenant(place) {
       const tenant =
         place.kind === 'tenant' &&
         (await cache.get(place.subdomain, () => findTenantBySubdomain(deps.db, place.subdomain)))
       if (!tenant) throw new AppError('not_found', 'There is no such tenant', { reason: 'unknownTenant' })
-      if (tenant.state === 'suspended') {
-        throw new AppError('forbidden', 'This tenant is suspended', { reason: 'tenantSuspended' })
-      }
-      return tenant
+      return served(tenant)
     }
   }
+}
+
+function served(tenant: Tenant): Tenant {
+  if (tenant.state !== 'suspended') return tenant
+  throw new AppError('forbidden', 'This tenant is suspended', { reason: 'tenantSuspended' })
 }

@@ -43,10 +43,12 @@ export async function authenticateBearer(
 ): Promise<Actor> {
   const token = /^bearer +(\S+)$/i.exec(authorization)?.[1]
   if (token === undefined) throw unauthenticated('Authorization must be "Bearer", a space and the token')
-  if (isSameSecret(token, deps.operatorToken)) return operatorActor(request)
-  if (!tenant || !token.startsWith(API_TOKEN_PREFIX)) throw invalidToken()
-  const principal = await deps.auth.principals.findApiToken(tenant.id, token)
-  if (!principal) throw invalidToken()
+  const principal =
+    tenant && token.startsWith(API_TOKEN_PREFIX) ? await deps.auth.principals.findApiToken(tenant.id, token) : undefined
+  if (!principal) {
+    if (isSameSecret(token, deps.operatorToken)) return operatorActor(request)
+    throw invalidToken()
+  }
   const now = deps.now()
   if (principal.expiresAt && principal.expiresAt <= now) {
     throw unauthenticated(`This token expired on ${principal.expiresAt.toISOString()}`)

@@ -63,8 +63,8 @@ export function createScimAuth(deps: Deps): ScimAuth {
     uses.add(noting)
   }
 
-  async function find(tenant: Tenant, secret: string): Promise<Remembered> {
-    const found = await cache.get(`${tenant.id}:${tokenKey(secret)}`, async () => {
+  async function find(key: string, tenant: Tenant, secret: string): Promise<Remembered> {
+    const found = await cache.get(key, async () => {
       const token = await findScimTokenByHash(deps.db, tenant.id, hashToken(secret))
       return token && { token, notedMs: new Map() }
     })
@@ -81,7 +81,8 @@ export function createScimAuth(deps: Deps): ScimAuth {
         return { actor, profile: 'auto' }
       }
       if (!secret.startsWith(SCIM_TOKEN_PREFIX)) throw invalidToken('The token is not valid')
-      const remembered = await find(tenant, secret)
+      const key = `${tenant.id}:${tokenKey(secret)}`
+      const remembered = cache.known(key) ?? (await find(key, tenant, secret))
       requireAlive(remembered.token, now)
       limiter.take(remembered.token.id, now)
       noteUse(remembered, request.ip, now)

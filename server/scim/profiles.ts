@@ -72,6 +72,7 @@ export interface AppliedLenience {
 }
 
 const MAX_PLACES = 10
+const NONE: readonly AppliedLenience[] = []
 
 /** What one request may take liberties with, and which liberties it took. One instance a request. */
 export class Leniency {
@@ -107,6 +108,7 @@ export class Leniency {
   }
 
   get applied(): readonly AppliedLenience[] {
+    if (this.places.size === 0) return NONE
     return [...this.places].map(([lenience, where]) => ({ lenience, where: [...where] }))
   }
 }

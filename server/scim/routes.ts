@@ -106,7 +106,8 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
   app.decorateRequest('scim', undefined)
 
   async function enter(request: FastifyRequest): Promise<void> {
-    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+    const place = placeOf(request.host, deps.config.public.baseDomain)
+    const tenant = deps.tenancy.knownTenant(place) ?? (await deps.tenancy.getTenant(place))
     const access = request.routeOptions.config.scimAccess ?? 'token'
     const now = deps.now()
     const isAnonymous = access === 'public' && request.headers.authorization === undefined
@@ -115,7 +116,7 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
       ...(bearer.shadowId === undefined ? { deps, tenant } : shadowPlace(tenant, bearer.shadowId)),
       actor: bearer.actor,
       leniency: new Leniency(bearer.profile),
-      schemas: await schemasOfTenant.get(tenant),
+      schemas: schemasOfTenant.known(tenant) ?? (await schemasOfTenant.get(tenant)),
       baseUrl: scimBaseUrl(deps.config, tenant.subdomain),
       now,
       log: request.log

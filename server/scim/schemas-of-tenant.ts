@@ -18,6 +18,8 @@ export interface TenantSchemas {
 
 export interface SchemasOfTenant {
   get(tenant: Tenant): Promise<TenantSchemas>
+  /** The same where they are remembered, as they mostly are: without a promise. */
+  known(tenant: Tenant): TenantSchemas | undefined
 }
 
 const BUILT_IN: TenantSchemas = {
@@ -33,6 +35,7 @@ export function createSchemasOfTenant(deps: Pick<Deps, 'counters' | 'db' | 'list
     if (change.kind === 'tenant') cache.delete(change.subdomain)
   })
   return {
+    known: ({ subdomain }) => cache.known(subdomain),
     async get(tenant) {
       const load = async () => buildSchemas(await listScimSchemas(deps.db, tenant.id))
       return (await cache.get(tenant.subdomain, load)) ?? BUILT_IN

@@ -19,9 +19,11 @@ export const viewOf = (context: ScimContext, projection: Projection): ScimView =
 export const userLocation = (context: Pick<ScimContext, 'baseUrl'>, userId: string): string =>
   `${context.baseUrl}/Users/${userId}`
 
-/** What a text is made of; times as Date, or as they are written. */
-export type UserTextRow = Pick<ScimUserRow, 'id' | 'state' | 'connection_id' | 'version' | 'doc' | 'groups'> &
-  Record<'created_at' | 'updated_at', Date | string>
+/** What a text is made of. */
+export type UserTextRow = Pick<
+  ScimUserRow,
+  'id' | 'state' | 'connection_id' | 'version' | 'doc' | 'groups' | 'created_at' | 'updated_at'
+>
 
 /** The resource as JSON text, with what the projection leaves of it. */
 export function userText(row: UserTextRow, context: ScimContext, projection: Projection): string {

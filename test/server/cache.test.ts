@@ -16,6 +16,16 @@ test('a cache', async (t) => {
     t.same(cache.stats, { hits: 1, misses: 2 })
   })
 
+  t.test('says at once what it knows, and counts it', async (t) => {
+    const cache = createCache<{ n: number }>({ max: 10, listener: listenerOf(true) })
+    t.equal(cache.known('a'), undefined)
+    await cache.get('a', async () => ({ n: 1 }))
+    t.same(cache.known('a'), { n: 1 })
+    t.same(cache.stats, { hits: 1, misses: 1 })
+    cache.delete('a')
+    t.equal(cache.known('a'), undefined)
+  })
+
   t.test('does not remember that there is nothing', async (t) => {
     const cache = createCache<{ n: number }>({ max: 10, listener: listenerOf(true) })
     t.equal(await cache.get('a', async () => undefined), undefined)

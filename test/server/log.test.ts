@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import Fastify from 'fastify'
 import { pino } from 'pino'
 import { test } from 'tap'
-import { RequestLog } from '../../server/log.ts'
+import { logOfRequest, RequestLog } from '../../server/log.ts'
 
 const LOG = join(import.meta.dirname, '../../server/log.ts')
 
@@ -71,4 +71,30 @@ test('A request is one line, once it is answered', async (t) => {
     { msg: 'Route GET:/nowhere not found' },
     { msg: 'request completed', reqId: 'req-2', req: { url: '/nowhere' }, res: { statusCode: 404 } }
   ])
+})
+
+test('What else a request logs carries the same id and names', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const sink = { write: (line: string) => lines.push(JSON.parse(line)) }
+  const app = Fastify({
+    loggerInstance: pino({ level: 'info' }, sink),
+    logController: new RequestLog(),
+    childLoggerFactory: (logger, bindings, options) => logOfRequest(logger, { ...bindings, tenant: 'ac"me' }, options)
+  })
+  app.get('/said', async (request) => {
+    request.log.warn({ n: 1 }, 'said')
+    request.log.child({ part: 'inner' }).info('deeper')
+    request.log.debug('unheard')
+    return {}
+  })
+  app.get('/quiet', { logLevel: 'warn' }, async () => ({}))
+  await app.inject('/said')
+  await app.inject('/quiet')
+  const whose = { reqId: 'req-1', tenant: 'ac"me' }
+  t.match(lines, [
+    { ...whose, level: 40, n: 1, msg: 'said' },
+    { ...whose, part: 'inner', msg: 'deeper' },
+    { ...whose, msg: 'request completed' }
+  ])
+  t.equal(lines.length, 3, 'nothing of a route that logs warnings alone')
 })
