@@ -134,10 +134,10 @@ const leftGroups = ({ before, eventId }: QuickStep): LeftGroup[] =>
   before.groupIds.map((group_id) => ({ group_id, user_id: before.id, event_id: eventId }))
 
 function eventOf({ before, planned, eventId, item: { writer } }: QuickStep) {
-  const by = writer
-  if (!planned) return { ...removedEvent(before, eventId, before.groupIds), by }
-  if (planned.isProfileChanged) return { ...updateEvent(writer, planned), by }
-  return { ...(planned.change.active ? activatedEvent(before) : deactivatedEvent(before)), by }
+  const told = { id: eventId, by: writer }
+  if (!planned) return { ...removedEvent(before, eventId, before.groupIds), ...told }
+  if (planned.isProfileChanged) return { ...updateEvent(writer, planned), ...told }
+  return { ...(planned.change.active ? activatedEvent(before) : deactivatedEvent(before)), ...told }
 }
 
 /** The user as they are once all is written. */

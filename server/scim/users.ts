@@ -23,7 +23,7 @@ import { listBody } from './list-response.ts'
 import { normalizeResource } from './normalize.ts'
 import { hashPassword } from './passwords.ts'
 import { applyPatch } from './patch/apply.ts'
-import { parsePatch } from './patch/parse.ts'
+import { type PatchOperation, parsePatch } from './patch/parse.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 import { foldCase } from './text.ts'
@@ -92,7 +92,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
   let hashing: Promise<string> | undefined
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'patch',
-    mayDeactivate: operations.some(({ path }) => path.attribute?.name === 'active'),
+    mayDeactivate: operations.some(mayDeactivate),
     precondition: precondition(request.ifMatch),
     change(before: UserBefore) {
       const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)
@@ -111,6 +111,9 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
   })
   return answer(200, user, context, projection)
 }
+
+const mayDeactivate = (operation: PatchOperation): boolean =>
+  operation.op !== 'remove' && operation.path.attribute.name === 'active' && operation.value === false
 
 /** DELETE /Users/{id}, RFC 7644 §3.6: also of an active user, and of one in groups. */
 export async function deleteUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
