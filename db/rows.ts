@@ -36,24 +36,6 @@ export function columnSet(name: string, types: ColumnTypes, columns: Record<stri
 // JSON holds it escaped alone, and so no document: in an array each quote of each of them would have to be escaped
 const SEPARATOR = '\x1e'
 
-/**
- * What `insert into … (columns of types)` takes any number of rows from. For Citus they stand in the statement: it would
- * copy the rows of a select that asks no node, which row-level security refuses.
- */
-export function rowsToInsert(
-  db: Db,
-  types: ColumnTypes,
-  rows: readonly Record<string, unknown>[]
-): RawBuilder<unknown> {
-  const columns = Object.entries(types)
-  const names = sql.join(columns.map(([column]) => sql.ref(column)))
-  if (!isCitus(db)) return sql`select ${names} from ${rowSet('new_rows', types, rows)}`
-  const values = rows.map(
-    (row) => sql`(${sql.join(columns.map(([column, type]) => sql`${row[column] ?? null}::${sql.raw(type)}`))})`
-  )
-  return sql`values ${sql.join(values)}`
-}
-
 /** Inserts any number of rows; columns that `types` leaves out take their defaults. */
 export async function insertRows<T extends keyof Database & string>(
   db: Db,
@@ -63,5 +45,23 @@ export async function insertRows<T extends keyof Database & string>(
 ): Promise<void> {
   if (rows.length === 0) return
   const names = sql.join(Object.keys(types).map((column) => sql.ref(column)))
-  await sql`insert into ${sql.table(table)} (${names}) ${rowsToInsert(db, types, rows)}`.execute(db)
+  const insert = (what: RawBuilder<unknown>) => sql`insert into ${sql.table(table)} (${names}) ${what}`.execute(db)
+  if (!isCitus(db)) {
+    await insert(sql`select ${names} from ${rowSet('new_rows', types, rows)}`)
+    return
+  }
+  // it would copy the rows of a select that asks no node, which row-level security refuses
+  const atOnce = Math.floor(MAX_PARAMETERS / Object.keys(types).length)
+  for (let from = 0; from < rows.length; from += atOnce) await insert(valuesOf(types, rows.slice(from, from + atOnce)))
+}
+
+/** Of one statement. */
+const MAX_PARAMETERS = 65_535
+
+function valuesOf(types: ColumnTypes, rows: readonly Record<string, unknown>[]): RawBuilder<unknown> {
+  const cellOf = (row: Record<string, unknown>, column: string, type: string) =>
+    sql`${row[column] ?? null}::${sql.raw(type)}`
+  const columns = Object.entries(types)
+  const values = rows.map((row) => sql`(${sql.join(columns.map(([column, type]) => cellOf(row, column, type)))})`)
+  return sql`values ${sql.join(values)}`
 }

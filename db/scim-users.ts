@@ -2,7 +2,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { type AuditActor, auditInsertFrom, newEventId } from './audit.ts'
-import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, isCitus, readOneInTenant, type Trx } from './connect.ts'
 import { isWithinScope } from './groups.ts'
 import { countResources } from './resource-counts.ts'
 import type { NewUserRow, Role, UserPatch, UserRow, UserState } from './schema.ts'
@@ -89,13 +89,15 @@ export async function updateUnlessChanged(
   now: Date
 ): Promise<ScimUserRow | undefined> {
   const set = Object.entries({ ...patch, updated_at: now }).map(([column, value]) => sql`${sql.ref(column)} = ${value}`)
+  // a cluster returns no expression that depends on settings, as the form of a time in JSON does
+  const onCitus = isCitus(trx)
   const { rows } = await sql<ScimUserRow>`
     ${notingNames(view.tenantId, before.id, patch)}
     update users set ${sql.join(set)}, version = users.version + 1
     where users.tenant_id = ${view.tenantId} and users.id = ${before.id}::uuid and users.version = ${before.version}
       and users.state <> 'removed'
-    returning ${scimUserColumns(view)}`.execute(trx)
-  return rows[0]
+    returning ${onCitus ? sql`users.id` : scimUserColumns(view)}`.execute(trx)
+  return onCitus && rows[0] ? getScimUser(trx, view, before.id) : rows[0]
 }
 
 /** What a new user takes along into the one statement that makes it. */
@@ -117,7 +119,9 @@ export interface NewScimUser {
  */
 export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser): Promise<boolean> {
   const { row, emailKeys, otherKeys, passwordHash, audit, now } = user
-  const columns = Object.entries({ ...row, tenant_id: tenantId })
+  // each node of a cluster counts for itself, and the list of all is in the order of these numbers
+  const place = isCitus(trx) ? { ordinal: await nextOrdinal(trx) } : {}
+  const columns = Object.entries({ ...row, ...place, tenant_id: tenantId })
   const names = sql.join(columns.map(([column]) => sql.ref(column)))
   const values = sql.join(columns.map(([column, value]) => sql`${value}${sql.raw(CASTS[column] ?? '')}`))
   const event = auditInsertFrom(
@@ -151,6 +155,11 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
   return rows[0]!.is_made
 }
 
+async function nextOrdinal(trx: Trx): Promise<string> {
+  const { rows } = await sql<{ ordinal: string }>`select nextval('users_ordinal_seq')::text as ordinal`.execute(trx)
+  return rows[0]!.ordinal
+}
+
 /** Users whom no connection manages with one of the login addresses. */
 export const holdersOf = (tenantId: number, addressKeys: readonly string[]) => sql`
   select from users o where o.tenant_id = ${tenantId} and o.email_key = any(${addressKeys}::text[])
@@ -160,6 +169,7 @@ export const holdersOf = (tenantId: number, addressKeys: readonly string[]) => s
 const CASTS: Partial<Record<string, string>> = {
   tenant_id: '::int',
   id: '::uuid',
+  ordinal: '::bigint',
   connection_id: '::uuid',
   doc: '::json',
   must_reset_password: '::boolean',
