@@ -6,6 +6,7 @@ import { type FormEvent, useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { CopyOnce } from '../../parts/copy-once.tsx'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Section } from '../../parts/section.tsx'
@@ -166,14 +167,9 @@ function NewTokenDialog({ onClose }: { onClose: () => void }) {
               value={days}
               onChange={(event) => setDays(event.currentTarget.value)}
             />
-            <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={onClose}>
-                Cancel
-              </Button>
-              <Button type="submit" loading={create.isPending}>
-                Make token
-              </Button>
-            </Group>
+            <DialogButtons onClose={onClose} isPending={create.isPending}>
+              Make token
+            </DialogButtons>
           </Stack>
         </form>
       )}

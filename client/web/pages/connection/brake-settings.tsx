@@ -1,8 +1,9 @@
 // How much a connection may take away within an hour: as the organisation says, its own limits, or anything.
-import { Button, Group, Modal, NumberInput, Radio, Stack } from '@mantine/core'
+import { Group, Modal, NumberInput, Radio, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import type { ConnectionDetails } from './tabs.ts'
@@ -101,14 +102,9 @@ function SettingsForm({ connection, brake, onClose }: BrakeSettingsProps) {
           </Group>
         )}
         {update.error && <Failure error={update.error} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={update.isPending}>
-            Save
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isPending={update.isPending}>
+          Save
+        </DialogButtons>
       </Stack>
     </form>
   )

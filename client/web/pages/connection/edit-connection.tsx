@@ -1,8 +1,9 @@
 // What a connection is called, how lenient it is, and how far it reaches.
-import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Modal, Select, Stack, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../../api.ts'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { type Role, roleOptions } from '../../roles.ts'
@@ -90,14 +91,9 @@ function EditForm({ connection, onClose }: EditProps) {
           allowDeselect={false}
         />
         {update.error && !isNameTaken && <Failure error={update.error} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={update.isPending}>
-            Save
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isPending={update.isPending}>
+          Save
+        </DialogButtons>
       </Stack>
     </form>
   )

@@ -1,13 +1,15 @@
 // Having done what a shadow shows, once the connection's name has been typed, or forgetting it; and how a connection gets there.
-import { Alert, Button, Group, Loader, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Loader, Modal, Stack, Text } from '@mantine/core'
 import { IconGhost2 } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { queryClient, reason, trpc } from '../../api.ts'
 import { Confirm } from '../../parts/confirm.tsx'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { TextLink } from '../../parts/link.tsx'
 import { notifyDone, notifyNotDone } from '../../parts/notify.ts'
+import { TypeToConfirm } from '../../parts/type-to-confirm.tsx'
 import { type Counts, countsInWords, type Preference } from './shadow-words.ts'
 import type { TabProps } from './tabs.ts'
 
@@ -67,29 +69,16 @@ function GoLiveForm({ connection, counts, prefer, onClose }: TabProps & Decided 
         <Alert color={isLoss ? 'red' : 'blue'} variant="light" title={`This will ${countsInWords(counts)}.`}>
           Everything that {connection.name} does from then on changes people here. Its History takes back what it did.
         </Alert>
-        <TextInput
-          label={`Type ${connection.name} to confirm`}
-          value={typed}
-          onChange={(event) => setTyped(event.currentTarget.value)}
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-          data-autofocus
-        />
+        <TypeToConfirm text={connection.name} value={typed} onChange={setTyped} />
         {goLive.error && <Failure error={goLive.error} />}
         {goLive.isPending && (
           <Text size="sm" role="status">
             For very many people this takes a minute. It goes on if you leave this page.
           </Text>
         )}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" color={isLoss ? 'red.8' : undefined} disabled={!isConfirmed} loading={goLive.isPending}>
-            Go live
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isDangerous={isLoss} disabled={!isConfirmed} isPending={goLive.isPending}>
+          Go live
+        </DialogButtons>
       </Stack>
     </form>
   )

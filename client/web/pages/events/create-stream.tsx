@@ -4,6 +4,7 @@ import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
 import { CopyOnce } from '../../parts/copy-once.tsx'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { EVENT_TYPES, KIND_NAMES, type Stream } from './words.ts'
 
@@ -121,14 +122,9 @@ function StreamForm({ onClose, onReady }: { onClose: () => void; onReady: () => 
           </>
         )}
         {create.error && <Failure error={create.error} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            Create stream
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isPending={create.isPending}>
+          Create stream
+        </DialogButtons>
       </Stack>
     </form>
   )

@@ -1,7 +1,8 @@
 // A group's name, asked for when it is made and when it is renamed.
-import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
+import { Modal, Stack, TextInput } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
 import { httpStatus } from '../../api.ts'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { wordsFor } from '../../parts/failures.tsx'
 
 export interface NameDialogProps {
@@ -58,14 +59,9 @@ function NameForm({ value, action, onSubmit, onClose, isPending, error, onReset 
           required
           data-autofocus
         />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={isPending}>
-            {action}
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isPending={isPending}>
+          {action}
+        </DialogButtons>
       </Stack>
     </form>
   )

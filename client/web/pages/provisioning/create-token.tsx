@@ -1,8 +1,9 @@
 // Makes a SCIM token, and shows it once.
-import { Button, Group, Modal, Select, Stack, Switch, TextInput } from '@mantine/core'
+import { Group, Modal, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { type Role, roleOptions } from '../../roles.ts'
 import { useMe } from '../../shell.tsx'
@@ -130,14 +131,9 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
           onChange={(event) => setShadow(event.currentTarget.checked)}
         />
         {create.error && <Failure error={create.error} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            Create token
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isPending={create.isPending}>
+          Create token
+        </DialogButtons>
       </Stack>
     </form>
   )

@@ -1,8 +1,9 @@
 // Makes an organisation, and invites its first administrator.
-import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
+import { Modal, Stack, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { reason } from '../../api.ts'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure, wordsFor } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { useOperator } from './operator-context.ts'
@@ -95,14 +96,9 @@ function TenantForm({ onClose }: { onClose: () => void }) {
           autoComplete="off"
         />
         {create.error && !refusalOf(create.error) && <Failure error={create.error} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            Create organisation
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isPending={create.isPending}>
+          Create organisation
+        </DialogButtons>
       </Stack>
     </form>
   )

@@ -1,9 +1,11 @@
 // Deletes an organisation with everything in it, once its subdomain has been typed.
-import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
+import { TypeToConfirm } from '../../parts/type-to-confirm.tsx'
 import { useOperator } from './operator-context.ts'
 import type { Tenant } from './tenant-list.tsx'
 
@@ -66,24 +68,11 @@ function RemoveForm({ tenant, onClose }: { tenant: Tenant; onClose: () => void }
           Its people, groups, invitations, tokens and audit log are deleted. Their addresses are free for other
           organisations then.
         </Alert>
-        <TextInput
-          label={`Type ${tenant.subdomain} to confirm`}
-          value={typed}
-          onChange={(event) => setTyped(event.currentTarget.value)}
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-          data-autofocus
-        />
+        <TypeToConfirm text={tenant.subdomain} value={typed} onChange={setTyped} />
         {remove.error && <Failure error={remove.error} />}
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" color="red.8" disabled={!isConfirmed} loading={remove.isPending}>
-            Remove for good
-          </Button>
-        </Group>
+        <DialogButtons onClose={onClose} isDangerous disabled={!isConfirmed} isPending={remove.isPending}>
+          Remove for good
+        </DialogButtons>
       </Stack>
     </form>
   )

@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Stack } from '@mantine/core'
+import { Button, Modal, Stack } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { trpc } from '../../api.ts'
 import { userChanged } from '../../lists.ts'
+import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { type Authority, ManagedNote, managedBy, managedFields, ownFields } from '../../parts/managed.tsx'
 import { notifyDone } from '../../parts/notify.ts'
@@ -88,14 +89,9 @@ function ProfileDialog({ details: { user, authority }, onClose }: { details: Det
         <Stack gap="md">
           {update.error && <Failure error={update.error} />}
           <ProfileFields values={values} onChange={setValues} managed={managed} autoFocus />
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={update.isPending}>
-              Save
-            </Button>
-          </Group>
+          <DialogButtons onClose={onClose} isPending={update.isPending}>
+            Save
+          </DialogButtons>
         </Stack>
       </form>
     </Modal>

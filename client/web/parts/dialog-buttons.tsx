@@ -1,0 +1,25 @@
+// The end of a form in a dialog: away from it, or on with it.
+import { Button, Group } from '@mantine/core'
+import type { ReactNode } from 'react'
+
+interface DialogButtonsProps {
+  onClose: () => void
+  /** The verb on the button that submits: `Create token`. */
+  children: ReactNode
+  isPending: boolean
+  isDangerous?: boolean
+  disabled?: boolean
+}
+
+export function DialogButtons({ onClose, children, isPending, isDangerous = false, disabled }: DialogButtonsProps) {
+  return (
+    <Group justify="flex-end" gap="xs">
+      <Button variant="default" onClick={onClose}>
+        Cancel
+      </Button>
+      <Button type="submit" color={isDangerous ? 'red.8' : undefined} disabled={disabled} loading={isPending}>
+        {children}
+      </Button>
+    </Group>
+  )
+}
