@@ -1,7 +1,7 @@
 // What a shadow would do, in words.
 import type { Inputs, Outputs } from '../../api.ts'
 import { fieldName } from '../audit/words.ts'
-import { itemChanges, type UndoItem, valueInWords } from '../history/words.ts'
+import { isSilent, itemChanges, type UndoItem, valueInWords } from '../history/words.ts'
 
 export type Counts = Outputs['scimShadow']['summary']['counts']
 export type ShadowItem = Outputs['scimShadow']['list']['items'][number]
@@ -63,9 +63,11 @@ export function membershipsInWords({ kind, memberships, membershipCounts: counts
     })
 }
 
-export const conflictsInWords = ({ conflicts }: ShadowItem): string[] =>
-  conflicts.map(({ attribute, reason, detail, wanted, current }) =>
-    reason === 'changedSince' && attribute !== 'exists'
-      ? `${fieldName(attribute)} ${valueInWords(current)}, not ${valueInWords(wanted)}: it was changed here since`
-      : `${fieldName(attribute)}: ${detail}`
-  )
+export function conflictsInWords({ conflicts }: ShadowItem): string[] {
+  const told = conflicts.filter(({ attribute }) => !isSilent(attribute))
+  return (told.length > 0 ? told : conflicts).map(({ attribute, reason, detail, wanted, current }) => {
+    if (attribute === 'exists') return detail
+    if (reason !== 'changedSince') return `${fieldName(attribute)}: ${detail}`
+    return `${fieldName(attribute)} ${valueInWords(current)}, not ${valueInWords(wanted)}: it was changed here since`
+  })
+}

@@ -29,6 +29,9 @@ const SILENT = new Set([
   'undone',
   'kept'
 ])
+/** Whether a fact says nothing beside the others. */
+export const isSilent = (attribute: string): boolean => SILENT.has(attribute)
+
 const SHOWN_CHANGES = 4
 const SHOWN_LENGTH = 60
 
