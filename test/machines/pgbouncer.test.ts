@@ -11,7 +11,7 @@ import { requireHeldUser } from '../../db/rights.ts'
 import { OPERATOR_TOKEN, SECRET_KEY, startApp } from '../support/app.ts'
 import { asMaintenance, createDatabase, openDatabase } from '../support/database.ts'
 import { insertTenant } from '../support/groups.ts'
-import { findPgBouncer, startPgBouncer, versionOf } from '../support/pgbouncer.ts'
+import { findPgBouncer, knowsStatements, startPgBouncer, versionOf } from '../support/pgbouncer.ts'
 import { startProcess } from '../support/process.ts'
 import { addTenant, scimClient } from '../support/scim.ts'
 
@@ -19,6 +19,10 @@ const binary = findPgBouncer()
 const skip = binary ? false : 'pgbouncer is not installed'
 if (skip)
   process.stderr.write('SKIPPED: the tests of PgBouncer, which is not installed (REQUIRE_PGBOUNCER=1 insists)\n')
+
+/** Whether statements are prepared through the pooler; it has to know of them. */
+const WAYS = binary && knowsStatements(binary) ? [false, true] : [false]
+const named = (title: string, prepares: boolean) => (prepares ? `${title}, with statements prepared` : title)
 
 /** Of the pooler: fewer connections than there are clients, so that they change hands all the time. */
 const CONNECTIONS = 3
@@ -44,147 +48,156 @@ const insertSchema = prepareWrite<{ urn: string }, { urn: string }>(
 const readSchemas = (db: Db, tenantId: number) =>
   readInTenant<{ tenant_id: number; urn: string }>(db, tenantId, sql`select tenant_id, urn from scim_schemas`)
 
-test('tenants interleave on shared connections and never see one another', { skip }, async (t) => {
-  t.comment(`PgBouncer ${versionOf(binary!)}`)
-  const { owner, url } = await openDatabase(t)
-  const pooled = await poolAs(t, url)
-  const db = connect({ url: pooled, poolSize: 12, isPooled: true, prepares: false })
-  t.teardown(() => db.destroy())
-  const tenants = [await insertTenant(owner, 'acme'), await insertTenant(owner, 'globex')]
-  const tenantOf = (index: number) => tenants[index % 2]!
-  const times = Array.from({ length: 150 }, (_, index) => index)
+for (const prepares of WAYS) {
+  test(named('tenants interleave on shared connections and never see one another', prepares), { skip }, async (t) => {
+    t.comment(`PgBouncer ${versionOf(binary!)}`)
+    const { owner, url } = await openDatabase(t)
+    const pooled = await poolAs(t, url)
+    const db = connect({ url: pooled, poolSize: 12, isPooled: true, prepares })
+    t.teardown(() => db.destroy())
+    const tenants = [await insertTenant(owner, 'acme'), await insertTenant(owner, 'globex')]
+    const tenantOf = (index: number) => tenants[index % 2]!
+    const times = Array.from({ length: 150 }, (_, index) => index)
 
-  t.test(
-    'as one statement that sets the tenant itself, as one with the setting before it, and as a transaction',
-    async (t) => {
-      const rows = await Promise.all(
-        times.map(async (index) => {
-          const tenantId = tenantOf(index)
-          await insertSchema(db, tenantId, { urn: `urn:${index}` })
-          const [read, inside] = await Promise.all([
-            readSchemas(db, tenantId),
-            inTenant(db, tenantId, async (trx) => {
-              await trx.selectFrom('scim_schemas').select('urn').execute()
-              return trx.selectFrom('scim_schemas').select(['tenant_id', 'urn']).execute()
-            })
-          ])
-          return [read, inside].flat().map((row) => [tenantId, row.tenant_id])
-        })
-      )
-      t.ok(rows.flat().length > times.length)
-      t.ok(
-        rows.flat().every(([asked, found]) => asked === found),
-        'every row is of the tenant that was asked for'
-      )
-      for (const [index, tenantId] of tenants.entries()) {
-        const urns = (await readSchemas(db, tenantId)).map(({ urn }) => urn)
-        t.same(
-          urns.sort(),
-          times
-            .filter((time) => time % 2 === index)
-            .map((time) => `urn:${time}`)
-            .sort()
+    t.test(
+      'as one statement that sets the tenant itself, as one with the setting before it, and as a transaction',
+      async (t) => {
+        const rows = await Promise.all(
+          times.map(async (index) => {
+            const tenantId = tenantOf(index)
+            await insertSchema(db, tenantId, { urn: `urn:${index}` })
+            const [read, inside] = await Promise.all([
+              readSchemas(db, tenantId),
+              inTenant(db, tenantId, async (trx) => {
+                await trx.selectFrom('scim_schemas').select('urn').execute()
+                return trx.selectFrom('scim_schemas').select(['tenant_id', 'urn']).execute()
+              })
+            ])
+            return [read, inside].flat().map((row) => [tenantId, row.tenant_id])
+          })
         )
+        t.ok(rows.flat().length > times.length)
+        t.ok(
+          rows.flat().every(([asked, found]) => asked === found),
+          'every row is of the tenant that was asked for'
+        )
+        for (const [index, tenantId] of tenants.entries()) {
+          const urns = (await readSchemas(db, tenantId)).map(({ urn }) => urn)
+          t.same(
+            urns.sort(),
+            times
+              .filter((time) => time % 2 === index)
+              .map((time) => `urn:${time}`)
+              .sort()
+          )
+        }
       }
-    }
-  )
-
-  t.test('and a tenant is left on none of them', async (t) => {
-    const left = await Promise.all(times.map(() => db.selectFrom('scim_schemas').select('urn').execute()))
-    t.ok(left.every((found) => found.length === 0))
-    const { rows } = await sql<{ count: number }>`select count(distinct pid)::int as count from pg_stat_activity
-      where datname = current_database() and application_name <> 'faults' and usename like 'app_%'`.execute(owner)
-    t.ok(rows[0]!.count <= CONNECTIONS, 'all on the few connections of the pooler')
-  })
-
-  t.test('a statement that fails changes nothing and spoils nothing for those behind it', async (t) => {
-    const outcomes = await Promise.allSettled(
-      times.flatMap((index) => [
-        insertSchema(db, tenantOf(index), { urn: `urn:${index}` }),
-        readSchemas(db, tenantOf(index))
-      ])
     )
-    t.equal(outcomes.filter(({ status }) => status === 'rejected').length, times.length)
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') t.match(outcome.reason, { constraint: 'scim_schemas_pkey' })
-    }
-  })
 
-  t.test('a user whom row-level security does not hold is refused', async (t) => {
-    const superuser = connect({ url, isPooled: true })
-    t.teardown(() => superuser.destroy())
-    await t.rejects(requireHeldUser(superuser), { message: /passes row-level security by/ })
-    await requireHeldUser(db)
-  })
-})
-
-test('SCIM, in two tenants at once', { skip }, async (t) => {
-  const { owner, url } = await openDatabase(t)
-  const db = connect({ url: await poolAs(t, url), poolSize: 12, isPooled: true, prepares: false })
-  t.teardown(() => db.destroy())
-  const app = await startApp(t, { database: { db, owner, url } })
-  const clients = []
-  for (const name of ['acme', 'globex']) clients.push(await scimClient(app, await addTenant(app, name)))
-
-  await Promise.all(
-    clients.map(async (scim) => {
-      const { subdomain } = scim.tenant
-      const users = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => scim.createUser({ userName: `user${index}@${subdomain}.test` }))
-      )
-      const group = await scim.post('/Groups', { displayName: 'Everyone' })
-      t.equal(group.status, 201)
-      const patched = await Promise.all(
-        users.map(({ id }) =>
-          scim.patch(`/Groups/${group.body.id}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
-        )
-      )
-      t.ok(
-        patched.every(({ status }) => status < 300),
-        'members are added at once'
-      )
-      const reads = await Promise.all([
-        ...users.map(({ id }) => scim.get(`/Users/${id}`)),
-        ...users.map(({ userName }) => scim.get(`/Users?filter=${encodeURIComponent(`userName eq "${userName}"`)}`))
-      ])
-      t.ok(reads.every(({ status, text }) => status === 200 && text.includes(`@${subdomain}.test`)))
-      const all = await scim.get('/Users?count=100')
-      t.equal(all.body.totalResults, users.length)
-      const everyone = await scim.get(`/Groups/${group.body.id}`)
-      t.equal(everyone.body.members.length, users.length)
-      const changed = await scim.patch(`/Users/${users[0].id}`, [{ op: 'replace', path: 'active', value: false }])
-      t.equal(changed.body.active, false)
+    t.test('and a tenant is left on none of them', async (t) => {
+      const left = await Promise.all(times.map(() => db.selectFrom('scim_schemas').select('urn').execute()))
+      t.ok(left.every((found) => found.length === 0))
+      const { rows } = await sql<{ count: number }>`select count(distinct pid)::int as count from pg_stat_activity
+        where datname = current_database() and application_name <> 'faults' and usename like 'app_%'`.execute(owner)
+      t.ok(rows[0]!.count <= CONNECTIONS, 'all on the few connections of the pooler')
     })
-  )
-  const [acme, globex] = clients
-  const { body } = await acme!.get('/Users?count=1')
-  t.equal((await globex!.get(`/Users/${body.Resources[0].id}`)).status, 404, 'another tenant’s user is not there')
-})
 
-test('the process runs on it: sign-up, mail, and what is revoked is heard of', { skip }, async (t) => {
-  const url = await createDatabase(t)
-  const service = await startProcess(t, {
-    DATABASE_URL: await poolAs(t, url),
-    DATABASE_DIRECT_URL: url,
-    SECRET_KEY,
-    OPERATOR_TOKEN
+    t.test('a statement that fails changes nothing and spoils nothing for those behind it', async (t) => {
+      const outcomes = await Promise.allSettled(
+        times.flatMap((index) => [
+          insertSchema(db, tenantOf(index), { urn: `urn:${index}` }),
+          readSchemas(db, tenantOf(index))
+        ])
+      )
+      t.equal(outcomes.filter(({ status }) => status === 'rejected').length, times.length)
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') t.match(outcome.reason, { constraint: 'scim_schemas_pkey' })
+      }
+    })
+
+    t.test('a user whom row-level security does not hold is refused', async (t) => {
+      const superuser = connect({ url, isPooled: true })
+      t.teardown(() => superuser.destroy())
+      await t.rejects(requireHeldUser(superuser), { message: /passes row-level security by/ })
+      await requireHeldUser(db)
+    })
   })
-  const operator = createClient({ url: `http://localhost:${service.port}`, token: OPERATOR_TOKEN })
-  await operator.tenants.create.mutate({ subdomain: 'pooled', name: 'Pooled', admin: 'ada@pooled.test' })
-  const host = `http://pooled.localhost:${service.port}`
-  const admin = createClient({ url: host, token: OPERATOR_TOKEN })
-  for (;;) {
-    const { items } = await admin.invitations.list.query({})
-    if (items[0]?.mail?.state === 'sent') break
-    await new Promise((done) => setTimeout(done, 50))
-  }
-  t.pass('the worker took the job and wrote the mail')
-  const { token, scimToken } = await admin.scimTokens.create.mutate({ name: 'okta' })
-  const ask = async () =>
-    (await fetchOf()(`${host}/scim/v2/Users`, { headers: { authorization: `Bearer ${token}` } })).status
-  t.equal(await ask(), 200)
-  await admin.scimTokens.revoke.mutate({ scimTokenId: scimToken.id })
-  t.equal(await ask(), 401)
-  t.equal(await admin.users.get.query({ userId: randomUUID() }).catch((error) => reasonOf(error)), 'notFound')
-  t.equal(await service.stop(), 0)
-})
+}
+
+for (const prepares of WAYS) {
+  test(named('SCIM, in two tenants at once', prepares), { skip }, async (t) => {
+    const { owner, url } = await openDatabase(t)
+    const db = connect({ url: await poolAs(t, url), poolSize: 12, isPooled: true, prepares })
+    t.teardown(() => db.destroy())
+    const app = await startApp(t, { database: { db, owner, url } })
+    const clients = []
+    for (const name of ['acme', 'globex']) clients.push(await scimClient(app, await addTenant(app, name)))
+
+    await Promise.all(
+      clients.map(async (scim) => {
+        const { subdomain } = scim.tenant
+        const users = await Promise.all(
+          Array.from({ length: 20 }, (_, index) => scim.createUser({ userName: `user${index}@${subdomain}.test` }))
+        )
+        const group = await scim.post('/Groups', { displayName: 'Everyone' })
+        t.equal(group.status, 201)
+        const patched = await Promise.all(
+          users.map(({ id }) =>
+            scim.patch(`/Groups/${group.body.id}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
+          )
+        )
+        t.ok(
+          patched.every(({ status }) => status < 300),
+          'members are added at once'
+        )
+        const reads = await Promise.all([
+          ...users.map(({ id }) => scim.get(`/Users/${id}`)),
+          ...users.map(({ userName }) => scim.get(`/Users?filter=${encodeURIComponent(`userName eq "${userName}"`)}`))
+        ])
+        t.ok(reads.every(({ status, text }) => status === 200 && text.includes(`@${subdomain}.test`)))
+        const all = await scim.get('/Users?count=100')
+        t.equal(all.body.totalResults, users.length)
+        const everyone = await scim.get(`/Groups/${group.body.id}`)
+        t.equal(everyone.body.members.length, users.length)
+        const changed = await scim.patch(`/Users/${users[0].id}`, [{ op: 'replace', path: 'active', value: false }])
+        t.equal(changed.body.active, false)
+      })
+    )
+    const [acme, globex] = clients
+    const { body } = await acme!.get('/Users?count=1')
+    t.equal((await globex!.get(`/Users/${body.Resources[0].id}`)).status, 404, 'another tenant’s user is not there')
+  })
+}
+
+for (const prepares of WAYS) {
+  test(named('the process runs on it: sign-up, mail, and what is revoked is heard of', prepares), {
+    skip
+  }, async (t) => {
+    const url = await createDatabase(t)
+    const service = await startProcess(t, {
+      DATABASE_URL: await poolAs(t, url),
+      DATABASE_DIRECT_URL: url,
+      DATABASE_PREPARED_STATEMENTS: String(prepares),
+      SECRET_KEY,
+      OPERATOR_TOKEN
+    })
+    const operator = createClient({ url: `http://localhost:${service.port}`, token: OPERATOR_TOKEN })
+    await operator.tenants.create.mutate({ subdomain: 'pooled', name: 'Pooled', admin: 'ada@pooled.test' })
+    const host = `http://pooled.localhost:${service.port}`
+    const admin = createClient({ url: host, token: OPERATOR_TOKEN })
+    for (;;) {
+      const { items } = await admin.invitations.list.query({})
+      if (items[0]?.mail?.state === 'sent') break
+      await new Promise((done) => setTimeout(done, 50))
+    }
+    t.pass('the worker took the job and wrote the mail')
+    const { token, scimToken } = await admin.scimTokens.create.mutate({ name: 'okta' })
+    const ask = async () =>
+      (await fetchOf()(`${host}/scim/v2/Users`, { headers: { authorization: `Bearer ${token}` } })).status
+    t.equal(await ask(), 200)
+    await admin.scimTokens.revoke.mutate({ scimTokenId: scimToken.id })
+    t.equal(await ask(), 401)
+    t.equal(await admin.users.get.query({ userId: randomUUID() }).catch((error) => reasonOf(error)), 'notFound')
+    t.equal(await service.stop(), 0)
+  })
+}

@@ -19,6 +19,12 @@ export function findPgBouncer(): string | undefined {
 export const versionOf = (binary: string): string =>
   /\d+\.\d+\.\d+/.exec(spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout)?.[0] ?? 'unknown'
 
+/** Whether it knows statements that clients prepare: since 1.21. */
+export function knowsStatements(binary: string): boolean {
+  const [major = 0, minor = 0] = versionOf(binary).split('.').map(Number)
+  return major > 1 || minor >= 21
+}
+
 /**
  * @param target the database, with the user and the password that the pooler connects with
  * @param poolSize connections to PostgreSQL: fewer than clients, so that they change hands
@@ -41,6 +47,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 200
+${knowsStatements(binary) ? 'max_prepared_statements = 500' : ''}
 `
   )
   chmodSync(folder, 0o755)
