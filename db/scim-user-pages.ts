@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { isWithinScope } from './groups.ts'
 
-/** What the texts of a page are made of, as expressions on a row of `users`. */
+/** What the texts of a page are made of, as expressions on a row of `users`; who was never changed has no `updated_at`. */
 export const userPageColumns = {
   state: sql`users.state`,
   id: sql`users.id`,
@@ -10,7 +10,8 @@ export const userPageColumns = {
   connection_id: sql`users.connection_id`,
   doc: sql`users.doc`,
   created_at: sql`users.created_at`,
-  updated_at: sql`users.updated_at`
+  // a time is long to write for PostgreSQL, and many have never been changed
+  updated_at: sql`nullif(users.updated_at, users.created_at)`
 }
 
 /**
@@ -21,18 +22,18 @@ export const userPageColumns = {
 export function groupsOfPage(view: { tenantId: number; connectionId?: string | undefined }): RawBuilder<unknown> {
   const { tenantId, connectionId } = view
   return sql`(
-    with members as materialized (
-      select m.group_id, m.user_id from group_members m
+    with memberships as materialized (
+      select m.group_id,
+        case when count(*) < (select count(*) from page) then array_to_string(array_agg(m.user_id), ' ') end as user_ids
+      from group_members m
       where m.tenant_id = ${tenantId} and m.user_id = any(array(select page.id from page))
+      group by m.group_id
     )
     select json_build_object(
-      'members', (select json_agg(json_build_array(group_id, user_ids)) from (
-        select group_id, case when count(*) < (select count(*) from page) then string_agg(user_id::text, ' ') end
-          as user_ids
-        from members group by group_id) as by_group),
+      'members', (select json_agg(json_build_array(group_id, user_ids)) from memberships),
       'groups', (select json_agg(json_build_array(a.group_id, groups.id, groups.display_name) order by groups.ordinal)
         from group_ancestors a join groups on groups.tenant_id = a.tenant_id and groups.id = a.ancestor_id
-        where a.tenant_id = ${tenantId} and a.group_id = any(array(select distinct group_id from members))
+        where a.tenant_id = ${tenantId} and a.group_id = any(array(select group_id from memberships))
           and ${isWithinScope('groups', connectionId)})
     )::text)`
 }

@@ -47,7 +47,7 @@ function toRow(row: SentRow, groups: GroupsOfPage): UserTextRow {
     doc: row.text(DOC)!,
     groups: groups.of(id),
     created_at: toIsoTime(row.text(CREATED)!),
-    updated_at: toIsoTime(row.text(MODIFIED)!)
+    updated_at: toIsoTime((row.text(MODIFIED) ?? row.text(CREATED))!)
   }
 }
 
@@ -91,10 +91,11 @@ class UserCopier {
     const at = body.length
     body.copy(ending.bytes, 0, ending.bytes.length)
     const to = body.room(0)
+    const modified = row.isNull(MODIFIED) ? CREATED : MODIFIED
     bytes.copy(to, at + ending.id, row.start(ID), row.end(ID))
     const isDone =
       copyIsoTime(bytes, row.start(CREATED), row.end(CREATED), to, at + ending.created) &&
-      copyIsoTime(bytes, row.start(MODIFIED), row.end(MODIFIED), to, at + ending.modified)
+      copyIsoTime(bytes, row.start(modified), row.end(modified), to, at + ending.modified)
     if (!isDone) {
       body.length = begin
       return false
