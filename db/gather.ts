@@ -12,8 +12,11 @@ import { type TraceStatement, traced } from './trace.ts'
 const MAX_GATHERED = 64
 /** So many go out at once, that PostgreSQL works on them while this process reads further requests. */
 const ENOUGH = 8
-/** Exchanges under way at most; what comes meanwhile goes with the next one. */
-const MAX_UNDER_WAY = 3
+/**
+ * Exchanges under way at most; what comes meanwhile goes with the next one. With more of them each holds less, and what
+ * one costs beside its rows, a third of it, is paid more often.
+ */
+const MAX_UNDER_WAY = 2
 
 /** What look-ups share beside the statement and the tenant. */
 type Given = Readonly<Record<string, string>>
