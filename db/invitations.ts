@@ -4,27 +4,13 @@ import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { Role, StoredInvitationState, UserPatch } from './schema.ts'
 import { noteNamesOf } from './search-index.ts'
+import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 type Rows = Record<string, unknown>[]
 
 /** What `users` holds of a person from their document, ready to be written. */
 export type InvitedUser = UserPatch & { id: string; role: Role; must_reset_password: boolean }
 
-const DOCUMENT_COLUMNS: ColumnTypes = {
-  user_name: 'text',
-  user_name_key: 'text',
-  external_id: 'text',
-  email: 'text',
-  email_key: 'text',
-  display_name: 'text',
-  display_name_key: 'text',
-  given_name: 'text',
-  family_name: 'text',
-  family_name_key: 'text',
-  time_zone: 'text',
-  locale: 'text',
-  doc: 'json'
-}
 const REVIVED_COLUMNS: ColumnTypes = { id: 'uuid', role: 'text', must_reset_password: 'boolean', ...DOCUMENT_COLUMNS }
 const NEW_USER_COLUMNS: ColumnTypes = {
   tenant_id: 'int',

@@ -8,6 +8,7 @@ import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, columnSet, columnsOf } from './rows.ts'
 import { holdersOf, type NewScimUser } from './scim-users.ts'
 import { noteNames } from './search-index.ts'
+import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 /** What is unique of users, as the keys that are compared. */
 export interface UserKeys {
@@ -89,19 +90,7 @@ const DOCUMENT: ColumnTypes = {
   state: 'text',
   role: 'text',
   connection_id: 'uuid',
-  user_name: 'text',
-  user_name_key: 'text',
-  external_id: 'text',
-  email: 'text',
-  email_key: 'text',
-  display_name: 'text',
-  display_name_key: 'text',
-  given_name: 'text',
-  family_name: 'text',
-  family_name_key: 'text',
-  time_zone: 'text',
-  locale: 'text',
-  doc: 'json'
+  ...DOCUMENT_COLUMNS
 }
 /** What else is written of each. */
 const FACTS: ColumnTypes = {

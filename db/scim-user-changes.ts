@@ -4,6 +4,7 @@ import type { Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { UserRow } from './schema.ts'
 import { type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
+import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 // Within a subquery, because a plan that knows the number of ids is made anew each time
 const among = (userIds: readonly string[]) => sql`users.id = any(array(select unnest(${userIds}::uuid[])))`
@@ -52,20 +53,8 @@ export async function updateUsers(
 /** The columns of each kind of change. */
 export const CHANGEABLE = {
   profile: {
-    user_name: 'text',
-    user_name_key: 'text',
-    external_id: 'text',
-    connection_id: 'uuid',
-    email: 'text',
-    email_key: 'text',
-    display_name: 'text',
-    display_name_key: 'text',
-    given_name: 'text',
-    family_name: 'text',
-    family_name_key: 'text',
-    time_zone: 'text',
-    locale: 'text',
-    doc: 'json'
+    ...DOCUMENT_COLUMNS,
+    connection_id: 'uuid'
   },
   state: { state: 'text', locked: 'boolean', activated_at: 'timestamptz' }
 } as const satisfies Record<string, ColumnTypes>

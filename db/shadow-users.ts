@@ -5,6 +5,7 @@ import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { UserRow } from './schema.ts'
 import { noteNamesOf } from './search-index.ts'
+import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 /** Whole rows, by id, without a lock. */
 export async function readUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
@@ -54,21 +55,9 @@ const COLUMNS: ColumnTypes = {
   state: 'text',
   locked: 'boolean',
   role: 'text',
-  user_name: 'text',
-  user_name_key: 'text',
-  external_id: 'text',
+  ...DOCUMENT_COLUMNS,
   connection_id: 'uuid',
-  email: 'text',
-  email_key: 'text',
-  display_name: 'text',
-  display_name_key: 'text',
-  given_name: 'text',
-  family_name: 'text',
-  family_name_key: 'text',
-  time_zone: 'text',
-  locale: 'text',
   must_reset_password: 'boolean',
-  doc: 'json',
   authority: 'json',
   apart_key: 'text',
   version: 'int',

@@ -5,6 +5,7 @@ import type { Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { UserPatch, UserRow } from './schema.ts'
 import { noteNames } from './search-index.ts'
+import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 /** Locks users `for update`, by id, and reads them whole. */
 export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
@@ -106,19 +107,7 @@ const USER_COLUMNS: ColumnTypes = {
   authority: 'json',
   must_reset_password: 'boolean',
   activated_at: 'timestamptz',
-  user_name: 'text',
-  user_name_key: 'text',
-  external_id: 'text',
-  email: 'text',
-  email_key: 'text',
-  display_name: 'text',
-  display_name_key: 'text',
-  given_name: 'text',
-  family_name: 'text',
-  family_name_key: 'text',
-  time_zone: 'text',
-  locale: 'text',
-  doc: 'json'
+  ...DOCUMENT_COLUMNS
 }
 
 /** Makes `emails` all that their users are found by. */

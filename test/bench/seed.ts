@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { connect, type Db } from '../../db/connect.ts'
 import { insertRows } from '../../db/rows.ts'
 import { indexNames } from '../../db/search-index.ts'
+import { DOCUMENT_COLUMNS } from '../../db/user-columns.ts'
 import { GROUP_SCHEMA, groupColumns } from '../../server/provisioning/group-document.ts'
 import { documentColumns } from '../../server/provisioning/user-document.ts'
 import { hashToken } from '../../server/secrets.ts'
@@ -212,20 +213,8 @@ const USER_TYPES = {
   id: 'uuid',
   state: 'text',
   role: 'text',
-  user_name: 'text',
-  user_name_key: 'text',
-  external_id: 'text',
+  ...DOCUMENT_COLUMNS,
   connection_id: 'uuid',
-  email: 'text',
-  email_key: 'text',
-  display_name: 'text',
-  display_name_key: 'text',
-  given_name: 'text',
-  family_name: 'text',
-  family_name_key: 'text',
-  time_zone: 'text',
-  locale: 'text',
-  doc: 'json',
   created_at: 'timestamptz',
   updated_at: 'timestamptz',
   activated_at: 'timestamptz'

@@ -6,6 +6,7 @@ import { countResources } from '../../db/resource-counts.ts'
 import { insertRows } from '../../db/rows.ts'
 import type { Role, UserState } from '../../db/schema.ts'
 import { noteNamesOf } from '../../db/search-index.ts'
+import { DOCUMENT_COLUMNS } from '../../db/user-columns.ts'
 import type { Actor } from '../../server/provisioning/actor.ts'
 import { documentColumns, emailKeys, invitedDocument, withProfile } from '../../server/provisioning/user-document.ts'
 import { hashToken, randomToken } from '../../server/secrets.ts'
@@ -74,20 +75,8 @@ const USER_COLUMNS = {
   state: 'text',
   role: 'text',
   locked: 'boolean',
-  user_name: 'text',
-  user_name_key: 'text',
-  external_id: 'text',
+  ...DOCUMENT_COLUMNS,
   connection_id: 'uuid',
-  email: 'text',
-  email_key: 'text',
-  display_name: 'text',
-  display_name_key: 'text',
-  given_name: 'text',
-  family_name: 'text',
-  family_name_key: 'text',
-  time_zone: 'text',
-  locale: 'text',
-  doc: 'json',
   created_at: 'timestamptz',
   updated_at: 'timestamptz',
   activated_at: 'timestamptz',
