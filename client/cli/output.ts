@@ -20,10 +20,16 @@ export function table<T>(items: readonly T[], columns: Record<string, (item: T) 
     style: { head: [], border: process.stdout.isTTY ? ['grey'] : [] }
   })
   for (const item of items) {
-    made.push(Object.values(columns).map((cell) => String(cell(item) ?? pc.dim('–'))))
+    made.push(Object.values(columns).map((cell) => inLines(String(cell(item) ?? pc.dim('–')))))
   }
   return made.toString()
 }
+
+const LINE = 80
+
+/** Sentences in several lines, so that a table stays readable; what has no blanks stays whole, to be copied. */
+export const inLines = (text: string): string =>
+  text.length > LINE ? text.replace(new RegExp(`(.{1,${LINE}})(?:\\s+|$)`, 'g'), '$1\n').trimEnd() : text
 
 export const done = (text: string) => `${pc.green('✓')} ${text}`
 

@@ -134,9 +134,16 @@ const itemTable = (items: readonly Item[]): string =>
     changes: (item) => item.changes.map(({ attribute }) => attribute).join(', ') || undefined,
     joins: (item) => membersOf(item, 'joined'),
     leaves: (item) => membersOf(item, 'left'),
-    conflicts: (item) =>
-      item.conflicts.map(({ attribute, detail }) => `${attribute}: ${detail}`).join('; ') || undefined
+    conflicts: (item) => item.conflicts.map(conflictInWords).join('; ') || undefined
   })
+
+const conflictInWords = ({ attribute, reason, detail, current, wanted }: Item['conflicts'][number]): string =>
+  reason === 'changedSince' && attribute !== 'exists'
+    ? `${attribute} ${inWords(current)}, not ${inWords(wanted)}: ${detail}`
+    : `${attribute}: ${detail}`
+
+const inWords = (value: unknown): string =>
+  value === undefined ? 'none' : typeof value === 'string' ? value : JSON.stringify(value)
 
 const membersOf = ({ memberships, membershipCounts }: Item, change: 'joined' | 'left'): string | undefined => {
   const names = memberships.filter((one) => one.change === change).map(({ name }) => name)
