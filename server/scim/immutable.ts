@@ -31,8 +31,19 @@ export function refuseImmutableChanges(before: Resource, after: Resource, resour
   }
 }
 
+const known = new WeakMap<ResourceType, readonly AttributePath[]>()
+
 /** Attributes, and sub-attributes of single values; the values of a list come and go as wholes. */
-function immutablePaths(resourceType: ResourceType): AttributePath[] {
+function immutablePaths(resourceType: ResourceType): readonly AttributePath[] {
+  let paths = known.get(resourceType)
+  if (!paths) {
+    paths = findImmutable(resourceType)
+    known.set(resourceType, paths)
+  }
+  return paths
+}
+
+function findImmutable(resourceType: ResourceType): AttributePath[] {
   const paths: AttributePath[] = []
   for (const { extension, attributes } of resourceType.lookups) {
     for (const attribute of attributes.values()) {

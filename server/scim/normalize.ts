@@ -41,17 +41,25 @@ export const schemasOf = (resource: JsonObject, resourceType: ResourceType): str
 
 /** Attributes that a client must give and the resource lacks, of the schemas that are present. */
 export function missingAttributes(resource: JsonObject, resourceType: ResourceType): AttributePath[] {
-  const missing: AttributePath[] = []
-  for (const { extension, attributes } of resourceType.lookups) {
+  return requiredPaths(resourceType).filter(({ extension, attribute }) => {
     const container = extension === undefined ? resource : member(resource, extension)
-    if (container === undefined) continue
-    for (const attribute of attributes.values()) {
-      if (!attribute.required || attribute.mutability === 'readOnly' || attribute.name === 'schemas') continue
-      const value = member(container, attribute.name)
-      if (isMissing(value)) missing.push({ extension, attribute, subAttribute: undefined })
-    }
+    return container !== undefined && isMissing(member(container, attribute.name))
+  })
+}
+
+const required = new WeakMap<ResourceType, readonly AttributePath[]>()
+
+function requiredPaths(resourceType: ResourceType): readonly AttributePath[] {
+  let paths = required.get(resourceType)
+  if (!paths) {
+    paths = resourceType.lookups.flatMap(({ extension, attributes }) =>
+      [...attributes.values()]
+        .filter((one) => one.required && one.mutability !== 'readOnly' && one.name !== 'schemas')
+        .map((attribute) => ({ extension, attribute, subAttribute: undefined }))
+    )
+    required.set(resourceType, paths)
   }
-  return missing
+  return paths
 }
 
 /** Whether a required attribute needs more than this value. */
