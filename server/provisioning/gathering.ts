@@ -6,6 +6,8 @@ export type Outcome<Result> = { readonly value: Result } | { readonly error: unk
 /** Batches of one kind under way at most; what comes meanwhile goes with the next one. */
 const MAX_UNDER_WAY = 2
 const MAX_ITEMS = 24
+/** A batch that takes longer, because it waits for a lock, holds up nobody who could go beside it. */
+const PATIENCE_MS = 20
 
 interface Waiting<Item, Result> {
   readonly id: string
@@ -21,21 +23,25 @@ interface Kind<Item, Result> {
   /** How many were there at once lately. */
   crowd: number
   isScheduled: boolean
+  /** Runs while few wait for a batch that is under way. */
+  patience: NodeJS.Timeout | undefined
 }
 
 export class Gathering<Item, Result> {
   private readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>
+  private readonly patienceMs: number
   private readonly kinds: Map<string, Kind<Item, Result>>
 
   /** @param run is given items of one kind, no two of them with the same id; tells what became of each, in order */
-  constructor(run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>) {
+  constructor(run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>, patienceMs = PATIENCE_MS) {
     this.run = run
+    this.patienceMs = patienceMs
     this.kinds = new Map()
   }
 
   /** @throws what `run` tells of the item, or throws */
   add(name: string, id: string, item: Item): Promise<Result> {
-    const kind = this.kinds.get(name) ?? { waiting: [], busy: new Set(), underWay: 0, crowd: 0, isScheduled: false }
+    const kind = this.kinds.get(name) ?? newKind<Item, Result>()
     this.kinds.set(name, kind)
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome<Result>) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value))
@@ -52,7 +58,16 @@ export class Gathering<Item, Result> {
       return
     }
     // a batch costs much whatever is in it: those who come at once go in as many batches as there may be, and no more
-    if (kind.underWay > 0 && kind.waiting.length < kind.crowd / MAX_UNDER_WAY) return
+    if (kind.underWay > 0 && kind.waiting.length < kind.crowd / MAX_UNDER_WAY) {
+      kind.patience ??= setTimeout(() => this.begin(name, kind), this.patienceMs)
+    } else {
+      this.begin(name, kind)
+    }
+  }
+
+  private begin(name: string, kind: Kind<Item, Result>): void {
+    clearTimeout(kind.patience)
+    kind.patience = undefined
     kind.isScheduled = true
     setImmediate(() => {
       kind.isScheduled = false
@@ -75,6 +90,15 @@ export class Gathering<Item, Result> {
     })
   }
 }
+
+const newKind = <Item, Result>(): Kind<Item, Result> => ({
+  waiting: [],
+  busy: new Set(),
+  underWay: 0,
+  crowd: 0,
+  isScheduled: false,
+  patience: undefined
+})
 
 function takeSome<Item, Result>(kind: Kind<Item, Result>): Waiting<Item, Result>[] {
   const taken: Waiting<Item, Result>[] = []

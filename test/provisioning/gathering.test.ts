@@ -4,14 +4,13 @@ import { test } from 'tap'
 import { Gathering } from '../../server/provisioning/gathering.ts'
 
 /** A gathering whose batches end when told to. */
-function startGathering() {
+function startGathering(patienceMs = 600_000) {
   const batches: { items: readonly string[]; end: () => void }[] = []
-  const gathering = new Gathering<string, string>(
-    (items) =>
-      new Promise((resolve) =>
-        batches.push({ items, end: () => resolve(items.map((value) => ({ value: `${value}!` }))) })
-      )
-  )
+  const run = (items: readonly string[]) =>
+    new Promise<{ value: string }[]>((resolve) =>
+      batches.push({ items, end: () => resolve(items.map((value) => ({ value: `${value}!` }))) })
+    )
+  const gathering = new Gathering<string, string>(run, patienceMs)
   return {
     batches,
     sizes: () => batches.map(({ items }) => items.length),
@@ -55,6 +54,14 @@ test('work of one kind', async (t) => {
     batches[1]!.end()
     await settled()
     t.same(sizes(), [8, 4, 2])
+  })
+
+  t.test('waits no longer than a little for a batch that takes its time', async (t) => {
+    const { add, batches, sizes } = startGathering(1)
+    await add(...ids('a', 8))
+    await add('b')
+    while (batches.length < 2) await settled()
+    t.same(sizes(), [8, 1])
   })
 
   t.test('goes beside a batch where few come at once', async (t) => {
