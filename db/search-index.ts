@@ -6,11 +6,14 @@ import { insertRows } from './rows.ts'
 import type { UserPatch } from './schema.ts'
 
 /** Users that are put into the index at once. */
-const SEGMENT_USERS = 4_096
+export const SEGMENT_USERS = 4_096
 /** Segments with fewer are taken along into the next one. */
 const SMALL_SEGMENT_USERS = SEGMENT_USERS / 2
 /** So many are left to be read one by one: an index of few people is no faster. */
 export const PENDING_KEPT = 500
+
+/** Steps of the indexing from one count of all users to the next. */
+const STEPS_TO_COUNT = 16
 
 /** What follows from the users. */
 export const SEARCH_TABLES: ReadonlySet<string> = new Set(['search_pending', 'search_segments', 'search_postings'])
@@ -77,8 +80,10 @@ export async function indexNames(
   { steps = Number.POSITIVE_INFINITY, kept = PENDING_KEPT } = {}
 ): Promise<number> {
   let total = 0
+  let areManyTwice = false
   for (let step = 0; step < steps && !signal.aborted && (await isIndexBehind(db, tenantId, kept)); step++) {
-    const taken = await inTenant(db, tenantId, (trx) => indexSome(trx, tenantId))
+    if (step % STEPS_TO_COUNT === 0) areManyTwice = await isIndexCrowded(db, tenantId)
+    const taken = await inTenant(db, tenantId, (trx) => indexSome(trx, tenantId, areManyTwice))
     // somebody else is at the rest
     if (taken === 0) break
     total += taken
@@ -90,7 +95,7 @@ export async function indexNames(
  * One statement, because notes and names must be seen as they were at one moment: whoever renames meanwhile has left a
  * note that this does not see, and does not delete.
  */
-async function indexSome(trx: Trx, tenantId: number): Promise<number> {
+async function indexSome(trx: Trx, tenantId: number, areManyTwice: boolean): Promise<number> {
   const { rows } = await sql<{ taken: number }>`
     with taken as (
         delete from search_pending where tenant_id = ${tenantId} and place in (
@@ -98,7 +103,10 @@ async function indexSome(trx: Trx, tenantId: number): Promise<number> {
           order by place limit ${sql.lit(SEGMENT_USERS)} for update skip locked
         ) returning user_id
       ),
-      doubled as materialized (${oldestWhereManyAreTwice(tenantId)}),
+      doubled as materialized (
+        select segment from search_segments where tenant_id = ${tenantId} and ${sql.lit(areManyTwice)}
+        order by segment limit 1
+      ),
       folded as (
         delete from search_segments where tenant_id = ${tenantId} and segment = any(array(
           select segment from search_segments where tenant_id = ${tenantId} and users < ${sql.lit(SMALL_SEGMENT_USERS)}
@@ -147,7 +155,17 @@ async function indexSome(trx: Trx, tenantId: number): Promise<number> {
   return rows[0]!.taken
 }
 
-/** Who was renamed is in an old segment and in a newer one: by and by the old ones lose what they hold for nothing. */
-const oldestWhereManyAreTwice = (tenantId: number) => sql`
-  select min(segment) as segment from search_segments where tenant_id = ${tenantId}
-  having sum(users) > 1.25 * (select count(*) from users where tenant_id = ${tenantId}) + ${sql.lit(SEGMENT_USERS)}`
+/**
+ * Who was renamed is in an old segment and in a newer one: by and by the old ones lose what they hold for nothing.
+ * Counts all users of the tenant.
+ */
+async function isIndexCrowded(db: Db, tenantId: number): Promise<boolean> {
+  const row = await readOneInTenant<{ is: boolean }>(
+    db,
+    tenantId,
+    sql`select coalesce(sum(users), 0) > ${sql.lit(SEGMENT_USERS)}
+      + 1.25 * (select count(*) from users where tenant_id = ${tenantId}) as is
+      from search_segments where tenant_id = ${tenantId}`
+  )
+  return row!.is
+}

@@ -3,7 +3,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant } from './connect.ts'
 import { resourceCount } from './resource-counts.ts'
-import { PENDING_KEPT, rankOf } from './search-index.ts'
+import { PENDING_KEPT, rankOf, SEGMENT_USERS } from './search-index.ts'
 
 /** What is looked up: grams from `from` on, up to but not including `below`. */
 interface Probe {
@@ -34,8 +34,11 @@ interface Counted extends Probe {
 export type Way =
   /** As many as `steps` from where the page begins; everybody without it. */
   | { readonly kind: 'walk'; readonly steps?: number }
-  /** Those who have all probes; of them `first` in the order of the list, and whoever ties with the last one. */
-  | { readonly kind: 'index'; readonly first?: number }
+  /**
+   * Those who have all probes; of them `first` in the order of the list, and whoever ties with the last one. With
+   * `heads`, those alone are read who come first by name in each posting: so many of each probe's.
+   */
+  | { readonly kind: 'index'; readonly first?: number; readonly heads?: readonly number[] }
 
 /** Further ones tell nothing new. */
 const MAX_PROBES = 12
@@ -125,8 +128,14 @@ const entriesOf = (probes: readonly Counted[]) => probes.reduce((sum, { count })
 /**
  * The ways to fill a page, to be tried in turn until it is full; the last one finds everybody.
  * @param order `index`: the list is walked in the order of an index; `name`, `age`: postings know it, too
+ * @param isFirst whether it is the list's first page
  */
-export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name' | 'age' | undefined): Way[] {
+export function waysToPage(
+  estimate: SearchEstimate,
+  limit: number,
+  order: 'name' | 'age' | undefined,
+  isFirst = false
+): Way[] {
   const { users, pending, probes } = estimate
   const rarest = probes[0]
   const all = wayToAll(estimate)
@@ -134,9 +143,27 @@ export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name
   const ways: Way[] = []
   const first = 4 * limit
   const cost = entriesOf(probes) * COSTS.entry + (first + pending) * COSTS.candidate
-  if (cost > WORTH_A_TRY * STEPS * COSTS.step) ways.push({ kind: 'walk', steps: STEPS })
+  const heads = isFirst && order === 'name' ? headsOf(estimate, first) : undefined
+  if (heads) ways.push({ kind: 'index', first, heads })
+  else if (cost > WORTH_A_TRY * STEPS * COSTS.step) ways.push({ kind: 'walk', steps: STEPS })
   if (rarest.count > 2 * first && cost < users * COSTS.step) ways.push({ kind: 'index', first })
   return [...ways, all]
+}
+
+/** What is read of each posting beyond what it would hold of the page if names were spread evenly. */
+const HEAD_FACTOR = 2
+const HEAD_LEAST = 8
+/** A larger share of the entries is read as quickly without looking where it ends. */
+const HEAD_SHARE = 0.3
+
+/** How many entries of each probe's postings are likely to hold the first ones who have all probes; undefined where most. */
+function headsOf({ users, probes }: SearchEstimate, first: number): number[] | undefined {
+  const [rarest, ...others] = probes
+  const found = others.reduce((count, other) => (count * Math.min(other.count, users)) / users, rarest!.count)
+  const share = first / found
+  if (share > HEAD_SHARE) return undefined
+  const segments = Math.ceil(users / SEGMENT_USERS)
+  return probes.map(({ count }) => HEAD_LEAST + Math.ceil((HEAD_FACTOR * share * count) / segments))
 }
 
 /** The way to everybody who is found. */
@@ -196,6 +223,59 @@ export function toFirstCandidates(estimate: SearchEstimate, first: number, bound
       )`,
     condition: sql<SqlBool>`
       ${isAmong(estimate, sql`select ordinal from entries where ${isWithin(column)}`)} and ${isWithin(own)}`
+  }
+}
+
+/**
+ * The same for a list's first page by name, from the heads of the postings, which are in the order of ranks. It ends,
+ * at the latest, ahead of the first rank at which a head was cut off: behind it somebody may have been left out.
+ */
+export function toHeads(
+  estimate: SearchEstimate,
+  { first, heads, isDescending }: { first: number; heads: readonly number[]; isDescending: boolean }
+): Narrowing {
+  const { tenantId, probes } = estimate
+  const head = (column: string, length: number) =>
+    isDescending
+      ? sql`${sql.ref(column)}[greatest(1, p.users - ${length}::int + 1):]`
+      : sql`${sql.ref(column)}[:${length}::int]`
+  const cutAt = (length: number) =>
+    sql`case when p.users > ${length}::int
+      then p.ranks[${isDescending ? sql`p.users - ${length}::int + 1` : sql`${length}::int`}] end`
+  const parts = probes.map(
+    ({ from, below }, probe) => sql`
+      select ${sql.lit(probe)}::int as probe, ${head('p.ordinals', heads[probe]!)} as ordinals,
+        ${head('p.ranks', heads[probe]!)} as ranks, ${cutAt(heads[probe]!)} as cut_at
+      from search_postings p where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}`
+  )
+  const before = sql.raw(isDescending ? '>' : '<')
+  const upTo = sql.raw(isDescending ? '>=' : '<=')
+  const direction = sql.raw(isDescending ? 'desc' : 'asc')
+  const isWhole = (rank: RawBuilder<unknown>) =>
+    sql<SqlBool>`coalesce(${rank} ${before} (select cut_at from cut), true)`
+  const isWithin = (rank: RawBuilder<unknown>) =>
+    sql<SqlBool>`coalesce(${rank} ${upTo} (select rank from page_end), true)`
+  const ofProbe = (probe: number) => sql`
+    select entry.ordinal, entry.rank from parts cross join unnest(parts.ordinals, parts.ranks) as entry (ordinal, rank)
+    where parts.probe = ${sql.lit(probe)} and ${isWhole(sql.ref('entry.rank'))}`
+  const others = probes
+    .slice(1)
+    .map((_, index) => sql` and (found.ordinal in (select ordinal from (${ofProbe(index + 1)}) as other)) is true`)
+  const own = rankOf(sql.ref('users.shown_name_key'))
+  return {
+    ctes: sql`
+      with parts as materialized (${sql.join(parts, sql` union all `)}),
+      cut as materialized (
+        select cut_at from parts where cut_at is not null order by cut_at ${direction} limit 1
+      ),
+      entries as materialized (
+        select found.ordinal, found.rank from (${ofProbe(0)}) as found
+        where true ${others.length > 0 ? sql.join(others, sql` `) : sql``}
+      ),
+      page_end as materialized (select rank from entries order by rank ${direction} offset ${sql.lit(first - 1)} limit 1)`,
+    condition: sql<SqlBool>`
+      ${isAmong(estimate, sql`select ordinal from entries where ${isWithin(sql.ref('rank'))}`)}
+      and ${isWithin(own)} and ${isWhole(own)}`
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type SearchEstimate,
   toCandidates,
   toFirstCandidates,
+  toHeads,
   type Way,
   waysToPage,
   wayToAll
@@ -72,7 +73,7 @@ const SORT_ORDERS: Record<UserSortKey, SortOrder> = {
 /** Up to `limit` users in the asked order; one statement, or up to three for a search. */
 export async function listUsers(db: Db, tenantId: number, query: UserListQuery): Promise<UserListItem[]> {
   const ways: Way[] = query.estimate
-    ? waysToPage(query.estimate, query.limit, SORT_ORDERS[query.sort].known)
+    ? waysToPage(query.estimate, query.limit, SORT_ORDERS[query.sort].known, !query.after)
     : [{ kind: 'walk' }]
   let found: UserListItem[] = []
   for (const way of ways) {
@@ -110,6 +111,7 @@ function narrow({ estimate, sort, isDescending, after }: UserListQuery, way: Way
   if (way.kind === 'walk' || !estimate) return undefined
   const order = SORT_ORDERS[sort].known
   if (way.first === undefined || !order) return toCandidates(estimate)
+  if (way.heads) return toHeads(estimate, { first: way.first, heads: way.heads, isDescending })
   return toFirstCandidates(estimate, way.first, { order, isDescending, after: after && String(after[0]) })
 }
 

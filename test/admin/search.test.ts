@@ -114,7 +114,8 @@ test('search among many users', async (t) => {
           const whole = await idsOf({ ...plain, sort, isDescending })
           for (const limit of [3, 40]) {
             if (sort === 'displayName')
-              for (const way of waysToPage(dear, limit, 'name')) kinds.add(JSON.stringify(way))
+              for (const isFirst of [true, false])
+                for (const way of waysToPage(dear, limit, 'name', isFirst)) kinds.add(JSON.stringify(way))
             const paged: string[] = []
             let after: UserListQuery['after']
             for (let page = 0; page < 4; page++) {
@@ -141,6 +142,7 @@ test('search among many users', async (t) => {
       }
     }
     t.ok(kinds.size >= 4, [...kinds].join())
+    t.ok([...kinds].filter((kind) => kind.includes('heads')).length >= 4, 'also by the heads of postings')
   })
 
   t.test('whoever is made, renamed or removed is found, or not, at once', async (t) => {

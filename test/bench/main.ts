@@ -151,12 +151,18 @@ async function main(): Promise<void> {
     const results: Result[] = []
     const extras: Extra[] = []
     for (const population of options.populations) {
-      print(`\n${population.label}, ${await seeded(stack, db, population, extras)}\n${consoleHeader()}`)
-      if (population.tenants > 1) await visitTenants(stack, population)
-      await profile?.begin()
-      results.push(...(await measureAll(stack, db, population, options)))
-      await profile?.end()
-      await settle(db)
+      try {
+        print(`\n${population.label}, ${await seeded(stack, db, population, extras)}\n${consoleHeader()}`)
+        if (population.tenants > 1) await visitTenants(stack, population)
+        await profile?.begin()
+        results.push(...(await measureAll(stack, db, population, options)))
+        await profile?.end()
+        await settle(db)
+      } catch (error) {
+        if (error instanceof ServerEnded) throw error
+        // what was measured of the other sizes is still worth telling
+        failures.push(`${population.label}: ${(error as Error).message}`)
+      }
     }
     const growth = growthOf(results)
     if (growth.length > 0) print(`\nGrowth\n${growth.map(growthLine).join('\n')}`)

@@ -41,9 +41,14 @@ export const apiTokenOf = (tenant: number) => `mst_api_${secretOf('api', tenant)
 const EPOCH_MS = 1_767_225_600_000
 export const createdAt = (user: number) => new Date(EPOCH_MS + user)
 
+const timeOf = (user: number) => (EPOCH_MS + user).toString(16).padStart(12, '0')
+
+/** No user with this number or a higher one has a lower id, of those whom the server makes neither. */
+export const lowestId = (user: number) => `${timeOf(user).slice(0, 8)}-${timeOf(user).slice(8)}-0000-0000-000000000000`
+
 /** An id such as the server makes (UUID version 7): in the order of the numbers, the rest spread. */
 export function userId(tenant: number, user: number): string {
-  const time = (EPOCH_MS + user).toString(16).padStart(12, '0')
+  const time = timeOf(user)
   const a = mix(tenant, user, 1)
   const b = mix(tenant, user, 2)
   const c = mix(tenant, user, 3)

@@ -13,6 +13,7 @@ import {
   LARGE_GROUP,
   largeGroupId,
   largeGroups,
+  lowestId,
   type Population,
   SPARE_USERS,
   scimTokenOf,
@@ -26,19 +27,16 @@ import {
 
 const BATCH = 2_000
 
-/**
- * A connection for seeding: one, as the superuser, whom row-level security and foreign keys do not check, and who does
- * not wait for the disk. What is measured runs on other connections.
- */
-export async function openSeeder(url: string): Promise<Db> {
-  const db = connect({ url, poolSize: 1, statementTimeoutMs: 0, applicationName: 'bench seeder' })
+/** For each connection: row-level security and foreign keys do not check it, and it does not wait for the disk. */
+const UNCHECKED = '-c synchronous_commit=off -c session_replication_role=replica'
+
+/** Connections for seeding, as the superuser, of which some work side by side. What is measured runs on others. */
+export async function openSeeder(databaseUrl: string): Promise<Db> {
+  const url = `${databaseUrl}?options=${encodeURIComponent(UNCHECKED)}`
+  const db = connect({ url, poolSize: 3, statementTimeoutMs: 0, applicationName: 'bench seeder' })
   await sql.raw(FLOOR_TABLES).execute(db)
   return db
 }
-
-/** For the connection, which the pool replaces where it was idle for long. */
-const beUnchecked = (db: Db) =>
-  sql.raw('set synchronous_commit = off; set session_replication_role = replica').execute(db)
 
 /** What the floor reads and writes: ready JSON text under its keys, nothing else in its way. */
 const FLOOR_TABLES = `
@@ -69,15 +67,18 @@ export async function isSeeded(db: Db, { firstTenant }: Population): Promise<boo
 /** @param baseUrl of a tenant's SCIM endpoint, for the locations in the floor's texts */
 export async function seed(db: Db, population: Population, baseUrl: (tenant: number) => string): Promise<void> {
   const { firstTenant, tenants } = population
-  await beUnchecked(db)
   await insertTenants(db, population)
   const everybody = { from: 0, to: population.users }
   if (tenants === 1) await insertUsers(db, population, firstTenant, everybody)
   else await insertSmallTenants(db, population)
   await followUsers(db, population)
-  if (tenants === 1) await indexNames(db, firstTenant, new AbortController().signal)
-  await insertLargeGroups(db, population)
-  await fillFloor(db, population, baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t'))
+  const index = () => indexNames(db, firstTenant, new AbortController().signal)
+  const fill = async () => {
+    await insertLargeGroups(db, population)
+    await fillFloor(db, population, baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t'))
+  }
+  // of small tenants everybody is read by a search
+  await Promise.all(tenants === 1 ? [fill(), index(), index()] : [fill()])
   await settle(db)
 }
 
@@ -175,23 +176,53 @@ interface Range {
 }
 
 async function insertUsers(db: Db, population: Population, tenant: number, { from, to }: Range): Promise<void> {
+  const batches = new Batches(db)
   for (let start = from; start < to; start += BATCH) {
     const rows = []
     for (let user = start; user < Math.min(start + BATCH, to); user++) rows.push(userRow(population, tenant, user))
-    await insertRows(db, 'users', USER_TYPES, rows)
+    await batches.insert(rows)
   }
+  await batches.end()
 }
 
 async function insertSmallTenants(db: Db, population: Population): Promise<void> {
-  let rows: ReturnType<typeof userRow>[] = []
+  const batches = new Batches(db)
+  let rows: UserRow[] = []
   for (let tenant = population.firstTenant; tenant < population.firstTenant + population.tenants; tenant++) {
     for (let user = 0; user < population.users; user++) rows.push(userRow(population, tenant, user))
     if (rows.length < BATCH) continue
-    await insertRows(db, 'users', USER_TYPES, rows)
+    await batches.insert(rows)
     rows = []
   }
-  await insertRows(db, 'users', USER_TYPES, rows)
+  await batches.insert(rows)
+  await batches.end()
 }
+
+/** Inserts users one batch after another, so that they are numbered in order; the next batch is made meanwhile. */
+class Batches {
+  private readonly db: Db
+  private last: Promise<void>
+
+  constructor(db: Db) {
+    this.db = db
+    this.last = Promise.resolve()
+  }
+
+  async insert(rows: UserRow[]): Promise<void> {
+    await this.last
+    this.last = insertRows(this.db, 'users', USER_TYPES, rows)
+    // whoever waits for it next hears of it
+    this.last.catch(() => {})
+    // it leaves in the turns of the event loop that follow
+    await new Promise(setImmediate)
+  }
+
+  end(): Promise<void> {
+    return this.last
+  }
+}
+
+type UserRow = ReturnType<typeof userRow>
 
 /** The first user of each tenant is its administrator, and owns the API token. */
 function userRow({ users }: Population, tenant: number, user: number) {
@@ -330,13 +361,12 @@ export async function restoreGroups(db: Db, population: Population): Promise<voi
   const teams = Array.from({ length: TEAMS }, (_, team) => ({ tenant, id: teamId(tenant, team), name: `Team ${team}` }))
   if (rows.length === 0) await insertGroups(db, teams)
   await sql`
-    delete from group_members m using users u where m.tenant_id = ${tenant} and u.tenant_id = ${tenant}
-      and u.id = m.user_id and u.created_at >= ${createdAt(population.users)}`.execute(db)
+    delete from group_members where tenant_id = ${tenant} and user_id >= ${lowestId(population.users)}`.execute(db)
   await sql`
     insert into group_members (tenant_id, group_id, user_id)
     select ${tenant}::int, (${teams.map(({ id }) => id)}::uuid[])[place / ${TEAM_SIZE} + 1], id
     from (select id, (row_number() over (order by id) - 1)::int as place from users
-      where tenant_id = ${tenant} and created_at < ${createdAt(TEAMS * TEAM_SIZE)}) as members
+      where tenant_id = ${tenant} and id < ${lowestId(TEAMS * TEAM_SIZE)}) as members
     on conflict do nothing`.execute(db)
   await countMembers(db, population)
   await sql`
