@@ -69,7 +69,9 @@ export class SentRow {
   }
 
   fields(): Fields {
-    return Array.from({ length: this.count }, (_, column) => this.text(column))
+    const fields: (string | null)[] = []
+    for (let column = 0; column < this.count; column++) fields.push(this.text(column))
+    return fields
   }
 }
 
