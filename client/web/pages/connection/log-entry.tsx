@@ -31,7 +31,7 @@ function Shown({ entry }: { entry: Entry }) {
       {entry.explanation && <Explanation {...entry.explanation} />}
       {entry.leniences.map(({ name, means, where }) => (
         <Text size="sm" key={name}>
-          Accepted although it departs from the standard: {means}. Here:{' '}
+          Understood although it departs from the standard: {means}. Here:{' '}
           <span className="mono">{where.join(', ')}</span>
         </Text>
       ))}
