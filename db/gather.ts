@@ -2,7 +2,8 @@
 // each tenant. A system call, a transaction and the start of a plan for each of them would cost more than the rows do.
 import { type RawBuilder, sql } from 'kysely'
 import type pg from 'pg'
-import { countAsWaiting, type Db, driverOf, statementName } from './connect.ts'
+import { statementName } from './client.ts'
+import { countAsWaiting, type Db, driverOf } from './connect.ts'
 import { type Placeholders, prepare } from './prepared.ts'
 import type { SentRow } from './sent-rows.ts'
 import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'

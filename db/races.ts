@@ -1,5 +1,5 @@
 // What a transaction does that found, too late, that another one was faster: it starts again and looks again.
-import { violatedConstraint } from './connect.ts'
+import { violatedConstraint } from './failures.ts'
 
 /** Thrown within a transaction where what it has read is out of date. */
 export class LostRace extends Error {

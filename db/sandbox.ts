@@ -5,7 +5,8 @@
 // time is limited, and a sandbox that would itself have to wait for somebody gives up.
 import { CompiledQuery, type DatabaseConnection, type QueryResult } from 'kysely'
 import type pg from 'pg'
-import { type Db, openBeside, sendAhead, type TenantDriver } from './connect.ts'
+import { type Db, openBeside } from './connect.ts'
+import { sendAhead, type TenantDriver } from './driver.ts'
 import type { TakeRow } from './gather-reads.ts'
 import { SentRow } from './sent-rows.ts'
 import { AS_SENT, type Fields, mannersOf, setTenant } from './tenant-query.ts'

@@ -1,7 +1,7 @@
 // Errors outside a tRPC procedure or a SCIM handler, in the form of the path they happened on.
 import { createHash } from 'node:crypto'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { isUnavailable } from '../db/connect.ts'
+import { isUnavailable } from '../db/failures.ts'
 import { AppError, HTTP_STATUS } from './errors.ts'
 
 /** What a client is told of any error: never the message of one that we did not foresee. */

@@ -1,7 +1,8 @@
 // send-mail: sends queued mails, many at once, and writes down how it went.
 import { setTimeout } from 'node:timers/promises'
 import type { JobResult } from 'pg-boss'
-import { inTenant, isUnavailable } from '../../db/connect.ts'
+import { inTenant } from '../../db/connect.ts'
+import { isUnavailable } from '../../db/failures.ts'
 import {
   type LinkState,
   type MailOutcome,

@@ -1,6 +1,7 @@
 // Members that are taken out of groups in one moment: in one transaction, where nothing is in the way of any of them.
 
-import { type Db, isCitus, isUnavailable } from '../../db/connect.ts'
+import { type Db, isCitus } from '../../db/connect.ts'
+import { isUnavailable } from '../../db/failures.ts'
 import { type Change, removeUsers } from '../../db/group-members.ts'
 import type { Actor } from './actor.ts'
 import { brakeOf } from './brake.ts'

@@ -1,5 +1,5 @@
 // Unique keys that a SCIM write may run into, told the way the protocol tells them.
-import { violatedConstraint } from '../../db/connect.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { AppError } from '../errors.ts'
 
 /** The same text whoever holds it: another tenant's users are none of this one's business. */

@@ -1,6 +1,7 @@
 // The changes of scim-users-together.ts in a transaction that locks the users first, and so finds whatever ends with
 // their access: sessions, tokens, invitations, memberships.
-import { inTenant, isUnavailable, type Trx } from '../../db/connect.ts'
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { isUnavailable } from '../../db/failures.ts'
 import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import { getScimUsers, lockUsers, updateUsers } from '../../db/scim-user-changes.ts'

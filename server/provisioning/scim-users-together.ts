@@ -4,7 +4,8 @@
 // and those of a transaction that failed.
 import type { CompiledQuery } from 'kysely'
 import { auditStatement } from '../../db/audit.ts'
-import { type Db, isCitus, isUnavailable } from '../../db/connect.ts'
+import { type Db, isCitus } from '../../db/connect.ts'
+import { isUnavailable } from '../../db/failures.ts'
 import { writeTogether } from '../../db/prepared.ts'
 import {
   countUsersGone,

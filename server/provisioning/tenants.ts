@@ -1,6 +1,7 @@
 // The operator's side: making, suspending and removing tenants. settings.ts changes what is in them.
 import { insertAuditEvents } from '../../db/audit.ts'
-import { inTenant, type Trx, violatedConstraint } from '../../db/connect.ts'
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { notifyChange } from '../../db/listen.ts'
 import type { TenantRow } from '../../db/schema.ts'
 import {

@@ -1,5 +1,5 @@
 // AppError -> SCIM Error message (RFC 7644 §3.12).
-import { isUnavailable } from '../../db/connect.ts'
+import { isUnavailable } from '../../db/failures.ts'
 import { AppError, HTTP_STATUS, invalidSyntax, tooLarge, unavailable } from '../errors.ts'
 
 export const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error'

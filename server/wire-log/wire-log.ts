@@ -1,5 +1,5 @@
 // Keeps what identity providers sent and got: noted in memory, written in batches off the requests' path.
-import { violatedConstraint } from '../../db/connect.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { DEFAULT_WIRE_LOG_DAYS, insertWireBatch, type WireBatch } from '../../db/wire-log.ts'
 import type { Deps } from '../deps.ts'
 import type { Tenant } from '../tenancy.ts'

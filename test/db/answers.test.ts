@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { test } from 'tap'
 import { watchAnswers } from '../../db/answers.ts'
-import { isUnavailable } from '../../db/connect.ts'
+import { isUnavailable } from '../../db/failures.ts'
 import { createDatabase } from '../support/database.ts'
 
 test('An answer that is overdue', async (t) => {

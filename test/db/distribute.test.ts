@@ -3,8 +3,9 @@
 // see test/support/cluster.ts.
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { connect, type Db, inTenant, readInTenant, violatedConstraint } from '../../db/connect.ts'
+import { connect, type Db, inTenant, readInTenant } from '../../db/connect.ts'
 import { planDistribution } from '../../db/distribute.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareWrite } from '../../db/prepared.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { connect, violatedConstraint } from '../../db/connect.ts'
+import { connect } from '../../db/connect.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareWrite } from '../../db/prepared.ts'
 import { openDatabase } from '../support/database.ts'

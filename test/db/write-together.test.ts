@@ -1,7 +1,8 @@
 // Statements that are written together: one exchange, one transaction, and values as they were given.
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { connect, violatedConstraint } from '../../db/connect.ts'
+import { connect } from '../../db/connect.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { isOutdated, prepare, requireCurrent, writeTogether } from '../../db/prepared.ts'
 import { columnSet, columnsOf } from '../../db/rows.ts'

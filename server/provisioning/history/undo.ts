@@ -8,7 +8,8 @@
 
 import { insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import { firstIdAt } from '../../../db/audit-log.ts'
-import { type Db, inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
+import { type Db, inTenant, type Trx } from '../../../db/connect.ts'
+import { violatedConstraint } from '../../../db/failures.ts'
 import { type HistoryEvent, type PairSelection, selectEvents, selectPairs } from '../../../db/history.ts'
 import { retryRaces } from '../../../db/races.ts'
 import { inSandbox, SandboxEnded } from '../../../db/sandbox.ts'

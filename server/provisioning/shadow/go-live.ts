@@ -1,7 +1,8 @@
 // What a shadow would do to its tenant, and doing it: one way through users, groups and members for both.
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
-import { inTenant, type Trx, violatedConstraint } from '../../../db/connect.ts'
+import { inTenant, type Trx } from '../../../db/connect.ts'
+import { violatedConstraint } from '../../../db/failures.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { lockGroupRoles } from '../../../db/group-roles.ts'
 import { retryRaces } from '../../../db/races.ts'

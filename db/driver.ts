@@ -1,0 +1,134 @@
+// What a Db is driven by: how statements of one tenant are sent, alone, several in one transaction, and reads together.
+import { CompiledQuery, type DatabaseConnection, type Driver, PostgresDriver } from 'kysely'
+import type pg from 'pg'
+import { preparedName, statementName } from './client.ts'
+import { ReadGatherer, type TakeRow } from './gather-reads.ts'
+import { toParameter } from './parameters.ts'
+import { SentRow } from './sent-rows.ts'
+import {
+  AS_SENT,
+  beginning,
+  type ClientManners,
+  type Fields,
+  queryAsTenant,
+  writeAsTenant as writeInOneExchange
+} from './tenant-query.ts'
+import { type TraceStatement, traced } from './trace.ts'
+
+type Connection = Parameters<PostgresDriver['releaseConnection']>[0]
+
+/** What a Db is driven by: a pool, or one transaction that is rolled back (sandbox.ts). */
+export interface TenantDriver extends Driver {
+  /** Begins a transaction that sees one tenant's rows; `commitTransaction` or `rollbackTransaction` ends it. */
+  beginAsTenant(connection: DatabaseConnection, tenantId: number): void
+  /** Runs one statement in a transaction of its own that sees one tenant's rows. @returns the rows */
+  writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
+  /** The same for several, in one transaction. @returns the rows of each as they were sent */
+  writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]>
+  /** The same for one that reads. */
+  readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void>
+  /** Lends a connection of `pg`, for reads that Kysely knows nothing of. */
+  connect(): Promise<pg.PoolClient>
+  readonly trace?: TraceStatement
+}
+
+/** What needs no more than String() to be sent. */
+const isPlain = (value: unknown) => value === null || ['string', 'number', 'boolean'].includes(typeof value)
+const toText = (value: unknown) => (value === null ? null : String(value))
+
+export class PipeliningDriver extends PostgresDriver implements TenantDriver {
+  private readonly pool: pg.Pool
+  private readonly manners: ClientManners
+  readonly gatherer: ReadGatherer
+
+  constructor(pool: pg.Pool, manners: ClientManners) {
+    super({ pool })
+    this.pool = pool
+    this.manners = manners
+    this.gatherer = new ReadGatherer(pool)
+  }
+
+  override async beginTransaction(connection: Connection, settings: Parameters<Driver['beginTransaction']>[1]) {
+    if (settings.isolationLevel || settings.accessMode) return super.beginTransaction(connection, settings)
+    sendAhead(connection, 'begin')
+  }
+
+  beginAsTenant(connection: DatabaseConnection, tenantId: number): void {
+    for (const text of beginning(tenantId, this.manners)) sendAhead(connection, text)
+  }
+
+  async writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
+    return this.runAsTenant(tenantId, query)
+  }
+
+  async writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]> {
+    const client = await this.pool.connect()
+    try {
+      const statements = queries.map(({ sql: text, parameters }) => ({
+        name: statementName(text),
+        text,
+        values: parameters.map(toParameter)
+      }))
+      return await writeInOneExchange(client, tenantId, statements)
+    } finally {
+      client.release()
+    }
+  }
+
+  async readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> {
+    const { sql: text, parameters } = query
+    const name = preparedName(text)
+    if (name !== undefined && parameters.every(isPlain)) {
+      const read = { tenantId, statement: { name, text, values: parameters.map(toText) }, take }
+      return this.gatherer.isSlow(name) ? this.gatherer.readAlone(read) : this.gatherer.read(read)
+    }
+    for (const fields of await this.runAsTenant<Fields>(tenantId, query, AS_SENT)) take(SentRow.of(fields))
+  }
+
+  private async runAsTenant<Row>(
+    tenantId: number,
+    { sql: text, parameters }: CompiledQuery,
+    options: Partial<typeof AS_SENT> = {}
+  ): Promise<Row[]> {
+    const client = await this.pool.connect()
+    try {
+      const query = { name: preparedName(text), text, values: [...parameters], ...options }
+      return (await queryAsTenant(client, tenantId, query)).rows as Row[]
+    } finally {
+      client.release()
+    }
+  }
+
+  connect(): Promise<pg.PoolClient> {
+    return this.pool.connect()
+  }
+}
+
+/** Tells a trace of what has no form that the client knows of. */
+export class TracingDriver extends PipeliningDriver {
+  readonly trace: TraceStatement
+
+  constructor(pool: pg.Pool, manners: ClientManners, trace: TraceStatement) {
+    super(pool, manners)
+    this.trace = trace
+  }
+
+  override readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> {
+    return traced(this.trace, query.sql, () => super.readAsTenant(tenantId, query, take))
+  }
+
+  override writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]> {
+    return traced(this.trace, query.sql, () => super.writeAsTenant(tenantId, query))
+  }
+
+  override writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]> {
+    const text = queries.map((query) => query.sql).join(';\n')
+    return traced(this.trace, text, () => super.writeAllAsTenant(tenantId, queries))
+  }
+}
+
+/** Sends a statement whose answer nobody needs: the next one follows in the same write (`pg`'s pipeline mode). */
+export function sendAhead(connection: DatabaseConnection, text: string): void {
+  // A failure breaks the connection or the transaction, so the statement behind it reports it.
+  connection.executeQuery(CompiledQuery.raw(text)).catch(() => {})
+}

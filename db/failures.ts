@@ -1,0 +1,51 @@
+// What PostgreSQL's errors say.
+
+/** The constraint or unique index that a statement violated, or undefined for any other error. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const { code, constraint, message } = (error ?? {}) as { code?: string; constraint?: string; message?: string }
+  if (code !== '23505' && code !== '23503' && code !== '23514') return undefined
+  return (constraint ?? NAMED_IN_MESSAGE.exec(message ?? '')?.[1])?.replace(SHARD_SUFFIX, '')
+}
+
+/** Of an error of a node, Citus hands on no more than the message. */
+const NAMED_IN_MESSAGE = /constraint "([^"]+)"/
+/** Citus names the constraint of the shard, `addresses_pkey_102046`; no name of ours ends like that. */
+const SHARD_SUFFIX = /_\d{6,}$/
+
+/** Whether an error says that the database can't be reached or can't serve just now (and may again soon). */
+export function isUnavailable(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  if (code && UNAVAILABLE_CODES.has(code)) return true
+  return UNAVAILABLE_MESSAGES.test(message ?? '')
+}
+
+// of pg and pg-pool, which give no codes, and of PgBouncer, which gives that of a protocol violation
+const UNAVAILABLE_MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|not queryable|not currently accepting|no more connections allowed|query_wait_timeout|server_login_retry|server conn(ection)? crashed|pgbouncer cannot connect/
+
+const UNAVAILABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+  '57P05', // idle_session_timeout
+  '25P03', // idle_in_transaction_session_timeout: ours was frozen, or the database was
+  '25006', // read_only_sql_transaction: a replica, while another one takes over
+  '53000', // insufficient_resources
+  '53100', // disk_full
+  '53200', // out_of_memory
+  '53300', // too_many_connections
+  '58030', // io_error
+  '08000',
+  '08001',
+  '08003',
+  '08004',
+  '08006'
+])
