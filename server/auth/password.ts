@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import bcrypt from 'bcrypt'
 import pLimit from 'p-limit'
 import { unavailable } from '../errors.ts'
+import { yieldToRequests } from './threads.ts'
 
 /** Longer ones are refused before anything is computed of them. */
 export const MAX_PASSWORD_LENGTH = 1_024
@@ -31,6 +32,7 @@ export function createPasswords(cost: number): Passwords {
   const limit = pLimit(Math.max(1, Math.min(availableParallelism() - 1, 3)))
   // made at once, so that the first unknown address costs no more than a later one
   const standIn = bcrypt.hash(randomBytes(32).toString('base64'), cost)
+  standIn.then(yieldToRequests)
 
   function run<T>(work: () => Promise<T>): Promise<T> {
     if (limit.pendingCount >= MAX_WAITING) throw unavailable('Too many people are signing in just now: try again')

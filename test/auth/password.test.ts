@@ -1,7 +1,9 @@
+import { getPriority } from 'node:os'
 import bcrypt from 'bcrypt'
 import { test } from 'tap'
 import { createPasswords } from '../../server/auth/password.ts'
 import { checkPassword } from '../../server/auth/password-policy.ts'
+import { NICENESS, poolThreads } from '../../server/auth/threads.ts'
 import { AppError } from '../../server/errors.ts'
 
 test('password hashes', async (t) => {
@@ -12,6 +14,15 @@ test('password hashes', async (t) => {
     t.match(hash, /^\$2b\$04\$/)
     t.equal(await passwords.verify('Zebra-42-umbrella', hash), true)
     t.equal(await passwords.verify('zebra-42-umbrella', hash), false)
+  })
+
+  t.test('are computed by threads that give way to those who answer', async (t) => {
+    // the first hash, which makes the threads, comes before this one
+    await passwords.verify('Zebra-42-umbrella', undefined)
+    const threads = poolThreads()
+    if (process.platform === 'linux') t.ok(threads.length > 0)
+    const expected = Math.min(getPriority() + NICENESS, 19)
+    for (const thread of threads) t.equal(getPriority(thread), expected)
   })
 
   const long = 'x'.repeat(100)
