@@ -41,10 +41,15 @@ export const lockEventStream = (trx: Trx, tenantId: number, streamId: string): P
     .forUpdate()
     .executeTakeFirst()
 
-/** Keeps the count by which the relay finds tenants; call it after streams were made or deleted. */
-export const recountEventStreams = (trx: Trx, tenantId: number) =>
-  sql`update tenants set event_stream_count = (select count(*) from event_streams where tenant_id = ${tenantId})
-    where id = ${tenantId}`.execute(trx)
+/**
+ * Keeps the count by which the relay finds tenants; call it after streams were made or deleted, with the tenant's row
+ * locked. Two statements, because Citus does not read one node's rows to write those of every node.
+ */
+export async function recountEventStreams(trx: Trx, tenantId: number): Promise<void> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from event_streams where tenant_id = ${tenantId}`.execute(trx)
+  await sql`update tenants set event_stream_count = ${rows[0]!.count} where id = ${tenantId}`.execute(trx)
+}
 
 export async function listTenantsWithStreams(db: Db): Promise<number[]> {
   const rows = await db.selectFrom('tenants').select('id').where('event_stream_count', '>', 0).orderBy('id').execute()
