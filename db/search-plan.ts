@@ -36,9 +36,9 @@ export type Way =
   | { readonly kind: 'walk'; readonly steps?: number }
   /**
    * Those who have all probes; of them `first` in the order of the list, and whoever ties with the last one. With
-   * `heads`, those alone are read who come first by name in each posting: so many of each probe's.
+   * `heads`, of each posting of the one probe so many are read who come first by name.
    */
-  | { readonly kind: 'index'; readonly first?: number; readonly heads?: readonly number[] }
+  | { readonly kind: 'index'; readonly first?: number; readonly heads?: number }
 
 /** Further ones tell nothing new. */
 const MAX_PROBES = 12
@@ -156,14 +156,13 @@ const HEAD_LEAST = 8
 /** A larger share of the entries is read as quickly without looking where it ends. */
 const HEAD_SHARE = 0.3
 
-/** How many entries of each probe's postings are likely to hold the first ones who have all probes; undefined where most. */
-function headsOf({ users, probes }: SearchEstimate, first: number): number[] | undefined {
-  const [rarest, ...others] = probes
-  const found = others.reduce((count, other) => (count * Math.min(other.count, users)) / users, rarest!.count)
-  const share = first / found
-  if (share > HEAD_SHARE) return undefined
-  const segments = Math.ceil(users / SEGMENT_USERS)
-  return probes.map(({ count }) => HEAD_LEAST + Math.ceil((HEAD_FACTOR * share * count) / segments))
+/**
+ * How many entries of each posting are likely to hold the first ones; undefined where that is most of them. Not for
+ * several probes: who has the second one may come last of those who have the first, as families do by given name.
+ */
+function headsOf({ users, probes }: SearchEstimate, first: number): number | undefined {
+  if (probes.length > 1 || first > HEAD_SHARE * probes[0]!.count) return undefined
+  return HEAD_LEAST + Math.ceil((HEAD_FACTOR * first) / Math.ceil(users / SEGMENT_USERS))
 }
 
 /** The way to everybody who is found. */
@@ -232,22 +231,12 @@ export function toFirstCandidates(estimate: SearchEstimate, first: number, bound
  */
 export function toHeads(
   estimate: SearchEstimate,
-  { first, heads, isDescending }: { first: number; heads: readonly number[]; isDescending: boolean }
+  { first, heads, isDescending }: { first: number; heads: number; isDescending: boolean }
 ): Narrowing {
   const { tenantId, probes } = estimate
-  const head = (column: string, length: number) =>
-    isDescending
-      ? sql`${sql.ref(column)}[greatest(1, p.users - ${length}::int + 1):]`
-      : sql`${sql.ref(column)}[:${length}::int]`
-  const cutAt = (length: number) =>
-    sql`case when p.users > ${length}::int
-      then p.ranks[${isDescending ? sql`p.users - ${length}::int + 1` : sql`${length}::int`}] end`
-  const parts = probes.map(
-    ({ from, below }, probe) => sql`
-      select ${sql.lit(probe)}::int as probe, ${head('p.ordinals', heads[probe]!)} as ordinals,
-        ${head('p.ranks', heads[probe]!)} as ranks, ${cutAt(heads[probe]!)} as cut_at
-      from search_postings p where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}`
-  )
+  const { from, below } = probes[0]!
+  const cutPlace = isDescending ? sql`p.users - ${heads}::int + 1` : sql`${heads}::int`
+  const slice = isDescending ? sql`greatest(1, ${cutPlace}):` : sql`:${cutPlace}`
   const before = sql.raw(isDescending ? '>' : '<')
   const upTo = sql.raw(isDescending ? '>=' : '<=')
   const direction = sql.raw(isDescending ? 'desc' : 'asc')
@@ -255,22 +244,21 @@ export function toHeads(
     sql<SqlBool>`coalesce(${rank} ${before} (select cut_at from cut), true)`
   const isWithin = (rank: RawBuilder<unknown>) =>
     sql<SqlBool>`coalesce(${rank} ${upTo} (select rank from page_end), true)`
-  const ofProbe = (probe: number) => sql`
-    select entry.ordinal, entry.rank from parts cross join unnest(parts.ordinals, parts.ranks) as entry (ordinal, rank)
-    where parts.probe = ${sql.lit(probe)} and ${isWhole(sql.ref('entry.rank'))}`
-  const others = probes
-    .slice(1)
-    .map((_, index) => sql` and (found.ordinal in (select ordinal from (${ofProbe(index + 1)}) as other)) is true`)
   const own = rankOf(sql.ref('users.shown_name_key'))
   return {
     ctes: sql`
-      with parts as materialized (${sql.join(parts, sql` union all `)}),
+      with heads as materialized (
+        select p.ordinals[${slice}] as ordinals, p.ranks[${slice}] as ranks,
+          case when p.users > ${heads}::int then p.ranks[${cutPlace}] end as cut_at
+        from search_postings p where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}
+      ),
       cut as materialized (
-        select cut_at from parts where cut_at is not null order by cut_at ${direction} limit 1
+        select cut_at from heads where cut_at is not null order by cut_at ${direction} limit 1
       ),
       entries as materialized (
-        select found.ordinal, found.rank from (${ofProbe(0)}) as found
-        where true ${others.length > 0 ? sql.join(others, sql` `) : sql``}
+        select entry.ordinal, entry.rank
+        from heads cross join unnest(heads.ordinals, heads.ranks) as entry (ordinal, rank)
+        where ${isWhole(sql.ref('entry.rank'))}
       ),
       page_end as materialized (select rank from entries order by rank ${direction} offset ${sql.lit(first - 1)} limit 1)`,
     condition: sql<SqlBool>`
