@@ -1,15 +1,19 @@
 // What is tested without Citus: the real migration, in a database that has functions of the extension's names which
 // write down their calls; and that the tables keep the rules which Citus has for keys. On a cluster other files run,
 // see test/support/cluster.ts.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { connect, type Db, inTenant, readInTenant } from '../../db/connect.ts'
 import { planDistribution } from '../../db/distribute.ts'
+import { startEmbedded } from '../../db/embedded.ts'
 import { violatedConstraint } from '../../db/failures.ts'
 import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareWrite } from '../../db/prepared.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
-import { createDatabase, openDatabase } from '../support/database.ts'
+import { openDatabase } from '../support/database.ts'
 import { insertTenant } from '../support/groups.ts'
 
 const TENANT_TABLES = [...TENANT_TABLES_LEAVES_FIRST, 'audit_events'].filter((table) => table !== 'addresses')
@@ -52,7 +56,13 @@ async function readForeignKeys(owner: Db): Promise<{ definition: string }[]> {
 }
 
 test('where Citus is there, the migration', async (t) => {
-  const url = await createDatabase(t, 'template0')
+  // a server of its own: roles are a server's, not a database's, and elsewhere the server's role may not sign in
+  const folder = await mkdtemp(join(tmpdir(), 'muster-distribute-'))
+  const { url, stop } = await startEmbedded(folder, { flags: ['-c', 'fsync=off'] })
+  t.teardown(async () => {
+    await stop()
+    await rm(folder, { recursive: true, force: true })
+  })
   const first = connect({ url, poolSize: 1 })
   await pretendCitus(first)
   await first.destroy()
