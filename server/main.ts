@@ -1,6 +1,7 @@
 // `npm start`. Everything else is loaded once the process has its limits, and from what was compiled before.
-import { limitMemory, loadCompiled } from './memory.ts'
+import { giveBackAtRest, limitMemory, loadCompiled } from './memory.ts'
 
 limitMemory()
 const { start } = await loadCompiled(() => import('./start.ts'))
 start()
+giveBackAtRest()

@@ -3,15 +3,14 @@
 import { enableCompileCache, flushCompileCache } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /** The young generation's halves; how far the old one may grow before it is cleaned; threads for cleaning and compiling. */
 const FLAGS = [
   '--max-semi-space-size=8',
   '--heap-growing-percent=50',
-  // pages that a cleaning frees are given back; else the process keeps as many as it ever had
-  '--memory-saver-mode',
-  // which would make the young generation small each time, to be cleaned twice as often until it has grown again
-  '--min-semi-space-size=8',
   `--v8-pool-size=${Math.max(1, Math.min(4, availableParallelism() - 1))}`
 ]
 /** What was compiled, and had its types taken out, is kept here from one start to the next. */
@@ -25,6 +24,11 @@ const ENVIRONMENT = {
   /** Here, because the first files are read before they could ask for it. */
   NODE_COMPILE_CACHE: COMPILED
 }
+/** The process is at rest where it worked for a smaller part of the last while than this. */
+const MAX_UTILIZATION_AT_REST = 0.05
+const LOOK_MS = 2_000
+/** What may have come since memory was last given back before that is worth a collection, which takes some 50 ms. */
+const WORTH_BYTES = 16 * 2 ** 20
 /** Set where the process has begun once more because of what was not compiled yet. */
 const ONCE_MORE = 'MUSTER_COMPILED'
 
@@ -47,6 +51,30 @@ export async function loadCompiled<T>(load: () => Promise<T>): Promise<T> {
   flushCompileCache()
   if (hasStripper() && !process.env[ONCE_MORE]) startAgain([], { [ONCE_MORE]: 'yes' })
   return loaded
+}
+
+/**
+ * Gives back, once the process is at rest, what busy times have left: V8 keeps every page that it ever had for the next
+ * busy time. Its `--memory-saver-mode` gives them back always, which costs each request a fifth of its processor time.
+ */
+export function giveBackAtRest(lookMs = LOOK_MS): void {
+  let before: EventLoopUtilization = performance.eventLoopUtilization()
+  let left = 0
+  setInterval(() => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    if (utilization > MAX_UTILIZATION_AT_REST || process.memoryUsage.rss() - left < WORTH_BYTES) return
+    collectEverything()
+    left = process.memoryUsage.rss()
+  }, lookMs).unref()
+}
+
+function collectEverything(): void {
+  setFlagsFromString('--expose-gc')
+  // of the flavors, the last resort alone empties V8's pool of pages
+  runInNewContext('gc')({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  setFlagsFromString('--no-expose-gc')
 }
 
 const hasStripper = () =>

@@ -19,6 +19,17 @@ test('the memory of a process', async (t) => {
       const { word } = await loadCompiled(() => import('./typed.ts'))
       const hasStripper = process.moduleLoadList.some((name) => name.includes('amaro'))
       console.log(JSON.stringify({ pid: process.pid, word, hasStripper, isSecond: 'MUSTER_COMPILED' in process.env }))`,
+    'rest.mjs': `
+      import { setTimeout } from 'node:timers/promises'
+      import { giveBackAtRest, limitMemory } from ${JSON.stringify(MEMORY)}
+      limitMemory()
+      giveBackAtRest(100)
+      let much = Array.from({ length: 2_000_000 }, (_, index) => ({ index }))
+      const busy = process.memoryUsage.rss()
+      much = undefined
+      const patience = Date.now() + 30_000
+      while (process.memoryUsage.rss() > busy / 2 && Date.now() < patience) await setTimeout(50)
+      console.log(JSON.stringify({ busy, atRest: process.memoryUsage.rss(), hasCollector: 'gc' in globalThis }))`,
     'typed.ts': `export const word: string = 'typed'`
   })
   async function start(env: Record<string, string> = {}, file = 'start.mjs') {
@@ -51,6 +62,12 @@ test('the memory of a process', async (t) => {
     t.strictSame(first.told, { pid: first.child.pid, word: 'typed', hasStripper: false, isSecond: true })
     const next = await start(cache, 'load.mjs')
     t.match(next.told, { word: 'typed', hasStripper: false, isSecond: false }, 'which is found by the next start')
+  })
+
+  t.test('is given back at rest', async (t) => {
+    const { busy, atRest, hasCollector } = (await start({}, 'rest.mjs')).told
+    t.ok(atRest < busy / 2, `${atRest} of ${busy}`)
+    t.equal(hasCollector, false)
   })
 
   t.test('starts once more at most, where nothing can be kept', async (t) => {
