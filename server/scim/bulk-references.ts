@@ -33,19 +33,28 @@ const readable = (data: unknown, resourceType: 'User' | 'Group'): unknown =>
 
 /**
  * The value with every reference replaced. What a reference cannot be replaced in is left out: a member of an object,
- * an element of a list, and an object that loses its `value`.
+ * an element of a list, and an object that loses its `value`. Most refer to nothing, and are not copied.
  */
-export function replaceReferences(value: unknown, resolve: Resolve, depth = 0): unknown {
+export const replaceReferences = (value: unknown, resolve: Resolve): unknown =>
+  mayRefer(value) ? replaceWithin(value, resolve, 0) : value
+
+function mayRefer(value: unknown, depth = 0): boolean {
+  if (typeof value === 'string') return value.includes('bulkId:')
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return false
+  return Object.values(value).some((inner) => mayRefer(inner, depth + 1))
+}
+
+function replaceWithin(value: unknown, resolve: Resolve, depth: number): unknown {
   if (typeof value === 'string') return replaceInText(value, resolve)
   if (depth > MAX_DEPTH) return value
   if (Array.isArray(value)) {
-    return value.map((item) => replaceReferences(item, resolve, depth + 1)).filter((item) => item !== undefined)
+    return value.map((item) => replaceWithin(item, resolve, depth + 1)).filter((item) => item !== undefined)
   }
   if (!isObject(value)) return value
   const replaced: Record<string, unknown> = {}
   for (const [key, inner] of Object.entries(value)) {
     const isPath = typeof inner === 'string' && key.toLowerCase() === 'path'
-    const after = isPath ? replaceQuoted(inner, resolve) : replaceReferences(inner, resolve, depth + 1)
+    const after = isPath ? replaceQuoted(inner, resolve) : replaceWithin(inner, resolve, depth + 1)
     if (after !== undefined) replaced[key] = after
     else if (key === 'value') return undefined
   }

@@ -1,7 +1,7 @@
 // Exchanges as rows.
 import { v7 as uuidv7 } from 'uuid'
 import type { WireBatch } from '../../db/wire-log.ts'
-import { type EncodedEntry, packLines } from './entry.ts'
+import { type EncodedEntry, packLines, requestIdOf, resourceIdsOf } from './entry.ts'
 import type { Slot } from './slabs.ts'
 
 /** An exchange that waits to be written. */
@@ -48,8 +48,10 @@ export class BatchMaker {
       dropped,
       statuses: [...new Set(entries.map(({ status }) => status))],
       connection_ids: [...new Set(entries.map(({ connectionId }) => connectionId))],
-      resource_ids: [...new Set(entries.flatMap(({ resourceIds }) => resourceIds))],
-      request_ids: entries.map(({ requestId }) => requestId),
+      resource_ids: [
+        ...new Set(entries.flatMap((entry) => resourceIdsOf(entry.slab.bytes, entry.start, entry.resources)))
+      ],
+      request_ids: entries.map(({ slab, start }) => requestIdOf(slab.bytes, start)),
       entries: await packLines(lines)
     }
   }

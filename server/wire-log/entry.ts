@@ -81,15 +81,33 @@ const ID = new RegExp(`(${UUID})`, 'g')
 const LAST_ID = new RegExp(`/(${UUID})$`)
 const RESOURCE_ID = new RegExp(`"id":"(${UUID})"`, 'g')
 
+/** The line and numbers: whatever else would be kept until it is written would be copied by the collector until then. */
 export interface EncodedEntry {
-  /** JSON text, ended by a line break. */
+  /** JSON text, ended by a line break; begins with the ids, see requestIdOf and resourceIdsOf. */
   readonly line: string
   readonly atMs: number
   readonly status: number
   readonly connectionId: string | null
-  readonly requestId: string
-  readonly resourceIds: readonly string[]
+  /** How many resources the exchange names. */
+  readonly resources: number
 }
+
+const BEFORE_REQUEST_ID = '{"requestId":"'
+const BEFORE_RESOURCE_IDS = '","resourceIds":['
+const ID_LENGTH = 36
+/** With quotes and a comma. */
+const ID_STEP = ID_LENGTH + 3
+
+/** @param line as it was encoded, from `start` on */
+export const requestIdOf = (line: Buffer, start: number): string => idAt(line, start + BEFORE_REQUEST_ID.length)
+
+/** @param resources of the entry */
+export function resourceIdsOf(line: Buffer, start: number, resources: number): string[] {
+  const first = start + BEFORE_REQUEST_ID.length + ID_LENGTH + BEFORE_RESOURCE_IDS.length + 1
+  return Array.from({ length: resources }, (_, index) => idAt(line, first + index * ID_STEP))
+}
+
+const idAt = (line: Buffer, at: number) => line.toString('latin1', at, at + ID_LENGTH)
 
 const quote = (value: string | null): string => JSON.stringify(value)
 /** What is a word or an id of ours needs no escaping. */
@@ -107,17 +125,18 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
   const atMs = exchange.at.getTime()
   const durationMs = Math.round(exchange.durationMs * 100) / 100
   const line =
-    `{"requestId":"${requestId}","at":${atMs},"durationMs":${durationMs},"method":"${exchange.method}"` +
+    `${BEFORE_REQUEST_ID}${requestId}${BEFORE_RESOURCE_IDS}${resourceIds.map(ours).join(',')}]` +
+    `,"at":${atMs},"durationMs":${durationMs},"method":"${exchange.method}"` +
     `,"url":${quote(url)},"headers":${headersText(exchange.headers)},"ip":${quote(exchange.ip)}` +
     `,"connectionId":${ours(connectionId)},"name":${quote(exchange.name)},"kind":${ours(exchange.kind)}` +
-    `,"status":${status},"resourceIds":[${resourceIds.map(ours).join(',')}]` +
+    `,"status":${status}` +
     (exchange.isShadow ? ',"shadow":true' : '') +
     (leniences.length > 0 ? `,"leniences":${JSON.stringify(leniences)}` : '') +
     (error ? `,"error":${JSON.stringify(error)}` : '') +
     bodyMember('request', sent?.text, sent?.text.length, MAX_BODY_LENGTH) +
     bodyMember('response', answered, response?.length, maxLength) +
     '}\n'
-  return { line: withoutTokens(line), atMs, status, connectionId, requestId, resourceIds }
+  return { line: withoutTokens(line), atMs, status, connectionId, resources: resourceIds.length }
 }
 
 /** A body as it is kept, and what takes its secrets out of the answer. */

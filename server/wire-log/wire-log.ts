@@ -81,9 +81,9 @@ class BatchedWireLog implements WireLog {
       own = { sinceMs: performance.now(), entries: [], bytes: 0 }
       this.waiting.set(tenantId, own)
     }
-    const { line, atMs, status, connectionId, requestId, resourceIds } = encodeEntry(exchange)
+    const { line, atMs, status, connectionId, resources } = encodeEntry(exchange)
     const { slab, start, end } = this.slabs.put(line)
-    own.entries.push({ slab, start, end, atMs, status, connectionId, requestId, resourceIds })
+    own.entries.push({ slab, start, end, atMs, status, connectionId, resources })
     own.bytes += end - start
     this.bytes += end - start
     this.entries++
