@@ -299,6 +299,8 @@ async function insertLargeGroups(db: Db, population: Population): Promise<void> 
     }
   }
   for (let start = 0; start < rows.length; start += BATCH) await insertGroups(db, rows.slice(start, start + BATCH))
+  // statistics that know none of these tenants let each group be met with everybody
+  await sql.raw('analyze users, groups').execute(db)
   for (let group = 0; group < largeGroups(population); group++) {
     const from = createdAt(group * LARGE_GROUP)
     const to = createdAt(Math.min((group + 1) * LARGE_GROUP, users))
