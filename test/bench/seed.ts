@@ -1,5 +1,5 @@
 // Puts populations into the tables by sets, as the rules would have written them, and the same data into the floor's.
-import { sql } from 'kysely'
+import { type SqlBool, sql } from 'kysely'
 import { connect, type Db } from '../../db/connect.ts'
 import { insertRows } from '../../db/rows.ts'
 import { indexNames } from '../../db/search-index.ts'
@@ -24,6 +24,7 @@ import {
   userDocument,
   userId
 } from './population.ts'
+import { createFloor, fillFloor } from './seed-floor.ts'
 
 const BATCH = 2_000
 
@@ -34,29 +35,9 @@ const UNCHECKED = '-c synchronous_commit=off -c session_replication_role=replica
 export async function openSeeder(databaseUrl: string): Promise<Db> {
   const url = `${databaseUrl}?options=${encodeURIComponent(UNCHECKED)}`
   const db = connect({ url, poolSize: 3, statementTimeoutMs: 0, applicationName: 'bench seeder' })
-  await sql.raw(FLOOR_TABLES).execute(db)
+  await createFloor(db)
   return db
 }
-
-/** What the floor reads and writes: ready JSON text under its keys, nothing else in its way. */
-const FLOOR_TABLES = `
-  create schema if not exists floor;
-  create table if not exists floor.users (
-    tenant_id int not null, id uuid not null, user_name text collate "C" not null, doc text not null,
-    primary key (tenant_id, id), unique (tenant_id, user_name)
-  );
-  create table if not exists floor.emails (
-    tenant_id int not null, value_key text collate "C" not null, user_id uuid not null,
-    primary key (tenant_id, value_key, user_id)
-  );
-  create table if not exists floor.names (
-    tenant_id int not null, family_name_key text collate "C" not null, is_active boolean not null, user_id uuid not null,
-    primary key (tenant_id, family_name_key, user_id)
-  );
-  create table if not exists floor.members (
-    tenant_id int not null, group_id uuid not null, user_id uuid not null,
-    primary key (tenant_id, group_id, user_id)
-  );`
 
 /** Whether an earlier run on the same data has seeded the population: what is written last is there. */
 export async function isSeeded(db: Db, { firstTenant }: Population): Promise<boolean> {
@@ -75,7 +56,11 @@ export async function seed(db: Db, population: Population, baseUrl: (tenant: num
   const index = () => indexNames(db, firstTenant, new AbortController().signal)
   const fill = async () => {
     await insertLargeGroups(db, population)
-    await fillFloor(db, population, baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t'))
+    await fillFloor(
+      db,
+      (table) => isOf(population, table),
+      baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t')
+    )
   }
   // of small tenants everybody is read by a search
   await Promise.all(tenants === 1 ? [fill(), index(), index()] : [fill()])
@@ -252,7 +237,7 @@ const USER_TYPES = {
 }
 
 /** The rows of a population, or of those of its users whose numbers are in the range. */
-const isOf = ({ firstTenant, tenants }: Population, table: string, range?: Range) => sql`
+const isOf = ({ firstTenant, tenants }: Population, table: string, range?: Range) => sql<SqlBool>`
   ${sql.ref(`${table}.tenant_id`)} between ${firstTenant} and ${firstTenant + tenants - 1}
   ${range ? sql`and ${sql.ref(`${table}.created_at`)} >= ${createdAt(range.from)}` : sql``}
   ${range ? sql`and ${sql.ref(`${table}.created_at`)} < ${createdAt(range.to)}` : sql``}`
@@ -377,29 +362,4 @@ export async function restoreGroups(db: Db, population: Population): Promise<voi
     where tenant_id = ${tenant} and group_id = any(${teams.map(({ id }) => id)}::uuid[])
     on conflict do nothing`.execute(db)
   await sql.raw('vacuum (analyze) group_members, group_revisions, users, floor.members').execute(db)
-}
-
-/** @param baseUrl `http://t` and what follows a tenant's number: the texts have as many bytes as the server's */
-async function fillFloor(db: Db, population: Population, baseUrl: string): Promise<void> {
-  const [scheme, rest] = [baseUrl.slice(0, baseUrl.indexOf('//t') + 3), baseUrl.slice(baseUrl.indexOf('//t') + 3)]
-  const url = (path: string) => sql`${scheme}::text || u.tenant_id || ${rest + path}::text`
-  await sql`
-    insert into floor.users (tenant_id, id, user_name, doc)
-    select u.tenant_id, u.id, u.user_name_key, '{"id":"' || u.id || '",'
-      || replace(substr(u.doc::text, 2, length(u.doc::text) - 2), '"$ref":"../Users/', '"$ref":"' || ${url('/Users/')})
-      || ',"active":true,"groups":[{"value":"' || g.id || '","$ref":"' || ${url('/Groups/')} || g.id
-      || '","display":"' || g.display_name || '","type":"direct"}],"meta":{"resourceType":"User","created":"'
-      || to_char(u.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '","lastModified":"'
-      || to_char(u.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '","location":"'
-      || ${url('/Users/')} || u.id || '","version":"W/\\"' || u.version || '\\""}}'
-    from users u
-    join group_members m on m.tenant_id = u.tenant_id and m.user_id = u.id
-    join groups g on g.tenant_id = m.tenant_id and g.id = m.group_id
-    where ${isOf(population, 'u')} order by u.tenant_id, u.ordinal`.execute(db)
-  await sql`
-    insert into floor.emails (tenant_id, value_key, user_id) select tenant_id, value_key, user_id from user_emails
-    where ${isOf(population, 'user_emails')}`.execute(db)
-  await sql`
-    insert into floor.names (tenant_id, family_name_key, is_active, user_id)
-    select tenant_id, family_name_key, true, id from users where ${isOf(population, 'users')}`.execute(db)
 }

@@ -9,14 +9,13 @@ import { retryRaces } from '../../../db/races.ts'
 import type { Preference } from '../../../db/schema.ts'
 import { readConnection, type ScimConnectionRow } from '../../../db/scim-connections.ts'
 import { setGroupVersions } from '../../../db/shadow-groups.ts'
+import { countPairs, readNamedPairs } from '../../../db/shadow-members.ts'
 import { givePasswords, setUserVersions } from '../../../db/shadow-users.ts'
 import {
   carryConflicts,
-  countPairs,
   forgetShadow,
   lockShadow,
   readGivingUp,
-  readNamedPairs,
   readShadowPasswords,
   readShadowUsers,
   type ShadowUser

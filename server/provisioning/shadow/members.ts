@@ -5,7 +5,7 @@ import { lockUsersShared, MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/g
 import { countMemberChanges } from '../../../db/groups.ts'
 import { type Pair, writeMemberships } from '../../../db/history.ts'
 import { readGroups, readPresentPairs, readPresentUsers } from '../../../db/shadow-groups.ts'
-import { readShadowPairs, type ShadowPair } from '../../../db/shadows.ts'
+import { readShadowPairs, type ShadowPair } from '../../../db/shadow-members.ts'
 import { seeTenant } from '../../../db/tenants.ts'
 import { findCircles, lockGroups, rebuildNesting } from '../../../db/undo-groups.ts'
 import { eventIdOf } from '../history/run.ts'
