@@ -132,15 +132,20 @@ function useRemoval(group: GroupOutput) {
       onError: notifyFailure
     })
   )
+  const takeOff = async (userIds: readonly string[]) => {
+    // whatever was asked for before they were removed would put them back
+    await queryClient.cancelQueries(lists)
+    const before = queryClient.getQueriesData<InfiniteData<MembersPage>>(lists)
+    queryClient.setQueriesData<InfiniteData<MembersPage>>(lists, (data) => data && without(data, userIds))
+    return before
+  }
   return useMutation(
     trpc.groups.removeMembers.mutationOptions({
       onMutate: async ({ userIds }) => {
-        await queryClient.cancelQueries(lists)
-        const before = queryClient.getQueriesData<InfiniteData<MembersPage>>(lists)
+        const before = await takeOff(userIds)
         const gone = before
           .flatMap(([, data]) => data?.pages.flatMap((page) => page.items) ?? [])
           .find((member) => userIds.includes(member.id))
-        queryClient.setQueriesData<InfiniteData<MembersPage>>(lists, (data) => data && without(data, userIds))
         return { before, gone }
       },
       onError: (error, _input, context) => {
@@ -148,7 +153,8 @@ function useRemoval(group: GroupOutput) {
         notifyFailure(error)
       },
       onSuccess: async (_answer, { userIds }, { gone }) => {
-        await refresh()
+        // the live feed may have asked meanwhile
+        await Promise.all([takeOff(userIds), refresh()])
         offerUndo(gone ? shownName(gone) : 'The person', group, () => undo.mutate({ groupId: group.id, userIds }))
       }
     })
