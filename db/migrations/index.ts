@@ -21,6 +21,7 @@ import * as addShadowPreferences from './20261130T1215_add_shadow_preferences.ts
 import * as requireCurrent from './20261130T1232_require_current.ts'
 import * as freeUserEmails from './20261130T1258_free_user_emails.ts'
 import * as letFunctionsRunOnCitus from './20261130T1303_let_functions_run_on_citus.ts'
+import * as planSearchForManyTenants from './20261130T1520_plan_search_for_many_tenants.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -43,5 +44,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1215_add_shadow_preferences': addShadowPreferences,
   '20261130T1232_require_current': requireCurrent,
   '20261130T1258_free_user_emails': freeUserEmails,
-  '20261130T1303_let_functions_run_on_citus': letFunctionsRunOnCitus
+  '20261130T1303_let_functions_run_on_citus': letFunctionsRunOnCitus,
+  '20261130T1520_plan_search_for_many_tenants': planSearchForManyTenants
 }

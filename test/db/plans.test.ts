@@ -27,3 +27,22 @@ test('a foreign key is checked by the primary key that it refers to, also on a t
     t.match(rows.map((row) => row['QUERY PLAN']).join('\n'), new RegExp(`using ${key} `), table)
   }
 })
+
+test('a search reads the names that wait in its own tenant alone, also where few tenants have written all of them', async (t) => {
+  const { owner } = await openDatabase(t)
+  for (const subdomain of ['acme', 'globex']) {
+    const tenantId = await insertTenant(owner, subdomain)
+    await sql`
+      insert into search_pending (tenant_id, user_id)
+      select ${tenantId}::int, gen_random_uuid() from generate_series(1, 20000)`.execute(owner)
+  }
+  await sql`analyze search_pending`.execute(owner)
+  const plan = await owner.transaction().execute(async (trx) => {
+    await sql`set local plan_cache_mode = force_generic_plan`.execute(trx)
+    await sql`prepare waiting (int) as select user_id from search_pending where tenant_id = $1`.execute(trx)
+    const { rows } = await sql<Record<string, string>>`explain execute waiting (1)`.execute(trx)
+    return rows.map((row) => row['QUERY PLAN']).join('\n')
+  })
+  t.match(plan, /search_pending_pkey/)
+  t.notMatch(plan, /Seq Scan/)
+})
