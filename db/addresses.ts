@@ -1,7 +1,7 @@
 // Who holds a login address. Whoever changes people and addresses together locks the people first (by id), then takes
 // the addresses (by key): in that order nobody waits in a circle.
 import { sql } from 'kysely'
-import type { Trx } from './connect.ts'
+import { isCitus, type Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { Role, UserState } from './schema.ts'
 
@@ -129,6 +129,36 @@ export async function findClaims(
     where tenant_id = ${tenantId} and address_key = any(${keys}::text[])`.execute(trx)
   const prefix = claimKey(tenantId, '').length
   return new Map(rows.map(({ address_key, user_id }) => [address_key.slice(prefix), user_id]))
+}
+
+/** Whose address is given up: a locked user, and the address as the user's row has it. */
+export interface AddressHolding {
+  readonly id: string
+  readonly email_key: string | null
+}
+
+/** Frees the users' addresses. On Citus by the addresses: a user's id does not tell on which node they lie. */
+export function releaseAddresses(trx: Trx, tenantId: number, users: readonly AddressHolding[]) {
+  const keys = users.flatMap(({ email_key }) => (email_key === null ? [] : [claimKey(tenantId, email_key)]))
+  return sql`
+    delete from addresses
+    where tenant_id = ${tenantId} and user_id = any(${users.map(({ id }) => id)}::uuid[])
+      ${isCitus(trx) ? sql`and address_key = any(${keys}::text[])` : sql``}`.execute(trx)
+}
+
+/** The same where only the ids are known. What claims the addresses anew has to wait for it. */
+export async function releaseAddressesOf(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<void> {
+  if (!isCitus(trx)) {
+    await releaseAddresses(
+      trx,
+      tenantId,
+      userIds.map((id) => ({ id, email_key: null }))
+    )
+    return
+  }
+  const { rows } = await sql<AddressHolding>`
+    select id, email_key from users where tenant_id = ${tenantId} and id = any(${userIds}::uuid[])`.execute(trx)
+  await releaseAddresses(trx, tenantId, rows)
 }
 
 const CLAIM_COLUMNS: ColumnTypes = { address_key: 'text', user_id: 'uuid' }

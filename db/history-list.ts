@@ -40,7 +40,7 @@ export const listHistory = (db: Db, tenantId: number, of: HistoryOf, page: Histo
     sql<HistoryRow>`
       select e.id, e.at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.target_type, e.target_id, e.target_name,
         e.request_id, e.ip, e.before, e.after, e.connection_id,
-        (select c.name from scim_connections c where c.tenant_id = e.tenant_id and c.id = e.connection_id)
+        (select c.name from scim_connections c where c.tenant_id = ${tenantId} and c.id = e.connection_id)
           as connection_name,
         ${'userId' in of ? membershipsOf(tenantId, of.userId) : sql`null::jsonb`} as memberships
       from (${eventIds(tenantId, of, page)}) as found

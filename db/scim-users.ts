@@ -186,9 +186,6 @@ export const claimAddress = (trx: Trx, tenantId: number, userId: string, address
     .values({ address_key: claimKey(tenantId, addressKey), tenant_id: tenantId, user_id: userId })
     .execute()
 
-export const releaseAddress = (trx: Trx, tenantId: number, userId: string) =>
-  trx.deleteFrom('addresses').where('tenant_id', '=', tenantId).where('user_id', '=', userId).execute()
-
 export const deletePassword = (trx: Trx, tenantId: number, userId: string) =>
   trx.deleteFrom('user_credentials').where('tenant_id', '=', tenantId).where('user_id', '=', userId).execute()
 

@@ -1,6 +1,6 @@
 // Queries on tenants, the one table that has no tenant of its own.
 import { sql } from 'kysely'
-import { type Db, isCitus, readInTenant, type Trx } from './connect.ts'
+import { type Db, inTenant, isCitus, readInTenant, type Trx } from './connect.ts'
 import { resourceCount } from './resource-counts.ts'
 import type { TenantRow, TenantState } from './schema.ts'
 import { setTenant } from './tenant-query.ts'
@@ -163,17 +163,26 @@ export const TENANT_TABLES_LEAVES_FIRST = [
 export const seeTenant = (trx: Trx, tenantId: number) =>
   sql.raw(setTenant(tenantId, { setsLocally: isCitus(trx) })).execute(trx)
 
-/** Deletes a suspended tenant, locked `for update`, its shadows, and all that is in them: one statement a table. */
-export async function deleteTenant(trx: Trx, tenantId: number): Promise<void> {
+/**
+ * Deletes a suspended tenant, locked `for update`, its shadows, and all that is in them: one statement a table. On Citus
+ * `endRemoval` has to follow.
+ * @returns the ids of all that were deleted, shadows first
+ */
+export async function deleteTenant(trx: Trx, tenantId: number): Promise<number[]> {
   // a large tenant takes its time, and nobody waits for it but the operator
   await sql`set local statement_timeout = 0`.execute(trx)
-  const shadows = await trx.selectFrom('tenants').select('id').where('shadow_of', '=', tenantId).execute()
-  for (const { id } of shadows) await deleteShadow(trx, id)
+  const rows = await trx.selectFrom('tenants').select('id').where('shadow_of', '=', tenantId).execute()
+  const shadowIds = rows.map(({ id }) => id)
+  for (const id of shadowIds) await deleteShadow(trx, id)
   await seeTenant(trx, tenantId)
   await deleteRows(trx, tenantId)
+  return [...shadowIds, tenantId]
 }
 
-/** Closes a shadow, once whoever writes there has ended, and deletes it; the transaction sees nobody's rows afterwards. */
+/**
+ * Closes a shadow, once whoever writes there has ended, and deletes it; the transaction sees nobody's rows afterwards.
+ * On Citus `endRemoval` has to follow, by clean-up at last.
+ */
 export async function deleteShadow(trx: Trx, shadowId: number): Promise<void> {
   if (!(await closeShadow(trx, shadowId))) return
   await seeTenant(trx, shadowId)
@@ -191,6 +200,32 @@ async function deleteRows(trx: Trx, tenantId: number): Promise<void> {
   for (const table of TENANT_TABLES_LEAVES_FIRST) {
     await sql`delete from ${sql.table(table)} where tenant_id = ${tenantId}`.execute(trx)
   }
+  if (!isCitus(trx)) await deleteLog(trx, tenantId)
+}
+
+/**
+ * On Citus, deletes what is left of tenants whose rows are deleted, once that has been committed: the log, which is not
+ * the server's own to delete, and a transaction changes a node's rows as one role alone. Where it does not come to
+ * this, the tenant is still there, suspended and empty, and is removed again.
+ */
+export async function endRemoval(db: Db, tenantIds: readonly number[]): Promise<void> {
+  if (!isCitus(db)) return
+  for (const id of tenantIds) {
+    await inTenant(db, id, async (trx) => {
+      await sql`set local statement_timeout = 0`.execute(trx)
+      const tenant = await lockTenant(trx, id, 'for update')
+      if (tenant?.state === 'suspended') await deleteLog(trx, id)
+    })
+  }
+}
+
+/** deleteShadow by itself, to its end. */
+export async function removeShadow(db: Db, shadowId: number): Promise<void> {
+  await inTenant(db, shadowId, (trx) => deleteShadow(trx, shadowId))
+  await endRemoval(db, [shadowId])
+}
+
+async function deleteLog(trx: Trx, tenantId: number): Promise<void> {
   await sql`select remove_audit_events(${tenantId})`.execute(trx)
   await trx.deleteFrom('tenants').where('id', '=', tenantId).execute()
 }

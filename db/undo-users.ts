@@ -76,9 +76,6 @@ export const parkIdentities = (trx: Trx, tenantId: number, userIds: readonly str
     update users set user_name_key = 'parked ' || id, external_id = null
     where tenant_id = ${tenantId} and id = any(${userIds}::uuid[])`.execute(trx)
 
-export const releaseAddresses = (trx: Trx, tenantId: number, userIds: readonly string[]) =>
-  sql`delete from addresses where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[])`.execute(trx)
-
 /** Changes locked users: each version goes up by one. @param users with every column of USER_COLUMNS */
 export async function updateUsers(
   trx: Trx,

@@ -1,9 +1,8 @@
 // clean-up: deletes every hour what has expired, releases what removed connections got after all, and has names indexed
 // that wait for it. What people look up later (invitations, mails, the log) stays.
-import { inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
 import { listClosedShadows } from '../../db/shadows.ts'
-import { deleteShadow } from '../../db/tenants.ts'
+import { removeShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
 import { releaseStragglers } from '../../server/provisioning/scim-connections.ts'
 import { askForIndex } from '../../server/provisioning/search-index.ts'
@@ -36,6 +35,6 @@ async function cleanTenant({ db, queue, now }: CleanUpDeps, tenantId: number): P
 }
 
 async function endShadow({ db }: CleanUpDeps, shadowId: number): Promise<number> {
-  await inTenant(db, shadowId, (trx) => deleteShadow(trx, shadowId))
+  await removeShadow(db, shadowId)
   return 1
 }

@@ -1,5 +1,6 @@
 // What ends with a person's access: one statement for any number of people, in the transaction that changes them.
 import { sql } from 'kysely'
+import { releaseAddressesOf } from '../../db/addresses.ts'
 import type { Trx } from '../../db/connect.ts'
 import { countMemberChanges } from '../../db/groups.ts'
 import { notifyChange } from '../../db/listen.ts'
@@ -45,7 +46,7 @@ export async function endAccess(
   const leavesGroups = endsIdentity && leavesGroupsBy !== undefined
 
   // a statement of its own, in the same exchange: where tables are distributed, these rows lie on other nodes
-  const freed = endsIdentity && sql`delete from addresses where ${isOfThem}`.execute(trx)
+  const freed = endsIdentity && releaseAddressesOf(trx, tenantId, userIds)
   const ending = sql<{
     credentials: number
     invitations: Ended['invitations']

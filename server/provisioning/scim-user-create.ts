@@ -1,6 +1,7 @@
 // Users made by identity providers. Most are new, and made in one go; only where something is in the way is it asked
 // what that is: a pending invitation is adopted, a member whom nobody manages is linked, a removed user comes back; the
 // rest waits for an administrator's judgement (arrival-conflicts.ts), or is taken.
+import { releaseAddresses } from '../../db/addresses.ts'
 import { connectionOf } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
@@ -9,14 +10,7 @@ import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserPatch, UserRow, UserState } from '../../db/schema.ts'
 import { deleteConflict, lockDecision } from '../../db/scim-conflicts.ts'
-import {
-  claimAddress,
-  getScimUser,
-  insertUser,
-  lockCandidates,
-  releaseAddress,
-  type ScimUserRow
-} from '../../db/scim-users.ts'
+import { claimAddress, getScimUser, insertUser, lockCandidates, type ScimUserRow } from '../../db/scim-users.ts'
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
 import { isAbove } from './actor.ts'
 import { endByAdoption } from './adoption.ts'
@@ -288,7 +282,7 @@ async function takeOver(
   const columns: DocumentColumns = documentColumns(document)
   const { email, email_key } = columns
   await Promise.all([
-    releaseAddress(trx, tenant.id, before.id),
+    releaseAddresses(trx, tenant.id, [before]),
     email_key !== null && claimAddress(trx, tenant.id, before.id, email_key),
     updateUser(
       trx,

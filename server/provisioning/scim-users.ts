@@ -4,6 +4,7 @@
 // A change of the profile alone takes none before it writes: it reads, computes, and writes only where the version is
 // still the one that it read.
 import { sql } from 'kysely'
+import { releaseAddresses } from '../../db/addresses.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { lockGroupRoles } from '../../db/group-roles.ts'
@@ -15,7 +16,6 @@ import {
   deletePassword,
   findVisibleUser,
   getScimUser,
-  releaseAddress,
   type ScimUserRow,
   type ScimView,
   setInvitedRole,
@@ -206,7 +206,7 @@ async function changeLocked(
     if (planned.isProfileChanged || planned.isRoleChanged) {
       const addressKey = planned.columns.email_key
       await Promise.all([
-        planned.isAddressChanged && releaseAddress(trx, tenantId, userId),
+        planned.isAddressChanged && releaseAddresses(trx, tenantId, [user]),
         planned.isAddressChanged && addressKey !== null && claimAddress(trx, tenantId, userId, addressKey),
         updateUser(trx, tenantId, userId, patchOf(writer, planned), writer.now),
         ...writeAlong(trx, writer, planned)

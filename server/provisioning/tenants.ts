@@ -6,6 +6,7 @@ import { notifyChange } from '../../db/listen.ts'
 import type { TenantRow } from '../../db/schema.ts'
 import {
   deleteTenant,
+  endRemoval,
   findTenantById,
   findTenantBySubdomain,
   insertTenant,
@@ -114,15 +115,16 @@ export async function removeTenant(deps: TenantDeps, key: TenantKey, confirm: st
   if (confirm !== subdomain) {
     throw invalid(`To remove the tenant, confirm with its subdomain ${subdomain}`, 'confirmationNeeded')
   }
-  const removed = await inTenant(deps.db, id, async (trx) => {
+  const [removed, ids] = await inTenant(deps.db, id, async (trx) => {
     const tenant = await lockTenant(trx, id, 'for update')
     if (!tenant) throw notFound(`Tenant ${subdomain}`)
     if (tenant.state !== 'suspended') throw conflict(`Suspend ${subdomain} before you remove it`, 'notSuspended')
-    await deleteTenant(trx, id)
+    const ids = await deleteTenant(trx, id)
     await notifyChange(trx, { kind: 'tenant', subdomain })
     await notifyChange(trx, { kind: 'credentials', tenantId: id })
-    return tenant
+    return [tenant, ids] as const
   })
+  await endRemoval(deps.db, ids)
   forgetTenant(deps, subdomain)
   deps.listener.emit('change', { kind: 'credentials', tenantId: id })
   return removed

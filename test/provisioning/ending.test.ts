@@ -48,7 +48,11 @@ test('endAccess', async (t) => {
     await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'deactivated'))
     const invitation = await owner
       .selectFrom('invitations')
-      .innerJoin('invitation_links', 'invitation_links.invitation_id', 'invitations.id')
+      .innerJoin('invitation_links', (join) =>
+        join
+          .onRef('invitation_links.tenant_id', '=', 'invitations.tenant_id')
+          .onRef('invitation_links.invitation_id', '=', 'invitations.id')
+      )
       .select(['state', 'ended_at'])
       .where('user_id', '=', first)
       .execute()

@@ -1,7 +1,7 @@
 // Undoing what was done to users: up to some hundreds in one transaction, in a number of statements that stays the same.
 
 import { sql } from 'kysely'
-import { claimAddresses } from '../../../db/addresses.ts'
+import { claimAddresses, releaseAddresses } from '../../../db/addresses.ts'
 import type { AuditEvent } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockGroupRoles } from '../../../db/group-roles.ts'
@@ -14,7 +14,6 @@ import {
   followUsers,
   lockUsers,
   parkIdentities,
-  releaseAddresses,
   reopenInvitations,
   replaceEmailsOfUsers,
   updateUsers
@@ -207,7 +206,7 @@ async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: Plan; col
   const claims = moving.flatMap(({ columns: { id, email_key } }) =>
     email_key === null ? [] : [{ address_key: email_key, user_id: id }]
   )
-  const own = moving.map(({ columns }) => columns.id)
+  const own = moving.map(({ plan: { row } }) => row)
   const [, holders] = await Promise.all([
     own.length > 0 && releaseAddresses(trx, run.tenantId, own),
     claimAddresses(trx, run.tenantId, claims)

@@ -1,6 +1,7 @@
 // What a shadow would do to its tenant, and doing it: one way through users, groups and members for both.
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
+import { releaseAddressesOf } from '../../../db/addresses.ts'
 import { inTenant, type Trx } from '../../../db/connect.ts'
 import { violatedConstraint } from '../../../db/failures.ts'
 import { lockNesting } from '../../../db/group-children.ts'
@@ -20,8 +21,8 @@ import {
   readShadowUsers,
   type ShadowUser
 } from '../../../db/shadows.ts'
-import { closeShadow, deleteShadow, seeTenant } from '../../../db/tenants.ts'
-import { parkIdentities, releaseAddresses } from '../../../db/undo-users.ts'
+import { closeShadow, removeShadow, seeTenant } from '../../../db/tenants.ts'
+import { parkIdentities } from '../../../db/undo-users.ts'
 import { AppError, conflict, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
 import { followRoles } from '../history/roles.ts'
@@ -98,7 +99,7 @@ export async function goLive(
   }
   forgetCredentials(deps, tenantId)
   // what is left of it changes nothing any more; clean-up finds it, too
-  await inTenant(deps.db, tenantId, (trx) => deleteShadow(trx, shadowId)).catch((error) =>
+  await removeShadow(deps.db, shadowId).catch((error) =>
     deps.log.warn({ err: error, tenantId }, 'a shadow that went live was not deleted')
   )
   return counts
@@ -308,7 +309,7 @@ async function beginRun(
   await seeTenant(trx, tenantId)
   const idsOf = (wanted: 'name' | 'address') => giving.filter(({ what }) => what === wanted).map(({ id }) => id)
   await parkIdentities(trx, tenantId, idsOf('name'))
-  await releaseAddresses(trx, tenantId, idsOf('address'))
+  await releaseAddressesOf(trx, tenantId, idsOf('address'))
   const { id, profile, highest_role } = connection
   return {
     trx,

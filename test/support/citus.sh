@@ -1,0 +1,55 @@
+#!/bin/sh
+# A Citus cluster on this machine to run tests on: a coordinator and two workers, durability off, loopback only.
+#   test/support/citus.sh start [FOLDER] [FIRST_PORT]   prints what TEST_CITUS_NODES has to be
+#   test/support/citus.sh stop  [FOLDER]                stops it and deletes the folder
+# Wants PostgreSQL's programs with the extension citus: those of PG_BIN, or of `pg_config`. PostgreSQL does not run as root:
+# `su postgres -c 'test/support/citus.sh start'`.
+set -eu
+
+command=${1:-}
+folder=${2:-/tmp/muster-citus}
+first_port=${3:-6500}
+bin=${PG_BIN:-$(pg_config --bindir)}
+nodes='coordinator worker1 worker2'
+
+start() {
+  mkdir -p "$folder"
+  port=$first_port
+  urls=''
+  for node in $nodes; do
+    "$bin/initdb" -D "$folder/$node" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >"$folder/$node.log"
+    cat >>"$folder/$node/postgresql.conf" <<EOF
+port = $port
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$folder'
+shared_preload_libraries = 'citus'
+# all tables are distributed in one transaction, and test files run side by side
+max_connections = 400
+max_prepared_transactions = 400
+max_locks_per_transaction = 512
+max_worker_processes = 40
+wal_level = logical
+citus.shard_count = 4
+citus.enable_statistics_collection = off
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+EOF
+    "$bin/pg_ctl" -D "$folder/$node" -l "$folder/$node.log" -w start >/dev/null
+    urls="$urls,postgres://postgres@127.0.0.1:$port/postgres"
+    port=$((port + 1))
+  done
+  echo "TEST_CITUS_NODES=${urls#,}"
+}
+
+stop() {
+  for node in $nodes; do
+    if [ -f "$folder/$node/postmaster.pid" ]; then "$bin/pg_ctl" -D "$folder/$node" -m immediate -w stop >/dev/null; fi
+  done
+  rm -rf "$folder"
+}
+
+case $command in
+  start | stop) "$command" ;;
+  *) echo "usage: $0 start|stop [folder] [first port]" >&2; exit 2 ;;
+esac
