@@ -34,8 +34,8 @@ interface Lookup {
 
 /**
  * A look-up of one row by a key, for what is asked for all the time.
- * @param build the select for a list of keys: `where tenant_id = ${p.tenantId} and id = any(${keyList(p.keys, 'uuid')})`;
- *   the key comes first in its select list, as text in the very form in which it is asked for
+ * @param build the select for a list of keys, as usersSought has it; the key comes first in its select list, as text in
+ *   the very form in which it is asked for
  * @param toRow makes a row of the select list's texts
  */
 export function gatheredLookup<Row, Values extends Given>(
@@ -171,8 +171,14 @@ const arrayText = (items: readonly string[]): string =>
   `{${items.map((item) => `"${item.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
 
 /**
- * The keys that are sought, to compare with: `id = any(${keyList(p.keys, 'uuid')})`. Within a subquery, because a plan
- * that knows their number is made anew each time.
+ * What stands behind `from` in a look-up of users by keys, each of them `sought.key`. Joined, each is looked up by itself;
+ * a plan for a list to compare with may read all of the tenant instead, since most tenants are small.
  */
-export const keyList = (keys: unknown, type: 'uuid' | 'text'): RawBuilder<unknown> =>
-  sql`array(select unnest(${keys}::${sql.raw(type)}[]))`
+export const usersSought = (
+  tenantId: unknown,
+  keys: unknown,
+  column: 'id' | 'user_name_key',
+  type: 'uuid' | 'text'
+): RawBuilder<unknown> => sql`
+  unnest(${keys}::${sql.raw(type)}[]) as sought (key)
+  join users on users.tenant_id = ${tenantId} and ${sql.ref(`users.${column}`)} = sought.key`

@@ -1,7 +1,7 @@
 // Single users as SCIM asks for them all the time: by id, and by userName.
-import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Db } from './connect.ts'
-import { gatheredLookup, keyList } from './gather.ts'
+import { gatheredLookup, usersSought } from './gather.ts'
 import type { Role, UserState } from './schema.ts'
 import { isVisibleUser, type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
 import type { Fields } from './tenant-query.ts'
@@ -23,13 +23,13 @@ const toRow = ([, id, state, role, connectionId, version, doc, createdAt, update
 })
 
 /** By each of both keys there are four statements: with groups or without, of all connections or of one. */
-function lookups(key: RawBuilder<unknown>, isSought: (keys: unknown) => RawBuilder<SqlBool>) {
+function lookups(key: 'id' | 'user_name_key', type: 'uuid' | 'text') {
   const lookup = (withGroups: boolean, isOwn: boolean) =>
     gatheredLookup<ScimUserRow, Given>((p) => {
       const connectionId = (isOwn ? p.connectionId : undefined) as string | undefined
       const view = { tenantId: p.tenantId as number, groupsUrl: p.groupsUrl as string, connectionId, withGroups }
-      return sql`select ${key} as key, ${scimUserColumns(view)} from users
-        where users.tenant_id = ${p.tenantId} and ${isSought(p.keys)} and ${isVisibleUser(connectionId)}`
+      return sql`select sought.key, ${scimUserColumns(view)} from ${usersSought(p.tenantId, p.keys, key, type)}
+        where ${isVisibleUser(connectionId)}`
     }, toRow)
   const [all, own] = [
     { with: lookup(true, false), without: lookup(false, false) },
@@ -43,10 +43,7 @@ function lookups(key: RawBuilder<unknown>, isSought: (keys: unknown) => RawBuild
 }
 
 /** @param userId as PostgreSQL writes it */
-export const findScimUser = lookups(sql`users.id`, (keys) => sql`users.id = any(${keyList(keys, 'uuid')})`)
+export const findScimUser = lookups('id', 'uuid')
 
 /** @param userNameKey the userName in lower case, and text that PostgreSQL can hold */
-export const findScimUserByName = lookups(
-  sql`users.user_name_key`,
-  (keys) => sql`users.user_name_key = any(${keyList(keys, 'text')})`
-)
+export const findScimUserByName = lookups('user_name_key', 'text')

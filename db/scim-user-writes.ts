@@ -3,6 +3,7 @@
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { type Deprovisioning, minuteOf } from './brakes.ts'
 import { type Db, driverOf } from './connect.ts'
+import { usersSought } from './gather.ts'
 import { countMemberChanges } from './groups.ts'
 import { keepEndedMemberships } from './past-members.ts'
 import { prepare, requireCurrent } from './prepared.ts'
@@ -98,7 +99,7 @@ const prepareRead = (withGroups: boolean, isOwn: boolean) =>
           or (${isAmong('leaving')} and ${hasIdentity(tenantId, sql`users.id`)}) as has_access,
         case when ${isAmong('leaving')} then (select string_agg(m.group_id::text, ' ') from group_members m
           where m.tenant_id = ${tenantId} and m.user_id = users.id) end as group_ids
-      from users where users.tenant_id = ${tenantId} and users.id = any(array(select unnest(${p['ids']}::uuid[])))`
+      from ${usersSought(tenantId, p['ids'], 'id', 'uuid')}`
   })
 const readStatements = [
   [prepareRead(false, false), prepareRead(false, true)],

@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { authorities, type ShownAuthority, shownAuthority } from './authority.ts'
 import type { Db } from './connect.ts'
-import { gatheredLookup, keyList } from './gather.ts'
+import { gatheredLookup, usersSought } from './gather.ts'
 import type { MailState, MailTemplate, Role, StoredInvitationState } from './schema.ts'
 import { CONNECTION_COLUMN, SHOWN_COLUMNS, type ShownUser, shownUserColumns, toShownUser } from './shown-users.ts'
 import type { Fields } from './tenant-query.ts'
@@ -63,7 +63,7 @@ const GROUPS: RawBuilder<unknown> = sql`(
 
 const findDetails = gatheredLookup<UserDetails, { now: string }>(
   ({ tenantId, keys, now }) => sql`
-    select users.id as key, ${shownUserColumns}, users.given_role,
+    select sought.key, ${shownUserColumns}, users.given_role,
       ${GROUPS},
       (select count(*) from group_members where ${IS_THEIRS}),
       (select jsonb_build_object('id', id, 'state', state, 'role', role, 'inviterName', inviter_name,
@@ -79,7 +79,7 @@ const findDetails = gatheredLookup<UserDetails, { now: string }>(
       users.authority,
       case when users.connection_id is not null or users.authority::text <> '{}' then users.doc end,
       (select jsonb_agg(${shownAuthority}) from (${authorities(tenantId)}) as a)
-    from users where users.tenant_id = ${tenantId} and users.id = any(${keyList(keys, 'uuid')})`,
+    from ${usersSought(tenantId, keys, 'id', 'uuid')}`,
   toDetails
 )
 

@@ -22,6 +22,7 @@ import * as requireCurrent from './20261130T1232_require_current.ts'
 import * as freeUserEmails from './20261130T1258_free_user_emails.ts'
 import * as letFunctionsRunOnCitus from './20261130T1303_let_functions_run_on_citus.ts'
 import * as planSearchForManyTenants from './20261130T1520_plan_search_for_many_tenants.ts'
+import * as planForLargeTenants from './20261130T1530_plan_for_large_tenants.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -45,5 +46,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1232_require_current': requireCurrent,
   '20261130T1258_free_user_emails': freeUserEmails,
   '20261130T1303_let_functions_run_on_citus': letFunctionsRunOnCitus,
-  '20261130T1520_plan_search_for_many_tenants': planSearchForManyTenants
+  '20261130T1520_plan_search_for_many_tenants': planSearchForManyTenants,
+  '20261130T1530_plan_for_large_tenants': planForLargeTenants
 }

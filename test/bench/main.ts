@@ -14,7 +14,7 @@ import {
   visitTenants
 } from './extras.ts'
 import { measure, type Pace, type Result } from './measure.ts'
-import { POPULATIONS, type Population, type PopulationName, subdomainOf } from './population.ts'
+import { POPULATIONS, type Population, populationNamed, subdomainOf } from './population.ts'
 import { startProfile } from './profile.ts'
 import { consoleHeader, consoleLines, extraLine, growthLine, growthOf, writeResults } from './report.ts'
 import { isSeeded, openSeeder, seed, settle } from './seed.ts'
@@ -28,7 +28,8 @@ const USAGE = `npm run bench -- [options]
   --only NAMES       these workloads alone, separated by commas:
                      ${WORKLOADS.map(({ name }) => name).join(', ')},
                      or ${BESIDES}: mails, sign-ins, start, memory
-  --sizes NAMES      these populations alone: ${Object.keys(POPULATIONS).join(', ')}
+  --sizes NAMES      these populations alone: ${Object.keys(POPULATIONS).join(', ')},
+                     or another one such as 500x100: tenants and the users of each
   --rounds N         rounds of each workload (3)
   --seconds N        of each round (3)
   --data FOLDER      the data lie there and stay; what an earlier run seeded is used as that left it
@@ -76,11 +77,6 @@ function readOptions(): Options {
     isFull: only === undefined && names.length === Object.keys(POPULATIONS).length,
     withExtras: only === undefined || only.includes(BESIDES)
   }
-}
-
-function populationNamed(name: string): Population {
-  if (Object.hasOwn(POPULATIONS, name)) return POPULATIONS[name as PopulationName]
-  throw new Error(`There is no size "${name}": ${Object.keys(POPULATIONS).join(', ')}`)
 }
 
 const print = (line: string) => process.stdout.write(`${line}\n`)

@@ -22,6 +22,19 @@ export const POPULATIONS = {
 } as const satisfies Record<string, Population>
 export type PopulationName = keyof typeof POPULATIONS
 
+/**
+ * A population by its name; `1000x100`, a thousand tenants of a hundred users, and other sizes may be given by numbers.
+ * @throws Error where there is none
+ */
+export function populationNamed(name: string): Population {
+  if (Object.hasOwn(POPULATIONS, name)) return POPULATIONS[name as PopulationName]
+  const [, tenants, users] = /^([2-9]|[1-9]\d{1,3})x([1-9]\d{1,4})$/.exec(name) ?? []
+  if (!users) throw new Error(`There is no size "${name}": ${Object.keys(POPULATIONS).join(', ')}`)
+  // numbers of its own for each number of tenants, so that several may lie in one database
+  const firstTenant = Number(tenants) * 100_000
+  return { label: `${tenants} tenants of ${users}`, firstTenant, tenants: Number(tenants), users: Number(users) }
+}
+
 /** Users beyond the population's own, numbered behind them: those that writes take away or move about. */
 export const SPARE_USERS = 10_000
 /** A group holds at most so many; a larger tenant has several that hold everybody. */

@@ -74,6 +74,14 @@ test('the catalogue', async (t) => {
     t.same(names(nullable), [])
   })
 
+  t.test('statements on every tenant’s table are planned for a large tenant', async (t) => {
+    const { rows } = await sql<{ name: string }>`
+      select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+        and not coalesce(a.attoptions::text like '{n_distinct=100%}', false)`.execute(owner)
+    t.same(names(rows), [], 'alter table … alter column tenant_id set (n_distinct = 100)')
+  })
+
   t.test('every other index of a tenant’s table begins with tenant_id too', async (t) => {
     const { rows } = await sql<{ name: string }>`
       select ic.relname as name from pg_index i

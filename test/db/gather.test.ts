@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { test } from 'tap'
 import { connect, type Db, inTenant } from '../../db/connect.ts'
-import { gatheredLookup, keyList } from '../../db/gather.ts'
+import { gatheredLookup } from '../../db/gather.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { inSandbox } from '../../db/sandbox.ts'
 import { openDatabase } from '../support/database.ts'
@@ -12,12 +12,12 @@ import { countStatements } from '../support/statements.ts'
 
 const definitionOf = gatheredLookup<string, { type: string }>(
   (p) => sql`select urn, definition from scim_schemas
-    where tenant_id = ${p.tenantId} and urn = any(${keyList(p.keys, 'text')}) and resource_type = ${p.type}`,
+    where tenant_id = ${p.tenantId} and urn = any(array(select unnest(${p.keys}::text[]))) and resource_type = ${p.type}`,
   ([, definition]) => definition!
 )
 /** Names no tenant, as no statement of ours does: what is left is row-level security. */
 const anyDefinition = gatheredLookup<string, Record<string, never>>(
-  (p) => sql`select urn, definition from scim_schemas where urn = any(${keyList(p.keys, 'text')})`,
+  (p) => sql`select urn, definition from scim_schemas where urn = any(array(select unnest(${p.keys}::text[])))`,
   ([, definition]) => definition!
 )
 /** Fails where a key is no number. */
@@ -29,7 +29,7 @@ const LOCK = 4711
 /** Waits while somebody holds the lock. */
 const slowDefinition = gatheredLookup<string, Record<string, never>>(
   (p) => sql`select urn, definition, pg_advisory_xact_lock_shared(${sql.lit(LOCK)}) from scim_schemas
-    where tenant_id = ${p.tenantId} and urn = any(${keyList(p.keys, 'text')})`,
+    where tenant_id = ${p.tenantId} and urn = any(array(select unnest(${p.keys}::text[])))`,
   ([, definition]) => definition!
 )
 const user = { type: 'User' }

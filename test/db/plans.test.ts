@@ -1,6 +1,8 @@
-// Plans that are made before there are statistics, and kept: those of a database that is just being filled.
-import { sql } from 'kysely'
+// Plans that are kept: those of a database that is just being filled, without statistics, and those of tenants of all sizes.
+import { type RawBuilder, sql } from 'kysely'
 import { test } from 'tap'
+import type { Db } from '../../db/connect.ts'
+import { usersSought } from '../../db/gather.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant, insertUsers } from '../support/groups.ts'
 
@@ -22,9 +24,8 @@ test('a foreign key is checked by the primary key that it refers to, also on a t
   await insertUsers(owner, tenantId, 200)
   for (const { table, columns, key, newest } of referenced) {
     t.equal(newest, key, `${table}: its primary key is the newest index`)
-    const { rows } = await sql<Record<string, string>>`
-      explain select 1 from ${sql.table(table)} where ${sql.raw(columns)} for key share`.execute(owner)
-    t.match(rows.map((row) => row['QUERY PLAN']).join('\n'), new RegExp(`using ${key} `), table)
+    const check = sql`select 1 from ${sql.table(table)} where ${sql.raw(columns)} for key share`
+    t.match(await planOf(owner, check), new RegExp(`using ${key} `), table)
   }
 })
 
@@ -46,3 +47,33 @@ test('a search reads the names that wait in its own tenant alone, also where few
   t.match(plan, /search_pending_pkey/)
   t.notMatch(plan, /Seq Scan/)
 })
+
+test('users of a large tenant are found by their keys, also among many small tenants', async (t) => {
+  const { owner } = await openDatabase(t)
+  const large = await insertTenant(owner, 'large')
+  await insertUsers(owner, large, 4_000)
+  await sql`
+    insert into tenants (subdomain, name, state, created_at, updated_at)
+    select 'small' || n, 'Small', 'active', now(), now() from generate_series(1, 1000) n`.execute(owner)
+  await sql`
+    insert into users (tenant_id, id, state, role, user_name, user_name_key, doc, created_at, updated_at)
+    select t.id, gen_random_uuid(), 'active', 'responder', n, n, '{}', now(), now()
+    from tenants t, generate_series(1, 4) n where t.name = 'Small'`.execute(owner)
+  await sql`analyze users`.execute(owner)
+  const tenant = sql`$1::int`
+  const ids = sql`$2`
+  const sought = await planOf(owner, sql`select users.doc from ${usersSought(tenant, ids, 'id', 'uuid')}`)
+  t.match(sought, /Index Scan using users_pkey .*\n +Index Cond: .*id = sought.key/)
+  const changed = await planOf(
+    owner,
+    sql`update users set locked = true from unnest(${ids}::uuid[]) as given (id)
+      where users.tenant_id = ${tenant} and users.id = given.id`
+  )
+  t.match(changed, /Index Scan using users_pkey .*\n +Index Cond: .*id = given.id/)
+})
+
+/** As it is kept, for whatever values. */
+async function planOf(db: Db, statement: RawBuilder<unknown>): Promise<string> {
+  const { rows } = await sql<Record<string, string>>`explain (generic_plan) ${statement}`.execute(db)
+  return rows.map((row) => row['QUERY PLAN']).join('\n')
+}
