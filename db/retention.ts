@@ -2,7 +2,8 @@
 import { sql } from 'kysely'
 import { firstIdAt } from './audit-log.ts'
 import type { Db, Trx } from './connect.ts'
-import type { TenantSettings } from './schema.ts'
+import { deleteListed } from './family-names.ts'
+import type { TenantSettings, UserRow } from './schema.ts'
 
 /** The function that deletes events keeps those of the last 30 days in any case. */
 export const MIN_AUDIT_DAYS = 30
@@ -48,13 +49,14 @@ const deletePast = (trx: Trx, table: string, tenantId: number, before: Date, lim
  * again is passed over.
  */
 export async function deleteRemovedUsers(trx: Trx, tenantId: number, before: Date, limit: number): Promise<number> {
-  const { rows } = await sql<{ id: string }>`
+  const { rows } = await sql<Pick<UserRow, 'id' | 'listed_family_name'>>`
     delete from users where tenant_id = ${tenantId} and id in (
       select id from users where tenant_id = ${tenantId} and state = 'removed' and updated_at < ${before}
       limit ${limit} for update skip locked)
-    returning id`.execute(trx)
+    returning id, listed_family_name`.execute(trx)
   const ids = rows.map(({ id }) => id)
   // all else goes along by its reference
+  await deleteListed(trx, tenantId, rows)
   await sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${ids}::uuid[])`.execute(trx)
   return ids.length
 }

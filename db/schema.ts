@@ -108,6 +108,12 @@ export interface UsersTable {
   given_name: string | null
   family_name: string | null
   family_name_key: string | null
+  /** By it an index has them: what family_name_key was when it was last written otherwise than by a rename in place. */
+  indexed_family_name: string | null
+  /** Tenant and name of their row in user_family_names (db/family-names.ts); null where there is none. */
+  listed_family_name: Generated<string | null>
+  /** Made by the database: neither of these finds them. */
+  is_name_unlisted: ColumnType<boolean, never, never>
   /** Made by the database: display name, else full name, else address or user name, in lower case. */
   shown_name_key: ColumnType<string, never, never>
   /** Follows from the state, for indexes, which must not know that. */
@@ -131,6 +137,13 @@ export interface UserEmailsTable {
   tenant_id: number
   user_id: string
   value_key: string
+}
+
+/** Family names of those who were renamed in place. */
+export interface UserFamilyNamesTable {
+  tenant_id: number
+  family_name_key: string
+  user_id: string
 }
 
 export interface AddressesTable {
@@ -705,6 +718,7 @@ export interface Database {
   tenants: TenantsTable
   users: UsersTable
   user_emails: UserEmailsTable
+  user_family_names: UserFamilyNamesTable
   addresses: AddressesTable
   user_credentials: UserCredentialsTable
   google_identities: GoogleIdentitiesTable

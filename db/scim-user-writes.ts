@@ -3,12 +3,13 @@
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { type Deprovisioning, minuteOf } from './brakes.ts'
 import { type Db, driverOf } from './connect.ts'
+import { listedNameOf, RELISTED, type Relisted, relist } from './family-names.ts'
 import { usersSought } from './gather.ts'
 import { countMemberChanges } from './groups.ts'
 import { keepEndedMemberships } from './past-members.ts'
 import { prepare, requireCurrent } from './prepared.ts'
 import { countResources } from './resource-counts.ts'
-import { columnSet, columnsOf } from './rows.ts'
+import { type ColumnTypes, columnSet, columnsOf } from './rows.ts'
 import type { Role, UserRow, UserState } from './schema.ts'
 import { CHANGEABLE } from './scim-user-changes.ts'
 import { type ScimView, scimUserColumns } from './scim-users.ts'
@@ -29,6 +30,8 @@ const FACTS = [
   'given_name',
   'family_name',
   'family_name_key',
+  'indexed_family_name',
+  'listed_family_name',
   'must_reset_password',
   'authority',
   'apart_key',
@@ -156,56 +159,92 @@ function toReadUser(fields: Fields): ReadUser {
     given_name: facts[9]!,
     family_name: facts[10]!,
     family_name_key: facts[11]!,
-    must_reset_password: facts[12] === 't',
-    authority: facts[13]!,
-    apart_key: facts[14]!,
-    activated_at: facts[15] == null ? null : readTime(facts[15]),
-    hasAccess: facts[16] === 't',
-    groupIds: facts[17]?.split(' ') ?? []
+    indexed_family_name: facts[12]!,
+    listed_family_name: facts[13]!,
+    must_reset_password: facts[14] === 't',
+    authority: facts[15]!,
+    apart_key: facts[16]!,
+    activated_at: facts[17] == null ? null : readTime(facts[17]),
+    hasAccess: facts[18] === 't',
+    groupIds: facts[19]?.split(' ') ?? []
   }
 }
 
 /** What a user shall be, where they are still as they were read. */
 export type Written = Pick<UserFacts, 'id' | 'version' | 'given_role'> & { updated_at: Date } & Record<string, unknown>
 
+/** With what else follows from a change of the profile. */
+export interface WrittenProfile extends Written {
+  /** Whether the search must hear of it. */
+  readonly is_renamed: boolean
+  readonly listed_before: string | null
+  /** listingOf() of the family name. */
+  readonly listed_family_name: string | null
+}
+
 /**
- * Gives users other values; those who `is_renamed` are noted for the search.
+ * Gives users another state.
  * @param users in the order of their ids, in which they are locked
  */
-export const writeUsers = (
-  db: Db,
-  tenantId: number,
-  kind: keyof typeof CHANGEABLE,
-  users: readonly Written[]
-): CompiledQuery => updates[kind](db, { tenantId, ...columnsOf(writtenTypes(kind), users) })
+export const writeStates = (db: Db, tenantId: number, users: readonly Written[]): CompiledQuery =>
+  stateStatement(db, { tenantId, ...columnsOf({ ...WRITTEN, ...CHANGEABLE.state }, users) })
 
-const writtenTypes = (kind: keyof typeof CHANGEABLE) => ({
-  id: 'uuid',
-  version: 'int',
-  given_role: 'text',
-  ...(kind === 'profile' && { is_renamed: 'boolean' }),
-  updated_at: 'timestamptz',
-  ...CHANGEABLE[kind]
+/** The same of profiles: in place, unless a column changes that an index has. */
+export function writeProfiles(db: Db, tenantId: number, users: readonly WrittenProfile[]): CompiledQuery {
+  const relisted = users.flatMap(({ id, listed_before, listed_family_name }): Relisted[] => {
+    if (listed_before === listed_family_name) return []
+    const [name_before, name_after] = [listed_before, listed_family_name].map((name) => listedNameOf(tenantId, name))
+    return [{ relisted_id: id, name_before: name_before!, name_after: name_after! }]
+  })
+  const haveNames = relisted.some(({ name_before }) => name_before !== null)
+  const kind = haveNames ? 'again' : relisted.length > 0 ? 'first' : 'none'
+  return profileStatements[kind](db, {
+    tenantId,
+    ...columnsOf({ ...WRITTEN, ...PROFILE }, users),
+    ...columnsOf(RELISTED, relisted as unknown as Record<string, unknown>[])
+  })
+}
+
+const WRITTEN: ColumnTypes = { id: 'uuid', version: 'int', given_role: 'text', updated_at: 'timestamptz' }
+// what an index has of the family name stays, so that the user does
+const { indexed_family_name: _, ...IN_PLACE } = CHANGEABLE.profile
+const PROFILE: ColumnTypes = { ...IN_PLACE, listed_family_name: 'text', is_renamed: 'boolean' }
+
+const stateStatement = prepare((p) => {
+  const written = update(p, CHANGEABLE.state, sql`users.id`)
+  return sql`with written as (${written}) ${requireAllWritten(p)}`
 })
 
-const prepareUpdate = (kind: keyof typeof CHANGEABLE) =>
+/** @param listed whether users get a name in the list of family names: none; some; some who have another one there */
+const prepareProfiles = (listed: 'none' | 'first' | 'again') =>
   prepare((p) => {
     const tenantId = p['tenantId'] as number
-    const set = ['updated_at', ...Object.keys(CHANGEABLE[kind])].map(
-      (name) => sql`${sql.ref(name)} = ${sql.ref(`given.${name}`)}`
-    )
-    const noted = sql`, noted as (${noteNames(tenantId, sql`select id from written where is_renamed`)})`
+    const relisted = columnSet('relisted', RELISTED, p)
     return sql`
-      with written as (
-        update users set ${sql.join(set)}, version = users.version + 1
-        from ${columnSet('given', writtenTypes(kind), p)}
-        where users.tenant_id = ${tenantId} and users.id = given.id and users.version = given.version
-          and users.given_role is not distinct from given.given_role
-        returning users.id ${kind === 'profile' ? sql`, given.is_renamed` : sql``}
-      ) ${kind === 'profile' ? noted : sql``}
-      ${requireCurrent(sql`(select count(*) from written) = cardinality(${p['id']}::uuid[])`)}`
+      with written as (${update(p, PROFILE, sql`users.id, given.is_renamed`)}),
+        ${listed === 'none' ? sql`` : sql`${relist(tenantId, relisted, listed === 'again')},`}
+        noted as (${noteNames(tenantId, sql`select id from written where is_renamed`)})
+      ${requireAllWritten(p)}`
   })
-const updates = { profile: prepareUpdate('profile'), state: prepareUpdate('state') }
+const profileStatements = {
+  none: prepareProfiles('none'),
+  first: prepareProfiles('first'),
+  again: prepareProfiles('again')
+}
+
+function update(p: Record<string, unknown>, types: ColumnTypes, returned: RawBuilder<unknown>): RawBuilder<unknown> {
+  const names = ['updated_at', ...Object.keys(types)].filter((name) => name !== 'is_renamed')
+  const set = names.map((name) => sql`${sql.ref(name)} = ${sql.ref(`given.${name}`)}`)
+  return sql`
+    update users set ${sql.join(set)}, version = users.version + 1
+    from ${columnSet('given', { ...WRITTEN, ...types }, p)}
+    where users.tenant_id = ${p['tenantId']} and users.id = given.id and users.version = given.version
+      and users.given_role is not distinct from given.given_role
+    returning ${returned}`
+}
+
+const requireAllWritten = (p: Record<string, unknown>) =>
+  requireCurrent(sql`(select count(*) from written) = cardinality(${p['id']}::uuid[])`)
 
 /** Requires that nothing ends with the access of users whose rows were written before. */
 export const requireNoAccess = (db: Db, tenantId: number, { ending, leaving }: Endings): CompiledQuery =>

@@ -3,6 +3,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import type { Trx } from './connect.ts'
+import { indexUnlisted } from './family-names.ts'
 import { countMemberChanges } from './groups.ts'
 import { insertShadowBase } from './shadows.ts'
 import type { TransferTable } from './tenant-transfer.ts'
@@ -95,6 +96,7 @@ async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTab
   await sql`
     insert into users (tenant_id, ${names}) select ${shadowId}::int, ${names} from carried_users
     where id in (select id from moved where is_new)`.execute(trx)
+  await indexUnlisted(trx, shadowId)
   await sql`
     insert into user_emails (tenant_id, user_id, value_key)
     select ${shadowId}::int, user_id, value_key from carried_emails`.execute(trx)

@@ -79,7 +79,7 @@ export async function insertShadowUsers(
     trx,
     'users',
     { tenant_id: 'int', ...COLUMNS },
-    own(users).map((row) => ({ ...row, updated_at: now }))
+    own(users).map((row) => ({ ...row, indexed_family_name: row.family_name_key, updated_at: now }))
   )
   await insertRows(trx, 'user_emails', { tenant_id: 'int', user_id: 'uuid', value_key: 'text' }, own(emails))
   await noteNamesOf(

@@ -3,6 +3,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
+import { indexUnlisted } from './family-names.ts'
 import { groupVersion } from './groups.ts'
 import type { GroupRow, Preference, TenantSettings, UserRow } from './schema.ts'
 import type { TransferTable } from './tenant-transfer.ts'
@@ -144,6 +145,7 @@ export async function copyIntoShadow(trx: Trx, shadow: NewShadow, tables: readon
     insert into addresses (address_key, tenant_id, user_id)
     select ${claimKey(shadowId, '')}::text || address_key, ${shadowId}::int, user_id from carried`.execute(trx)
   await sql`drop table carried`.execute(trx)
+  await indexUnlisted(trx, shadowId)
   await keepBase(trx, shadowId)
   await seeTenant(trx, tenantId)
 }

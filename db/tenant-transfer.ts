@@ -16,7 +16,7 @@ export interface TransferColumn {
 
 export interface TransferTable {
   readonly name: string
-  /** All but tenant_id, and what the database makes itself. */
+  /** All but tenant_id, what the database makes itself, and who is in the list of family names, which stays behind. */
   readonly columns: readonly TransferColumn[]
   /** The primary key's columns without tenant_id, in order. */
   readonly key: readonly string[]
@@ -29,9 +29,12 @@ export interface TransferTable {
   readonly transactions: readonly string[]
 }
 
-/** Every table with a tenant's rows, those first that others refer to; the index of the search is built anew. */
+/** What follows from the users, and is made anew. */
+export const DERIVED_TABLES: ReadonlySet<string> = new Set([...SEARCH_TABLES, 'user_family_names'])
+
+/** Every table with a tenant's rows, those first that others refer to. */
 const TABLES = [...TENANT_TABLES_LEAVES_FIRST]
-  .filter((table) => !SEARCH_TABLES.has(table))
+  .filter((table) => !DERIVED_TABLES.has(table))
   .reverse()
   .concat(['audit_events' as never]) as readonly string[]
 
@@ -52,7 +55,7 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
     join pg_index i on i.indrelid = c.oid and i.indisprimary
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relnamespace = 'public'::regnamespace and c.relname = any(${[...TABLES]}::name[])
-      and a.attname <> 'tenant_id' and a.attgenerated = ''
+      and a.attname <> all('{tenant_id, listed_family_name}') and a.attgenerated = ''
     order by c.relname, a.attnum`.execute(db)
   const { rows: references } = await sql<{ table: string; parent: string }>`
     select conrelid::regclass::text as table, confrelid::regclass::text as parent

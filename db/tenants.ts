@@ -133,6 +133,7 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'group_revisions',
   'groups',
   'user_emails',
+  'user_family_names',
   'users',
   'resource_counts',
   'held_changes',

@@ -13,6 +13,7 @@ export const DOCUMENT_COLUMNS = {
   given_name: 'text',
   family_name: 'text',
   family_name_key: 'text',
+  indexed_family_name: 'text',
   time_zone: 'text',
   locale: 'text',
   doc: 'json'

@@ -4,10 +4,21 @@ import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { Database, UserPatch, UserRow } from './schema.ts'
 import { notingNames } from './search-index.ts'
 
-/** What people are shown of a user: every column but the document and its authority, and the name of the connection it came by. */
+/**
+ * What people are shown of a user: every column but the document, its authority and what serves indexes, and the name of
+ * the connection it came by.
+ */
 export type UserView = Omit<
   UserRow,
-  'doc' | 'authority' | 'apart_key' | 'ordinal' | 'shown_name_key' | 'is_removed'
+  | 'doc'
+  | 'authority'
+  | 'apart_key'
+  | 'ordinal'
+  | 'shown_name_key'
+  | 'indexed_family_name'
+  | 'listed_family_name'
+  | 'is_name_unlisted'
+  | 'is_removed'
 > & {
   source_name: string | null
 }

@@ -23,6 +23,7 @@ import * as freeUserEmails from './20261130T1258_free_user_emails.ts'
 import * as letFunctionsRunOnCitus from './20261130T1303_let_functions_run_on_citus.ts'
 import * as planSearchForManyTenants from './20261130T1520_plan_search_for_many_tenants.ts'
 import * as planForLargeTenants from './20261130T1530_plan_for_large_tenants.ts'
+import * as listFamilyNames from './20261130T1545_list_family_names.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -47,5 +48,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1258_free_user_emails': freeUserEmails,
   '20261130T1303_let_functions_run_on_citus': letFunctionsRunOnCitus,
   '20261130T1520_plan_search_for_many_tenants': planSearchForManyTenants,
-  '20261130T1530_plan_for_large_tenants': planForLargeTenants
+  '20261130T1530_plan_for_large_tenants': planForLargeTenants,
+  '20261130T1545_list_family_names': listFamilyNames
 }

@@ -1,6 +1,8 @@
 // clean-up: deletes every hour what has expired, releases what removed connections got after all, and has names indexed
-// that wait for it. What people look up later (invitations, mails, the log) stays.
+// that wait for it, or that an earlier version has written. What people look up later (invitations, mails, the log) stays.
+import { type Db, inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
+import { indexUnlisted } from '../../db/family-names.ts'
 import { listClosedShadows } from '../../db/shadows.ts'
 import { removeShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
@@ -27,10 +29,21 @@ export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<n
   return ofNobody + count
 }
 
+/** Of those whom an earlier version has named. */
+async function indexFamilyNames(db: Db, tenantId: number): Promise<void> {
+  let indexed: number
+  do indexed = await inTenant(db, tenantId, (trx) => indexUnlisted(trx, tenantId, INDEXED_AT_ONCE))
+  while (indexed === INDEXED_AT_ONCE)
+}
+
+/** Users whose rows are written in one transaction. */
+const INDEXED_AT_ONCE = 1_000
+
 async function cleanTenant({ db, queue, now }: CleanUpDeps, tenantId: number): Promise<number> {
   const count = await deleteExpiredOfTenant(db, tenantId, now())
   const released = await releaseStragglers({ db, now }, tenantId)
   await askForIndex({ db, queue }, tenantId)
+  await indexFamilyNames(db, tenantId)
   return count + released
 }
 

@@ -1,5 +1,6 @@
 // One of several changes of users that are made together, up to where it is known what is to be written.
 import { newEventId } from '../../db/audit.ts'
+import { listingOf } from '../../db/family-names.ts'
 import type { UserFacts } from '../../db/scim-user-writes.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { isRenamed } from '../../db/search-index.ts'
@@ -83,6 +84,8 @@ export const profileRow = ({ before, planned, item: { writer } }: Step) => ({
   version: before.version,
   given_role: before.given_role,
   is_renamed: isRenamed(before, planned!.columns),
+  listed_before: before.listed_family_name,
+  listed_family_name: listingOf(writer.tenant.id, before, planned!.columns.family_name_key),
   updated_at: writer.now
 })
 

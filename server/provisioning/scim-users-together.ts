@@ -15,7 +15,8 @@ import {
   type ReadUser,
   readUsers,
   requireNoAccess,
-  writeUsers
+  writeProfiles,
+  writeStates
 } from '../../db/scim-user-writes.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { permitsOf } from './brake.ts'
@@ -115,8 +116,8 @@ function statementsOf(steps: readonly QuickStep[]): CompiledQuery[] {
   const idsOf = (some: readonly QuickStep[]) => some.map(({ before }) => before.id)
   const leaving = idsOf(removed)
   return [
-    ...(profiles.length > 0 ? [writeUsers(db, tenant.id, 'profile', profiles.map(profileRow))] : []),
-    ...(states.length > 0 ? [writeUsers(db, tenant.id, 'state', states.map(stateRow))] : []),
+    ...(profiles.length > 0 ? [writeProfiles(db, tenant.id, profiles.map(profileRow))] : []),
+    ...(states.length > 0 ? [writeStates(db, tenant.id, states.map(stateRow))] : []),
     ...(ending.length > 0 ? [requireNoAccess(db, tenant.id, { ending: idsOf(ending), leaving })] : []),
     ...(removed.length > 0 ? [freeAddresses(db, tenant.id, leaving)] : []),
     ...(removed.length > 0 ? leaveGroups(db, tenant.id, leaving, removed.flatMap(leftGroups), now) : []),

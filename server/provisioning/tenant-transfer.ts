@@ -4,6 +4,7 @@ import { type AddressClaim, claimAddresses } from '../../db/addresses.ts'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { violatedConstraint } from '../../db/failures.ts'
+import { indexUnlisted } from '../../db/family-names.ts'
 import { notifyChange } from '../../db/listen.ts'
 import { listMigrations } from '../../db/migrate.ts'
 import type { TenantRow, TenantSettings } from '../../db/schema.ts'
@@ -117,6 +118,7 @@ export async function importTenant(
         rows[group.table] = (rows[group.table] ?? 0) + group.rows.length
       }
       await raiseSequences(trx, id, tables)
+      await indexUnlisted(trx, id)
       await noteNames(id, sql`select id from users where tenant_id = ${id}`).execute(trx)
       await enqueueImported(deps, trx, id)
       const tenant = await updateTenant(trx, id, { state: head.tenant.state }, now)

@@ -40,6 +40,8 @@ export interface DocumentColumns {
   given_name: string | null
   family_name: string | null
   family_name_key: string | null
+  /** The same: what writes both needs no list of names. */
+  indexed_family_name: string | null
   time_zone: string | null
   locale: string | null
   doc: string
@@ -53,6 +55,7 @@ const keyOf = (value: unknown): string | null => (typeof value === 'string' && v
 
 export function documentColumns(document: UserDocument): DocumentColumns {
   const email = loginAddress(document) ?? null
+  const familyNameKey = keyOf(document.name?.familyName)
   return {
     user_name: document.userName,
     user_name_key: caseKey(document.userName),
@@ -63,7 +66,8 @@ export function documentColumns(document: UserDocument): DocumentColumns {
     display_name_key: keyOf(document.displayName),
     given_name: textOf(document.name?.givenName),
     family_name: textOf(document.name?.familyName),
-    family_name_key: keyOf(document.name?.familyName),
+    family_name_key: familyNameKey,
+    indexed_family_name: familyNameKey,
     time_zone: textOf(document.timezone),
     locale: textOf(document.locale),
     doc: JSON.stringify(document)

@@ -6,6 +6,7 @@ import { newEventId } from '../../db/audit.ts'
 import { indexNames } from '../../db/search-index.ts'
 import { hashToken } from '../../server/secrets.ts'
 import { startApp } from '../support/app.ts'
+import { findMisplaced } from '../support/family-names.ts'
 import fc from '../support/fuzz.ts'
 import { GROUP, type HistoryTenant, openHistory, type Snapshot } from '../support/history.ts'
 import { ENTERPRISE, type Scim, USER } from '../support/scim.ts'
@@ -267,6 +268,7 @@ test('undoing every event, the newest first, leads back; undoing the undos leads
       for (const id of undoIds.splice(0).reverse()) await undo(id, 'undone')
       requireSame(await base.snapshot(), after, `on from ${JSON.stringify(steps)}`)
       t.same(await findUnsearchable(app.owner, base.tenant.id), [], `found after ${JSON.stringify(steps)}`)
+      t.same(await findMisplaced(app.owner), [], `listed after ${JSON.stringify(steps)}`)
     }),
     // a failure tells its steps; shrinking it takes minutes
     { numRuns: Number(process.env['HISTORY_RUNS'] ?? 8), endOnFailure: !process.env['HISTORY_SHRINK'] }

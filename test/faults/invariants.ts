@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 import { emailKeys, type UserDocument } from '../../server/provisioning/user-document.ts'
+import { findMisplaced } from '../support/family-names.ts'
 
 /** Each finds rows that contradict others, over all tenants. */
 const CONTRADICTIONS: Record<string, string> = {
@@ -69,6 +70,7 @@ export async function holdInvariants(owner: Db): Promise<void> {
     assert.deepEqual(rows.slice(0, 5), [], `${what}: ${rows.length}`)
   }
   await holdEmailKeys(owner)
+  assert.deepEqual(await findMisplaced(owner), [], 'the list of family names is that of the users')
 }
 
 /** What a document says of a user's e-mail addresses is what filters find. */

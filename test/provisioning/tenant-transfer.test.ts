@@ -3,8 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import type { Db } from '../../db/connect.ts'
-import { SEARCH_TABLES } from '../../db/search-index.ts'
-import { readTransferTables } from '../../db/tenant-transfer.ts'
+import { DERIVED_TABLES, readTransferTables } from '../../db/tenant-transfer.ts'
 import { systemActor } from '../../server/provisioning/actor.ts'
 import { exportTenant } from '../../server/provisioning/tenant-transfer.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
@@ -47,7 +46,7 @@ async function tenantTables({ owner }: { owner: Db }): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`.execute(owner)
-  return rows.map(({ name }) => name).filter((name) => !SEARCH_TABLES.has(name))
+  return rows.map(({ name }) => name).filter((name) => !DERIVED_TABLES.has(name))
 }
 
 /** A webhook, a stream of tokens, and an event that is on its way to the first. */

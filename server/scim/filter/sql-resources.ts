@@ -2,6 +2,7 @@
 // is not named here is read from `doc`.
 import { type RawBuilder, sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
+import { unlistedUsers } from '../../../db/family-names.ts'
 import { groupLastModified, groupVersion } from '../../../db/groups.ts'
 import { type AttributePath, formatPath } from '../path.ts'
 import { ENTERPRISE_USER_URN } from '../schemas/enterprise-user.ts'
@@ -19,7 +20,7 @@ import {
   textColumn,
   uuidColumn
 } from './sql-scope.ts'
-import { type Condition, compareKey, compareText, hasPrefix, type TextComparison } from './sql-text.ts'
+import { type Condition, compareKey, compareText, hasPrefix, isServedByIndex, type TextComparison } from './sql-text.ts'
 
 export interface SqlContext {
   tenantId: number
@@ -63,7 +64,7 @@ const makeUserScope = (context: SqlContext): Scope =>
       userName: { compare: (op, literal) => compareKey(sql`users.user_name_key`, op, String(literal)), present: TRUE },
       externalId: nullableColumn(sql`users.external_id`, compareExact),
       displayName: nullableColumn(sql`users.display_name_key`, compareKey),
-      'name.familyName': nullableColumn(sql`users.family_name_key`, compareKey),
+      'name.familyName': nullableColumn(sql`users.family_name_key`, compareFamilyName(context)),
       [`${ENTERPRISE_USER_URN}:manager.$ref`]: textColumn(managerRef(context), false)
     },
     meta: metaColumns('User', sql`users`, sql`users.updated_at`, sql`users.version`, context),
@@ -195,6 +196,18 @@ function hasEmail(op: TextComparison, literal: string, { tenantId }: SqlContext)
   return sql`users.id = any(array(select e.user_id from user_emails e
     where e.tenant_id = ${tenantId} and ${compareKey(sql`e.value_key`, op, literal)}))`
 }
+
+/** By the index, by the list of those whom it has by another name, or by reading whom neither has. */
+const compareFamilyName =
+  ({ tenantId }: SqlContext): CompareText =>
+  (column, op, literal) => {
+    const named = compareKey(column, op, literal)
+    if (!isServedByIndex(op, literal)) return named
+    return sql`(${named} and (${compareKey(sql`users.indexed_family_name`, op, literal)} or users.id = any(array(
+      select n.user_id from user_family_names n
+      where n.tenant_id = ${tenantId} and ${compareKey(sql`n.family_name_key`, op, literal)}
+      union all ${unlistedUsers(tenantId)}))))`
+  }
 
 /** @param table an alias of users or groups */
 const inSight = (table: 'u' | 'g', { connectionId }: SqlContext): Condition =>

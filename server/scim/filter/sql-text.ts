@@ -41,6 +41,10 @@ export function compareKey(column: RawBuilder<string>, op: TextComparison, liter
   return op === 'sw' ? hasPrefix(column, folded) : compareText(column, op, folded)
 }
 
+/** Whether compareKey() gives a condition that an index on the column serves. */
+export const isServedByIndex = (op: TextComparison, literal: string): boolean =>
+  (op === 'eq' || op === 'sw') && !foldCase(literal).includes('σ')
+
 /**
  * A prefix as a range: `starts_with` and LIKE are not leakproof, so under row-level security they use no index.
  * @param column of collation "C"

@@ -1,0 +1,80 @@
+// The family names that users are found by: an index has them by the name that they had when their row was written whole
+// (`indexed_family_name`), and `user_family_names` by the name of those who were renamed in place since, which writes no
+// index of `users`. The migration that made it says how this holds beside versions that know nothing of it.
+import { type RawBuilder, sql } from 'kysely'
+import type { Trx } from './connect.ts'
+import { type ColumnTypes, rowSet } from './rows.ts'
+import type { UserRow } from './schema.ts'
+
+type Names = Pick<UserRow, 'indexed_family_name' | 'listed_family_name'>
+
+/** `users.listed_family_name` of a user who is renamed in place; what it was where they are found without a new row. */
+export function listingOf(tenantId: number, before: Names, familyNameKey: string | null): string | null {
+  const isFound = familyNameKey === null || familyNameKey === before.indexed_family_name
+  return isFound ? before.listed_family_name : `${tenantId} ${familyNameKey}`
+}
+
+/** The name in the list of this tenant; null for none, and for that of a tenant whose row was copied. */
+export function listedNameOf(tenantId: number, listing: string | null): string | null {
+  const prefix = `${tenantId} `
+  return listing?.startsWith(prefix) ? listing.slice(prefix.length) : null
+}
+
+/** A user who is renamed in place: the name that they have in the list, and the one that they shall have there. */
+export interface Relisted {
+  readonly relisted_id: string
+  readonly name_before: string | null
+  readonly name_after: string | null
+}
+
+export const RELISTED: ColumnTypes = { relisted_id: 'uuid', name_before: 'text', name_after: 'text' }
+
+/**
+ * The parts of a statement by which the list follows, as common table expressions.
+ * @param relisted a set of Relisted
+ * @param haveNames whether any of them is in the list already
+ */
+export const relist = (tenantId: number, relisted: RawBuilder<unknown>, haveNames: boolean): RawBuilder<unknown> => sql`
+  ${haveNames ? sql`unlisted as (${unlist(tenantId, relisted)}),` : sql``}
+  listed as (
+    insert into user_family_names (tenant_id, family_name_key, user_id)
+    select ${tenantId}::int, name_after, relisted_id from ${relisted} where name_after is not null
+    on conflict do nothing
+  )`
+
+const unlist = (tenantId: number, relisted: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  delete from user_family_names n using ${relisted}
+  where n.tenant_id = ${tenantId} and n.family_name_key = name_before and n.user_id = relisted_id`
+
+/**
+ * Users whom neither finds, as a select of their ids: an earlier version has written their names, or their rows were
+ * copied from another tenant.
+ */
+export const unlistedUsers = (tenantId: number): RawBuilder<unknown> =>
+  sql`select u.id from users u where u.tenant_id = ${tenantId} and u.is_name_unlisted`
+
+/** Has the index find up to so many of them whom nobody else is changing. @returns how many they were */
+export async function indexUnlisted(trx: Trx, tenantId: number, limit = Number.MAX_SAFE_INTEGER): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update users set indexed_family_name = family_name_key
+    where tenant_id = ${tenantId} and id in (${unlistedUsers(tenantId)} limit ${limit} for no key update skip locked)`.execute(
+    trx
+  )
+  return Number(numAffectedRows)
+}
+
+/** Deletes from the list users who are gone for good. */
+export async function deleteListed(
+  trx: Trx,
+  tenantId: number,
+  users: readonly Pick<UserRow, 'id' | 'listed_family_name'>[]
+): Promise<void> {
+  const listed = users.filter(({ listed_family_name }) => listed_family_name !== null)
+  if (listed.length === 0) return
+  const rows = listed.map(({ id, listed_family_name }) => ({
+    relisted_id: id,
+    name_before: listedNameOf(tenantId, listed_family_name),
+    name_after: null
+  }))
+  await unlist(tenantId, rowSet('relisted', RELISTED, rows)).execute(trx)
+}
