@@ -1,7 +1,7 @@
 // A BulkRequest (RFC 7644 §3.7) read into operations. What is wrong with one of them is its own result, and no reason
 // to refuse the others.
 import { AppError, invalidSyntax, invalidValue } from '../errors.ts'
-import { isObject, type JsonObject, member } from './json.ts'
+import { isObject, type JsonObject, memberInAnyCase } from './json.ts'
 import { MAX_OPERATIONS } from './patch/parse.ts'
 import type { Leniency } from './profiles.ts'
 import { readUrns } from './schemas-attribute.ts'
@@ -49,12 +49,12 @@ export interface BulkRequest {
  */
 export function parseBulkRequest(body: unknown, leniency: Leniency): BulkRequest {
   if (!isObject(body)) throw invalidSyntax('A bulk request must be a JSON object')
-  const urns = readUrns(field(body, 'schemas'), leniency)
+  const urns = readUrns(memberInAnyCase(body, 'schemas'), leniency)
   const isNamed = urns.some((urn) => urn.toLowerCase() === BULK_REQUEST_URN.toLowerCase())
   if (!isNamed && !(urns.length === 0 && leniency.allow('missingSchemas', 'schemas'))) {
     throw invalidSyntax(`schemas must name ${BULK_REQUEST_URN}`)
   }
-  const list = field(body, 'operations')
+  const list = memberInAnyCase(body, 'Operations')
   if (!Array.isArray(list) || list.length === 0) throw invalidSyntax('Operations must be a non-empty array')
   if (list.length > MAX_OPERATIONS) {
     throw new AppError('too_large', 'A bulk request has at most 1,000 operations', { scimType: 'tooMany' })
@@ -62,13 +62,9 @@ export function parseBulkRequest(body: unknown, leniency: Leniency): BulkRequest
   const taken = new Set<string>()
   return {
     operations: list.map((operation, index) => readOperation(operation, index, taken)),
-    failOnErrors: readFailOnErrors(field(body, 'failonerrors'))
+    failOnErrors: readFailOnErrors(memberInAnyCase(body, 'failOnErrors'))
   }
 }
-
-/** A member of the message; names match in any letter case (RFC 7643 §2.1). */
-const field = (object: JsonObject, nameLower: string): unknown =>
-  Object.entries(object).find(([key]) => key.toLowerCase() === nameLower)?.[1]
 
 function readFailOnErrors(value: unknown): number {
   if (value === undefined || value === null) return Number.POSITIVE_INFINITY
@@ -82,8 +78,9 @@ const textOf = (value: unknown): string | undefined => (typeof value === 'string
 
 /** @param taken bulkIds of the operations before */
 function readOperation(operation: unknown, index: number, taken: Set<string>): BulkOperation | BadOperation {
-  const method = textOf(member(operation, 'method')) ?? ''
-  const bulkId = textOf(member(operation, 'bulkId'))
+  const message = isObject(operation) ? operation : {}
+  const method = textOf(memberInAnyCase(message, 'method')) ?? ''
+  const bulkId = textOf(memberInAnyCase(message, 'bulkId'))
   try {
     if (!isObject(operation)) throw invalidSyntax('An operation must be an object')
     const read = readParts(operation)
@@ -103,12 +100,12 @@ function claimBulkId(bulkId: string | undefined, taken: Set<string>): void {
 }
 
 function readParts(operation: JsonObject): Omit<BulkOperation, 'index' | 'bulkId'> {
-  const method = METHODS.find((known) => known === textOf(member(operation, 'method'))?.toUpperCase())
+  const method = METHODS.find((known) => known === textOf(memberInAnyCase(operation, 'method'))?.toUpperCase())
   if (!method) throw invalidValue('method must be POST, PUT, PATCH or DELETE')
-  const { resourceType, id } = readPath(member(operation, 'path'), method)
-  const data = member(operation, 'data')
+  const { resourceType, id } = readPath(memberInAnyCase(operation, 'path'), method)
+  const data = memberInAnyCase(operation, 'data')
   if (method !== 'DELETE' && !isObject(data)) throw invalidSyntax(`${method} needs data, as an object`)
-  return { method, resourceType, id, ifMatch: textOf(member(operation, 'version')), data }
+  return { method, resourceType, id, ifMatch: textOf(memberInAnyCase(operation, 'version')), data }
 }
 
 /** `/Users`, `/Groups/2819c223`, `/Users/bulkId:qwerty`; a query behind it says nothing of the result. */

@@ -10,7 +10,8 @@ import { toResourceTypeResource, toSchemaResource } from './schemas/representati
 import type { ResourceType, Schema } from './schemas/types.ts'
 
 /** GET /ServiceProviderConfig, RFC 7643 §5. */
-export function getServiceProviderConfig({ baseUrl }: ScimContext): ScimAnswer {
+export function getServiceProviderConfig({ baseUrl }: ScimContext, { query }: ScimRequest): ScimAnswer {
+  refuseFilter(query)
   return json({
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
     patch: { supported: true },

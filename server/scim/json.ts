@@ -12,4 +12,12 @@ export const isObject = (value: unknown): value is JsonObject =>
 export const member = (value: unknown, key: string): unknown =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
+/** A member of a message; names match in any letter case (RFC 7643 §2.1), the usual spelling first. */
+export function memberInAnyCase(message: JsonObject, name: string): unknown {
+  if (Object.hasOwn(message, name)) return message[name]
+  const wanted = name.toLowerCase()
+  const key = Object.keys(message).find((other) => other.toLowerCase() === wanted)
+  return key === undefined ? undefined : message[key]
+}
+
 export const isUnassigned = (value: unknown): value is null | undefined => value === null || value === undefined

@@ -44,6 +44,19 @@ test('POST /Bulk', async (t) => {
   const idOf = ({ location }: Result) => location!.slice(location!.lastIndexOf('/') + 1)
   const read = async ({ location }: Result) => (await scim.get(location!.slice(BASE.length))).body
 
+  t.test('reads the names of the message and of its operations in any letter case', async (t) => {
+    const { status, body } = await scim.post('/Bulk', {
+      Schemas: [BULK_REQUEST],
+      operations: [{ Method: 'POST', PATH: '/Users', bulkID: 'cased', Data: { schemas: [USER], userName: 'cased' } }]
+    })
+    t.equal(status, 200)
+    t.match(body.Operations, [{ method: 'POST', bulkId: 'cased', status: '201' }])
+    const { version } = body.Operations[0]
+    const late = [{ METHOD: 'DELETE', Path: `/Users/${idOf(body.Operations[0])}`, Version: 'W/"9"' }]
+    t.equal(statuses(await bulk(late)), '412', 'the version counts, too')
+    t.equal(statuses(await bulk([{ ...late[0], Version: version }])), '204')
+  })
+
   t.test('makes, replaces, changes and removes users and groups, each with its result', async (t) => {
     const made = await bulk([user('a', 'ada'), group('g', 'Engineers'), user('b', 'bob')])
     const [ada, engineers, bob] = made as [Result, Result, Result]

@@ -35,7 +35,7 @@ test('discovery', async (t) => {
   })
 
   t.test('takes no filter', async (t) => {
-    for (const endpoint of ['/ResourceTypes', '/Schemas']) {
+    for (const endpoint of ['/ServiceProviderConfig', '/ResourceTypes', '/Schemas']) {
       const { status, body } = await scim.get(`${endpoint}?filter=id%20pr`)
       t.equal(status, 403)
       t.match(body, { status: '403' })

@@ -1,7 +1,7 @@
 // PatchOp messages (RFC 7644 §3.5.2) into operations whose paths are resolved and whose values are checked, so that
 // only what depends on the resource is left to patch/apply.ts and patch/members.ts.
 import { AppError, invalidPath, invalidSyntax, invalidValue, mutability, noTarget, tooMany } from '../../errors.ts'
-import { isObject, isUnassigned, type JsonObject } from '../json.ts'
+import { isObject, isUnassigned, memberInAnyCase } from '../json.ts'
 import { modernize } from '../legacy.ts'
 import { isMissing } from '../normalize.ts'
 import { parsePatchPath } from '../patch-path.ts'
@@ -48,8 +48,8 @@ export type PatchOperation = AssignOperation | RemoveOperation
  */
 export function parsePatch(body: unknown, resourceType: ResourceType, leniency: Leniency): PatchOperation[] {
   if (!isObject(body)) throw invalidSyntax('A PATCH must be a JSON object')
-  checkMessageSchemas(field(body, 'schemas'), leniency)
-  const list = field(body, 'operations')
+  checkMessageSchemas(memberInAnyCase(body, 'schemas'), leniency)
+  const list = memberInAnyCase(body, 'Operations')
   if (!Array.isArray(list) || list.length === 0) throw invalidSyntax('Operations must be a non-empty array')
   if (list.length > MAX_OPERATIONS) throw tooMany('A PATCH has at most 1,000 operations')
   const reader = new OperationReader(resourceType, leniency)
@@ -65,10 +65,6 @@ export function parsePatch(body: unknown, resourceType: ResourceType, leniency: 
 
 const withPosition = (error: AppError, index: number): AppError =>
   new AppError(error.code, `Operations[${index}]: ${error.message}`, { scimType: error.scimType, cause: error })
-
-/** A member of the message; names match in any letter case (RFC 7643 §2.1). */
-const field = (object: JsonObject, nameLower: string): unknown =>
-  Object.entries(object).find(([key]) => key.toLowerCase() === nameLower)?.[1]
 
 function checkMessageSchemas(value: unknown, leniency: Leniency): void {
   const urns = readUrns(value, leniency)
@@ -91,9 +87,9 @@ class OperationReader {
 
   read(operation: unknown): void {
     if (!isObject(operation)) throw invalidSyntax('An operation must be an object')
-    const op = this.readName(field(operation, 'op'))
-    const path = this.readPath(field(operation, 'path'))
-    const value = field(operation, 'value')
+    const op = this.readName(memberInAnyCase(operation, 'op'))
+    const path = this.readPath(memberInAnyCase(operation, 'path'))
+    const value = memberInAnyCase(operation, 'value')
     if (op !== 'remove') this.readAssignment(op, path, value)
     else if (path) this.readRemove(path, value)
     else throw noTarget('remove needs a path')
