@@ -28,6 +28,9 @@ export interface EmbeddedDatabase {
   stop(): Promise<void>
 }
 
+/** Another process that runs has the folder. */
+export class DataFolderInUseError extends Error {}
+
 /**
  * Starts PostgreSQL on a free loopback port, making the cluster first where the folder has none.
  * A cluster that another process serves from the same folder is an error; one whose process was killed is taken over.
@@ -163,7 +166,9 @@ async function stopOrphan(folder: string, databaseDir: string): Promise<void> {
   if (pid === undefined || !isRunning(pid)) return
   const owner = readPid(join(folder, OWNER_FILE))
   if (owner !== undefined && owner !== process.pid && isRunning(owner)) {
-    throw new Error(`The database in ${databaseDir} is in use by process ${owner}: stop that, or set DATA_DIR`)
+    throw new DataFolderInUseError(
+      `The database in ${databaseDir} is in use by process ${owner}: stop that, or set DATA_DIR`
+    )
   }
   // PostgreSQL's fast shutdown
   process.kill(pid, 'SIGINT')

@@ -13,7 +13,7 @@ import { openQueue, prepareQueue } from '../jobs/queue.ts'
 import { startWorker } from '../jobs/worker.ts'
 import { buildApp } from './app.ts'
 import { createAuth } from './auth/auth.ts'
-import { type Config, secretPaths } from './config.ts'
+import { type Config, ConfigError, secretPaths } from './config.ts'
 import { createCounters } from './counters.ts'
 import type { Deps } from './deps.ts'
 import { createLogger } from './log.ts'
@@ -173,8 +173,20 @@ async function serve(shared: Shared, given: Config, closers: Closers) {
   await ensureBuilt(() => process.stdout.write('  Building the web page, which takes some seconds…\n'))
   const app = await buildApp(deps, { webFolder: WEB_DIST })
   closers.pushWorker(() => finishRequests(app))
-  await app.listen({ host: config.http.host, port })
+  await app.listen({ host: config.http.host, port }).catch(refusedPlace(config.http.host, port))
   return { deps, app, port }
+}
+
+/** @returns what turns the refusal to listen on a place that was set wrongly into a ConfigError that names the setting */
+const refusedPlace = (host: string, port: number) => (error: NodeJS.ErrnoException) => {
+  const problems: Record<string, string> = {
+    EADDRINUSE: `PORT ${port} is taken: another process listens on it`,
+    EACCES: `PORT ${port} is not for this user to listen on`,
+    EADDRNOTAVAIL: `HOST must be an address of this machine, not "${host}"`,
+    ENOTFOUND: `HOST must be an address of this machine, not "${host}"`
+  }
+  const problem = problems[error.code ?? '']
+  throw problem ? new ConfigError([problem]) : error
 }
 
 /** Requests that are under way may take so long when the process is asked to stop. */
@@ -202,7 +214,7 @@ async function watchWorker(deps: Deps, closers: Closers): Promise<number> {
   try {
     await app.listen({ host, port })
   } catch (error) {
-    if ((error as { code?: string }).code !== 'EADDRINUSE') throw error
+    if ((error as { code?: string }).code !== 'EADDRINUSE') refusedPlace(host, port)(error as Error)
     await app.listen({ host, port: 0 })
     deps.log.warn(
       { wanted: port, port: portOf(app) },

@@ -102,18 +102,19 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     }
     return text
   }
-  function flag(name: string, fallback = false): boolean {
+  function flag(name: string, fallback = false, choices = 'true or false'): boolean {
     const text = read(name)?.toLowerCase()
     if (text === undefined) return fallback
     if (['1', 'true', 'on', 'yes'].includes(text)) return true
     if (['0', 'false', 'off', 'no'].includes(text)) return false
-    return fail(`${name} must be true or false, not "${text}"`, false)
+    return fail(`${name} must be ${choices}, not "${text}"`, false)
   }
 
   /** `true` is one: what stands before the last entry of X-Forwarded-For is the client's own word. */
   function hops(name: string): number {
     const text = read(name)
-    return text !== undefined && /^\d+$/.test(text) ? number(name, 0, 0, 10) : Number(flag(name))
+    if (text !== undefined && /^\d+$/.test(text)) return number(name, 0, 0, 10)
+    return Number(flag(name, false, 'true or false, or how many proxies there are in a row'))
   }
 
   const databaseUrl = url('DATABASE_URL', ['postgres:', 'postgresql:'])

@@ -1,4 +1,5 @@
 // Reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
+import { DataFolderInUseError } from '../db/embedded.ts'
 import { boot, isEmpty } from './boot.ts'
 import { ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
 import { createDemo } from './demo.ts'
@@ -51,14 +52,16 @@ function stopOnSignals(close: () => Promise<void>): void {
 /** Starts the service; where that fails, says why and ends the process. */
 export function start(): void {
   main().catch((error: unknown) => {
-    const text = error instanceof ConfigError ? `Muster did not start: ${error.message}` : describe(error)
-    process.stderr.write(`${text}\n`)
+    process.stderr.write(`Muster did not start: ${describe(error)}\n`)
     process.exit(1)
   })
 }
 
+/** One line for what whoever starts it can mend; the stack, too, for all else. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return `Muster did not start: ${String(error)}`
+  if (!(error instanceof Error)) return String(error)
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
-  return `Muster did not start: ${error.message}${cause}\n${error.stack ?? ''}`
+  const line = `${error.message}${cause}`
+  const isMendable = error instanceof ConfigError || error instanceof DataFolderInUseError
+  return isMendable ? line : `${line}\n${error.stack ?? ''}`
 }

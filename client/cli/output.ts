@@ -81,11 +81,14 @@ export function describeError(error: unknown): string {
   const { message, data, cause } = error as {
     message?: string
     data?: { reason?: string }
-    cause?: { code?: string; cause?: { code?: string } }
+    cause?: { code?: string; message?: string; cause?: { code?: string; message?: string } }
   }
   const code = cause?.code ?? cause?.cause?.code
   if (code && UNREACHABLE.has(code))
     return pc.red('The service cannot be reached: is it running, and is MUSTER_URL right?')
+  // all that fetch itself says of a certificate, a port or a protocol that it does not like
+  if (message === 'fetch failed')
+    return pc.red(`The service cannot be reached: ${cause?.cause?.message ?? cause?.message ?? message}`)
   const reason = data?.reason ? pc.dim(` (${data.reason})`) : ''
   return `${pc.red(message ?? String(error))}${reason}`
 }

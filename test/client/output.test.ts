@@ -1,6 +1,6 @@
 // What the command line writes for people.
 import { test } from 'tap'
-import { inLines } from '../../client/cli/output.ts'
+import { describeError, inLines } from '../../client/cli/output.ts'
 
 test('inLines', async (t) => {
   t.equal(inLines('short'), 'short')
@@ -11,4 +11,11 @@ test('inLines', async (t) => {
   const address = `https://hooks.acme.test/${'x'.repeat(100)}`
   t.equal(inLines(address), address, 'what is copied stays whole')
   t.match(inLines(`see ${address}`), address)
+})
+
+test('describeError says why a service cannot be reached', async (t) => {
+  const refused = (cause: object) => describeError(new Error('fetch failed', { cause: new TypeError('x', { cause }) }))
+  t.match(refused({ code: 'ECONNREFUSED' }), /is it running/)
+  t.match(refused(new Error('bad port')), /The service cannot be reached: bad port/)
+  t.match(refused(new Error('self-signed certificate')), /self-signed certificate/)
 })

@@ -94,7 +94,10 @@ test('npm start', { timeout: 120_000 }, async (t) => {
     const again = await startProcess(t, { DATA_DIR: dataDir })
     const after = createClient({ url: `http://localhost:${again.port}`, token: operatorToken })
     t.equal((await after.tenants.list.query({})).items.length, 2)
-    await t.rejects(startProcess(t, { DATA_DIR: dataDir }), { message: /is in use by process/ })
+    await t.rejects(startProcess(t, { DATA_DIR: dataDir }), {
+      message:
+        /status 1: Muster did not start: The database in \S+ is in use by process \d+: stop that, or set DATA_DIR\s*$/
+    })
   })
 })
 
