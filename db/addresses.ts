@@ -43,11 +43,11 @@ export async function readAddressHolders(
   const hourAgo = new Date(now.getTime() - 3_600_000)
   const { rows } = await sql<AddressHolder>`
     select u.id, u.state, u.role, u.connection_id, u.authority, u.email, u.email_key, u.user_name_key, u.must_reset_password, u.activated_at, u.updated_at,
-      (select name from scim_connections c where c.tenant_id = u.tenant_id and c.id = u.connection_id) as connection_name,
+      (select name from scim_connections c where c.tenant_id = ${tenantId} and c.id = u.connection_id) as connection_name,
       case when u.state = 'removed' then u.doc end as doc,
       i.id as invitation_id, i.role as invitation_role, i.inviter_id, i.expires_at,
       (select count(*)::int from mails m
-        where m.tenant_id = i.tenant_id and m.invitation_id = i.id and m.queued_at > ${hourAgo}) as recent_mails
+        where m.tenant_id = ${tenantId} and m.invitation_id = i.id and m.queued_at > ${hourAgo}) as recent_mails
     from users u
     left join invitations i on i.tenant_id = u.tenant_id and i.user_id = u.id and i.state = 'pending'
     where u.tenant_id = ${tenantId} and u.id in (
@@ -106,6 +106,8 @@ export async function claimAddresses(
 ): Promise<Map<string, string>> {
   if (claims.length === 0) return new Map()
   const keyed = claims.map(({ address_key, user_id }) => ({ address_key: claimKey(tenantId, address_key), user_id }))
+  // shards that are asked side by side would be in no order
+  if (isCitus(trx)) await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
   const claimed = sql`
     insert into addresses (address_key, tenant_id, user_id)
     select address_key, ${tenantId}::int, user_id

@@ -69,9 +69,9 @@ export const listStragglers = (db: Db, tenantId: number, since: Date) =>
     tenantId,
     sql`select p.id, coalesce(p.name, 'A removed connection') as name, p.is_kept from past_connections p
       where p.tenant_id = ${tenantId} and p.removed_at > ${since} and (
-        exists (select from users u where u.tenant_id = p.tenant_id and (u.connection_id = p.id
+        exists (select from users u where u.tenant_id = ${tenantId} and (u.connection_id = p.id
           or (not p.is_kept and u.authority::text <> '{}' and strpos(u.authority::text, p.id::text) > 0)))
-        or exists (select from groups g where g.tenant_id = p.tenant_id and g.connection_id = p.id))`
+        or exists (select from groups g where g.tenant_id = ${tenantId} and g.connection_id = p.id))`
   )
 
 /** A connection that is gone, with what is still its own. */
@@ -92,10 +92,10 @@ export const listKeptConnections = (db: Db, tenantId: number): Promise<KeptConne
     tenantId,
     sql<KeptConnection>`
       select p.id, coalesce(p.name, 'A removed connection') as name, p.removed_at,
-        (select count(*)::int from users where users.tenant_id = p.tenant_id and users.state <> 'removed'
+        (select count(*)::int from users where users.tenant_id = ${tenantId} and users.state <> 'removed'
           and users.authority::text <> '{}' and users.authority ->> '*' = p.id::text) as user_count,
-        (select count(*)::int from groups where groups.tenant_id = p.tenant_id and groups.kept_by = p.id) as group_count,
-        (select count(*)::int from group_members m where m.tenant_id = p.tenant_id and m.connection_id = p.id)
+        (select count(*)::int from groups where groups.tenant_id = ${tenantId} and groups.kept_by = p.id) as group_count,
+        (select count(*)::int from group_members m where m.tenant_id = ${tenantId} and m.connection_id = p.id)
           as membership_count
       from past_connections p where p.tenant_id = ${tenantId} and p.is_kept order by p.name, p.id`
   )

@@ -217,9 +217,9 @@ const heldChanges = (tenantId: number, connectionId: string): RawBuilder<HeldCha
       when 'remove' then users.state <> 'removed'
       when 'removeGroup' then groups.id is not null
       else exists (select from group_members m
-          where m.tenant_id = h.tenant_id and m.group_id = h.group_id and m.user_id = h.user_id)
+          where m.tenant_id = ${tenantId} and m.group_id = h.group_id and m.user_id = h.user_id)
         or exists (select from group_children c
-          where c.tenant_id = h.tenant_id and c.group_id = h.group_id and c.child_id = h.child_id) end`
+          where c.tenant_id = ${tenantId} and c.group_id = h.group_id and c.child_id = h.child_id) end`
 
 /**
  * Changes that were held or rejected, oldest first; those that others have carried out meanwhile are left out.

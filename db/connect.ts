@@ -99,11 +99,13 @@ function sessionOptions({ role, isCitus }: ConnectOptions, statementTimeoutMs: n
     ...(role ? [`role=${role}`] : []),
     `statement_timeout=${statementTimeoutMs}`,
     'idle_in_transaction_session_timeout=30000',
-    // else the workers do not hear which tenant's rows are seen
-    ...(isCitus ? ['citus.propagate_set_commands=local'] : [])
+    ...(isCitus ? CITUS_SETTINGS : [])
   ]
   return settings.map((setting) => `-c ${setting}`).join(' ')
 }
+
+/** Else the nodes do not hear which tenant's rows are seen, and a plan for any tenant asks all of them. */
+const CITUS_SETTINGS = ['citus.propagate_set_commands=local', 'plan_cache_mode=force_custom_plan']
 
 /** By it a pool and its transactions are known for those of a cluster. */
 class CitusAdapter extends PostgresAdapter {}

@@ -32,12 +32,12 @@ export interface InvitationView {
 const stateAt = (now: Date): RawBuilder<InvitationState> =>
   sql`(case when i.state = 'pending' and i.expires_at <= ${now} then 'expired' else i.state end)`
 
-const VIEWS = sql`
+const views = (tenantId: number) => sql`
   from invitations i
   join users u on u.tenant_id = i.tenant_id and u.id = i.user_id
   cross join lateral (
     select m.to_address, m.state, m.queued_at, m.sent_at, m.attempts, m.error from mails m
-    where m.tenant_id = i.tenant_id and m.invitation_id = i.id
+    where m.tenant_id = ${tenantId} and m.invitation_id = i.id
     order by m.id desc limit 1
   ) mail`
 
@@ -55,7 +55,9 @@ export async function getInvitationView(
   now: Date
 ): Promise<InvitationView> {
   const { rows } = await sql<InvitationView>`
-    select ${columns(now)} ${VIEWS} where i.tenant_id = ${tenantId} and i.id = ${invitationId}::uuid`.execute(trx)
+    select ${columns(now)} ${views(tenantId)} where i.tenant_id = ${tenantId} and i.id = ${invitationId}::uuid`.execute(
+    trx
+  )
   return rows[0]!
 }
 
@@ -105,7 +107,7 @@ export function listInvitations(
     db,
     tenantId,
     sql`
-      select ${columns(query.now)}, ${value}::text as sort_value ${VIEWS}
+      select ${columns(query.now)}, ${value}::text as sort_value ${views(tenantId)}
       where ${sql.join(conditions, sql` and `)}
       order by ${value} ${direction}, i.id ${direction} limit ${query.limit}`
   )
@@ -120,7 +122,7 @@ export async function countInvitations(
   const [row] = await readInTenant<{ total: number }>(
     db,
     tenantId,
-    sql`select count(*)::int as total ${VIEWS} where ${sql.join(conditionsOf(tenantId, query), sql` and `)}`
+    sql`select count(*)::int as total ${views(tenantId)} where ${sql.join(conditionsOf(tenantId, query), sql` and `)}`
   )
   return row!.total
 }

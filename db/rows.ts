@@ -55,6 +55,15 @@ export async function insertRows<T extends keyof Database & string>(
   for (let from = 0; from < rows.length; from += atOnce) await insert(valuesOf(types, rows.slice(from, from + atOnce)))
 }
 
+/**
+ * Runs an insert from a select that reads no tenant's table. A cluster would copy its rows to their node, which row-level
+ * security refuses, unless they return something.
+ * @param insert with nothing behind the select
+ */
+export async function insertUncopied(db: Db, insert: RawBuilder<unknown>): Promise<void> {
+  await (isCitus(db) ? sql`with made as (${insert} returning 1) select count(*) from made` : insert).execute(db)
+}
+
 /** Of one statement. */
 const MAX_PARAMETERS = 65_535
 

@@ -47,7 +47,9 @@ export async function noteConflict(
   if (connections.length === 0) return undefined
   if (await noteAgain(trx, tenantId, note, now)) return { isNew: false, isFirst: false }
   const open = await sql`select from scim_conflicts c
-    where c.tenant_id = ${tenantId} and c.connection_id = ${note.connectionId}::uuid and ${isOpen} limit 1`.execute(trx)
+    where c.tenant_id = ${tenantId} and c.connection_id = ${note.connectionId}::uuid and ${isOpen(tenantId)} limit 1`.execute(
+    trx
+  )
   const { keys } = note
   await trx
     .insertInto('scim_conflicts')
@@ -155,28 +157,28 @@ export interface ScimConflict
 }
 
 // each part by its own index
-const PEOPLE_IDS: RawBuilder<unknown> = sql`
-  select id from users where tenant_id = c.tenant_id and email_key = c.email_key and not is_removed
-  union select id from users where tenant_id = c.tenant_id and user_name_key = c.user_name_key and not is_removed
-  union select id from users where tenant_id = c.tenant_id and external_id = c.external_id
+const peopleIds = (tenantId: number): RawBuilder<unknown> => sql`
+  select id from users where tenant_id = ${tenantId} and email_key = c.email_key and not is_removed
+  union select id from users where tenant_id = ${tenantId} and user_name_key = c.user_name_key and not is_removed
+  union select id from users where tenant_id = ${tenantId} and external_id = c.external_id
     and connection_id = c.connection_id and not is_removed
-  union select id from users where tenant_id = c.tenant_id and email_key = any(c.other_keys)
+  union select id from users where tenant_id = ${tenantId} and email_key = any(c.other_keys)
     and connection_id is null and not is_removed`
 
 /** Somebody is in the way still, and the connection has not got its user otherwise. */
-const STANDS: RawBuilder<boolean> = sql`(exists (${PEOPLE_IDS}) and not exists (
-  select from users where tenant_id = c.tenant_id and user_name_key = c.user_name_key and not is_removed and state <> 'invited'
+const stands = (tenantId: number): RawBuilder<boolean> => sql`(exists (${peopleIds(tenantId)}) and not exists (
+  select from users where tenant_id = ${tenantId} and user_name_key = c.user_name_key and not is_removed and state <> 'invited'
     and connection_id = c.connection_id))`
 
-const isOpen = sql<boolean>`(c.decision is null and ${STANDS})`
+const isOpen = (tenantId: number) => sql<boolean>`(c.decision is null and ${stands(tenantId)})`
 
 export const CONFLICT_STATES = ['open', 'decided', 'ignored'] as const
 export type ConflictState = (typeof CONFLICT_STATES)[number]
 
-const IS_IN_STATE: Record<ConflictState, RawBuilder<boolean>> = {
+const isInState: Record<ConflictState, (tenantId: number) => RawBuilder<boolean>> = {
   open: isOpen,
-  decided: sql`(c.decision in ('adopt', 'apart') and ${STANDS})`,
-  ignored: sql`(c.decision = 'ignore' and ${STANDS})`
+  decided: (tenantId) => sql`(c.decision in ('adopt', 'apart') and ${stands(tenantId)})`,
+  ignored: (tenantId) => sql`(c.decision = 'ignore' and ${stands(tenantId)})`
 }
 
 const selectConflicts = (tenantId: number, condition: RawBuilder<unknown>, limit: number): RawBuilder<ScimConflict> =>
@@ -189,9 +191,9 @@ const selectConflicts = (tenantId: number, condition: RawBuilder<unknown>, limit
           'userName', u.user_name, 'userNameKey', u.user_name_key, 'email', u.email, 'emailKey', u.email_key,
           'externalId', u.external_id, 'displayName', u.display_name, 'givenName', u.given_name,
           'familyName', u.family_name, 'connectionId', u.connection_id,
-          'connectionName', (select name from scim_connections s where s.tenant_id = u.tenant_id and s.id = u.connection_id)
+          'connectionName', (select name from scim_connections s where s.tenant_id = ${tenantId} and s.id = u.connection_id)
         ) order by u.id)
-        from users u where u.tenant_id = c.tenant_id and u.id in (${PEOPLE_IDS})), '[]') as people
+        from users u where u.tenant_id = ${tenantId} and u.id in (${peopleIds(tenantId)})), '[]') as people
     from scim_conflicts c
     join scim_connections n on n.tenant_id = c.tenant_id and n.id = c.connection_id
     where c.tenant_id = ${tenantId} and ${condition}
@@ -212,7 +214,7 @@ export const listConflicts = (db: Db, tenantId: number, query: ConflictQuery): P
     tenantId,
     selectConflicts(
       tenantId,
-      sql`${IS_IN_STATE[query.state]}
+      sql`${isInState[query.state](tenantId)}
         and ${query.connectionId === undefined ? sql`true` : sql`c.connection_id = ${query.connectionId}::uuid`}
         and ${query.before === undefined ? sql`true` : sql`c.id < ${query.before}::uuid`}`,
       query.limit
@@ -225,7 +227,7 @@ export async function countOpenConflicts(db: Db, tenantId: number): Promise<numb
     db,
     tenantId,
     sql<{ count: number }>`select count(*)::int as count from scim_conflicts c
-      where c.tenant_id = ${tenantId} and ${isOpen}`
+      where c.tenant_id = ${tenantId} and ${isOpen(tenantId)}`
   )
   return row!.count
 }

@@ -40,12 +40,12 @@ export interface ScimConnectionDetails extends ScimConnectionView {
 
 const ROW_COLUMNS = sql`c.id, c.name, c.profile, c.highest_role, c.brake, c.created_at`
 
-const viewColumns = (now: Date): RawBuilder<unknown> => sql`
+const viewColumns = (tenantId: number, now: Date): RawBuilder<unknown> => sql`
   ${ROW_COLUMNS}, tokens.token_count, tokens.live_token_count, tokens.last_used_at,
   coalesce(errors.error_count, 0) as error_count, errors.last_at as last_error_at,
   errors.last_status as last_error_status, errors.last_detail as last_error_detail,
-  (select s.opened_at from scim_shadows s where s.tenant_id = c.tenant_id and s.connection_id = c.id) as shadow_opened_at,
-  exists (select from scim_shadows s where s.tenant_id = c.tenant_id and s.connection_id = c.id
+  (select s.opened_at from scim_shadows s where s.tenant_id = ${tenantId} and s.connection_id = c.id) as shadow_opened_at,
+  exists (select from scim_shadows s where s.tenant_id = ${tenantId} and s.connection_id = c.id
     and s.closed_until > ${now}) as is_going_live
   from scim_connections c
   cross join lateral (
@@ -53,12 +53,12 @@ const viewColumns = (now: Date): RawBuilder<unknown> => sql`
       (count(*) filter (where t.revoked_at is null and (t.expires_at is null or t.expires_at > ${now})))::int
         as live_token_count,
       max(t.last_used_at) as last_used_at
-    from scim_tokens t where t.tenant_id = c.tenant_id and t.connection_id = c.id
+    from scim_tokens t where t.tenant_id = ${tenantId} and t.connection_id = c.id
   ) as tokens
   left join lateral (
     select (sum(e.count) over ())::int as error_count, e.last_at, e.last_status, e.last_detail
     from scim_errors e
-    where e.tenant_id = c.tenant_id and e.connection_id = c.id and e.hour > ${new Date(now.getTime() - 24 * 3_600_000)}
+    where e.tenant_id = ${tenantId} and e.connection_id = c.id and e.hour > ${new Date(now.getTime() - 24 * 3_600_000)}
     order by e.hour desc limit 1
   ) as errors on true`
 
@@ -75,7 +75,7 @@ export const listConnections = (
   readInTenant<ScimConnectionView>(
     db,
     tenantId,
-    sql<ScimConnectionView>`select ${viewColumns(now)}
+    sql<ScimConnectionView>`select ${viewColumns(tenantId, now)}
       where c.tenant_id = ${tenantId} and ${page.before === undefined ? sql`true` : sql`c.id < ${page.before}::uuid`}
       order by c.id desc limit ${page.limit}`
   )
@@ -97,7 +97,7 @@ export const findConnectionDetails = (
         as group_count,
       (select count(*)::int from group_members m where m.tenant_id = ${tenantId} and m.connection_id = v.id)
         as membership_count
-      from (select ${viewColumns(now)} where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid) as v`
+      from (select ${viewColumns(tenantId, now)} where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid) as v`
   )
 
 /** Locks a connection until the transaction ends. */

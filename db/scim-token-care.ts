@@ -34,12 +34,12 @@ const NOTED_AGAIN_AFTER_MS = 59_000
 const USES_SHOWN = 5
 
 /** Of a row of `scim_tokens`: the addresses that it was used from last, newest first; an expression of jsonb. */
-export const tokenUses: RawBuilder<TokenUse[]> = sql`
+export const tokenUses = (tenantId: number): RawBuilder<TokenUse[]> => sql`
   (select coalesce(jsonb_agg(jsonb_build_object('address', address, 'lastUsedAt',
     to_char(last_used_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) order by last_used_at desc), '[]')
   from (
     select address, last_used_at from scim_token_uses
-    where scim_token_uses.tenant_id = scim_tokens.tenant_id and token_id = scim_tokens.id
+    where scim_token_uses.tenant_id = ${tenantId} and token_id = scim_tokens.id
     order by last_used_at desc limit ${sql.lit(USES_SHOWN)}
   ) as uses)`
 
@@ -81,7 +81,7 @@ export async function takeEndingTokens(trx: Trx, tenantId: number, now: Date): P
     where t.tenant_id = ${tenantId} and t.id = due.id and (t.warned_days is null or t.warned_days > due.days)
       and c.tenant_id = t.tenant_id and c.id = t.connection_id
     returning t.id, t.connection_id, c.name as connection_name, t.expires_at, t.last_used_at, due.is_replaced,
-      (select address from scim_token_uses u where u.tenant_id = t.tenant_id and u.token_id = t.id
+      (select address from scim_token_uses u where u.tenant_id = ${tenantId} and u.token_id = t.id
         order by u.last_used_at desc limit 1) as last_address`.execute(trx)
   return rows
 }

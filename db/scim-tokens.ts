@@ -95,7 +95,10 @@ export const listScimTokens = (
   before: string | undefined
 ): Promise<ListedScimToken[]> => {
   // ids are UUIDs of version 7: their order is that of creation
-  const query = selectTokens(db, tenantId).select(tokenUses.as('uses')).orderBy('scim_tokens.id', 'desc').limit(limit)
+  const query = selectTokens(db, tenantId)
+    .select(tokenUses(tenantId).as('uses'))
+    .orderBy('scim_tokens.id', 'desc')
+    .limit(limit)
   return readInTenant<ListedScimToken>(db, tenantId, before ? query.where('scim_tokens.id', '<', before) : query)
 }
 

@@ -44,7 +44,7 @@ export const scimUserColumns = (view: ScimView): RawBuilder<unknown> => sql`
   ${view.withGroups ? groupsOfUser(view) : sql`null::text`} as groups`
 
 // Put together as text, because json_build_object would spread it with spaces
-const groupsOfUser = ({ groupsUrl, connectionId }: ScimView): RawBuilder<string> => sql`
+const groupsOfUser = ({ tenantId, groupsUrl, connectionId }: ScimView): RawBuilder<string> => sql`
   (select '[' || string_agg(item, ',' order by ordinal) || ']' from (
     select groups.ordinal, '{"value":"' || groups.id || '","$ref":"' || ${groupsUrl}::text || groups.id
       || '","display":' || to_json(groups.display_name)::text || ',"type":"'
@@ -52,7 +52,7 @@ const groupsOfUser = ({ groupsUrl, connectionId }: ScimView): RawBuilder<string>
     from group_members m
     join group_ancestors a on a.tenant_id = m.tenant_id and a.group_id = m.group_id
     join groups on groups.tenant_id = a.tenant_id and groups.id = a.ancestor_id
-    where m.tenant_id = users.tenant_id and m.user_id = users.id and ${isWithinScope('groups', connectionId)}
+    where m.tenant_id = ${tenantId} and m.user_id = users.id and ${isWithinScope('groups', connectionId)}
     group by groups.id, groups.ordinal, groups.display_name
   ) as items)`
 

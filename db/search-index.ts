@@ -93,7 +93,7 @@ export async function indexNames(
 
 /**
  * One statement, because notes and names must be seen as they were at one moment: whoever renames meanwhile has left a
- * note that this does not see, and does not delete.
+ * note that this does not see, and does not delete. What its inserts return is nobody's, as that of noteNames.
  */
 async function indexSome(trx: Trx, tenantId: number, areManyTwice: boolean): Promise<number> {
   const { rows } = await sql<{ taken: number }>`
@@ -145,11 +145,13 @@ async function indexSome(trx: Trx, tenantId: number, areManyTwice: boolean): Pro
         insert into search_postings (tenant_id, gram, segment, users, ordinals, ranks)
         select ${tenantId}::int, gram, (select segment from made), count(*), array_agg(ordinal), array_agg(rank)
         from (select * from grams where gram <> '' order by gram, rank) as sorted group by gram
+        returning 1
       ),
       segmented as (
         insert into search_segments (tenant_id, segment, users, ordinals)
         select ${tenantId}::int, made.segment, count(*), array_agg(texts.ordinal order by texts.ordinal)
         from texts cross join made group by made.segment
+        returning 1
       )
     select count(*)::int as taken from taken`.execute(trx)
   return rows[0]!.taken

@@ -75,7 +75,7 @@ export async function setGroupVersions(
   if (groups.length === 0) return
   await sql`
     update groups g set version = r.version - coalesce((select sum(v.changes) from group_revisions v
-      where v.tenant_id = g.tenant_id and v.group_id = g.id), 0)
+      where v.tenant_id = ${tenantId} and v.group_id = g.id), 0)
     from ${rowSet('r', { id: 'uuid', version: 'int' }, groups)}
     where g.tenant_id = ${tenantId} and g.id = r.id`.execute(trx)
 }

@@ -30,8 +30,8 @@ export async function readShadowPairs(
   const [here, there] = what === 'added' ? [now, base] : [base, now]
   const isWhole =
     kind === 'users'
-      ? sql`exists (select from users u where u.tenant_id = h.tenant_id and u.id = h.user_id and u.state <> 'removed')`
-      : sql`exists (select from groups c where c.tenant_id = h.tenant_id and c.id = h.child_id)`
+      ? sql`exists (select from users u where u.tenant_id = ${shadowId} and u.id = h.user_id and u.state <> 'removed')`
+      : sql`exists (select from groups c where c.tenant_id = ${shadowId} and c.id = h.child_id)`
   const { rows } = await sql<ShadowPair>`
     select h.group_id, h.${member} as member_id, ${what === 'added' ? sql`h.connection_id` : sql`null::uuid as connection_id`}
     from ${here} h
@@ -39,8 +39,8 @@ export async function readShadowPairs(
       and ${page.groupId === undefined ? sql`true` : sql`h.group_id = ${page.groupId}::uuid`}
       and ${page.after === undefined ? sql`true` : sql`(h.group_id, h.${member}) > (${page.after.group_id}::uuid, ${page.after.member_id}::uuid)`}
       and not exists (select from ${there} t
-        where t.tenant_id = h.tenant_id and t.group_id = h.group_id and t.${member} = h.${member})
-      and exists (select from groups g where g.tenant_id = h.tenant_id and g.id = h.group_id) and ${isWhole}
+        where t.tenant_id = ${shadowId} and t.group_id = h.group_id and t.${member} = h.${member})
+      and exists (select from groups g where g.tenant_id = ${shadowId} and g.id = h.group_id) and ${isWhole}
     order by h.group_id, h.${member} limit ${page.limit}`.execute(trx)
   return rows
 }
@@ -68,7 +68,7 @@ export async function readNamedPairs(
   const part = (here: RawBuilder<unknown>, there: RawBuilder<unknown>, change: string) => sql`
     select h.group_id, h.user_id, ${sql.lit(change)} as change from ${here} h
     where h.tenant_id = ${shadowId} and h.${sql.ref(column)} = any(${ids}::uuid[]) and not exists (
-      select from ${there} t where t.tenant_id = h.tenant_id and t.group_id = h.group_id and t.user_id = h.user_id)`
+      select from ${there} t where t.tenant_id = ${shadowId} and t.group_id = h.group_id and t.user_id = h.user_id)`
   const { rows } = await sql<NamedPair>`
     select group_id, group_name, member_id, member_name, change from (
       select p.group_id, g.display_name as group_name, p.user_id as member_id, p.change,
@@ -89,10 +89,10 @@ export async function countPairs(
   const { rows } = await sql<{ group_id: string; joined: number; left: number }>`
     select group_id, count(*) filter (where is_new)::int as joined, count(*) filter (where not is_new)::int as left from (
       select m.group_id, m.user_id, true as is_new from group_members m where m.tenant_id = ${shadowId} and not exists (
-        select from shadow_members b where b.tenant_id = m.tenant_id and b.group_id = m.group_id and b.user_id = m.user_id)
+        select from shadow_members b where b.tenant_id = ${shadowId} and b.group_id = m.group_id and b.user_id = m.user_id)
       union all
       select b.group_id, b.user_id, false from shadow_members b where b.tenant_id = ${shadowId} and not exists (
-        select from group_members m where m.tenant_id = b.tenant_id and m.group_id = b.group_id and m.user_id = b.user_id)
+        select from group_members m where m.tenant_id = ${shadowId} and m.group_id = b.group_id and m.user_id = b.user_id)
     ) as changed
     join users u on u.tenant_id = ${shadowId} and u.id = changed.user_id and u.state <> 'removed'
     group by group_id`.execute(trx)

@@ -5,6 +5,7 @@ import { claimKey } from './addresses.ts'
 import type { Trx } from './connect.ts'
 import { indexUnlisted } from './family-names.ts'
 import { countMemberChanges } from './groups.ts'
+import { insertUncopied } from './rows.ts'
 import { insertShadowBase } from './shadows.ts'
 import type { TransferTable } from './tenant-transfer.ts'
 import { lockTenant, seeTenant } from './tenants.ts'
@@ -93,21 +94,22 @@ async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTab
     update users u set ${sql.join(changing.map((name) => sql`${sql.ref(name)} = c.${sql.ref(name)}`))}
     from carried_users c join moved on moved.id = c.id
     where u.tenant_id = ${shadowId} and u.id = c.id`.execute(trx)
-  await sql`
+  const insert = (rows: RawBuilder<unknown>) => insertUncopied(trx, rows)
+  await insert(sql`
     insert into users (tenant_id, ${names}) select ${shadowId}::int, ${names} from carried_users
-    where id in (select id from moved where is_new)`.execute(trx)
+    where id in (select id from moved where is_new)`)
   await indexUnlisted(trx, shadowId)
-  await sql`
+  await insert(sql`
     insert into user_emails (tenant_id, user_id, value_key)
-    select ${shadowId}::int, user_id, value_key from carried_emails`.execute(trx)
+    select ${shadowId}::int, user_id, value_key from carried_emails`)
   await sql`
     insert into addresses (tenant_id, user_id, address_key)
     select ${shadowId}::int, user_id, ${claimKey(shadowId, '')}::text || address_key from carried_addresses
     on conflict do nothing`.execute(trx)
   const invitations = namesOf(tables, 'invitations')
-  await sql`
+  await insert(sql`
     insert into invitations (tenant_id, ${invitations})
-    select ${shadowId}::int, ${invitations} from carried_invitations`.execute(trx)
+    select ${shadowId}::int, ${invitations} from carried_invitations`)
   await leaveGroups(trx, shadowId, now)
   await sql`delete from shadow_users where ${of('id')}`.execute(trx)
   await insertShadowBase(trx, shadowId, sql`id in ${MOVED}`)

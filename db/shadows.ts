@@ -5,6 +5,7 @@ import { claimKey } from './addresses.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { indexUnlisted } from './family-names.ts'
 import { groupVersion } from './groups.ts'
+import { insertUncopied } from './rows.ts'
 import type { GroupRow, Preference, TenantSettings, UserRow } from './schema.ts'
 import type { TransferTable } from './tenant-transfer.ts'
 import { deleteShadow, seeTenant } from './tenants.ts'
@@ -136,14 +137,16 @@ export async function copyIntoShadow(trx: Trx, shadow: NewShadow, tables: readon
     const names = sql.join(columns.map((column) => sql.ref(column.name)))
     const condition = name === 'invitations' ? sql`state = 'pending'` : sql`true`
     await carry(trx, shadow, sql`select ${names} from ${sql.table(name)} where ${ofTenant(tenantId)} and ${condition}`)
-    await sql`insert into ${sql.table(name)} (tenant_id, ${names}) select ${sql.lit(shadowId)}, ${names} from carried`.execute(
-      trx
-    )
+    const rows = sql`select ${sql.lit(shadowId)}, ${names} from carried`
+    await insertUncopied(trx, sql`insert into ${sql.table(name)} (tenant_id, ${names}) ${rows}`)
   }
   await carry(trx, shadow, sql`select address_key, user_id from addresses where ${ofTenant(tenantId)}`)
-  await sql`
+  await insertUncopied(
+    trx,
+    sql`
     insert into addresses (address_key, tenant_id, user_id)
-    select ${claimKey(shadowId, '')}::text || address_key, ${shadowId}::int, user_id from carried`.execute(trx)
+    select ${claimKey(shadowId, '')}::text || address_key, ${shadowId}::int, user_id from carried`
+  )
   await sql`drop table carried`.execute(trx)
   await indexUnlisted(trx, shadowId)
   await keepBase(trx, shadowId)
@@ -289,7 +292,7 @@ export async function readGoneGroups(trx: Trx, shadowId: number): Promise<(Group
   const { rows } = await sql<GroupBase & { id: string }>`
     select b.id, b.connection_id, b.version, b.doc, b.prefer from shadow_groups b
     where b.tenant_id = ${shadowId}
-      and not exists (select from groups g where g.tenant_id = b.tenant_id and g.id = b.id)
+      and not exists (select from groups g where g.tenant_id = ${shadowId} and g.id = b.id)
     order by b.id`.execute(trx)
   return rows
 }

@@ -28,11 +28,11 @@ export interface ShownUser {
 }
 
 /** A select list on a row of `users`; toShownUser reads what it gives. */
-export const shownUserColumns: RawBuilder<unknown> = sql`
+export const shownUserColumns = (tenantId: unknown): RawBuilder<unknown> => sql`
   users.id, users.email, users.user_name, users.display_name, users.given_name, users.family_name, users.role,
   users.state, users.locked, users.connection_id,
   case when users.connection_id is not null then
-    (select name from scim_connections c where c.tenant_id = users.tenant_id and c.id = users.connection_id) end,
+    (select name from scim_connections c where c.tenant_id = ${tenantId} and c.id = users.connection_id) end,
   users.time_zone, users.locale, users.created_at, users.updated_at, users.activated_at, users.last_sign_in_at,
   users.must_reset_password`
 

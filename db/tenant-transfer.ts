@@ -1,7 +1,8 @@
 // A tenant's rows, table by table, as text that another database takes. What tables and columns there are is read
 // from the catalogue, so that a table or column which is added later travels too.
 import { sql } from 'kysely'
-import type { Db, Trx } from './connect.ts'
+import { type Db, isCitus, type Trx } from './connect.ts'
+import { insertUncopied } from './rows.ts'
 import { SEARCH_TABLES } from './search-index.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from './tenants.ts'
 
@@ -107,26 +108,36 @@ const NATURAL_TYPES = new Set(['boolean', 'smallint', 'integer', 'text', 'uuid',
  * Where a stream stands in the feed of events is a transaction's number and an id; without the number it is the newest id
  * that has been read, so that no event is sent twice.
  */
-const CURSOR_ID = sql`coalesce((
+const cursorId = (tenantId: number) => sql`coalesce((
   select e.id from audit_events e
-  where e.tenant_id = t.tenant_id and (e.xid, e.id) <= (t.cursor_xid, t.cursor_id) order by e.id desc limit 1
+  where e.tenant_id = ${tenantId} and (e.xid, e.id) <= (t.cursor_xid, t.cursor_id) order by e.id desc limit 1
 ), t.cursor_id) as cursor_id`
 
 const ROWS_AT_ONCE = 1_000
 
-/** To be called first in a transaction: what is read is what was there at its beginning, however long it takes. */
-export async function beginSnapshot(trx: Trx): Promise<void> {
-  await sql`set transaction isolation level repeatable read, read only`.execute(trx)
+/** To be called first in a transaction that reads a tenant to write it out, and writes nothing. */
+export async function beginSnapshot(trx: Trx, tenantId: number): Promise<void> {
+  await readRepeatably(trx, tenantId, 'read only')
   // who reads may be slow
   await sql`set local idle_in_transaction_session_timeout = '10min'`.execute(trx)
   await sql`set local timezone = 'UTC'`.execute(trx)
+}
+
+/** To be called first in a transaction: what is read is what was there at its beginning, however long it takes. */
+export async function readRepeatably(trx: Trx, tenantId: number, access: 'read only' | 'read write'): Promise<void> {
+  await sql`set transaction isolation level repeatable read, ${sql.raw(access)}`.execute(trx)
+  if (!isCitus(trx)) return
+  // the moment of a node is that of the first statement on its connection, so that each is to have one alone
+  await sql`set local citus.max_adaptive_executor_pool_size = 1`.execute(trx)
+  await sql`select from users where tenant_id = ${tenantId} limit 1`.execute(trx)
+  await sql`select from addresses where tenant_id = ${tenantId} limit 1`.execute(trx)
 }
 
 /** A table's rows in the order of its key, each as JSON text without a line break, up to 1,000 at once. */
 export async function* readTransferRows(trx: Trx, tenantId: number, table: TransferTable): AsyncGenerator<string[]> {
   const { columns, key } = table
   const selected = columns.map(({ name, type }) => {
-    if (table.name === 'event_streams' && name === 'cursor_id') return CURSOR_ID
+    if (table.name === 'event_streams' && name === 'cursor_id') return cursorId(tenantId)
     // the shadow stays behind, and its number may be another one's elsewhere
     if (table.name === 'scim_shadows' && name === 'shadow_id') return sql`null::int as shadow_id`
     return NATURAL_TYPES.has(type) ? sql`t.${sql.ref(name)}` : sql`t.${sql.ref(name)}::text as ${sql.ref(name)}`
@@ -173,10 +184,13 @@ export async function insertTransferRows(
     ...columns.map(({ name, type }) => sql`(r.value->>${sql.lit(name)})::${sql.raw(type)}`),
     ...table.transactions.map(() => sql`pg_current_xact_id()`)
   ]
-  await sql`
+  await insertUncopied(
+    trx,
+    sql`
     insert into ${sql.table(table.name)} (tenant_id, ${sql.join(filled)})
     select ${tenantId}::int, ${sql.join(values)}
-    from unnest(${rows.map((row) => JSON.stringify(row))}::json[]) r (value)`.execute(trx)
+    from unnest(${rows.map((row) => JSON.stringify(row))}::json[]) r (value)`
+  )
 }
 
 /** Numbers that are given next to others' rows begin above the ones that came along. */
@@ -188,10 +202,12 @@ export async function raiseSequences(trx: Trx, tenantId: number, tables: readonl
     for (const { name, sequence } of columns) {
       if (!sequence) continue
       // others take numbers meanwhile: the step is larger than what they can take before this statement ends
+      const { rows } = await sql<{ max: string | null }>`
+        select max(${sql.ref(name)})::text as max from ${sql.table(table)} where tenant_id = ${tenantId}`.execute(trx)
+      // on a cluster it is the coordinator's, so not in the statement that asks a node
       await sql`
-        select setval(${sequence}::regclass, m.max + ${NUMBERS_AHEAD})
-        from (select max(${sql.ref(name)}) as max from ${sql.table(table)} where tenant_id = ${tenantId}) m
-        where m.max >= (select last_value from ${sql.table(sequence)})`.execute(trx)
+        select setval(${sequence}::regclass, ${rows[0]!.max}::bigint + ${NUMBERS_AHEAD})
+        from ${sql.table(sequence)} where ${rows[0]!.max}::bigint >= last_value`.execute(trx)
     }
   }
 }

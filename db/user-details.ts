@@ -49,33 +49,33 @@ export interface UserDetails {
 
 const MAX_GROUPS = 200
 
-const IS_THEIRS = sql`tenant_id = users.tenant_id and user_id = users.id`
+const isTheirs = (tenantId: unknown) => sql`tenant_id = ${tenantId} and user_id = users.id`
 
-const GROUPS: RawBuilder<unknown> = sql`(
+const groupsOf = (tenantId: unknown): RawBuilder<unknown> => sql`(
   select jsonb_agg(jsonb_build_object('id', g.id, 'displayName', g.display_name, 'connectionId', g.connection_id)
     order by g.display_name_key)
   from (
     select groups.id, groups.display_name, groups.display_name_key, m.connection_id
     from group_members m join groups on groups.tenant_id = m.tenant_id and groups.id = m.group_id
-    where m.tenant_id = users.tenant_id and m.user_id = users.id
+    where m.tenant_id = ${tenantId} and m.user_id = users.id
     order by groups.display_name_key limit ${sql.lit(MAX_GROUPS)}
   ) g)`
 
 const findDetails = gatheredLookup<UserDetails, { now: string }>(
   ({ tenantId, keys, now }) => sql`
-    select sought.key, ${shownUserColumns}, users.given_role,
-      ${GROUPS},
-      (select count(*) from group_members where ${IS_THEIRS}),
+    select sought.key, ${shownUserColumns(tenantId)}, users.given_role,
+      ${groupsOf(tenantId)},
+      (select count(*) from group_members where ${isTheirs(tenantId)}),
       (select jsonb_build_object('id', id, 'state', state, 'role', role, 'inviterName', inviter_name,
           'createdAt', created_at, 'renewedAt', renewed_at, 'expiresAt', expires_at, 'endedAt', ended_at)
-        from invitations where ${IS_THEIRS} order by id desc limit 1),
+        from invitations where ${isTheirs(tenantId)} order by id desc limit 1),
       (select jsonb_build_object('template', template, 'state', state, 'attempts', attempts,
           'queuedAt', queued_at, 'sentAt', sent_at, 'error', error)
-        from mails where ${IS_THEIRS} order by id desc limit 1),
-      (select count(*) from sessions where ${IS_THEIRS} and expires_at > ${now}::timestamptz),
-      (select count(*) from api_tokens where ${IS_THEIRS} and (expires_at is null or expires_at > ${now}::timestamptz)),
-      exists (select from user_credentials where ${IS_THEIRS}),
-      exists (select from google_identities where ${IS_THEIRS}),
+        from mails where ${isTheirs(tenantId)} order by id desc limit 1),
+      (select count(*) from sessions where ${isTheirs(tenantId)} and expires_at > ${now}::timestamptz),
+      (select count(*) from api_tokens where ${isTheirs(tenantId)} and (expires_at is null or expires_at > ${now}::timestamptz)),
+      exists (select from user_credentials where ${isTheirs(tenantId)}),
+      exists (select from google_identities where ${isTheirs(tenantId)}),
       users.authority,
       case when users.connection_id is not null or users.authority::text <> '{}' then users.doc end,
       (select jsonb_agg(${shownAuthority}) from (${authorities(tenantId)}) as a)

@@ -94,7 +94,7 @@ async function listOnWay(db: Db, tenantId: number, query: UserListQuery, way: Wa
     db,
     tenantId,
     sql`${narrowing ? narrowing.ctes : sql``}
-      select ${shownUserColumns}, (${order.value})::text
+      select ${shownUserColumns(tenantId)}, (${order.value})::text
       from ${
         way.kind === 'walk' && way.steps
           ? sql`(select * from users where users.tenant_id = ${tenantId} ${behind} ${inOrder} limit ${sql.lit(way.steps)}) as users`

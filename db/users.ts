@@ -52,14 +52,14 @@ const VIEW_COLUMNS = [
 ] as const
 
 // a subquery, not a join: it runs for the rows of the page alone
-const SOURCE_NAME = sql<string | null>`
-  (select name from scim_connections c where c.tenant_id = users.tenant_id and c.id = users.connection_id)`
+const sourceName = (tenantId: number) => sql<string | null>`
+  (select name from scim_connections c where c.tenant_id = ${tenantId} and c.id = users.connection_id)`
 
 /** The select that user views start from; the caller adds further conditions. */
 export const selectUserViews = (db: Db, tenantId: number) =>
   db
     .selectFrom('users')
-    .select([...VIEW_COLUMNS, SOURCE_NAME.as('source_name')])
+    .select([...VIEW_COLUMNS, sourceName(tenantId).as('source_name')])
     .where('users.tenant_id', '=', tenantId)
 
 /** One statement of its own, in any state (also removed). */

@@ -48,7 +48,7 @@ export async function* exportTenant(
   const all = await readTransferTables(deps.db)
   const pieces = new Pieces()
   const reading = inTenant(deps.db, tenant.id, async (trx) => {
-    await beginSnapshot(trx)
+    await beginSnapshot(trx, tenant.id)
     const found = await findTenantById(trx, tenant.id)
     if (!found) throw notFound(`Tenant ${tenant.subdomain}`)
     const writer = new FileWriter()

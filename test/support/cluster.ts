@@ -37,6 +37,36 @@ export async function createOnCluster(name: string): Promise<string> {
   return coordinator!
 }
 
+/** In the message by which Citus tells that a statement asks several nodes, once `watchNodes` was asked for. */
+const CROSSES = 'multi-task query about to be executed'
+
+/** Whatever crosses shards and may: an address is one person's over all tenants, and lies where its text says. */
+const MAY_CROSS = /\baddresses\b/
+
+/**
+ * Fails the file where a statement of this pool asks more than one node: a tenant's rows lie on one.
+ * @param url of its database, before anything is connected
+ */
+export async function watchNodes(url: string, pool: pg.Pool): Promise<void> {
+  if (!isOnCluster) return
+  await withClient(url, (client) =>
+    client.query(`alter database ${new URL(url).pathname.slice(1)} set citus.multi_task_query_log_level = 'warning'`)
+  )
+  const crossing = new Set<string>()
+  pool.on('connect', (client) => {
+    const { _getActiveQuery: active } = client as unknown as { _getActiveQuery(): { text?: string } | null }
+    client.on('notice', ({ message }) => {
+      const text = active.call(client)?.text ?? '(unknown)'
+      if (message === CROSSES && !MAY_CROSS.test(text)) crossing.add(text)
+    })
+  })
+  process.on('exit', () => {
+    if (crossing.size === 0) return
+    process.exitCode = 1
+    console.error(`These ask several nodes:\n${[...crossing].join('\n\n')}`)
+  })
+}
+
 /** Ends what Citus keeps connected to a database, which could not be cloned else. */
 export const endConnections = (client: pg.Client, database: string) =>
   client.query(

@@ -1,9 +1,9 @@
 // A database of its own for each test file: a clone of the migrated template, dropped when the test ends.
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-import { connect, type Db } from '../../db/connect.ts'
+import { connect, type Db, driverOf, openBeside } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
-import { endConnections, isOnCluster, onNodes } from './cluster.ts'
+import { endConnections, isOnCluster, onNodes, watchNodes } from './cluster.ts'
 import type { Teardown } from './process.ts'
 
 export interface TestDatabase {
@@ -55,9 +55,20 @@ export async function createDatabase(
 export async function openDatabase(t: Teardown): Promise<TestDatabase> {
   const url = await createDatabase(t)
   const db = connect({ url, role: SERVER_ROLE, poolSize: 8, isCitus: isOnCluster })
+  await watchNodes(url, poolOf(db))
   const owner = connect({ url, poolSize: 2, isCitus: isOnCluster })
   t.teardown(async () => {
     await Promise.all([db.destroy(), owner.destroy()])
   })
   return { db, owner, url }
+}
+
+/** What `connect` has opened. */
+function poolOf(db: Db): pg.Pool {
+  let found: pg.Pool | undefined
+  openBeside(db, (pool) => {
+    found = pool
+    return driverOf(db)
+  })
+  return found!
 }

@@ -1,6 +1,5 @@
 // Shadow mode: a connection whose identity provider provisions a copy of the tenant, so that an administrator sees what
 // it would do, person by person, and then has it done or not.
-import { sql } from 'kysely'
 import { insertAuditEvents } from '../../../db/audit.ts'
 import { inTenant, type Trx } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
@@ -19,7 +18,7 @@ import {
   setClosedUntil,
   setPreference
 } from '../../../db/shadows.ts'
-import { readTransferTables } from '../../../db/tenant-transfer.ts'
+import { readRepeatably, readTransferTables } from '../../../db/tenant-transfer.ts'
 import { lockTenant, nextTenantId, seeTenant } from '../../../db/tenants.ts'
 import type { Deps } from '../../deps.ts'
 import { conflict, notFound } from '../../errors.ts'
@@ -47,7 +46,7 @@ export async function openShadow(
   const shadowId = -(await nextTenantId(deps.db))
   await retryRaces(() =>
     inTenant(deps.db, tenantId, async (trx) => {
-      await sql`set transaction isolation level repeatable read`.execute(trx)
+      await readRepeatably(trx, tenantId, 'read write')
       await lockTenant(trx, tenantId, 'for no key update')
       const connection = await getLocked(trx, tenantId, actor, connectionId)
       const shadow = await lockShadow(trx, tenantId, connectionId)
