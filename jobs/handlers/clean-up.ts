@@ -1,20 +1,22 @@
-// clean-up: deletes every hour what has expired, releases what removed connections got after all, and has names indexed
-// that wait for it, or that an earlier version has written. What people look up later (invitations, mails, the log) stays.
+// clean-up: deletes every hour what has expired, releases what removed connections got after all, renews signing keys, and
+// has names indexed that wait for it, or that an earlier version has written. What people look up later (invitations,
+// mails, the log) stays.
 import { type Db, inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
 import { indexUnlisted } from '../../db/family-names.ts'
 import { listClosedShadows } from '../../db/shadows.ts'
 import { removeShadow } from '../../db/tenants.ts'
 import type { Deps } from '../../server/deps.ts'
+import { renewSigningKey } from '../../server/events/signing-keys.ts'
 import { releaseStragglers } from '../../server/provisioning/scim-connections.ts'
 import { askForIndex } from '../../server/provisioning/search-index.ts'
 import { eachTenant } from '../each-tenant.ts'
 
-type CleanUpDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
+type CleanUpDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue' | 'sealer'>
 
 /**
  * Of a tenant some statements; a shadow whose time is over goes as a whole.
- * @returns rows and shadows deleted, users and groups released
+ * @returns rows and shadows deleted, users and groups released, signing keys renewed
  * @throws AggregateError when all others are done, where tenants failed
  */
 export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<number> {
@@ -39,12 +41,13 @@ async function indexFamilyNames(db: Db, tenantId: number): Promise<void> {
 /** Users whose rows are written in one transaction. */
 const INDEXED_AT_ONCE = 1_000
 
-async function cleanTenant({ db, queue, now }: CleanUpDeps, tenantId: number): Promise<number> {
+async function cleanTenant({ db, queue, now, sealer }: CleanUpDeps, tenantId: number): Promise<number> {
   const count = await deleteExpiredOfTenant(db, tenantId, now())
   const released = await releaseStragglers({ db, now }, tenantId)
   await askForIndex({ db, queue }, tenantId)
   await indexFamilyNames(db, tenantId)
-  return count + released
+  const renewed = await renewSigningKey({ db, sealer }, tenantId, now())
+  return count + released + renewed
 }
 
 async function endShadow({ db }: CleanUpDeps, shadowId: number): Promise<number> {

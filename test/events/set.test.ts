@@ -1,6 +1,8 @@
 // Security event tokens (RFC 8417) with SCIM events (RFC 9967), pushed (RFC 8935).
-import { createLocalJWKSet, jwtVerify } from 'jose'
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { test } from 'tap'
+import { cleanUp } from '../../jobs/handlers/clean-up.ts'
+import { OPERATOR } from '../support/app.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { startStreaming } from './acme.ts'
 
@@ -85,5 +87,35 @@ test('security event tokens', async (t) => {
     t.equal(config.securityEvents.asyncRequest, 'none')
     t.ok(config.securityEvents.eventUris.includes(`${PROV}delete`))
     t.same((await acme.inject('globex', { url: '/.well-known/jwks.json' })).json(), { keys: [] })
+  })
+
+  t.test('are signed by another key after a year, which receivers have heard of by then', async (t) => {
+    const published = async () => (await jwks()).keys.map(({ kid }: { kid: string }) => kid)
+    const signedBy = async () => {
+      const count = receiver.taken.length
+      // a year ends each session
+      t.equal((await acme.mutate('acme', 'eventStreams.test', { streamId }, OPERATOR)).status, 200)
+      return decodeProtectedHeader((await receiver.takes(count + 1))[count]!.body).kid
+    }
+    const clean = () => cleanUp(acme.deps, AbortSignal.timeout(60_000))
+    const [old] = await published()
+    acme.clock.advance({ hours: 364 * 24 })
+    await clean()
+    t.same(await published(), [old])
+    acme.clock.advance({ hours: 24 })
+    await clean()
+    await clean()
+    const [young, ...others] = await published()
+    t.same(others, [old])
+    t.equal(await signedBy(), old, 'at first')
+    acme.clock.advance({ hours: 24 })
+    t.equal(await signedBy(), young)
+    acme.clock.advance({ hours: 29 * 24 })
+    await clean()
+    t.same(await published(), [young, old], 'for tokens that are looked at late')
+    acme.clock.advance({ hours: 24 })
+    await clean()
+    t.same(await published(), [young])
+    t.equal(await signedBy(), young)
   })
 })
