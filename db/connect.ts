@@ -22,6 +22,7 @@ import { PipeliningDriver, type TenantDriver, TracingDriver } from './driver.ts'
 import type { TakeRow } from './gather-reads.ts'
 import type { Database } from './schema.ts'
 import { rowSocket } from './sent-rows.ts'
+import { serverAddress } from './server-address.ts'
 import type { Fields } from './tenant-query.ts'
 import type { TraceStatement } from './trace.ts'
 
@@ -38,6 +39,8 @@ export interface ConnectOptions {
   /** Role to take on after connecting, so that the statements run with its rights alone. */
   role?: string
   applicationName?: string
+  /** How long a connection is waited for, a free one too; milliseconds. */
+  connectTimeoutMs?: number
   /** A statement that runs longer is cancelled; milliseconds, 0 for none. */
   statementTimeoutMs?: number
   /**
@@ -70,10 +73,10 @@ export function connect(options: ConnectOptions): Db {
   const { statementTimeoutMs = 30_000, isCitus = false } = options
   const manners = { prepares: options.prepares ?? true, setsLocally: isCitus }
   const config: pg.PoolConfig & { pipeline: boolean } = {
-    connectionString: options.url,
+    ...serverAddress(options.url),
     max: options.poolSize ?? 16,
     application_name: options.applicationName ?? 'muster',
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     pipeline: true,

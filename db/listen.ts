@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import { sql } from 'kysely'
 import pg from 'pg'
 import type { Db } from './connect.ts'
+import { serverAddress } from './server-address.ts'
 
 /** What is forgotten: a tenant's row, or everything known of one tenant's tokens and sessions. */
 export type Change = { kind: 'tenant'; subdomain: string } | { kind: 'credentials'; tenantId: number }
@@ -50,7 +51,7 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
 
   async open(): Promise<void> {
     const client = new pg.Client({
-      connectionString: this.url,
+      ...serverAddress(this.url),
       keepAlive: true,
       application_name: 'muster listen',
       connectionTimeoutMillis: 5_000,

@@ -1,7 +1,8 @@
 // The queue (pg-boss): its jobs' names and payloads, and how a transaction puts jobs into it.
-import { fromKysely, PgBoss } from 'pg-boss'
+import { type ConstructorOptions, fromKysely, PgBoss } from 'pg-boss'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../db/connect.ts'
+import { serverAddress } from '../db/server-address.ts'
 
 /** What each job is given: ids alone, so that it reads fresh rows and may run twice. */
 export interface JobPayloads {
@@ -84,11 +85,14 @@ export interface Queue {
 /** On Citus the queue stays on the coordinator. */
 const backendOf = (isCitus: boolean) => ({ backend: isCitus ? ('citus' as const) : ('postgres' as const) })
 
+/** pg-boss hands it on to pg as it is; its types know of no password that is asked for. */
+const addressOf = (url: string) => serverAddress(url) as ConstructorOptions
+
 /** Creates or upgrades the queue's schema `pgboss`; runs as the tables' owner. */
 export async function prepareQueue(url: string, isCitus = false): Promise<void> {
   const boss = new PgBoss({
     ...backendOf(isCitus),
-    connectionString: url,
+    ...addressOf(url),
     max: 2,
     supervise: false,
     schedule: false,
@@ -120,7 +124,7 @@ export async function openQueue(options: {
 }): Promise<Queue> {
   const boss = new PgBoss({
     ...backendOf(options.isCitus ?? false),
-    connectionString: options.url,
+    ...addressOf(options.url),
     options: options.role ? `-c role=${options.role}` : undefined,
     application_name: 'muster queue',
     max: options.isWorker ? 4 : 1,

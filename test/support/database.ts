@@ -54,9 +54,11 @@ export async function createDatabase(
 
 export async function openDatabase(t: Teardown): Promise<TestDatabase> {
   const url = await createDatabase(t)
-  const db = connect({ url, role: SERVER_ROLE, poolSize: 8, isCitus: isOnCluster })
+  // on a machine that does ten things at once a connection takes seconds, which is no matter of these tests
+  const patient = { url, connectTimeoutMs: 60_000, isCitus: isOnCluster }
+  const db = connect({ ...patient, role: SERVER_ROLE, poolSize: 8 })
   await watchNodes(url, poolOf(db))
-  const owner = connect({ url, poolSize: 2, isCitus: isOnCluster })
+  const owner = connect({ ...patient, poolSize: 2 })
   t.teardown(async () => {
     await Promise.all([db.destroy(), owner.destroy()])
   })
