@@ -40,8 +40,7 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   const { boss } = deps.queue
   const stopping = new AbortController()
   const transport = createTransport({
-    smtpUrl: deps.config.mail.smtpUrl,
-    from: deps.config.mail.from,
+    ...deps.config.mail,
     store: openMailbox(deps.db).store,
     logger: deps.log
   })
@@ -71,7 +70,7 @@ export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   await boss.work('clean-up', { pollingIntervalSeconds: 30 }, () =>
     asSpan('clean-up', () => cleanUp(deps, stopping.signal))
   )
-  const egress = createEgress(deps.config.events.isPrivateAllowed)
+  const egress = createEgress(deps.config.events)
   const delivering = { ...deps, egress }
   await boss.work<JobPayloads['deliver-event']>(
     'deliver-event',

@@ -24,7 +24,7 @@ import { newRequestId } from './request-id.ts'
 import { ROUTER_OPTIONS } from './scim/limits.ts'
 import { createRehearsal } from './scim/rehearsal.ts'
 import { scimRoutes } from './scim/routes.ts'
-import { secureHeaders } from './secure-headers.ts'
+import { keepToHttps, secureHeaders } from './secure-headers.ts'
 import { placeOf } from './tenancy.ts'
 import { trpcRoutes } from './trpc-routes.ts'
 import { webRoutes } from './web.ts'
@@ -75,7 +75,7 @@ export async function buildApp(
     },
     forceCloseConnections: 'idle',
     // a path with a broken percent-encoding reaches no route
-    frameworkErrors: handleError
+    frameworkErrors: (error, request, reply) => handleError(error, request, onHttpsOnly(reply))
   })
   const wireLog = createWireLog(deps)
   const live = createLiveFeed(deps)
@@ -84,6 +84,7 @@ export async function buildApp(
   // pages that watch would keep the process
   app.addHook('preClose', async () => live.close())
   app.setErrorHandler(handleError)
+  const onHttpsOnly = keepToHttps(app, deps.config)
   // not encapsulated: their hooks see every request
   deps.tracing?.traceRequests(app)
   measureRequests(app, deps)
@@ -101,14 +102,14 @@ interface BrowserRoutesOptions {
 
 /** What browsers may open, beside SCIM: its clients neither need the headers nor the cookies, which cost as much as a read. */
 async function browserRoutes(app: FastifyInstance, { deps, tools, webFolder }: BrowserRoutesOptions): Promise<void> {
-  secureHeaders(app, deps.config)
+  secureHeaders(app)
   await app.register(cookie)
   app.setNotFoundHandler(handleNotFound)
   await app.register(metricsRoutes, { deps })
   await app.register(healthRoutes, { deps })
   await app.register(authRoutes, { deps })
   await app.register(googleRoutes, { deps, acceptWithGoogle })
-  if (!deps.config.mail.smtpUrl) {
+  if (!deps.config.mail.smtpUrl && deps.config.isDemo) {
     await app.register(mailbox, {
       ...openMailbox(deps.db),
       isServed: (request) => placeOf(request.host, deps.config.public.baseDomain).kind === 'base'

@@ -1,6 +1,8 @@
 // The one file that reads the environment: names, defaults and checks of every setting.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { isLocal, plainConnections } from './config/encryption.ts'
+import { Environment } from './config/environment.ts'
 
 export interface Config {
   /** Where the embedded PostgreSQL and generated secrets live. */
@@ -30,7 +32,12 @@ export interface Config {
     readonly scheme: 'http' | 'https'
     readonly port: number
   }
-  readonly mail: { readonly smtpUrl: string | undefined; readonly from: string }
+  readonly mail: {
+    readonly smtpUrl: string | undefined
+    readonly from: string
+    /** Whether a server that offers no STARTTLS is refused. */
+    readonly requiresTls: boolean
+  }
   readonly google: { readonly clientId: string; readonly clientSecret: string; readonly issuer: string } | undefined
   /** Newest first: the first seals, all of them open. Undefined: generated beside the embedded database. */
   readonly secretKeys: readonly string[] | undefined
@@ -39,14 +46,30 @@ export interface Config {
   readonly bcryptCost: number
   /** What each SCIM token may send to each process, in the long run; 0 for no limit. */
   readonly scim: { readonly requestsPerSecond: number }
-  /** Whether webhooks may go to private addresses, and by http. */
+  /**
+   * Whether an empty database gets the demo tenant, and mail that is not sent can be read in the browser: not where the
+   * service is meant for the world.
+   */
+  readonly isDemo: boolean
+  /** What `/metrics` asks for; undefined: nothing. */
+  readonly metricsToken: string | undefined
+  /** Where passwords are looked up by the first characters of their hash, as at Have I Been Pwned; undefined: nowhere. */
+  readonly breachedPasswordsUrl: string | undefined
   /** Of a tenant's file, as it is sent and unpacked. */
   readonly importMaxMb: number
-  readonly events: { readonly isPrivateAllowed: boolean }
+  readonly events: EgressPolicy
   /** Where traces are sent; undefined: nowhere, and there are none. `ratio`: of the traces that begin here. */
   readonly tracing: { readonly endpoint: string; readonly serviceName: string; readonly ratio: number } | undefined
   readonly run: 'server' | 'worker' | 'all'
   readonly logLevel: string
+}
+
+/** Where webhooks may go. */
+export interface EgressPolicy {
+  readonly isPrivateAllowed: boolean
+  readonly isHttpAllowed: boolean
+  /** `a.example.com`, `*.example.org`; undefined: any. */
+  readonly hosts: readonly string[] | undefined
 }
 
 /** A body may be this long on every path; SCIM publishes it (ServiceProviderConfig, bulk.maxPayloadSize). */
@@ -69,129 +92,115 @@ export class ConfigError extends Error {
  * @throws ConfigError naming every bad setting
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
-  const problems: string[] = []
-  const read = (name: string) => env[name]?.trim() || undefined
-  const fail = <T>(problem: string, fallback: T): T => {
-    problems.push(problem)
-    return fallback
-  }
-
-  function number(name: string, fallback: number, min: number, max: number, isWhole = true): number {
-    const text = read(name)
-    if (text === undefined) return fallback
-    const value = Number(text)
-    if (!Number.isFinite(value) || value < min || value > max || (isWhole && !Number.isInteger(value))) {
-      return fail(`${name} must be a ${isWhole ? 'whole ' : ''}number from ${min} to ${max}, not "${text}"`, fallback)
-    }
-    return value
-  }
-  function choice<T extends string>(name: string, values: readonly T[], fallback: T): T {
-    const text = read(name)
-    if (text === undefined) return fallback
-    if (!(values as readonly string[]).includes(text)) {
-      return fail(`${name} must be one of ${values.join(', ')}, not "${text}"`, fallback)
-    }
-    return text as T
-  }
-  function url(name: string, protocols: string[]): string | undefined {
-    const text = read(name)
-    if (text === undefined) return undefined
-    // the value may hold a password, so it is not repeated
-    if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
-      return fail(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`, undefined)
-    }
-    return text
-  }
-  function flag(name: string, fallback = false, choices = 'true or false'): boolean {
-    const text = read(name)?.toLowerCase()
-    if (text === undefined) return fallback
-    if (['1', 'true', 'on', 'yes'].includes(text)) return true
-    if (['0', 'false', 'off', 'no'].includes(text)) return false
-    return fail(`${name} must be ${choices}, not "${text}"`, false)
-  }
-
-  /** `true` is one: what stands before the last entry of X-Forwarded-For is the client's own word. */
-  function hops(name: string): number {
-    const text = read(name)
-    if (text !== undefined && /^\d+$/.test(text)) return number(name, 0, 0, 10)
-    return Number(flag(name, false, 'true or false, or how many proxies there are in a row'))
-  }
-
-  const databaseUrl = url('DATABASE_URL', ['postgres:', 'postgresql:'])
-  const directUrl = url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:'])
-  if (directUrl && !databaseUrl) fail('DATABASE_URL is missing: DATABASE_DIRECT_URL stands beside it', undefined)
-  const migrateUrl = url('MIGRATE_DATABASE_URL', ['postgres:', 'postgresql:'])
-  const port = number('PORT', 3000, 0, 65_535)
-  const baseDomain = read('BASE_DOMAIN')?.toLowerCase() ?? 'localhost'
+  const read = new Environment(env)
+  const postgres = (name: string) => read.url(name, read.secret(name), ['postgres:', 'postgresql:'])
+  const databaseUrl = postgres('DATABASE_URL')
+  const directUrl = postgres('DATABASE_DIRECT_URL')
+  if (directUrl && !databaseUrl) read.fail('DATABASE_URL is missing: DATABASE_DIRECT_URL stands beside it', undefined)
+  const migrateUrl = postgres('MIGRATE_DATABASE_URL')
+  const port = read.number('PORT', 3000, 0, 65_535)
+  const baseDomain = read.text('BASE_DOMAIN')?.toLowerCase() ?? 'localhost'
   if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(baseDomain)) {
-    fail(`BASE_DOMAIN must be a host name such as example.com, not "${baseDomain}"`, undefined)
+    read.fail(`BASE_DOMAIN must be a host name such as example.com, not "${baseDomain}"`, undefined)
   }
-  const from = read('MAIL_FROM')
+  const from = read.text('MAIL_FROM')
   if (from !== undefined && !/^([^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(from)) {
-    fail(`MAIL_FROM must be an address such as Muster <muster@example.com>, not "${from}"`, undefined)
+    read.fail(`MAIL_FROM must be an address such as Muster <muster@example.com>, not "${from}"`, undefined)
   }
-  const smtpUrl = url('SMTP_URL', ['smtp:', 'smtps:'])
-  if (smtpUrl && !from) fail('MAIL_FROM is missing: SMTP_URL needs a sender', undefined)
+  const smtpUrl = read.url('SMTP_URL', read.secret('SMTP_URL'), ['smtp:', 'smtps:'])
+  if (smtpUrl && !from) read.fail('MAIL_FROM is missing: SMTP_URL needs a sender', undefined)
 
-  const secretKeys = read('SECRET_KEY')
+  const secretKeys = read
+    .secret('SECRET_KEY')
     ?.split(',')
     .map((key) => key.trim())
     .filter(Boolean)
   for (const key of secretKeys ?? []) {
     if (key.length < MIN_SECRET_LENGTH) {
-      fail(`SECRET_KEY has ${key.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
+      read.fail(`SECRET_KEY has ${key.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
     }
   }
-  if (databaseUrl && !secretKeys) fail('SECRET_KEY is missing: DATABASE_URL needs one', undefined)
-  const operatorToken = read('OPERATOR_TOKEN')
+  if (databaseUrl && !secretKeys) read.fail('SECRET_KEY is missing: DATABASE_URL needs one', undefined)
+  const operatorToken = read.secret('OPERATOR_TOKEN')
   if (operatorToken && operatorToken.length < MIN_SECRET_LENGTH) {
-    fail(`OPERATOR_TOKEN has ${operatorToken.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
+    read.fail(`OPERATOR_TOKEN has ${operatorToken.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
   }
 
-  const clientId = read('GOOGLE_CLIENT_ID')
-  const clientSecret = read('GOOGLE_CLIENT_SECRET')
-  const issuer = url('GOOGLE_ISSUER', ['http:', 'https:']) ?? GOOGLE_ISSUER
+  const clientId = read.text('GOOGLE_CLIENT_ID')
+  const clientSecret = read.secret('GOOGLE_CLIENT_SECRET')
+  const issuer = read.url('GOOGLE_ISSUER', read.text('GOOGLE_ISSUER'), ['http:', 'https:']) ?? GOOGLE_ISSUER
   if (Boolean(clientId) !== Boolean(clientSecret)) {
-    fail(`${clientId ? 'GOOGLE_CLIENT_SECRET' : 'GOOGLE_CLIENT_ID'} is missing: both are needed for Google`, undefined)
+    read.fail(
+      `${clientId ? 'GOOGLE_CLIENT_SECRET' : 'GOOGLE_CLIENT_ID'} is missing: both are needed for Google`,
+      undefined
+    )
   }
 
-  const endpoint = url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:'])
-  const ratio = number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1, false)
+  const endpoint = read.url('OTEL_EXPORTER_OTLP_ENDPOINT', read.text('OTEL_EXPORTER_OTLP_ENDPOINT'), [
+    'http:',
+    'https:'
+  ])
+  const ratio = read.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1, false)
+
+  const scheme = read.choice('PUBLIC_SCHEME', ['http', 'https'], 'http')
+  const metricsToken = read.secret('METRICS_TOKEN')
+  if (metricsToken && metricsToken.length < MIN_SECRET_LENGTH) {
+    read.fail(`METRICS_TOKEN has ${metricsToken.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
+  }
+  const breachedPasswordsUrl = read.url('BREACHED_PASSWORDS_URL', read.text('BREACHED_PASSWORDS_URL'), [
+    'http:',
+    'https:'
+  ])
+  const isPrivateAllowed = read.flag('WEBHOOKS_TO_PRIVATE_ADDRESSES')
+  const requiresTls = read.flag('REQUIRE_TLS')
 
   const config: Config = {
-    dataDir: resolve(read('DATA_DIR') ?? '.data'),
+    dataDir: resolve(read.text('DATA_DIR') ?? '.data'),
     database: {
       url: databaseUrl,
       directUrl,
-      preparedStatements: flag('DATABASE_PREPARED_STATEMENTS', directUrl === undefined),
+      preparedStatements: read.flag('DATABASE_PREPARED_STATEMENTS', directUrl === undefined),
       migrateUrl,
-      poolSize: number('DATABASE_POOL_SIZE', 16, 2, 500)
+      poolSize: read.number('DATABASE_POOL_SIZE', 16, 2, 500)
     },
     http: {
-      host: read('HOST') ?? '127.0.0.1',
+      host: read.text('HOST') ?? '127.0.0.1',
       port,
-      trustProxy: hops('TRUST_PROXY'),
-      maxInFlight: number('MAX_REQUESTS_IN_FLIGHT', 1_000, 0, 1_000_000)
+      trustProxy: read.hops('TRUST_PROXY'),
+      maxInFlight: read.number('MAX_REQUESTS_IN_FLIGHT', 1_000, 0, 1_000_000)
     },
     public: {
       baseDomain,
-      scheme: choice('PUBLIC_SCHEME', ['http', 'https'], 'http'),
-      port: number('PUBLIC_PORT', port, 0, 65_535)
+      scheme,
+      port: read.number('PUBLIC_PORT', port, 0, 65_535)
     },
-    mail: { smtpUrl, from: from ?? `Muster <muster@${baseDomain}>` },
+    // a mail catcher on this machine has none
+    mail: {
+      smtpUrl,
+      requiresTls: requiresTls && !(smtpUrl && isLocal(new URL(smtpUrl))),
+      from: from ?? `Muster <muster@${baseDomain}>`
+    },
     google: clientId && clientSecret ? { clientId, clientSecret, issuer } : undefined,
     secretKeys,
     operatorToken,
-    invitationTtlHours: number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
-    bcryptCost: number('BCRYPT_COST', 12, 4, 16),
-    scim: { requestsPerSecond: number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
-    importMaxMb: number('IMPORT_MAX_MB', 4_000, 1, 1_000_000),
-    events: { isPrivateAllowed: flag('WEBHOOKS_TO_PRIVATE_ADDRESSES') },
-    tracing: endpoint ? { endpoint, serviceName: read('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined,
-    run: choice('RUN', ['all', 'server', 'worker'], 'all'),
-    logLevel: choice('LOG_LEVEL', LOG_LEVELS, 'info')
+    invitationTtlHours: read.number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
+    bcryptCost: read.number('BCRYPT_COST', 12, 4, 16),
+    scim: { requestsPerSecond: read.number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
+    isDemo: read.flag('DEMO', scheme === 'http'),
+    metricsToken,
+    breachedPasswordsUrl,
+    importMaxMb: read.number('IMPORT_MAX_MB', 4_000, 1, 1_000_000),
+    events: {
+      isPrivateAllowed,
+      isHttpAllowed: isPrivateAllowed && !requiresTls,
+      hosts: read.hosts('WEBHOOK_HOSTS')
+    },
+    tracing: endpoint ? { endpoint, serviceName: read.text('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined,
+    run: read.choice('RUN', ['all', 'server', 'worker'], 'all'),
+    logLevel: read.choice('LOG_LEVEL', LOG_LEVELS, 'info')
   }
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (requiresTls) for (const problem of plainConnections(config)) read.fail(problem, undefined)
+  if (read.problems.length > 0) throw new ConfigError(read.problems)
   return deepFreeze(config)
 }
 
@@ -207,12 +216,12 @@ export function readEnvironment(): Record<string, string | undefined> {
  * @throws ConfigError
  */
 export function loadOwnerUrl(env: Record<string, string | undefined>): string | undefined {
-  const names = ['MIGRATE_DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_URL']
-  const name = names.find((each) => env[each]?.trim()) ?? 'DATABASE_URL'
-  const text = env[name]?.trim()
-  if (!text) return undefined
-  if (URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol)) return text
-  throw new ConfigError([`${name} must be a URL that starts with postgres:// or postgresql://`])
+  const read = new Environment(env)
+  const url = ['MIGRATE_DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_URL']
+    .map((name) => read.url(name, read.secret(name), ['postgres:', 'postgresql:']))
+    .find((each) => each !== undefined)
+  if (read.problems.length > 0) throw new ConfigError(read.problems)
+  return url
 }
 
 /** Where the secrets of an embedded installation are kept, each in a file of mode 0600. */

@@ -6,7 +6,8 @@ import { type QueueFigure, readQueueFigures } from '../db/queue-figures.ts'
 import { JOB_NAMES } from '../jobs/queue.ts'
 import { appRouter } from './admin/router.ts'
 import type { Deps } from './deps.ts'
-import { ALWAYS_SERVED } from './health.ts'
+import { unauthenticated } from './errors.ts'
+import { ALWAYS_SERVED, mayWatch } from './health.ts'
 
 /** The route, and what the process tells of itself: memory, pool, caches, queue. Once for each process. */
 export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
@@ -16,12 +17,13 @@ export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps
   deps.counters.watchCache('principals', deps.auth.principals.stats)
   registerPoolMetrics(deps)
   registerQueueMetrics(deps)
-  app.get('/metrics', ALWAYS_SERVED, async (_request, reply) =>
-    reply
+  app.get('/metrics', ALWAYS_SERVED, async (request, reply) => {
+    if (!mayWatch(deps, request)) throw unauthenticated('Authorization must be "Bearer", a space and METRICS_TOKEN')
+    return reply
       .type(registry.contentType)
       .header('cache-control', 'no-store')
       .send(await registry.metrics())
-  )
+  })
 }
 
 /** How long requests take and how many are refused; not encapsulated, so that it sees every route of `app`. */

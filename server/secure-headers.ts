@@ -1,5 +1,5 @@
 // What browsers are told to be careful about, on every answer that one may open (OWASP's list of secure headers).
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Config } from './config.ts'
 
 const HEADERS = {
@@ -18,13 +18,23 @@ const HEADERS = {
 }
 
 /** For all routes of `app`. */
-export function secureHeaders(app: FastifyInstance, config: Config): void {
-  const headers =
-    config.public.scheme === 'https'
-      ? { ...HEADERS, 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
-      : HEADERS
+export function secureHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers)
+    reply.headers(HEADERS)
     done()
   })
+}
+
+/**
+ * Where the service is reached by https, every answer says that it is to be reached by nothing else.
+ * @returns the same for answers that no hook sees
+ */
+export function keepToHttps(app: FastifyInstance, config: Config): (reply: FastifyReply) => FastifyReply {
+  if (config.public.scheme !== 'https') return (reply) => reply
+  const tell = (reply: FastifyReply) => reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+  app.addHook('onRequest', (_request, reply, done) => {
+    tell(reply)
+    done()
+  })
+  return tell
 }

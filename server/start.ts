@@ -1,7 +1,7 @@
 // Reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
 import { DataFolderInUseError } from '../db/embedded.ts'
 import { boot, isEmpty } from './boot.ts'
-import { ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
+import { type Config, ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
 import { createDemo } from './demo.ts'
 
 async function main(): Promise<void> {
@@ -13,16 +13,21 @@ async function main(): Promise<void> {
     deps.log.info({ port: running.port }, 'worker started')
     return
   }
-  const demo = (await isEmpty(deps.db)) ? await createDemo(deps) : []
+  const demo = deps.config.isDemo && (await isEmpty(deps.db)) ? await createDemo(deps) : []
   const lines = [
     '',
     `  Muster answers at ${publicUrl(deps.config)}`,
-    ...(deps.config.mail.smtpUrl ? [] : [`  Development mailbox: ${publicUrl(deps.config)}/mailbox`]),
+    ...(deps.config.mail.smtpUrl ? [] : [`  ${mailLine(deps.config)}`]),
     ...demo.map((line) => `  ${line}`),
     ''
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }
+
+const mailLine = (config: Config) =>
+  config.isDemo
+    ? `Development mailbox: ${publicUrl(config)}/mailbox`
+    : 'Nobody gets mail: SMTP_URL is not set, and the development mailbox is off (DEMO)'
 
 /** What runs when the process is asked to stop may take so long; whoever asked then loses patience. */
 const STOP_MS = 9_000

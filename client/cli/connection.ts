@@ -31,7 +31,7 @@ function serviceUrl(): URL {
 function operatorToken(): string {
   const token = process.env.OPERATOR_TOKEN?.trim()
   if (token) return token
-  const file = join(process.env.DATA_DIR || '.data', 'operator-token')
+  const file = process.env.OPERATOR_TOKEN_FILE || join(process.env.DATA_DIR || '.data', 'operator-token')
   if (existsSync(file)) return readFileSync(file, 'utf8').trim()
   throw new UsageError(`OPERATOR_TOKEN is not set, and there is no ${file} (is the service on this machine?)`)
 }

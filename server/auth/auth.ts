@@ -1,12 +1,14 @@
 // What sign-in keeps for the whole process: hashing, counts of failures, remembered sessions and tokens.
 import type { Deps } from '../deps.ts'
 import { type Background, createBackground } from './background.ts'
+import { type BreachedPasswords, createBreachedPasswords } from './breached-passwords.ts'
 import { createLimits, type Limits } from './limits.ts'
 import { createPasswords, type Passwords } from './password.ts'
 import { createPrincipals, type Principals } from './principals.ts'
 
 export interface Auth {
   readonly passwords: Passwords
+  readonly breachedPasswords: BreachedPasswords
   readonly limits: Limits
   readonly principals: Principals
   /** For what an answer must not wait for: whether it takes long would tell who exists. */
@@ -17,6 +19,7 @@ export function createAuth(given: Pick<Deps, 'config' | 'counters' | 'db' | 'lis
   const background = createBackground(given.log)
   return {
     passwords: createPasswords(given.config.bcryptCost),
+    breachedPasswords: createBreachedPasswords(given.config.breachedPasswordsUrl, given.log),
     limits: createLimits(given.db, given.counters),
     principals: createPrincipals({ ...given, background }),
     background

@@ -39,7 +39,7 @@ export function checkPassword(password: string, context: PasswordContext = {}): 
   }
 }
 
-const weak = (detail: string) => invalid(detail, 'weakPassword')
+export const weak = (detail: string) => invalid(detail, 'weakPassword')
 
 /** What somebody who knows the person would try. */
 const wordsOf = ({ email, name, tenantName }: PasswordContext): string[] =>

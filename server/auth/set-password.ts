@@ -8,12 +8,15 @@ import { deleteSessions } from '../../db/sessions.ts'
 import { updateUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import type { Tenant } from '../tenancy.ts'
-import { checkPassword } from './password-policy.ts'
+import { checkPassword, weak } from './password-policy.ts'
+
+const BREACHED = 'That password is in a list of passwords that were stolen elsewhere: choose another'
 
 /**
  * Slow on purpose: call it before the transaction.
  * @returns what `setPassword` stores
- * @throws AppError invalid `weakPassword`, by the tenant's own least length and the person's own words
+ * @throws AppError invalid `weakPassword`, by the tenant's own least length, the person's own words, and the list of
+ *   breached passwords where one is set
  */
 export async function hashNewPassword(
   deps: Deps,
@@ -27,6 +30,7 @@ export async function hashNewPassword(
     name: person.display_name,
     tenantName: tenant.name
   })
+  if (await deps.auth.breachedPasswords.includes(password)) throw weak(BREACHED)
   return deps.auth.passwords.hash(password)
 }
 

@@ -4,6 +4,7 @@ import { lookup as lookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { Agent } from 'undici'
+import type { EgressPolicy } from '../config.ts'
 import { AppError, invalid } from '../errors.ts'
 
 const TIMEOUT_MS = 10_000
@@ -40,34 +41,41 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * @throws AppError invalid `badUrl`, unless it is https (or http where private addresses are allowed), names no
- *   password, and is not an address of a private network
+ * @throws AppError invalid `badUrl`, unless it is https (or http where that is allowed), names no password, is of a host
+ *   that may be sent to, and is not an address of a private network
  */
-export function requireSendableUrl(text: string, isPrivateAllowed: boolean): void {
+export function requireSendableUrl(text: string, { isPrivateAllowed, isHttpAllowed, hosts }: EgressPolicy): void {
   const url = URL.parse(text)
-  const isScheme = url?.protocol === 'https:' || (isPrivateAllowed && url?.protocol === 'http:')
+  const isScheme = url?.protocol === 'https:' || (isHttpAllowed && url?.protocol === 'http:')
   if (!url || !isScheme) throw badUrl('The URL must begin with https://')
   if (url.username || url.password) throw badUrl('The URL must not hold a user name or password')
-  if (isPrivateAllowed) return
   const host = hostOf(url)
+  if (hosts && !hosts.some((pattern) => matchesHost(pattern, host))) {
+    throw badUrl('This service sends to hosts that its operator has named alone: ask them to add this one')
+  }
+  if (isPrivateAllowed) return
   const isLocal = host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.internal')
   if (isLocal || (isIP(host) && !isPublicAddress(host))) throw badUrl('The URL leads to a private address')
 }
+
+/** `*.example.org` is every host below example.org, and not that itself. */
+const matchesHost = (pattern: string, host: string) =>
+  pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern
 
 const badUrl = (message: string) => invalid(message, 'badUrl')
 const hostOf = (url: URL) => url.hostname.replace(/^\[|\]$/g, '')
 
 /**
- * @param isPrivateAllowed the operator's setting, for receivers beside the service
+ * @param policy the operator's settings
  * @param lookup Node's own, but in tests
  */
-export function createEgress(isPrivateAllowed: boolean, lookup: Lookup = lookupAddress as Lookup): Egress {
+export function createEgress(policy: EgressPolicy, lookup: Lookup = lookupAddress as Lookup): Egress {
   let opening: Promise<{ agent: Agent; request: typeof import('undici').request }> | undefined
   /** Loaded when something is sent: it brings a hundred files along. */
   async function open() {
     const { Agent, request } = await import('undici')
     const agent = new Agent({
-      connect: { timeout: TIMEOUT_MS, ...(!isPrivateAllowed && { lookup: publicOnly(lookup) }) },
+      connect: { timeout: TIMEOUT_MS, ...(!policy.isPrivateAllowed && { lookup: publicOnly(lookup) }) },
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
       connections: 8,
@@ -77,7 +85,7 @@ export function createEgress(isPrivateAllowed: boolean, lookup: Lookup = lookupA
   }
   return {
     async post(url, headers, body) {
-      requireSendableUrl(url, isPrivateAllowed)
+      requireSendableUrl(url, policy)
       opening ??= open()
       const { agent, request } = await opening
       const { statusCode, body: answer } = await request(url, {

@@ -49,7 +49,7 @@ export async function createStream(
   given: NewStream
 ): Promise<{ streamId: string; secret: string | null }> {
   requireAdministrator(actor, 'make event streams')
-  requireSendableUrl(given.url, deps.config.events.isPrivateAllowed)
+  requireSendableUrl(given.url, deps.config.events)
   requireFitting(given.kind, given)
   const now = deps.now()
   const secret = given.kind === 'webhook' ? newSecret() : null
@@ -99,7 +99,7 @@ export async function changeStream(
   patch: StreamPatch
 ): Promise<void> {
   requireAdministrator(actor, 'change event streams')
-  if (patch.url !== undefined) requireSendableUrl(patch.url, deps.config.events.isPrivateAllowed)
+  if (patch.url !== undefined) requireSendableUrl(patch.url, deps.config.events)
   const now = deps.now()
   await inTenant(deps.db, tenantId, async (trx) => {
     const before = await getLocked(trx, tenantId, streamId)

@@ -20,6 +20,8 @@ export interface MailLogger {
 export interface TransportOptions {
   /** `smtp://` or `smtps://` with user and password where needed; undefined keeps mails in the mailbox. */
   smtpUrl: string | undefined
+  /** Whether a server that offers no STARTTLS is refused. */
+  requiresTls?: boolean
   /** MAIL_FROM: `Muster <muster@example.com>` or a bare address. Its domain is the one of every Message-ID. */
   from: string
   /** Keeps a message in the mailbox; a message id that is there already may be ignored. */
@@ -76,6 +78,7 @@ function createSmtpTransport(
   const mailer = nodemailer.createTransport({
     url,
     pool: true,
+    requireTLS: options.requiresTls,
     maxConnections: MAX_CONNECTIONS,
     // a connection that the server ended while idle is replaced once; anything more is the job's to retry
     maxRequeues: 1,

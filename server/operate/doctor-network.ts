@@ -12,7 +12,7 @@ export async function checkMail({ mail, public: { baseDomain } }: Config): Promi
     return isLocal(baseDomain) ? ok(found) : warning(found, 'Set SMTP_URL and MAIL_FROM')
   }
   const silent = { debug() {}, warn() {} }
-  const transport = createTransport({ smtpUrl: mail.smtpUrl, from: mail.from, store: async () => {}, logger: silent })
+  const transport = createTransport({ ...mail, store: async () => {}, logger: silent })
   try {
     await transport.verify()
   } finally {

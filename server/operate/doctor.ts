@@ -2,6 +2,7 @@
 import { connect, type Db } from '../../db/connect.ts'
 import { findEmbedded } from '../../db/embedded.ts'
 import { requireHeldUser } from '../../db/rights.ts'
+import { plainConnections } from '../config/encryption.ts'
 import { type Config, ConfigError, loadConfig, readEnvironment } from '../config.ts'
 import {
   checkClock,
@@ -36,6 +37,10 @@ function checkSettings(config: Config): Outcome {
   }
   if (config.public.baseDomain !== 'localhost' && config.public.scheme === 'http') {
     return warning('Links and cookies go over http', 'Set PUBLIC_SCHEME=https, and PUBLIC_PORT where it is not 443')
+  }
+  const plain = config.public.scheme === 'https' ? plainConnections(config) : []
+  if (plain.length > 0) {
+    return warning(`Not every connection is encrypted: ${plain.join('; ')}`, 'Correct them, and set REQUIRE_TLS=true')
   }
   return ok('All settings can be used')
 }

@@ -2,6 +2,9 @@ import { test } from 'tap'
 import { createEgress, isPublicAddress, requireSendableUrl } from '../../server/events/egress.ts'
 import { startReceiver } from '../support/receiver.ts'
 
+const PUBLIC = { isPrivateAllowed: false, isHttpAllowed: false, hosts: undefined }
+const ANY = { isPrivateAllowed: true, isHttpAllowed: true, hosts: undefined }
+
 test('requests to addresses that tenants name', async (t) => {
   t.test('know public addresses from others', async (t) => {
     const isPublic = ['8.8.8.8', '93.184.216.34', '2606:4700:4700::1111']
@@ -47,9 +50,32 @@ test('requests to addresses that tenants name', async (t) => {
       'file:///etc/passwd',
       'nonsense'
     ]) {
-      t.throws(() => requireSendableUrl(url, false), Object.assign(new Error(), { reason: 'badUrl' }), { message: url })
+      t.throws(() => requireSendableUrl(url, PUBLIC), Object.assign(new Error(), { reason: 'badUrl' }), {
+        message: url
+      })
     }
-    requireSendableUrl('https://hooks.acme.test/x?y=1', false)
+    requireSendableUrl('https://hooks.acme.test/x?y=1', PUBLIC)
+  })
+
+  t.test('go to the hosts that the operator has named alone, where there are any', async (t) => {
+    const named = { ...PUBLIC, hosts: ['hooks.acme.test', '*.example.org'] }
+    for (const host of ['hooks.acme.test', 'HOOKS.acme.test:8443', 'a.example.org', 'b.a.example.org']) {
+      t.doesNotThrow(() => requireSendableUrl(`https://${host}/x`, named), host)
+    }
+    for (const host of ['acme.test', 'other.acme.test', 'example.org', 'badexample.org', 'hooks.acme.test.evil.test']) {
+      t.throws(
+        () => requireSendableUrl(`https://${host}/x`, named),
+        Object.assign(new Error(), { reason: 'badUrl' }),
+        host
+      )
+    }
+    const egress = createEgress({ ...ANY, hosts: ['hooks.acme.test'] })
+    t.teardown(() => egress.close())
+    await t.rejects(
+      egress.post('http://127.0.0.1:1/', {}, ''),
+      Object.assign(new Error(), { reason: 'badUrl' }),
+      'also of streams that were there before'
+    )
   })
 
   t.test('look where a name leads at the moment of connecting', async (t) => {
@@ -58,7 +84,7 @@ test('requests to addresses that tenants name', async (t) => {
       'mixed.test': ['93.184.216.34', '127.0.0.1'],
       'nowhere.test': []
     }
-    const egress = createEgress(false, (name, _options, callback) =>
+    const egress = createEgress(PUBLIC, (name, _options, callback) =>
       callback(
         null,
         names[name]!.map((address) => ({ address, family: 4 }))
@@ -72,7 +98,7 @@ test('requests to addresses that tenants name', async (t) => {
 
   t.test('follow no redirect, and say what was answered', async (t) => {
     const receiver = await startReceiver(t, () => 302)
-    const egress = createEgress(true)
+    const egress = createEgress(ANY)
     t.teardown(() => egress.close())
     t.match(await egress.post(receiver.url, { 'x-a': '1' }, 'body'), { status: 302, text: 'not now' })
     t.match(receiver.received, [{ body: 'body', headers: { 'x-a': '1', 'user-agent': 'Muster' } }])

@@ -61,6 +61,14 @@ test('mail over SMTP', async (t) => {
     t.same(envelope, { from: 'muster@muster.test', to: ['parts@acme.test'] })
   })
 
+  t.test('does not leave where TLS is required and the server offers none', async (t) => {
+    const strict = openTransport(t, { smtpUrl: server.url, requiresTls: true })
+    const refused = await failure(strict.send(message({ to: 'plain@acme.test' })))
+    t.match(refused, { permanent: false, message: /STARTTLS/ })
+    await t.rejects(strict.verify())
+    t.notOk(server.mails.some(({ envelope }) => envelope.to.includes('plain@acme.test')))
+  })
+
   t.test('says that nobody wrote it, so that nobody answers', async (t) => {
     await transport.send(message({ to: 'auto@acme.test' }))
     const { parsed } = (await server.mailsTo('auto@acme.test'))[0]!

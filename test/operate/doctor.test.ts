@@ -56,6 +56,16 @@ test('muster doctor', async (t) => {
     t.match(JSON.parse(stdout), { isHealthy: false, findings: [{ check: 'settings', state: 'ok', mend: null }] })
   })
 
+  t.test('warns of connections that are not encrypted, where the service is meant for the world', async (t) => {
+    const plain = {
+      DATABASE_URL: env.DATABASE_URL,
+      PUBLIC_SCHEME: 'https',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c.test'
+    }
+    t.match((await findings(plain))['settings'], { state: 'warning', found: /OTLP_ENDPOINT must/, mend: /REQUIRE_TLS/ })
+    t.equal((await findings({ PUBLIC_SCHEME: 'https' }))['settings']?.state, 'ok')
+  })
+
   t.test('finds a job that nobody takes though a worker lives', async (t) => {
     await sql`update pgboss.version set cron_on = now()`.execute(acme.owner)
     await sql`update pgboss.job set start_after = now() - interval '10 minutes' where name = 'send-mail'`.execute(

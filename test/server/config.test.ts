@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { ConfigError, loadConfig, publicUrl } from '../../server/config.ts'
+import { ConfigError, loadConfig, loadOwnerUrl, publicUrl } from '../../server/config.ts'
 
 const SECRET = 'x'.repeat(32)
 
@@ -39,6 +39,20 @@ test('loadConfig', async (t) => {
     ['a role of the process that there is not', { RUN: 'both' }, /RUN must be one of all, server, worker/],
     ['a switch that is neither on nor off', { TRUST_PROXY: 'maybe' }, /TRUST_PROXY must be true or false/],
     ['a crowd that is no number', { MAX_REQUESTS_IN_FLIGHT: 'many' }, /MAX_REQUESTS_IN_FLIGHT must be a whole number/],
+    ['a short token of the metrics', { METRICS_TOKEN: 'short' }, /METRICS_TOKEN has 5 characters, needs 32/],
+    ['a host with a scheme', { WEBHOOK_HOSTS: 'https://x.test' }, /WEBHOOK_HOSTS must hold host names/],
+    ['a star in the middle of a host', { WEBHOOK_HOSTS: 'a.*.test' }, /WEBHOOK_HOSTS must hold host names/],
+    [
+      'a list of breached passwords that is no URL',
+      { BREACHED_PASSWORDS_URL: 'hibp' },
+      /BREACHED_PASSWORDS_URL must be/
+    ],
+    ['a secret that is given twice', { SECRET_KEY: SECRET, SECRET_KEY_FILE: '/x' }, /SECRET_KEY_FILE are both set/],
+    [
+      'a secret’s file that is not there',
+      { OPERATOR_TOKEN_FILE: '/nowhere' },
+      /OPERATOR_TOKEN_FILE cannot be read \(ENOENT\)/
+    ],
     ['a level that pino lacks', { LOG_LEVEL: 'loud' }, /LOG_LEVEL/]
   ]
   t.test('believes as many proxies as there are', async (t) => {
@@ -63,6 +77,60 @@ test('loadConfig', async (t) => {
       for (const setting of ['PORT', 'RUN', 'DATABASE_URL']) t.match(message, setting)
       t.notMatch(message, 'hunter2')
     }
+  })
+
+  t.test('reads secrets from files, as secret stores mount them', async (t) => {
+    const folder = t.testdir({ key: `${SECRET}\n`, url: 'postgres://h/d\n', empty: '\n', short: 'short' })
+    const config = loadConfig({ SECRET_KEY_FILE: `${folder}/key`, DATABASE_URL_FILE: `${folder}/url` })
+    t.same([config.secretKeys, config.database.url], [[SECRET], 'postgres://h/d'])
+    t.equal(loadOwnerUrl({ DATABASE_URL_FILE: `${folder}/url` }), 'postgres://h/d')
+    t.throws(() => loadConfig({ METRICS_TOKEN_FILE: `${folder}/empty` }), { message: /names an empty file/ })
+    t.throws(() => loadConfig({ OPERATOR_TOKEN_FILE: `${folder}/short` }), {
+      message: /OPERATOR_TOKEN has 5 characters/
+    })
+    t.throws(() => loadOwnerUrl({ DATABASE_URL_FILE: `${folder}/none` }), { message: /cannot be read/ })
+  })
+
+  t.test('makes the demo tenant unless it is told not to, or the service is there for the world', async (t) => {
+    t.equal(loadConfig({}).isDemo, true)
+    t.equal(loadConfig({ DEMO: 'false' }).isDemo, false)
+    t.equal(loadConfig({ PUBLIC_SCHEME: 'https' }).isDemo, false)
+    t.equal(loadConfig({ PUBLIC_SCHEME: 'https', DEMO: 'true' }).isDemo, true)
+  })
+
+  t.test('with REQUIRE_TLS names each connection that somebody on the way could read', async (t) => {
+    const world = {
+      REQUIRE_TLS: 'true',
+      PUBLIC_SCHEME: 'https',
+      DATABASE_URL: 'postgres://db.test/d?sslmode=verify-full',
+      SECRET_KEY: SECRET,
+      SMTP_URL: 'smtp://mail.test',
+      MAIL_FROM: 'a@b.test'
+    }
+    const config = loadConfig(world)
+    t.equal(config.mail.requiresTls, true, 'a mail server without STARTTLS is refused when it is spoken to')
+    t.equal(loadConfig({ ...world, SMTP_URL: 'smtp://127.0.0.1:25' }).mail.requiresTls, false)
+    t.doesNotThrow(() => loadConfig({ ...world, DATABASE_URL: 'postgres://127.0.0.1/d' }), 'nobody is on the way there')
+    t.doesNotThrow(() => loadConfig({ ...world, DATABASE_URL: 'postgres:///d?host=/run/postgresql' }))
+    const plain: Record<string, string>[] = [
+      { PUBLIC_SCHEME: 'http' },
+      { DATABASE_URL: 'postgres://db.test/d' },
+      { DATABASE_URL: 'postgres://db.test/d?sslmode=no-verify' },
+      { DATABASE_DIRECT_URL: 'postgres://db.test/d' },
+      { MIGRATE_DATABASE_URL: 'postgres://db.test/d?sslmode=disable' },
+      { SMTP_URL: 'smtp://mail.test?ignoreTLS=true' },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.test:4318' },
+      { BREACHED_PASSWORDS_URL: 'http://pwned.test/range/' },
+      { GOOGLE_CLIENT_ID: 'x', GOOGLE_CLIENT_SECRET: 'y', GOOGLE_ISSUER: 'http://issuer.test' }
+    ]
+    for (const change of plain) {
+      const name = Object.keys(change).at(-1)!
+      t.throws(() => loadConfig({ ...world, ...change }), { message: new RegExp(`^${name} must`) }, name)
+      t.doesNotThrow(() => loadConfig({ ...world, ...change, REQUIRE_TLS: 'false' }))
+    }
+    const webhooks = { WEBHOOKS_TO_PRIVATE_ADDRESSES: 'true' }
+    t.equal(loadConfig({ ...world, ...webhooks }).events.isHttpAllowed, false)
+    t.equal(loadConfig(webhooks).events.isHttpAllowed, true)
   })
 
   t.test('prepares statements, but not behind a pooler unless it is told to', async (t) => {

@@ -1,7 +1,9 @@
 // The demo data: made once, whoever asks, and good for what the printed lines promise.
 import { test } from 'tap'
 import { createDemo } from '../../server/demo.ts'
-import { OPERATOR, startApp } from '../support/app.ts'
+import { OPERATOR, OPERATOR_TOKEN, SECRET_KEY, startApp } from '../support/app.ts'
+import { createDatabase } from '../support/database.ts'
+import { startProcess } from '../support/process.ts'
 
 test('the demo data', async (t) => {
   const app = await startApp(t)
@@ -44,4 +46,17 @@ test('the demo data', async (t) => {
     })
     t.equal(response.statusCode, 200)
   })
+})
+
+test('a service for the world has no demo data and no open mailbox', async (t) => {
+  const env = { DATABASE_URL: await createDatabase(t), SECRET_KEY, OPERATOR_TOKEN, PUBLIC_SCHEME: 'https' }
+  const service = await startProcess(t, env)
+  t.match(service.output(), /Muster answers at https:/)
+  t.match(service.output(), /Nobody gets mail/)
+  t.notMatch(service.output(), /SCIM token|works once/)
+  t.equal((await fetch(`http://127.0.0.1:${service.port}/mailbox`, { headers: { host: 'localhost' } })).status, 404)
+  const answer = await fetch(`http://127.0.0.1:${service.port}/trpc/tenants.list`, {
+    headers: { host: 'localhost', authorization: `Bearer ${OPERATOR_TOKEN}` }
+  })
+  t.match(await answer.json(), { result: { data: { items: [] } } })
 })

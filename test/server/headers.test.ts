@@ -11,7 +11,7 @@ test('headers of each kind of answer', async (t) => {
     'index.html': '<meta name="csp-nonce" content="__CSP_NONCE__"><title>Muster</title>',
     assets: { 'entry.js': 'plain' }
   })
-  const app = await startApp(t, { webFolder, env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' } })
+  const app = await startApp(t, { webFolder, env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443', DEMO: 'true' } })
   const tenant = await addTenant(app, 'acme')
   const [ada] = await insertPeople(app.owner, tenant.id, [{ email: 'ada@acme.test', role: 'administrator' }])
   const cookie = (await signInAs(app.owner, tenant.id, ada!)).replace('muster_session', '__Host-muster_session')
@@ -67,6 +67,7 @@ test('headers of each kind of answer', async (t) => {
       t.match(headers['content-type'], /^(text\/html|application\/(scim\+)?json|text\/plain|application\/javascript)/)
       const isAsset = what === 'an asset'
       t.match(headers['cache-control'], isAsset ? 'immutable' : 'no-store')
+      t.equal(headers['strict-transport-security'], 'max-age=31536000; includeSubDomains', 'also for the hosts below')
       t.equal(headers['x-powered-by'], undefined)
       t.equal(headers.server, undefined)
       t.equal(headers['access-control-allow-origin'], undefined, 'no other site reads it')
@@ -82,14 +83,15 @@ test('headers of each kind of answer', async (t) => {
     })
   }
 
-  t.test('over https browsers are told to stay there, also for the hosts below', async (t) => {
-    for (const url of ['/users', '/trpc/settings.get', '/healthz']) {
-      const { headers } = await app.inject('acme', { url })
-      t.match(headers['strict-transport-security'], /max-age=31536000; includeSubDomains/, url)
+  t.test('over http nobody is told to stay on https', async (t) => {
+    const plain = await startApp(t)
+    for (const url of ['/healthz', '/scim/v2/Schemas', '/%zz']) {
+      const { headers } = await plain.inject('acme', { url })
+      t.notOk('strict-transport-security' in headers, url)
     }
   })
 
-  t.test('SCIM’s clients are told nothing that only a browser understands', async (t) => {
+  t.test('SCIM’s clients are told little that only a browser understands', async (t) => {
     for (const url of ['/scim/v2/Users', '/scim/v2/Schemas']) {
       const { headers } = await app.inject('acme', { url, headers: bearer })
       const expected = [
@@ -98,6 +100,7 @@ test('headers of each kind of answer', async (t) => {
         'content-length',
         'content-type',
         'date',
+        'strict-transport-security',
         'x-content-type-options'
       ]
       t.strictSame(Object.keys(headers).sort(), expected, url)

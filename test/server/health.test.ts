@@ -10,6 +10,20 @@ test('health', async (t) => {
       }
     }
   })
+  t.test('with METRICS_TOKEN, what is within is told to whoever has it alone', async (t) => {
+    const token = 'm'.repeat(32)
+    const guarded = await startApp(t, { env: { METRICS_TOKEN: token } })
+    const ask = (url: string, authorization?: string) =>
+      guarded.inject('acme', { url, headers: { ...(authorization && { authorization }) } })
+    for (const wrong of [undefined, 'Bearer wrong', token, `Bearer ${OPERATOR.token}`]) {
+      t.match(await ask('/metrics', wrong), { statusCode: 401 }, String(wrong))
+      t.same((await ask('/readyz', wrong)).json(), { status: 'ready' }, 'a balancer needs no more')
+    }
+    t.match(await ask('/metrics', `Bearer ${token}`), { statusCode: 200, body: /process_resident_memory_bytes/ })
+    const checks = { database: true, queue: true }
+    t.same((await ask('/readyz', `Bearer ${token}`)).json(), { status: 'ready', checks })
+    t.same((await inject('acme', { url: '/readyz' })).json(), { status: 'ready', checks }, 'without the setting')
+  })
   t.test('an unknown subdomain is 404 in the form of the path', async (t) => {
     const answer = await query('nobody', 'auth.me')
     t.equal(answer.status, 404)
