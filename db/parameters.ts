@@ -1,7 +1,15 @@
 // Values as text, as PostgreSQL reads them: what `pg` does for any value, for those that statements here take, and quicker.
 
-/** @param value null, text, a number, a boolean, a time, or an array of those */
-export function toParameter(value: unknown): string | null {
+/** A value as it is sent: text, or bytes as they are. */
+export type Parameter = string | Buffer | null
+
+/** @param value null, bytes, text, a number, a boolean, a time, or an array of those but bytes */
+export function toParameter(value: unknown): Parameter {
+  if (Buffer.isBuffer(value)) return value
+  return toText(value)
+}
+
+function toText(value: unknown): string | null {
   if (value === null || value === undefined) return null
   if (typeof value === 'string') return value
   if (value instanceof Date) return value.toISOString()
@@ -9,7 +17,7 @@ export function toParameter(value: unknown): string | null {
 }
 
 function toElement(value: unknown): string {
-  const text = toParameter(value)
+  const text = toText(value)
   if (text === null) return 'NULL'
   return typeof value === 'string' ? `"${NEEDS_ESCAPE.test(text) ? text.replace(ESCAPED, '\\$&') : text}"` : text
 }

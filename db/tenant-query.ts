@@ -5,6 +5,7 @@
 // Two kinds of databases want it otherwise: behind a pooler in transaction mode nothing stays prepared, so that each
 // statement's text goes along; and Citus tells its workers of SET LOCAL in a transaction block alone.
 import pg from 'pg'
+import type { Parameter } from './parameters.ts'
 import { type RowTaker, SentRow } from './sent-rows.ts'
 
 // What comes behind it is asked all the time: a plan that is made anew for each value costs more than the statement
@@ -43,7 +44,7 @@ interface Wire {
   parsedStatements: Record<string, string | undefined>
   submittedNamedStatements: Record<string, string | undefined>
   parse(config: { name: string; text: string }): void
-  bind(config: { statement: string; values: readonly (string | null)[] }): void
+  bind(config: { statement: string; values: readonly Parameter[] }): void
   execute(config: { portal: string }): void
   sync(): void
 }
@@ -65,7 +66,7 @@ type QueryClass = new (
 /** Runs a statement that is prepared, or whose text goes along, up to where its answer is asked for. */
 function execute(
   connection: Wire,
-  { name, text, values }: { name: string; text: string; values: readonly (string | null)[] },
+  { name, text, values }: { name: string; text: string; values: readonly Parameter[] },
   isPrepared: boolean
 ): void {
   if (!isPrepared) connection.parse({ name: '', text })
@@ -175,7 +176,7 @@ export const AS_SENT = {
 /** A read of one tenant's rows that shares its exchange with others. */
 export interface TenantRead {
   readonly tenantId: number
-  readonly statement: { readonly name: string; readonly text: string; readonly values: readonly (string | null)[] }
+  readonly statement: { readonly name: string; readonly text: string; readonly values: readonly Parameter[] }
   /** Is given each row as it comes; it may not throw. */
   take(row: SentRow): void
   /** After the last row. */

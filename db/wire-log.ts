@@ -1,29 +1,36 @@
 // What identity providers sent and got, in batches: each row holds many exchanges of one tenant.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
-import { type Db, inTenant, readInTenant, readOneInTenant } from './connect.ts'
+import { type Db, readInTenant, readOneInTenant } from './connect.ts'
+import { prepare, writeTogether } from './prepared.ts'
 import type { WireLogTable } from './schema.ts'
 
 export type WireBatch = Omit<WireLogTable, 'tenant_id'>
 
+/** One that is to be written: its ids are UuidArrays. */
+export type NewWireBatch = Omit<WireBatch, 'request_ids' | 'resource_ids'> & {
+  readonly request_ids: Buffer
+  readonly resource_ids: Buffer
+}
+
 /** For how many days a tenant's log is kept that has not said otherwise. */
 export const DEFAULT_WIRE_LOG_DAYS = 30
+
+const insertBatch = prepare(
+  (p) => sql`
+    insert into wire_log (tenant_id, id, from_at, to_at, exchanges, dropped, statuses, connection_ids, resource_ids,
+      request_ids, entries)
+    values (${p.tenantId}, ${p.id}, ${p.from_at}, ${p.to_at}, ${p.exchanges}, ${p.dropped}, ${p.statuses},
+      ${p.connection_ids}, ${p.resource_ids}, ${p.request_ids}, ${p.entries})
+    on conflict do nothing`
+)
+const waitForNoDisk = prepare(() => sql`select set_config('synchronous_commit', 'off', true)`)
 
 /**
  * Writes a batch; one that is there already (a try whose answer was lost) is left as it is. The commit waits for no
  * disk: what a crash of the database takes away is log, and the server goes on meanwhile.
  */
-export const insertWireBatch = (db: Db, tenantId: number, batch: WireBatch): Promise<unknown> =>
-  inTenant(db, tenantId, (trx) =>
-    Promise.all([
-      sql`set local synchronous_commit = off`.execute(trx),
-      sql`
-        insert into wire_log (tenant_id, id, from_at, to_at, exchanges, dropped, statuses, connection_ids, resource_ids,
-          request_ids, entries)
-        values (${tenantId}, ${batch.id}, ${batch.from_at}, ${batch.to_at}, ${batch.exchanges}, ${batch.dropped},
-          ${batch.statuses}, ${batch.connection_ids}, ${batch.resource_ids}, ${batch.request_ids}, ${batch.entries})
-        on conflict do nothing`.execute(trx)
-    ])
-  )
+export const insertWireBatch = (db: Db, tenantId: number, batch: NewWireBatch): Promise<unknown> =>
+  writeTogether(db, tenantId, [waitForNoDisk(db, {}), insertBatch(db, { ...batch, tenantId })])
 
 /** Which batches a search has to open. */
 export interface WireBatchQuery {

@@ -1,66 +1,113 @@
-// Exchanges as rows.
+// Exchanges that will be a row.
 import { v7 as uuidv7 } from 'uuid'
-import type { WireBatch } from '../../db/wire-log.ts'
-import { type EncodedEntry, packLines, requestIdOf, resourceIdsOf } from './entry.ts'
-import type { Slot } from './slabs.ts'
+import { UuidArray } from '../../db/uuid-array.ts'
+import type { NewWireBatch } from '../../db/wire-log.ts'
+import { type EncodedEntry, ID_LENGTH, requestIdAt, resourceIdAt } from './encode.ts'
+import type { Piece } from './slabs.ts'
 
-/** An exchange that waits to be written. */
-export type WaitingEntry = Slot & Omit<EncodedEntry, 'line'>
-
-export const sizeOf = ({ start, end }: WaitingEntry): number => end - start
-
-/** A batch holds so many entries, of about so many bytes: enough for a row. */
-export const MAX_ENTRIES = 1_000
+/** A batch is full with so many lines, or bytes of them: enough for a row. */
+const MAX_LINES = 1_000
 const MAX_BYTES = 4 * 2 ** 20
 
-/** The exchanges in their order, in parts that fit into a batch. */
-export function chunksOf(entries: readonly WaitingEntry[]): WaitingEntry[][] {
-  const chunks: WaitingEntry[][] = []
-  let chunk: WaitingEntry[] = []
-  let size = 0
-  for (const entry of entries) {
-    if (chunk.length === 0 || chunk.length === MAX_ENTRIES || size + sizeOf(entry) > MAX_BYTES) {
-      chunk = []
-      chunks.push(chunk)
-      size = 0
-    }
-    chunk.push(entry)
-    size += sizeOf(entry)
+/** Lines of one tenant, in their order, and what is known of them; no object is kept for a line. */
+export class Batch {
+  readonly sinceMs: number
+  bytes: number
+  private readonly pieces: Piece[]
+  private readonly lengths: number[]
+  /** How many resources each line names. */
+  private readonly resources: number[]
+  private readonly statuses: Set<number>
+  private readonly connectionIds: Set<string | null>
+  private fromMs: number
+  private toMs: number
+
+  /** @param sinceMs when its first line came; milliseconds of the process */
+  constructor(sinceMs: number) {
+    this.sinceMs = sinceMs
+    this.bytes = 0
+    this.pieces = []
+    this.lengths = []
+    this.resources = []
+    this.statuses = new Set()
+    this.connectionIds = new Set()
+    this.fromMs = Number.MAX_SAFE_INTEGER
+    this.toMs = 0
   }
-  return chunks
-}
 
-/** Makes rows, one at a time. */
-export class BatchMaker {
-  /** Used again and again: fresh pages would cost as much as all the rest. */
-  private scratch = Buffer.alloc(0)
+  get count(): number {
+    return this.lengths.length
+  }
 
-  /** @param dropped exchanges before these that were not kept */
-  async make(entries: readonly WaitingEntry[], dropped: number): Promise<WireBatch> {
-    const lines = this.gather(entries)
-    const times = entries.map(({ atMs }) => atMs)
-    const toMs = Math.max(...times)
+  get isFull(): boolean {
+    return this.count >= MAX_LINES || this.bytes >= MAX_BYTES
+  }
+
+  add({ atMs, status, connectionId, resources }: EncodedEntry, { slab, start, end }: Piece): void {
+    const last = this.pieces.at(-1)
+    if (last?.slab === slab && last.end === start)
+      this.pieces[this.pieces.length - 1] = { slab, start: last.start, end }
+    else this.pieces.push({ slab, start, end })
+    this.bytes += end - start
+    this.lengths.push(end - start)
+    this.resources.push(resources)
+    this.statuses.add(status)
+    this.connectionIds.add(connectionId)
+    this.fromMs = Math.min(this.fromMs, atMs)
+    this.toMs = Math.max(this.toMs, atMs)
+  }
+
+  /** Takes the oldest line out. @returns where it is */
+  shift(): Piece {
+    const [{ slab, start, end }] = this.pieces as [Piece]
+    const length = this.lengths.shift()!
+    this.resources.shift()
+    this.bytes -= length
+    if (start + length === end) this.pieces.shift()
+    else this.pieces[0] = { slab, start: start + length, end }
+    return { slab, start, end: start + length }
+  }
+
+  /** Where its lines are, joined where they lie behind one another. */
+  get where(): readonly Piece[] {
+    return this.pieces
+  }
+
+  /**
+   * @param entries its lines, packed
+   * @param dropped exchanges before these that were not kept
+   */
+  toRow(entries: Buffer, dropped: number): NewWireBatch {
     return {
-      id: uuidv7({ msecs: toMs }),
-      from_at: new Date(Math.min(...times)),
-      to_at: new Date(toMs),
-      exchanges: entries.length,
+      id: uuidv7({ msecs: this.toMs }),
+      from_at: new Date(this.fromMs),
+      to_at: new Date(this.toMs),
+      exchanges: this.count,
       dropped,
-      statuses: [...new Set(entries.map(({ status }) => status))],
-      connection_ids: [...new Set(entries.map(({ connectionId }) => connectionId))],
-      resource_ids: [
-        ...new Set(entries.flatMap((entry) => resourceIdsOf(entry.slab.bytes, entry.start, entry.resources)))
-      ],
-      request_ids: entries.map(({ slab, start }) => requestIdOf(slab.bytes, start)),
-      entries: await packLines(lines)
+      statuses: [...this.statuses],
+      connection_ids: [...this.connectionIds],
+      ...this.ids(),
+      entries
     }
   }
 
-  private gather(entries: readonly WaitingEntry[]): Buffer {
-    const size = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
-    if (this.scratch.length < size) this.scratch = Buffer.alloc(Math.max(size, 2 * this.scratch.length))
-    let length = 0
-    for (const { slab, start, end } of entries) length += slab.bytes.copy(this.scratch, length, start, end)
-    return this.scratch.subarray(0, length)
+  /** Taken from the lines: to remember them until now would have cost more. */
+  private ids(): Pick<NewWireBatch, 'request_ids' | 'resource_ids'> {
+    const requestIds = new UuidArray(this.count)
+    const resourceIds = new UuidArray(this.count)
+    const known = new Set<string>()
+    let line = 0
+    for (const { slab, start, end } of this.pieces) {
+      const { bytes } = slab
+      for (let at = start; at < end; at += this.lengths[line++]!) {
+        requestIds.add(bytes, requestIdAt(at))
+        for (let index = 0; index < this.resources[line]!; index++) {
+          const idAt = resourceIdAt(at, index)
+          const { size } = known
+          if (known.add(bytes.toString('latin1', idAt, idAt + ID_LENGTH)).size > size) resourceIds.add(bytes, idAt)
+        }
+      }
+    }
+    return { request_ids: requestIds.value, resource_ids: resourceIds.value }
   }
 }

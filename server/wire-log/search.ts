@@ -1,7 +1,8 @@
 // Looking into the wire log: batches that may hold what is sought are opened, newest first, and read line by line.
 import type { Db } from '../../db/connect.ts'
 import { findWireBatch, listWireBatches, type WireBatch } from '../../db/wire-log.ts'
-import { parseEntry, unpackLines, type WireEntry } from './entry.ts'
+import { parseEntry, type WireEntry } from './entry.ts'
+import { unpackLines } from './pack.ts'
 
 export interface WireSearch {
   readonly connectionId?: string

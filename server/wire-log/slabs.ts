@@ -1,15 +1,16 @@
 // Memory for lines that wait to be written: large pieces that are used again and again. A buffer for each line would
-// survive several collections of garbage before it is one, which costs more than all else that is done with it.
+// survive several collections of garbage before it is one, which costs more than all else that is done with it; and
+// memory that is taken and given back all the time is counted by V8, which then looks for garbage in everything.
 
 interface Slab {
   readonly bytes: Buffer
   used: number
-  /** Lines in it that are still needed. */
-  lines: number
+  /** Bytes of it that are still needed. */
+  kept: number
 }
 
-/** Where a line is. */
-export interface Slot {
+/** Where a line is, or several that lie behind one another. */
+export interface Piece {
   readonly slab: Slab
   readonly start: number
   readonly end: number
@@ -19,28 +20,37 @@ const SLAB_BYTES = 2 ** 20
 /** UTF-8 takes so many for each of JavaScript's characters, at most. */
 const BYTES_PER_CHARACTER = 3
 /** More that nobody needs just now are given back. */
-const MAX_FREE = 4
+const MAX_FREE = 8
+/** So many are kept at rest. */
+const FREE_AT_REST = 1
 
-const newSlab = (bytes: number): Slab => ({ bytes: Buffer.allocUnsafeSlow(bytes), used: 0, lines: 0 })
+const newSlab = (bytes: number): Slab => ({ bytes: Buffer.allocUnsafeSlow(bytes), used: 0, kept: 0 })
 
 export class Slabs {
   private readonly free: Slab[] = []
   private current: Slab | undefined
 
-  /** Keeps a line until it is released. */
-  put(line: string): Slot {
-    const slab = this.slabFor(line.length * BYTES_PER_CHARACTER)
+  /** Keeps a line, which is given in parts, until it is released. */
+  put(...parts: readonly string[]): Piece {
+    let characters = 0
+    for (const part of parts) characters += part.length
+    const slab = this.slabFor(characters * BYTES_PER_CHARACTER)
     const start = slab.used
-    slab.used += slab.bytes.write(line, start)
-    slab.lines++
+    for (const part of parts) slab.used += slab.bytes.write(part, slab.used)
+    slab.kept += slab.used - start
     return { slab, start, end: slab.used }
   }
 
-  release({ slab }: Slot): void {
-    slab.lines--
-    if (slab.lines > 0) return
+  release({ slab, start, end }: Piece): void {
+    slab.kept -= end - start
+    if (slab.kept > 0) return
     slab.used = 0
     if (slab !== this.current && slab.bytes.length === SLAB_BYTES && this.free.length < MAX_FREE) this.free.push(slab)
+  }
+
+  /** Gives back what the last busy moment has needed. */
+  rest(): void {
+    this.free.splice(FREE_AT_REST)
   }
 
   private slabFor(bytes: number): Slab {

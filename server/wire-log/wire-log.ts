@@ -1,11 +1,13 @@
 // Keeps what identity providers sent and got: noted in memory, written in batches off the requests' path.
 import { violatedConstraint } from '../../db/failures.ts'
-import { DEFAULT_WIRE_LOG_DAYS, insertWireBatch, type WireBatch } from '../../db/wire-log.ts'
+import { DEFAULT_WIRE_LOG_DAYS, insertWireBatch, type NewWireBatch } from '../../db/wire-log.ts'
 import type { Deps } from '../deps.ts'
 import type { Tenant } from '../tenancy.ts'
-import { BatchMaker, chunksOf, MAX_ENTRIES, sizeOf, type WaitingEntry } from './batch.ts'
-import { type Exchange, encodeEntry } from './entry.ts'
-import { Slabs } from './slabs.ts'
+import type { Batch } from './batch.ts'
+import { encodeEntry } from './encode.ts'
+import type { Exchange } from './entry.ts'
+import { Packer } from './pack.ts'
+import { WaitingBatches } from './waiting.ts'
 
 export interface WireLog {
   /** Whether anything is kept of the tenant's exchanges. */
@@ -21,22 +23,14 @@ export interface WireLog {
 const TICK_MS = 250
 /** With many tenants each writes more seldom: a process makes four batches a second, or every tenant one in 5 s. */
 const MAX_AGE_MS = 5_000
-/** What waits to be written, in this process; beyond it the oldest is dropped. */
-const MAX_WAITING_ENTRIES = 20_000
-const MAX_WAITING_BYTES = 32 * 2 ** 20
 /** Nobody's token is no reason to fill the log: so many exchanges a minute, for each tenant. */
 const UNKNOWN_A_MINUTE = 60
 /** Batches that are kept for another try when the database cannot take them. */
 const MAX_UNSAVED = 100
 const RETRY_MS = 2_000
 
-interface Waiting {
-  readonly sinceMs: number
-  readonly entries: WaitingEntry[]
-  bytes: number
-}
-
 export interface WireLogLimits {
+  /** What waits to be written, in this process; beyond it the oldest is dropped. */
   readonly maxWaitingEntries?: number
 }
 
@@ -46,24 +40,21 @@ export function createWireLog(deps: Pick<Deps, 'db' | 'log'>, limits: WireLogLim
 
 class BatchedWireLog implements WireLog {
   private readonly deps: Pick<Deps, 'db' | 'log'>
-  private readonly maxWaitingEntries: number
-  /** By tenant, the one that has waited longest first. */
-  private readonly waiting = new Map<number, Waiting>()
+  private readonly waiting: WaitingBatches
   private readonly dropped = new Map<number, number>()
-  private readonly slabs = new Slabs()
-  private readonly batches = new BatchMaker()
+  private readonly packer = new Packer()
   private readonly unknown = new MinuteCounts(UNKNOWN_A_MINUTE)
-  private readonly unsaved: { tenantId: number; batch: WireBatch }[] = []
-  private entries = 0
-  private bytes = 0
+  private readonly unsaved: { tenantId: number; batch: NewWireBatch }[] = []
   private timer: NodeJS.Timeout | undefined
   private writing: Promise<void> = Promise.resolve()
+  /** Whether full batches are about to be written. */
+  private isHurrying = false
   private pausedUntilMs = 0
   private isClosed = false
 
-  constructor(deps: Pick<Deps, 'db' | 'log'>, { maxWaitingEntries = MAX_WAITING_ENTRIES }: WireLogLimits) {
+  constructor(deps: Pick<Deps, 'db' | 'log'>, { maxWaitingEntries }: WireLogLimits) {
     this.deps = deps
-    this.maxWaitingEntries = maxWaitingEntries
+    this.waiting = new WaitingBatches(maxWaitingEntries)
   }
 
   isOn({ settings }: Pick<Tenant, 'settings'>): boolean {
@@ -76,25 +67,16 @@ class BatchedWireLog implements WireLog {
       this.drop(tenantId, 1)
       return
     }
-    let own = this.waiting.get(tenantId)
-    if (!own) {
-      own = { sinceMs: performance.now(), entries: [], bytes: 0 }
-      this.waiting.set(tenantId, own)
-    }
-    const { line, atMs, status, connectionId, resources } = encodeEntry(exchange)
-    const { slab, start, end } = this.slabs.put(line)
-    own.entries.push({ slab, start, end, atMs, status, connectionId, resources })
-    own.bytes += end - start
-    this.bytes += end - start
-    this.entries++
-    while (this.isFull) this.dropOldest()
+    const isFull = this.waiting.add(tenantId, encodeEntry(exchange))
+    while (this.waiting.isTooMuch) this.drop(this.waiting.dropOldest(), 1)
+    if (isFull) this.hurry()
     this.schedule()
   }
 
   async flush(tenantId?: number): Promise<void> {
     await this.afterwards(() => {
       this.pausedUntilMs = 0
-      return this.write(tenantId === undefined ? [...this.waiting.keys()] : [tenantId])
+      return this.write(tenantId === undefined ? this.waiting.tenantIds : [tenantId], 'all')
     })
   }
 
@@ -102,37 +84,13 @@ class BatchedWireLog implements WireLog {
     this.isClosed = true
     clearTimeout(this.timer)
     await this.flush()
-    const lost = this.entries + this.unsaved.reduce((sum, { batch }) => sum + batch.exchanges, 0)
+    this.packer.close()
+    const lost = this.waiting.count + this.unsaved.reduce((sum, { batch }) => sum + batch.exchanges, 0)
     if (lost > 0) this.deps.log.warn({ count: lost }, 'exchanges were not written to the wire log')
-  }
-
-  private get isFull(): boolean {
-    return this.entries > this.maxWaitingEntries || (this.bytes > MAX_WAITING_BYTES && this.entries > 1)
   }
 
   private drop(tenantId: number, count: number): void {
     this.dropped.set(tenantId, (this.dropped.get(tenantId) ?? 0) + count)
-  }
-
-  private dropOldest(): void {
-    const [tenantId, oldest] = this.waiting.entries().next().value!
-    const entry = oldest.entries.shift()!
-    const size = sizeOf(entry)
-    this.slabs.release(entry)
-    oldest.bytes -= size
-    this.bytes -= size
-    this.entries--
-    if (oldest.entries.length === 0) this.waiting.delete(tenantId)
-    this.drop(tenantId, 1)
-  }
-
-  private take(tenantId: number): readonly WaitingEntry[] {
-    const found = this.waiting.get(tenantId)
-    if (!found) return []
-    this.waiting.delete(tenantId)
-    this.entries -= found.entries.length
-    this.bytes -= found.bytes
-    return found.entries
   }
 
   private schedule(): void {
@@ -142,14 +100,22 @@ class BatchedWireLog implements WireLog {
   }
 
   private async tick(): Promise<void> {
-    const nowMs = performance.now()
-    const ageMs = Math.min(MAX_AGE_MS, TICK_MS * this.waiting.size)
-    const due = [...this.waiting]
-      .filter(([, { sinceMs, entries }]) => nowMs - sinceMs >= ageMs || entries.length >= MAX_ENTRIES)
-      .map(([tenantId]) => tenantId)
-    await this.afterwards(() => this.write(due))
+    const ageMs = Math.min(MAX_AGE_MS, TICK_MS * this.waiting.tenantCount)
+    const due = this.waiting.waitingSince(performance.now() - ageMs)
+    await this.afterwards(() => this.write(due, 'all'))
     this.timer = undefined
-    if (this.waiting.size > 0 || this.unsaved.length > 0) this.schedule()
+    if (this.waiting.tenantCount > 0 || this.unsaved.length > 0) this.schedule()
+    else this.waiting.rest()
+  }
+
+  /** A batch that is full waits no longer: what waits has to be kept in memory, and is out of the processor's soon. */
+  private hurry(): void {
+    if (this.isHurrying) return
+    this.isHurrying = true
+    void this.afterwards(() => {
+      this.isHurrying = false
+      return this.write(this.waiting.full, 'full')
+    })
   }
 
   /** One write at a time, so that a tenant's batches follow each other. */
@@ -165,22 +131,30 @@ class BatchedWireLog implements WireLog {
     return performance.now() < this.pausedUntilMs
   }
 
-  private async write(tenantIds: readonly number[]): Promise<void> {
+  private async write(tenantIds: readonly number[], which: 'all' | 'full'): Promise<void> {
     for (const { tenantId, batch } of this.unsaved.splice(0)) await this.save(tenantId, batch)
     for (const tenantId of tenantIds) {
       if (this.isPaused) return
-      for (const chunk of chunksOf(this.take(tenantId))) {
+      for (const batch of this.waiting.take(tenantId, which)) {
         const lost = this.dropped.get(tenantId) ?? 0
         this.dropped.delete(tenantId)
-        const batch = await this.batches.make(chunk, lost)
-        for (const entry of chunk) this.slabs.release(entry)
-        await this.save(tenantId, batch)
+        await this.save(tenantId, await this.pack(batch, lost))
       }
     }
   }
 
+  private async pack(batch: Batch, dropped: number): Promise<NewWireBatch> {
+    const pieces = batch.where
+    try {
+      const entries = await this.packer.pack(pieces.map(({ slab, start, end }) => slab.bytes.subarray(start, end)))
+      return batch.toRow(entries, dropped)
+    } finally {
+      this.waiting.release(pieces)
+    }
+  }
+
   /** What cannot be saved now is tried again, with the same id: an answer that was lost makes no copy. */
-  private async save(tenantId: number, batch: WireBatch): Promise<void> {
+  private async save(tenantId: number, batch: NewWireBatch): Promise<void> {
     try {
       if (!this.isPaused) {
         await insertWireBatch(this.deps.db, tenantId, batch)

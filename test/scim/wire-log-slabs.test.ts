@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { Slabs, type Slot } from '../../server/wire-log/slabs.ts'
+import { type Piece, Slabs } from '../../server/wire-log/slabs.ts'
 
-const textOf = ({ slab, start, end }: Slot) => slab.bytes.toString('utf8', start, end)
+const textOf = ({ slab, start, end }: Piece) => slab.bytes.toString('utf8', start, end)
 
 test('memory for lines that wait', async (t) => {
   t.test('keeps each line as it is, however long and in whatever script', async (t) => {
