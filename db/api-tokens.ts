@@ -63,23 +63,54 @@ export const findApiToken = (db: Db, tenantId: number, tokenId: string): Promise
 export const insertApiToken = (trx: Trx, token: Omit<ApiTokensTable, 'last_used_at'>) =>
   trx.insertInto('api_tokens').values(token).execute()
 
-/**
- * Newest first.
- * @param ownerId whose tokens; everybody's when left out
- * @param before id of the last token of the page before
- */
-export const listApiTokens = (
-  db: Db,
-  tenantId: number,
-  ownerId: string | undefined,
-  limit: number,
-  before: string | undefined
-): Promise<ApiTokenView[]> => {
-  // ids are UUIDs of version 7: their order is that of creation
-  let query = selectTokens(db, tenantId).orderBy('api_tokens.id', 'desc').limit(limit)
-  if (ownerId) query = query.where('api_tokens.user_id', '=', ownerId)
-  if (before) query = query.where('api_tokens.id', '<', before)
-  return readInTenant<ApiTokenView>(db, tenantId, query)
+export interface ApiTokenListQuery {
+  /** Part of the token's name, in any letter case. */
+  readonly search: string | undefined
+  /** Whose tokens the caller may see; everybody's when undefined. */
+  readonly ownerId: string | undefined
+  /** Whose tokens are asked for; everybody's when undefined. */
+  readonly userId: string | undefined
+  readonly isDescending: boolean
+  /** The id of the last token of the page before. */
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+/** Up to `limit` tokens in the order in which they were made, or the other way round. */
+export const listApiTokens = (db: Db, tenantId: number, query: ApiTokenListQuery): Promise<ApiTokenView[]> => {
+  const { isDescending, after, limit } = query
+  let page = selectTokens(db, tenantId)
+    .where(isWanted(query))
+    // ids are UUIDs of version 7: their order is that of creation
+    .orderBy('api_tokens.id', isDescending ? 'desc' : 'asc')
+    .limit(limit)
+  if (after) page = page.where('api_tokens.id', isDescending ? '<' : '>', after)
+  return readInTenant<ApiTokenView>(db, tenantId, page)
+}
+
+type ApiTokenFilter = Pick<ApiTokenListQuery, 'search' | 'ownerId' | 'userId'>
+
+/** How many tokens the list has in all. */
+export async function countApiTokens(db: Db, tenantId: number, filter: ApiTokenFilter): Promise<number> {
+  const count = selectTokens(db, tenantId)
+    .clearSelect()
+    .select(sql<number>`count(*)::int`.as('total'))
+    .where(isWanted(filter))
+  const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
+  return row!.total
+}
+
+function isWanted({ search, ownerId, userId }: ApiTokenFilter) {
+  const text = search?.trim().toLowerCase()
+  return sql<boolean>`${sql.join(
+    [
+      sql`true`,
+      ...(text ? [sql`strpos(lower(api_tokens.name), ${text}::text) > 0`] : []),
+      ...(ownerId ? [sql`api_tokens.user_id = ${ownerId}::uuid`] : []),
+      ...(userId ? [sql`api_tokens.user_id = ${userId}::uuid`] : [])
+    ],
+    sql` and `
+  )}`
 }
 
 /** Deletes a token and all that were made by it, directly or not. @returns those that were still there, itself first */

@@ -17,6 +17,8 @@ export interface AuditLogQuery {
   readonly to?: Date
   /** What happened to this user, and to the user's invitations. */
   readonly aboutUserId?: string
+  /** Newest first unless it is set. */
+  readonly isAscending?: boolean
   /** The id of the last event of the page before. */
   readonly after?: string
   readonly limit: number
@@ -39,7 +41,7 @@ export interface AuditRow {
   after: string | null
 }
 
-/** Up to `limit` events, newest first; one statement. */
+/** Up to `limit` events in the asked order; one statement. */
 export const listAuditEvents = (db: Db, tenantId: number, query: AuditLogQuery): Promise<AuditRow[]> =>
   readInTenant<AuditRow>(
     db,
@@ -49,12 +51,27 @@ export const listAuditEvents = (db: Db, tenantId: number, query: AuditLogQuery):
         before, after
       from audit_events
       where tenant_id = ${tenantId} and ${sql.join(conditionsOf(tenantId, query), sql` and `)}
-      order by id desc limit ${query.limit}`
+      order by id ${sql.raw(query.isAscending ? 'asc' : 'desc')} limit ${query.limit}`
   )
 
-function conditionsOf(tenantId: number, query: AuditLogQuery): RawBuilder<unknown>[] {
+/** How many events the list has in all. */
+export async function countAuditEvents(
+  db: Db,
+  tenantId: number,
+  query: Omit<AuditLogQuery, 'after' | 'limit'>
+): Promise<number> {
+  const count = sql<{ total: number }>`
+    select count(*)::int as total from audit_events
+    where tenant_id = ${tenantId} and ${sql.join(conditionsOf(tenantId, query), sql` and `)}`
+  const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
+  return row!.total
+}
+
+function conditionsOf(tenantId: number, query: Omit<AuditLogQuery, 'limit'>): RawBuilder<unknown>[] {
   const conditions: RawBuilder<unknown>[] = [sql<SqlBool>`true`]
-  if (query.after !== undefined) conditions.push(sql`id < ${query.after}::uuid`)
+  if (query.after !== undefined) {
+    conditions.push(query.isAscending ? sql`id > ${query.after}::uuid` : sql`id < ${query.after}::uuid`)
+  }
   if (query.from) conditions.push(sql`id >= ${firstIdAt(query.from)}::uuid`)
   if (query.to) conditions.push(sql`id < ${firstIdAt(query.to)}::uuid`)
   if (query.action !== undefined) {

@@ -84,22 +84,53 @@ export interface ListedScimToken extends ScimTokenView {
   uses: TokenUse[]
 }
 
-/**
- * Newest first.
- * @param before of the last token of the page before
- */
-export const listScimTokens = (
-  db: Db,
-  tenantId: number,
-  limit: number,
-  before: string | undefined
-): Promise<ListedScimToken[]> => {
-  // ids are UUIDs of version 7: their order is that of creation
-  const query = selectTokens(db, tenantId)
+export interface ScimTokenListQuery {
+  /** Part of the connection's name, in any letter case. */
+  readonly search?: string
+  readonly connectionId?: string
+  readonly revoked?: boolean
+  readonly isDescending: boolean
+  /** The id of the last token of the page before. */
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+/** Up to `limit` tokens in the order in which they were made, or the other way round. */
+export const listScimTokens = (db: Db, tenantId: number, query: ScimTokenListQuery): Promise<ListedScimToken[]> => {
+  const { isDescending, after, limit } = query
+  let page = selectTokens(db, tenantId)
     .select(tokenUses(tenantId).as('uses'))
-    .orderBy('scim_tokens.id', 'desc')
+    .where(isWanted(query))
+    // ids are UUIDs of version 7: their order is that of creation
+    .orderBy('scim_tokens.id', isDescending ? 'desc' : 'asc')
     .limit(limit)
-  return readInTenant<ListedScimToken>(db, tenantId, before ? query.where('scim_tokens.id', '<', before) : query)
+  if (after) page = page.where('scim_tokens.id', isDescending ? '<' : '>', after)
+  return readInTenant<ListedScimToken>(db, tenantId, page)
+}
+
+type ScimTokenFilter = Pick<ScimTokenListQuery, 'search' | 'connectionId' | 'revoked'>
+
+/** How many tokens the list has in all. */
+export async function countScimTokens(db: Db, tenantId: number, filter: ScimTokenFilter): Promise<number> {
+  const count = selectTokens(db, tenantId)
+    .clearSelect()
+    .select(sql<number>`count(*)::int`.as('total'))
+    .where(isWanted(filter))
+  const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
+  return row!.total
+}
+
+function isWanted({ search, connectionId, revoked }: ScimTokenFilter) {
+  const text = search?.trim().toLowerCase()
+  return sql<boolean>`${sql.join(
+    [
+      sql`true`,
+      ...(text ? [sql`strpos(lower(scim_connections.name), ${text}::text) > 0`] : []),
+      ...(connectionId ? [sql`scim_tokens.connection_id = ${connectionId}::uuid`] : []),
+      ...(revoked === undefined ? [] : [sql`(scim_tokens.revoked_at is not null) = ${revoked}::boolean`])
+    ],
+    sql` and `
+  )}`
 }
 
 /** What a connection is known by. */

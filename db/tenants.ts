@@ -68,6 +68,7 @@ export interface TenantListQuery {
   /** Part of the name or the subdomain, in any letter case. */
   readonly search?: string
   readonly state?: TenantState
+  readonly isDescending?: boolean
   /** The subdomain of the last tenant of the page before. */
   readonly after?: string
   readonly limit: number
@@ -75,17 +76,26 @@ export interface TenantListQuery {
 
 /** Up to `limit` tenants by subdomain. */
 export function listTenants(db: Db, query: TenantListQuery): Promise<TenantRow[]> {
-  const search = query.search?.trim().toLowerCase()
-  let select = db
-    .selectFrom('tenants')
+  let select = selectWanted(db, query)
     .selectAll()
-    .where('shadow_of', 'is', null)
-    .orderBy('subdomain')
+    .orderBy('subdomain', query.isDescending ? 'desc' : 'asc')
     .limit(query.limit)
-  if (query.state) select = select.where('state', '=', query.state)
-  if (query.after !== undefined) select = select.where('subdomain', '>', query.after)
-  if (search) select = select.where(sql<boolean>`strpos(subdomain || chr(10) || lower(name), ${search}::text) > 0`)
+  if (query.after !== undefined) select = select.where('subdomain', query.isDescending ? '<' : '>', query.after)
   return select.execute()
+}
+
+/** How many tenants the list has in all. */
+export async function countTenants(db: Db, filter: Pick<TenantListQuery, 'search' | 'state'>): Promise<number> {
+  const row = await selectWanted(db, filter).select(sql<number>`count(*)::int`.as('total')).executeTakeFirstOrThrow()
+  return row.total
+}
+
+function selectWanted(db: Db, filter: Pick<TenantListQuery, 'search' | 'state'>) {
+  const search = filter.search?.trim().toLowerCase()
+  let select = db.selectFrom('tenants').where('shadow_of', 'is', null)
+  if (filter.state) select = select.where('state', '=', filter.state)
+  if (search) select = select.where(sql<boolean>`strpos(subdomain || chr(10) || lower(name), ${search}::text) > 0`)
+  return select
 }
 
 /** How many of each the tenant has. */

@@ -1,23 +1,25 @@
 // apiTokens.*: tokens by which backends call this API. The rules are in server/auth/api-tokens.ts.
 import { z } from 'zod'
-import { type ApiTokenView, listApiTokens } from '../../db/api-tokens.ts'
+import { type ApiTokenView, countApiTokens, listApiTokens } from '../../db/api-tokens.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { createApiToken, revokeApiToken } from '../auth/api-tokens.ts'
 import { effectiveRole, ownerName } from '../auth/principals.ts'
 import {
-  cursorInput,
   DEFAULT_LIMIT,
   isoOrNull,
-  limitInput,
   lineInput,
+  listInput,
   listOutput,
+  newestFirst,
+  pageOf,
   readCursor,
   roleShape
 } from './shapes.ts'
-import { memberProcedure, personProcedure, router } from './trpc.ts'
+import { type MemberContext, memberProcedure, personProcedure, router } from './trpc.ts'
 
 const time = z.iso.datetime()
-const cursorKeys = z.tuple([z.uuid()])
+/** `userId`: whose tokens. */
+const tokensListInput = listInput({ userId: z.uuid().optional() }, ['createdAt'])
 
 const apiTokenOutput = z.object({
   id: z.string(),
@@ -36,18 +38,9 @@ const apiTokenAnswer = z.object({ apiToken: apiTokenOutput })
 export const apiTokensRouter = router({
   /** The caller's own, an administrator sees everybody's; newest first. */
   list: memberProcedure
-    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .input(tokensListInput)
     .output(listOutput(apiTokenOutput))
-    .query(async ({ ctx: { deps, tenant, actor }, input: { cursor, limit = DEFAULT_LIMIT } = {} }) => {
-      const ownerId = actor.role === 'administrator' ? undefined : (actor.id ?? undefined)
-      const before = readCursor('apiTokens', cursorKeys, cursor)?.[0]
-      const rows = await listApiTokens(deps.db, tenant.id, ownerId, limit + 1, before)
-      const page = rows.slice(0, limit)
-      return {
-        items: page.map(toApiToken),
-        nextCursor: rows.length > limit ? encodeCursor('apiTokens', [page.at(-1)!.id]) : null
-      }
-    }),
+    .query(({ ctx, input }) => listPage(ctx, input)),
 
   /** `role` is the caller's own where it is left out; `token` is shown this once. */
   create: personProcedure
@@ -75,6 +68,24 @@ export const apiTokensRouter = router({
       apiToken: toApiToken(await revokeApiToken(deps, tenant, actor, input.apiTokenId))
     }))
 })
+
+async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof tokensListInput>) {
+  const isDescending = newestFirst(input.sort)
+  const list = `apiTokens ${isDescending ? 'desc' : 'asc'}`
+  const limit = input.limit ?? DEFAULT_LIMIT
+  const filter = {
+    search: input.search,
+    userId: input.filter?.userId,
+    ownerId: actor.role === 'administrator' ? undefined : (actor.id ?? undefined)
+  }
+  const [after] = readCursor(list, z.tuple([z.uuid()]), input.cursor) ?? []
+  const [rows, total] = await Promise.all([
+    listApiTokens(deps.db, tenant.id, { ...filter, isDescending, after, limit: limit + 1 }),
+    input.includeTotal ? countApiTokens(deps.db, tenant.id, filter) : undefined
+  ])
+  const page = pageOf(rows, limit, ({ id }) => encodeCursor(list, [id]), total)
+  return { ...page, items: page.items.map(toApiToken) }
+}
 
 const toApiToken = (row: ApiTokenView): z.infer<typeof apiTokenOutput> => ({
   id: row.id,

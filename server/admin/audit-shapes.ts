@@ -4,7 +4,7 @@ import type { AuditRow } from '../../db/audit-log.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { ACTOR_KINDS } from '../../db/schema.ts'
 import { isUndoable } from '../provisioning/history/facts.ts'
-import { readCursor } from './shapes.ts'
+import { pageOf, readCursor } from './shapes.ts'
 
 const facts = z.record(z.string(), z.unknown()).nullable()
 
@@ -47,13 +47,15 @@ export const auditFilter = z.strictObject({
   to: instant.optional()
 })
 
-const LIST = 'audit'
+const listName = (isAscending: boolean) => (isAscending ? 'audit asc' : 'audit')
 
-/** @param rows one more than `limit` where there is a further page */
-export function toAuditPage(rows: readonly AuditRow[], limit: number) {
-  const items = rows.slice(0, limit)
-  const last = rows.length > limit ? items.at(-1) : undefined
-  return { items: items.map(toAuditEvent), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
+/**
+ * @param rows one more than `limit` where there is a further page
+ * @param total of all pages, where it was asked for
+ */
+export function toAuditPage(rows: readonly AuditRow[], limit: number, isAscending = false, total?: number) {
+  const page = pageOf(rows, limit, ({ id }) => encodeCursor(listName(isAscending), [id]), total)
+  return { ...page, items: page.items.map(toAuditEvent) }
 }
 
 export const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> => ({
@@ -91,5 +93,5 @@ function shown(name: string, value: unknown): unknown {
 }
 
 /** @throws AppError invalid `invalidCursor` */
-export const readAuditCursor = (cursor: string | undefined): string | undefined =>
-  readCursor(LIST, z.tuple([z.uuid()]), cursor)?.[0]
+export const readAuditCursor = (cursor: string | undefined, isAscending = false): string | undefined =>
+  readCursor(listName(isAscending), z.tuple([z.uuid()]), cursor)?.[0]

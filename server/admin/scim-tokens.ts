@@ -3,11 +3,20 @@ import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
 import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
 import { listScimErrors } from '../../db/scim-errors.ts'
-import { type ListedScimToken, listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
+import { countScimTokens, type ListedScimToken, listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
 import { createScimToken, type MadeScimToken, revokeScimToken, rotateScimToken } from '../provisioning/scim-tokens.ts'
 import { openShadow } from '../provisioning/shadow/shadow.ts'
-import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, lineInput, listOutput, readCursor } from './shapes.ts'
-import { administratorProcedure, router } from './trpc.ts'
+import {
+  DEFAULT_LIMIT,
+  isoOrNull,
+  lineInput,
+  listInput,
+  listOutput,
+  newestFirst,
+  pageOf,
+  readCursor
+} from './shapes.ts'
+import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
 
@@ -33,22 +42,15 @@ const scimTokenOutput = z.object({
 /** The token is shown here and never again. */
 const madeOutput = z.object({ scimToken: scimTokenOutput, token: z.string(), baseUrl: z.string() })
 
-const LIST = 'scimTokens'
+const tokensListInput = listInput({ connectionId: z.uuid().optional(), revoked: z.boolean().optional() }, ['createdAt'])
 const MAX_OVERLAP_HOURS = 24 * 90
 
 export const scimTokensRouter = router({
   /** Newest first, with those that have ended. */
   list: administratorProcedure
-    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .input(tokensListInput)
     .output(listOutput(scimTokenOutput))
-    .query(async ({ ctx, input = {} }) => {
-      const limit = input.limit ?? DEFAULT_LIMIT
-      const [before] = readCursor(LIST, z.tuple([z.uuid()]), input.cursor) ?? []
-      const rows = await listScimTokens(ctx.deps.db, ctx.tenant.id, limit + 1, before)
-      const page = rows.slice(0, limit)
-      const last = rows.length > limit ? page.at(-1) : undefined
-      return { items: page.map(toScimToken), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
-    }),
+    .query(({ ctx, input }) => listPage(ctx, input)),
 
   /** What connections were refused in the last day, to the hour: those that were refused nothing are left out. */
   errors: administratorProcedure
@@ -116,6 +118,20 @@ export const scimTokensRouter = router({
       scimToken: toScimToken(await revokeScimToken(ctx.deps, ctx.tenant, ctx.actor, input.scimTokenId))
     }))
 })
+
+async function listPage({ deps, tenant }: TenantContext, input: z.infer<typeof tokensListInput>) {
+  const isDescending = newestFirst(input.sort)
+  const list = `scimTokens ${isDescending ? 'desc' : 'asc'}`
+  const limit = input.limit ?? DEFAULT_LIMIT
+  const filter = { search: input.search, ...input.filter }
+  const [after] = readCursor(list, z.tuple([z.uuid()]), input.cursor) ?? []
+  const [rows, total] = await Promise.all([
+    listScimTokens(deps.db, tenant.id, { ...filter, isDescending, after, limit: limit + 1 }),
+    input.includeTotal ? countScimTokens(deps.db, tenant.id, filter) : undefined
+  ])
+  const page = pageOf(rows, limit, ({ id }) => encodeCursor(list, [id]), total)
+  return { ...page, items: page.items.map(toScimToken) }
+}
 
 const toMade = ({ scimToken, token, baseUrl }: MadeScimToken) => ({ scimToken: toScimToken(scimToken), token, baseUrl })
 

@@ -157,8 +157,30 @@ export const listInput = <F extends z.ZodRawShape, const S extends readonly [str
     })
     .prefault({})
 
-export const cursorInput = z.string().max(2_000).optional()
+/**
+ * @param rows one more than `limit` where there is a further page
+ * @param total of all pages, where it was asked for
+ */
+export function pageOf<Row>(rows: readonly Row[], limit: number, cursorOf: (last: Row) => string, total?: number) {
+  const items = rows.slice(0, limit)
+  return {
+    items,
+    nextCursor: rows.length > limit ? cursorOf(items.at(-1)!) : null,
+    ...(total !== undefined && { total })
+  }
+}
+
+/** `nextCursor` as it came; null for the first page. */
+export const cursorInput = z
+  .string()
+  .max(2_000)
+  .nullish()
+  .transform((cursor) => cursor ?? undefined)
 export const limitInput = z.number().int().min(1).max(MAX_LIMIT).optional()
+
+/** Of lists of what is sorted by when it was made: the newest first unless it is asked otherwise. */
+export const newestFirst = (sort: { direction?: 'asc' | 'desc' | undefined } | undefined): boolean =>
+  sort?.direction !== 'asc'
 
 /** What lists give: `nextCursor` is null on the last page. */
 export const listOutput = <T extends z.ZodType>(item: T) =>

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Trx } from '../../db/connect.ts'
 import { encodeCursor } from '../../db/cursor.ts'
 import { TENANT_STATES, type TenantRow } from '../../db/schema.ts'
-import { countTenant, listTenants } from '../../db/tenants.ts'
+import { countTenant, countTenants, listTenants } from '../../db/tenants.ts'
 import { publicUrl } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, invalid } from '../errors.ts'
@@ -11,8 +11,9 @@ import { createFirstInvitations, type Outcome } from '../invitations/create.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { changeTenant } from '../provisioning/settings.ts'
 import { createTenant, getTenant, removeTenant, type TenantKey } from '../provisioning/tenants.ts'
+import { brakeSettingsShape } from './scim-connections.ts'
 import { settingsInput, tenantNameInput } from './settings.ts'
-import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor, searchInput, textKey } from './shapes.ts'
+import { DEFAULT_LIMIT, listInput, listOutput, pageOf, readCursor, textKey } from './shapes.ts'
 import { operatorProcedure, router } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -34,7 +35,9 @@ const tenantOutput = z.object({
     scimWelcomeMail: z.boolean().optional(),
     auditRetentionDays: z.number().int().optional(),
     removedUserRetentionDays: z.number().int().optional(),
-    mailRetentionDays: z.number().int().optional()
+    mailRetentionDays: z.number().int().optional(),
+    wireLogDays: z.number().int().optional(),
+    brake: brakeSettingsShape.optional()
   }),
   /** Where the tenant's people go. */
   url: z.string(),
@@ -59,33 +62,14 @@ function readKey({ subdomain, tenantId }: { subdomain?: string; tenantId?: numbe
   throw invalid('Name the tenant by subdomain or by tenantId, one of them')
 }
 
-const LIST = 'tenants'
+const tenantsListInput = listInput({ state: z.enum(TENANT_STATES).optional() }, ['subdomain'])
 
 export const tenantsRouter = router({
   /** By subdomain. */
   list: operatorProcedure
-    .input(
-      z
-        .strictObject({
-          search: searchInput,
-          filter: z.strictObject({ state: z.enum(TENANT_STATES).optional() }).optional(),
-          cursor: cursorInput,
-          limit: limitInput
-        })
-        .prefault({})
-    )
+    .input(tenantsListInput)
     .output(listOutput(tenantOutput))
-    .query(async ({ ctx, input: { search, filter, ...page } }) => {
-      const limit = page.limit ?? DEFAULT_LIMIT
-      const after = readCursor(LIST, z.tuple([textKey]), page.cursor)?.[0]
-      const rows = await listTenants(ctx.deps.db, { search, state: filter?.state, after, limit: limit + 1 })
-      const items = rows.slice(0, limit)
-      const last = rows.length > limit ? items.at(-1) : undefined
-      return {
-        items: items.map((tenant) => toTenantOutput(ctx.deps, tenant)),
-        nextCursor: last ? encodeCursor(LIST, [last.subdomain]) : null
-      }
-    }),
+    .query(({ ctx, input }) => listPage(ctx.deps, input)),
 
   get: operatorProcedure
     .input(z.strictObject(keyFields))
@@ -161,6 +145,20 @@ export const tenantsRouter = router({
       return { tenant: toTenantOutput(ctx.deps, tenant) }
     })
 })
+
+async function listPage(deps: Deps, input: z.infer<typeof tenantsListInput>) {
+  const isDescending = input.sort?.direction === 'desc'
+  const list = isDescending ? 'tenants desc' : 'tenants'
+  const limit = input.limit ?? DEFAULT_LIMIT
+  const filter = { search: input.search, state: input.filter?.state }
+  const [after] = readCursor(list, z.tuple([textKey]), input.cursor) ?? []
+  const [rows, total] = await Promise.all([
+    listTenants(deps.db, { ...filter, isDescending, after, limit: limit + 1 }),
+    input.includeTotal ? countTenants(deps.db, filter) : undefined
+  ])
+  const page = pageOf(rows, limit, ({ subdomain }) => encodeCursor(list, [subdomain]), total)
+  return { ...page, items: page.items.map((tenant) => toTenantOutput(deps, tenant)) }
+}
 
 async function inviteFirst(trx: Trx, deps: Deps, tenant: TenantRow, actor: Actor, email: string) {
   const invites = [{ email, role: 'administrator' as const }]

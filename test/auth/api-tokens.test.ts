@@ -127,6 +127,22 @@ test('API tokens', async (t) => {
     t.equal((await create({ expiresAt: 'tomorrow' })).status, 400)
   })
 
+  t.test('are searched by name, narrowed to a person, sorted and counted', async (t) => {
+    await create({ name: 'Nightly one' }, ada)
+    await create({ name: 'nightly two' })
+    await create({ name: 'nightly three' })
+    const list = async (input: object, caller: object = ada) => {
+      const { items, total } = (await query('acme', 'apiTokens.list', { search: 'NIGHTLY', ...input }, caller)).data
+      return { names: items.map(({ name }: { name: string }) => name), total }
+    }
+    const all = ['Nightly one', 'nightly two', 'nightly three']
+    t.same(await list({ sort: { by: 'createdAt', direction: 'asc' }, includeTotal: true }), { names: all, total: 3 })
+    t.same((await list({})).names, all.toReversed(), 'newest first')
+    t.same((await list({ filter: { userId: ids.ada } })).names, ['Nightly one'])
+    t.same(await list({ includeTotal: true }, ben), { names: ['nightly three', 'nightly two'], total: 2 })
+    t.same((await list({ filter: { userId: ids.ada } }, ben)).names, [], 'nobody sees those of others')
+  })
+
   t.test('are listed to their owner, and all of them to an administrator', async (t) => {
     await create({ name: 'of ada' }, ada)
     const names = async (caller: object) =>

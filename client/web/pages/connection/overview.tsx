@@ -78,7 +78,12 @@ export function Overview({ connection }: TabProps) {
 
 function TokensSection({ connection }: TabProps) {
   const now = useNow()
-  const tokens = useQuery(trpc.scimTokens.list.queryOptions({ limit: MAX_TOKENS }, { refetchInterval: 60_000 }))
+  const tokens = useQuery(
+    trpc.scimTokens.list.queryOptions(
+      { filter: { connectionId: connection.id }, limit: MAX_TOKENS },
+      { refetchInterval: 60_000 }
+    )
+  )
   const errors = connection.errors && { connectionId: connection.id, ...connection.errors }
   if (!tokens.data) {
     return (
@@ -87,8 +92,7 @@ function TokensSection({ connection }: TabProps) {
       </Section>
     )
   }
-  const own = tokens.data.items.filter(({ connectionId }) => connectionId === connection.id)
-  const [gathered] = connectionsOf(own, errors ? [errors] : [], now)
+  const [gathered] = connectionsOf(tokens.data.items, errors ? [errors] : [], now)
   if (!gathered) return <Section title="Tokens">It has no token.</Section>
   const { tone, label } = statusOf(gathered, now)
   return (
