@@ -55,28 +55,60 @@ const LOCK = 4_726_001
 export function distribute(db: Db): Promise<string[]> {
   return db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(${LOCK})`.execute(trx)
-    const plan = planDistribution(await readTables(trx), await readDistributed(trx))
-    if (plan.length === 0) return []
     // what touches the tenants, on every node, goes with shards in one transaction only one after the other
     await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
-    const distributed = plan.map(({ table }) => table)
-    // a table refers to none that lies elsewhere, also not for a moment
-    const foreignKeys = await readForeignKeys(trx, distributed)
-    for (const { table, name } of foreignKeys) {
-      await sql`alter table ${sql.table(table)} drop constraint ${sql.ref(name)}`.execute(trx)
-    }
-    for (const { table, hasTenant, statement } of plan) {
-      // rows that are there are copied, and an owner whom row-level security holds would copy none of them
-      if (hasTenant) await sql`alter table ${sql.table(table)} no force row level security`.execute(trx)
-      await sql.raw(statement).execute(trx)
-      if (hasTenant) await sql`alter table ${sql.table(table)} force row level security`.execute(trx)
-    }
-    for (const { table, name, definition } of foreignKeys) {
-      await sql`alter table ${sql.table(table)} add constraint ${sql.ref(name)} ${sql.raw(definition)}`.execute(trx)
-    }
+    const distributed = await distributeTables(trx)
+    await numberEventsByNode(trx)
     return distributed
   })
 }
+
+async function distributeTables(trx: Db): Promise<string[]> {
+  const plan = planDistribution(await readTables(trx), await readDistributed(trx))
+  if (plan.length === 0) return []
+  const distributed = plan.map(({ table }) => table)
+  // a table refers to none that lies elsewhere, also not for a moment
+  const foreignKeys = await readForeignKeys(trx, distributed)
+  for (const { table, name } of foreignKeys) {
+    await sql`alter table ${sql.table(table)} drop constraint ${sql.ref(name)}`.execute(trx)
+  }
+  for (const { table, hasTenant, statement } of plan) {
+    // rows that are there are copied, and an owner whom row-level security holds would copy none of them
+    if (hasTenant) await sql`alter table ${sql.table(table)} no force row level security`.execute(trx)
+    await sql.raw(statement).execute(trx)
+    if (hasTenant) await sql`alter table ${sql.table(table)} force row level security`.execute(trx)
+  }
+  for (const { table, name, definition } of foreignKeys) {
+    await sql`alter table ${sql.table(table)} add constraint ${sql.ref(name)} ${sql.raw(definition)}`.execute(trx)
+  }
+  return distributed
+}
+
+/**
+ * Has the nodes number the events that lie on them (db/event-feed.ts): the default of `audit_events.xid` is computed on the
+ * coordinator, whose transactions end before those of the nodes. What is computed on the node as the row is written is a
+ * generated column alone; that its function is said to be immutable is not true, and nothing but the row's own writing
+ * asks it. The numbers of a table that is moved are made anew.
+ */
+async function numberEventsByNode(trx: Db): Promise<void> {
+  const { rows } = await sql`
+    select 1 from pg_attribute
+    where attrelid = 'audit_events'::regclass and attname = 'xid' and attgenerated = ''`.execute(trx)
+  if (rows.length === 0) return
+  for (const statement of NUMBER_BY_NODE) await sql.raw(statement).execute(trx)
+}
+
+const NUMBER_BY_NODE = [
+  `create or replace function writing_transaction(of_event uuid) returns xid8 language plpgsql immutable as
+    'begin return pg_current_xact_id(); end'`,
+  'alter table audit_events drop column xid',
+  'alter table audit_events add column xid xid8 not null generated always as (writing_transaction(id)) stored',
+  'create index audit_events_feed_idx on audit_events (tenant_id, xid, id)',
+  // what was numbered before is found again by ids
+  'alter table event_streams no force row level security',
+  `update event_streams set cursor_node = ''`,
+  'alter table event_streams force row level security'
+]
 
 async function readTables(db: Db): Promise<TableFacts[]> {
   const { rows } = await sql<{ name: string; has_tenant: boolean }>`

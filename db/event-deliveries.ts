@@ -1,9 +1,18 @@
 // Events on their way to streams: copied from the log by the relay, settled by the job that sends them.
 import { sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
-import { type EventCursor, type FeedEvent, feedAfter, isBehind } from './event-feed.ts'
+import {
+  type EventCursor,
+  type FeedEvent,
+  feedAfter,
+  isBehind,
+  isGivenBehind,
+  isMovedFrom,
+  onNodeOf,
+  readFeedEndIn
+} from './event-feed.ts'
 import type { EventStreamRow } from './event-streams.ts'
-import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
+import { type ColumnTypes, insertRowsAnd, rowSet } from './rows.ts'
 
 /** Asked for by an administrator, and meant for its own stream alone, whatever types that wants. */
 export const STREAM_TESTED = 'eventStream.tested'
@@ -39,9 +48,44 @@ export async function relayEvents(
   now: Date,
   newId: () => string
 ): Promise<{ deliveries: RelayedDelivery[]; isMore: boolean }> {
-  const streams = await trx
+  const [streams, end] = await Promise.all([lockRelayed(trx, tenantId), readFeedEndIn(trx, tenantId)])
+  if (streams.length === 0) return { deliveries: [], isMore: false }
+  const cursors = streams.map((stream) => onNodeOf(end, cursorOf(stream)))
+  const { rows: events } = await feedAfter(tenantId, cursors.reduce(earlier), limit).execute(trx)
+  // with nothing to read, a cursor that was found again is put where it need not be looked for another time
+  const last = events.at(-1) ?? end
+  const moved = streams.flatMap((stream, index) => {
+    const cursor = cursors[index]!
+    const isToMove = events.length > 0 || isMovedFrom(end, cursorOf(stream))
+    return isToMove && isBehind(last, cursor) ? [{ id: stream.id, floor: cursor.floor }] : []
+  })
+  if (moved.length === 0) return { deliveries: [], isMore: false }
+  const copied = streams.flatMap((stream, index) =>
+    events
+      .filter((event) => isGivenBehind(event, cursors[index]!) && wants(stream, event))
+      .map((event) => ({ id: newId(), streamId: stream.id, event }))
+  )
+  const [inserted] = await Promise.all([
+    insertDeliveries(trx, tenantId, copied, now),
+    sql`
+      update event_streams s set cursor_xid = ${last.xid}::xid8, cursor_id = ${last.id}::uuid,
+        cursor_node = ${end.node}, cursor_floor = r.floor, relayed_at = now()
+      from ${rowSet('r', { id: 'uuid', floor: 'uuid' }, moved)}
+      where s.tenant_id = ${tenantId} and s.id = r.id`.execute(trx)
+  ])
+  return {
+    deliveries: copied
+      .filter(({ id }) => inserted.has(id))
+      .map(({ id, streamId, event }) => ({ id, streamId, subjectId: event.target_id ?? event.id })),
+    isMore: events.length === limit
+  }
+}
+
+/** The enabled streams that no other process is working on. */
+const lockRelayed = (trx: Trx, tenantId: number) =>
+  trx
     .selectFrom('event_streams')
-    .select(['id', 'event_types', 'created_at', 'cursor_xid', 'cursor_id'])
+    .select(['id', 'event_types', 'created_at', 'cursor_node', 'cursor_xid', 'cursor_id', 'cursor_floor'])
     .where('tenant_id', '=', tenantId)
     .where('state', '=', 'enabled')
     // jobs are in the order in which their transactions began, so one that began earlier than the last may add none
@@ -50,41 +94,40 @@ export async function relayEvents(
     .forUpdate()
     .skipLocked()
     .execute()
-  if (streams.length === 0) return { deliveries: [], isMore: false }
-  const cursors = streams.map(({ cursor_xid, cursor_id }) => ({ xid: cursor_xid, id: cursor_id }))
-  const { rows: events } = await feedAfter(tenantId, cursors.reduce(earlier), limit).execute(trx)
-  const last = events.at(-1)
-  if (!last) return { deliveries: [], isMore: false }
-  const copied = streams.flatMap((stream, index) =>
-    events
-      .filter((event) => isBehind(event, cursors[index]!) && wants(stream, event))
-      .map((event) => ({ id: newId(), streamId: stream.id, event }))
-  )
-  await Promise.all([
-    insertRows(
-      trx,
-      'event_deliveries',
-      DELIVERY_COLUMNS,
-      copied.map(({ id, streamId, event }) => ({
-        tenant_id: tenantId,
-        id,
-        stream_id: streamId,
-        event_id: event.id,
-        state: 'queued',
-        queued_at: now
-      }))
-    ),
-    sql`update event_streams set cursor_xid = ${last.xid}::xid8, cursor_id = ${last.id}::uuid, relayed_at = now()
-      where tenant_id = ${tenantId} and id = any(${streams.map(({ id }) => id)}::uuid[])
-        and (cursor_xid, cursor_id) < (${last.xid}::xid8, ${last.id}::uuid)`.execute(trx)
-  ])
-  return {
-    deliveries: copied.map(({ id, streamId, event }) => ({ id, streamId, subjectId: event.target_id ?? event.id })),
-    isMore: events.length === limit
-  }
-}
 
-const earlier = (left: EventCursor, right: EventCursor) => (isBehind(left, right) ? right : left)
+const cursorOf = (
+  stream: Pick<EventStreamRow, 'cursor_node' | 'cursor_xid' | 'cursor_id' | 'cursor_floor'>
+): EventCursor => ({
+  node: stream.cursor_node,
+  xid: stream.cursor_xid,
+  id: stream.cursor_id,
+  floor: stream.cursor_floor
+})
+
+const earlier = (left: EventCursor, right: EventCursor): EventCursor => ({
+  ...(isBehind(left, right) ? right : left),
+  floor: [left.floor, right.floor].includes(null) ? null : [left.floor!, right.floor!].sort()[0]!
+})
+
+/** Those that are not there yet: where a cursor was found again, events come twice. @returns the ids of the new ones */
+async function insertDeliveries(
+  trx: Trx,
+  tenantId: number,
+  copied: readonly { id: string; streamId: string; event: FeedEvent }[],
+  now: Date
+): Promise<Set<string>> {
+  const rows = copied.map(({ id, streamId, event }) => ({
+    tenant_id: tenantId,
+    id,
+    stream_id: streamId,
+    event_id: event.id,
+    state: 'queued',
+    queued_at: now
+  }))
+  const ending = sql`on conflict (tenant_id, stream_id, event_id) do nothing returning id`
+  const inserted = await insertRowsAnd<{ id: string }>(ending, trx, 'event_deliveries', DELIVERY_COLUMNS, rows)
+  return new Set(inserted.map(({ id }) => id))
+}
 
 const DELIVERY_COLUMNS: ColumnTypes = {
   tenant_id: 'int',

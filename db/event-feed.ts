@@ -2,46 +2,121 @@
 //
 // Events are in the order of the transactions that wrote them, not of their ids, and only those are given that no
 // running transaction can precede any more: one that began early and commits late is read when it has committed.
-// While some transaction that writes stays open, in whichever database of the cluster, the feed waits at its place.
-import { sql } from 'kysely'
-import type { AuditRow } from './audit-log.ts'
-import { type Db, readInTenant } from './connect.ts'
+// While some transaction that writes stays open, in whichever database of the server, the feed waits at its place.
+//
+// On Citus each node counts transactions for itself. A tenant's events carry the numbers of the node on which they lie
+// (db/distribute.ts), and are compared with what runs there alone: the node evaluates the conditions. Where a tenant's
+// rows are moved to another node, or restored on another server, the numbers begin anew; a cursor knows by `node` that
+// it is from before, and is then found again by ids, with a margin: some events come twice, and none is passed over.
+import { type RawBuilder, sql } from 'kysely'
+import { type AuditRow, firstIdAt } from './audit-log.ts'
+import { type Db, readInTenant, type Trx } from './connect.ts'
 
-/** A place in a tenant's feed: the last event that was read. */
+/** A place in a tenant's feed: the last event that was read, or an end of the feed. */
 export interface EventCursor {
+  /** Where transactions are counted: a server, and the table there that holds the events. Null: where they lie now. */
+  readonly node: string | null
   /** PostgreSQL's xid8, as text. */
   readonly xid: string
   /** The event's id. */
   readonly id: string
+  /** Events with smaller ids were there long before the place, and are never given behind it; null for no limit. */
+  readonly floor: string | null
 }
 
-/** Whether a place lies behind another one. */
-export const isBehind = (place: EventCursor, other: EventCursor): boolean =>
+type Position = Pick<EventCursor, 'xid' | 'id'>
+
+/** Whether a position lies behind another one, counted on the same node. */
+export const isBehind = (place: Position, other: Position): boolean =>
   place.xid === other.xid ? place.id > other.id : BigInt(place.xid) > BigInt(other.xid)
 
-export type FeedEvent = AuditRow & EventCursor & { connection_id: string | null }
+/** Whether the feed gives an event behind a cursor. */
+export const isGivenBehind = (event: Position, cursor: EventCursor): boolean =>
+  isBehind(event, cursor) && (cursor.floor === null || event.id >= cursor.floor)
 
-const NO_ID = '00000000-0000-0000-0000-000000000000'
+export type FeedEvent = AuditRow & Position & { connection_id: string | null }
+
+/** Smaller than any event's. */
+export const NO_ID = '00000000-0000-0000-0000-000000000000'
+/** Before any transaction. */
+const NO_XID = '0'
+/** No transaction that writes an event takes so long from when its id was made. */
+const MARGIN_MS = 3_600_000
 
 /**
- * Up to `limit` events behind `cursor`, in the feed's order; one statement. The last one given is the next cursor;
- * where none is given, the cursor stays what it was.
+ * Up to `limit` events behind `cursor`, in the feed's order.
+ * @returns also the cursor to go on from
  */
-export const readEventsAfter = (db: Db, tenantId: number, cursor: EventCursor, limit: number): Promise<FeedEvent[]> =>
-  readInTenant<FeedEvent>(db, tenantId, feedAfter(tenantId, cursor, limit))
+export async function readFeed(
+  db: Db,
+  tenantId: number,
+  cursor: EventCursor,
+  limit: number
+): Promise<{ events: FeedEvent[]; cursor: EventCursor }> {
+  const read = (from: EventCursor) => readInTenant<FeedEvent>(db, tenantId, feedAfter(tenantId, from, limit))
+  const [end, found] = await Promise.all([readFeedEnd(db, tenantId), read(cursor)])
+  const from = onNodeOf(end, cursor)
+  const events = isMovedFrom(end, cursor) ? await read(from) : found
+  const last = events.at(-1)
+  if (last) return { events, cursor: { ...from, xid: last.xid, id: last.id } }
+  return { events, cursor: isMovedFrom(end, cursor) ? { ...end, floor: from.floor } : from }
+}
 
-/** The same as a statement, for a transaction of the tenant. */
+/** The statement behind readFeed. @param cursor of onNodeOf */
 export const feedAfter = (tenantId: number, cursor: EventCursor, limit: number) => sql<FeedEvent>`
   select id, at, action, actor_kind, actor_id, actor_name, target_type, target_id, target_name, request_id, ip,
     before, after, connection_id, xid::text as xid
   from audit_events
   where tenant_id = ${tenantId} and (xid, id) > (${cursor.xid}::xid8, ${cursor.id}::uuid)
-    and xid < pg_snapshot_xmin(pg_current_snapshot())
+    and xid < pg_snapshot_xmin(pg_current_snapshot()) and id >= ${cursor.floor ?? NO_ID}::uuid
   order by audit_events.xid, id limit ${limit}`
 
-/** Where the feed ends now, for who wants only what is new: whatever commits from now on is behind it. */
-export async function readFeedEnd(db: Db): Promise<EventCursor> {
-  const { rows } = await sql<{ xid: string }>`
-    select pg_snapshot_xmin(pg_current_snapshot())::text as xid`.execute(db)
-  return { xid: rows[0]!.xid, id: NO_ID }
+interface EndRow {
+  node: string
+  xid: string
+  newest_id: string | null
 }
+
+/** Where the feed ends now, for who wants only what is new: whatever commits from now on is behind it. */
+export async function readFeedEnd(db: Db, tenantId: number): Promise<EventCursor> {
+  const [row] = await readInTenant<EndRow>(db, tenantId, feedEnd(tenantId))
+  return toEnd(row!)
+}
+
+/** The same in a transaction of the tenant. */
+export async function readFeedEndIn(trx: Trx, tenantId: number): Promise<EventCursor> {
+  const { rows } = await feedEnd(tenantId).execute(trx)
+  return toEnd(rows[0]!)
+}
+
+/** EventCursor.node of events. @param table its oid: of a table that is moved, the copy has another one */
+export const nodeOf = (table: RawBuilder<unknown>) =>
+  sql<string>`((select system_identifier from pg_control_system()) || '.' || ${table})`
+
+// one row, also where the tenant has no event
+const feedEnd = (tenantId: number) => sql<EndRow>`
+  select ${nodeOf(sql`coalesce(min(part)::text, '')`)} as node,
+    pg_snapshot_xmin(pg_current_snapshot())::text as xid, min(id::text) as newest_id
+  from (
+    select id, tableoid::bigint as part from audit_events where tenant_id = ${tenantId} order by id desc limit 1
+  ) newest`
+
+const toEnd = ({ node, xid, newest_id }: EndRow): EventCursor => ({
+  node,
+  xid,
+  id: NO_ID,
+  floor: newest_id === null ? null : idBefore(newest_id)
+})
+
+/** Whether the events were moved since the cursor was read. @param end of the feed, where they lie now */
+export const isMovedFrom = (end: EventCursor, { node }: EventCursor): boolean => node !== null && node !== end.node
+
+/** The cursor as it counts where the events lie now: the same one, unless they were moved. */
+export function onNodeOf(end: EventCursor, cursor: EventCursor): EventCursor {
+  if (!isMovedFrom(end, cursor)) return { ...cursor, node: end.node }
+  return { node: end.node, xid: NO_XID, id: NO_ID, floor: cursor.id === NO_ID ? cursor.floor : idBefore(cursor.id) }
+}
+
+/** What ids begin with that were made a margin before this one: they begin with their time (UUID version 7). */
+const idBefore = (id: string): string =>
+  firstIdAt(new Date(Number.parseInt(id.replace('-', '').slice(0, 12), 16) - MARGIN_MS))

@@ -37,22 +37,41 @@ export function columnSet(name: string, types: ColumnTypes, columns: Record<stri
 const SEPARATOR = '\x1e'
 
 /** Inserts any number of rows; columns that `types` leaves out take their defaults. */
-export async function insertRows<T extends keyof Database & string>(
+export async function insertRows(
   db: Db,
-  table: T,
+  table: keyof Database & string,
   types: ColumnTypes,
   rows: readonly Record<string, unknown>[]
 ): Promise<void> {
-  if (rows.length === 0) return
+  await insertRowsAnd(sql``, db, table, types, rows)
+}
+
+/**
+ * As insertRows.
+ * @param ending what stands behind the rows: `on conflict …`, `returning …`
+ * @returns what it returns
+ */
+export async function insertRowsAnd<Returned>(
+  ending: RawBuilder<unknown>,
+  db: Db,
+  table: keyof Database & string,
+  types: ColumnTypes,
+  rows: readonly Record<string, unknown>[]
+): Promise<Returned[]> {
+  if (rows.length === 0) return []
   const names = sql.join(Object.keys(types).map((column) => sql.ref(column)))
-  const insert = (what: RawBuilder<unknown>) => sql`insert into ${sql.table(table)} (${names}) ${what}`.execute(db)
-  if (!isCitus(db)) {
-    await insert(sql`select ${names} from ${rowSet('new_rows', types, rows)}`)
-    return
+  const insert = async (what: RawBuilder<unknown>) => {
+    const result = await sql<Returned>`insert into ${sql.table(table)} (${names}) ${what} ${ending}`.execute(db)
+    return result.rows
   }
+  if (!isCitus(db)) return insert(sql`select ${names} from ${rowSet('new_rows', types, rows)}`)
   // it would copy the rows of a select that asks no node, which row-level security refuses
   const atOnce = Math.floor(MAX_PARAMETERS / Object.keys(types).length)
-  for (let from = 0; from < rows.length; from += atOnce) await insert(valuesOf(types, rows.slice(from, from + atOnce)))
+  const returned: Returned[] = []
+  for (let from = 0; from < rows.length; from += atOnce) {
+    returned.push(...(await insert(valuesOf(types, rows.slice(from, from + atOnce)))))
+  }
+  return returned
 }
 
 /**

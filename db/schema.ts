@@ -380,9 +380,13 @@ export interface EventStreamsTable {
   paused_because: string | null
   /** When administrators were last told of deliveries that were given up. */
   told_of_dead_at: Date | null
+  /** Where `cursor_xid` was counted (EventCursor.node); null in rows of versions before. */
+  cursor_node: string | null
   /** xid8, as text. */
   cursor_xid: string
   cursor_id: string
+  /** EventCursor.floor */
+  cursor_floor: string | null
   /** By the database's clock: when the transaction began that moved the cursor last. */
   relayed_at: Date | null
   created_at: Date

@@ -2,6 +2,7 @@
 // from the catalogue, so that a table or column which is added later travels too.
 import { sql } from 'kysely'
 import { type Db, isCitus, type Trx } from './connect.ts'
+import { nodeOf } from './event-feed.ts'
 import { insertUncopied } from './rows.ts'
 import { SEARCH_TABLES } from './search-index.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from './tenants.ts'
@@ -40,6 +41,8 @@ const TABLES = [...TENANT_TABLES_LEAVES_FIRST]
   .concat(['audit_events' as never]) as readonly string[]
 
 const TRANSACTION = 'xid8'
+/** Where a transaction was counted, which means something in its own database alone, too. */
+const TRANSACTION_NODE = 'cursor_node'
 
 /** A row as JSON whose values cast to their column's type: `{"id": "…", "version": 3, "doc": "{…}", "locked": false}`. */
 export type TransferRow = Record<string, unknown>
@@ -70,7 +73,7 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
       name,
       key: key.map((column) => column.name),
       columns: found
-        .filter(({ type }) => type !== TRANSACTION)
+        .filter(({ name, type }) => type !== TRANSACTION && name !== TRANSACTION_NODE)
         .map(({ table: _, place: __, hasDefault: ___, ...column }) => column),
       transactions: found
         .filter(({ type, hasDefault, isNullable }) => type === TRANSACTION && !hasDefault && !isNullable)
@@ -106,11 +109,13 @@ const NATURAL_TYPES = new Set(['boolean', 'smallint', 'integer', 'text', 'uuid',
 
 /**
  * Where a stream stands in the feed of events is a transaction's number and an id; without the number it is the newest id
- * that has been read, so that no event is sent twice.
+ * that has been read, so that no event is sent twice. A number from where the events do not lie any more says nothing.
  */
 const cursorId = (tenantId: number) => sql`coalesce((
   select e.id from audit_events e
-  where e.tenant_id = ${tenantId} and (e.xid, e.id) <= (t.cursor_xid, t.cursor_id) order by e.id desc limit 1
+  where e.tenant_id = ${tenantId} and (e.xid, e.id) <= (t.cursor_xid, t.cursor_id)
+    and coalesce(t.cursor_node = ${nodeOf(sql`e.tableoid::bigint`)}, true)
+  order by e.id desc limit 1
 ), t.cursor_id) as cursor_id`
 
 const ROWS_AT_ONCE = 1_000
@@ -179,15 +184,18 @@ export async function insertTransferRows(
   const wanted = names.join()
   if (rows.some((row) => Object.keys(row).join() !== wanted))
     throw new UnfitRow(`Rows of ${table.name} differ in columns`)
-  const filled = [...names, ...table.transactions].map((name) => sql.ref(name))
+  // on a cluster the numbers of events are their node's, and not known here: cursors are found again by ids
+  const isFoundAgain = isCitus(trx) && table.transactions.length > 0
+  const filled = [...names, ...table.transactions, ...(isFoundAgain ? [TRANSACTION_NODE] : [])]
   const values = [
     ...columns.map(({ name, type }) => sql`(r.value->>${sql.lit(name)})::${sql.raw(type)}`),
-    ...table.transactions.map(() => sql`pg_current_xact_id()`)
+    ...table.transactions.map(() => sql`pg_current_xact_id()`),
+    ...(isFoundAgain ? [sql`''`] : [])
   ]
   await insertUncopied(
     trx,
     sql`
-    insert into ${sql.table(table.name)} (tenant_id, ${sql.join(filled)})
+    insert into ${sql.table(table.name)} (tenant_id, ${sql.join(filled.map((name) => sql.ref(name)))})
     select ${tenantId}::int, ${sql.join(values)}
     from unnest(${rows.map((row) => JSON.stringify(row))}::json[]) r (value)`
   )

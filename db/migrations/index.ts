@@ -24,6 +24,7 @@ import * as letFunctionsRunOnCitus from './20261130T1303_let_functions_run_on_ci
 import * as planSearchForManyTenants from './20261130T1520_plan_search_for_many_tenants.ts'
 import * as planForLargeTenants from './20261130T1530_plan_for_large_tenants.ts'
 import * as listFamilyNames from './20261130T1545_list_family_names.ts'
+import * as placeEventCursors from './20261130T1550_place_event_cursors.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -49,5 +50,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1303_let_functions_run_on_citus': letFunctionsRunOnCitus,
   '20261130T1520_plan_search_for_many_tenants': planSearchForManyTenants,
   '20261130T1530_plan_for_large_tenants': planForLargeTenants,
-  '20261130T1545_list_family_names': listFamilyNames
+  '20261130T1545_list_family_names': listFamilyNames,
+  '20261130T1550_place_event_cursors': placeEventCursors
 }

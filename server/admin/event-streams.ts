@@ -191,15 +191,15 @@ export const eventsRouter = router({
     .input(z.strictObject({ lastEventId: z.string().max(100).nullish() }).optional())
     .subscription(async function* ({ ctx, input, signal }) {
       const cursor = readPlace(input?.lastEventId)
-      for await (const events of ctx.live.watch(ctx.tenant.id, cursor, signal!)) {
-        for (const event of events) yield tracked(`${event.xid}:${event.id}`, toLiveEvent(event))
+      for await (const { events, node } of ctx.live.watch(ctx.tenant.id, cursor, signal!)) {
+        for (const event of events) yield tracked(`${node}:${event.xid}:${event.id}`, toLiveEvent(event))
       }
     })
 })
 
 function readPlace(text: string | null | undefined): EventCursor | undefined {
-  const found = /^(\d{1,20}):([0-9a-f-]{36})$/.exec(text ?? '')
-  return found ? { xid: found[1]!, id: found[2]! } : undefined
+  const found = /^(?:(\d{1,20}\.\d{0,10}):)?(\d{1,20}):([0-9a-f-]{36})$/.exec(text ?? '')
+  return found ? { node: found[1] ?? null, xid: found[2]!, id: found[3]!, floor: null } : undefined
 }
 
 const toLiveEvent = (event: FeedEvent) => ({

@@ -2,19 +2,25 @@
 // watched, however many watch it.
 import { EventEmitter, on } from 'node:events'
 import type { Db } from '../../db/connect.ts'
-import { type EventCursor, type FeedEvent, isBehind, readEventsAfter, readFeedEnd } from '../../db/event-feed.ts'
+import { type EventCursor, type FeedEvent, isBehind, readFeed, readFeedEnd } from '../../db/event-feed.ts'
 import type { Listener } from '../../db/listen.ts'
 import type { Deps } from '../deps.ts'
 
 const LOOK_EVERY_MS = 1_000
 const LIMIT = 200
 
+/** Events oldest first, and where their transactions are counted (EventCursor.node). */
+export interface FeedBatch {
+  readonly events: FeedEvent[]
+  readonly node: string | null
+}
+
 export interface LiveFeed {
   /**
-   * Events from now on, or behind `cursor`, oldest first, in batches. Ends with `signal`, when rights in the tenant
-   * change (whoever watches asks again, with the rights of then), and when the process stops.
+   * Events from now on, or behind `cursor`. Ends with `signal`, when rights in the tenant change (whoever watches asks
+   * again, with the rights of then), and when the process stops.
    */
-  watch(tenantId: number, cursor: EventCursor | undefined, signal: AbortSignal): AsyncGenerator<FeedEvent[]>
+  watch(tenantId: number, cursor: EventCursor | undefined, signal: AbortSignal): AsyncGenerator<FeedBatch>
   close(): void
 }
 
@@ -37,9 +43,9 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
     tenant.timer = setTimeout(async () => {
       let next = place
       try {
-        const events = await readEventsAfter(deps.db, tenantId, place, LIMIT)
-        if (events.length > 0) tenant.events.emit('events', events)
-        next = events.at(-1) ?? place
+        const { events, cursor } = await readFeed(deps.db, tenantId, place, LIMIT)
+        if (events.length > 0) tenant.events.emit('events', { events, node: cursor.node } satisfies FeedBatch)
+        next = cursor
       } catch (error) {
         deps.log.warn({ err: error, tenantId }, 'the live feed could not look at the log')
       }
@@ -57,7 +63,7 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
     const tenant: Watched = { events: new EventEmitter().setMaxListeners(0), watchers: 1, timer: undefined }
     watched.set(tenantId, tenant)
     try {
-      look(tenantId, await readFeedEnd(deps.db), tenant)
+      look(tenantId, await readFeedEnd(deps.db, tenantId), tenant)
     } catch (error) {
       leave(tenantId, tenant)
       throw error
@@ -81,14 +87,16 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
           signal: AbortSignal.any([signal, closing.signal, ended.signal])
         })
         let place = cursor
-        if (place) {
-          const missed = await readEventsAfter(deps.db, tenantId, place, LIMIT)
-          place = missed.at(-1) ?? place
-          yield missed
+        for (let isMore = place !== undefined; isMore; ) {
+          const { events, cursor } = await readFeed(deps.db, tenantId, place!, LIMIT)
+          place = cursor
+          yield { events, node: cursor.node }
+          isMore = events.length === LIMIT
         }
-        for await (const [events] of batches) {
-          const fresh = (events as FeedEvent[]).filter((event) => !place || isBehind(event, place))
-          if (fresh.length > 0) yield fresh
+        for await (const [batch] of batches) {
+          const { events, node } = batch as FeedBatch
+          const fresh = events.filter((event) => place?.node !== node || isBehind(event, place))
+          if (fresh.length > 0) yield { events: fresh, node }
         }
       } catch (error) {
         if ((error as Error).name !== 'AbortError') throw error

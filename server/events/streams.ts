@@ -55,7 +55,7 @@ export async function createStream(
   const secret = given.kind === 'webhook' ? newSecret() : null
   const id = uuidv7({ msecs: now.getTime() })
   // from here on: what was committed before is not told
-  const cursor = await readFeedEnd(deps.db)
+  const cursor = await readFeedEnd(deps.db, tenantId)
   await inTenant(deps.db, tenantId, async (trx) => {
     await lockTenant(trx, tenantId, 'for no key update')
     await requireRoom(trx, tenantId)
@@ -77,8 +77,10 @@ export async function createStream(
         state: 'enabled',
         paused_because: null,
         told_of_dead_at: null,
+        cursor_node: cursor.node,
         cursor_xid: cursor.xid,
         cursor_id: cursor.id,
+        cursor_floor: cursor.floor,
         relayed_at: null,
         created_at: now,
         updated_at: now

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { Webhook } from 'standardwebhooks'
 import { test } from 'tap'
 import { type Received, startReceiver } from '../support/receiver.ts'
@@ -165,6 +166,28 @@ test('webhooks', async (t) => {
       t.equal(new Set(taken.map(({ headers }) => headers['webhook-id'])).size, 60)
       t.equal(receiver.received.length, 60)
     }
+  })
+
+  t.test('miss nothing and repeat nothing where transactions are counted anew', async (t) => {
+    const receiver = await startReceiver(t)
+    const { streamId } = await acme.createStream({ url: receiver.url, eventTypes: ['group.created'] })
+    await acme.call('groups.create', { displayName: 'Before' })
+    await receiver.takes(1)
+    await acme.settled(streamId)
+    // as after the tenant's rows were moved to another node, whose numbers are smaller
+    await sql`update event_streams set cursor_node = '7.16384', cursor_xid = '99999999999'
+      where tenant_id = ${acme.acmeId} and id = ${streamId}`.execute(acme.owner)
+    await acme.call('groups.create', { displayName: 'After' })
+    t.same((await receiver.takes(2)).map(targetOf), ['Before', 'After'])
+    await acme.call('groups.create', { displayName: 'Later' })
+    t.same((await receiver.takes(3)).map(targetOf), ['Before', 'After', 'Later'])
+    const known = await acme.owner
+      .selectFrom('event_streams')
+      .select('cursor_node')
+      .where('id', '=', streamId)
+      .execute()
+    t.match(known, [{ cursor_node: /^\d{5,}\.\d+$/ }])
+    await acme.call('eventStreams.remove', { streamId })
   })
 
   t.test('take only what makes sense', async (t) => {

@@ -34,7 +34,7 @@ async function contentsOf(app: TestApp, tables: readonly string[], subdomain = '
   const contents: Record<string, string[]> = {}
   for (const table of tables) {
     const { rows } = await sql<{ row: string }>`
-      select (to_jsonb(t) - 'tenant_id' - 'xid' - 'cursor_xid' - 'cursor_id')::text as row from ${sql.table(table)} t
+      select (to_jsonb(t) - 'tenant_id' - 'xid' - 'cursor_node' - 'cursor_xid' - 'cursor_id')::text as row from ${sql.table(table)} t
       where tenant_id = ${tenantId} order by 1`.execute(app.owner)
     contents[table] = rows.map(({ row }) => row).filter((row) => !/"tenant\.(ex|im)ported"/.test(row))
   }
