@@ -26,7 +26,7 @@ export const listEventStreams = (db: Db, tenantId: number): Promise<EventStreamV
           count(*) filter (where state = 'dead')::int as dead_count,
           max(attempted_at) filter (where state = 'delivered') as last_delivered_at,
           (array_agg(error order by attempted_at desc) filter (where error is not null))[1] as last_error
-        from event_deliveries where tenant_id = s.tenant_id and stream_id = s.id
+        from event_deliveries where tenant_id = ${tenantId} and stream_id = s.id
       ) d
       where s.tenant_id = ${tenantId} order by s.id`
   )

@@ -8,6 +8,7 @@ import { systemActor } from '../../server/provisioning/actor.ts'
 import { exportTenant } from '../../server/provisioning/tenant-transfer.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { OPERATOR, OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { giveEverything } from '../support/people.ts'
 import { addTenant, type Scim, scimClient } from '../support/scim.ts'
 
@@ -191,16 +192,18 @@ test('a tenant moves to another database', async (t) => {
   })
 
   t.test('events go on where they stood, and what was on its way is delivered', async (t) => {
-    const standing = async ({ owner }: TestApp) => {
+    const byNumber = sql`(e.xid, e.id) > (s.cursor_xid, s.cursor_id)`
+    const standing = async ({ owner }: TestApp, isBehind = byNumber) => {
       const { rows } = await sql<{ streams: number; left: string[] }>`
         select t.event_stream_count as streams, array(
           select e.action from audit_events e where e.tenant_id = s.tenant_id
-            and (e.xid, e.id) > (s.cursor_xid, s.cursor_id) and e.action not like 'tenant.%ported' order by e.id) as left
+            and ${isBehind} and e.action not like 'tenant.%ported' order by e.id) as left
         from event_streams s join tenants t on t.id = s.tenant_id where s.name = 'hook'`.execute(owner)
       return rows
     }
     const [there] = await standing(source)
-    const [here] = await standing(target)
+    // on a cluster the place is found again by the id
+    const [here] = await standing(target, isOnCluster ? sql`e.id > s.cursor_id` : byNumber)
     t.ok(there!.left.length > 1)
     // what has happened here since comes behind
     t.same({ ...here, left: here!.left.slice(0, there!.left.length) }, there)
@@ -300,8 +303,8 @@ test('a tenant moves to another database', async (t) => {
     t.ok(secrets > 10)
     const other = await startApp(t)
     t.equal((await importInto(other, text)).status, 200)
-    const { rows: credentials } = await sql`select from user_credentials union all select from sessions
-      union all select from scim_tokens union all select from invitation_links`.execute(other.owner)
+    const { rows: credentials } = await sql`select 1 from user_credentials union all select 1 from sessions
+      union all select 1 from scim_tokens union all select 1 from invitation_links`.execute(other.owner)
     t.equal(credentials.length, 0)
     t.ok((await other.owner.selectFrom('users').select('id').execute()).length > 5)
   })
