@@ -12,9 +12,16 @@ export function readBodies(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
     // Clients send DELETE with whatever type they send all else with
     if (body.length === 0 || request.method === 'DELETE') return undefined
+    checkCoding(request.headers['content-encoding'])
     checkType(request.headers['content-type'])
     return parseJson(body)
   })
+}
+
+/** @throws an error with the status 415 (RFC 9110 §8.4): nothing is unpacked, so that a body has the size that it is sent in */
+function checkCoding(header: string | undefined): void {
+  if (header === undefined || /^\s*(identity)?\s*$/i.test(header)) return
+  throw Object.assign(new Error('Send the body as it is, without a Content-Encoding'), { statusCode: 415 })
 }
 
 /** A missing type passes; an error with the status 415 for any other, and for a charset other than UTF-8. */

@@ -1,5 +1,6 @@
 // Whatever a client sends: a SCIM Error that says what was wrong, and never a 500.
 
+import { gzipSync } from 'node:zlib'
 import { type Test, test } from 'tap'
 import { startApp } from '../support/app.ts'
 import fc from '../support/fuzz.ts'
@@ -108,6 +109,9 @@ test('errors', async (t) => {
     isError(t, await send(body, { 'content-type': 'application/xml' }), 415, undefined, 'XML')
     isError(t, await send(body, { 'content-type': 'application/scim+json; charset=utf-16' }), 415, undefined, 'UTF-16')
     isError(t, await send(body, { 'content-type': 'nonsense' }), 415, undefined, 'no type at all')
+    isError(t, await send(gzipSync(body), { 'content-encoding': 'gzip' }), 415, undefined, 'packed')
+    const plain = JSON.stringify({ schemas: [USER], userName: 't0' })
+    t.equal((await send(plain, { 'content-encoding': 'Identity' })).status, 201, 'a coding that changes nothing')
     isError(
       t,
       await send(JSON.stringify({ schemas: [USER], userName: 'x'.repeat(2_100_000) })),
