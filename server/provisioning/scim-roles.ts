@@ -20,17 +20,19 @@ export const roleOfAdopted = (invited: Role, document: UserDocument, ceiling: Ro
   kept(invited, document, ceiling)
 
 /**
- * PUT: `roles` left out keeps the role, and keeps showing it where it was shown; a list without a role of ours takes
- * the role away.
+ * PUT: `roles` left out keeps the role. It goes on being shown where it was, but for the usual one that the same
+ * connection had written. A list without a role of ours takes the role away.
+ * @param before.isRoleOwn whether who writes now is who has written `roles`
  */
 export function roleOfReplaced(
-  before: { role: Role; document: UserDocument },
+  before: { role: Role; document: UserDocument; isRoleOwn: boolean },
   document: UserDocument,
   ceiling: Role
 ): RoleDecision {
   const wasShown = roleOf(before.document) !== undefined
-  if (document.roles === undefined && wasShown) return { role: before.role, document: withRole(document, before.role) }
-  if (!wasShown) return kept(before.role, document, ceiling)
+  const isKeptShown = document.roles === undefined && wasShown && !before.isRoleOwn
+  if (isKeptShown) return { role: before.role, document: withRole(document, before.role) }
+  if (document.roles === undefined || !wasShown) return kept(before.role, document, ceiling)
   return { role: roleOf(document) ?? withoutRole(before.role, ceiling), document }
 }
 

@@ -5,7 +5,7 @@ import type { UserPatch, UserRow } from '../../db/schema.ts'
 import type { UserFacts } from '../../db/scim-user-writes.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
-import { authorityAfterWrite, authorityFacts, withOthersKept } from './authority.ts'
+import { authorityAfterWrite, authorityFacts, ownerOf, withOthersKept } from './authority.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
@@ -65,7 +65,8 @@ function planned(
   const isWhole = kind === 'replace'
   const decide = isWhole ? roleOfReplaced : roleOfPatched
   const wanted = isWhole ? withOthersKept(before, document, change.document, connectionId) : change.document
-  const decision = decide({ role: ownRoleOf(before), document }, wanted, actor.role)
+  const isRoleOwn = connectionId !== null && isWhole && ownerOf(before, document, 'roles') === connectionId
+  const decision = decide({ role: ownRoleOf(before), document, isRoleOwn }, wanted, actor.role)
   requireRoleWithin(actor.role, decision.role)
   const columns = columnsOfUser(decision.document, before)
   const emails = emailKeys(decision.document)

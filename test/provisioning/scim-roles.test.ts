@@ -61,7 +61,7 @@ test('PUT and PATCH', async (t) => {
     [putRole, putRoles = after.roles],
     [patchRole, patchRoles = after.roles]
   ] of cases) {
-    const before = { role: 'manager' as const, document }
+    const before = { role: 'manager' as const, document, isRoleOwn: true }
     const put = roleOfReplaced(before, after, 'manager')
     t.equal(put.role, putRole, `PUT: ${what}`)
     t.same(rolesOf(put), putRoles, `PUT: ${what}`)
@@ -72,7 +72,19 @@ test('PUT and PATCH', async (t) => {
 })
 
 test('a role that is taken away leaves no higher one behind', async (t) => {
-  const before = { role: 'stakeholder' as const, document: withRoles('stakeholder') }
+  const before = { role: 'stakeholder' as const, document: withRoles('stakeholder'), isRoleOwn: true }
   t.equal(roleOfPatched(before, none, 'administrator').role, 'stakeholder')
   t.equal(roleOfReplaced(before, withRoles('x'), 'administrator').role, 'stakeholder')
+})
+
+test('a PUT without roles keeps the role, and shows the usual one only where others had written it', async (t) => {
+  const left = (role: 'manager' | 'responder', isRoleOwn: boolean) => {
+    const put = roleOfReplaced({ role, document: withRoles(role), isRoleOwn }, none, 'manager')
+    return [put.role, rolesOf(put)]
+  }
+  const shown = (value: string) => [{ value, primary: true }]
+  t.same(left('responder', true), ['responder', undefined])
+  t.same(left('responder', false), ['responder', shown('responder')])
+  t.same(left('manager', true), ['manager', shown('manager')])
+  t.same(left('manager', false), ['manager', shown('manager')])
 })

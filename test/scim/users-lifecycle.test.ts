@@ -384,6 +384,10 @@ test('roles', async (t) => {
     const plain = await scim.createUser({ userName: 'eve@acme.test' })
     const after = await scim.put(`/Users/${plain.id}`, { schemas: [USER], userName: 'eve@acme.test', title: 'T' })
     t.notOk('roles' in after.body, 'and none is shown that nobody wrote')
+    const usual = await scim.createUser({ userName: 'fae@acme.test', roles: [{ value: 'responder', primary: true }] })
+    const put = await scim.put(`/Users/${usual.id}`, { schemas: [USER], userName: 'fae@acme.test' })
+    t.notOk('roles' in put.body, 'nor the usual one, once it is left out (D6)')
+    t.equal(await role(usual.id), 'responder')
   })
 
   t.test('taking the role away gives the usual one, unless that would be higher', async (t) => {
