@@ -93,7 +93,7 @@ export function connect(options: ConnectOptions): Db {
   pool.on('connect', (client) => client.on('error', () => {}))
   const driver = options.trace ? new TracingDriver(pool, manners, options.trace) : new PipeliningDriver(pool, manners)
   const db = openOn(driver, pool, isCitus ? new CitusAdapter() : new PostgresAdapter())
-  countAsWaiting(db, () => driver.gatherer.waitingCount)
+  countAsWaiting(db, () => driver.gatherer.waitingCount + driver.writes.waitingCount)
   return db
 }
 

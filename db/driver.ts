@@ -3,16 +3,10 @@ import { CompiledQuery, type DatabaseConnection, type Driver, PostgresDriver } f
 import type pg from 'pg'
 import { preparedName, statementName } from './client.ts'
 import { ReadGatherer, type TakeRow } from './gather-reads.ts'
+import { WriteGatherer } from './gather-writes.ts'
 import { toParameter } from './parameters.ts'
 import { SentRow } from './sent-rows.ts'
-import {
-  AS_SENT,
-  beginning,
-  type ClientManners,
-  type Fields,
-  queryAsTenant,
-  writeAsTenant as writeInOneExchange
-} from './tenant-query.ts'
+import { AS_SENT, beginning, type ClientManners, type Fields, queryAsTenant } from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
 
 type Connection = Parameters<PostgresDriver['releaseConnection']>[0]
@@ -40,12 +34,14 @@ export class PipeliningDriver extends PostgresDriver implements TenantDriver {
   private readonly pool: pg.Pool
   private readonly manners: ClientManners
   readonly gatherer: ReadGatherer
+  readonly writes: WriteGatherer
 
   constructor(pool: pg.Pool, manners: ClientManners) {
     super({ pool })
     this.pool = pool
     this.manners = manners
     this.gatherer = new ReadGatherer(pool)
+    this.writes = new WriteGatherer(pool, !manners.setsLocally)
   }
 
   override async beginTransaction(connection: Connection, settings: Parameters<Driver['beginTransaction']>[1]) {
@@ -62,17 +58,12 @@ export class PipeliningDriver extends PostgresDriver implements TenantDriver {
   }
 
   async writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]> {
-    const client = await this.pool.connect()
-    try {
-      const statements = queries.map(({ sql: text, parameters }) => ({
-        name: statementName(text),
-        text,
-        values: parameters.map(toParameter)
-      }))
-      return await writeInOneExchange(client, tenantId, statements)
-    } finally {
-      client.release()
-    }
+    const statements = queries.map(({ sql: text, parameters }) => ({
+      name: statementName(text),
+      text,
+      values: parameters.map(toParameter)
+    }))
+    return this.writes.write({ tenantId, statements })
   }
 
   async readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> {

@@ -14,6 +14,13 @@ const SET_TENANT = {
   text: "select set_config('app.tenant', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
 }
 
+/** How long is waited for a lock where others would wait along. */
+const BRIEFLY = '100ms'
+const SET_TENANT_BRIEFLY = {
+  name: 'set_tenant_briefly',
+  text: `${SET_TENANT.text}, set_config('lock_timeout', '${BRIEFLY}', true)`
+}
+
 /** What `connect` knows of the database that a client is connected to. */
 export interface ClientManners {
   /** Whether statements stay prepared on the connection under their names. */
@@ -191,12 +198,18 @@ class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTake
   /** How many answers come before that one's: of the setting, where the tenant changes. */
   private settings: number
   private readonly isPrepared: boolean
+  private readonly setting: typeof SET_TENANT
 
-  constructor(reads: readonly TenantRead[], isPrepared: boolean, ended: (error: Error | null) => void) {
+  constructor(
+    reads: readonly TenantRead[],
+    { isPrepared, setting = SET_TENANT }: { isPrepared: boolean; setting?: typeof SET_TENANT },
+    ended: (error: Error | null) => void
+  ) {
     // a text and no object, which would be copied
     super('', ended)
     this.reads = reads
     this.isPrepared = isPrepared
+    this.setting = setting
     this.at = 0
     this.settings = this.settingsBefore(0)
   }
@@ -204,7 +217,7 @@ class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTake
   override prepare(connection: Wire): void {
     this.reads.forEach(({ tenantId, statement }, index) => {
       if (this.settingsBefore(index) > 0) {
-        execute(connection, { ...SET_TENANT, values: [String(tenantId)] }, this.isPrepared)
+        execute(connection, { ...this.setting, values: [String(tenantId)] }, this.isPrepared)
       }
       execute(connection, statement, this.isPrepared)
     })
@@ -233,9 +246,14 @@ class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTake
     if (this.at < this.reads.length) this.settings = this.settingsBefore(this.at)
   }
 
+  /** How many have been answered. */
+  get answered(): number {
+    return this.at
+  }
+
   /** Fails the one that was being answered; with the connection all that have not been. */
   failWith(error: Error): Exchanged {
-    const isLost = (error as { severity?: string }).severity !== 'ERROR'
+    const isLost = isLostBy(error)
     const end = isLost ? this.reads.length : this.at + 1
     for (const read of this.reads.slice(this.at, end)) read.failed(error)
     return { passedOver: this.reads.slice(end), isLost }
@@ -264,7 +282,7 @@ export function readAsTenants(client: pg.PoolClient, reads: readonly TenantRead[
     })
   }
   return new Promise((resolve) => {
-    const query: TenantReads = new TenantReads(reads, prepares, (error) =>
+    const query: TenantReads = new TenantReads(reads, { isPrepared: prepares }, (error) =>
       resolve(error ? query.failWith(unprepared ?? error) : { passedOver: [], isLost: false })
     )
     client.query(query)
@@ -282,7 +300,7 @@ async function readInBlocks(client: pg.PoolClient, reads: readonly TenantRead[])
       for (const row of rows as Fields[]) read.take(SentRow.of(row))
       read.done()
     } catch (error) {
-      const isLost = (error as { severity?: string }).severity !== 'ERROR'
+      const isLost = isLostBy(error)
       const failed = isLost ? reads.slice(index) : [read]
       for (const each of failed) each.failed(error as Error)
       if (isLost) return { passedOver: [], isLost }
@@ -311,38 +329,63 @@ class Part implements TenantRead {
   failed(): void {}
 }
 
+/** Statements that change one tenant's rows. */
+export interface TenantWrites {
+  readonly tenantId: number
+  readonly statements: readonly TenantRead['statement'][]
+}
+
+/** Nothing was changed, of nobody. */
+export interface FailedWrites {
+  readonly error: Error
+  /** Which of the writes failed; undefined where it was the commit. */
+  readonly at: number | undefined
+  /** Whether the connection can be used no more; whether the commit came through is not known then. */
+  readonly isLost: boolean
+}
+/** The rows of each statement of each. */
+export type WriteOutcome = { readonly rows: Fields[][][] } | FailedWrites
+
 /**
- * Runs statements that change one tenant's rows in one exchange, which is one transaction: each sees what those before
- * it have done, and what others had committed when its turn came. Where one fails, nothing was changed.
- * @returns the rows of each statement
+ * Runs statements that change rows of one tenant or of several in one exchange, which is one transaction: each sees its
+ * own tenant's rows, what those before it have done, and what others had committed when its turn came.
+ * @param writes of one tenant alone on a client that sets tenants locally
+ * @param options.isBrief whether to give up rather than wait long for a lock
  */
-export async function writeAsTenant(
+export async function writeAsTenants(
   client: pg.PoolClient,
-  tenantId: number,
-  statements: readonly TenantRead['statement'][]
-): Promise<Fields[][]> {
+  writes: readonly TenantWrites[],
+  { isBrief = false }: { isBrief?: boolean } = {}
+): Promise<WriteOutcome> {
   const { prepares, setsLocally } = mannersOf(client)
-  if (setsLocally) return writeInBlock(client, tenantId, statements)
-  const parts = statements.map((statement) => new Part(tenantId, statement))
+  if (setsLocally) return writeInBlock(client, writes[0]!)
+  const setting = isBrief ? SET_TENANT_BRIEFLY : SET_TENANT
+  const parts = writes.map(({ tenantId, statements }) => statements.map((statement) => new Part(tenantId, statement)))
+  const all = parts.flat()
   let unprepared: Error | undefined
-  prepareOnce(client, SET_TENANT)
-  for (const statement of statements) {
+  prepareOnce(client, setting)
+  for (const { statement } of all) {
     prepareOnce(client, statement, (error) => {
       unprepared = error
     })
   }
-  await new Promise<void>((resolve, reject) => {
-    client.query(new TenantReads(parts, prepares, (error) => (error ? reject(unprepared ?? error) : resolve())))
+  return new Promise((resolve) => {
+    const query: TenantReads = new TenantReads(all, { isPrepared: prepares, setting }, (ended) => {
+      if (!ended) return resolve({ rows: parts.map((ofTenant) => ofTenant.map(({ rows }) => rows)) })
+      const error = unprepared ?? ended
+      const failed = all[query.answered]
+      const at = failed && parts.findIndex((ofTenant) => ofTenant.includes(failed))
+      resolve({ error, at, isLost: isLostBy(error) })
+    })
+    client.query(query)
   })
-  return parts.map(({ rows }) => rows)
 }
 
+/** Whether an error ends the connection. */
+const isLostBy = (error: unknown): boolean => (error as { severity?: string }).severity !== 'ERROR'
+
 /** The same with BEGIN and COMMIT. */
-async function writeInBlock(
-  client: pg.PoolClient,
-  tenantId: number,
-  statements: readonly TenantRead['statement'][]
-): Promise<Fields[][]> {
+async function writeInBlock(client: pg.PoolClient, { tenantId, statements }: TenantWrites): Promise<WriteOutcome> {
   const { prepares } = mannersOf(client)
   for (const text of beginning(tenantId, mannersOf(client))) client.query(text).catch(() => {})
   try {
@@ -352,9 +395,9 @@ async function writeInBlock(
       all.push((await client.query(config)).rows as unknown as Fields[])
     }
     await client.query('commit')
-    return all
+    return { rows: [all] }
   } catch (error) {
     await client.query('rollback').catch(() => {})
-    throw error
+    return { error: error as Error, at: 0, isLost: isLostBy(error) }
   }
 }

@@ -229,3 +229,70 @@ test('users that are made in one moment', async (t) => {
     t.same(statuses.slice(2, 4).sort(), [201, 409], 'one of two with the same name is made')
   })
 })
+
+test('writes of several tenants in one moment', async (t) => {
+  const app = await startApp(t)
+  const clients = await Promise.all(
+    ['one', 'two', 'three', 'four', 'five', 'six'].map(async (name) => scimClient(app, await addTenant(app, name)))
+  )
+  const sharedTransactions = async (action: string) => {
+    const { rows } = await sql<{ most: number }>`
+      select max(tenants)::int as most from (
+        select count(distinct tenant_id) as tenants from audit_events where action = ${action} group by xid) as x`.execute(
+      app.owner
+    )
+    return rows[0]!.most
+  }
+  const totals = () =>
+    Promise.all(clients.map(async (scim) => (await scim.get('/Users?count=0')).body.totalResults as number))
+  // each of them the same people, but for the addresses, which are one tenant's
+  const moment = (scim: (typeof clients)[number], round: number) => ({
+    userName: `user${round}`,
+    externalId: `id${round}`,
+    emails: [{ value: `user${round}@${scim.tenant.subdomain}.test` }]
+  })
+
+  t.test('share transactions and nothing else', async (t) => {
+    const made = await Promise.all(clients.map((scim) => scim.post('/Users', moment(scim, 1))))
+    t.same(
+      made.map(({ status, body }) => `${status} ${body.emails[0].value}`),
+      clients.map(({ tenant }) => `201 user1@${tenant.subdomain}.test`)
+    )
+    t.ok((await sharedTransactions('user.created')) > 1, 'some are made in one transaction')
+    const changed = await Promise.all(
+      clients.map((scim, index) =>
+        scim.patch(`/Users/${made[index]!.body.id}`, [{ op: 'replace', path: 'active', value: false }])
+      )
+    )
+    t.same(
+      changed.map(({ status, body }) => `${status} ${body.id} ${body.active}`),
+      made.map(({ body }) => `200 ${body.id} false`)
+    )
+    t.ok((await sharedTransactions('user.deactivated')) > 1, 'and changed')
+    const strange = await Promise.all(
+      clients.map((scim, index) => scim.delete(`/Users/${made[(index + 1) % clients.length]!.body.id}`))
+    )
+    t.same(new Set(strange.map(({ status }) => status)), new Set([404]), 'another tenant’s users are nobody’s')
+    t.same(
+      await totals(),
+      clients.map(() => 1)
+    )
+  })
+
+  t.test('are refused alone', async (t) => {
+    const answers = await Promise.all(
+      clients.map((scim, index) => {
+        if (index === 1) return scim.post('/Users', moment(scim, 1))
+        // the address of the first tenant's user
+        if (index === 3)
+          return scim.post('/Users', { ...moment(clients[0]!, 1), userName: 'other', externalId: 'other' })
+        return scim.post('/Users', moment(scim, 2))
+      })
+    )
+    t.same(
+      answers.map(({ status }) => status),
+      [201, 409, 201, 409, 201, 201]
+    )
+    t.same(await totals(), [2, 1, 2, 1, 2, 2])
+  })
+})
