@@ -2,8 +2,8 @@
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import type { Db } from './connect.ts'
 import { newId } from './ids.ts'
-import { prepare } from './prepared.ts'
-import { type ColumnTypes, columnSet, columnsOf, insertRows } from './rows.ts'
+import { prepareForRows } from './prepared.ts'
+import { type ColumnTypes, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
 
 export interface AuditEvent {
@@ -64,7 +64,7 @@ export function auditStatement(
   events: readonly (AuditEvent & Required<Pick<AuditEvent, 'by'>>)[]
 ): CompiledQuery {
   const rows = events.map((event) => rowOf(tenantId, event.by, event))
-  return insertEvents(db, columnsOf(AUDIT_COLUMNS, rows))
+  return insertEvents(db, {}, rows)
 }
 
 const rowOf = (
@@ -176,7 +176,7 @@ const AUDIT_COLUMNS: ColumnTypes = {
   after: 'json'
 }
 
-const insertEvents = prepare((columns) => {
+const insertEvents = prepareForRows(AUDIT_COLUMNS, (_, rowsAs) => {
   const names = sql.join(Object.keys(AUDIT_COLUMNS).map((column) => sql.ref(column)))
-  return sql`insert into audit_events (${names}) select ${names} from ${columnSet('events', AUDIT_COLUMNS, columns)}`
+  return sql`insert into audit_events (${names}) select ${names} from ${rowsAs('events')}`
 })

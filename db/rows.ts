@@ -33,6 +33,14 @@ export function columnSet(name: string, types: ColumnTypes, columns: Record<stri
   return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names.map((column) => sql.ref(column)))})`
 }
 
+/** The same of one row, whose values are parameters by themselves. @param row the row, or placeholders for its values */
+export const oneRow = (name: string, types: ColumnTypes, row: Record<string, unknown>): RawBuilder<unknown> => {
+  const values = Object.entries(types).map(
+    ([column, type]) => sql`${row[column]}::${sql.raw(type)} as ${sql.ref(column)}`
+  )
+  return sql`(select ${sql.join(values)}) as ${sql.ref(name)}`
+}
+
 // JSON holds it escaped alone, and so no document: in an array each quote of each of them would have to be escaped
 const SEPARATOR = '\x1e'
 

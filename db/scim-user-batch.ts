@@ -3,7 +3,7 @@ import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { connectionOf, newEventId } from './audit.ts'
 import { type Db, readOneInTenant } from './connect.ts'
-import { prepare, requireCurrent } from './prepared.ts'
+import { prepareForRows, requireCurrent } from './prepared.ts'
 import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, columnSet, columnsOf } from './rows.ts'
 import { holdersOf, type NewScimUser } from './scim-users.ts'
@@ -55,14 +55,14 @@ export function insertUsers(db: Db, tenantId: number, users: readonly NewScimUse
   const passwords = users.flatMap(({ row, passwordHash, now }) =>
     passwordHash === undefined ? [] : [{ password_of: row.id, password_hash: passwordHash, set_at: now }]
   )
-  return insertStatements[passwords.length > 0 ? 'withPasswords' : 'plain'](db, {
+  const values = {
     tenantId,
     otherKeys: users.flatMap(({ otherKeys }) => otherKeys),
     count: users.length,
-    ...columnsOf({ ...DOCUMENT, ...FACTS }, rows),
     ...columnsOf(EMAILS, emails),
     ...columnsOf(PASSWORDS, passwords)
-  })
+  }
+  return insertStatements[passwords.length > 0 ? 'withPasswords' : 'plain'](db, values, rows)
 }
 
 const writtenOf = (tenantId: number, { row, audit: { actor, targetName, after }, now }: NewScimUser) => ({
@@ -110,11 +110,11 @@ const EMAILS: ColumnTypes = { email_of: 'uuid', value_key: 'text' }
 const PASSWORDS: ColumnTypes = { password_of: 'uuid', password_hash: 'text', set_at: 'timestamptz' }
 
 const prepareInsert = (passwords: (tenantId: number, p: Record<string, unknown>) => RawBuilder<unknown>) =>
-  prepare((p) => {
+  prepareForRows({ ...DOCUMENT, ...FACTS }, (p, rowsAs) => {
     const tenantId = p['tenantId'] as number
     const names = sql.join(Object.keys(DOCUMENT).map((name) => sql.ref(name)))
     return sql`
-    with given as materialized (select * from ${columnSet('given', { ...DOCUMENT, ...FACTS }, p)}),
+    with given as (select * from ${rowsAs('given')}),
       -- before the users, as whoever is made alone does it: one waits for the other
       claimed as (
         insert into addresses (address_key, tenant_id, user_id)

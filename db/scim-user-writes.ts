@@ -7,7 +7,7 @@ import { listedNameOf, RELISTED, type Relisted, relist } from './family-names.ts
 import { usersSought } from './gather.ts'
 import { countMemberChanges } from './groups.ts'
 import { keepEndedMemberships } from './past-members.ts'
-import { prepare, requireCurrent } from './prepared.ts'
+import { prepare, prepareForRows, requireCurrent } from './prepared.ts'
 import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, columnSet, columnsOf } from './rows.ts'
 import type { Role, UserRow, UserState } from './schema.ts'
@@ -70,7 +70,8 @@ export async function readUsers(
   { ending, leaving }: Endings
 ): Promise<ReadUser[]> {
   const { tenantId, groupsUrl, connectionId, withGroups } = view
-  const read = readStatements[withGroups ? 1 : 0]![connectionId === undefined ? 0 : 1]!
+  const asked = leaving.length > 0 ? 'leaving' : ending.length > 0 ? 'ending' : 'neither'
+  const read = readStatements[asked][withGroups ? 1 : 0]![connectionId === undefined ? 0 : 1]!
   // as text, so that the read may share an exchange
   const list = (some: readonly string[]) => `{${some.join(',')}}`
   const query = read(db, {
@@ -86,10 +87,20 @@ export async function readUsers(
   return users
 }
 
-const prepareRead = (withGroups: boolean, isOwn: boolean) =>
+/** @param asked what is told of nobody is not looked for, which would cost as much again as all the rest */
+const prepareRead = (asked: keyof Endings | 'neither', withGroups: boolean, isOwn: boolean) =>
   prepare((p) => {
     const tenantId = p['tenantId'] as number
-    const isAmong = (some: string) => sql`users.id = any(${p[some]}::uuid[])`
+    const isAmong = (some: keyof Endings) => sql`users.id = any(${p[some]}::uuid[])`
+    const ends = sql`(${isAmong('ending')} and ${hasAccess(tenantId, sql`users.id`)})`
+    const leaves = sql`(${isAmong('leaving')} and ${hasIdentity(tenantId, sql`users.id`)})`
+    const groupIds = sql`case when ${isAmong('leaving')} then (select string_agg(m.group_id::text, ' ')
+      from group_members m where m.tenant_id = ${tenantId} and m.user_id = users.id) end`
+    const told = {
+      neither: sql`false as has_access, null as group_ids`,
+      ending: sql`${ends} as has_access, null as group_ids`,
+      leaving: sql`${ends} or ${leaves} as has_access, ${groupIds} as group_ids`
+    }
     const view = {
       tenantId,
       groupsUrl: p['groupsUrl'],
@@ -97,17 +108,14 @@ const prepareRead = (withGroups: boolean, isOwn: boolean) =>
       withGroups
     }
     return sql`
-      select ${scimUserColumns(view as ScimView)}, ${sql.join(FACTS.map((name) => sql.ref(`users.${name}`)))},
-        (${isAmong('ending')} and ${hasAccess(tenantId, sql`users.id`)})
-          or (${isAmong('leaving')} and ${hasIdentity(tenantId, sql`users.id`)}) as has_access,
-        case when ${isAmong('leaving')} then (select string_agg(m.group_id::text, ' ') from group_members m
-          where m.tenant_id = ${tenantId} and m.user_id = users.id) end as group_ids
+      select ${scimUserColumns(view as ScimView)}, ${sql.join(FACTS.map((name) => sql.ref(`users.${name}`)))}, ${told[asked]}
       from ${usersSought(tenantId, p['ids'], 'id', 'uuid')}`
   })
-const readStatements = [
-  [prepareRead(false, false), prepareRead(false, true)],
-  [prepareRead(true, false), prepareRead(true, true)]
+const readsOf = (asked: keyof Endings | 'neither') => [
+  [prepareRead(asked, false, false), prepareRead(asked, false, true)],
+  [prepareRead(asked, true, false), prepareRead(asked, true, true)]
 ]
+const readStatements = { neither: readsOf('neither'), ending: readsOf('ending'), leaving: readsOf('leaving') }
 
 /** Whether a user has anything that ends with a deactivation: what `endAccess` ends. */
 const hasAccess = (tenantId: number, userId: RawBuilder<unknown>) =>
@@ -187,7 +195,7 @@ export interface WrittenProfile extends Written {
  * @param users in the order of their ids, in which they are locked
  */
 export const writeStates = (db: Db, tenantId: number, users: readonly Written[]): CompiledQuery =>
-  stateStatement(db, { tenantId, ...columnsOf({ ...WRITTEN, ...CHANGEABLE.state }, users) })
+  stateStatement(db, { tenantId, count: users.length }, users)
 
 /** The same of profiles: in place, unless a column changes that an index has. */
 export function writeProfiles(db: Db, tenantId: number, users: readonly WrittenProfile[]): CompiledQuery {
@@ -198,11 +206,8 @@ export function writeProfiles(db: Db, tenantId: number, users: readonly WrittenP
   })
   const haveNames = relisted.some(({ name_before }) => name_before !== null)
   const kind = haveNames ? 'again' : relisted.length > 0 ? 'first' : 'none'
-  return profileStatements[kind](db, {
-    tenantId,
-    ...columnsOf({ ...WRITTEN, ...PROFILE }, users),
-    ...columnsOf(RELISTED, relisted as unknown as Record<string, unknown>[])
-  })
+  const listing = columnsOf(RELISTED, relisted as unknown as Record<string, unknown>[])
+  return profileStatements[kind](db, { tenantId, count: users.length, ...listing }, users)
 }
 
 const WRITTEN: ColumnTypes = { id: 'uuid', version: 'int', given_role: 'text', updated_at: 'timestamptz' }
@@ -210,18 +215,20 @@ const WRITTEN: ColumnTypes = { id: 'uuid', version: 'int', given_role: 'text', u
 const { indexed_family_name: _, ...IN_PLACE } = CHANGEABLE.profile
 const PROFILE: ColumnTypes = { ...IN_PLACE, listed_family_name: 'text', is_renamed: 'boolean' }
 
-const stateStatement = prepare((p) => {
-  const written = update(p, CHANGEABLE.state, sql`users.id`)
+const STATE: ColumnTypes = CHANGEABLE.state
+
+const stateStatement = prepareForRows({ ...WRITTEN, ...STATE }, (p, rowsAs) => {
+  const written = update(p, STATE, rowsAs, sql`users.id`)
   return sql`with written as (${written}) ${requireAllWritten(p)}`
 })
 
 /** @param listed whether users get a name in the list of family names: none; some; some who have another one there */
 const prepareProfiles = (listed: 'none' | 'first' | 'again') =>
-  prepare((p) => {
+  prepareForRows({ ...WRITTEN, ...PROFILE }, (p, rowsAs) => {
     const tenantId = p['tenantId'] as number
     const relisted = columnSet('relisted', RELISTED, p)
     return sql`
-      with written as (${update(p, PROFILE, sql`users.id, given.is_renamed`)}),
+      with written as (${update(p, PROFILE, rowsAs, sql`users.id, given.is_renamed`)}),
         ${listed === 'none' ? sql`` : sql`${relist(tenantId, relisted, listed === 'again')},`}
         noted as (${noteNames(tenantId, sql`select id from written where is_renamed`)})
       ${requireAllWritten(p)}`
@@ -232,30 +239,35 @@ const profileStatements = {
   again: prepareProfiles('again')
 }
 
-function update(p: Record<string, unknown>, types: ColumnTypes, returned: RawBuilder<unknown>): RawBuilder<unknown> {
+function update(
+  p: Record<string, unknown>,
+  types: ColumnTypes,
+  rowsAs: (name: string) => RawBuilder<unknown>,
+  returned: RawBuilder<unknown>
+): RawBuilder<unknown> {
   const names = ['updated_at', ...Object.keys(types)].filter((name) => name !== 'is_renamed')
   const set = names.map((name) => sql`${sql.ref(name)} = ${sql.ref(`given.${name}`)}`)
   return sql`
     update users set ${sql.join(set)}, version = users.version + 1
-    from ${columnSet('given', { ...WRITTEN, ...types }, p)}
+    from ${rowsAs('given')}
     where users.tenant_id = ${p['tenantId']} and users.id = given.id and users.version = given.version
       and users.given_role is not distinct from given.given_role
     returning ${returned}`
 }
 
 const requireAllWritten = (p: Record<string, unknown>) =>
-  requireCurrent(sql`(select count(*) from written) = cardinality(${p['id']}::uuid[])`)
+  requireCurrent(sql`(select count(*) from written) = ${p['count']}::int`)
 
 /** Requires that nothing ends with the access of users whose rows were written before. */
 export const requireNoAccess = (db: Db, tenantId: number, { ending, leaving }: Endings): CompiledQuery =>
-  noAccessStatement(db, { tenantId, ending, leaving })
+  (leaving.length > 0 ? noIdentityStatement : noAccessStatement)(db, { tenantId, ending, leaving })
 
-const noAccessStatement = prepare((p) => {
-  const tenantId = p['tenantId'] as number
-  const nobody = (some: string, has: typeof hasAccess) =>
-    sql`not exists (select from unnest(${p[some]}::uuid[]) as u (id) where ${has(tenantId, sql`u.id`)})`
-  return requireCurrent(sql`${nobody('ending', hasAccess)} and ${nobody('leaving', hasIdentity)}`)
-})
+const nobody = (p: Record<string, unknown>, some: keyof Endings, has: typeof hasAccess) =>
+  sql`not exists (select from unnest(${p[some]}::uuid[]) as u (id) where ${has(p['tenantId'] as number, sql`u.id`)})`
+const noAccessStatement = prepare((p) => requireCurrent(nobody(p, 'ending', hasAccess)))
+const noIdentityStatement = prepare((p) =>
+  requireCurrent(sql`${nobody(p, 'ending', hasAccess)} and ${nobody(p, 'leaving', hasIdentity)}`)
+)
 
 export const freeAddresses = (db: Db, tenantId: number, userIds: readonly string[]): CompiledQuery =>
   addressStatement(db, { tenantId, userIds })
