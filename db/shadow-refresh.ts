@@ -56,24 +56,29 @@ async function carry(trx: Trx, name: string, rows: RawBuilder<unknown>): Promise
 /** Who is new, or was changed in the tenant alone, and gets in nobody's way in the shadow: as the table `moved`. */
 async function chooseMoved(trx: Trx, shadowId: number): Promise<number> {
   const shadow = sql.lit(shadowId)
-  // nothing is known yet of tables that were filled a moment ago, and the planner takes them for empty
-  await sql`set local enable_nestloop = off`.execute(trx)
+  const keys = sql`id, version, state, user_name_key, email_key, external_id, connection_id`
+  await carry(trx, 'there', sql`select ${keys} from users where tenant_id = ${shadow}`)
+  await carry(trx, 'base', sql`select id, version from shadow_users where tenant_id = ${shadow}`)
   await sql`
     create temporary table moved on commit drop as
     select c.id, s.id is null as is_new from carried_users c
-    left join users s on s.tenant_id = ${shadow} and s.id = c.id
-    left join shadow_users b on b.tenant_id = ${shadow} and b.id = c.id
+    left join carried_there s on s.id = c.id
+    left join carried_base b on b.id = c.id
     where (s.id is null and b.id is null) or (b.version <> c.version and s.version = b.version)`.execute(trx)
   await sql`analyze moved`.execute(trx)
-  await sql`set local enable_nestloop = on`.execute(trx)
-  await sql`
-    delete from moved using carried_users c
-    where c.id = moved.id and c.state <> 'removed' and exists (
-      select from users o
-      where o.tenant_id = ${shadowId} and o.id <> c.id and o.state <> 'removed'
-        and (o.user_name_key = c.user_name_key or o.email_key = c.email_key
-          or (o.external_id = c.external_id and o.connection_id = c.connection_id))
-        and not exists (select from moved m where m.id = o.id))`.execute(trx)
+  const isSame = [
+    sql`o.user_name_key = c.user_name_key`,
+    sql`o.email_key = c.email_key`,
+    sql`o.external_id = c.external_id and o.connection_id = c.connection_id`
+  ]
+  // each by a join of its own: one that is the same in any of these ways would be sought among everybody
+  const inTheWay = isSame.map(
+    (same) => sql`
+      select c.id from moved join carried_users c on c.id = moved.id join carried_there o on ${same}
+      where o.id <> c.id and o.state <> 'removed' and c.state <> 'removed'
+        and not exists (select from moved m where m.id = o.id)`
+  )
+  await sql`delete from moved where id in (${sql.join(inTheWay, sql` union all `)})`.execute(trx)
   const { rows } = await sql<{ count: number }>`select count(*)::int as count from moved`.execute(trx)
   return rows[0]!.count
 }
@@ -120,7 +125,8 @@ async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTab
     insert into resource_counts (tenant_id, resource_type, slot, total, moves)
     select ${shadowId}::int, 'User', 64,
       (select count(*) from users where tenant_id = ${shadowId} and state <> 'removed'),
-      (select coalesce(sum(moves), 0) + 1 from counted)`.execute(trx)
+      (select coalesce(sum(moves), 0) + 1 from counted)
+    returning 1`.execute(trx)
 }
 
 /** Who was removed in the tenant is in no group any more. */

@@ -61,16 +61,18 @@ export const setClosedUntil = (trx: Trx, tenantId: number, connectionId: string,
 export const forgetShadow = (trx: Trx, tenantId: number, connectionId: string) =>
   trx.deleteFrom('scim_shadows').where('tenant_id', '=', tenantId).where('connection_id', '=', connectionId).execute()
 
-/** Takes a connection out of shadow mode, and deletes its shadow. @returns whether it was in shadow mode */
-export async function dropShadow(trx: Trx, tenantId: number, connectionId: string): Promise<boolean> {
+/**
+ * Takes a connection out of shadow mode, and deletes its shadow.
+ * @returns the shadows that were deleted, whose removal endRemoval ends after the transaction
+ */
+export async function dropShadow(trx: Trx, tenantId: number, connectionId: string): Promise<number[]> {
   const shadow = await lockShadow(trx, tenantId, connectionId)
-  if (!shadow) return false
+  if (!shadow) return []
   await forgetShadow(trx, tenantId, connectionId)
-  if (shadow.shadow_id !== null) {
-    await deleteShadow(trx, shadow.shadow_id)
-    await seeTenant(trx, tenantId)
-  }
-  return true
+  if (shadow.shadow_id === null) return []
+  await deleteShadow(trx, shadow.shadow_id)
+  await seeTenant(trx, tenantId)
+  return [shadow.shadow_id]
 }
 
 /** The shadows that are closed and were left behind when the process that closed them ended. */
@@ -165,12 +167,15 @@ async function carry(trx: Trx, { tenantId, shadowId }: NewShadow, rows: RawBuild
 
 /** Seeing the shadow: keeps what its users are now as what they began with. */
 export const insertShadowBase = (trx: Trx, shadowId: number, condition: RawBuilder<unknown>) =>
-  sql`
+  insertUncopied(
+    trx,
+    sql`
     insert into shadow_users (tenant_id, id, state, locked, role, connection_id, user_name_key, external_id, email_key,
       authority, version, doc)
     select tenant_id, id, state, locked, coalesce(given_role, role), connection_id, user_name_key, external_id, email_key,
       authority, version, doc
-    from users where ${ofTenant(shadowId)} and ${condition}`.execute(trx)
+    from users where ${ofTenant(shadowId)} and ${condition}`
+  )
 
 async function keepBase(trx: Trx, shadowId: number): Promise<void> {
   const shadow = ofTenant(shadowId)

@@ -73,7 +73,7 @@ export async function restoreGroups(trx: Trx, tenantId: number, groups: readonly
       insert into groups (${names}) select ${names} from ${rowSet('r', types, rows)} returning id
     )
     insert into group_ancestors (tenant_id, group_id, ancestor_id)
-    select ${tenantId}::int, id, id from restored`.execute(trx)
+    select ${tenantId}::int, id, id from restored returning 1`.execute(trx)
 }
 
 /** Takes the unique names away from groups that will get others in the same transaction, so that two may swap theirs. */
@@ -95,6 +95,7 @@ export async function updateGroups(trx: Trx, tenantId: number, groups: readonly 
 
 /**
  * Takes locked groups away, out of the groups that contain them, with their memberships, under `lockNesting`.
+ * What the inserts return is nobody's: a cluster would copy their rows else.
  * @param removals each with the audit event that tells of it
  * @returns the groups that contained them, and how many of them each
  */
@@ -114,6 +115,7 @@ export async function removeGroups(
       kept as (
         insert into past_memberships (tenant_id, group_id, user_id, connection_id, added_event_id, removed_event_id)
         select ${tenantId}::int, group_id, user_id, connection_id, event_id, "eventId" from gone
+        returning 1
       ),
       edges as (
         delete from group_children c where c.tenant_id = ${tenantId}
@@ -125,6 +127,7 @@ export async function removeGroups(
         select ${tenantId}::int, e.group_id, e.child_id, e.connection_id, e.event_id,
           (select r."eventId" from r where r.id in (e.group_id, e.child_id) limit 1)
         from edges e
+        returning 1
       )
     select group_id, count(*)::int as count from edges
     where child_id = any(${ids}::uuid[]) and group_id <> all(${ids}::uuid[]) group by group_id`.execute(trx)
@@ -135,18 +138,20 @@ export async function removeGroups(
 
 /** Makes the closure of the tenant's groups what it is by `group_children`, under `lockNesting`. */
 export async function rebuildNesting(trx: Trx, tenantId: number): Promise<void> {
+  const reached = sql`with recursive reached (group_id, ancestor_id) as (
+      select id, id from groups where tenant_id = ${tenantId}
+      union
+      select reached.group_id, c.group_id
+      from reached join group_children c on c.tenant_id = ${tenantId} and c.child_id = reached.ancestor_id
+    )`
+  // two statements, and none has an insert behind what is recursive: a cluster does not hand it on to those parts
   await sql`
-    with recursive reached (group_id, ancestor_id) as (
-        select id, id from groups where tenant_id = ${tenantId}
-        union
-        select reached.group_id, c.group_id
-        from reached join group_children c on c.tenant_id = ${tenantId} and c.child_id = reached.ancestor_id
-      ),
-      gone as (
-        delete from group_ancestors a where a.tenant_id = ${tenantId} and not exists (
-          select from reached where reached.group_id = a.group_id and reached.ancestor_id = a.ancestor_id)
-      )
+    ${reached}
+    delete from group_ancestors a where a.tenant_id = ${tenantId} and not exists (
+      select from reached where reached.group_id = a.group_id and reached.ancestor_id = a.ancestor_id)`.execute(trx)
+  await sql`
     insert into group_ancestors (tenant_id, group_id, ancestor_id)
+    ${reached}
     select ${tenantId}::int, group_id, ancestor_id from reached on conflict do nothing`.execute(trx)
 }
 

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { findClaims } from './addresses.ts'
 import type { Trx } from './connect.ts'
-import { type ColumnTypes, rowSet } from './rows.ts'
+import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { UserPatch, UserRow } from './schema.ts'
 import { noteNames } from './search-index.ts'
 import { DOCUMENT_COLUMNS } from './user-columns.ts'
@@ -114,14 +114,10 @@ export async function replaceEmailsOfUsers(
   userIds: readonly string[],
   emails: readonly { user_id: string; value_key: string }[]
 ): Promise<void> {
-  const rows = emails as unknown as Record<string, unknown>[]
+  const rows = emails.map((email) => ({ tenant_id: tenantId, ...email }))
   await Promise.all([
     sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[])`.execute(trx),
-    sql`
-      insert into user_emails (tenant_id, user_id, value_key)
-      select ${tenantId}::int, user_id, value_key from ${rowSet('r', { user_id: 'uuid', value_key: 'text' }, rows)}`.execute(
-      trx
-    )
+    insertRows(trx, 'user_emails', { tenant_id: 'int', user_id: 'uuid', value_key: 'text' }, rows)
   ])
 }
 

@@ -17,7 +17,7 @@ import {
   updateConnection
 } from '../../db/scim-connections.ts'
 import { dropShadow } from '../../db/shadows.ts'
-import { lockTenant } from '../../db/tenants.ts'
+import { endRemoval, lockTenant } from '../../db/tenants.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
 import { type Actor, requireAdministrator, systemActor } from './actor.ts'
@@ -116,9 +116,10 @@ export async function removeConnection(
     await notifyChange(trx, { kind: 'credentials', tenantId })
   })
   forgetCredentials(deps, tenantId)
+  let dropped: number[] = []
   const release = async (trx: Trx): Promise<Released> => {
     const connection = await lockForChange(trx, tenantId, connectionId)
-    await dropShadow(trx, tenantId, connectionId)
+    dropped = await dropShadow(trx, tenantId, connectionId)
     const isKept = afterRemoval === 'keep'
     await rememberConnection(trx, tenantId, connectionId, isKept, now)
     const released = await releaseResources({ trx, tenantId, actor, now, connectionId, isKept })
@@ -132,7 +133,9 @@ export async function removeConnection(
     if (await hasGroupRoles(trx, tenantId)) await followGroups({ trx, tenantId, actor, now }, connection.name)
     return released
   }
-  return retryRaces(() => inTenant(deps.db, tenantId, release))
+  const released = await retryRaces(() => inTenant(deps.db, tenantId, release))
+  await endRemoval(deps.db, dropped)
+  return released
 }
 
 /**

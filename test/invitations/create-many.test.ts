@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { claimAddresses } from '../../db/addresses.ts'
 import { inTenant } from '../../db/connect.ts'
 import { lockUser } from '../../db/users.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { lockIsAwaited } from '../support/locks.ts'
 import { insertPeople } from '../support/people.ts'
 import { countStatements } from '../support/statements.ts'
@@ -168,7 +169,9 @@ test('calls at the same moment', async (t) => {
     t.equal((here.emailInOtherTenant ?? 0) + (there.data.counts.emailInOtherTenant ?? 0), 200)
   })
 
-  t.test('take addresses in one order, so that nobody waits in a circle', async (t) => {
+  // a cluster takes them shard by shard: of two calls with the same ones, one waits for the other there as well
+  const inOrder = { skip: isOnCluster }
+  t.test('take addresses in one order, so that nobody waits in a circle', inOrder, async (t) => {
     const claim = (address_key: string) => ({ address_key, user_id: uuidv7() })
     const hasFirst = Promise.withResolvers<void>()
     const here = inTenant(acme.deps.db, acme.acmeId, async (trx) => {
@@ -226,7 +229,12 @@ test('calls at the same moment', async (t) => {
       await lockUser(trx, acme.acmeId, userId, 'for update')
       resending.resolve()
       await lockIsAwaited(acme.owner)
-      await trx.updateTable('users').set({ state: 'active' }).where('id', '=', userId).execute()
+      await trx
+        .updateTable('users')
+        .set({ state: 'active' })
+        .where('tenant_id', '=', acme.acmeId)
+        .where('id', '=', userId)
+        .execute()
     })
     await resending.promise
     const { results } = await acme.invite(['soon@x.test'], { resend: true })

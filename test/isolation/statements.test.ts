@@ -5,6 +5,7 @@ import { type Test, test } from 'tap'
 import { type Db, inTenant, type Trx } from '../../db/connect.ts'
 import { appRouter } from '../../server/admin/router.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
+import { letStatementsCross } from '../support/cluster.ts'
 import { noteStatements, type Statement } from '../support/statements.ts'
 import {
   digestOf,
@@ -43,6 +44,8 @@ const asOwner = (owner: Db) => (work: (trx: Trx) => Promise<never>) => owner.tra
 const run = (trx: Trx, { text, values }: Statement): Promise<QueryResult<unknown>> =>
   trx.executeQuery(CompiledQuery.raw(strip(text), [...values]))
 const hasCondition = (text: string) => text.match(CONDITION) !== null
+
+letStatementsCross()
 
 test('a statement that forgets its tenant', async (t) => {
   const neighbours = await startNeighbours(t)

@@ -123,11 +123,16 @@ export async function membersOf(db: Db, tenantId: number, groupId: string): Prom
 /** The closure as it is stored: `group > ancestor`, sorted, and as it follows from the nesting. */
 export async function closures(db: Db, tenantId: number): Promise<{ stored: string[]; expected: string[] }> {
   return inTenant(db, tenantId, async (trx) => {
-    const stored = await trx.selectFrom('group_ancestors').select(['group_id', 'ancestor_id']).execute()
+    const stored = await trx
+      .selectFrom('group_ancestors')
+      .select(['group_id', 'ancestor_id'])
+      .where('tenant_id', '=', tenantId)
+      .execute()
     const expected = await sql<{ group_id: string; ancestor_id: string }>`
       with recursive up (group_id, ancestor_id) as (
-        select id, id from groups
-        union select up.group_id, c.group_id from up join group_children c on c.child_id = up.ancestor_id
+        select id, id from groups where tenant_id = ${tenantId}
+        union select up.group_id, c.group_id
+          from up join group_children c on c.tenant_id = ${tenantId} and c.child_id = up.ancestor_id
       ) select group_id, ancestor_id from up`.execute(trx)
     const lines = (rows: readonly { group_id: string; ancestor_id: string }[]) =>
       rows.map(({ group_id, ancestor_id }) => `${group_id} > ${ancestor_id}`).sort()

@@ -19,7 +19,7 @@ import {
   setPreference
 } from '../../../db/shadows.ts'
 import { readRepeatably, readTransferTables } from '../../../db/tenant-transfer.ts'
-import { lockTenant, nextTenantId, seeTenant } from '../../../db/tenants.ts'
+import { endRemoval, lockTenant, nextTenantId, seeTenant } from '../../../db/tenants.ts'
 import type { Deps } from '../../deps.ts'
 import { conflict, notFound } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
@@ -76,13 +76,15 @@ export async function discardShadow(
 ): Promise<void> {
   requireAdministrator(actor, 'discard what a connection did in shadow mode')
   const now = deps.now()
-  await inTenant(deps.db, tenantId, async (trx) => {
+  const dropped = await inTenant(deps.db, tenantId, async (trx) => {
     const connection = await getLocked(trx, tenantId, actor, connectionId)
     requireOpen(await lockShadow(trx, tenantId, connectionId), now)
     await revokeTokensOf(trx, tenantId, connectionId, now)
-    await dropShadow(trx, tenantId, connectionId)
+    const shadows = await dropShadow(trx, tenantId, connectionId)
     await tellOf(trx, tenantId, actor, connection, 'scimConnection.shadowDiscarded', now)
+    return shadows
   })
+  await endRemoval(deps.db, dropped)
   forgetCredentials(deps, tenantId)
 }
 
