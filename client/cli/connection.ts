@@ -78,6 +78,13 @@ export function parseCount(text: string): number {
   return count
 }
 
+/** @throws InvalidArgumentError where the text is no number from 0 */
+export function parseHours(text: string): number {
+  const hours = text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isFinite(hours) || hours < 0) throw new InvalidArgumentError('It must be a number of hours.')
+  return hours
+}
+
 /** @returns ISO 8601 @throws InvalidArgumentError */
 export function parseTime(text: string): string {
   const time = new Date(text)

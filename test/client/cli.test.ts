@@ -137,6 +137,18 @@ test('muster', async (t) => {
     const shown = await json(t, 'user get', ...ON_ACME, 'DAN@acme.test')
     const { data } = await app.query('acme', 'users.get', { userId }, { token: OPERATOR_TOKEN })
     t.same(shown, data, 'exactly what the service answers')
+    const { status } = await scim.post('/Bulk', {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      Operations: Array.from({ length: 230 }, (_, n) => ({
+        method: 'POST',
+        path: '/Users',
+        bulkId: `b${n}`,
+        data: { schemas: [USER], userName: `${n}.dan@acme.test`, displayName: 'Aaron' }
+      }))
+    })
+    t.equal(status, 200)
+    const found = await json(t, 'user get', ...ON_ACME, 'dan@acme.test')
+    t.equal(found.user.id, userId, 'among any number whose address ends as this one')
     t.match(await json(t, 'user set-role', ...ON_ACME, 'dan@acme.test', 'manager'), { user: { role: 'manager' } })
     t.match(await json(t, 'user lock', ...ON_ACME, userId), { user: { locked: true } })
     t.match(await json(t, 'user unlock', ...ON_ACME, userId), { user: { locked: false } })
@@ -145,7 +157,7 @@ test('muster', async (t) => {
     t.match(await json(t, 'user activate', ...ON_ACME, userId), { user: { state: 'active' } })
     await json(t, 'user deactivate', ...ON_ACME, userId)
     t.match(await json(t, 'user remove', ...ON_ACME, userId), { user: { state: 'removed' } })
-    t.match(await muster('user', 'get', ...ON_ACME, 'nobody@x.test'), { status: 2, stderr: /Nobody in this tenant/ })
+    t.match(await muster('user', 'get', ...ON_ACME, 'nobody@x.test'), { status: 1, stderr: /Nobody in this tenant/ })
     t.match(await muster('user', 'set-role', ...ON_ACME, userId, 'king'), { status: 2, stdout: '', stderr: /king/ })
   })
 
@@ -316,6 +328,11 @@ test('muster', async (t) => {
       ['user', 'list'],
       ['user', 'list', '--tenant', 'not/a/name'],
       ['user', 'list', ...ON_ACME, '--limit', '0'],
+      ['user', 'list', ...ON_ACME, '--state', 'gone'],
+      ['invitation', 'list', ...ON_ACME, '--state', 'gone'],
+      ['scim-token', 'rotate', ...ON_ACME, 'x', '--overlap-hours', 'some'],
+      ['event-stream', 'rotate-secret', ...ON_ACME, 'x', '--overlap-hours', '-1'],
+      ['event-stream', 'deliveries', ...ON_ACME, 'x', '--limit', 'all'],
       ['user', 'list', ...ON_ACME, '--nonsense'],
       ['scim-token', 'create', ...ON_ACME],
       ['scim-token', 'create', ...ON_ACME, '--name', 'x', '--expires', 'soon']

@@ -1,7 +1,7 @@
 // muster event-stream …
 import { type Command, Option } from 'commander'
 import type { Outputs } from '../../index.ts'
-import { connectTenant, onTenant, UsageError } from '../connection.ts'
+import { connectTenant, onTenant, parseCount, parseHours, UsageError } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 
 type Stream = Outputs['eventStreams']['list']['items'][number]
@@ -73,7 +73,7 @@ export function eventStreamCommands(program: Command): void {
 
   onTenant(stream.command('rotate-secret <streamId>'))
     .description('make a new secret; the old one signs along for the overlap')
-    .option('--overlap-hours <hours>', 'hours', Number, 24)
+    .option('--overlap-hours <hours>', 'hours', parseHours, 24)
     .action(async (streamId: string, options: { tenant: string; overlapHours: number }, command: Command) => {
       const { tenant, overlapHours } = options
       const answer = await connectTenant(tenant).eventStreams.rotateSecret.mutate({ streamId, overlapHours })
@@ -90,7 +90,7 @@ export function eventStreamCommands(program: Command): void {
   onTenant(stream.command('deliveries <streamId>'))
     .description('list deliveries, newest first')
     .addOption(new Option('--state <state>', 'only these').choices(['queued', 'delivered', 'dead']))
-    .option('--limit <number>', 'at most so many', Number, 50)
+    .option('--limit <number>', 'at most so many', parseCount, 50)
     .action(async (streamId: string, options: DeliveriesOptions, command: Command) => {
       const { tenant, state, limit: most } = options
       const client = connectTenant(tenant)

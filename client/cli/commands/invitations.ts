@@ -1,11 +1,16 @@
 // muster invite …, muster invitation …
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import pc from 'picocolors'
+import type { Outputs } from '../../index.ts'
 import type { ROLES } from '../connection.ts'
 import { connectTenant, onTenant, roleOption } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 
 type Role = (typeof ROLES)[number]
+type State = (typeof STATES)[number]
+type Invitation = Outputs['invitations']['list']['items'][number]
+
+const STATES = ['pending', 'expired', 'accepted', 'revoked', 'adopted'] as const satisfies Invitation['state'][]
 
 export function invitationCommands(program: Command): void {
   onTenant(program.command('invite <addresses...>'))
@@ -38,10 +43,10 @@ export function invitationCommands(program: Command): void {
   onTenant(invitation.command('list'))
     .description('list invitations and the state of their mails')
     .option('--search <text>', 'part of the address')
-    .option('--state <state>', 'pending, expired, accepted or revoked')
-    .action(async (options: { tenant: string; search?: string; state?: string }, command: Command) => {
+    .addOption(new Option('--state <state>', 'only this state').choices([...STATES]))
+    .action(async (options: { tenant: string; search?: string; state?: State }, command: Command) => {
       const client = connectTenant(options.tenant)
-      const state = options.state as 'pending' | undefined
+      const { state } = options
       const invitations = await readAll((cursor, limit) =>
         client.invitations.list.query({ search: options.search, filter: state && { state }, cursor, limit })
       )

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import type { Inputs } from '../../index.ts'
-import { connectTenant, onTenant, PROFILES, parseTime, roleOption } from '../connection.ts'
+import { connectTenant, onTenant, PROFILES, parseHours, parseTime, roleOption } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 
 type CreateInput = Inputs['scimTokens']['create']
@@ -64,7 +64,7 @@ export function scimTokenCommands(program: Command): void {
 
   onTenant(token.command('rotate <scimTokenId>'))
     .description('create a new token of the same connection; the old one works a while longer')
-    .option('--overlap-hours <hours>', 'for how long the old one works', Number, 24)
+    .option('--overlap-hours <hours>', 'for how long the old one works', parseHours, 24)
     .action(async (scimTokenId: string, options: { tenant: string; overlapHours: number }, command: Command) => {
       const made = await connectTenant(options.tenant).scimTokens.rotate.mutate({
         scimTokenId,

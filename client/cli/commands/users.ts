@@ -1,17 +1,21 @@
 // muster user …
-import { Argument, type Command } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import type { Client, Outputs } from '../../index.ts'
-import { connectTenant, onTenant, parseCount, ROLES, roleOption, UsageError } from '../connection.ts'
+import { connectTenant, onTenant, parseCount, ROLES, roleOption } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 
 type Role = (typeof ROLES)[number]
 type User = Outputs['users']['list']['items'][number]
 
+type State = (typeof STATES)[number]
+
+const STATES = ['invited', 'active', 'deactivated', 'removed'] as const satisfies User['state'][]
+
 interface ListOptions {
   tenant: string
   search?: string
   role?: Role
-  state?: 'invited' | 'active' | 'deactivated' | 'removed'
+  state?: State
   limit?: number
 }
 
@@ -22,7 +26,7 @@ export function userCommands(program: Command): void {
     .description('list people')
     .option('--search <text>', 'part of the name or address')
     .addOption(roleOption('--role <role>', 'only this role'))
-    .option('--state <state>', 'only this state: invited, active, deactivated or removed')
+    .addOption(new Option('--state <state>', 'only this state').choices([...STATES]))
     .option('--limit <count>', 'how many at most', parseCount)
     .action(async (options: ListOptions, command: Command) => {
       const client = connectTenant(options.tenant)
@@ -90,11 +94,17 @@ function managedTable(authority: Outputs['users']['get']['authority']): string {
   return `\n${table(managed, { attribute: (item) => item.attribute, 'managed by': (item) => item.by })}`
 }
 
-/** @throws UsageError where an address is nobody's */
+/** @throws Error where an address is nobody's */
 export async function findUserId(client: Client, idOrAddress: string): Promise<string> {
   if (!idOrAddress.includes('@')) return idOrAddress
-  const { items } = await client.users.list.query({ search: idOrAddress, limit: 50 })
-  const found = items.find(({ email }) => email?.toLowerCase() === idOrAddress.toLowerCase())
-  if (!found) throw new UsageError(`Nobody in this tenant has the address ${idOrAddress}`)
-  return found.id
+  const address = idOrAddress.toLowerCase()
+  let cursor: string | null = null
+  do {
+    // any number of addresses may end as this one does: ann@acme.test is found in joann@acme.test
+    const page: Outputs['users']['list'] = await client.users.list.query({ search: address, cursor, limit: 200 })
+    const found = page.items.find(({ email }) => email?.toLowerCase() === address)
+    if (found) return found.id
+    cursor = page.nextCursor
+  } while (cursor !== null)
+  throw new Error(`Nobody in this tenant has the address ${idOrAddress}`)
 }
