@@ -10,6 +10,8 @@ export type PageColumns = Readonly<Record<string, RawBuilder<unknown>>>
 export interface PageQuery {
   readonly table: 'users' | 'groups'
   readonly tenantId: number
+  /** The table's rows among which the page is; undefined for all. */
+  readonly rows: RawBuilder<unknown> | undefined
   /** Which rows there are, the filter included. */
   readonly condition: RawBuilder<unknown>
   /**
@@ -74,7 +76,7 @@ export const SMALL_OFFSET = 200
 export function pageStatement(query: PageQuery): RawBuilder<unknown> {
   const { table, tenantId, condition, reach, besides } = query
   const row = sql.table(table)
-  const from = sql`from ${row} where ${row}.tenant_id = ${tenantId} and ${condition}`
+  const from = sql`from ${query.rows ? sql`(${query.rows}) as ${row}` : row} where ${row}.tenant_id = ${tenantId} and ${condition}`
   const total = reach === 'totals' ? (query.edition ?? counted(from)) : totalOf(query, from)
   if (reach === 'totals') return sql`select null as ordinal, ${total} as total, null as besides`
   const isDirect = query.sort === undefined && reach !== 'far'
@@ -94,7 +96,7 @@ export class PageReader {
   private readonly rows: PageRow[]
   private readonly body: LongBody
   private readonly writerOf: (besides: string | null) => WriteRow
-  private edition: string
+  private edition: string | null
   private write: WriteRow | undefined
 
   /**
@@ -105,13 +107,13 @@ export class PageReader {
     this.rows = []
     this.body = new LongBody(capacity)
     this.writerOf = writerOf
-    this.edition = ''
+    this.edition = null
   }
 
   take(row: SentRow): void {
     const { rows, body } = this
     if (this.write === undefined) {
-      this.edition = row.text(1)!
+      this.edition = row.text(1)
       this.write = this.writerOf(row.text(2))
       return
     }
@@ -121,9 +123,20 @@ export class PageReader {
     rows.push({ ordinal: row.text(0)!, key: row.text(1), start, end: body.length })
   }
 
-  page(): Page {
-    const { rows, edition, body } = this
+  /** @param total of all that match, where the statement did not count them */
+  page(total: number): Page {
+    const { rows, body } = this
+    const edition = this.edition ?? String(total)
     return { rows, edition, body, total: Number.parseInt(edition, 10) }
+  }
+
+  /** Whether nobody has counted the rows that come behind the page. */
+  isUncounted(limit: number): boolean {
+    return this.edition === null && this.rows.length === limit
+  }
+
+  get count(): number {
+    return this.rows.length
   }
 }
 
@@ -162,12 +175,13 @@ function chosenPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unk
 
 const counted = (from: RawBuilder<unknown>): RawBuilder<number> => sql`(select count(*)::int ${from})`
 
-/** A first page that is not full tells the number itself: most filters look for one user. */
-function totalOf({ edition, after, reach, limit }: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
+/**
+ * A first page that is not full tells the number itself: most filters look for one user, and a count that is not carried
+ * out takes a third of what they cost.
+ */
+function totalOf({ edition, after, reach }: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
   if (edition) return edition
-  if (after || reach !== 'beginning') return counted(from)
-  const found = sql`(select count(*)::int from page)`
-  return sql`(case when ${found} < ${limit}::int then ${found} else ${counted(from)} end)`
+  return after || reach !== 'beginning' ? counted(from) : sql`null`
 }
 
 const isReversed = ({ isDescending, isBackward }: PageQuery): boolean => isDescending !== isBackward

@@ -4,7 +4,7 @@ import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import type { Db } from '../../db/connect.ts'
 import { prepare } from '../../db/prepared.ts'
-import type { SqlContext } from './filter/to-sql.ts'
+import type { FilteredRows, SqlContext } from './filter/to-sql.ts'
 import type { ListSource, Slice } from './list.ts'
 import { pageStatement, reachOf } from './list-sql.ts'
 import type { SortKey } from './sort.ts'
@@ -23,23 +23,33 @@ const MAX_TEXTS = 500
 
 const texts = new LRUCache<string, ReturnType<typeof prepare>>({ maxSize: MAX_TEXTS, sizeCalculation: () => 1 })
 
-/** @param filter a condition, whose values alone change mostly */
+/** @param filter what it is made of has other values mostly, and nothing else */
 export function compilePage(
   db: Db,
   search: PageSearch,
   view: SqlContext,
-  filter: RawBuilder<unknown> | undefined,
+  filter: FilteredRows | undefined,
   slice: Slice
 ): CompiledQuery {
-  const condition = filter?.compile(db)
-  const fragments = condition?.sql.split(VALUE) ?? ['']
-  const values = condition?.parameters ?? []
-  // a name of a schema's may look like a value; sorting by whatever a document holds is rare
-  if (search.sort || fragments.length !== values.length + 1) return build(search, view, filter, slice).compile(db)
+  const rows = textOf(db, filter?.rows)
+  const condition = textOf(db, filter?.condition)
+  // sorting by whatever a document holds is rare
+  if (search.sort || !rows || !condition) return build(search, view, filter, slice).compile(db)
+  const values = [...rows.values, ...condition.values]
   const { source, withRelated } = search
   const { after, isBackward, offset, limit } = slice
   const isOwn = view.connectionId !== undefined
-  const key = [source.name, withRelated, isOwn, reachOf(slice), isBackward, after !== undefined, ...fragments].join('$')
+  const key = [
+    source.name,
+    withRelated,
+    isOwn,
+    reachOf(slice),
+    isBackward,
+    after !== undefined,
+    ...rows.fragments,
+    '',
+    ...condition.fragments
+  ].join('$')
   let text = texts.get(key)
   if (!text) {
     text = prepare((p) => {
@@ -48,7 +58,10 @@ export function compilePage(
       const someAfter = after && { key: null, ordinal: p['ordinal'] as string }
       const somePlace = { after: someAfter, offset: p['offset'] as number, limit: p['limit'] as number }
       const someValues = values.map((_, index) => p[nameOf(index)])
-      const someFilter = condition && sql(fragments as unknown as TemplateStringsArray, ...someValues)
+      const someFilter = filter && {
+        rows: filter.rows && filled(rows, someValues),
+        condition: filled(condition, someValues.slice(rows.values.length)) as FilteredRows['condition']
+      }
       return build(search, someView, someFilter, { ...slice, ...somePlace }, reachOf(slice))
     })
     texts.set(key, text)
@@ -60,14 +73,32 @@ export function compilePage(
   return text(db, given)
 }
 
+interface Text {
+  /** One more than values. */
+  readonly fragments: readonly string[]
+  readonly values: readonly unknown[]
+}
+
+/** @returns undefined where a name of a schema's looks like a value */
+function textOf(db: Db, part: RawBuilder<unknown> | undefined): Text | undefined {
+  if (!part) return NO_TEXT
+  const { sql: text, parameters } = part.compile(db)
+  const fragments = text.split(VALUE)
+  return fragments.length === parameters.length + 1 ? { fragments, values: parameters } : undefined
+}
+const NO_TEXT: Text = { fragments: [''], values: [] }
 /** Where a text of Kysely's has a value. */
 const VALUE = /\$\d+/
+
+const filled = ({ fragments, values }: Text, given: readonly unknown[]): RawBuilder<unknown> =>
+  sql(fragments as unknown as TemplateStringsArray, ...given.slice(0, values.length))
+
 const nameOf = (index: number) => `value ${index}`
 
 function build(
   { source, withRelated, sort, isDescending }: PageSearch,
   view: SqlContext,
-  filter: RawBuilder<unknown> | undefined,
+  filter: FilteredRows | undefined,
   slice: Slice,
   reach = reachOf(slice)
 ): RawBuilder<unknown> {
@@ -75,7 +106,8 @@ function build(
   return pageStatement({
     table: source.table,
     tenantId: view.tenantId,
-    condition: filter ? sql`${condition} and ${filter}` : condition,
+    rows: filter?.rows,
+    condition: filter ? sql`${condition} and ${filter.condition}` : condition,
     edition: filter ? undefined : source.edition(view),
     columns: source.columns(view, withRelated),
     besides: source.besides(view, withRelated),

@@ -5,7 +5,7 @@ import { findAnchor, keepAnchor } from './anchors.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext, sqlContextOf } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
 import type { Filter } from './filter/ast.ts'
-import { filterToSql, type SqlContext } from './filter/to-sql.ts'
+import { filterToRows, type SqlContext } from './filter/to-sql.ts'
 import type { ListQuery } from './list-query.ts'
 import { LIST_END, type ListHead, listBeginning } from './list-response.ts'
 import { type Page, type PageColumns, PageReader, type PageRow, SMALL_OFFSET, type WriteRow } from './list-sql.ts'
@@ -229,21 +229,20 @@ async function readFrom(
   return pages
 }
 
-async function readPage(
-  context: ScimContext,
-  { source, resourceType, projection, filter, sort }: Search,
-  { isDescending }: ListQuery,
-  slice: Slice
-): Promise<Page> {
+async function readPage(context: ScimContext, search: Search, query: ListQuery, slice: Slice): Promise<Page> {
+  const { source, resourceType, projection, filter, sort } = search
+  const { isDescending } = query
   const { db } = context.deps
   const view = sqlContextOf(context)
   const withRelated = needs(projection, context.schemas[source.name], source.related)
-  const condition = filter && filterToSql(filter, resourceType, view)
-  const statement = compilePage(db, { source, withRelated, sort, isDescending }, view, condition, slice)
+  const filtered = filter && filterToRows(filter, resourceType, view)
+  const statement = compilePage(db, { source, withRelated, sort, isDescending }, view, filtered, slice)
   const capacity = filter ? 0 : Math.min(slice.limit * ROW_BYTES, MAX_EXPECTED_BYTES)
   const reader = new PageReader(capacity, (besides) => source.writer(context, projection, besides))
   await readRowsInTenant(db, view.tenantId, statement, (row) => reader.take(row))
-  return reader.page()
+  if (!reader.isUncounted(slice.limit)) return reader.page(reader.count)
+  const counted = await readPage(context, search, query, { ...slice, limit: 0 })
+  return reader.page(Math.max(counted.total, reader.count))
 }
 
 /** What a page without a filter is expected to take; most filters look for one user. */

@@ -202,6 +202,14 @@ export async function fill(owner: Db, tenantId: number, seed: number) {
       memberOf: [...new Set(user.memberOf)]
     }
   })
+  /** Where a family name is found: in the index, in the list, in neither. */
+  const placeOf = ({ family_name_key: key }: { family_name_key: string | null }, i: number) => {
+    const isListed = i % 3 === 1 && key !== null
+    return {
+      indexed_family_name: i % 3 === 0 ? key : i % 3 === 1 ? 'doe' : null,
+      listed_family_name: isListed ? `${tenantId} ${key}` : null
+    }
+  }
   await insertRows(
     owner,
     'users',
@@ -211,6 +219,7 @@ export async function fill(owner: Db, tenantId: number, seed: number) {
       state: 'text',
       role: 'text',
       connection_id: 'uuid',
+      listed_family_name: 'text',
       ...Object.fromEntries(Object.keys(userRows[0]!.columns).map((name) => [name, name === 'doc' ? 'json' : 'text'])),
       version: 'int',
       created_at: 'timestamptz',
@@ -223,10 +232,18 @@ export async function fill(owner: Db, tenantId: number, seed: number) {
       role: 'responder',
       connection_id: id,
       ...columns,
+      ...placeOf(columns, i),
       version: i % 3,
       created_at: times[i],
       updated_at: times[i + 1]
     }))
+  )
+  const listed = userRows.filter(({ columns }, i) => placeOf(columns, i).listed_family_name !== null)
+  await insertRows(
+    owner,
+    'user_family_names',
+    { tenant_id: 'int', family_name_key: 'text', user_id: 'uuid' },
+    listed.map(({ id, columns }) => ({ tenant_id: tenantId, family_name_key: columns.family_name_key, user_id: id }))
   )
   await insertRows(
     owner,

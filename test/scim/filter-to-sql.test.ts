@@ -1,11 +1,12 @@
-import { sql } from 'kysely'
+import assert from 'node:assert/strict'
+import { type RawBuilder, sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { type Db, inTenant, readInTenant } from '../../db/connect.ts'
 import { isVisibleUser } from '../../db/scim-users.ts'
 import { matches } from '../../server/scim/filter/matches.ts'
 import { parseFilter } from '../../server/scim/filter/parse.ts'
 import { hasPrefix } from '../../server/scim/filter/sql-text.ts'
-import { filterToSql } from '../../server/scim/filter/to-sql.ts'
+import { filterToRows, filterToSql } from '../../server/scim/filter/to-sql.ts'
 import type { ResourceType } from '../../server/scim/schemas/types.ts'
 import { foldCase } from '../../server/scim/text.ts'
 import { openDatabase } from '../support/database.ts'
@@ -26,8 +27,20 @@ function selectIds(db: Db, resourceType: ResourceType, text: string, connectionI
 }
 
 async function find(db: Db, resourceType: ResourceType, text: string, connectionId?: string): Promise<string[]> {
-  const rows = await readInTenant(db, TENANT_ID, selectIds(db, resourceType, text, connectionId))
-  return rows.map(({ id }) => id).sort()
+  const idsOf = async (query: Parameters<typeof readInTenant<{ id: string }>>[2]) =>
+    (await readInTenant(db, TENANT_ID, query)).map(({ id }) => id).sort()
+  const ids = await idsOf(selectIds(db, resourceType, text, connectionId))
+  const filter = parseFilter(text, resourceType, { lenient: true })
+  const { rows, condition } = filterToRows(filter, resourceType, {
+    tenantId: TENANT_ID,
+    baseUrl: BASE_URL,
+    connectionId
+  })
+  if (rows) {
+    const among = sql<{ id: string }>`select id from (${rows}) as users where tenant_id = ${TENANT_ID} and ${condition}`
+    assert.deepEqual(await idsOf(among), ids, `${text}: among the rows that are chosen first`)
+  }
+  return ids
 }
 
 function expected(resources: readonly Resource[], resourceType: ResourceType, text: string): string[] {
@@ -179,15 +192,17 @@ test('An index serves equality and prefix on what identity providers ask for, un
   const [member, group] = [uuid(2, 0), uuid(1, 0)]
 
   /** The conditions that the plan hands to indexes. */
+  const conditionsOf = async (trx: Db, query: RawBuilder<unknown>): Promise<string> => {
+    const { rows } = await sql<Record<string, string>>`explain (costs off) ${query}`.execute(trx)
+    return rows
+      .map((row) => row['QUERY PLAN']!)
+      .filter((line) => line.includes('Index Cond:'))
+      .join('\n')
+  }
   const indexConditions = (resourceType: ResourceType, text: string): Promise<string> =>
-    inTenant(db, TENANT_ID, async (trx) => {
-      let query = selectIds(trx, resourceType, text)
-      if (resourceType.name === 'User') query = query.where(isVisibleUser(undefined))
-      const { rows } = await sql<Record<string, string>>`explain (costs off) ${query}`.execute(trx)
-      return rows
-        .map((row) => row['QUERY PLAN']!)
-        .filter((line) => line.includes('Index Cond:'))
-        .join('\n')
+    inTenant(db, TENANT_ID, (trx) => {
+      const query = selectIds(trx, resourceType, text)
+      return conditionsOf(trx, sql`${resourceType.name === 'User' ? query.where(isVisibleUser(undefined)) : query}`)
     })
 
   const table: [ResourceType, string, RegExp][] = [
@@ -214,6 +229,11 @@ test('An index serves equality and prefix on what identity providers ask for, un
   ]
   for (const [resourceType, text, condition] of table)
     t.match(await indexConditions(resourceType, text), condition, text)
+  const filter = parseFilter('name.familyName sw "L" and active eq true', userType, { lenient: true })
+  const { rows, condition } = filterToRows(filter, userType, { tenantId: TENANT_ID, baseUrl: BASE_URL })
+  const among = sql`select id from (${rows!}) as users where tenant_id = ${TENANT_ID} and ${condition}`
+  const conditions = await inTenant(db, TENANT_ID, (trx) => conditionsOf(trx, among))
+  t.match(conditions, /indexed_family_name >= [\s\S]*\bfamily_name_key >= [\s\S]*\bid = /, 'rows to look among')
 })
 
 test('A null byte gets into no statement', async (t) => {

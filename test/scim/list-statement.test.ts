@@ -53,7 +53,10 @@ test('the statement of a page', async (t) => {
         for (const isFiltered of [true, false]) {
           for (const [a, b] of slices) {
             const search = { source, withRelated, sort: undefined, isDescending: false }
-            const filter = (value: string) => (isFiltered ? sql`(x = ${value} or y = ${`${value}!`})` : undefined)
+            const filter = (value: string) =>
+              isFiltered
+                ? { condition: sql<boolean>`(x = ${value} or y = ${`${value}!`})`, rows: sql`select ${`${value}?`}` }
+                : undefined
             const one = compilePage(db, search, first, filter('v1'), a)
             const other = compilePage(db, search, second, filter('v2'), b)
             t.equal(other.sql, one.sql)
@@ -63,6 +66,7 @@ test('the statement of a page', async (t) => {
               [CONNECTION, OTHER_CONNECTION],
               ['v1', 'v2'],
               ['v1!', 'v2!'],
+              ['v1?', 'v2?'],
               ['51', '52'],
               [a.offset, b.offset],
               [a.limit, b.limit]
@@ -83,9 +87,15 @@ test('the statement of a page', async (t) => {
 
   t.test('takes no name for a value', async (t) => {
     const search = { source: userSource, withRelated: false, sort: undefined, isDescending: false }
-    const filterOf = (value: string) => sql`doc -> 'pay$1' = ${value}`
+    const filterOf = (value: string) => sql<boolean>`doc -> 'pay$1' = ${value}`
     for (const value of ['one', 'two']) {
-      const { sql: text, parameters } = compilePage(db, search, first, filterOf(value), slices[0]![0])
+      const { sql: text, parameters } = compilePage(
+        db,
+        search,
+        first,
+        { condition: filterOf(value), rows: undefined },
+        slices[0]![0]
+      )
       t.match(text, /doc -> 'pay\$1' = \$3/)
       t.equal(parameters[2], value)
     }

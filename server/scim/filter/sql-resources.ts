@@ -44,18 +44,21 @@ interface Layout {
 /** To make a scope costs more than to compile a filter against it; who asks asks again. */
 const userScopes = new LRUCache<string, Scope>({ maxSize: 200, sizeCalculation: () => 1 })
 
-/** The scope of a whole user: the row is `users` in the statement; tenant and states are the caller's conditions. */
-export function userScope(context: SqlContext): Scope {
-  const key = `${context.tenantId} ${context.connectionId} ${context.baseUrl}`
+/**
+ * The scope of a whole user: the row is `users` in the statement; tenant and states are the caller's conditions.
+ * @param isNamed whether the rows are those of `usersNamed`, so that no index has to find a family name
+ */
+export function userScope(context: SqlContext, isNamed = false): Scope {
+  const key = `${context.tenantId} ${context.connectionId} ${isNamed} ${context.baseUrl}`
   let scope = userScopes.get(key)
   if (!scope) {
-    scope = makeUserScope(context)
+    scope = makeUserScope(context, isNamed)
     userScopes.set(key, scope)
   }
   return scope
 }
 
-const makeUserScope = (context: SqlContext): Scope =>
+const makeUserScope = (context: SqlContext, isNamed: boolean): Scope =>
   layoutScope({
     document: jsonScope(sql`users.doc`),
     columns: {
@@ -64,7 +67,7 @@ const makeUserScope = (context: SqlContext): Scope =>
       userName: { compare: (op, literal) => compareKey(sql`users.user_name_key`, op, String(literal)), present: TRUE },
       externalId: nullableColumn(sql`users.external_id`, compareExact),
       displayName: nullableColumn(sql`users.display_name_key`, compareKey),
-      'name.familyName': nullableColumn(sql`users.family_name_key`, compareFamilyName(context)),
+      'name.familyName': nullableColumn(sql`users.family_name_key`, isNamed ? compareKey : compareFamilyName(context)),
       [`${ENTERPRISE_USER_URN}:manager.$ref`]: textColumn(managerRef(context), false)
     },
     meta: metaColumns('User', sql`users`, sql`users.updated_at`, sql`users.version`, context),
@@ -197,7 +200,33 @@ function hasEmail(op: TextComparison, literal: string, { tenantId }: SqlContext)
     where e.tenant_id = ${tenantId} and ${compareKey(sql`e.value_key`, op, literal)}))`
 }
 
-/** By the index, by the list of those whom it has by another name, or by reading whom neither has. */
+/**
+ * Users among whom everybody is who has the family name that a filter asks of all, as a select of whole rows: by the
+ * index, by the list of those whom it has by another name, and whoever is in neither. Undefined where it asks for none.
+ */
+export function usersNamed(filter: Filter, { tenantId }: SqlContext): RawBuilder<unknown> | undefined {
+  const name = conjuncts(filter).find(
+    (condition) =>
+      'value' in condition &&
+      formatPath(condition.path) === 'name.familyName' &&
+      condition.value !== '' &&
+      condition.op !== 'ne' &&
+      isServedByIndex(condition.op, String(condition.value))
+  ) as (Filter & { op: TextComparison; value: Scalar }) | undefined
+  if (!name) return undefined
+  const has = (column: RawBuilder<string>) => compareKey(column, name.op, String(name.value))
+  return sql`
+    select u.* from users u where u.tenant_id = ${tenantId} and ${has(sql`u.indexed_family_name`)}
+    union all
+    select u.* from user_family_names n join users u on u.tenant_id = ${tenantId} and u.id = n.user_id
+    where n.tenant_id = ${tenantId} and ${has(sql`n.family_name_key`)}
+      and (${has(sql`u.indexed_family_name`)}) is not true and not u.is_name_unlisted
+    union all
+    select u.* from users u where u.tenant_id = ${tenantId} and u.is_name_unlisted
+      and (${has(sql`u.indexed_family_name`)}) is not true`
+}
+
+/** The same as a condition on any user, which costs some times as much. */
 const compareFamilyName =
   ({ tenantId }: SqlContext): CompareText =>
   (column, op, literal) => {

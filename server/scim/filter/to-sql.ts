@@ -3,7 +3,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { ResourceType } from '../schemas/types.ts'
 import type { Filter } from './ast.ts'
-import { groupScope, membersOfGroup, type SqlContext, userScope } from './sql-resources.ts'
+import { groupScope, membersOfGroup, type SqlContext, userScope, usersNamed } from './sql-resources.ts'
 import type { Scope } from './sql-scope.ts'
 import type { Condition } from './sql-text.ts'
 
@@ -20,6 +20,21 @@ export type { SqlContext } from './sql-resources.ts'
  */
 export const filterToSql = (filter: Filter, resourceType: ResourceType, context: SqlContext): Condition =>
   compile(filter, resourceType.name === 'User' ? userScope(context) : groupScope(context))
+
+export interface FilteredRows {
+  readonly condition: Condition
+  /** Those of the resource type's rows, whole, among whom it is to be looked for; undefined for all. */
+  readonly rows: RawBuilder<unknown> | undefined
+}
+
+/** The same for a statement that can choose where it reads from. */
+export function filterToRows(filter: Filter, resourceType: ResourceType, context: SqlContext): FilteredRows {
+  const rows = resourceType.name === 'User' ? usersNamed(filter, context) : undefined
+  return {
+    rows,
+    condition: rows ? compile(filter, userScope(context, true)) : filterToSql(filter, resourceType, context)
+  }
+}
 
 /**
  * The members of a group that a filter of a PATCH path chooses (`members[display sw "A"]`), as a select of their `id`.
