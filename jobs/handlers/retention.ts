@@ -1,6 +1,6 @@
 // retention: deletes every night what tenants do not want to keep any longer; the audit log tells how much.
 import { insertAuditEvents } from '../../db/audit.ts'
-import { inTenant, type Trx } from '../../db/connect.ts'
+import { type Db, inTenant, isCitus, type Trx } from '../../db/connect.ts'
 import {
   deleteOldAuditEvents,
   deleteOldMails,
@@ -37,7 +37,7 @@ export async function applyRetention(
       let removed: number
       do {
         if (signal.aborted) return count
-        removed = await inTenant(db, id, (trx) => removeSome(trx, id, what, remove, now()))
+        removed = await removeSome(db, id, what, remove, now())
         count += removed
       } while (removed >= rowsAtOnce)
     }
@@ -60,11 +60,18 @@ function deletionsOf(settings: Retention, now: Date, limit: number): Record<stri
   }
 }
 
-async function removeSome(trx: Trx, tenantId: number, what: string, remove: Deletion, now: Date): Promise<number> {
-  const removed = await remove(trx, tenantId)
-  if (removed === 0) return 0
-  await insertAuditEvents(trx, tenantId, systemActor, now, [
-    { action: 'tenant.retentionApplied', targetType: 'tenant', targetId: null, after: { [what]: removed } }
-  ])
-  return removed
+async function removeSome(db: Db, tenantId: number, what: string, remove: Deletion, now: Date): Promise<number> {
+  const tell = async (trx: Trx, removed: number) => {
+    if (removed === 0) return 0
+    await insertAuditEvents(trx, tenantId, systemActor, now, [
+      { action: 'tenant.retentionApplied', targetType: 'tenant', targetId: null, after: { [what]: removed } }
+    ])
+    return removed
+  }
+  if (what === 'auditEvents' && isCitus(db)) {
+    // as its owner, which a transaction there does for nothing else
+    const removed = await inTenant(db, tenantId, (trx) => remove(trx, tenantId))
+    return inTenant(db, tenantId, (trx) => tell(trx, removed))
+  }
+  return inTenant(db, tenantId, async (trx) => tell(trx, await remove(trx, tenantId)))
 }

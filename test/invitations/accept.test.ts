@@ -4,6 +4,7 @@ import { lockUser } from '../../db/users.ts'
 import type { OpenIdIdentity } from '../../server/auth/id-token.ts'
 import { acceptWithGoogle } from '../../server/invitations/accept.ts'
 import { randomToken } from '../../server/secrets.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { lockIsAwaited } from '../support/locks.ts'
 import { scimClient } from '../support/scim.ts'
 import { countStatements } from '../support/statements.ts'
@@ -29,7 +30,8 @@ test('the link of an invitation', async (t) => {
       expiresAt: expiresAt.toISOString()
     })
     const withoutLimits = await countStatements(() => acme.preview(token))
-    t.ok(withoutLimits <= 3, `${withoutLimits}, with those that count wrong links`)
+    // on a cluster each has BEGIN, the setting and COMMIT around it
+    t.ok(withoutLimits <= (isOnCluster ? 6 : 3), `${withoutLimits}, with those that count wrong links`)
   })
 
   t.test('signs up and in with a password and a profile', async (t) => {
@@ -126,7 +128,12 @@ test('the link of an invitation', async (t) => {
       await lockUser(trx, acme.acmeId, userId!, 'for update')
       held.resolve()
       await lockIsAwaited(acme.owner)
-      await trx.updateTable('invitations').set({ state: 'revoked' }).where('id', '=', invitationId!).execute()
+      await trx
+        .updateTable('invitations')
+        .set({ state: 'revoked' })
+        .where('tenant_id', '=', acme.acmeId)
+        .where('id', '=', invitationId!)
+        .execute()
     })
     await held.promise
     t.equal((await acme.accept(token)).error?.reason, 'invitationRevoked')

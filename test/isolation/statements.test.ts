@@ -3,6 +3,7 @@
 import { CompiledQuery, type QueryResult, sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { type Db, inTenant, type Trx } from '../../db/connect.ts'
+import { seeTenant } from '../../db/tenants.ts'
 import { appRouter } from '../../server/admin/router.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
 import { letStatementsCross } from '../support/cluster.ts'
@@ -54,10 +55,7 @@ test('a statement that forgets its tenant', async (t) => {
   const traces = await tracesOf(app, globex)
   const tables = await tenantTables(app.owner)
   const quiet = await quietTables(app.owner)
-  const globexAs = (trx: Trx) =>
-    sql`select set_config('app.tenant', ${String(globex.tenant.id)}, true)`
-      .execute(trx)
-      .then(() => digestOf(trx, globex.tenant.id, quiet))
+  const globexAs = (trx: Trx) => seeTenant(trx, globex.tenant.id).then(() => digestOf(trx, globex.tenant.id, quiet))
   const before = await inTenant(app.db, globex.tenant.id, globexAs)
   const asAcme = (work: (trx: Trx) => Promise<never>) => inTenant(app.db, acme.tenant.id, work)
 

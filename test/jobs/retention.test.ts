@@ -78,7 +78,9 @@ test('retention', async (t) => {
     await keep(acme.acmeId, { auditRetentionDays: 1 })
     t.equal(await remove(now), 2, 'or sets')
     t.same(await agesOf(acme.acmeId), [5])
-    const otherwise = inTenant(deps.db, acme.acmeId, (trx) => sql`delete from audit_events`.execute(trx))
+    const otherwise = inTenant(deps.db, acme.acmeId, (trx) =>
+      sql`delete from audit_events where tenant_id = ${acme.acmeId}`.execute(trx)
+    )
     await t.rejects(otherwise, { code: '42501' })
     const { rows } = await inTenant(deps.db, acme.acmeId, (trx) =>
       sql<{ count: number }>`select remove_old_audit_events(${other}, ${now}, 1000) as count`.execute(trx)
