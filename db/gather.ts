@@ -1,6 +1,6 @@
 // Look-ups by key that come in one moment go out together: one exchange with PostgreSQL, and in it one statement for
 // each tenant. A system call, a transaction and the start of a plan for each of them would cost more than the rows do.
-import { type RawBuilder, sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type pg from 'pg'
 import { statementName } from './client.ts'
 import { countAsWaiting, type Db, driverOf } from './connect.ts'
@@ -171,14 +171,19 @@ const arrayText = (items: readonly string[]): string =>
   `{${items.map((item) => `"${item.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
 
 /**
- * What stands behind `from` in a look-up of users by keys, each of them `sought.key`. Joined, each is looked up by itself;
- * a plan for a list to compare with may read all of the tenant instead, since most tenants are small.
+ * What stands behind `from` in a look-up of users by keys, each of them `sought.key`. Each is looked up by itself, whatever
+ * the planner takes a tenant's size for: plans are kept, and by an average it may look cheaper to read all of the tenant.
+ * @param holds what must be true of a user, and may choose the index
  */
 export const usersSought = (
   tenantId: unknown,
   keys: unknown,
   column: 'id' | 'user_name_key',
-  type: 'uuid' | 'text'
+  type: 'uuid' | 'text',
+  holds: RawBuilder<SqlBool> = sql`true`
 ): RawBuilder<unknown> => sql`
   unnest(${keys}::${sql.raw(type)}[]) as sought (key)
-  join users on users.tenant_id = ${tenantId} and ${sql.ref(`users.${column}`)} = sought.key`
+  cross join lateral (
+    select * from users where users.tenant_id = ${tenantId} and ${sql.ref(`users.${column}`)} = sought.key and ${holds}
+    offset 0
+  ) as users`

@@ -28,8 +28,8 @@ function lookups(key: 'id' | 'user_name_key', type: 'uuid' | 'text') {
     gatheredLookup<ScimUserRow, Given>((p) => {
       const connectionId = (isOwn ? p.connectionId : undefined) as string | undefined
       const view = { tenantId: p.tenantId as number, groupsUrl: p.groupsUrl as string, connectionId, withGroups }
-      return sql`select sought.key, ${scimUserColumns(view)} from ${usersSought(p.tenantId, p.keys, key, type)}
-        where ${isVisibleUser(connectionId)}`
+      const users = usersSought(p.tenantId, p.keys, key, type, isVisibleUser(connectionId))
+      return sql`select sought.key, ${scimUserColumns(view)} from ${users}`
     }, toRow)
   const [all, own] = [
     { with: lookup(true, false), without: lookup(false, false) },

@@ -26,6 +26,7 @@ import * as planForLargeTenants from './20261130T1530_plan_for_large_tenants.ts'
 import * as listFamilyNames from './20261130T1545_list_family_names.ts'
 import * as placeEventCursors from './20261130T1550_place_event_cursors.ts'
 import * as holdShadowsInOnePolicy from './20261130T1555_hold_shadows_in_one_policy.ts'
+import * as planForAThousandRows from './20261130T1610_plan_for_a_thousand_rows.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -53,5 +54,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1530_plan_for_large_tenants': planForLargeTenants,
   '20261130T1545_list_family_names': listFamilyNames,
   '20261130T1550_place_event_cursors': placeEventCursors,
-  '20261130T1555_hold_shadows_in_one_policy': holdShadowsInOnePolicy
+  '20261130T1555_hold_shadows_in_one_policy': holdShadowsInOnePolicy,
+  '20261130T1610_plan_for_a_thousand_rows': planForAThousandRows
 }

@@ -72,6 +72,21 @@ test('users of a large tenant are found by their keys, also among many small ten
   t.match(changed, /Index Scan using users_pkey .*\n +Index Cond: .*id = given.id/)
 })
 
+test('users of the only tenant are found by their keys, also where it is small', async (t) => {
+  const { owner } = await openDatabase(t)
+  await insertUsers(owner, await insertTenant(owner, 'only'), 1_000)
+  await sql`analyze users`.execute(owner)
+  const tenant = sql`$1::int`
+  const isVisible = sql<boolean>`not users.is_removed`
+  const byId = usersSought(tenant, sql`$2`, 'id', 'uuid', isVisible)
+  t.match(await planOf(owner, sql`select users.doc from ${byId}`), /Index Cond: .*id = sought.key/)
+  const byName = usersSought(tenant, sql`$2`, 'user_name_key', 'text', isVisible)
+  t.match(await planOf(owner, sql`select users.doc from ${byName}`), /Index Cond: .*user_name_key = sought.key/)
+  const changed = sql`update users set locked = true from unnest($2::uuid[]) as given (id)
+    where users.tenant_id = ${tenant} and users.id = given.id`
+  t.match(await planOf(owner, changed), /Index Cond: .*id = given.id/)
+})
+
 /** As it is kept, for whatever values. */
 async function planOf(db: Db, statement: RawBuilder<unknown>): Promise<string> {
   const { rows } = await sql<Record<string, string>>`explain (generic_plan) ${statement}`.execute(db)
