@@ -1,9 +1,10 @@
 // How a search finds its users: by the index of parts (search-index.ts), or by walking along the list, which is faster
-// where many are found. Either way everybody is compared with the words: the ways differ in whom they look at.
-import { type RawBuilder, type SqlBool, sql } from 'kysely'
+// where many are found. Either way everybody is compared with the words: the ways differ in whom they look at
+// (search-candidates.ts).
+import { sql } from 'kysely'
 import { type Db, readOneInTenant } from './connect.ts'
 import { resourceCount } from './resource-counts.ts'
-import { PENDING_KEPT, rankOf, SEGMENT_USERS } from './search-index.ts'
+import { PENDING_KEPT } from './search-index.ts'
 
 /** What is looked up: grams from `from` on, up to but not including `below`. */
 interface Probe {
@@ -21,6 +22,8 @@ export interface SearchEstimate {
   readonly pending: number
   /** Those whose entries are to be read: everybody who is found has all of them. Rarest first; none for words of nothing. */
   readonly probes: readonly Counted[]
+  /** Segments of users who follow one another by name. */
+  readonly slices: number
   /** Whether many users wait for being indexed. */
   readonly isBehind: boolean
 }
@@ -36,9 +39,9 @@ export type Way =
   | { readonly kind: 'walk'; readonly steps?: number }
   /**
    * Those who have all probes; of them `first` in the order of the list, and whoever ties with the last one. With
-   * `heads`, of each posting of the one probe so many are read who come first by name.
+   * `slices`, no more segments are looked into that are sorted by name, from where the page begins.
    */
-  | { readonly kind: 'index'; readonly first?: number; readonly heads?: number }
+  | { readonly kind: 'index'; readonly first?: number; readonly slices?: number }
 
 /** Further ones tell nothing new. */
 const MAX_PROBES = 12
@@ -51,6 +54,12 @@ const MAX_PENDING_COUNTED = 20_000
 const STEPS = 1_000
 /** How much dearer than such a walk the index must be for the walk to be tried first: often it is in vain. */
 const WORTH_A_TRY = 3
+/** Who is found so many times as often as a walk needs is likely to fill the page by it. */
+const OFTEN = 10
+/** How many times as many are hoped for in the segments that are looked into as are needed. */
+const HOPED_FOR = 2
+/** Where they did not fill the page, so many times as many are looked into. */
+const FURTHER = 8
 
 /** Processor time in µs, as measured. */
 const COSTS = {
@@ -85,7 +94,7 @@ function following(prefix: string): string {
 /** Counts in the index for how many users a search will have to look at; one statement. */
 export async function estimateSearch(db: Db, tenantId: number, words: readonly string[]): Promise<SearchEstimate> {
   const probes = probesOf(words)
-  const row = await readOneInTenant<{ users: number; pending: number; counts: number[] }>(
+  const row = await readOneInTenant<{ users: number; pending: number; slices: number; counts: number[] }>(
     db,
     tenantId,
     sql`
@@ -93,6 +102,7 @@ export async function estimateSearch(db: Db, tenantId: number, words: readonly s
         (select count(*)::int from (
           select from search_pending where tenant_id = ${tenantId} limit ${sql.lit(MAX_PENDING_COUNTED)}
         ) as pending) as pending,
+        (select count(*)::int from search_segments where tenant_id = ${tenantId} and sweep is not null) as slices,
         array(
           select (select coalesce(sum(found.users), 0)::int from (
             select p.users from search_postings p
@@ -104,9 +114,9 @@ export async function estimateSearch(db: Db, tenantId: number, words: readonly s
           order by place
         ) as counts`
   )
-  const { users, pending, counts } = row!
+  const { users, pending, slices, counts } = row!
   const counted = probes.map((probe, index) => ({ ...probe, count: counts[index]! }))
-  return { tenantId, users, pending, probes: cheapest(counted), isBehind: pending > PENDING_KEPT }
+  return { tenantId, users, pending, slices, probes: cheapest(counted), isBehind: pending > PENDING_KEPT }
 }
 
 /** As many of the rarest probes as make the look-up cheaper: a further one leaves about a tenth of those to be compared. */
@@ -128,42 +138,42 @@ const entriesOf = (probes: readonly Counted[]) => probes.reduce((sum, { count })
 /**
  * The ways to fill a page, to be tried in turn until it is full; the last one finds everybody.
  * @param order `index`: the list is walked in the order of an index; `name`, `age`: postings know it, too
- * @param isFirst whether it is the list's first page
  */
-export function waysToPage(
-  estimate: SearchEstimate,
-  limit: number,
-  order: 'name' | 'age' | undefined,
-  isFirst = false
-): Way[] {
+export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name' | 'age' | undefined): Way[] {
   const { users, pending, probes } = estimate
   const rarest = probes[0]
   const all = wayToAll(estimate)
   if (!rarest || !order || users <= STEPS) return [all]
-  const ways: Way[] = []
   const first = 4 * limit
+  const ways = order === 'name' ? waysBySlices(estimate, limit, first) : []
+  const expected = expectedOf(estimate)
   const cost = entriesOf(probes) * COSTS.entry + (first + pending) * COSTS.candidate
-  const heads = isFirst && order === 'name' ? headsOf(estimate, first) : undefined
-  if (heads) ways.push({ kind: 'index', first, heads })
-  else if (cost > WORTH_A_TRY * STEPS * COSTS.step) ways.push({ kind: 'walk', steps: STEPS })
-  if (rarest.count > 2 * first && cost < users * COSTS.step) ways.push({ kind: 'index', first })
-  return [...ways, all]
+  if (ways.length === 0 && expected > 2 * first && cost < users * COSTS.step) ways.push({ kind: 'index', first })
+  // by slices a page costs little, except where most users have what is looked up
+  const isWalkWorthIt =
+    order === 'name' && ways.length > 0
+      ? (expected / users) * STEPS > OFTEN * limit
+      : cost > WORTH_A_TRY * STEPS * COSTS.step
+  return [...(isWalkWorthIt ? [{ kind: 'walk', steps: STEPS } as const] : []), ...ways, all]
 }
 
-/** What is read of each posting beyond what it would hold of the page if names were spread evenly. */
-const HEAD_FACTOR = 2
-const HEAD_LEAST = 8
-/** A larger share of the entries is read as quickly without looking where it ends. */
-const HEAD_SHARE = 0.3
-
-/**
- * How many entries of each posting are likely to hold the first ones; undefined where that is most of them. Not for
- * several probes: who has the second one may come last of those who have the first, as families do by given name.
- */
-function headsOf({ users, probes }: SearchEstimate, first: number): number | undefined {
-  if (probes.length > 1 || first > HEAD_SHARE * probes[0]!.count) return undefined
-  return HEAD_LEAST + Math.ceil((HEAD_FACTOR * first) / Math.ceil(users / SEGMENT_USERS))
+/** By so many slices that the page is likely to be there, then by more. */
+function waysBySlices(estimate: SearchEstimate, limit: number, first: number): Way[] {
+  const ways: Way[] = []
+  let more = 1
+  const slices = slicesFor(estimate, limit)
+  for (; slices * more < estimate.slices / 2; more *= FURTHER) {
+    ways.push({ kind: 'index', first: first * more, slices: slices * more })
+  }
+  return ways
 }
+
+const slicesFor = (estimate: SearchEstimate, limit: number): number =>
+  Math.ceil((HOPED_FOR * limit * estimate.slices) / Math.max(1, expectedOf(estimate)))
+
+/** How many users have all probes, if each of them says nothing of the others. */
+const expectedOf = ({ users, probes }: SearchEstimate): number =>
+  probes.reduce((rest, { count }) => rest * Math.min(1, count / users), users)
 
 /** The way to everybody who is found. */
 export function wayToAll({ users, pending, probes }: SearchEstimate): Way {
@@ -172,125 +182,3 @@ export function wayToAll({ users, pending, probes }: SearchEstimate): Way {
   const byIndex = entriesOf(probes) * COSTS.entry + (rarest.count + pending) * COSTS.candidate
   return byIndex < users * COSTS.step ? { kind: 'index' } : { kind: 'walk' }
 }
-
-/** How a list is sorted, and where the page begins. */
-export interface Bounds {
-  readonly order: 'name' | 'age'
-  readonly isDescending: boolean
-  /** The sort value of the last row before the page, as text. */
-  readonly after: string | undefined
-}
-
-/** What a statement on `users` begins with and what its condition is, so that it looks at nobody but candidates. */
-export interface Narrowing {
-  readonly ctes: RawBuilder<unknown>
-  readonly condition: RawBuilder<SqlBool>
-}
-
-/** Everybody who may be found by the index, or is not in it yet. */
-export function toCandidates(estimate: SearchEstimate): Narrowing {
-  return {
-    ctes: sql`with entries as materialized (${entriesWithAll(estimate, false, sql`true`)})`,
-    condition: isAmong(estimate, sql`select ordinal from entries`)
-  }
-}
-
-/**
- * Of the candidates, the first ones in the order of the list. Somebody who was renamed has entries with ranks that are
- * out of date, and is looked at where the first of them stands; the page ends where the last one does that was taken.
- */
-export function toFirstCandidates(estimate: SearchEstimate, first: number, bounds: Bounds): Narrowing {
-  const { order, isDescending, after } = bounds
-  const isByName = order === 'name'
-  const place = sql.ref(isByName ? 'entry.rank' : 'entry.ordinal')
-  const own = isByName ? rankOf(sql.ref('users.shown_name_key')) : sql.ref('users.ordinal')
-  const upTo = sql.raw(isDescending ? '>=' : '<=')
-  const from = sql.raw(isDescending ? '<=' : '>=')
-  const last = isByName ? rankOf(sql`${after ?? null}::text`) : sql`${after ?? null}::bigint`
-  const behind = after === undefined ? sql`true` : sql`${place} ${from} ${last}`
-  const entries = entriesWithAll(estimate, isByName, behind)
-  const inOrder = sql.raw(`${isByName ? 'rank' : 'ordinal'}${isDescending ? ' desc' : ''}`)
-  const column = sql.raw(isByName ? 'rank' : 'ordinal')
-  // without an end there are fewer than were asked for
-  const isWithin = (value: RawBuilder<unknown>) =>
-    sql<SqlBool>`coalesce(${value} ${upTo} (select ${column} from page_end), true)`
-  return {
-    ctes: sql`
-      with entries as materialized (${entries}),
-      page_end as materialized (
-        select ${column} from entries order by ${inOrder} offset ${sql.lit(first - 1)} limit 1
-      )`,
-    condition: sql<SqlBool>`
-      ${isAmong(estimate, sql`select ordinal from entries where ${isWithin(column)}`)} and ${isWithin(own)}`
-  }
-}
-
-/**
- * The same for a list's first page by name, from the heads of the postings, which are in the order of ranks. It ends,
- * at the latest, ahead of the first rank at which a head was cut off: behind it somebody may have been left out.
- */
-export function toHeads(
-  estimate: SearchEstimate,
-  { first, heads, isDescending }: { first: number; heads: number; isDescending: boolean }
-): Narrowing {
-  const { tenantId, probes } = estimate
-  const { from, below } = probes[0]!
-  const cutPlace = isDescending ? sql`p.users - ${heads}::int + 1` : sql`${heads}::int`
-  const slice = isDescending ? sql`greatest(1, ${cutPlace}):` : sql`:${cutPlace}`
-  const before = sql.raw(isDescending ? '>' : '<')
-  const upTo = sql.raw(isDescending ? '>=' : '<=')
-  const direction = sql.raw(isDescending ? 'desc' : 'asc')
-  const isWhole = (rank: RawBuilder<unknown>) =>
-    sql<SqlBool>`coalesce(${rank} ${before} (select cut_at from cut), true)`
-  const isWithin = (rank: RawBuilder<unknown>) =>
-    sql<SqlBool>`coalesce(${rank} ${upTo} (select rank from page_end), true)`
-  const own = rankOf(sql.ref('users.shown_name_key'))
-  return {
-    ctes: sql`
-      with heads as materialized (
-        select p.ordinals[${slice}] as ordinals, p.ranks[${slice}] as ranks,
-          case when p.users > ${heads}::int then p.ranks[${cutPlace}] end as cut_at
-        from search_postings p where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}
-      ),
-      cut as materialized (
-        select cut_at from heads where cut_at is not null order by cut_at ${direction} limit 1
-      ),
-      entries as materialized (
-        select entry.ordinal, entry.rank
-        from heads cross join unnest(heads.ordinals, heads.ranks) as entry (ordinal, rank)
-        where ${isWhole(sql.ref('entry.rank'))}
-      ),
-      page_end as materialized (select rank from entries order by rank ${direction} offset ${sql.lit(first - 1)} limit 1)`,
-    condition: sql<SqlBool>`
-      ${isAmong(estimate, sql`select ordinal from entries where ${isWithin(sql.ref('rank'))}`)}
-      and ${isWithin(own)} and ${isWhole(own)}`
-  }
-}
-
-/**
- * Entries of the rarest probe, of users who have the others, too. Some may be there twice.
- * @param withRanks whether ranks are read, which are longer than all else
- */
-const entriesWithAll = (
-  { tenantId, probes }: SearchEstimate,
-  withRanks: boolean,
-  condition: RawBuilder<unknown>
-): RawBuilder<unknown> => {
-  const [rarest, ...others] = probes.map(
-    ({ from, below }) => sql`
-      search_postings p where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below}`
-  )
-  const arrays = sql.raw(withRanks ? 'ordinals, ranks' : 'ordinals')
-  // compared with true, because a plan that makes joins of them takes them for small
-  const inOthers = others.map((other) => sql` and (entry.ordinal in (select unnest(p.ordinals) from ${other})) is true`)
-  return sql`
-    select entry.* from (select ${arrays} from ${rarest}) as probe
-    cross join unnest(${sql.raw(withRanks ? 'probe.ordinals, probe.ranks' : 'probe.ordinals')})
-      as entry (${sql.raw(withRanks ? 'ordinal, rank' : 'ordinal')})
-    where ${condition} ${others.length > 0 ? sql.join(inOthers, sql` `) : sql``}`
-}
-
-// arrays, because a plan that knows nothing of them takes the indexes of both keys
-const isAmong = ({ tenantId }: SearchEstimate, ordinals: RawBuilder<unknown>): RawBuilder<SqlBool> => sql<SqlBool>`(
-  users.ordinal = any(array(${ordinals}))
-  or users.id = any(array(select user_id from search_pending where tenant_id = ${tenantId})))`

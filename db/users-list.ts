@@ -4,16 +4,8 @@ import { type Db, readFieldsInTenant, readInTenant } from './connect.ts'
 import type { CursorKeys } from './cursor.ts'
 import type { Role, UserState } from './schema.ts'
 import { ROLES, USER_STATES } from './schema.ts'
-import {
-  type Narrowing,
-  type SearchEstimate,
-  toCandidates,
-  toFirstCandidates,
-  toHeads,
-  type Way,
-  waysToPage,
-  wayToAll
-} from './search-plan.ts'
+import { type Narrowing, toCandidates, toFirstCandidates, toFirstOfSlices } from './search-candidates.ts'
+import { type SearchEstimate, type Way, waysToPage, wayToAll } from './search-plan.ts'
 import { SHOWN_COLUMNS, type ShownUser, shownUserColumns, toShownUser } from './shown-users.ts'
 
 export interface UserFilter {
@@ -73,7 +65,7 @@ const SORT_ORDERS: Record<UserSortKey, SortOrder> = {
 /** Up to `limit` users in the asked order; one statement, or up to three for a search. */
 export async function listUsers(db: Db, tenantId: number, query: UserListQuery): Promise<UserListItem[]> {
   const ways: Way[] = query.estimate
-    ? waysToPage(query.estimate, query.limit, SORT_ORDERS[query.sort].known, !query.after)
+    ? waysToPage(query.estimate, query.limit, SORT_ORDERS[query.sort].known)
     : [{ kind: 'walk' }]
   let found: UserListItem[] = []
   for (const way of ways) {
@@ -110,9 +102,11 @@ async function listOnWay(db: Db, tenantId: number, query: UserListQuery, way: Wa
 function narrow({ estimate, sort, isDescending, after }: UserListQuery, way: Way): Narrowing | undefined {
   if (way.kind === 'walk' || !estimate) return undefined
   const order = SORT_ORDERS[sort].known
-  if (way.first === undefined || !order) return toCandidates(estimate)
-  if (way.heads) return toHeads(estimate, { first: way.first, heads: way.heads, isDescending })
-  return toFirstCandidates(estimate, way.first, { order, isDescending, after: after && String(after[0]) })
+  const { first, slices } = way
+  if (!order || (first === undefined && !after)) return toCandidates(estimate)
+  const bounds = { order, isDescending, after: after && ([String(after[0]), String(after[1])] as const) }
+  if (first && slices) return toFirstOfSlices(estimate, { first, slices }, bounds)
+  return toFirstCandidates(estimate, first, bounds)
 }
 
 /** How many users the list has in all. */

@@ -27,6 +27,7 @@ import * as listFamilyNames from './20261130T1545_list_family_names.ts'
 import * as placeEventCursors from './20261130T1550_place_event_cursors.ts'
 import * as holdShadowsInOnePolicy from './20261130T1555_hold_shadows_in_one_policy.ts'
 import * as planForAThousandRows from './20261130T1610_plan_for_a_thousand_rows.ts'
+import * as sortSearchSegments from './20261130T1625_sort_search_segments.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -55,5 +56,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1545_list_family_names': listFamilyNames,
   '20261130T1550_place_event_cursors': placeEventCursors,
   '20261130T1555_hold_shadows_in_one_policy': holdShadowsInOnePolicy,
-  '20261130T1610_plan_for_a_thousand_rows': planForAThousandRows
+  '20261130T1610_plan_for_a_thousand_rows': planForAThousandRows,
+  '20261130T1625_sort_search_segments': sortSearchSegments
 }

@@ -1,6 +1,6 @@
 // index-names: puts users whose names were written into the index of the search. Asked for by a search that found many
 // waiting; of tenants in which nobody searches, by clean-up.
-import { indexNames } from '../../db/search-index.ts'
+import { indexNames } from '../../db/search-indexing.ts'
 import type { Deps } from '../../server/deps.ts'
 import { askForIndex } from '../../server/provisioning/search-index.ts'
 import type { JobPayloads } from '../queue.ts'

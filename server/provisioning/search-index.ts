@@ -1,5 +1,5 @@
 // The index of the search is kept by a job, of which whoever sees that many names wait for it asks.
-import { isIndexBehind } from '../../db/search-index.ts'
+import { isIndexBehind } from '../../db/search-indexing.ts'
 import type { Deps } from '../deps.ts'
 
 /** Has names put into the index where many wait; however often it is asked for, one job waits for it. */

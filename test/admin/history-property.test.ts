@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
 import { newEventId } from '../../db/audit.ts'
-import { indexNames } from '../../db/search-index.ts'
+import { indexNames } from '../../db/search-indexing.ts'
 import { hashToken } from '../../server/secrets.ts'
 import { startApp } from '../support/app.ts'
 import { findMisplaced } from '../support/family-names.ts'

@@ -1,7 +1,7 @@
 // Search by parts of names among so many users that the index is used; what it finds is compared with reading everybody.
 import { sql } from 'kysely'
-import { test } from 'tap'
-import { indexNames, isIndexBehind } from '../../db/search-index.ts'
+import { type Test, test } from 'tap'
+import { indexNames, isIndexBehind } from '../../db/search-indexing.ts'
 import { estimateSearch, probesOf, waysToPage, wayToAll } from '../../db/search-plan.ts'
 import { countUsers, listUsers, USER_SORT_KEYS, type UserListQuery, wordsOf } from '../../db/users-list.ts'
 import { indexNoted } from '../../jobs/handlers/index-names.ts'
@@ -19,7 +19,8 @@ const person = (subdomain: string, n: number): PersonSpec => ({
   email: `p${n}.${n % 7 === 0 ? 'seven' : 'other'}@${subdomain}.test`,
   state: STATES[n % STATES.length]!,
   ...(n % 3 !== 0 && { givenName: GIVEN[n % GIVEN.length]! }),
-  ...(n % 4 !== 0 && { familyName: `${FAMILY[n % FAMILY.length]}-${n % 50}` }),
+  // who has the parts of a word has it seldom
+  familyName: n % 4 !== 0 ? `${FAMILY[n % FAMILY.length]}-${n % 50}` : n % 24 === 0 ? 'Abcd' : 'Bcd Abc',
   ...(n % 5 === 0 && { displayName: `Dr. ${GIVEN[(n * 3) % GIVEN.length]} ${n}` })
 })
 
@@ -58,7 +59,8 @@ const SEARCHES = [
   'e-1',
   'lovelace-17',
   '.o',
-  'other seven'
+  'other seven',
+  'abcd'
 ]
 
 test('search among many users', async (t) => {
@@ -99,7 +101,8 @@ test('search among many users', async (t) => {
     t.same(await findUnsearchable(owner, other.id), [])
   })
 
-  t.test('every way finds the same as reading everybody, in every order, page by page', async (t) => {
+  /** Every way must find the same as reading everybody, in every order, page by page. */
+  const compareWays = async (t: Test, { byNameAlone = false } = {}) => {
     const kinds = new Set<string>()
     for (const [place, search] of SEARCHES.entries()) {
       const estimate = await estimateSearch(db, tenant.id, wordsOf(search))
@@ -109,13 +112,13 @@ test('search among many users', async (t) => {
       const probes = estimate.probes.map((probe) => ({ ...probe, count: probe.count * more }))
       const dear = { ...estimate, users: 200_000, probes }
       t.equal(await countUsers(db, tenant.id, { ...plain, estimate: dear }), (await idsOf(plain)).length, search)
-      for (const sort of ['displayName', USER_SORT_KEYS[1 + (place % 5)]!] as const) {
+      const others = byNameAlone ? [] : [USER_SORT_KEYS[1 + (place % 5)]!]
+      for (const sort of ['displayName', ...others] as const) {
         for (const isDescending of [false, true]) {
           const whole = await idsOf({ ...plain, sort, isDescending })
           for (const limit of [3, 40]) {
             if (sort === 'displayName')
-              for (const isFirst of [true, false])
-                for (const way of waysToPage(dear, limit, 'name', isFirst)) kinds.add(JSON.stringify(way))
+              for (const way of waysToPage(dear, limit, 'name')) kinds.add(JSON.stringify(way))
             const paged: string[] = []
             let after: UserListQuery['after']
             for (let page = 0; page < 4; page++) {
@@ -141,11 +144,104 @@ test('search among many users', async (t) => {
         }
       }
     }
-    t.ok(kinds.size >= 4, [...kinds].join())
+    return [...kinds]
+  }
+
+  t.test('every way finds the same as reading everybody, in every order, page by page', async (t) => {
+    const kinds = await compareWays(t)
+    t.ok(kinds.length >= 4, kinds.join())
+  })
+
+  t.test('also while the index is being sorted, and once it is', async (t) => {
+    const sorting = { kept: 0, unsorted: 1_000, segmentUsers: 100 }
+    const segments = async () => {
+      const { rows } = await sql<{ of: string; count: number; users: number }>`
+        select case when sweep is null then 'unsorted' else 'sorted' end as of, count(*)::int, sum(users)::int as users
+        from search_segments where tenant_id = ${tenant.id} group by 1 order by 1`.execute(owner)
+      return rows
+    }
+    await indexNames(db, tenant.id, signal, { ...sorting, steps: 7 })
+    t.match(await segments(), [{ of: 'sorted', count: 7, users: 600 }, { of: 'unsorted' }])
+    t.ok(await isIndexBehind(db, tenant.id), 'a sweep that has begun is work to be done')
+    t.same(await findUnsearchable(owner, tenant.id), [])
+    await compareWays(t, { byNameAlone: true })
+    // names that go to and fro between what has been read and what has not
+    const { rows: people } = await sql<{ id: string }>`
+      select id from users where tenant_id = ${tenant.id} and not is_removed order by shown_name_key`.execute(owner)
+    const rename = (places: number[], name: string) =>
+      Promise.all(
+        places.map((place) =>
+          app.mutate('acme', 'users.update', { userId: people[place]!.id, displayName: `${name} ${place}` }, OPERATOR)
+        )
+      )
+    await rename([1_000, 1_001, 1_002], 'Aaron Lovelace')
+    await rename([0, 1, 2, 3], 'Zuzana Hopper')
+    await indexNames(db, tenant.id, signal, sorting)
+    t.same(await findUnsearchable(owner, tenant.id), [])
+    t.notOk(await isIndexBehind(db, tenant.id))
+    const sorted = await segments()
+    t.match(sorted, [
+      { of: 'sorted', count: Math.floor(COUNT / 100) + 2 },
+      { of: 'unsorted', count: 1 }
+    ])
+    t.ok(sorted[0]!.users <= COUNT + 7, 'and what the sweep has replaced is gone')
+    await rename([500, 501], 'Aaron Hopper')
+    const few = Array.from({ length: 24 }, (_, place) => 10 + place)
+    await rename(few, 'Zuzana Abcd')
+    const kinds = await compareWays(t, { byNameAlone: true })
     t.ok(
-      [...kinds].some((kind) => kind.includes('heads')),
-      'also by the heads of postings'
+      kinds.some((kind) => kind.includes('slices')),
+      kinds.join()
     )
+    // the next sweep stops in the midst of a slice of the one before; who waits for it is in that
+    await indexNames(db, tenant.id, signal, sorting)
+    await rename([20, 900], 'Grace Hopper')
+    await indexNames(db, tenant.id, signal, sorting)
+    const { rows: between } = await sql<{ shown_name_key: string }>`
+      select shown_name_key from users where tenant_id = ${tenant.id} order by shown_name_key, id offset 511 limit 1`.execute(
+      owner
+    )
+    await rename([901], between[0]!.shown_name_key)
+    await sql`
+      insert into search_pending (tenant_id, user_id)
+      select tenant_id, id from users where tenant_id = ${tenant.id}`.execute(owner)
+    await indexNames(db, tenant.id, signal, { ...sorting, segmentUsers: 130, steps: 5 })
+    await sql`delete from search_pending where tenant_id = ${tenant.id}`.execute(owner)
+    t.match(await segments(), [{ of: 'sorted', count: Math.floor(COUNT / 100) + 2 + 5 }, { of: 'unsorted' }])
+    await compareWays(t, { byNameAlone: true })
+    for (const isDescending of [false, true]) {
+      const query = { ...everyone, search: 'test', isDescending }
+      const estimate = { ...(await estimateSearch(db, tenant.id, ['test'])), users: 200_000 }
+      const found: string[] = []
+      for (let after: UserListQuery['after']; ; ) {
+        const rows = await listUsers(db, tenant.id, { ...query, limit: 20, after, estimate })
+        found.push(...rows.map(({ user }) => user.id))
+        const last = rows.at(-1)
+        if (!last || rows.length < 20) break
+        after = [last.sortValue, last.user.id]
+      }
+      t.same(found, await idsOf(query), 'also from page to page over the whole list')
+    }
+  })
+
+  t.test('a sweep hears of those who wait, and two do not sweep side by side', async (t) => {
+    const noted = async () => {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from search_pending where tenant_id = ${other.id}`.execute(owner)
+      return rows[0]!.count
+    }
+    await sql`insert into search_pending (tenant_id, user_id)
+      select tenant_id, id from users where tenant_id = ${other.id}`.execute(owner)
+    const sorting = { kept: 0, unsorted: 1_000, segmentUsers: 200 }
+    await Promise.all([indexNames(db, other.id, signal, sorting), indexNames(db, other.id, signal, sorting)])
+    await indexNames(db, other.id, signal, sorting)
+    t.equal(await noted(), 0)
+    t.same(await findUnsearchable(owner, other.id), [])
+    const { rows } = await sql<{ swept: number; older: boolean }>`
+      select sum(users) filter (where sweep is not null)::int as swept, bool_or(segment < newest.sweep_number) as older
+      from search_segments, (select max(sweep) as sweep_number from search_segments where tenant_id = ${other.id}) as newest
+      where tenant_id = ${other.id}`.execute(owner)
+    t.same(rows, [{ swept: COUNT, older: false }])
   })
 
   t.test('whoever is made, renamed or removed is found, or not, at once', async (t) => {
@@ -191,11 +287,10 @@ test('search among many users', async (t) => {
     t.equal(after.length - before.length, 1, 'only the one of the person who is new')
   })
 
-  t.test('segments are merged, and what renaming leaves behind goes by and by', async (t) => {
+  t.test('small segments are merged', async (t) => {
     await indexNames(db, tenant.id, signal, { kept: 0 })
-    const { rows: segments } = await sql`select segment from search_segments where tenant_id = ${tenant.id}`.execute(
-      owner
-    )
+    const { rows: segments } = await sql`
+      select segment from search_segments where tenant_id = ${tenant.id} and sweep is null`.execute(owner)
     t.equal(segments.length, 1)
     t.same(await findUnsearchable(owner, tenant.id), [])
   })
@@ -229,6 +324,6 @@ test('search among many users', async (t) => {
     t.same(parts('abcd', '😀xé', 'q'), ['abc', 'bcd', '😀xé', 'q'])
     t.same(probesOf(['a\u{d7ff}'])[0]?.below, 'a\u{e000}')
     t.same(probesOf(['a\u{10ffff}'])[0]?.below, 'b')
-    t.equal(wayToAll({ tenantId: 1, users: 1e6, pending: 0, probes: [], isBehind: false }).kind, 'walk')
+    t.equal(wayToAll({ tenantId: 1, users: 1e6, pending: 0, slices: 0, probes: [], isBehind: false }).kind, 'walk')
   })
 })

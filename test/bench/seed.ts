@@ -2,7 +2,7 @@
 import { type SqlBool, sql } from 'kysely'
 import { connect, type Db } from '../../db/connect.ts'
 import { insertRows } from '../../db/rows.ts'
-import { indexNames } from '../../db/search-index.ts'
+import { indexNames } from '../../db/search-indexing.ts'
 import { DOCUMENT_COLUMNS } from '../../db/user-columns.ts'
 import { GROUP_SCHEMA, groupColumns } from '../../server/provisioning/group-document.ts'
 import { documentColumns } from '../../server/provisioning/user-document.ts'
@@ -63,7 +63,7 @@ export async function seed(db: Db, population: Population, baseUrl: (tenant: num
     )
   }
   // of small tenants everybody is read by a search
-  await Promise.all(tenants === 1 ? [fill(), index(), index()] : [fill()])
+  await Promise.all(tenants === 1 ? [fill(), index()] : [fill()])
   await settle(db)
 }
 
