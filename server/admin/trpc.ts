@@ -43,8 +43,10 @@ const TRPC_CODES = {
 const t = initTRPC.context<Context>().create({
   // proxies hang up on what says nothing for a minute
   sse: { ping: { enabled: true, intervalMs: 15_000 }, client: { reconnectAfterInactivityMs: 40_000 } },
-  errorFormatter({ shape, error, ctx }) {
+  errorFormatter({ shape, error, ctx, type }) {
     const { stack: _, ...data } = shape.data as Record<string, unknown>
+    // RFC 9110 §15.5.6
+    if (error.code === 'METHOD_NOT_SUPPORTED') ctx?.reply.header('allow', type === 'mutation' ? 'POST' : 'GET')
     const cause = asAppError(error.cause)
     if (cause) {
       return { ...shape, message: cause.message, data: { ...data, reason: cause.reason, ...cause.data } }

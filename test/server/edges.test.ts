@@ -47,7 +47,9 @@ test('bad input is answered in the form of its path', async (t) => {
       inject('acme', { method: 'POST', url, payload, headers: { 'content-type': 'application/json' } })
     t.match((await post('/trpc/auth.signIn', '{')).json(), { error: { data: { httpStatus: 400 } } })
     t.match((await post('/trpc/nothing.here', '{}')).json(), { error: { data: { reason: 'notFound' } } })
-    t.equal((await inject('acme', { url: '/trpc/auth.signIn' })).statusCode, 405)
+    t.match(await inject('acme', { url: '/trpc/auth.signIn' }), { statusCode: 405, headers: { allow: 'POST' } })
+    const posted = { url: '/trpc/settings.get', method: 'POST', payload: {} } as const
+    t.match(await inject('acme', posted), { statusCode: 405, headers: { allow: 'GET' } })
     t.equal((await inject('acme', { url: '/%zz' })).statusCode, 400)
   })
 
