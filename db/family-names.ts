@@ -20,31 +20,26 @@ export function listedNameOf(tenantId: number, listing: string | null): string |
   return listing?.startsWith(prefix) ? listing.slice(prefix.length) : null
 }
 
-/** A user who is renamed in place: the name that they have in the list, and the one that they shall have there. */
+/** A user who is renamed in place: the name that they have in the list, if any, and the one that they shall have there. */
 export interface Relisted {
   readonly relisted_id: string
   readonly name_before: string | null
-  readonly name_after: string | null
+  readonly name_after: string
 }
 
 export const RELISTED: ColumnTypes = { relisted_id: 'uuid', name_before: 'text', name_after: 'text' }
 
 /**
- * The parts of a statement by which the list follows, as common table expressions.
+ * Has the list follow: an insert, which gives back who has which name there. What is in the way of a name is the row of
+ * the name before, which gets the new one: so rows are found by their key, also on a table that was planned for as empty.
  * @param relisted a set of Relisted
- * @param haveNames whether any of them is in the list already
  */
-export const relist = (tenantId: number, relisted: RawBuilder<unknown>, haveNames: boolean): RawBuilder<unknown> => sql`
-  ${haveNames ? sql`unlisted as (${unlist(tenantId, relisted)}),` : sql``}
-  listed as (
-    insert into user_family_names (tenant_id, family_name_key, user_id)
-    select ${tenantId}::int, name_after, relisted_id from ${relisted} where name_after is not null
-    on conflict do nothing
-  )`
-
-const unlist = (tenantId: number, relisted: RawBuilder<unknown>): RawBuilder<unknown> => sql`
-  delete from user_family_names n using ${relisted}
-  where n.tenant_id = ${tenantId} and n.family_name_key = name_before and n.user_id = relisted_id`
+export const relist = (tenantId: number, relisted: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  insert into user_family_names as n (tenant_id, family_name_key, user_id)
+  select ${tenantId}::int, coalesce(name_before, name_after), relisted_id from ${relisted}
+  on conflict (tenant_id, family_name_key, user_id) do update
+    set family_name_key = (select name_after from ${relisted} where relisted_id = n.user_id)
+  returning n.user_id, n.family_name_key`
 
 /**
  * Users whom neither finds, as a select of their ids: an earlier version has written their names, or their rows were
@@ -71,10 +66,8 @@ export async function deleteListed(
 ): Promise<void> {
   const listed = users.filter(({ listed_family_name }) => listed_family_name !== null)
   if (listed.length === 0) return
-  const rows = listed.map(({ id, listed_family_name }) => ({
-    relisted_id: id,
-    name_before: listedNameOf(tenantId, listed_family_name),
-    name_after: null
-  }))
-  await unlist(tenantId, rowSet('relisted', RELISTED, rows)).execute(trx)
+  const rows = listed.map(({ id, listed_family_name }) => ({ id, name: listedNameOf(tenantId, listed_family_name) }))
+  await sql`
+    delete from user_family_names n using ${rowSet('gone', { id: 'uuid', name: 'text' }, rows)}
+    where n.tenant_id = ${tenantId} and n.family_name_key = gone.name and n.user_id = gone.id`.execute(trx)
 }

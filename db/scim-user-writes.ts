@@ -201,13 +201,12 @@ export const writeStates = (db: Db, tenantId: number, users: readonly Written[])
 export function writeProfiles(db: Db, tenantId: number, users: readonly WrittenProfile[]): CompiledQuery {
   const relisted = users.flatMap(({ id, listed_before, listed_family_name }): Relisted[] => {
     if (listed_before === listed_family_name) return []
-    const [name_before, name_after] = [listed_before, listed_family_name].map((name) => listedNameOf(tenantId, name))
-    return [{ relisted_id: id, name_before: name_before!, name_after: name_after! }]
+    const [before, after] = [listed_before, listed_family_name].map((listing) => listedNameOf(tenantId, listing))
+    return [{ relisted_id: id, name_before: before!, name_after: after! }]
   })
-  const haveNames = relisted.some(({ name_before }) => name_before !== null)
-  const kind = haveNames ? 'again' : relisted.length > 0 ? 'first' : 'none'
   const listing = columnsOf(RELISTED, relisted as unknown as Record<string, unknown>[])
-  return profileStatements[kind](db, { tenantId, count: users.length, ...listing }, users)
+  const statement = profileStatements[relisted.length > 0 ? 'relisting' : 'plain']
+  return statement(db, { tenantId, count: users.length, ...listing }, users)
 }
 
 const WRITTEN: ColumnTypes = { id: 'uuid', version: 'int', given_role: 'text', updated_at: 'timestamptz' }
@@ -219,25 +218,23 @@ const STATE: ColumnTypes = CHANGEABLE.state
 
 const stateStatement = prepareForRows({ ...WRITTEN, ...STATE }, (p, rowsAs) => {
   const written = update(p, STATE, rowsAs, sql`users.id`)
-  return sql`with written as (${written}) ${requireAllWritten(p)}`
+  return sql`with written as (${written}) ${requireCurrent(areWritten(p))}`
 })
 
-/** @param listed whether users get a name in the list of family names: none; some; some who have another one there */
-const prepareProfiles = (listed: 'none' | 'first' | 'again') =>
+/** @param isRelisting whether some get a name in the list of family names */
+const prepareProfiles = (isRelisting: boolean) =>
   prepareForRows({ ...WRITTEN, ...PROFILE }, (p, rowsAs) => {
     const tenantId = p['tenantId'] as number
     const relisted = columnSet('relisted', RELISTED, p)
+    const areListed = sql`(select count(*) from listed
+      join ${relisted} on relisted_id = user_id and name_after = family_name_key) = cardinality(${p['relisted_id']}::uuid[])`
     return sql`
       with written as (${update(p, PROFILE, rowsAs, sql`users.id, given.is_renamed`)}),
-        ${listed === 'none' ? sql`` : sql`${relist(tenantId, relisted, listed === 'again')},`}
+        ${isRelisting ? sql`listed as (${relist(tenantId, relisted)}),` : sql``}
         noted as (${noteNames(tenantId, sql`select id from written where is_renamed`)})
-      ${requireAllWritten(p)}`
+      ${requireCurrent(isRelisting ? sql`${areWritten(p)} and ${areListed}` : areWritten(p))}`
   })
-const profileStatements = {
-  none: prepareProfiles('none'),
-  first: prepareProfiles('first'),
-  again: prepareProfiles('again')
-}
+const profileStatements = { plain: prepareProfiles(false), relisting: prepareProfiles(true) }
 
 function update(
   p: Record<string, unknown>,
@@ -255,8 +252,7 @@ function update(
     returning ${returned}`
 }
 
-const requireAllWritten = (p: Record<string, unknown>) =>
-  requireCurrent(sql`(select count(*) from written) = ${p['count']}::int`)
+const areWritten = (p: Record<string, unknown>) => sql`(select count(*) from written) = ${p['count']}::int`
 
 /** Requires that nothing ends with the access of users whose rows were written before. */
 export const requireNoAccess = (db: Db, tenantId: number, { ending, leaving }: Endings): CompiledQuery =>

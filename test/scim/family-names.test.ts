@@ -108,6 +108,15 @@ test('filters by family name', async (t) => {
     t.same(await findMisplaced(owner), [], 'and so has the next rename')
   })
 
+  t.test('find whoever is renamed though the list has lost them', async (t) => {
+    const id = await make('lost', 'Here')
+    await rename(id, 'There')
+    await sql`delete from user_family_names where user_id = ${id}`.execute(owner)
+    await rename(id, 'Everywhere')
+    t.same([await named('There'), await named('Everywhere')], [NOBODY, ['lost']])
+    await sql`update users set listed_family_name = null where id = ${id}`.execute(owner)
+  })
+
   t.test('find nobody by the list of another tenant', async (t) => {
     const theirs = await make('theirs', 'One', other)
     const path = 'name.familyName'
