@@ -1,9 +1,9 @@
 // What undoing writes of groups: any number of locked ones in statements whose number does not grow with them.
-import { sql } from 'kysely'
-import type { Trx } from './connect.ts'
+import { type RawBuilder, sql } from 'kysely'
+import { isCitus, type Trx } from './connect.ts'
 import { type GroupColumns, groupVersion } from './groups.ts'
 import { type Pair, rowsOf } from './history.ts'
-import { rowSet } from './rows.ts'
+import { insertRowsAnd, rowSet } from './rows.ts'
 import type { GroupRow } from './schema.ts'
 
 /** Locks groups `for update`, by id, and reads them whole. */
@@ -138,21 +138,40 @@ export async function removeGroups(
 
 /** Makes the closure of the tenant's groups what it is by `group_children`, under `lockNesting`. */
 export async function rebuildNesting(trx: Trx, tenantId: number): Promise<void> {
-  const reached = sql`with recursive reached (group_id, ancestor_id) as (
+  const reached = sql`reached (group_id, ancestor_id) as (
       select id, id from groups where tenant_id = ${tenantId}
       union
       select reached.group_id, c.group_id
       from reached join group_children c on c.tenant_id = ${tenantId} and c.child_id = reached.ancestor_id
     )`
-  // two statements, and none has an insert behind what is recursive: a cluster does not hand it on to those parts
+  if (isCitus(trx)) return rebuildOnCluster(trx, tenantId, reached)
   await sql`
-    ${reached}
-    delete from group_ancestors a where a.tenant_id = ${tenantId} and not exists (
-      select from reached where reached.group_id = a.group_id and reached.ancestor_id = a.ancestor_id)`.execute(trx)
-  await sql`
+    with recursive ${reached},
+      gone as (
+        delete from group_ancestors a where a.tenant_id = ${tenantId} and not exists (
+          select from reached where reached.group_id = a.group_id and reached.ancestor_id = a.ancestor_id)
+      )
     insert into group_ancestors (tenant_id, group_id, ancestor_id)
-    ${reached}
     select ${tenantId}::int, group_id, ancestor_id from reached on conflict do nothing`.execute(trx)
+}
+
+/** Citus takes no writes beside what is recursive. */
+async function rebuildOnCluster(trx: Trx, tenantId: number, reached: RawBuilder<unknown>): Promise<void> {
+  const { rows } = await sql<{ group_id: string; ancestor_id: string }>`
+    with recursive ${reached} select group_id, ancestor_id from reached`.execute(trx)
+  const types = { group_id: 'uuid', ancestor_id: 'uuid' }
+  await sql`
+    delete from group_ancestors a where a.tenant_id = ${tenantId} and not exists (
+      select from ${rowSet('r', types, rows)} where r.group_id = a.group_id and r.ancestor_id = a.ancestor_id)`.execute(
+    trx
+  )
+  await insertRowsAnd(
+    sql`on conflict do nothing`,
+    trx,
+    'group_ancestors',
+    { tenant_id: 'int', ...types },
+    rows.map((row) => ({ tenant_id: tenantId, ...row }))
+  )
 }
 
 /** Those of `edges` that would be part of a circle if all of them were there. */

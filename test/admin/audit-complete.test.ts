@@ -7,6 +7,7 @@ import { appRouter } from '../../server/admin/router.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { OPERATOR, type TrpcAnswer } from '../support/app.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { PATCH_OP, type Scim, scimClient, USER } from '../support/scim.ts'
 
 interface World extends Inviting {
@@ -548,7 +549,8 @@ test('the audit log is complete', async (t) => {
       t.equal(events.filter((event) => event.action === action).length, count, action)
     }
     t.same([...new Set(events.map(({ actor_kind }) => actor_kind))], actions.length > 0 ? [by ?? usually] : [])
-    t.same(await unaudited(xid), [], 'no transaction changed anything without an event')
+    // each node of a cluster has numbers of its own, and addresses lie on another one than the events
+    if (!isOnCluster) t.same(await unaudited(xid), [], 'no transaction changed anything without an event')
   }
 
   t.test('by every procedure that changes something', async (t) => {

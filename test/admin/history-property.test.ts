@@ -207,6 +207,8 @@ test('undoing every event, the newest first, leads back; undoing the undos leads
       .innerJoin('invitations', 'invitations.id', 'invitation_links.invitation_id')
       .innerJoin('users', 'users.id', 'invitations.user_id')
       .select(['token_hash', 'users.email'])
+      .where('invitation_links.tenant_id', '=', tenantId)
+      .where('invitations.tenant_id', '=', tenantId)
       .where('users.tenant_id', '=', tenantId)
       .execute()
     for (const token of sealed.splice(0)) {
