@@ -1,6 +1,7 @@
 // Queries on API tokens: a token acts for its owner, with at most its own role.
 import { sql } from 'kysely'
-import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { prepare, prepareLookup, writeTogether } from './prepared.ts'
 import type { ApiTokensTable, Role } from './schema.ts'
 
 /** A token with its owner. `role` is the token's own, `owner_role` may have become lower since. */
@@ -47,15 +48,17 @@ const selectTokens = (db: Db, tenantId: number) =>
 
 /** The token of a hash, expired or not, where its owner may be signed in. */
 export const findApiTokenByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<ApiTokenView | undefined> =>
-  readOneInTenant<ApiTokenView>(
-    db,
-    tenantId,
-    selectTokens(db, tenantId)
-      .where('api_tokens.token_hash', '=', tokenHash)
+  findByHash(db, tenantId, { hash: tokenHash.toString('hex') })
+
+const findByHash = prepareLookup<ApiTokenView>(
+  (db, p) =>
+    selectTokens(db, p['tenantId'] as number)
+      .where('api_tokens.token_hash', '=', sql<Buffer>`decode(${p['hash']}::text, 'hex')`)
       .where('users.state', '=', 'active')
       .where('users.locked', '=', false)
-      .where('users.must_reset_password', '=', false)
-  )
+      .where('users.must_reset_password', '=', false),
+  ['created_at', 'expires_at', 'last_used_at']
+)
 
 export const findApiToken = (db: Db, tenantId: number, tokenId: string): Promise<ApiTokenView | undefined> =>
   readOneInTenant<ApiTokenView>(db, tenantId, selectTokens(db, tenantId).where('api_tokens.id', '=', tokenId))
@@ -133,11 +136,10 @@ export async function deleteApiToken(
 
 /** Notes the use of a token; a later note of another process is kept. */
 export const touchApiToken = (db: Db, tenantId: number, tokenId: string, now: Date): Promise<unknown> =>
-  inTenant(db, tenantId, (trx) =>
-    trx
-      .updateTable('api_tokens')
-      .set({ last_used_at: sql<Date>`greatest(last_used_at, ${now}::timestamptz)` })
-      .where('tenant_id', '=', tenantId)
-      .where('id', '=', tokenId)
-      .execute()
-  )
+  writeTogether(db, tenantId, [touchStatement(db, { tenantId, tokenId, now })])
+
+const touchStatement = prepare(
+  (p) => sql`
+    update api_tokens set last_used_at = greatest(last_used_at, ${p['now']}::timestamptz)
+    where tenant_id = ${p['tenantId']} and id = ${p['tokenId']}::uuid`
+)

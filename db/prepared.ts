@@ -1,6 +1,6 @@
 // Statements that are asked for all the time: their texts are put together once.
-import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
-import { type Db, driverOf, isCitus, readStatement } from './connect.ts'
+import { type CompiledQuery, type Expression, type RawBuilder, sql } from 'kysely'
+import { type Db, driverOf, isCitus, readRowsInTenant, readStatement } from './connect.ts'
 import { type ColumnTypes, columnSet, columnsOf, oneRow } from './rows.ts'
 import type { Fields } from './tenant-query.ts'
 
@@ -30,6 +30,28 @@ export function prepareRead<Row, Values extends Record<string, unknown>>(
   return async (db, tenantId, values) => {
     if (isCitus(db)) return onCitus(db, tenantId, values)
     return (await db.executeQuery<Row>(prepared(db, { ...values, tenantId, tenant: String(tenantId) }))).rows
+  }
+}
+
+/**
+ * A look-up of one row that shares its exchange with other reads of the moment, for what a request waits for where nothing
+ * is remembered yet. The row travels as JSON.
+ * @param times the columns that are times, which JSON has as text
+ */
+export function prepareLookup<Row>(
+  build: (db: Db, placeholders: Record<string, unknown>) => Expression<unknown>,
+  times: readonly (keyof Row & string)[]
+): (db: Db, tenantId: number, values: Record<string, string>) => Promise<Row | undefined> {
+  let prepared: ReturnType<typeof prepare> | undefined
+  return async (db, tenantId, values) => {
+    prepared ??= prepare((p) => sql`select to_json(found)::text from (${build(db, p)}) as found`)
+    let found: Row | undefined
+    await readRowsInTenant(db, tenantId, prepared(db, { ...values, tenantId }), (row) => {
+      const json = JSON.parse(row.fields()[0]!)
+      for (const name of times) json[name] = json[name] && new Date(json[name])
+      found = json
+    })
+    return found
   }
 }
 

@@ -1,6 +1,8 @@
 // The extension schemas that a tenant's administrators registered.
 import { sql } from 'kysely'
-import { type Db, readInTenant, type Trx } from './connect.ts'
+import { type Db, readRowsInTenant, type Trx } from './connect.ts'
+import { prepare } from './prepared.ts'
+import { readTime } from './times.ts'
 
 export interface ScimSchemaView {
   urn: string
@@ -18,9 +20,25 @@ const selectSchemas = (db: Db, tenantId: number) =>
     .orderBy('created_at')
     .orderBy('urn')
 
-/** In the order in which they were registered; one statement of its own. */
-export const listScimSchemas = (db: Db, tenantId: number): Promise<ScimSchemaView[]> =>
-  readInTenant<ScimSchemaView>(db, tenantId, selectSchemas(db, tenantId))
+/** In the order in which they were registered. */
+export async function listScimSchemas(db: Db, tenantId: number): Promise<ScimSchemaView[]> {
+  const schemas: ScimSchemaView[] = []
+  await readRowsInTenant(db, tenantId, schemasStatement(db, { tenantId }), (row) => {
+    const [urn, resourceType, definition, createdAt] = row.fields() as string[]
+    schemas.push({
+      urn: urn!,
+      resource_type: resourceType as ScimSchemaView['resource_type'],
+      definition: definition!,
+      created_at: readTime(createdAt!)
+    })
+  })
+  return schemas
+}
+
+const schemasStatement = prepare(
+  (p) => sql`select urn, resource_type, definition, created_at from scim_schemas
+    where tenant_id = ${p['tenantId']} order by created_at, urn`
+)
 
 /** The same within a transaction. */
 export const readScimSchemas = (trx: Trx, tenantId: number): Promise<ScimSchemaView[]> =>

@@ -1,6 +1,7 @@
 // From where SCIM tokens are used, and which of them end soon.
 import { type RawBuilder, sql } from 'kysely'
-import { type Db, inTenant, type Trx } from './connect.ts'
+import type { Db, Trx } from './connect.ts'
+import { prepare, writeTogether } from './prepared.ts'
 
 /** Where a token was used, and when last; to the minute. */
 export interface TokenUse {
@@ -10,23 +11,26 @@ export interface TokenUse {
 }
 
 /** Notes the use of a token, at most once a minute for each address and all processes together. */
-export function noteTokenUse(db: Db, tenantId: number, tokenId: string, address: string, now: Date) {
-  const before = new Date(now.getTime() - NOTED_AGAIN_AFTER_MS)
-  return inTenant(db, tenantId, async (trx) => {
-    await Promise.all([
-      sql`
-        update scim_tokens set last_used_at = ${now}
-        where tenant_id = ${tenantId} and id = ${tokenId}::uuid
-          and (last_used_at is null or last_used_at < ${before})`.execute(trx),
-      sql`
-        insert into scim_token_uses (tenant_id, token_id, address, last_used_at)
-        select tenant_id, id, ${address}::text, ${now}::timestamptz from scim_tokens
-        where tenant_id = ${tenantId} and id = ${tokenId}::uuid
-        on conflict (tenant_id, token_id, address) do update set last_used_at = excluded.last_used_at
-          where scim_token_uses.last_used_at < ${before}::timestamptz`.execute(trx)
-    ])
-  })
+export function noteTokenUse(db: Db, tenantId: number, tokenId: string, address: string, now: Date): Promise<unknown> {
+  const values = { tenantId, tokenId, address, now, before: new Date(now.getTime() - NOTED_AGAIN_AFTER_MS) }
+  return writeTogether(db, tenantId, [touchToken(db, values), noteAddress(db, values)])
 }
+
+const touchToken = prepare(
+  (p) => sql`
+    update scim_tokens set last_used_at = ${p['now']}::timestamptz
+    where tenant_id = ${p['tenantId']} and id = ${p['tokenId']}::uuid
+      and (last_used_at is null or last_used_at < ${p['before']}::timestamptz)`
+)
+
+const noteAddress = prepare(
+  (p) => sql`
+    insert into scim_token_uses (tenant_id, token_id, address, last_used_at)
+    select tenant_id, id, ${p['address']}::text, ${p['now']}::timestamptz from scim_tokens
+    where tenant_id = ${p['tenantId']} and id = ${p['tokenId']}::uuid
+    on conflict (tenant_id, token_id, address) do update set last_used_at = excluded.last_used_at
+      where scim_token_uses.last_used_at < ${p['before']}::timestamptz`
+)
 
 /** A little less than a minute, in which it is asked for again. */
 const NOTED_AGAIN_AFTER_MS = 59_000

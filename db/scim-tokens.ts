@@ -1,7 +1,8 @@
 // SCIM tokens and the connections that they belong to: one connection has a token for each rotation.
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
-import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, readInTenant, type Trx } from './connect.ts'
+import { prepareLookup } from './prepared.ts'
 import type { BrakeSettings, Role, ScimProfile } from './schema.ts'
 import { type TokenUse, tokenUses } from './scim-token-care.ts'
 
@@ -69,11 +70,17 @@ const selectTokens = (db: Db, tenantId: number) =>
     .where('scim_tokens.tenant_id', '=', tenantId)
 
 export const findScimTokenByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<ScimTokenView | undefined> =>
-  readOneInTenant<ScimTokenView>(
-    db,
-    tenantId,
-    selectTokens(db, tenantId).where('scim_tokens.token_hash', '=', tokenHash)
-  )
+  findByHash(db, tenantId, { hash: tokenHash.toString('hex') })
+
+const findByHash = prepareLookup<ScimTokenView>(
+  (db, p) =>
+    selectTokens(db, p['tenantId'] as number).where(
+      'scim_tokens.token_hash',
+      '=',
+      sql<Buffer>`decode(${p['hash']}::text, 'hex')`
+    ),
+  ['created_at', 'expires_at', 'last_used_at', 'revoked_at', 'shadow_closed_until']
+)
 
 /** Within a transaction: the token, its row locked until the end. */
 export const lockScimToken = (trx: Trx, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>

@@ -1,6 +1,7 @@
 // Queries on sessions. What they find is for the rules of server/auth/session.ts to judge (expiry, idleness).
 import { sql } from 'kysely'
-import { type Db, inTenant, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { prepare, writeTogether } from './prepared.ts'
 import type { Role, SessionRow } from './schema.ts'
 
 /** A session with its user, as it is checked on every request. */
@@ -130,11 +131,10 @@ export const listSessions = (
 
 /** Notes that a session is in use; a later note of another process is kept. */
 export const touchSession = (db: Db, tenantId: number, sessionId: string, now: Date): Promise<unknown> =>
-  inTenant(db, tenantId, (trx) =>
-    trx
-      .updateTable('sessions')
-      .set({ last_seen_at: sql<Date>`greatest(last_seen_at, ${now}::timestamptz)` })
-      .where('tenant_id', '=', tenantId)
-      .where('id', '=', sessionId)
-      .execute()
-  )
+  writeTogether(db, tenantId, [touchStatement(db, { tenantId, sessionId, now })])
+
+const touchStatement = prepare(
+  (p) => sql`
+    update sessions set last_seen_at = greatest(last_seen_at, ${p['now']}::timestamptz)
+    where tenant_id = ${p['tenantId']} and id = ${p['sessionId']}::uuid`
+)

@@ -1,17 +1,26 @@
 // Queries on tenants, the one table that has no tenant of its own.
 import { sql } from 'kysely'
 import { type Db, inTenant, isCitus, readInTenant, type Trx } from './connect.ts'
+import { prepareLookup } from './prepared.ts'
 import { resourceCount } from './resource-counts.ts'
 import type { TenantRow, TenantState } from './schema.ts'
 import { setTenant } from './tenant-query.ts'
 
 export const findTenantBySubdomain = (db: Db, subdomain: string): Promise<TenantRow | undefined> =>
-  db
-    .selectFrom('tenants')
-    .selectAll()
-    .where('subdomain', '=', subdomain)
-    .where('shadow_of', 'is', null)
-    .executeTakeFirst()
+  findBySubdomain(db, NOBODY, { subdomain })
+
+/** The table of tenants is nobody's, so that no tenant need be set. */
+const NOBODY = 0
+
+const findBySubdomain = prepareLookup<TenantRow>(
+  (db, p) =>
+    db
+      .selectFrom('tenants')
+      .selectAll()
+      .where('subdomain', '=', p['subdomain'] as string)
+      .where('shadow_of', 'is', null),
+  ['created_at', 'updated_at']
+)
 
 export const findTenantById = (db: Db, id: number): Promise<TenantRow | undefined> =>
   db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()

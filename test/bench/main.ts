@@ -11,6 +11,7 @@ import {
   measureStart,
   storageExtra,
   storageOf,
+  visitExtras,
   visitTenants
 } from './extras.ts'
 import { measure, type Pace, type Result } from './measure.ts'
@@ -94,6 +95,7 @@ async function measureAll(
   for (const workload of workloads) {
     if (workload.isFor && !workload.isFor(population)) continue
     try {
+      if (population.tenants > 1) await visitTenants(stack, population)
       const result = await measure(stack, db, workload, population, pace)
       results.push(result)
       print(consoleLines(result))
@@ -149,7 +151,7 @@ async function main(): Promise<void> {
     for (const population of options.populations) {
       try {
         print(`\n${population.label}, ${await seeded(stack, db, population, extras)}\n${consoleHeader()}`)
-        if (population.tenants > 1) await visitTenants(stack, population)
+        if (population.tenants > 1) extras.push(...(await visitExtras(stack, population)))
         await profile?.begin()
         results.push(...(await measureAll(stack, db, population, options)))
         await profile?.end()

@@ -136,7 +136,8 @@ export function writeResults({ results, extras, pace, settings, databaseVersion 
   const text = [
     '# Results of the bench',
     `\`npm run bench\` wrote this on ${new Date().toISOString().slice(0, 10)}, and writes it anew. Medians of ${pace.rounds} rounds ` +
-      `of ${pace.seconds} s, closed loop, 16 connections unless the workload says otherwise. Processor time is for each request.`,
+      `of ${pace.seconds} s, closed loop, 16 connections unless the workload says otherwise. Processor time is for each request. ` +
+      'Before each workload on many tenants each of them was met once, so that what a server remembers for a minute is there.',
     machine(databaseVersion, settings),
     ...[...bySize].flatMap(([label, sized]) => [`## ${label}`, table([HEADER, ...sized.flatMap(rowsOf)])]),
     ...(growth.length > 0
