@@ -93,6 +93,9 @@ export interface AddressClaim {
   user_id: string
 }
 
+/** Has a statement of a cluster take the addresses of one shard after those of another: side by side is no order. */
+export const inShardOrder = (trx: Trx) => sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
+
 /**
  * Takes addresses for users of the tenant, each where nobody holds it in any tenant. Waits for transactions that are
  * taking or freeing one of them.
@@ -106,8 +109,7 @@ export async function claimAddresses(
 ): Promise<Map<string, string>> {
   if (claims.length === 0) return new Map()
   const keyed = claims.map(({ address_key, user_id }) => ({ address_key: claimKey(tenantId, address_key), user_id }))
-  // shards that are asked side by side would be in no order
-  if (isCitus(trx)) await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
+  if (isCitus(trx)) await inShardOrder(trx)
   const claimed = sql`
     insert into addresses (address_key, tenant_id, user_id)
     select address_key, ${tenantId}::int, user_id

@@ -59,6 +59,7 @@ export function distribute(db: Db): Promise<string[]> {
     await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
     const distributed = await distributeTables(trx)
     await numberEventsByNode(trx)
+    await sql.raw(COUNT_PEOPLE_RETURNED).execute(trx)
     return distributed
   })
 }
@@ -109,6 +110,23 @@ const NUMBER_BY_NODE = [
   `update event_streams set cursor_node = ''`,
   'alter table event_streams force row level security'
 ]
+
+/**
+ * Has the brake count the people whom it notes as they return. Citus tells of an upsert how many rows it was given, not how
+ * many it wrote: whoever was counted within the hour would be counted again.
+ */
+const COUNT_PEOPLE_RETURNED = `
+  do $do$
+  declare
+    definition text := pg_get_functiondef('take_brake_permits'::regproc);
+  begin
+    if strpos(definition, 'get diagnostics counted') > 0 then
+      definition := replace(definition, 'insert into brake_people', 'with noted as (insert into brake_people');
+      definition := regexp_replace(definition, '(known[.]minute < excluded[.]minute - 60);\\s+get diagnostics counted = row_count',
+        '\\1 returning 1) select count(*) into counted from noted');
+      execute definition;
+    end if;
+  end $do$`
 
 async function readTables(db: Db): Promise<TableFacts[]> {
   const { rows } = await sql<{ name: string; has_tenant: boolean }>`

@@ -120,7 +120,7 @@ export interface NewScimUser {
 export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser): Promise<boolean> {
   const { row, emailKeys, otherKeys, passwordHash, audit, now } = user
   // each node of a cluster counts for itself, and the list of all is in the order of these numbers
-  const place = isCitus(trx) ? { ordinal: await nextOrdinal(trx) } : {}
+  const place = isCitus(trx) ? { ordinal: (await nextOrdinals(trx, 1))[0] } : {}
   const columns = Object.entries({ ...row, ...place, tenant_id: tenantId })
   const names = sql.join(columns.map(([column]) => sql.ref(column)))
   const values = sql.join(columns.map(([column, value]) => sql`${value}${sql.raw(CASTS[column] ?? '')}`))
@@ -155,9 +155,11 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
   return rows[0]!.is_made
 }
 
-async function nextOrdinal(trx: Trx): Promise<string> {
-  const { rows } = await sql<{ ordinal: string }>`select nextval('users_ordinal_seq')::text as ordinal`.execute(trx)
-  return rows[0]!.ordinal
+/** Places in the list of all, as text. */
+export async function nextOrdinals(trx: Trx, count: number): Promise<string[]> {
+  const { rows } = await sql<{ ordinal: string }>`
+    select nextval('users_ordinal_seq')::text as ordinal from generate_series(1, ${count}::int)`.execute(trx)
+  return rows.map(({ ordinal }) => ordinal)
 }
 
 /** Users whom no connection manages with one of the login addresses. */

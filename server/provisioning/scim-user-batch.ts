@@ -4,6 +4,7 @@ import { type Db, inTenant, isCitus, type Trx } from '../../db/connect.ts'
 import { isOutdated, writeTogether } from '../../db/prepared.ts'
 import { retryRaces } from '../../db/races.ts'
 import { findTakenKeys, insertUsers } from '../../db/scim-user-batch.ts'
+import { insertUserParts } from '../../db/scim-user-parts.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { isAbove } from './actor.ts'
 import { Gathering, type Outcome } from './gathering.ts'
@@ -56,27 +57,28 @@ interface Item {
   readonly user: NewUser
 }
 
+class InTheWay extends Error {}
+
 /** Of one tenant. */
 async function createAll(items: readonly Item[]): Promise<ScimUserRow[] | undefined> {
   const { deps, tenant } = items[0]!.writer
-  // Citus takes no rows for several tables from one statement
-  if (isCitus(deps.db)) return undefined
   const made = items.map(({ writer, user }) => newUserRows(writer, user, roleOfNew(user.document, writer.actor.role)))
   const rows = made.map(madeRow)
-  const statement = insertUsers(deps.db, tenant.id, made)
+  const statement = isCitus(deps.db) ? undefined : insertUsers(deps.db, tenant.id, made)
   const withWhatFollows = async (trx: Trx) => {
-    await trx.executeQuery(statement)
+    if (statement) await trx.executeQuery(statement)
+    else if (!(await insertUserParts(trx, tenant.id, made))) throw new InTheWay()
     await Promise.all(items.map(({ user }, index) => user.afterwards?.(trx, rows[index]!, made[index]!.row.email)))
   }
   try {
     await retryRaces<unknown>(() =>
-      items.some(({ user }) => user.afterwards)
+      !statement || items.some(({ user }) => user.afterwards)
         ? inTenant(deps.db, tenant.id, withWhatFollows)
         : writeTogether(deps.db, tenant.id, [statement])
     )
     return rows
   } catch (error) {
-    if (isOutdated(error) || conflictOf(error)) return undefined
+    if (error instanceof InTheWay || isOutdated(error) || conflictOf(error)) return undefined
     throw error
   }
 }
