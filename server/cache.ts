@@ -5,7 +5,9 @@ import type { Listener } from '../db/listen.ts'
 /** While LISTEN works, a change empties the entry at once; this bounds the harm of a bug or a lost message. */
 const HEARD_TTL_MS = 60_000
 /** While it does not work, nothing is believed for longer than revocation may take. */
-const DEAF_TTL_MS = 1_000
+const DEAF_TTL_MS = 950
+/** How exactly that is kept: the clock is read so seldom, because to read it takes longer than to look something up. */
+const CLOCK_MS = 50
 
 export interface Cache<V extends object> {
   /** The remembered value, or what `load` finds; one load at a time for a key. `undefined` is not remembered. */
@@ -20,7 +22,12 @@ export interface Cache<V extends object> {
 
 export function createCache<V extends object>(options: { max: number; listener?: Listener }): Cache<V> {
   // by size, because for a number of entries it takes the memory of all of them at once
-  const entries = new LRUCache<string, V>({ maxSize: options.max, sizeCalculation: () => 1, ttl: HEARD_TTL_MS })
+  const entries = new LRUCache<string, V>({
+    maxSize: options.max,
+    sizeCalculation: () => 1,
+    ttl: HEARD_TTL_MS,
+    ttlResolution: CLOCK_MS
+  })
   const loading = new Map<string, Promise<V | undefined>>()
   const stats = { hits: 0, misses: 0 }
   // what was being read when an entry was forgotten may be the old value: it is given, and not kept

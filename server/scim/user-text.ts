@@ -43,8 +43,19 @@ export function isWhole({ mode, selections }: Projection, { schemas }: ScimConte
 }
 
 function wholeText(row: UserTextRow, context: ScimContext): string {
-  const document = row.doc.slice(1, -1).replaceAll(RELATIVE_REF, `"$ref":"${context.baseUrl}/Users/`)
-  return `{"id":"${row.id}",${document}${restOf(row, context)}`
+  return `{"id":"${row.id}",${membersOf(row.doc, context.baseUrl)}${restOf(row, context)}`
+}
+
+/** A document without its braces, and with references as they are sent. */
+function membersOf(doc: string, baseUrl: string): string {
+  let text = ''
+  let from = 1
+  for (let at = doc.indexOf(REF); at !== -1; at = doc.indexOf(REF, at + 1)) {
+    if (doc[at - 1] !== '"') continue
+    text += `${doc.slice(from, at)}$ref":"${baseUrl}/Users/`
+    from = at + REF.length
+  }
+  return text + doc.slice(from, -1)
 }
 
 /** What follows the document. */
@@ -78,6 +89,8 @@ function assumedName({ connection_id, doc }: UserTextRow, { leniency }: ScimCont
 
 // In JSON text a quote within a value is escaped, so this is always a member's name and the beginning of its value
 export const RELATIVE_REF = '"$ref":"../Users/'
+/** What it is looked for by: a dollar is rare in a document, and found far faster than a quote. */
+const REF = RELATIVE_REF.slice(1)
 
 /**
  * What is stored of a resource: a manager without `$ref` gets one, and one of this server is kept relative, so that it

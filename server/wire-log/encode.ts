@@ -57,7 +57,7 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
   const sent = requestBody === undefined ? undefined : keepable(requestBody, exchange.secretNames)
   const answered = response && (sent ? sent.clean(response.text) : response.text)
   const url = redactUrl(exchange.url).slice(0, MAX_URL_LENGTH)
-  const ids = idsOf(url, sent?.text, answered)
+  const ids = idsOf(exchange.method, url, sent?.text, answered)
   const atMs = exchange.at.getTime()
   const request = sent ? memberOf('request', sent.text, sent.text.length, MAX_BODY_LENGTH) : undefined
   const answer = answered ? memberOf('response', answered, response!.length, maxLength) : undefined
@@ -125,12 +125,18 @@ function memberOf(name: 'request' | 'response', text: string, length: number, ma
 const NO_IDS: readonly string[] = []
 
 /** Of the path, of the members that the request names, and of the resources answered where the path names none. */
-function idsOf(url: string, request: string | undefined, response: string | undefined): readonly string[] {
+function idsOf(
+  method: string,
+  url: string,
+  request: string | undefined,
+  response: string | undefined
+): readonly string[] {
   const query = url.indexOf('?')
   const path = query === -1 ? url : url.slice(0, query)
   const own = LAST_ID.test(path) ? path.slice(-ID_LENGTH) : undefined
   // other requests name nobody else, or a manager at most
-  const names = request && (request.includes('embers') || request.includes('"Operations"')) ? request : undefined
+  const mayName = request !== undefined && !(method === 'POST' && path.endsWith('/Users'))
+  const names = mayName && (request.includes('embers') || request.includes('"Operations"')) ? request : undefined
   if (own && !names) return [own]
   const ids = new Set<string>(own ? [own] : NO_IDS)
   if (names) collectIds(names, ID, ids)
