@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { test } from 'tap'
+import { releaseAddresses, releaseAddressesOf } from '../../db/addresses.ts'
 import { connect, type Db, inTenant, readInTenant } from '../../db/connect.ts'
 import { planDistribution } from '../../db/distribute.ts'
 import { startEmbedded } from '../../db/embedded.ts'
@@ -14,7 +15,9 @@ import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareWrite } from '../../db/prepared.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
+import { insertTenant, NOW } from '../support/groups.ts'
+import { insertPeople } from '../support/people.ts'
+import { noteStatements } from '../support/statements.ts'
 
 const TENANT_TABLES = [...TENANT_TABLES_LEAVES_FIRST, 'audit_events'].filter((table) => table !== 'addresses')
 
@@ -54,6 +57,18 @@ async function readForeignKeys(owner: Db): Promise<{ definition: string }[]> {
     where contype = 'f' and connamespace = 'public'::regnamespace order by 1`.execute(owner)
   return rows
 }
+
+const AS_ON_ONE_SERVER = `
+  alter table audit_events drop column xid;
+  alter table audit_events add column xid xid8 not null default pg_current_xact_id();
+  create index audit_events_feed_idx on audit_events (tenant_id, xid, id)`
+
+const insertStream = (owner: Db, tenantId: number) =>
+  sql`
+    insert into event_streams (tenant_id, id, kind, name, url, event_types, state, cursor_node, cursor_xid, cursor_id,
+      created_at, updated_at)
+    values (${tenantId}, ${crypto.randomUUID()}, 'webhook', 'x', 'https://a.test', '{}', 'enabled', '1.1', '7',
+      ${crypto.randomUUID()}, ${NOW}, ${NOW})`.execute(owner)
 
 test('where Citus is there, the migration', async (t) => {
   // a server of its own: roles are a server's, not a database's, and elsewhere the server's role may not sign in
@@ -118,6 +133,29 @@ test('where Citus is there, the migration', async (t) => {
         and not relforcerowsecurity
         and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')`.execute(owner)
     t.same(rows, [])
+  })
+
+  t.test('has events numbered as they are written where they lie, and cursors from before found again', async (t) => {
+    const { rows: columns } = await sql<{ how: string }>`
+      select attgenerated::text || ' ' || pg_get_expr(adbin, adrelid) as how from pg_attribute
+      join pg_attrdef on adrelid = attrelid and adnum = attnum
+      where attrelid = 'audit_events'::regclass and attname = 'xid'`.execute(owner)
+    t.same(columns, [{ how: 's writing_transaction(id)' }])
+    const { rows: indexes } = await sql`
+      select from pg_indexes where indexname = 'audit_events_feed_idx' and indexdef like '%(tenant_id, xid, id)'`.execute(
+      owner
+    )
+    t.equal(indexes.length, 1)
+    // as a single PostgreSQL has it
+    await sql.raw(AS_ON_ONE_SERVER).execute(owner)
+    const tenantId = await insertTenant(owner, 'acme')
+    await insertStream(owner, tenantId)
+    await migrate(url)
+    const standing = () => owner.selectFrom('event_streams').select(['cursor_node', 'cursor_xid']).execute()
+    t.same(await standing(), [{ cursor_node: '', cursor_xid: '7' }])
+    await owner.updateTable('event_streams').set({ cursor_node: '1.1' }).execute()
+    await migrate(url)
+    t.same(await standing(), [{ cursor_node: '1.1', cursor_xid: '7' }], 'once')
   })
 
   t.test('does nothing again, but for a table that is new', async (t) => {
@@ -228,4 +266,28 @@ test('a connection to Citus sets the tenant by SET LOCAL in a block around each 
     t.equal((await inTenant(db, tenant, (trx) => trx.selectFrom('scim_schemas').select('urn').execute())).length, 4)
   }
   t.same(await db.selectFrom('scim_schemas').select('urn').execute(), [], 'and nothing is left of it')
+})
+
+test('on Citus addresses are given up by the address, which tells on which node it lies', async (t) => {
+  const { url, owner } = await openDatabase(t)
+  const db = connect({ url, role: SERVER_ROLE, poolSize: 1, isCitus: true })
+  t.teardown(() => db.destroy())
+  const acme = await insertTenant(owner, 'acme')
+  const emails = ['ada@acme.test', 'ben@acme.test', 'cem@acme.test']
+  const [ada, ben] = await insertPeople(
+    owner,
+    acme,
+    emails.map((email) => ({ email }))
+  )
+  const statements = await noteStatements(() =>
+    inTenant(db, acme, async (trx) => {
+      await releaseAddresses(trx, acme, [{ id: ada!, email_key: 'ada@acme.test' }])
+      await releaseAddressesOf(trx, acme, [ben!])
+    })
+  )
+  const deleting = statements.filter(({ text }) => text.includes('delete from addresses'))
+  t.ok(deleting.length > 0)
+  for (const { text } of deleting) t.match(text, /address_key = any/)
+  const left = await owner.selectFrom('addresses').select('address_key').where('tenant_id', '=', acme).execute()
+  t.same(left, [{ address_key: 'cem@acme.test' }])
 })

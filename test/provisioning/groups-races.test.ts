@@ -8,6 +8,7 @@ import { endAccess } from '../../server/provisioning/ending.ts'
 import { GROUP_SCHEMA } from '../../server/provisioning/group-document.ts'
 import type { MemberChange } from '../../server/provisioning/group-members.ts'
 import { changeGroup, createGroup, removeGroup } from '../../server/provisioning/groups.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
 import { actorOf, insertTenant, insertUsers, membersOf, NOW, workOf } from '../support/groups.ts'
 import { countStatements } from '../support/statements.ts'
@@ -113,7 +114,12 @@ test('changes of one group at the same time', async (t) => {
       inTenant(db, tenantId, async (trx) => {
         await lockUser(trx, tenantId, userId, 'for update')
         await endAccess(trx, tenantId, [userId], NOW, 'removed', { leavesGroupsBy: [newEventId(NOW)] })
-        await trx.updateTable('users').set({ state: 'removed' }).where('id', '=', userId).execute()
+        await trx
+          .updateTable('users')
+          .set({ state: 'removed' })
+          .where('tenant_id', '=', tenantId)
+          .where('id', '=', userId)
+          .execute()
       })
     const leavers = users.slice(4_000, 4_020)
     const ids = [await make(...leavers.slice(0, 10)), await make(...leavers)]
@@ -156,7 +162,9 @@ test('changes of one group at the same time', async (t) => {
     }
   })
 
-  t.test('a group of ten and one of 4,000 cost the same number of statements', async (t) => {
+  // on a cluster what is to be done in one exchange asks first what there is to do
+  const inFew = { skip: isOnCluster }
+  t.test('a group of ten and one of 4,000 cost the same number of statements', inFew, async (t) => {
     const [small, large] = [await make(...users.slice(0, 10)), await make(...users.slice(0, 4_000))]
     const kinds: [name: string, members: MemberChange[]][] = [
       ['add one', [{ kind: 'add', members: refs([users[0]!]) }]],

@@ -37,8 +37,8 @@ test('what memberships were', async (t) => {
       tenantId,
       sql<Past>`
         select p.user_id, p.connection_id, p.removed_event_id,
-          (select action from audit_events e where e.tenant_id = p.tenant_id and e.id = p.added_event_id) as added,
-          (select action from audit_events e where e.tenant_id = p.tenant_id and e.id = p.removed_event_id) as removed
+          (select action from audit_events e where e.tenant_id = ${tenantId} and e.id = p.added_event_id) as added,
+          (select action from audit_events e where e.tenant_id = ${tenantId} and e.id = p.removed_event_id) as removed
         from past_memberships p where p.tenant_id = ${tenantId} and p.group_id = ${groupId} order by p.user_id`
     )
   const change = (groupId: string, ...members: MemberChange[]) => changeGroup(machine, groupId, { members })
