@@ -31,11 +31,11 @@ export function compilePage(
   filter: FilteredRows | undefined,
   slice: Slice
 ): CompiledQuery {
-  const rows = textOf(db, filter?.rows)
   const condition = textOf(db, filter?.condition)
   // sorting by whatever a document holds is rare
-  if (search.sort || !rows || !condition) return build(search, view, filter, slice).compile(db)
-  const values = [...rows.values, ...condition.values]
+  if (search.sort || !condition) return build(search, view, filter, slice).compile(db)
+  const sought = filter?.rows?.values ?? []
+  const values = [...sought, ...condition.values]
   const { source, withRelated } = search
   const { after, isBackward, offset, limit } = slice
   const isOwn = view.connectionId !== undefined
@@ -46,8 +46,7 @@ export function compilePage(
     reachOf(slice),
     isBackward,
     after !== undefined,
-    ...rows.fragments,
-    '',
+    filter?.rows?.shape,
     ...condition.fragments
   ].join('$')
   let text = texts.get(key)
@@ -59,8 +58,8 @@ export function compilePage(
       const somePlace = { after: someAfter, offset: p['offset'] as number, limit: p['limit'] as number }
       const someValues = values.map((_, index) => p[nameOf(index)])
       const someFilter = filter && {
-        rows: filter.rows && filled(rows, someValues),
-        condition: filled(condition, someValues.slice(rows.values.length)) as FilteredRows['condition']
+        rows: filter.rows && { ...filter.rows, values: someValues.slice(0, sought.length) as string[] },
+        condition: filled(condition, someValues.slice(sought.length))
       }
       return build(search, someView, someFilter, { ...slice, ...somePlace }, reachOf(slice))
     })
@@ -90,8 +89,8 @@ const NO_TEXT: Text = { fragments: [''], values: [] }
 /** Where a text of Kysely's has a value. */
 const VALUE = /\$\d+/
 
-const filled = ({ fragments, values }: Text, given: readonly unknown[]): RawBuilder<unknown> =>
-  sql(fragments as unknown as TemplateStringsArray, ...given.slice(0, values.length))
+const filled = ({ fragments }: Text, values: readonly unknown[]): FilteredRows['condition'] =>
+  sql(fragments as unknown as TemplateStringsArray, ...values)
 
 const nameOf = (index: number) => `value ${index}`
 
@@ -106,7 +105,7 @@ function build(
   return pageStatement({
     table: source.table,
     tenantId: view.tenantId,
-    rows: filter?.rows,
+    rows: filter?.rows?.build(view.tenantId, filter.rows.values),
     condition: filter ? sql`${condition} and ${filter.condition}` : condition,
     edition: filter ? undefined : source.edition(view),
     columns: source.columns(view, withRelated),

@@ -37,7 +37,9 @@ async function find(db: Db, resourceType: ResourceType, text: string, connection
     connectionId
   })
   if (rows) {
-    const among = sql<{ id: string }>`select id from (${rows}) as users where tenant_id = ${TENANT_ID} and ${condition}`
+    const among = sql<{
+      id: string
+    }>`select id from (${rows.build(TENANT_ID, rows.values)}) as users where tenant_id = ${TENANT_ID} and ${condition}`
     assert.deepEqual(await idsOf(among), ids, `${text}: among the rows that are chosen first`)
   }
   return ids
@@ -231,7 +233,7 @@ test('An index serves equality and prefix on what identity providers ask for, un
     t.match(await indexConditions(resourceType, text), condition, text)
   const filter = parseFilter('name.familyName sw "L" and active eq true', userType, { lenient: true })
   const { rows, condition } = filterToRows(filter, userType, { tenantId: TENANT_ID, baseUrl: BASE_URL })
-  const among = sql`select id from (${rows!}) as users where tenant_id = ${TENANT_ID} and ${condition}`
+  const among = sql`select id from (${rows!.build(TENANT_ID, rows!.values)}) as users where tenant_id = ${TENANT_ID} and ${condition}`
   const conditions = await inTenant(db, TENANT_ID, (trx) => conditionsOf(trx, among))
   t.match(conditions, /indexed_family_name >= [\s\S]*\bfamily_name_key >= [\s\S]*\bid = /, 'rows to look among')
 })

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { connect } from '../../db/connect.ts'
+import type { SoughtRows } from '../../server/scim/filter/sought-users.ts'
 import { groupSource } from '../../server/scim/groups.ts'
 import type { Slice } from '../../server/scim/list.ts'
 import { compilePage } from '../../server/scim/list-statement.ts'
@@ -42,6 +43,12 @@ const slices: readonly (readonly [Slice, Slice])[] = [
   )
 )
 
+const soughtBy = (value: string): SoughtRows => ({
+  shape: 'x is',
+  values: [value],
+  build: (tenantId, [x]) => sql`select * from users where tenant_id = ${tenantId} and x = ${x}`
+})
+
 test('the statement of a page', async (t) => {
   const db = connect({ url: 'postgres://nobody@127.0.0.1:1/none' })
   t.teardown(() => db.destroy())
@@ -55,7 +62,7 @@ test('the statement of a page', async (t) => {
             const search = { source, withRelated, sort: undefined, isDescending: false }
             const filter = (value: string) =>
               isFiltered
-                ? { condition: sql<boolean>`(x = ${value} or y = ${`${value}!`})`, rows: sql`select ${`${value}?`}` }
+                ? { condition: sql<boolean>`(x = ${value} or y = ${`${value}!`})`, rows: soughtBy(`${value}?`) }
                 : undefined
             const one = compilePage(db, search, first, filter('v1'), a)
             const other = compilePage(db, search, second, filter('v2'), b)

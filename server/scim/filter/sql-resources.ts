@@ -20,7 +20,15 @@ import {
   textColumn,
   uuidColumn
 } from './sql-scope.ts'
-import { type Condition, compareKey, compareText, hasPrefix, isServedByIndex, type TextComparison } from './sql-text.ts'
+import {
+  type Condition,
+  compareKey,
+  compareText,
+  hasPrefix,
+  keyBounds,
+  meetsBounds,
+  type TextComparison
+} from './sql-text.ts'
 
 export interface SqlContext {
   tenantId: number
@@ -46,7 +54,7 @@ const userScopes = new LRUCache<string, Scope>({ maxSize: 200, sizeCalculation: 
 
 /**
  * The scope of a whole user: the row is `users` in the statement; tenant and states are the caller's conditions.
- * @param isNamed whether the rows are those of `usersNamed`, so that no index has to find a family name
+ * @param isNamed whether the rows are those of sought-users.ts, so that no index has to find a family name
  */
 export function userScope(context: SqlContext, isNamed = false): Scope {
   const key = `${context.tenantId} ${context.connectionId} ${isNamed} ${context.baseUrl}`
@@ -200,41 +208,17 @@ function hasEmail(op: TextComparison, literal: string, { tenantId }: SqlContext)
     where e.tenant_id = ${tenantId} and ${compareKey(sql`e.value_key`, op, literal)}))`
 }
 
-/**
- * Users among whom everybody is who has the family name that a filter asks of all, as a select of whole rows: by the
- * index, by the list of those whom it has by another name, and whoever is in neither. Undefined where it asks for none.
- */
-export function usersNamed(filter: Filter, { tenantId }: SqlContext): RawBuilder<unknown> | undefined {
-  const name = conjuncts(filter).find(
-    (condition) =>
-      'value' in condition &&
-      formatPath(condition.path) === 'name.familyName' &&
-      condition.value !== '' &&
-      condition.op !== 'ne' &&
-      isServedByIndex(condition.op, String(condition.value))
-  ) as (Filter & { op: TextComparison; value: Scalar }) | undefined
-  if (!name) return undefined
-  const has = (column: RawBuilder<string>) => compareKey(column, name.op, String(name.value))
-  return sql`
-    select u.* from users u where u.tenant_id = ${tenantId} and ${has(sql`u.indexed_family_name`)}
-    union all
-    select u.* from user_family_names n join users u on u.tenant_id = ${tenantId} and u.id = n.user_id
-    where n.tenant_id = ${tenantId} and ${has(sql`n.family_name_key`)}
-      and (${has(sql`u.indexed_family_name`)}) is not true and not u.is_name_unlisted
-    union all
-    select u.* from users u where u.tenant_id = ${tenantId} and u.is_name_unlisted
-      and (${has(sql`u.indexed_family_name`)}) is not true`
-}
-
-/** The same as a condition on any user, which costs some times as much. */
+/** On any user: among those of sought-users.ts it costs a third. */
 const compareFamilyName =
   ({ tenantId }: SqlContext): CompareText =>
   (column, op, literal) => {
     const named = compareKey(column, op, literal)
-    if (!isServedByIndex(op, literal)) return named
-    return sql`(${named} and (${compareKey(sql`users.indexed_family_name`, op, literal)} or users.id = any(array(
+    const bounds = keyBounds(op, literal)
+    if (!bounds) return named
+    const has = (key: RawBuilder<string>) => meetsBounds(key, bounds.kind, bounds.values)
+    return sql`(${named} and (${has(sql`users.indexed_family_name`)} or users.id = any(array(
       select n.user_id from user_family_names n
-      where n.tenant_id = ${tenantId} and ${compareKey(sql`n.family_name_key`, op, literal)}
+      where n.tenant_id = ${tenantId} and ${has(sql`n.family_name_key`)}
       union all ${unlistedUsers(tenantId)}))))`
   }
 

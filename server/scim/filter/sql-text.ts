@@ -41,9 +41,31 @@ export function compareKey(column: RawBuilder<string>, op: TextComparison, liter
   return op === 'sw' ? hasPrefix(column, folded) : compareText(column, op, folded)
 }
 
-/** Whether compareKey() gives a condition that an index on the column serves. */
-export const isServedByIndex = (op: TextComparison, literal: string): boolean =>
-  (op === 'eq' || op === 'sw') && !foldCase(literal).includes('σ')
+/** What a `…_key` column is compared with where an index on it serves the comparison. */
+export interface KeyBounds {
+  /** The key itself, all from one on to before another one, all from one on. */
+  readonly kind: 'is' | 'within' | 'from'
+  readonly values: readonly string[]
+}
+
+/** Undefined where no index serves it. */
+export function keyBounds(op: TextComparison, literal: string): KeyBounds | undefined {
+  const folded = foldCase(literal)
+  if ((op !== 'eq' && op !== 'sw') || folded.includes('σ')) return undefined
+  if (op === 'eq') return { kind: 'is', values: [folded] }
+  const end = behindPrefix(folded)
+  return end === undefined ? { kind: 'from', values: [folded] } : { kind: 'within', values: [folded, end] }
+}
+
+/** @param values of KeyBounds, or what stands for them */
+export function meetsBounds(
+  column: RawBuilder<string>,
+  kind: KeyBounds['kind'],
+  [first, end]: readonly string[]
+): Condition {
+  if (kind === 'is') return sql`${column} = ${first}`
+  return kind === 'from' ? sql`${column} >= ${first}` : sql`(${column} >= ${first} and ${column} < ${end})`
+}
 
 /**
  * A prefix as a range: `starts_with` and LIKE are not leakproof, so under row-level security they use no index.

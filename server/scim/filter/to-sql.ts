@@ -3,7 +3,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { ResourceType } from '../schemas/types.ts'
 import type { Filter } from './ast.ts'
-import { groupScope, membersOfGroup, type SqlContext, userScope, usersNamed } from './sql-resources.ts'
+import { type SoughtRows, usersSoughtBy } from './sought-users.ts'
+import { groupScope, membersOfGroup, type SqlContext, userScope } from './sql-resources.ts'
 import type { Scope } from './sql-scope.ts'
 import type { Condition } from './sql-text.ts'
 
@@ -23,13 +24,13 @@ export const filterToSql = (filter: Filter, resourceType: ResourceType, context:
 
 export interface FilteredRows {
   readonly condition: Condition
-  /** Those of the resource type's rows, whole, among whom it is to be looked for; undefined for all. */
-  readonly rows: RawBuilder<unknown> | undefined
+  /** Those of the resource type's rows among whom it is to be looked for; undefined for all. */
+  readonly rows: SoughtRows | undefined
 }
 
 /** The same for a statement that can choose where it reads from. */
 export function filterToRows(filter: Filter, resourceType: ResourceType, context: SqlContext): FilteredRows {
-  const rows = resourceType.name === 'User' ? usersNamed(filter, context) : undefined
+  const rows = resourceType.name === 'User' ? usersSoughtBy(filter) : undefined
   return {
     rows,
     condition: rows ? compile(filter, userScope(context, true)) : filterToSql(filter, resourceType, context)
