@@ -33,8 +33,11 @@ export interface Result {
 }
 
 const CONNECTIONS = 16
-/** Before the first round: code is compiled, statements are prepared, caches are filled. */
-const WARM_UP_SECONDS = 0.4
+/**
+ * Before the first round: code is compiled, statements are prepared, caches are filled. In the first second the compiler
+ * takes as much of a processor as a sixth of the requests do, and in the fifth a thirtieth.
+ */
+const WARM_UP_SECONDS = 1.5
 
 /** @throws Error where an answer was wrong */
 export async function measure(
