@@ -93,6 +93,8 @@ export interface MailToSend {
   /** Of an invitation's mail. */
   inviter_name: string | null
   role: Role | null
+  /** Whether the person it goes to has a password. */
+  has_password: boolean
 }
 
 /** One statement; ids that are not found (the tenant was removed) are left out. */
@@ -102,7 +104,8 @@ export const readMailsToSend = (db: Db, tenantId: number, mailIds: readonly stri
     tenantId,
     sql<MailToSend>`
       select m.id, m.template, m.to_address, m.state, m.token_sealed, m.notice, i.inviter_name, i.role,
-        t.subdomain as tenant_subdomain, t.name as tenant_name, t.state as tenant_state, t.settings as tenant_settings
+        t.subdomain as tenant_subdomain, t.name as tenant_name, t.state as tenant_state, t.settings as tenant_settings,
+        exists (select from user_credentials c where c.tenant_id = ${tenantId} and c.user_id = m.user_id) as has_password
       from mails m
       join tenants t on t.id = m.tenant_id
       left join invitations i on i.tenant_id = m.tenant_id and i.id = m.invitation_id

@@ -55,7 +55,7 @@ function renderLink(
   const shared = sharedData(mail)
   const host = publicUrl(config, mail.tenant_subdomain)
   if (mail.template === 'password-reset') {
-    return render(templates, mail.template, {
+    return render(templates, mail.has_password ? mail.template : 'first-password', {
       ...shared,
       resetUrl: `${host}/reset?token=${token}`,
       expiresInMinutes: minutesUntil(expiresAt, now())

@@ -25,17 +25,18 @@ const INVITATION = {
   email: 'text',
   ...LOOK
 } as const
+const FIRST_PASSWORD = {
+  tenantName: 'text',
+  resetUrl: 'url',
+  expiresInMinutes: 'minutes',
+  email: 'text',
+  ...LOOK
+} as const
 const FIELDS = {
   invitation: INVITATION,
   'welcome-back': INVITATION,
-  'password-reset': {
-    tenantName: 'text',
-    resetUrl: 'url',
-    expiresInMinutes: 'minutes',
-    email: 'text',
-    requestedFrom: 'text?',
-    ...LOOK
-  },
+  'password-reset': { ...FIRST_PASSWORD, requestedFrom: 'text?' },
+  'first-password': FIRST_PASSWORD,
   notice: {
     tenantName: 'text',
     subject: 'text',

@@ -1,6 +1,6 @@
 // What the mail folder's files share: each template's values, a message, and the one error of sending.
 
-export const TEMPLATE_NAMES = ['invitation', 'welcome-back', 'password-reset', 'notice'] as const
+export const TEMPLATE_NAMES = ['invitation', 'welcome-back', 'password-reset', 'first-password', 'notice'] as const
 export type TemplateName = (typeof TEMPLATE_NAMES)[number]
 
 /** What a tenant may set about its mails' looks. */
@@ -24,12 +24,16 @@ export interface InvitationData extends TenantLook {
   email: string
 }
 
-export interface PasswordResetData extends TenantLook {
+/** Of somebody who has no password yet, whether they have asked for the link or an identity provider has made them. */
+export interface FirstPasswordData extends TenantLook {
   tenantName: string
   resetUrl: string
   /** Whole minutes, at least 1. */
   expiresInMinutes: number
   email: string
+}
+
+export interface PasswordResetData extends FirstPasswordData {
   /** Where the request came from, as people read it: `Firefox on Linux, 192.0.2.7`. */
   requestedFrom?: string
 }
@@ -49,6 +53,7 @@ export interface TemplateData {
   invitation: InvitationData
   'welcome-back': InvitationData
   'password-reset': PasswordResetData
+  'first-password': FirstPasswordData
   notice: NoticeData
 }
 

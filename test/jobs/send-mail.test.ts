@@ -55,6 +55,20 @@ test('a mail that was queued', async (t) => {
     t.equal(status, 200)
   })
 
+  t.test('to somebody without a password speaks of none that was forgotten', async (t) => {
+    const userId = await acme.join('new@acme.test')
+    await acme.owner.deleteFrom('user_credentials').where('user_id', '=', userId).execute()
+    await acme.mutate('acme', 'auth.requestPasswordReset', { email: 'new@acme.test' })
+    const { parsed } = (await smtp.mailsTo('new@acme.test', 2))[1]!
+    t.equal(parsed.subject, 'Choose your password for acme')
+    t.match(parsed.text, /You have access to acme, but no password yet/)
+    const token = new URL(linkIn(parsed.text)!).searchParams.get('token')
+    t.equal((await acme.mutate('acme', 'auth.resetPassword', { token, password: PASSWORD })).status, 200)
+    await acme.mutate('acme', 'auth.requestPasswordReset', { email: 'new@acme.test' })
+    const { parsed: second } = (await smtp.mailsTo('new@acme.test', 3))[2]!
+    t.equal(second.subject, 'Choose a new password for acme', 'from then on it is another one')
+  })
+
   t.test('to a recipient that the server refuses for good is shown as failed, and why', async (t) => {
     refusals.set('nobody@acme.test', [smtpError(550, '5.1.1 No such user')])
     await acme.invite(['nobody@acme.test', 'somebody@acme.test'])
