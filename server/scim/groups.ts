@@ -28,7 +28,7 @@ import { NO_CONTENT, resourceAnswer } from './respond.ts'
 export const groupSource: ListSource = {
   name: 'Group',
   table: 'groups',
-  sortLayout: {
+  sortLayout: (tenant) => ({
     document: sql`groups.doc`,
     columns: {
       id: { expression: sql`groups.id`, type: 'uuid', isNullable: false },
@@ -36,15 +36,15 @@ export const groupSource: ListSource = {
       externalId: { expression: sql`groups.external_id`, type: 'text', isNullable: true },
       'meta.created': { expression: sql`groups.created_at`, type: 'timestamptz', isNullable: false },
       'meta.lastModified': {
-        expression: groupLastModified(sql`groups.tenant_id`),
+        expression: groupLastModified(tenant ?? sql`groups.tenant_id`),
         type: 'timestamptz',
         isNullable: false
       },
       'meta.location': { expression: sql`groups.id`, type: 'uuid', isNullable: false },
-      'meta.version': { expression: groupVersion(sql`groups.tenant_id`), type: 'int', isNullable: false }
+      'meta.version': { expression: groupVersion(tenant ?? sql`groups.tenant_id`), type: 'int', isNullable: false }
     },
     unsortable: ['members', 'meta', 'schemas']
-  },
+  }),
   related: 'members',
   condition: ({ connectionId }) => isWithinScope('groups', connectionId),
   edition: ({ tenantId, connectionId }) => (connectionId ? undefined : resourceEdition(tenantId, 'Group')),

@@ -1,6 +1,6 @@
 // Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several one after the other, paged by index or cursor.
 import type { RawBuilder } from 'kysely'
-import { readRowsInTenant } from '../../db/connect.ts'
+import { isCitus, readRowsInTenant } from '../../db/connect.ts'
 import { findAnchor, keepAnchor } from './anchors.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext, sqlContextOf } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
@@ -20,7 +20,8 @@ import { parseSortBy, type SortKey, type SortLayout } from './sort.ts'
 export interface ListSource {
   readonly name: 'User' | 'Group'
   readonly table: 'users' | 'groups'
-  readonly sortLayout: SortLayout
+  /** @param tenant its id, where a cluster has to be told of it by its value; else it is the row's */
+  sortLayout(tenant: number | undefined): SortLayout
   /** The attribute that is read from memberships, and only where an answer shows it. */
   readonly related: 'groups' | 'members'
   /** Which rows there are for the asker, beside the tenant. What it is given may stand for values that come later. */
@@ -71,6 +72,8 @@ export async function listResources(
   sortType: (source: ListSource) => ResourceType = (source) => context.schemas[source.name]
 ): Promise<ScimAnswer> {
   const filter = query.filter === undefined ? undefined : readFilter(query.filter)
+  const { deps, tenant } = context
+  const layoutOf = (source: ListSource) => source.sortLayout(isCitus(deps.db) ? tenant.id : undefined)
   const searches = sources.map((source): Search => {
     const resourceType = context.schemas[source.name]
     return {
@@ -78,7 +81,7 @@ export async function listResources(
       resourceType,
       projection: parseProjection(query.projection, resourceType),
       filter,
-      sort: query.sortBy ? parseSortBy(query.sortBy, sortType(source), source.sortLayout, context.leniency) : undefined
+      sort: query.sortBy ? parseSortBy(query.sortBy, sortType(source), layoutOf(source), context.leniency) : undefined
     }
   })
   return query.cursor === undefined ? listByIndex(context, searches, query) : listByCursor(context, searches, query)

@@ -162,7 +162,7 @@ async function listByUserName(context: ScimContext, query: ListQuery, userName: 
 export const userSource: ListSource = {
   name: 'User',
   table: 'users',
-  sortLayout: {
+  sortLayout: () => ({
     document: sql`users.doc`,
     columns: {
       id: { expression: sql`users.id`, type: 'uuid', isNullable: false },
@@ -175,7 +175,7 @@ export const userSource: ListSource = {
       'meta.lastModified': { expression: sql`users.updated_at`, type: 'timestamptz', isNullable: false }
     },
     unsortable: ['schemas', 'meta', 'groups']
-  },
+  }),
   related: 'groups',
   condition: ({ connectionId }) => isVisibleUser(connectionId),
   edition: ({ tenantId, connectionId }) => (connectionId ? undefined : resourceEdition(tenantId, 'User')),

@@ -114,11 +114,15 @@ test('writes at once', async (t) => {
     for (const { status } of replies) t.ok(status === 200 || status === 409, String(status))
     const rows = await app.owner
       .selectFrom('users')
-      .leftJoin('addresses', 'addresses.user_id', 'users.id')
-      .select(['users.email_key', 'addresses.address_key'])
-      .where('users.user_name', 'like', 'swap%')
+      .select(['id', 'email_key'])
+      .where('user_name', 'like', 'swap%')
       .execute()
-    for (const { email_key, address_key } of rows) t.equal(email_key, address_key, 'each holds what is theirs')
+    // not joined: addresses may lie elsewhere than their users
+    const addresses = await app.owner.selectFrom('addresses').select(['user_id', 'address_key']).execute()
+    for (const { id, email_key } of rows) {
+      const held = addresses.filter(({ user_id }) => user_id === id).map(({ address_key }) => address_key)
+      t.same(held, [email_key], 'each holds what is theirs')
+    }
   })
 
   t.test('activation, deactivation, rename and profile at once end in one of the states', async (t) => {

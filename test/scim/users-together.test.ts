@@ -150,7 +150,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
     const [id, early, late] = [await make('four'), await group('Early'), await group('Late')]
     await scim.patch(`/Groups/${early}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
     const join = async (trx: Transaction<Database>) => {
-      await sql`select from users where id = ${id} for share`.execute(trx)
+      await sql`select from users where tenant_id = ${acme.id} and id = ${id} for share`.execute(trx)
       await sql`insert into group_members (tenant_id, group_id, user_id) values (${acme.id}, ${late}, ${id})`.execute(
         trx
       )
