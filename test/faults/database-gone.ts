@@ -20,6 +20,8 @@ interface Absence {
   go(stage: Stage): Promise<unknown>
   comeBack(stage: Stage): Promise<unknown>
   awaySeconds: number
+  /** Whether it is away for longer than anything is waited for. */
+  isTooLong?: boolean
 }
 
 /** Creates that arrive together are written together, so that they are sent one after the other to be in the middle of. */
@@ -68,6 +70,7 @@ async function playAbsence(stage: Stage, { users, invitations }: Size, absence: 
       [],
       'nothing but 201 and 503 is answered'
     )
+    if (absence.isTooLong) assert.ok(unanswered.length > 0, 'who waited for too long is answered 503')
     assert.equal(known.size, emails.length, 'every mail is known to have left')
     assert.equal(server.child.exitCode ?? worker.child.exitCode, null, 'both run on')
     await Promise.all([worker.stop(), server.stop()])
@@ -109,5 +112,17 @@ export const databaseFrozen: Scenario = {
       go: async ({ cluster }) => cluster.freeze(),
       comeBack: async ({ cluster }) => cluster.thaw(),
       awaySeconds: size.awaySeconds
+    })
+}
+
+/** What was sent before the freeze is given up after 35 s, what comes then after 5 s; PostgreSQL may do it all the same. */
+export const databaseFrozenForLong: Scenario = {
+  fault: 'PostgreSQL frozen (SIGSTOP) for 45 s, longer than an answer is waited for',
+  play: (stage, size) =>
+    playAbsence(stage, size, {
+      go: async ({ cluster }) => cluster.freeze(),
+      comeBack: async ({ cluster }) => cluster.thaw(),
+      awaySeconds: 45,
+      isTooLong: true
     })
 }

@@ -1,7 +1,7 @@
 // Every fault, in the order in which they are played.
 import { clockJumps } from './clock.ts'
 import { crowd } from './crowd.ts'
-import { databaseFrozen, databaseKilled, databaseRestarted } from './database-gone.ts'
+import { databaseFrozen, databaseFrozenForLong, databaseKilled, databaseRestarted } from './database-gone.ts'
 import { everythingFull, tablesFull } from './disk-full.ts'
 import { mailServerAway, mailServerHangsUp, mailServerPicky, mailServerSlow } from './mail-trouble.ts'
 import { outOfConnections } from './out-of-connections.ts'
@@ -16,6 +16,7 @@ export const SCENARIOS: readonly Scenario[] = [
   databaseKilled,
   databaseRestarted,
   databaseFrozen,
+  databaseFrozenForLong,
   outOfConnections,
   tablesFull,
   everythingFull,
