@@ -86,8 +86,9 @@ function registerQueueMetrics(deps: Deps): void {
   const registers = [deps.counters.registry]
   let asked: { at: number; figures: Promise<QueueFigure[]> } | undefined
   const figures = () => {
-    const at = performance.now()
-    if (!asked || at - asked.at >= QUEUE_FIGURES_MS) {
+    const at = deps.now().getTime()
+    // also where the clock was set back
+    if (!asked || Math.abs(at - asked.at) >= QUEUE_FIGURES_MS) {
       asked = { at, figures: readQueueFigures(deps.db, JOB_NAMES).catch(() => []) }
     }
     return asked.figures

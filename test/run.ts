@@ -9,6 +9,7 @@ import { ensureBuilt } from '../client/web/build.ts'
 import { startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { prepareQueue } from '../jobs/queue.ts'
+import { compileTemplates } from '../server/mail/render.ts'
 import { createOnCluster, isOnCluster } from './support/cluster.ts'
 import { runFiles } from './support/files.ts'
 
@@ -31,9 +32,13 @@ let isGood = false
 try {
   await migrate(database.url, (_, isCitus) => prepareQueue(database.url, isCitus))
   // once, before several test files would each find it missing
-  if (files.some((file) => /browser|scenario/.test(file))) await ensureBuilt()
+  if (files.some(isLong)) await ensureBuilt()
+  // of those that start processes, each of which would do so
+  const templates = join(folder, 'templates')
+  if (files.some(isLong)) await compileTemplates({ cacheDir: templates })
   isGood = await runFiles(files, {
     TEST_TEMPLATE_URL: database.url,
+    TEST_MAIL_TEMPLATES: templates,
     NODE_ENV: 'test',
     BCRYPT_COST: '4',
     TAP: '1',
@@ -57,6 +62,10 @@ function memoryOrDisk(): string {
 
 /** Those that start browsers and processes take longest: none of them is left at the end, when the others are done. */
 function longestFirst(files: readonly string[]): string[] {
-  const isLong = (file: string) => /\b(openSite|startProcess|playQuickly)\(/.test(readFileSync(file, 'utf8'))
   return [...files.filter(isLong), ...files.filter((file) => !isLong(file))]
+}
+
+/** Whether a file starts browsers or processes. */
+function isLong(file: string): boolean {
+  return /\b(openSite|startProcess|playQuickly)\(/.test(readFileSync(file, 'utf8'))
 }

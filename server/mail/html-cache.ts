@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const COMPILER = fileURLToPath(new URL('./compile-mjml.ts', import.meta.url))
-const COMPILE_TIMEOUT_MS = 60_000
+/** It takes a second; a machine that does much else shall not keep a worker from starting. */
+const COMPILE_TIMEOUT_MS = 300_000
+
+export const CACHE_FILE = 'mail-templates.json'
 
 export interface CompileRequest {
   /** The folder of all templates: where a file may include others from. */
@@ -29,7 +32,7 @@ export async function compileMjml(request: CompileRequest): Promise<string[]> {
   const { cacheDir } = request
   if (!cacheDir) return runCompiler(request)
   const key = await cacheKey(request)
-  const path = join(cacheDir, 'mail-templates.json')
+  const path = join(cacheDir, CACHE_FILE)
   const cached = await readCache(path, key, request.files.length)
   if (cached) return cached
   const htmls = await runCompiler(request)

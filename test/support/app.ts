@@ -23,12 +23,18 @@ export const SECRET_KEY = 'secret-key-of-the-tests-0123456789-abcdef'
 export interface TestClock {
   now(): Date
   advance(by: { hours?: number; minutes?: number; seconds?: number }): void
+  /** From now on it is moved by `advance` alone. */
+  stop(): void
 }
 
 export function createClock(): TestClock {
   let offsetMs = 0
+  let stoppedMs: number | undefined
   return {
-    now: () => new Date(Date.now() + offsetMs),
+    now: () => new Date((stoppedMs ?? Date.now()) + offsetMs),
+    stop: () => {
+      stoppedMs ??= Date.now()
+    },
     advance: ({ hours = 0, minutes = 0, seconds = 0 }) => {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     }

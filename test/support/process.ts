@@ -1,10 +1,11 @@
 // The service as `npm start` runs it: a process of its own, with its own data folder and port.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../db/embedded.ts'
+import { CACHE_FILE } from '../../server/mail/html-cache.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 /** Nothing else of a developer's environment reaches the service. */
@@ -37,6 +38,7 @@ export interface RunningProcess {
  */
 export async function startProcess(t: Teardown, env: Record<string, string> = {}): Promise<RunningProcess> {
   const dataDir = env.DATA_DIR ?? mkdtempSync(join(tmpdir(), 'muster-process-'))
+  if (!env.DATA_DIR) copyTemplates(dataDir)
   const port = Number(env.PORT ?? (await freePort()))
   const settings = { DATA_DIR: dataDir, PORT: String(port), BCRYPT_COST: '4', LOG_LEVEL: 'info', ...env }
   const child = spawn(process.execPath, ['server/main.ts'], {
@@ -62,6 +64,12 @@ export async function startProcess(t: Teardown, env: Record<string, string> = {}
   })
   await untilReady(child, port, settings, () => output)
   return { child, port, output: () => output, dataDir, env: settings, stop, kill }
+}
+
+/** As they are in the folder of a service that has started before. */
+function copyTemplates(dataDir: string): void {
+  const compiled = join(process.env.TEST_MAIL_TEMPLATES ?? '', CACHE_FILE)
+  if (process.env.TEST_MAIL_TEMPLATES && existsSync(compiled)) copyFileSync(compiled, join(dataDir, CACHE_FILE))
 }
 
 async function untilReady(
