@@ -54,6 +54,8 @@ export interface TenantSettings {
   allowedDomains?: string[]
   googleSignIn?: boolean
   passwordMinLength?: number
+  /** Who must have a second factor to sign in by password; nobody when left out. */
+  secondFactor?: 'administrators' | 'everybody'
   /** `own`: a SCIM token sees and manages only what its connection provisioned. */
   scimScope?: 'all' | 'own'
   /** Whether people made by SCIM get a welcome mail. */
@@ -179,6 +181,20 @@ export interface SessionsTable {
   created_at: Date
   last_seen_at: Date
   expires_at: Date
+  /** When the person has last proved who they are, after signing in. */
+  confirmed_at: Generated<Date | null>
+}
+
+export interface SecondFactorsTable {
+  tenant_id: number
+  user_id: string
+  secret_sealed: Buffer
+  /** Null until a code of it was given. */
+  confirmed_at: Date | null
+  /** bigint, read as text: of the code that was used last. */
+  last_step: string
+  recovery_hashes: Buffer[]
+  created_at: Date
 }
 
 export interface ApiTokensTable {
@@ -738,6 +754,7 @@ export interface Database {
   addresses: AddressesTable
   user_credentials: UserCredentialsTable
   google_identities: GoogleIdentitiesTable
+  second_factors: SecondFactorsTable
   sessions: SessionsTable
   api_tokens: ApiTokensTable
   one_time_codes: OneTimeCodesTable

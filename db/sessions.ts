@@ -12,6 +12,10 @@ export interface SessionView {
   created_at: Date
   last_seen_at: Date
   expires_at: Date
+  method: SessionRow['method']
+  /** When the person has last proved who they are, after signing in. */
+  confirmed_at: Date | null
+  has_second_factor: boolean
   role: Role
   display_name: string | null
   given_name: string | null
@@ -21,7 +25,7 @@ export interface SessionView {
 }
 
 /** A session as its user is shown it. */
-export type OwnSession = Omit<SessionRow, 'token_hash' | 'tenant_id' | 'user_id'>
+export type OwnSession = Omit<SessionRow, 'token_hash' | 'tenant_id' | 'user_id' | 'confirmed_at'>
 
 /** The session of a token's hash, where its user may be signed in. */
 export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<SessionView | undefined> =>
@@ -30,10 +34,18 @@ export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): 
     tenantId,
     db
       .selectFrom('sessions')
+      .leftJoin('second_factors', (join) =>
+        join
+          .onRef('second_factors.tenant_id', '=', 'sessions.tenant_id')
+          .onRef('second_factors.user_id', '=', 'sessions.user_id')
+      )
       .innerJoin('users', (join) =>
         join.onRef('users.tenant_id', '=', 'sessions.tenant_id').onRef('users.id', '=', 'sessions.user_id')
       )
-      .select([
+      .select(({ eb }) => [
+        eb('second_factors.confirmed_at', 'is not', null).$castTo<boolean>().as('has_second_factor'),
+        'sessions.method',
+        'sessions.confirmed_at',
         'sessions.tenant_id',
         'sessions.id',
         'sessions.user_id',
@@ -54,7 +66,8 @@ export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): 
       .where('users.must_reset_password', '=', false)
   )
 
-export const insertSession = (trx: Trx, session: SessionRow) => trx.insertInto('sessions').values(session).execute()
+export const insertSession = (trx: Trx, session: Omit<SessionRow, 'confirmed_at'>) =>
+  trx.insertInto('sessions').values(session).execute()
 
 /**
  * Notes a sign-in, where the user may be signed in: in any other case nothing changes. The row stays locked until the
@@ -128,6 +141,15 @@ export const listSessions = (
     .limit(limit)
   return readInTenant<OwnSession>(db, tenantId, before ? query.where('id', '<', before) : query)
 }
+
+/** Notes that a session's person has proved who they are. */
+export const confirmSession = (trx: Trx, tenantId: number, sessionId: string, now: Date) =>
+  trx
+    .updateTable('sessions')
+    .set({ confirmed_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', sessionId)
+    .execute()
 
 /** Notes that a session is in use; a later note of another process is kept. */
 export const touchSession = (db: Db, tenantId: number, sessionId: string, now: Date): Promise<unknown> =>

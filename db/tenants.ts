@@ -140,6 +140,7 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'api_tokens',
   'sessions',
   'google_identities',
+  'second_factors',
   'user_credentials',
   'addresses',
   'past_memberships',

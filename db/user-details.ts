@@ -45,6 +45,7 @@ export interface UserDetails {
   api_token_count: number
   has_password: boolean
   has_google: boolean
+  has_second_factor: boolean
 }
 
 const MAX_GROUPS = 200
@@ -76,6 +77,7 @@ const findDetails = gatheredLookup<UserDetails, { now: string }>(
       (select count(*) from api_tokens where ${isTheirs(tenantId)} and (expires_at is null or expires_at > ${now}::timestamptz)),
       exists (select from user_credentials where ${isTheirs(tenantId)}),
       exists (select from google_identities where ${isTheirs(tenantId)}),
+      exists (select from second_factors where ${isTheirs(tenantId)} and confirmed_at is not null),
       users.authority,
       case when users.connection_id is not null or users.authority::text <> '{}' then users.doc end,
       (select jsonb_agg(${shownAuthority}) from (${authorities(tenantId)}) as a)
@@ -96,8 +98,19 @@ export function findUserDetails(db: Db, tenantId: number, userId: string, now: D
 }
 
 function toDetails([, ...fields]: Fields): UserDetails {
-  const [givenRole, groups, groupCount, invitation, mail, sessions, tokens, hasPassword, hasGoogle, ...authority] =
-    fields.slice(SHOWN_COLUMNS)
+  const [
+    givenRole,
+    groups,
+    groupCount,
+    invitation,
+    mail,
+    sessions,
+    tokens,
+    hasPassword,
+    hasGoogle,
+    hasSecond,
+    ...authority
+  ] = fields.slice(SHOWN_COLUMNS)
   const [exceptions, doc, connections] = authority
   return {
     user: toShownUser(fields),
@@ -110,6 +123,7 @@ function toDetails([, ...fields]: Fields): UserDetails {
     api_token_count: Number(tokens),
     has_password: hasPassword === 't',
     has_google: hasGoogle === 't',
+    has_second_factor: hasSecond === 't',
     connection_id: fields[CONNECTION_COLUMN]!,
     authority: exceptions!,
     doc: doc!,

@@ -48,8 +48,9 @@ export function shedLoad(
     registers: [counters.registry]
   })
   const reasonToShed = (): string | undefined => {
-    if (maxInFlight > 0 && inFlight >= maxInFlight) return 'requests'
-    if (maxInFlight > 0 && poolStats(db).waiting >= maxInFlight) return 'database'
+    if (maxInFlight === 0) return undefined
+    if (inFlight >= maxInFlight) return 'requests'
+    if (poolStats(db).waiting >= maxInFlight) return 'database'
     return loop.isBlocked() ? 'process' : undefined
   }
 

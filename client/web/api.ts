@@ -26,13 +26,15 @@ export const whenSignedOut = (listener: () => void) => {
   onSignedOut = listener
 }
 
-function noticeSignedOut(error: unknown): void {
+function noticeRefusal(error: unknown): void {
   if (httpStatus(error) === 401 && reason(error) === 'unauthenticated') onSignedOut()
+  // the shell asks for it then
+  if (reason(error) === 'secondFactorSetupRequired') void queryClient.invalidateQueries(trpc.auth.me.queryFilter())
 }
 
 export const queryClient = new QueryClient({
-  queryCache: new QueryCache({ onError: noticeSignedOut }),
-  mutationCache: new MutationCache({ onError: noticeSignedOut }),
+  queryCache: new QueryCache({ onError: noticeRefusal }),
+  mutationCache: new MutationCache({ onError: noticeRefusal }),
   defaultOptions: {
     queries: {
       staleTime: 15_000,

@@ -28,7 +28,7 @@ import {
 } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, Navigate, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { type ComponentType, Suspense, useEffect } from 'react'
+import { type ComponentType, lazy, Suspense, useEffect } from 'react'
 import { httpStatus, type Outputs, queryClient, reason, trpc } from './api.ts'
 import { useLiveRefresh } from './live.ts'
 import { Failure } from './parts/failures.tsx'
@@ -58,11 +58,13 @@ const PAGES: { to: string; label: string; icon: ComponentType<{ size?: number }>
   { to: '/settings', label: 'Settings', icon: IconSettings, isFor: isAdministrator }
 ]
 
+const MustSetUp = lazy(() => import('./pages/must-set-up.tsx'))
+
 export function Shell() {
   const me = useQuery(trpc.auth.me.queryOptions())
   const [isOpen, { toggle, close }] = useDisclosure()
   const pathname = useRouterState({ select: (state) => state.location.pathname })
-  useLiveRefresh(me.data !== undefined && isAdministrator(me.data))
+  useLiveRefresh(me.data !== undefined && isAdministrator(me.data) && !me.data.mustSetUpSecondFactor)
   // a link that was followed closes the drawer of a phone, and begins the page at its top
   useEffect(close, [pathname])
 
@@ -78,6 +80,14 @@ export function Shell() {
     )
   }
   if (!me.data) return <PageLoading />
+  // the service answers nothing else before that
+  if (me.data.mustSetUpSecondFactor) {
+    return (
+      <Suspense fallback={<PageLoading />}>
+        <MustSetUp />
+      </Suspense>
+    )
+  }
   return (
     <AppShell
       header={{ height: 56 }}
@@ -148,9 +158,9 @@ function TenantMark({ me }: { me: Me }) {
   )
 }
 
-function AccountMenu({ me }: { me: Me }) {
+export function useSignOut() {
   const navigate = useNavigate()
-  const signOut = useMutation(
+  return useMutation(
     trpc.auth.signOut.mutationOptions({
       onSuccess: async () => {
         await navigate({ to: '/sign-in' })
@@ -158,6 +168,10 @@ function AccountMenu({ me }: { me: Me }) {
       }
     })
   )
+}
+
+function AccountMenu({ me }: { me: Me }) {
+  const signOut = useSignOut()
   const name = me.user?.displayName ?? 'Operator'
   return (
     <Menu position="bottom-end" width={220} withinPortal>

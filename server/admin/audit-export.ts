@@ -7,7 +7,7 @@ import { type AuditLogQuery, type AuditRow, listAuditEvents } from '../../db/aud
 import { authenticate } from '../auth/authenticate.ts'
 import type { Deps } from '../deps.ts'
 import { unauthenticated } from '../errors.ts'
-import { requireAdministrator } from '../provisioning/actor.ts'
+import { requireAdministrator, requireSetUp } from '../provisioning/actor.ts'
 import { placeOf } from '../tenancy.ts'
 import { auditFilter, toAuditEvent } from './audit-shapes.ts'
 import { toCsv } from './csv.ts'
@@ -29,6 +29,7 @@ async function exportAudit(deps: Deps, request: FastifyRequest, reply: FastifyRe
   const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
   const actor = await authenticate(deps, request, tenant)
   if (!actor) throw unauthenticated('Sign in first')
+  requireSetUp(actor)
   requireAdministrator(actor, 'export the audit log')
   const { bom, ...filter } = readQuery(exportQuery, request.query)
   const day = deps.now().toISOString().slice(0, 10)

@@ -4,6 +4,7 @@ import { encodeCursor } from '../../db/cursor.ts'
 import { listSessions, type OwnSession } from '../../db/sessions.ts'
 import { findUserView } from '../../db/users.ts'
 import { changePassword } from '../auth/change-password.ts'
+import { confirmIdentity } from '../auth/confirm.ts'
 import { limitWrongTokens } from '../auth/limits.ts'
 import { MAX_PASSWORD_LENGTH } from '../auth/password.ts'
 import { requestPasswordReset, resetPassword } from '../auth/password-reset.ts'
@@ -28,6 +29,8 @@ const emailInput = z.string().min(1).max(320)
 const passwordInput = z.string().min(1).max(MAX_PASSWORD_LENGTH)
 /** Its strength is judged by the rules, so that the answer says what to do. */
 const newPasswordInput = z.string().max(10_000)
+/** An app's six digits, or a recovery code, as people type them. */
+const codeInput = z.string().min(1).max(100)
 const tokenInput = z.string().min(1).max(200)
 const time = z.iso.datetime()
 const nothing = z.strictObject({})
@@ -44,7 +47,9 @@ const meOutput = z.object({
   rolesYouMayGive: z.array(roleShape),
   /** The one to offer first. */
   defaultRole: roleShape,
-  via: z.enum(['session', 'apiToken', 'operator'])
+  via: z.enum(['session', 'apiToken', 'operator']),
+  /** Whether nothing else is answered before a second factor is set up. */
+  mustSetUpSecondFactor: z.boolean()
 })
 
 const sessionOutput = z.object({
@@ -69,12 +74,13 @@ export const authRouter = router({
       tenant: { name: tenant.name, subdomain: tenant.subdomain, logoUrl: tenant.settings.logoUrl ?? null },
       rolesYouMayGive: rolesUpTo(actor.role),
       defaultRole: defaultRole(actor.role),
-      via: viaOf(actor)
+      via: viaOf(actor),
+      mustSetUpSecondFactor: actor.mustSetUpSecondFactor ?? false
     }
   }),
 
   signIn: publicProcedure
-    .input(z.strictObject({ email: emailInput, password: passwordInput }))
+    .input(z.strictObject({ email: emailInput, password: passwordInput, code: codeInput.optional() }))
     .output(userAnswer)
     .mutation(async ({ ctx, input }) => ({ user: toUserOutput(await signIn(ctx.deps, ctx.tenant, input, ctx)) })),
 
@@ -96,9 +102,9 @@ export const authRouter = router({
       return {}
     }),
 
-  /** Takes the token of a reset mail, and that of the mail that invites somebody again who was here before. */
+  /** Takes the token of a reset mail (and a code, of whoever has a second factor), and that of the mail that invites somebody again who was here before. */
   resetPassword: publicProcedure
-    .input(z.strictObject({ token: tokenInput, password: newPasswordInput }))
+    .input(z.strictObject({ token: tokenInput, password: newPasswordInput, code: codeInput.optional() }))
     .output(userAnswer)
     .mutation(async ({ ctx, input }) => {
       const { deps, tenant, request } = ctx
@@ -116,6 +122,15 @@ export const authRouter = router({
     .output(nothing)
     .mutation(async ({ ctx: { deps, tenant, actor }, input }) => {
       await changePassword(deps, tenant, actor, input)
+      return {}
+    }),
+
+  /** Proves again who somebody is, for the next quarter of an hour of the session. */
+  confirm: personProcedure
+    .input(z.strictObject({ password: passwordInput, code: codeInput.optional() }))
+    .output(nothing)
+    .mutation(async ({ ctx: { deps, tenant, actor }, input: { password, code } }) => {
+      await confirmIdentity(deps, tenant, actor, { password, code })
       return {}
     }),
 

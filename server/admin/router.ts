@@ -14,6 +14,7 @@ import { scimConnectionsRouter } from './scim-connections.ts'
 import { scimSchemasRouter } from './scim-schemas.ts'
 import { scimShadowRouter } from './scim-shadow.ts'
 import { scimTokensRouter } from './scim-tokens.ts'
+import { secondFactorRouter } from './second-factor.ts'
 import { settingsRouter } from './settings.ts'
 import { tenantsRouter } from './tenants.ts'
 import { router } from './trpc.ts'
@@ -22,6 +23,7 @@ import { wireLogRouter } from './wire-log.ts'
 
 export const appRouter = router({
   auth: authRouter,
+  secondFactor: secondFactorRouter,
   invitations: invitationsRouter,
   users: usersRouter,
   groups: groupsRouter,

@@ -49,6 +49,7 @@ export const settingsInput = {
     .optional(),
   googleSignIn: z.boolean().nullable().optional(),
   passwordMinLength: z.number().int().min(8).max(128).nullable().optional(),
+  secondFactor: z.enum(['administrators', 'everybody']).nullable().optional(),
   scimScope: z.enum(['all', 'own']).nullable().optional(),
   scimWelcomeMail: z.boolean().nullable().optional(),
   wireLogDays: z.number().int().min(0).max(MAX_WIRE_LOG_DAYS).nullable().optional(),
@@ -79,6 +80,8 @@ const settingsOutput = z.object({
       /** Whether the tenant wants Google, and whether the service is set up for it. */
       wantsGoogle: z.boolean(),
       canGoogle: z.boolean(),
+      /** Who must have a second factor to sign in by password; null: nobody. */
+      secondFactor: z.enum(['administrators', 'everybody']).nullable(),
       scimScope: z.enum(['all', 'own']),
       scimWelcomeMail: z.boolean(),
       /** For how long the wire log is kept; 0: there is none. */
@@ -128,6 +131,7 @@ function toSettings({ name, subdomain, settings }: TenantRow, config: Config, is
           allowedDomains: settings.allowedDomains ?? [],
           wantsGoogle,
           canGoogle,
+          secondFactor: settings.secondFactor ?? null,
           scimScope: settings.scimScope ?? ('all' as const),
           scimWelcomeMail: settings.scimWelcomeMail ?? false,
           wireLogDays: settings.wireLogDays ?? DEFAULT_WIRE_LOG_DAYS,

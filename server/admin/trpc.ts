@@ -7,7 +7,7 @@ import { isUnavailable } from '../../db/failures.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, type ErrorCode, forbidden, unauthenticated, unavailable } from '../errors.ts'
 import type { LiveFeed } from '../events/live.ts'
-import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
+import { type Actor, requireAdministrator, requireSetUp } from '../provisioning/actor.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { Rehearsal } from '../wire-log/rehearsal.ts'
 import type { WireLog } from '../wire-log/wire-log.ts'
@@ -116,9 +116,19 @@ export const publicProcedure = t.procedure.use(translateErrors).use(({ ctx, next
   return next({ ctx: { ...ctx, tenant: ctx.tenant } })
 })
 
+/** What somebody may call who must set a second factor up first. */
+const SETTING_UP = new Set([
+  'auth.me',
+  'auth.confirm',
+  'secondFactor.get',
+  'secondFactor.prepare',
+  'secondFactor.enable'
+])
+
 /** On a tenant's host, signed in: a session, an API token, or the operator. */
-export const memberProcedure = publicProcedure.use(({ ctx, next }) => {
+export const memberProcedure = publicProcedure.use(({ ctx, next, path }) => {
   if (!ctx.actor) throw unauthenticated('Sign in first')
+  if (!SETTING_UP.has(path)) requireSetUp(ctx.actor)
   return next({ ctx: { ...ctx, actor: ctx.actor } })
 })
 

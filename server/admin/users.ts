@@ -15,6 +15,7 @@ import {
   type UserSortKey,
   wordsOf
 } from '../../db/users-list.ts'
+import { resetSecondFactor } from '../auth/second-factor.ts'
 import { notFound } from '../errors.ts'
 import { type Actor, requireAdministrator, roleRank } from '../provisioning/actor.ts'
 import { ownRoleOf } from '../provisioning/group-roles.ts'
@@ -75,6 +76,7 @@ const detailsOutput = z.object({
     .object({
       hasPassword: z.boolean(),
       hasGoogle: z.boolean(),
+      hasSecondFactor: z.boolean(),
       sessionCount: z.number().int(),
       apiTokenCount: z.number().int()
     })
@@ -165,10 +167,12 @@ export const usersRouter = router({
   unlock: stepProcedure(unlockUser),
   /** Makes somebody whom a connection manages an ordinary member, until it sends them again. */
   release: stepProcedure(releaseUser),
+  /** For somebody who has lost their device and their codes. */
+  resetSecondFactor: stepProcedure(resetSecondFactor),
   remove: stepProcedure(removeUser)
 })
 
-function stepProcedure(step: typeof deactivateUser) {
+function stepProcedure(step: (...args: Parameters<typeof resetSecondFactor>) => Promise<UserView>) {
   return memberProcedure
     .input(userIdInput)
     .output(userAnswer)
@@ -255,6 +259,7 @@ function accessOf(details: UserDetails, now: Date) {
     access: {
       hasPassword: details.has_password,
       hasGoogle: details.has_google,
+      hasSecondFactor: details.has_second_factor,
       sessionCount: details.session_count,
       apiTokenCount: details.api_token_count
     },

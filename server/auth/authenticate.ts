@@ -7,6 +7,7 @@ import { isSameSecret } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { requireSameOrigin } from './origin.ts'
 import type { Principal } from './principals.ts'
+import { demandsSecondFactor } from './second-factor.ts'
 import { isAlive, sessionTokenOf } from './session.ts'
 
 export const API_TOKEN_PREFIX = 'mst_api_'
@@ -67,7 +68,8 @@ async function authenticateSession(
   const now = deps.now()
   if (!principal || !isAlive(principal, now)) return undefined
   deps.auth.principals.noteUse(principal, now)
-  return toActor(principal, request)
+  const mustSetUpSecondFactor = principal.lacksSecondFactor && demandsSecondFactor(tenant.settings, principal.role)
+  return { ...toActor(principal, request), mustSetUpSecondFactor }
 }
 
 const invalidToken = () => unauthenticated('The token is not valid')
@@ -89,6 +91,6 @@ const toActor = (principal: Principal, request: FastifyRequest): Actor => ({
   requestId: request.id,
   ip: request.ip,
   ...(principal.kind === 'session'
-    ? { sessionId: principal.id }
+    ? { sessionId: principal.id, confirmedMs: principal.confirmedMs }
     : { apiToken: { tokenId: principal.id, expiresAt: principal.expiresAt } })
 })

@@ -8,8 +8,9 @@ import { AppError, forbidden } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { addressKey } from '../provisioning/address.ts'
 import type { Tenant } from '../tenancy.ts'
+import { wrongPassword } from './confirm.ts'
 import { hashNewPassword, setPassword } from './set-password.ts'
-import { signInCounts } from './sign-in.ts'
+import { signInCounts } from './sign-in-counts.ts'
 
 /**
  * Ends every other session of the person. Somebody who has no password yet sets one by a reset link.
@@ -50,5 +51,3 @@ export async function changePassword(
   })
   deps.auth.principals.forget(tenant.id)
 }
-
-const wrongPassword = () => forbidden('The current password is wrong', 'wrongPassword')

@@ -22,6 +22,8 @@ const LIMITS = {
   'sign-in-device': { points: 10, seconds: 15 * MINUTE },
   /** Failed sign-ins from one network address. */
   'sign-in-network': { points: 100, seconds: 15 * MINUTE },
+  /** Wrong codes of one person's second factor, once the password was right. */
+  'second-factor': { points: 10, seconds: HOUR },
   /** Reset mails asked for, by address and tenant. */
   'reset-address': { points: 5, seconds: HOUR },
   'reset-network': { points: 100, seconds: HOUR },
@@ -158,6 +160,7 @@ const REFUSALS: Record<LimitName, string> = {
   'sign-in-everywhere': 'Too many failed sign-ins: wait a while, or reset the password',
   'sign-in-device': 'Too many failed sign-ins: wait a while, or reset the password',
   'sign-in-network': 'Too many failed sign-ins from your network: wait a while',
+  'second-factor': 'Too many wrong codes: wait a while, or ask an administrator',
   'reset-address': 'Too many reset mails were asked for: look into the mailbox, or wait a while',
   'reset-network': 'Too many reset mails were asked for from your network: wait a while',
   'token-network': 'Too many links from your network were not valid: wait a while',

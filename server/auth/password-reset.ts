@@ -21,6 +21,7 @@ import { shownName } from '../provisioning/user-document.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { networkOf } from './network.ts'
+import { passSecondFactor } from './second-factor.ts'
 import { beginSession, giveSession, refusalOf, type SignInBy } from './session.ts'
 import { hashNewPassword, setPassword } from './set-password.ts'
 
@@ -96,13 +97,14 @@ const mayReset = (user: UserRow) => user.state === 'active' && !user.locked
 /**
  * Sets the password of a reset link's user, ends all of their sessions and other links, and signs them in.
  * @returns undefined where the token is none of a reset link: it may be an invitation's
- * @throws AppError conflict `resetLinkUsed`, `resetLinkExpired`; invalid `weakPassword`; forbidden `userLocked`,
+ * @throws AppError conflict `resetLinkUsed`, `resetLinkExpired`; invalid `weakPassword`; unauthenticated `secondFactorRequired`,
+ *   `wrongCode`; forbidden `userLocked`,
  *   `userDeactivated`. Nothing has changed then.
  */
 export async function resetPassword(
   deps: Deps,
   tenant: Tenant,
-  { token, password }: { token: string; password: string },
+  { token, password, code }: { token: string; password: string; code?: string },
   by: Omit<SignInBy, 'method'>
 ): Promise<UserView | undefined> {
   const tokenHash = hashToken(token)
@@ -113,6 +115,12 @@ export async function resetPassword(
   const person = await findSignInUserById(deps.db, tenant.id, link.user_id)
   if (!person) throw resetLinkInvalid()
   const hash = await hashNewPassword(deps, tenant, person, password)
+  // the mailbox alone is one factor, and the link is still good for another try
+  await passSecondFactor(deps, tenant, person.id, {
+    code,
+    device: 'reset',
+    origin: { requestId: by.request.id, ip: by.request.ip }
+  })
 
   const begun = await inTenant(deps.db, tenant.id, async (trx) => {
     // the user first, as everybody who ends access does: in another order two would wait for one another

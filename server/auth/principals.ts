@@ -21,6 +21,10 @@ export interface Principal {
   /** What the person may do by this way. */
   readonly role: Role
   readonly expiresAt: Date | null
+  /** Of a session: when its person has last proved who they are; milliseconds. */
+  readonly confirmedMs: number
+  /** Whether a session was begun without a second factor of ours or another's, by somebody who has none. */
+  readonly lacksSecondFactor: boolean
   /** The last use that was noted; milliseconds, 0 for none. */
   notedMs: number
 }
@@ -80,6 +84,8 @@ const ofSession = (session: SessionView): Principal => ({
   name: shownName(session),
   role: session.role,
   expiresAt: session.expires_at,
+  confirmedMs: (session.confirmed_at ?? session.created_at).getTime(),
+  lacksSecondFactor: session.method !== 'google' && !session.has_second_factor,
   notedMs: session.last_seen_at.getTime()
 })
 
@@ -91,6 +97,8 @@ const ofApiToken = (token: ApiTokenView): Principal => ({
   name: ownerName(token),
   role: effectiveRole(token),
   expiresAt: token.expires_at,
+  confirmedMs: 0,
+  lacksSecondFactor: false,
   notedMs: token.last_used_at?.getTime() ?? 0
 })
 

@@ -9,7 +9,7 @@ import { deleteSession, deleteSessionByHash, deleteSessions, insertSession, note
 import { getUserViews, type UserView } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import { type AppError, forbidden, notFound, unauthenticated } from '../errors.ts'
-import type { Actor } from '../provisioning/actor.ts'
+import { type Actor, requireConfirmed } from '../provisioning/actor.ts'
 import { addressKey } from '../provisioning/address.ts'
 import { shownName } from '../provisioning/user-document.ts'
 import { hashToken, randomToken } from '../secrets.ts'
@@ -122,9 +122,10 @@ export async function endSession(deps: Deps, tenant: Tenant, request: FastifyReq
 
 /**
  * Ends one of the caller's own sessions.
- * @throws AppError not_found for a session that has ended, or is somebody else's
+ * @throws AppError not_found for a session that has ended, or is somebody else's; forbidden `confirmationRequired`
  */
 export async function revokeSession(deps: Deps, tenant: Tenant, actor: Actor & { id: string }, sessionId: string) {
+  requireConfirmed(actor, deps.now())
   await inTenant(deps.db, tenant.id, async (trx) => {
     if (!(await deleteSession(trx, tenant.id, actor.id, sessionId))) throw notFound('Session')
     await insertAuditEvents(trx, tenant.id, actor, deps.now(), [endedEvent(sessionId, actor.name)])
@@ -135,6 +136,7 @@ export async function revokeSession(deps: Deps, tenant: Tenant, actor: Actor & {
 
 /** Ends every session of the caller, this one too. @returns how many there were */
 export async function revokeSessions(deps: Deps, tenant: Tenant, actor: Actor & { id: string }): Promise<number> {
+  requireConfirmed(actor, deps.now())
   const ended = await inTenant(deps.db, tenant.id, async (trx) => {
     const count = await deleteSessions(trx, tenant.id, actor.id)
     if (count === 0) return 0

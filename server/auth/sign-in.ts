@@ -11,31 +11,34 @@ import { addressKey, parseAddress } from '../provisioning/address.ts'
 import { shownName } from '../provisioning/user-document.ts'
 import type { Tenant } from '../tenancy.ts'
 import { knownDevice } from './known-device.ts'
-import type { Count } from './limits.ts'
-import { networkOf } from './network.ts'
+import { passSecondFactor } from './second-factor.ts'
 import { beginSession, giveSession, invalidCredentials, refusalOf, type SignInBy } from './session.ts'
+import { signInCounts } from './sign-in-counts.ts'
 
 /**
  * An unknown address, a wrong password, an invited or a removed person: one answer, after the same time. Whoever knows
  * the password of somebody locked or deactivated is told that it is so.
  * @returns the user, signed in by cookie
- * @throws AppError unauthenticated `invalidCredentials`; forbidden `userLocked`, `userDeactivated`,
+ * @throws AppError unauthenticated `invalidCredentials`, and once the password was right `secondFactorRequired` and
+ *   `wrongCode`; forbidden `userLocked`, `userDeactivated`,
  *   `mustResetPassword`; rate_limited
  */
 export async function signIn(
   deps: Deps,
   tenant: Tenant,
-  { email, password }: { email: string; password: string },
+  { email, password, code }: { email: string; password: string; code?: string },
   by: Omit<SignInBy, 'method'>
 ): Promise<UserView> {
   const address = parseAddress(email)
   const key = addressKey(address ?? email)
+  const device = knownDevice(deps, tenant.id, by.request, key)
   return countingRefusals(deps.counters, 'password', () =>
     deps.auth.limits.countFailures(
-      signInCounts(tenant, key, by.request.ip, knownDevice(deps, tenant.id, by.request, key)),
+      signInCounts(tenant, key, by.request.ip, device),
       async () => {
         const user = address ? await findSignInUser(deps.db, tenant.id, key) : undefined
         const verifiedHash = await verify(deps, tenant, user, password, by)
+        await passSecondFactor(deps, tenant, verifiedHash.userId, { code, device, origin: originOf(by) })
         return begin(deps, tenant, { ...verifiedHash, password }, by)
       },
       isWrongPassword
@@ -43,25 +46,11 @@ export async function signIn(
   )
 }
 
-/**
- * What failed passwords of an address count against, wherever one is asked for.
- * @param device the known browser that asks: strangers' failures do not count against it
- */
-export function signInCounts(tenant: Tenant, key: string, ip: string, device: string | undefined): Count[] {
-  const network = networkOf(ip)
-  const address = `${tenant.id} ${key}`
-  const counts: Count[] =
-    device === undefined
-      ? [
-          { limit: 'sign-in-address', key: `${address} ${network}`, onSuccess: 'forget' },
-          { limit: 'sign-in-everywhere', key: address }
-        ]
-      : [{ limit: 'sign-in-device', key: device, onSuccess: 'forget' }]
-  return [...counts, { limit: 'sign-in-network', key: network }]
-}
+const originOf = ({ request }: Omit<SignInBy, 'method'>) => ({ requestId: request.id, ip: request.ip })
 
-/** What counts as a failure: not that the person is locked out, nor that the database is away. */
-const isWrongPassword = (error: unknown) => error instanceof AppError && error.code === 'unauthenticated'
+/** What counts as a failure: not that a code is asked for, that the person is locked out, or that the database is away. */
+const isWrongPassword = (error: unknown) =>
+  error instanceof AppError && error.code === 'unauthenticated' && error.reason !== 'secondFactorRequired'
 
 async function verify(
   deps: Deps,

@@ -28,6 +28,10 @@ export interface Actor {
   readonly apiToken?: { readonly tokenId: string; readonly expiresAt: Date | null }
   /** Of a session: which one. */
   readonly sessionId?: string
+  /** And when its person has last proved who they are; milliseconds. */
+  readonly confirmedMs?: number
+  /** The tenant demands a second factor, and the person has none yet: until then they may set it up, and nothing else. */
+  readonly mustSetUpSecondFactor?: boolean
 }
 
 export const roleRank = (role: Role) => ROLES.indexOf(role)
@@ -40,6 +44,24 @@ export const defaultRole = (ceiling: Role): Role => (isAbove('responder', ceilin
 /** @throws AppError forbidden `administratorOnly` */
 export function requireAdministrator(actor: Actor, what: string): void {
   if (actor.role !== 'administrator') throw forbidden(`Only an administrator may ${what}`, 'administratorOnly')
+}
+
+/** What somebody has proved counts for so long; signing in proves it, too. */
+export const CONFIRMED_MS = 15 * 60_000
+
+/**
+ * Tokens prove themselves with each request.
+ * @throws AppError forbidden `confirmationRequired`
+ */
+export function requireConfirmed({ sessionId, confirmedMs = 0 }: Actor, now: Date): void {
+  if (sessionId === undefined || now.getTime() - confirmedMs < CONFIRMED_MS) return
+  throw forbidden('Enter your password again to go on', 'confirmationRequired')
+}
+
+/** @throws AppError forbidden `secondFactorSetupRequired` */
+export function requireSetUp({ mustSetUpSecondFactor }: Actor): void {
+  if (!mustSetUpSecondFactor) return
+  throw forbidden('Your organisation asks for a second factor: set it up first', 'secondFactorSetupRequired')
 }
 
 /** The service itself: scheduled work, demo data. */

@@ -65,6 +65,7 @@ export async function endAccess(
         where ${isOfThem} and state = 'queued' and (template = 'password-reset' or ${endsInvitations})
       ),
       ended_passwords as (delete from user_credentials where ${isOfThem} and ${endsIdentity}),
+      ended_second_factors as (delete from second_factors where ${isOfThem} and ${endsIdentity}),
       ended_google as (delete from google_identities where ${isOfThem} and ${endsIdentity}),
       -- whoever changes all members of a group holds it first, and then comes to the memberships
       their_groups as (

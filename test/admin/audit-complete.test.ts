@@ -4,7 +4,9 @@ import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import type { ActorKind } from '../../db/schema.ts'
 import { appRouter } from '../../server/admin/router.ts'
+import { stepAt, totpOf } from '../../server/auth/totp.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
+import { fromBase32 } from '../auth/acme.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { OPERATOR, type TrpcAnswer } from '../support/app.ts'
 import { isOnCluster } from '../support/cluster.ts'
@@ -62,6 +64,21 @@ const resetLink = async (world: World) => {
   return sealed.at(-1)
 }
 
+/** Of somebody new, whose app has the secret and has shown nothing yet. */
+const aPreparedFactor = async (world: World) => {
+  const address = `${Math.random()}@x.test`
+  const userId = await world.join(address)
+  const cookie = await world.cookieOf(address)
+  const { data } = await world.mutate('acme', 'secondFactor.prepare', {}, { cookie })
+  return { userId, cookie, secret: fromBase32(data.secret) }
+}
+const aFactor = async (world: World) => {
+  const { secret, ...person } = await aPreparedFactor(world)
+  const code = totpOf(secret, stepAt(world.clock.now()))
+  await world.mutate('acme', 'secondFactor.enable', { code }, { cookie: person.cookie })
+  return person
+}
+
 const PROCEDURES: Record<string, Case> = {
   'auth.signIn': {
     actions: ['session.created'],
@@ -88,6 +105,30 @@ const PROCEDURES: Record<string, Case> = {
     prepare: ({ cookieOf }) => cookieOf('cleo@acme.test'),
     run: ({ mutate }, cookie) =>
       mutate('acme', 'auth.changePassword', { currentPassword: PASSWORD, newPassword: `${PASSWORD} new` }, { cookie })
+  },
+  'auth.confirm': {
+    actions: ['session.confirmed'],
+    run: ({ call }) => call('auth.confirm', { password: PASSWORD }, 'manager')
+  },
+  'secondFactor.prepare': {
+    actions: ['user.secondFactorPrepared'],
+    prepare: async (world) => {
+      const address = `${Math.random()}@x.test`
+      await world.join(address)
+      return world.cookieOf(address)
+    },
+    run: ({ mutate }, cookie) => mutate('acme', 'secondFactor.prepare', {}, { cookie })
+  },
+  'secondFactor.enable': {
+    actions: ['user.secondFactorEnabled'],
+    prepare: aPreparedFactor,
+    run: ({ mutate, clock }, { cookie, secret }) =>
+      mutate('acme', 'secondFactor.enable', { code: totpOf(secret, stepAt(clock.now())) }, { cookie })
+  },
+  'secondFactor.disable': {
+    actions: ['user.secondFactorDisabled'],
+    prepare: aFactor,
+    run: ({ mutate }, { cookie }) => mutate('acme', 'secondFactor.disable', {}, { cookie })
   },
   'auth.revokeSession': {
     actions: ['session.ended'],
@@ -134,6 +175,11 @@ const PROCEDURES: Record<string, Case> = {
     actions: ['user.roleChanged'],
     prepare: someone,
     run: ({ call }, userId) => call('users.setRole', { userId, role: 'manager' })
+  },
+  'users.resetSecondFactor': {
+    actions: ['user.secondFactorReset'],
+    prepare: aFactor,
+    run: ({ call }, { userId }) => call('users.resetSecondFactor', { userId })
   },
   'users.deactivate': {
     actions: ['user.deactivated'],

@@ -30,6 +30,7 @@ test('settings', async (t) => {
         allowedDomains: [],
         wantsGoogle: true,
         canGoogle: false,
+        secondFactor: null,
         scimScope: 'all',
         scimWelcomeMail: false,
         wireLogDays: 30,

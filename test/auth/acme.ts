@@ -72,3 +72,16 @@ export async function startAcme(t: Test, options: Parameters<typeof startApp>[1]
         .execute()
   }
 }
+
+/** As an authenticator's app reads the secret that is typed into it. */
+export function fromBase32(text: string): Buffer {
+  const bits = [...text].map((letter) =>
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')
+  )
+  return Buffer.from(
+    bits
+      .join('')
+      .match(/.{8}/g)!
+      .map((byte) => Number.parseInt(byte, 2))
+  )
+}

@@ -1,5 +1,8 @@
 // One's own account, in a browser.
 import { test } from 'tap'
+import { stepAt, totpOf } from '../../server/auth/totp.ts'
+import { fromBase32 } from '../auth/acme.ts'
+import { OPERATOR } from '../support/app.ts'
 import { ADA, checkPage, noBrowser, openSite, PASSWORD, PHONE } from '../support/browser.ts'
 import { signInAs } from '../support/people.ts'
 
@@ -80,5 +83,58 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('button', { name: 'Sign out everywhere' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click()
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  })
+
+  await t.test('a second factor is set up, asked for at sign-in, and taken away with the password', async (t) => {
+    const [benId] = await site.people([{ email: 'ben@acme.test', displayName: 'Ben' }])
+    const password_hash = await site.deps.auth.passwords.hash(PASSWORD)
+    await site.owner
+      .insertInto('user_credentials')
+      .values({ tenant_id: site.tenantId, user_id: benId!, password_hash, updated_at: new Date() })
+      .execute()
+    const { page, go } = await site.open({ userId: benId })
+    const codeOf = (secret: string) => totpOf(fromBase32(secret), stepAt(site.clock.now()))
+    await go('/account')
+    const section = page.getByRole('region', { name: 'Second factor' })
+    await section.getByRole('button', { name: 'Set it up' }).click()
+    const secret = await section.getByRole('textbox', { name: 'Key' }).inputValue()
+    await section.getByLabel('Code').fill('000000')
+    await section.getByRole('button', { name: 'Turn it on' }).click()
+    await section.getByText('That code is wrong').waitFor()
+    await checkPage(t, page, 'account-second-factor')
+    await section.getByLabel('Code').fill(codeOf(secret))
+    await section.getByRole('button', { name: 'Turn it on' }).click()
+    const codes = (await section.locator('pre').textContent())!.split('\n')
+    t.equal(codes.length, 10)
+    await checkPage(t, page, 'account-recovery-codes')
+    await section.getByRole('button', { name: 'I have kept them' }).click()
+    await section.getByText('10 recovery codes left').waitFor()
+
+    const other = await site.open()
+    await other.go('/sign-in')
+    await other.page.getByLabel('E-mail address').fill('ben@acme.test')
+    await other.page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+    await other.page.getByRole('button', { name: 'Sign in' }).click()
+    await other.page.getByLabel('Code').fill(codes[0]!)
+    await checkPage(t, other.page, 'sign-in-code')
+    await other.page.getByRole('button', { name: 'Sign in' }).click()
+    await other.page.getByRole('heading', { name: 'People' }).waitFor()
+
+    site.clock.advance({ minutes: 20 })
+    await section.getByRole('button', { name: 'Take it away' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Take it away' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Is it still you?' })
+    await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD)
+    await dialog.getByRole('button', { name: 'Go on' }).click()
+    await dialog.getByLabel('Code').fill(codeOf(secret))
+    await checkPage(t, page, 'ask-again')
+    await dialog.getByRole('button', { name: 'Go on' }).click()
+    await section.getByRole('button', { name: 'Set it up' }).waitFor()
+
+    await site.mutate('acme', 'settings.update', { secondFactor: 'everybody' }, OPERATOR)
+    await go('/users')
+    await page.getByRole('heading', { name: 'One more step' }).waitFor()
+    await checkPage(t, page, 'must-set-up')
+    await site.mutate('acme', 'settings.update', { secondFactor: null }, OPERATOR)
   })
 })

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { type Test, test } from 'tap'
+import { inTenant } from '../../db/connect.ts'
 import { freePort } from '../../db/embedded.ts'
+import { beginSecondFactor, confirmSecondFactor } from '../../db/second-factors.ts'
 import { OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
 import { runMuster } from '../support/process.ts'
 import { addTenant, clientOf, scimClient, USER } from '../support/scim.ts'
@@ -153,6 +155,12 @@ test('muster', async (t) => {
     t.match(await json(t, 'user lock', ...ON_ACME, userId), { user: { locked: true } })
     t.match(await json(t, 'user unlock', ...ON_ACME, userId), { user: { locked: false } })
     t.match(await json(t, 'user release', ...ON_ACME, userId), { user: { source: 'invitation' } })
+    t.match(await muster('user', 'reset-second-factor', ...ON_ACME, userId), { status: 1, stderr: /noSecondFactor/ })
+    await inTenant(app.db, id, async (trx) => {
+      await beginSecondFactor(trx, id, userId, Buffer.from('sealed'), new Date())
+      await confirmSecondFactor(trx, id, userId, { step: 1, recoveryHashes: [], now: new Date() })
+    })
+    t.match(await json(t, 'user reset-second-factor', ...ON_ACME, userId), { user: { id: userId } })
     t.match(await json(t, 'user deactivate', ...ON_ACME, userId), { user: { state: 'deactivated' } })
     t.match(await json(t, 'user activate', ...ON_ACME, userId), { user: { state: 'active' } })
     await json(t, 'user deactivate', ...ON_ACME, userId)

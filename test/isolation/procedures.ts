@@ -61,9 +61,18 @@ export const PROBES: Record<string, Probe> = {
     inputs: () => [{ currentPassword: 'not it', newPassword: PASSWORD }],
     statuses: [403]
   },
+  'auth.confirm': {
+    inputs: () => [{ password: 'not it' }],
+    statuses: [403]
+  },
   'auth.sessions': list(),
   'auth.revokeSession': missing(({ sessionId }) => ({ sessionId })),
   'auth.signOutEverywhere': own(),
+
+  'secondFactor.get': own(),
+  'secondFactor.prepare': own(),
+  'secondFactor.enable': { inputs: () => [{ code: '000000' }], statuses: [403, 409] },
+  'secondFactor.disable': { inputs: () => [{}], statuses: [409] },
 
   'invitations.create': {
     inputs: ({ memberEmail, invitedEmail, userName }) => [
@@ -102,6 +111,7 @@ export const PROBES: Record<string, Probe> = {
   'users.lock': user,
   'users.unlock': user,
   'users.release': user,
+  'users.resetSecondFactor': user,
   'users.remove': user,
 
   'groups.list': list(

@@ -55,25 +55,33 @@ export function userCommands(program: Command): void {
       print(command, answer, () => done(`${idOrAddress} is ${role} now.`))
     })
 
-  for (const [name, text, past] of LIFECYCLE) {
+  for (const [name, text, past, procedure] of LIFECYCLE) {
     onTenant(user.command(`${name} <user>`))
       .description(text)
       .action(async (idOrAddress: string, options: { tenant: string }, command: Command) => {
         const client = connectTenant(options.tenant)
-        const answer = await client.users[name].mutate({ userId: await findUserId(client, idOrAddress) })
+        const answer = await client.users[procedure].mutate({ userId: await findUserId(client, idOrAddress) })
         print(command, answer, () => done(`${idOrAddress} is ${past}.`))
       })
   }
 }
 
-const LIFECYCLE = [
-  ['deactivate', 'end access; memberships stay', 'deactivated'],
-  ['activate', 'give a deactivated person access again', 'active again'],
-  ['lock', 'keep somebody from signing in', 'locked'],
-  ['unlock', 'let a locked person sign in again', 'unlocked'],
-  ['release', 'make somebody whom a connection manages an ordinary member', 'an ordinary member'],
-  ['remove', 'remove a deactivated person', 'removed']
-] as const
+type Step = 'deactivate' | 'activate' | 'lock' | 'unlock' | 'release' | 'remove' | 'resetSecondFactor'
+
+const LIFECYCLE: readonly [name: string, text: string, past: string, procedure: Step][] = [
+  ['deactivate', 'end access; memberships stay', 'deactivated', 'deactivate'],
+  ['activate', 'give a deactivated person access again', 'active again', 'activate'],
+  ['lock', 'keep somebody from signing in', 'locked', 'lock'],
+  ['unlock', 'let a locked person sign in again', 'unlocked', 'unlock'],
+  ['release', 'make somebody whom a connection manages an ordinary member', 'an ordinary member', 'release'],
+  [
+    'reset-second-factor',
+    'let somebody who has lost their device sign in without a code',
+    'without a second factor',
+    'resetSecondFactor'
+  ],
+  ['remove', 'remove a deactivated person', 'removed', 'remove']
+]
 
 const userTable = (users: readonly User[]) =>
   table(users, {

@@ -7,6 +7,7 @@ import { useMe } from '../shell.tsx'
 import { ApiTokensSection } from './account/api-tokens.tsx'
 import { OwnProfile } from './account/own-profile.tsx'
 import { PasswordSection } from './account/password.tsx'
+import { SecondFactorSection } from './account/second-factor.tsx'
 import { SessionsSection } from './account/sessions.tsx'
 
 const route = getRouteApi('/shell/account')
@@ -34,6 +35,9 @@ export default function Account() {
         </div>
         <div className="card">
           <PasswordSection user={user} />
+        </div>
+        <div className="card">
+          <SecondFactorSection />
         </div>
         <div className="card">
           <SessionsSection />

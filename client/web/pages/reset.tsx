@@ -4,6 +4,7 @@ import { useMutation } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../api.ts'
+import { CodeField, codeProblem, wantsCode } from '../parts/code-field.tsx'
 import { Entrance, useEntrance } from '../parts/entrance.tsx'
 import { Failure, wordsFor } from '../parts/failures.tsx'
 import { ButtonLink } from '../parts/link.tsx'
@@ -18,8 +19,11 @@ export default function Reset() {
   const options = useEntrance()
   const navigate = useNavigate()
   const [password, setPassword] = useState('')
+  const [code, setCode] = useState('')
+  const [isCodeWanted, setCodeWanted] = useState(false)
   const reset = useMutation(
     trpc.auth.resetPassword.mutationOptions({
+      onError: (error) => setCodeWanted((wanted) => wanted || wantsCode(error)),
       onSuccess: async () => {
         queryClient.clear()
         await navigate({ to: '/users', replace: true })
@@ -40,14 +44,14 @@ export default function Reset() {
   }
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    reset.mutate({ token, password })
+    reset.mutate({ token, password, ...(isCodeWanted && { code }) })
   }
   const isWeak = refusal === 'weakPassword'
   return (
     <Entrance title="Choose a new password" description="You stay signed in here; every other session of yours ends.">
       <form onSubmit={submit}>
         <Stack gap="md">
-          {reset.error && !isWeak && <Failure error={reset.error} />}
+          {reset.error && !isWeak && !wantsCode(reset.error) && <Failure error={reset.error} />}
           <NewPassword
             label="New password"
             value={password}
@@ -57,6 +61,14 @@ export default function Reset() {
             error={isWeak ? wordsFor(reset.error) : undefined}
             autoFocus
           />
+          {isCodeWanted && (
+            <CodeField
+              value={code}
+              onChange={(event) => setCode(event.currentTarget.value)}
+              error={codeProblem(reset.error)}
+              autoFocus
+            />
+          )}
           <Button type="submit" loading={reset.isPending}>
             Set the password and sign in
           </Button>

@@ -4,6 +4,7 @@ import { useMutation } from '@tanstack/react-query'
 import { getRouteApi, useRouter } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../api.ts'
+import { CodeField, codeProblem, wantsCode } from '../parts/code-field.tsx'
 import { Entrance, useEntrance } from '../parts/entrance.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { GoogleButton } from '../parts/google-button.tsx'
@@ -55,8 +56,11 @@ function PasswordForm({ next }: { next: string | undefined }) {
   const router = useRouter()
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
+  const [code, setCode] = useState('')
+  const [isCodeWanted, setCodeWanted] = useState(false)
   const signIn = useMutation(
     trpc.auth.signIn.mutationOptions({
+      onError: (error) => setCodeWanted(wantsCode(error)),
       onSuccess: () => {
         queryClient.clear()
         router.history.push(ownPath(next))
@@ -65,12 +69,12 @@ function PasswordForm({ next }: { next: string | undefined }) {
   )
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    signIn.mutate({ email: email.trim(), password })
+    signIn.mutate({ email: email.trim(), password, ...(isCodeWanted && { code }) })
   }
   return (
     <form onSubmit={submit}>
       <Stack gap="md">
-        {signIn.error && <Failure error={signIn.error} title="You are not signed in" />}
+        {signIn.error && !wantsCode(signIn.error) && <Failure error={signIn.error} title="You are not signed in" />}
         {reason(signIn.error) === 'mustResetPassword' && (
           <TextLink to="/forgot-password" search={{ email: email.trim() }} size="sm">
             Send me a link to choose a new password
@@ -95,6 +99,14 @@ function PasswordForm({ next }: { next: string | undefined }) {
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
         />
+        {isCodeWanted && (
+          <CodeField
+            value={code}
+            onChange={(event) => setCode(event.currentTarget.value)}
+            error={codeProblem(signIn.error)}
+            autoFocus
+          />
+        )}
         <Button type="submit" loading={signIn.isPending}>
           Sign in
         </Button>

@@ -3,6 +3,7 @@ import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { AskAgain, needsConfirmation } from '../../parts/ask-again.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone, notifyFailure } from '../../parts/notify.ts'
@@ -63,9 +64,10 @@ function SessionItem({ session }: { session: Session }) {
         void queryClient.invalidateQueries(trpc.auth.sessions.pathFilter())
         notifyDone('That session has ended.')
       },
-      onError: notifyFailure
+      onError: (error) => needsConfirmation(error) || notifyFailure(error)
     })
   )
+  const end = () => revoke.mutate({ sessionId: session.id })
   const device = describeAgent(session.userAgent)
   return (
     <li className="thing">
@@ -84,11 +86,12 @@ function SessionItem({ session }: { session: Session }) {
           variant="default"
           aria-label={`End the session of ${device}`}
           loading={revoke.isPending}
-          onClick={() => revoke.mutate({ sessionId: session.id })}
+          onClick={end}
         >
           End
         </Button>
       )}
+      <AskAgain error={revoke.error} onConfirmed={end} onClose={() => revoke.reset()} />
     </li>
   )
 }
@@ -136,7 +139,7 @@ function SignOutEverywhere() {
         Sign out everywhere
       </Button>
       <Confirm
-        opened={isAsking}
+        opened={isAsking && !needsConfirmation(signOut.error)}
         onClose={() => setIsAsking(false)}
         title="Sign out everywhere?"
         action="Sign out everywhere"
@@ -146,6 +149,7 @@ function SignOutEverywhere() {
       >
         Every session of yours ends, this one too. Your API tokens go on working.
       </Confirm>
+      <AskAgain error={signOut.error} onConfirmed={() => signOut.mutate({})} onClose={() => signOut.reset()} />
     </Group>
   )
 }

@@ -40,6 +40,27 @@ const ACTIONS: Record<string, Words> = {
     label: 'Password reset asked for',
     own: 'asked for a new password'
   },
+  'user.secondFactorPrepared': {
+    verb: 'began to set up a second factor for',
+    label: 'Second factor begun',
+    own: 'began to set up a second factor'
+  },
+  'user.secondFactorEnabled': {
+    verb: 'turned on a second factor for',
+    label: 'Second factor turned on',
+    own: 'turned on a second factor'
+  },
+  'user.secondFactorDisabled': {
+    verb: 'took away the second factor of',
+    label: 'Second factor taken away',
+    own: 'took away their second factor'
+  },
+  'user.secondFactorReset': { verb: 'took away the second factor of', label: 'Second factor reset' },
+  'user.recoveryCodeUsed': {
+    verb: 'used a recovery code of',
+    label: 'Recovery code used',
+    own: 'used a recovery code'
+  },
   'user.sessionsEnded': {
     verb: 'ended the sessions of',
     label: 'All sessions ended',
@@ -60,6 +81,11 @@ const ACTIONS: Record<string, Words> = {
   'history.undone': { verb: 'undid changes of', label: 'Changes undone' },
   'session.created': { verb: 'signed in as', label: 'Signed in', own: 'signed in' },
   'session.ended': { verb: 'ended a session of', label: 'Session ended', own: 'signed out' },
+  'session.confirmed': {
+    verb: 'proved again to be',
+    label: 'Identity proved again',
+    own: 'entered their password again'
+  },
   'session.refused': { verb: 'refused a sign-in of', label: 'Sign-in refused', own: 'was refused to sign in' },
   'scimConnection.updated': { verb: 'changed the connection', label: 'Connection changed' },
   'scimConnection.held': { verb: 'was held by the brake as', label: 'Mass deprovisioning held' },

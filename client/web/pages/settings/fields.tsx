@@ -164,6 +164,19 @@ export function SignInFields({ draft, problems, onChange, canGoogle }: FieldsPro
         clampBehavior="none"
         maw={320}
       />
+      <Radio.Group
+        label="Who must have a second factor"
+        description="A code of an app, beside the password. Whoever has none sets it up the next time they come."
+        value={draft.secondFactor}
+        onChange={(value) => onChange({ secondFactor: value as Draft['secondFactor'] })}
+        error={problems.secondFactor}
+      >
+        <Stack gap="xs" mt="xs">
+          <Radio value="nobody" label="Nobody must" />
+          <Radio value="administrators" label="Administrators" />
+          <Radio value="everybody" label="Everybody" />
+        </Stack>
+      </Radio.Group>
     </Section>
   )
 }

@@ -13,6 +13,7 @@ export interface Draft {
   allowedDomains: string[]
   googleSignIn: boolean
   passwordMinLength: number | string
+  secondFactor: 'nobody' | 'administrators' | 'everybody'
   scimScope: 'all' | 'own'
   scimWelcomeMail: boolean
   wireLogDays: number | string
@@ -49,6 +50,7 @@ export function toDraft({ name, logoUrl, passwordMinLength, administration }: Se
     allowedDomains: administration?.allowedDomains ?? [],
     googleSignIn: administration?.wantsGoogle ?? true,
     passwordMinLength,
+    secondFactor: administration?.secondFactor ?? 'nobody',
     scimScope: administration?.scimScope ?? 'all',
     scimWelcomeMail: administration?.scimWelcomeMail ?? false,
     wireLogDays: administration?.wireLogDays ?? '',
@@ -108,6 +110,7 @@ export function changesFrom(saved: Draft, draft: Draft): Update {
     allowedDomains: draft.allowedDomains,
     googleSignIn: draft.googleSignIn,
     passwordMinLength: Number(draft.passwordMinLength),
+    secondFactor: draft.secondFactor === 'nobody' ? null : draft.secondFactor,
     scimScope: draft.scimScope,
     scimWelcomeMail: draft.scimWelcomeMail,
     wireLogDays: Number(draft.wireLogDays),
@@ -152,6 +155,7 @@ const EMPTY: Record<Field, true> = {
   allowedDomains: true,
   googleSignIn: true,
   passwordMinLength: true,
+  secondFactor: true,
   scimScope: true,
   scimWelcomeMail: true,
   wireLogDays: true,

@@ -39,6 +39,7 @@ export function AccessSection({ details, isSelf }: { details: Details; isSelf: b
         <Facts
           facts={[
             ['Signs in with', waysIn(access, user.mustResetPassword)],
+            ['Second factor', access.hasSecondFactor ? 'On' : 'None'],
             ['Sessions', isSelf ? <OwnSessions count={access.sessionCount} /> : access.sessionCount],
             ['API tokens', access.apiTokenCount]
           ]}

@@ -2,6 +2,7 @@
 import { Button, Menu, Text } from '@mantine/core'
 import {
   IconChevronDown,
+  IconDeviceMobileOff,
   IconLock,
   IconLockOpen,
   IconPlugConnectedX,
@@ -19,7 +20,7 @@ import { shownName } from '../../parts/person.tsx'
 import type { Details } from '../user.tsx'
 
 type User = Details['user']
-type Step = 'deactivate' | 'activate' | 'lock' | 'unlock' | 'release' | 'remove'
+type Step = 'deactivate' | 'activate' | 'lock' | 'unlock' | 'release' | 'resetSecondFactor' | 'remove'
 
 interface StepWords {
   label: string
@@ -66,6 +67,13 @@ const STEPS: Record<Step, StepWords> = {
       `${name} becomes an ordinary member, whose profile and role are changed here. Their identity provider takes them on again when it changes them.`,
     done: (name) => `${name} is an ordinary member now.`
   },
+  resetSecondFactor: {
+    label: 'Take the second factor away',
+    icon: IconDeviceMobileOff,
+    consequence: (name) =>
+      `${name} signs in with the password alone, until they set it up again. Make sure that it is they who ask.`,
+    done: (name) => `${name} has no second factor now.`
+  },
   remove: {
     label: 'Remove',
     icon: IconTrash,
@@ -82,16 +90,19 @@ interface Offer {
   whyNot?: string
 }
 
-function offersFor({ user, groupCount, authority }: Details, isSelf: boolean): Offer[] {
+function offersFor({ user, groupCount, authority, access }: Details, isSelf: boolean): Offer[] {
   if (user.state === 'removed') return []
   const notYourself = isSelf ? 'Not yourself: ask another administrator.' : undefined
   const lockOffer: Offer = user.locked ? { step: 'unlock' } : { step: 'lock', whyNot: notYourself }
   const isManaged = Object.values(authority).some(({ kind }) => kind === 'connection')
   const releases: Offer[] = isManaged ? [{ step: 'release' }] : []
+  const resets: Offer[] = access?.hasSecondFactor ? [{ step: 'resetSecondFactor', whyNot: ownIsInAccount(isSelf) }] : []
   const remove: Offer = { step: 'remove', whyNot: notYourself ?? whyNotRemove(user, groupCount) }
-  if (user.state === 'deactivated') return [{ step: 'activate' }, lockOffer, ...releases, remove]
-  return [{ step: 'deactivate', whyNot: notYourself }, lockOffer, ...releases, remove]
+  if (user.state === 'deactivated') return [{ step: 'activate' }, lockOffer, ...releases, ...resets, remove]
+  return [{ step: 'deactivate', whyNot: notYourself }, lockOffer, ...releases, ...resets, remove]
 }
+
+const ownIsInAccount = (isSelf: boolean) => (isSelf ? 'Take your own away in your account.' : undefined)
 
 function whyNotRemove(user: User, groupCount: number): string | undefined {
   if (user.state === 'invited') return 'Still invited: revoke the invitation instead.'
@@ -161,6 +172,7 @@ function AskStep({ step, user, onClose }: { step: Step; user: User; onClose: () 
     activate: useMutation(trpc.users.activate.mutationOptions({ onSuccess })),
     lock: useMutation(trpc.users.lock.mutationOptions({ onSuccess })),
     unlock: useMutation(trpc.users.unlock.mutationOptions({ onSuccess })),
+    resetSecondFactor: useMutation(trpc.users.resetSecondFactor.mutationOptions({ onSuccess })),
     release: useMutation(trpc.users.release.mutationOptions({ onSuccess })),
     remove: useMutation(trpc.users.remove.mutationOptions({ onSuccess }))
   }

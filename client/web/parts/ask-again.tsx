@@ -1,0 +1,70 @@
+// Asks for the password again where the service wants to know that it is still the same person, and then goes on.
+import { Modal, Stack, Text } from '@mantine/core'
+import { useMutation } from '@tanstack/react-query'
+import { type FormEvent, useState } from 'react'
+import { reason, trpc } from '../api.ts'
+import { CodeField, codeProblem, wantsCode } from './code-field.tsx'
+import { DialogButtons } from './dialog-buttons.tsx'
+import { Failure } from './failures.tsx'
+import { PasswordField } from './password-field.tsx'
+
+/** Whether what failed works once the person has proved who they are. */
+export const needsConfirmation = (error: unknown) => reason(error) === 'confirmationRequired'
+
+export interface AskAgainProps {
+  /** Of what was tried; nothing is asked for any other. */
+  error: unknown
+  /** Tries it again. */
+  onConfirmed: () => void
+  onClose: () => void
+}
+
+export const AskAgain = (props: AskAgainProps) => (needsConfirmation(props.error) ? <Dialog {...props} /> : null)
+
+function Dialog({ onConfirmed, onClose }: AskAgainProps) {
+  const [password, setPassword] = useState('')
+  const [code, setCode] = useState('')
+  const [isCodeWanted, setCodeWanted] = useState(false)
+  const confirm = useMutation(
+    trpc.auth.confirm.mutationOptions({
+      onSuccess: onConfirmed,
+      onError: (error) => setCodeWanted((wanted) => wanted || wantsCode(error))
+    })
+  )
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    confirm.mutate({ password, ...(isCodeWanted && { code }) })
+  }
+  const isWrong = reason(confirm.error) === 'wrongPassword'
+  return (
+    <Modal opened onClose={onClose} title="Is it still you?" centered>
+      <form onSubmit={submit}>
+        <Stack gap="md">
+          <Text size="sm">You signed in a while ago. Enter your password to go on.</Text>
+          {confirm.error && !isWrong && !wantsCode(confirm.error) && <Failure error={confirm.error} />}
+          <PasswordField
+            label="Password"
+            autoComplete="current-password"
+            required
+            withAsterisk={false}
+            value={password}
+            onChange={(event) => setPassword(event.currentTarget.value)}
+            error={isWrong ? 'That is not your password.' : undefined}
+            data-autofocus
+          />
+          {isCodeWanted && (
+            <CodeField
+              value={code}
+              onChange={(event) => setCode(event.currentTarget.value)}
+              error={codeProblem(confirm.error)}
+              autoFocus
+            />
+          )}
+          <DialogButtons onClose={onClose} isPending={confirm.isPending}>
+            Go on
+          </DialogButtons>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}

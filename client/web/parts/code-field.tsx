@@ -1,0 +1,24 @@
+// The code of a second factor, as an app shows it or as it was kept for emergencies.
+import { TextInput, type TextInputProps } from '@mantine/core'
+import { reason } from '../api.ts'
+
+export const CodeField = (props: TextInputProps) => (
+  <TextInput
+    label="Code"
+    description="The six digits that your authenticator app shows, or one of your recovery codes"
+    autoComplete="one-time-code"
+    autoCapitalize="off"
+    spellCheck={false}
+    required
+    withAsterisk={false}
+    maxLength={100}
+    {...props}
+  />
+)
+
+/** Whether the service asks for a code, or has refused one. */
+export const wantsCode = (error: unknown) => ['secondFactorRequired', 'wrongCode'].includes(reason(error) ?? '')
+
+/** For the field: undefined while none has been refused. */
+export const codeProblem = (error: unknown) =>
+  reason(error) === 'wrongCode' ? 'That code is wrong, or was used already. Enter the next one.' : undefined

@@ -1,0 +1,104 @@
+// Second factors at rest: a sealed secret for each person, what has been used of it, and codes for emergencies.
+import { sql } from 'kysely'
+import { type Db, inTenant, readOneInTenant, type Trx } from './connect.ts'
+
+export interface SecondFactor {
+  secret_sealed: Buffer
+  /** Null: it was begun, and no code has been given yet. */
+  confirmed_at: Date | null
+  recovery_count: number
+}
+
+export const findSecondFactor = (db: Db, tenantId: number, userId: string): Promise<SecondFactor | undefined> =>
+  readOneInTenant<SecondFactor>(
+    db,
+    tenantId,
+    db
+      .selectFrom('second_factors')
+      .select(['secret_sealed', 'confirmed_at', sql<number>`cardinality(recovery_hashes)`.as('recovery_count')])
+      .where('tenant_id', '=', tenantId)
+      .where('user_id', '=', userId)
+  )
+
+/** Begins a factor, or begins anew. @returns false where one is in force already, which stays */
+export async function beginSecondFactor(
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  secretSealed: Buffer,
+  now: Date
+): Promise<boolean> {
+  const facts = { secret_sealed: secretSealed, last_step: '0', recovery_hashes: [], created_at: now }
+  const row = await trx
+    .insertInto('second_factors')
+    .values({ tenant_id: tenantId, user_id: userId, confirmed_at: null, ...facts })
+    .onConflict((conflict) =>
+      conflict.columns(['tenant_id', 'user_id']).doUpdateSet(facts).where('second_factors.confirmed_at', 'is', null)
+    )
+    .returning('user_id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Puts a factor in force, with its recovery codes. @returns false where it is already, or is not there */
+export async function confirmSecondFactor(
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  { step, recoveryHashes, now }: { step: number; recoveryHashes: Buffer[]; now: Date }
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('second_factors')
+    .set({ confirmed_at: now, last_step: String(step), recovery_hashes: recoveryHashes })
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('confirmed_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** @returns whether the person had one in force */
+export async function deleteSecondFactor(trx: Trx, tenantId: number, userId: string): Promise<boolean> {
+  const row = await trx
+    .deleteFrom('second_factors')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .returning('confirmed_at')
+    .executeTakeFirst()
+  return Boolean(row?.confirmed_at)
+}
+
+/**
+ * Uses up the code of a time step, and all before it.
+ * @param secretSealed the secret, sealed anew: the key that sealed it before may be dropped some time
+ * @returns false where that has happened before
+ */
+export const useStep = (
+  db: Db,
+  tenantId: number,
+  userId: string,
+  { step, secretSealed }: { step: number; secretSealed: Buffer }
+): Promise<boolean> =>
+  inTenant(db, tenantId, async (trx) => {
+    const { numUpdatedRows } = await trx
+      .updateTable('second_factors')
+      .set({ last_step: String(step), secret_sealed: secretSealed })
+      .where('tenant_id', '=', tenantId)
+      .where('user_id', '=', userId)
+      .where('last_step', '<', String(step))
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  })
+
+/** Uses up a recovery code. @returns false where the person has no such code */
+export async function useRecoveryCode(trx: Trx, tenantId: number, userId: string, hash: Buffer): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('second_factors')
+    .set({ recovery_hashes: sql`array_remove(recovery_hashes, ${hash}::bytea)` })
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('confirmed_at', 'is not', null)
+    .where(sql<boolean>`${hash}::bytea = any(recovery_hashes)`)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}

@@ -1,0 +1,216 @@
+// A second factor beside the password: an app's code, or one of the codes that were kept for emergencies.
+import { randomBytes } from 'node:crypto'
+import { insertAuditEvents } from '../../db/audit.ts'
+import { inTenant, type Trx } from '../../db/connect.ts'
+import { notifyChange } from '../../db/listen.ts'
+import type { Role, TenantSettings } from '../../db/schema.ts'
+import {
+  beginSecondFactor,
+  confirmSecondFactor,
+  deleteSecondFactor,
+  findSecondFactor,
+  useRecoveryCode,
+  useStep
+} from '../../db/second-factors.ts'
+import { deleteSessions } from '../../db/sessions.ts'
+import { getUserViews, lockUser, type UserView } from '../../db/users.ts'
+import type { Deps } from '../deps.ts'
+import { AppError, conflict, forbidden, notFound, unauthenticated } from '../errors.ts'
+import { type Actor, requireAdministrator, requireConfirmed } from '../provisioning/actor.ts'
+import { shownName } from '../provisioning/user-document.ts'
+import { hashToken } from '../secrets.ts'
+import type { Tenant } from '../tenancy.ts'
+import { findStep, randomTotpSecret, toBase32, totpUri } from './totp.ts'
+
+const SEAL = 'second-factor'
+const RECOVERY_CODES = 10
+/** 120 bits: random enough that SHA-256 alone protects them. */
+const RECOVERY_BYTES = 15
+
+/** Whether a tenant's people of a role must have a second factor to sign in by password. */
+export const demandsSecondFactor = ({ secondFactor }: TenantSettings, role: Role): boolean =>
+  secondFactor === 'everybody' || (secondFactor === 'administrators' && role === 'administrator')
+
+export interface Attempt {
+  /** Undefined where none was given. */
+  readonly code: string | undefined
+  /** The known browser that asks, or what else sets it apart from strangers. */
+  readonly device: string | undefined
+  readonly origin: { readonly requestId: string | null; readonly ip: string | null }
+}
+
+/**
+ * Asks whoever has a second factor for a code of it, once their password was right. Wrong ones count for the person, and
+ * apart from that for a browser that has signed in before.
+ * @throws AppError unauthenticated `secondFactorRequired` (nothing counts), `wrongCode`; rate_limited
+ */
+export async function passSecondFactor(
+  deps: Deps,
+  tenant: Tenant,
+  userId: string,
+  { code, device, origin }: Attempt
+): Promise<void> {
+  const factor = await findSecondFactor(deps.db, tenant.id, userId)
+  if (!factor?.confirmed_at) return
+  if (code === undefined) throw unauthenticated('Enter the code that your app shows', 'secondFactorRequired')
+  await deps.auth.limits.countFailures(
+    [{ limit: 'second-factor', key: `${tenant.id} ${userId} ${device ?? ''}`, onSuccess: 'forget' }],
+    async () => {
+      const typed = code.replace(/[\s-]/g, '').toUpperCase()
+      const isRight = /^\d{6}$/.test(typed)
+        ? await useAppCode(deps, tenant.id, userId, factor.secret_sealed, typed)
+        : await spendRecoveryCode(deps, tenant.id, userId, typed, origin)
+      if (!isRight) throw wrongCode()
+    },
+    isWrongCode
+  )
+}
+
+async function useAppCode(deps: Deps, tenantId: number, userId: string, sealed: Buffer, code: string) {
+  const secret = openSecret(deps, sealed)
+  const step = findStep(secret, code, deps.now())
+  return step !== undefined && useStep(deps.db, tenantId, userId, { step, secretSealed: sealSecret(deps, secret) })
+}
+
+const spendRecoveryCode = (deps: Deps, tenantId: number, userId: string, code: string, origin: Attempt['origin']) =>
+  inTenant(deps.db, tenantId, async (trx) => {
+    if (!(await useRecoveryCode(trx, tenantId, userId, hashToken(code)))) return false
+    const [user] = await getUserViews(trx, tenantId, [userId])
+    const name = user ? shownName(user) : ''
+    await insertAuditEvents(trx, tenantId, { kind: 'user', id: userId, name, ...origin }, deps.now(), [
+      { action: 'user.recoveryCodeUsed', targetType: 'user', targetId: userId, targetName: name }
+    ])
+    return true
+  })
+
+const sealSecret = ({ sealer }: Deps, secret: Buffer) => sealer.seal(SEAL, secret.toString('base64url'))
+
+/** @throws AppError `wrongCode` where none of our SECRET_KEYs opens it: nobody can have its code then */
+function openSecret({ sealer }: Deps, sealed: Buffer): Buffer {
+  const text = sealer.open(SEAL, sealed)
+  if (text === undefined) throw wrongCode()
+  return Buffer.from(text, 'base64url')
+}
+
+const wrongCode = () => unauthenticated('That code is wrong, or was used already: enter the next one', 'wrongCode')
+export const isWrongCode = (error: unknown) => error instanceof AppError && error.reason === 'wrongCode'
+
+type Person = Actor & { readonly id: string }
+
+/**
+ * Makes a secret for the caller's app. It counts once `enableSecondFactor` was given a code of it.
+ * @throws AppError forbidden `sessionOnly`, `confirmationRequired`; conflict `secondFactorOn`
+ */
+export async function prepareSecondFactor(deps: Deps, tenant: Tenant, actor: Person) {
+  requireOwnSession(actor)
+  requireConfirmed(actor, deps.now())
+  const secret = randomTotpSecret()
+  const sealed = sealSecret(deps, secret)
+  return inTenant(deps.db, tenant.id, async (trx) => {
+    const [user] = await getUserViews(trx, tenant.id, [actor.id])
+    if (!user) throw notFound('User')
+    const isBegun = await beginSecondFactor(trx, tenant.id, actor.id, sealed, deps.now())
+    if (!isBegun) throw conflict('You have a second factor already: take it away first', 'secondFactorOn')
+    await insertAuditEvents(trx, tenant.id, actor, deps.now(), [
+      { action: 'user.secondFactorPrepared', targetType: 'user', targetId: actor.id, targetName: actor.name }
+    ])
+    const account = user.email ?? user.user_name
+    return { secret: toBase32(secret), uri: totpUri(secret, { issuer: tenant.name, account }) }
+  })
+}
+
+/**
+ * Puts the factor in force that was prepared, and ends the caller's other sessions, which were begun without it.
+ * @returns the recovery codes, shown this once
+ * @throws AppError invalid `wrongCode`; forbidden `sessionOnly`; conflict `noSecondFactor`
+ */
+export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Person, code: string): Promise<string[]> {
+  requireOwnSession(actor)
+  const factor = await findSecondFactor(deps.db, tenant.id, actor.id)
+  if (!factor || factor.confirmed_at) throw conflict('Begin to set a second factor up first', 'noSecondFactor')
+  const now = deps.now()
+  const step = await deps.auth.limits.countFailures(
+    [{ limit: 'second-factor', key: `${tenant.id} ${actor.id} ${actor.sessionId}`, onSuccess: 'forget' }],
+    async () => {
+      const found = findStep(openSecret(deps, factor.secret_sealed), code.replace(/\s/g, ''), now)
+      if (found === undefined) throw forbidden('That code is wrong: enter the next one', 'wrongCode')
+      return found
+    },
+    isWrongCode
+  )
+  const codes = Array.from({ length: RECOVERY_CODES }, () => toBase32(randomBytes(RECOVERY_BYTES)))
+  await inTenant(deps.db, tenant.id, async (trx) => {
+    const facts = { step, recoveryHashes: codes.map(hashToken), now }
+    if (!(await confirmSecondFactor(trx, tenant.id, actor.id, facts))) {
+      throw conflict('Begin to set a second factor up first', 'noSecondFactor')
+    }
+    await deleteSessions(trx, tenant.id, actor.id, actor.sessionId)
+    await noteChange(trx, deps, tenant.id, actor, {
+      action: 'user.secondFactorEnabled',
+      name: actor.name,
+      id: actor.id
+    })
+  })
+  deps.auth.principals.forget(tenant.id)
+  return codes.map((text) => text.match(/.{6}/g)!.join('-').toLowerCase())
+}
+
+/**
+ * Takes the caller's own factor away.
+ * @throws AppError forbidden `sessionOnly`, `confirmationRequired`; conflict `noSecondFactor`
+ */
+export async function disableSecondFactor(deps: Deps, tenant: Tenant, actor: Person): Promise<void> {
+  requireOwnSession(actor)
+  requireConfirmed(actor, deps.now())
+  await inTenant(deps.db, tenant.id, async (trx) => {
+    if (!(await deleteSecondFactor(trx, tenant.id, actor.id))) throw conflict('You have none', 'noSecondFactor')
+    await noteChange(trx, deps, tenant.id, actor, {
+      action: 'user.secondFactorDisabled',
+      name: actor.name,
+      id: actor.id
+    })
+  })
+  deps.auth.principals.forget(tenant.id)
+}
+
+/**
+ * Takes the factor of somebody who has lost their device and their codes away. That it is they who ask, the administrator
+ * finds out.
+ * @throws AppError forbidden `administratorOnly`, `notYourself`; not_found; conflict `noSecondFactor`
+ */
+export async function resetSecondFactor(deps: Deps, tenantId: number, actor: Actor, userId: string): Promise<UserView> {
+  requireAdministrator(actor, 'take somebody’s second factor away')
+  if (actor.id === userId) throw forbidden('Take your own away in your account', 'notYourself')
+  const view = await inTenant(deps.db, tenantId, async (trx) => {
+    const user = await lockUser(trx, tenantId, userId, 'for no key update')
+    if (!user || user.state === 'removed') throw notFound(`User ${userId}`)
+    if (!(await deleteSecondFactor(trx, tenantId, userId))) throw conflict('They have none', 'noSecondFactor')
+    await noteChange(trx, deps, tenantId, actor, {
+      action: 'user.secondFactorReset',
+      name: shownName(user),
+      id: userId
+    })
+    const [after] = await getUserViews(trx, tenantId, [userId])
+    return after!
+  })
+  deps.auth.principals.forget(tenantId)
+  return view
+}
+
+/** Every process remembers with a session whether its user has one. */
+async function noteChange(
+  trx: Trx,
+  deps: Deps,
+  tenantId: number,
+  actor: Actor,
+  { action, name, id }: { action: string; name: string; id: string }
+): Promise<void> {
+  await insertAuditEvents(trx, tenantId, actor, deps.now(), [
+    { action, targetType: 'user', targetId: id, targetName: name }
+  ])
+  await notifyChange(trx, { kind: 'credentials', tenantId })
+}
+
+function requireOwnSession(actor: Actor): void {
+  if (actor.sessionId === undefined) throw forbidden('Only a person who has signed in does this', 'sessionOnly')
+}
