@@ -69,12 +69,12 @@ export function toFirstCandidates(
 }
 
 /**
- * The first candidates by name, from the slices at the page's beginning and the segments that are no slices. The page ends
- * ahead of the name that the last one had who was taken, and with the last slice that was looked into.
+ * The first candidates by name, from as many slices at the page's beginning as are likely to hold `likely` of those who
+ * are found, but `slices` at least, and the segments that are no slices. The page ends ahead of the name that the last one had who was taken, and with the last slice that was looked into.
  */
 export function toFirstOfSlices(
   estimate: SearchEstimate,
-  { first, slices }: { first: number; slices: number },
+  { first, likely, slices }: { first: number; likely: number; slices: number },
   { isDescending, after }: Bounds
 ): Narrowing {
   const { tenantId, probes } = estimate
@@ -94,23 +94,12 @@ export function toFirstOfSlices(
   return {
     ctes: sql`
       with ${slicesInOrder(tenantId, isDescending)},
-      nearest as materialized (
-        select row_number() over (order by held.before) as place, held.* from (
-          select s.* from slices s where ${isAtPage(isDescending, after)} ${sql.join(
-            probes.map(
-              (probe) => sql`
-            and exists (select from search_postings p where p.tenant_id = ${tenantId} and p.segment = s.segment
-              and p.gram >= ${probe.from} and p.gram < ${probe.below})`
-            ),
-            sql``
-          )}
-          order by s.before limit ${slices}::int + 1
-        ) as held
-      ),
-      looked_into as materialized (select place, segment from nearest where place <= ${slices}::int),
+      nearest as materialized (${slicesByLikelihood(estimate, isDescending, after)}),
+      looked_into as materialized (select place, segment from nearest where ahead < ${likely}::int or place <= ${slices}::int),
       cut as materialized (
         select ${edgeName} as name, ${edgeId} as id from nearest
-        where place = ${slices}::int and exists (select from nearest where place > ${slices}::int)
+        where place = (select max(place) from looked_into) and exists (
+          select from nearest where place > (select max(place) from looked_into))
       ),
       passed as materialized (${passedSlots(tenantId, isDescending, after)}),
       entries as materialized (
@@ -171,7 +160,7 @@ function slicesInOrder(tenantId: number, isDescending: boolean): RawBuilder<unkn
     ),
     slices as materialized (
       select row_number() over (order by ${sql.raw(isDescending ? 'sweep, segment desc' : 'sweep desc, segment')}) as before,
-        segment, until_name, until_id, ${furthest(sql.ref('from_name'), sql.ref('until_name'))} as from_name, ${furthest(sql.ref('from_id'), sql.ref('until_id'))} as from_id
+        segment, users, until_name, until_id, ${furthest(sql.ref('from_name'), sql.ref('until_name'))} as from_name, ${furthest(sql.ref('from_id'), sql.ref('until_id'))} as from_id
       from search_segments where ${ofTenant} and (
         sweep = (select sweep from newest)
         or sweep = (select sweep from whole) and (
@@ -192,17 +181,47 @@ function isAtPage(isDescending: boolean, after: Bounds['after']): RawBuilder<unk
     : sql`coalesce((s.until_name, s.until_id) > (${name}::text, ${id}::uuid), true)`
 }
 
+/** Whether the page begins in the midst of a slice `s`. */
+function holdsBeginning(isDescending: boolean, after: Bounds['after']): RawBuilder<unknown> {
+  if (!after) return sql`false`
+  const [name, id] = after
+  return isDescending
+    ? sql`coalesce((s.until_name, s.until_id) >= (${name}::text, ${id}::uuid), true)`
+    : sql`(s.from_name, s.from_id) <= (${name}::text, ${id}::uuid)`
+}
+
+/**
+ * Those with all probes from where the page begins, and how many are likely to be found `ahead` of each, if the probes say
+ * nothing of each other. The one that the page begins in may have nothing left.
+ */
+function slicesByLikelihood(
+  { tenantId, probes }: SearchEstimate,
+  isDescending: boolean,
+  after: Bounds['after']
+): RawBuilder<unknown> {
+  const shares = probes.map(
+    ({ from, below }) => sql`least(1, coalesce((
+      select sum(p.users) from search_postings p
+      where p.tenant_id = ${tenantId} and p.segment = s.segment and p.gram >= ${from} and p.gram < ${below}), 0) / s.users::real)`
+  )
+  return sql`
+    select likely.*, row_number() over (order by before) as place, coalesce(sum(case when is_begun then 0 else count end) over (
+      order by before rows between unbounded preceding and 1 preceding), 0) as ahead
+    from (
+      select s.*, ${holdsBeginning(isDescending, after)} as is_begun, s.users * ${sql.join(shares, sql` * `)} as count
+      from slices s where s.users > 0 and ${isAtPage(isDescending, after)}
+    ) as likely
+    where count > 0`
+}
+
 /** Up to which slot, or in a list that descends from which one on, users of slices stand ahead of the page. */
 function passedSlots(tenantId: number, isDescending: boolean, after: Bounds['after']): RawBuilder<unknown> {
   if (!after) return sql`select null::bigint as segment, null::bigint as slot where false`
-  const [name, id] = after
-  const holds = isDescending
-    ? sql`coalesce((nearest.until_name, nearest.until_id) >= (${name}::text, ${id}::uuid), true)`
-    : sql`(nearest.from_name, nearest.from_id) <= (${name}::text, ${id}::uuid)`
   return sql`
     select s.segment, (select count(*) from unnest(s.names) as one (name)
-      where one.name ${sql.raw(isDescending ? '<=' : '<')} ${name}::text) as slot
-    from nearest join search_segments s on s.tenant_id = ${tenantId} and s.segment = nearest.segment where ${holds}`
+      where one.name ${sql.raw(isDescending ? '<=' : '<')} ${after[0]}::text) as slot
+    from nearest join search_segments s on s.tenant_id = ${tenantId} and s.segment = nearest.segment
+    where nearest.is_begun`
 }
 
 /** Postings of the rarest probe in some segments, as far as these have the others, too. */

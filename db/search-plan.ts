@@ -39,9 +39,14 @@ export type Way =
   | { readonly kind: 'walk'; readonly steps?: number }
   /**
    * Those who have all probes; of them `first` in the order of the list, and whoever ties with the last one. With
-   * `slices`, no more segments are looked into that are sorted by name, from where the page begins.
+   * `from`, of the segments that are sorted by name no more are looked into, from where the page begins, than are
+   * likely to hold so many, and so many in any case.
    */
-  | { readonly kind: 'index'; readonly first?: number; readonly slices?: number }
+  | {
+      readonly kind: 'index'
+      readonly first?: number
+      readonly from?: { readonly likely: number; readonly slices: number }
+    }
 
 /** Further ones tell nothing new. */
 const MAX_PROBES = 12
@@ -56,9 +61,13 @@ const STEPS = 1_000
 const WORTH_A_TRY = 3
 /** Who is found so many times as often as a walk needs is likely to fill the page by it. */
 const OFTEN = 10
-/** How many times as many are hoped for in the segments that are looked into as are needed. */
+/** The same for one letter, whose parts are many to read. */
+const OFTEN_ALONE = 2
+/** How many times as many are hoped for in the slices that are looked into as are needed. */
 const HOPED_FOR = 2
-/** Where they did not fill the page, so many times as many are looked into. */
+/** Slices that several probes are looked for in at least: in one that begins or ends with a name, nobody may have them all. */
+const LEAST_TOGETHER = 3
+/** Where they did not fill the page, so many times as many are hoped for. */
 const FURTHER = 8
 
 /** Processor time in µs, as measured. */
@@ -147,12 +156,14 @@ export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name
   const first = 4 * limit
   const ways = order === 'name' ? waysBySlices(estimate, limit, first) : []
   const expected = expectedOf(estimate)
+  // of which the index has so many parts that counting them ends early
+  const isLetter = [...rarest.from].length === 1
   const cost = entriesOf(probes) * COSTS.entry + (first + pending) * COSTS.candidate
   if (ways.length === 0 && expected > 2 * first && cost < users * COSTS.step) ways.push({ kind: 'index', first })
   // by slices a page costs little, except where most users have what is looked up
   const isWalkWorthIt =
     order === 'name' && ways.length > 0
-      ? (expected / users) * STEPS > OFTEN * limit
+      ? (expected / users) * STEPS > (isLetter ? OFTEN_ALONE : OFTEN) * limit
       : cost > WORTH_A_TRY * STEPS * COSTS.step
   return [...(isWalkWorthIt ? [{ kind: 'walk', steps: STEPS } as const] : []), ...ways, all]
 }
@@ -160,16 +171,15 @@ export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name
 /** By so many slices that the page is likely to be there, then by more. */
 function waysBySlices(estimate: SearchEstimate, limit: number, first: number): Way[] {
   const ways: Way[] = []
-  let more = 1
-  const slices = slicesFor(estimate, limit)
-  for (; slices * more < estimate.slices / 2; more *= FURTHER) {
-    ways.push({ kind: 'index', first: first * more, slices: slices * more })
+  const likely = HOPED_FOR * limit
+  const expected = expectedOf(estimate)
+  if (estimate.slices <= 2 || likely > expected / 2) return ways
+  const least = estimate.probes.length > 1 ? LEAST_TOGETHER : 1
+  for (let more = 1; more < estimate.slices / 2; more *= FURTHER) {
+    ways.push({ kind: 'index', first: first * 2 ** ways.length, from: { likely: likely * more, slices: least * more } })
   }
   return ways
 }
-
-const slicesFor = (estimate: SearchEstimate, limit: number): number =>
-  Math.ceil((HOPED_FOR * limit * estimate.slices) / Math.max(1, expectedOf(estimate)))
 
 /** How many users have all probes, if each of them says nothing of the others. */
 const expectedOf = ({ users, probes }: SearchEstimate): number =>

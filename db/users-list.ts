@@ -102,10 +102,10 @@ async function listOnWay(db: Db, tenantId: number, query: UserListQuery, way: Wa
 function narrow({ estimate, sort, isDescending, after }: UserListQuery, way: Way): Narrowing | undefined {
   if (way.kind === 'walk' || !estimate) return undefined
   const order = SORT_ORDERS[sort].known
-  const { first, slices } = way
+  const { first, from } = way
   if (!order || (first === undefined && !after)) return toCandidates(estimate)
   const bounds = { order, isDescending, after: after && ([String(after[0]), String(after[1])] as const) }
-  if (first && slices) return toFirstOfSlices(estimate, { first, slices }, bounds)
+  if (first && from) return toFirstOfSlices(estimate, { first, ...from }, bounds)
   return toFirstCandidates(estimate, first, bounds)
 }
 
