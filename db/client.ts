@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import pg from 'pg'
+import { isOutdatedPlan } from './failures.ts'
 import { handOverRows } from './sent-rows.ts'
 import type { ClientManners } from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
@@ -57,7 +58,14 @@ abstract class MusterClient extends pg.Client {
       return super.query(...args)
     }
     const name = this.manners.prepares ? preparedName(text) : undefined
-    return super.query({ name, text, values } as pg.QueryConfig)
+    const answer = super.query({ name, text, values } as pg.QueryConfig)
+    if (name) answer.catch((error) => this.endIfOutdated(error))
+    return answer
+  }
+
+  /** Ends with the statements that it has prepared, once a migration of a newer version has changed what one returns. */
+  private endIfOutdated(error: unknown): void {
+    if (isOutdatedPlan(error)) void this.end()
   }
 
   /** What is asked in one tick goes out in one write: each write is a system call, dearer than the statement in it. */

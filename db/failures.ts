@@ -16,7 +16,14 @@ const SHARD_SUFFIX = /_\d{6,}$/
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code && UNAVAILABLE_CODES.has(code)) return true
+  if (isOutdatedPlan(error)) return true
   return UNAVAILABLE_MESSAGES.test(message ?? '')
+}
+
+/** Whether a prepared statement does not return any more what it did: a column was added to a table since. */
+export function isOutdatedPlan(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  return code === '0A000' && /cached plan must not change result type/.test(message ?? '')
 }
 
 // of pg and pg-pool, which give no codes, and of PgBouncer, which gives that of a protocol violation
