@@ -47,8 +47,8 @@ export interface Config {
   /** What each SCIM token may send to each process, in the long run; 0 for no limit. */
   readonly scim: { readonly requestsPerSecond: number }
   /**
-   * Whether an empty database gets the demo tenant, and mail that is not sent can be read in the browser: not where the
-   * service is meant for the world.
+   * Whether an empty database gets the demo tenant, and mail that is not sent can be read in the browser: unless told
+   * otherwise not where TLS is required throughout.
    */
   readonly isDemo: boolean
   /** What `/metrics` asks for; undefined: nothing. */
@@ -186,7 +186,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     invitationTtlHours: read.number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
     bcryptCost: read.number('BCRYPT_COST', 12, 4, 16),
     scim: { requestsPerSecond: read.number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
-    isDemo: read.flag('DEMO', scheme === 'http'),
+    isDemo: read.flag('DEMO', !requiresTls),
     metricsToken,
     breachedPasswordsUrl,
     importMaxMb: read.number('IMPORT_MAX_MB', 4_000, 1, 1_000_000),

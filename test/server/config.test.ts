@@ -91,11 +91,12 @@ test('loadConfig', async (t) => {
     t.throws(() => loadOwnerUrl({ DATABASE_URL_FILE: `${folder}/none` }), { message: /cannot be read/ })
   })
 
-  t.test('makes the demo tenant unless it is told not to, or the service is there for the world', async (t) => {
+  t.test('makes the demo tenant unless it is told not to, or asked for TLS throughout', async (t) => {
     t.equal(loadConfig({}).isDemo, true)
     t.equal(loadConfig({ DEMO: 'false' }).isDemo, false)
-    t.equal(loadConfig({ PUBLIC_SCHEME: 'https' }).isDemo, false)
-    t.equal(loadConfig({ PUBLIC_SCHEME: 'https', DEMO: 'true' }).isDemo, true)
+    t.equal(loadConfig({ PUBLIC_SCHEME: 'https' }).isDemo, true)
+    t.equal(loadConfig({ PUBLIC_SCHEME: 'https', REQUIRE_TLS: 'true' }).isDemo, false)
+    t.equal(loadConfig({ PUBLIC_SCHEME: 'https', REQUIRE_TLS: 'true', DEMO: 'true' }).isDemo, true)
   })
 
   t.test('with REQUIRE_TLS names each connection that somebody on the way could read', async (t) => {

@@ -11,7 +11,7 @@ test('headers of each kind of answer', async (t) => {
     'index.html': '<meta name="csp-nonce" content="__CSP_NONCE__"><title>Muster</title>',
     assets: { 'entry.js': 'plain' }
   })
-  const app = await startApp(t, { webFolder, env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443', DEMO: 'true' } })
+  const app = await startApp(t, { webFolder, env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' } })
   const tenant = await addTenant(app, 'acme')
   const [ada] = await insertPeople(app.owner, tenant.id, [{ email: 'ada@acme.test', role: 'administrator' }])
   const cookie = (await signInAs(app.owner, tenant.id, ada!)).replace('muster_session', '__Host-muster_session')
