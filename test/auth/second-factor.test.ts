@@ -3,6 +3,7 @@ import { type Test, test } from 'tap'
 import { inTenant } from '../../db/connect.ts'
 import { insertPasswordReset } from '../../db/password-resets.ts'
 import { stepAt, toBase32, totpOf, totpUri } from '../../server/auth/totp.ts'
+import { isUndoable } from '../../server/provisioning/history/facts.ts'
 import { hashToken, randomToken } from '../../server/secrets.ts'
 import { OPERATOR } from '../support/app.ts'
 import { type Acme, fromBase32, PASSWORD, startAcme } from './acme.ts'
@@ -192,6 +193,17 @@ test('a second factor', async (t) => {
       const input = procedure === 'auth.confirm' ? { password: PASSWORD } : {}
       t.match(await acme.mutate('acme', procedure, input, { token: data.token }), { error: { reason: 'sessionOnly' } })
     }
+  })
+
+  t.test('is nothing that an undo could bring back', async (t) => {
+    const events = await acme.owner
+      .selectFrom('audit_events')
+      .select(['target_type', 'action'])
+      .distinct()
+      .where((eb) => eb.or([eb('action', 'like', '%econdFactor%'), eb('action', 'like', '%recoveryCode%')]))
+      .execute()
+    t.equal(events.length, 5)
+    for (const event of events) t.equal(isUndoable(event), false, event.action)
   })
 
   t.test('goes with the person who is removed', async (t) => {

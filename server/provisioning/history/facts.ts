@@ -50,6 +50,11 @@ const NOT_TAKEN_BACK = new Set([
   'user.passwordReset',
   'user.passwordResetRequested',
   'user.googleLinked',
+  'user.secondFactorPrepared',
+  'user.secondFactorEnabled',
+  'user.secondFactorDisabled',
+  'user.secondFactorReset',
+  'user.recoveryCodeUsed',
   'user.sessionsEnded'
 ])
 
