@@ -158,6 +158,16 @@ test('where Citus is there, the migration', async (t) => {
     t.same(await standing(), [{ cursor_node: '1.1', cursor_xid: '7' }], 'once')
   })
 
+  t.test('has the brake count the people that return, and not those that were given', async (t) => {
+    const { rows } = await sql<{ definition: string }>`
+      select pg_get_functiondef('take_brake_permits'::regproc) as definition`.execute(owner)
+    t.match(
+      rows[0]!.definition,
+      /with noted as \(insert into brake_people[^;]*returning 1\) select count\(\*\) into counted/
+    )
+    t.notMatch(rows[0]!.definition, 'get diagnostics counted')
+  })
+
   t.test('does nothing again, but for a table that is new', async (t) => {
     const before = (await calls()).length
     await migrate(url)
