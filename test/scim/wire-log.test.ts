@@ -8,6 +8,7 @@ import { type Exchange, parseEntry, type WireEntry } from '../../server/wire-log
 import { unpackLines } from '../../server/wire-log/pack.ts'
 import { createWireLog } from '../../server/wire-log/wire-log.ts'
 import { startApp, type TestApp } from '../support/app.ts'
+import { letStatementsCross } from '../support/cluster.ts'
 import { addTenant, scimClient, type Tenant } from '../support/scim.ts'
 
 const unpackEntries = async (packed: Buffer) => (await unpackLines(packed)).map(parseEntry)
@@ -162,6 +163,7 @@ test('the wire log', async (t) => {
     const { rows } = await sql<{ batches: number }>`select count(*)::int as batches from wire_log
       where tenant_id = any (${tenants.map(({ tenant }) => tenant.id)})`.execute(app.owner)
     t.ok(rows[0]!.batches < 40, `${rows[0]!.batches} batches for 800 exchanges`)
+    letStatementsCross()
     const seen = await inTenant(app.db, tenants[0]!.tenant.id, (trx) =>
       trx.selectFrom('wire_log').select('tenant_id').execute()
     )
