@@ -20,7 +20,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   if (rows.length === 0) await sql.raw(PLANNED).execute(db)
 }
 
-const PLANNED = 'alter table user_family_names alter column tenant_id set (n_distinct = 100)'
+const PLANNED = 'alter table user_family_names alter column tenant_id set (n_distinct = -0.001)'
 
 const COLUMNS = `
   alter table users

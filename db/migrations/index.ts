@@ -22,11 +22,10 @@ import * as requireCurrent from './20261130T1232_require_current.ts'
 import * as freeUserEmails from './20261130T1258_free_user_emails.ts'
 import * as letFunctionsRunOnCitus from './20261130T1303_let_functions_run_on_citus.ts'
 import * as planSearchForManyTenants from './20261130T1520_plan_search_for_many_tenants.ts'
-import * as planForLargeTenants from './20261130T1530_plan_for_large_tenants.ts'
+import * as planForAThousandRows from './20261130T1530_plan_for_a_thousand_rows.ts'
 import * as listFamilyNames from './20261130T1545_list_family_names.ts'
 import * as placeEventCursors from './20261130T1550_place_event_cursors.ts'
 import * as holdShadowsInOnePolicy from './20261130T1555_hold_shadows_in_one_policy.ts'
-import * as planForAThousandRows from './20261130T1610_plan_for_a_thousand_rows.ts'
 import * as sortSearchSegments from './20261130T1625_sort_search_segments.ts'
 import * as addSecondFactors from './20261130T1632_add_second_factors.ts'
 
@@ -53,11 +52,10 @@ export const migrations: Record<string, Migration> = {
   '20261130T1258_free_user_emails': freeUserEmails,
   '20261130T1303_let_functions_run_on_citus': letFunctionsRunOnCitus,
   '20261130T1520_plan_search_for_many_tenants': planSearchForManyTenants,
-  '20261130T1530_plan_for_large_tenants': planForLargeTenants,
+  '20261130T1530_plan_for_a_thousand_rows': planForAThousandRows,
   '20261130T1545_list_family_names': listFamilyNames,
   '20261130T1550_place_event_cursors': placeEventCursors,
   '20261130T1555_hold_shadows_in_one_policy': holdShadowsInOnePolicy,
-  '20261130T1610_plan_for_a_thousand_rows': planForAThousandRows,
   '20261130T1625_sort_search_segments': sortSearchSegments,
   '20261130T1632_add_second_factors': addSecondFactors
 }
