@@ -253,13 +253,14 @@ test('writes of several tenants in one moment', async (t) => {
     emails: [{ value: `user${round}@${scim.tenant.subdomain}.test` }]
   })
 
-  t.test('share transactions and nothing else', { skip: isOnCluster }, async (t) => {
+  t.test('share transactions and nothing else', async (t) => {
     const made = await Promise.all(clients.map((scim) => scim.post('/Users', moment(scim, 1))))
     t.same(
       made.map(({ status, body }) => `${status} ${body.emails[0].value}`),
       clients.map(({ tenant }) => `201 user1@${tenant.subdomain}.test`)
     )
-    t.ok((await sharedTransactions('user.created')) > 1, 'some are made in one transaction')
+    // on a cluster each has its own
+    t.ok(isOnCluster || (await sharedTransactions('user.created')) > 1, 'some are made in one transaction')
     const changed = await Promise.all(
       clients.map((scim, index) =>
         scim.patch(`/Users/${made[index]!.body.id}`, [{ op: 'replace', path: 'active', value: false }])
@@ -269,7 +270,7 @@ test('writes of several tenants in one moment', async (t) => {
       changed.map(({ status, body }) => `${status} ${body.id} ${body.active}`),
       made.map(({ body }) => `200 ${body.id} false`)
     )
-    t.ok((await sharedTransactions('user.deactivated')) > 1, 'and changed')
+    t.ok(isOnCluster || (await sharedTransactions('user.deactivated')) > 1, 'and changed')
     const strange = await Promise.all(
       clients.map((scim, index) => scim.delete(`/Users/${made[(index + 1) % clients.length]!.body.id}`))
     )
