@@ -99,7 +99,7 @@ type Person = Actor & { readonly id: string }
 
 /**
  * Makes a secret for the caller's app. It counts once `enableSecondFactor` was given a code of it.
- * @throws AppError forbidden `sessionOnly`, `confirmationRequired`; conflict `secondFactorOn`
+ * @throws AppError forbidden `sessionOnly`, `reauthenticationRequired`; conflict `secondFactorOn`
  */
 export async function prepareSecondFactor(deps: Deps, tenant: Tenant, actor: Person) {
   requireOwnSession(actor)
@@ -157,7 +157,7 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
 
 /**
  * Takes the caller's own factor away.
- * @throws AppError forbidden `sessionOnly`, `confirmationRequired`; conflict `noSecondFactor`
+ * @throws AppError forbidden `sessionOnly`, `reauthenticationRequired`; conflict `noSecondFactor`
  */
 export async function disableSecondFactor(deps: Deps, tenant: Tenant, actor: Person): Promise<void> {
   requireOwnSession(actor)

@@ -122,7 +122,7 @@ export async function endSession(deps: Deps, tenant: Tenant, request: FastifyReq
 
 /**
  * Ends one of the caller's own sessions.
- * @throws AppError not_found for a session that has ended, or is somebody else's; forbidden `confirmationRequired`
+ * @throws AppError not_found for a session that has ended, or is somebody else's; forbidden `reauthenticationRequired`
  */
 export async function revokeSession(deps: Deps, tenant: Tenant, actor: Actor & { id: string }, sessionId: string) {
   requireConfirmed(actor, deps.now())

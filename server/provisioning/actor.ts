@@ -51,11 +51,11 @@ export const CONFIRMED_MS = 15 * 60_000
 
 /**
  * Tokens prove themselves with each request.
- * @throws AppError forbidden `confirmationRequired`
+ * @throws AppError forbidden `reauthenticationRequired`
  */
 export function requireConfirmed({ sessionId, confirmedMs = 0 }: Actor, now: Date): void {
   if (sessionId === undefined || now.getTime() - confirmedMs < CONFIRMED_MS) return
-  throw forbidden('Enter your password again to go on', 'confirmationRequired')
+  throw forbidden('Enter your password again to go on', 'reauthenticationRequired')
 }
 
 /** @throws AppError forbidden `secondFactorSetupRequired` */

@@ -266,7 +266,7 @@ test('what a stolen session must not do asks for the password again', async (t) 
   acme.clock.advance({ minutes: 15 })
   for (const [procedure, input] of guarded) {
     const answer = await acme.mutate('acme', procedure, input, { cookie })
-    t.match(answer, { status: 403, error: { reason: 'confirmationRequired' } }, procedure)
+    t.match(answer, { status: 403, error: { reason: 'reauthenticationRequired' } }, procedure)
   }
   t.equal((await acme.query('acme', 'auth.me', undefined, { cookie: other })).status, 200)
   const confirm = (input: object) => acme.mutate('acme', 'auth.confirm', input, { cookie })
@@ -279,7 +279,7 @@ test('what a stolen session must not do asks for the password again', async (t) 
   const { code } = await setUp(acme, cookie)
   acme.clock.advance({ minutes: 15 })
   t.match(await confirm({ password: PASSWORD }), { status: 401, error: { reason: 'secondFactorRequired' } })
-  t.equal((await acme.mutate('acme', 'secondFactor.disable', {}, { cookie })).error?.reason, 'confirmationRequired')
+  t.equal((await acme.mutate('acme', 'secondFactor.disable', {}, { cookie })).error?.reason, 'reauthenticationRequired')
   t.equal((await confirm({ password: PASSWORD, code: code() })).status, 200)
   t.equal((await acme.mutate('acme', 'secondFactor.disable', {}, { cookie })).status, 200)
 

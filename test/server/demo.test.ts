@@ -49,7 +49,13 @@ test('the demo data', async (t) => {
 })
 
 test('a service for the world has no demo data and no open mailbox', async (t) => {
-  const env = { DATABASE_URL: await createDatabase(t), SECRET_KEY, OPERATOR_TOKEN, PUBLIC_SCHEME: 'https' }
+  const env = {
+    DATABASE_URL: await createDatabase(t),
+    SECRET_KEY,
+    OPERATOR_TOKEN,
+    PUBLIC_SCHEME: 'https',
+    DEMO: 'false'
+  }
   const service = await startProcess(t, env)
   t.match(service.output(), /Muster answers at https:/)
   t.match(service.output(), /Nobody gets mail/)

@@ -9,7 +9,7 @@ import { Failure } from './failures.tsx'
 import { PasswordField } from './password-field.tsx'
 
 /** Whether what failed works once the person has proved who they are. */
-export const needsConfirmation = (error: unknown) => reason(error) === 'confirmationRequired'
+export const needsConfirmation = (error: unknown) => reason(error) === 'reauthenticationRequired'
 
 export interface AskAgainProps {
   /** Of what was tried; nothing is asked for any other. */
