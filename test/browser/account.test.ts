@@ -1,5 +1,6 @@
 // One's own account, in a browser.
 import { test } from 'tap'
+import { encode } from 'uqr'
 import { stepAt, totpOf } from '../../server/auth/totp.ts'
 import { fromBase32 } from '../auth/acme.ts'
 import { OPERATOR } from '../support/app.ts'
@@ -98,11 +99,16 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     const section = page.getByRole('region', { name: 'Second factor' })
     await section.getByRole('button', { name: 'Set it up' }).click()
     const secret = await section.getByRole('textbox', { name: 'Key' }).inputValue()
-    await section.getByLabel('Code').fill('000000')
+    const uri = (await section.getByRole('link', { name: 'open the app' }).getAttribute('href'))!
+    t.match(uri, `secret=${secret}`)
+    const drawn = await section.getByRole('img', { name: 'QR code' }).locator('path').getAttribute('d')
+    const { data } = encode(uri, { ecc: 'M', border: 4 })
+    t.same(modulesOf(drawn!, data.length), data)
+    await section.getByRole('textbox', { name: 'Code' }).fill('000000')
     await section.getByRole('button', { name: 'Turn it on' }).click()
     await section.getByText('That code is wrong').waitFor()
     await checkPage(t, page, 'account-second-factor')
-    await section.getByLabel('Code').fill(codeOf(secret))
+    await section.getByRole('textbox', { name: 'Code' }).fill(codeOf(secret))
     await section.getByRole('button', { name: 'Turn it on' }).click()
     const codes = (await section.locator('pre').textContent())!.split('\n')
     t.equal(codes.length, 10)
@@ -138,3 +144,9 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await site.mutate('acme', 'settings.update', { secondFactor: null }, OPERATOR)
   })
 })
+
+/** Which squares of a picture are dark, by the path that fills them. */
+function modulesOf(path: string, size: number): boolean[][] {
+  const dark = new Set(path.match(/\d+ \d+(?=h1v1h-1z)/g))
+  return Array.from({ length: size }, (_, y) => Array.from({ length: size }, (_, x) => dark.has(`${x} ${y}`)))
+}

@@ -10,6 +10,7 @@ import { Confirm } from '../../parts/confirm.tsx'
 import { CopyField } from '../../parts/copy-once.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
+import { QrCode } from '../../parts/qr-code.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Time } from '../../parts/time.tsx'
 
@@ -100,9 +101,10 @@ export function SetUpSecondFactor({ onDone = () => {} }: { onDone?: () => void }
     <form onSubmit={submit}>
       <Stack gap="md">
         <Text size="sm">
-          Add an account to your authenticator app with this key, or{' '}
+          Scan this with your authenticator app, type the key into it, or{' '}
           <a href={prepare.data.uri}>open the app on this device</a>. Then enter the code that it shows.
         </Text>
+        <QrCode text={prepare.data.uri} label="The key as a QR code" />
         <CopyField label="Key" value={prepare.data.secret} />
         {enable.error && reason(enable.error) !== 'wrongCode' && <Failure error={enable.error} />}
         <CodeField
