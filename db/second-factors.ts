@@ -40,12 +40,21 @@ export async function beginSecondFactor(
   return row !== undefined
 }
 
-/** Puts a factor in force, with its recovery codes. @returns false where it is already, or is not there */
+/**
+ * Puts a factor in force, with its recovery codes.
+ * @param facts.secretSealed as it was read when a code of it was checked
+ * @returns false where it is already, is not there, or was begun anew with another secret
+ */
 export async function confirmSecondFactor(
   trx: Trx,
   tenantId: number,
   userId: string,
-  { step, recoveryHashes, now }: { step: number; recoveryHashes: Buffer[]; now: Date }
+  {
+    secretSealed,
+    step,
+    recoveryHashes,
+    now
+  }: { secretSealed: Buffer; step: number; recoveryHashes: Buffer[]; now: Date }
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('second_factors')
@@ -53,6 +62,7 @@ export async function confirmSecondFactor(
     .where('tenant_id', '=', tenantId)
     .where('user_id', '=', userId)
     .where('confirmed_at', 'is', null)
+    .where('secret_sealed', '=', secretSealed)
     .executeTakeFirst()
   return numUpdatedRows > 0n
 }
@@ -70,22 +80,24 @@ export async function deleteSecondFactor(trx: Trx, tenantId: number, userId: str
 
 /**
  * Uses up the code of a time step, and all before it.
- * @param secretSealed the secret, sealed anew: the key that sealed it before may be dropped some time
- * @returns false where that has happened before
+ * @param used.before the secret as it was read when the code was checked; `after`: sealed anew, since the key that sealed
+ *   it before may be dropped some time
+ * @returns false where that has happened before, or the factor is another one by now
  */
 export const useStep = (
   db: Db,
   tenantId: number,
   userId: string,
-  { step, secretSealed }: { step: number; secretSealed: Buffer }
+  { step, before, after }: { step: number; before: Buffer; after: Buffer }
 ): Promise<boolean> =>
   inTenant(db, tenantId, async (trx) => {
     const { numUpdatedRows } = await trx
       .updateTable('second_factors')
-      .set({ last_step: String(step), secret_sealed: secretSealed })
+      .set({ last_step: String(step), secret_sealed: after })
       .where('tenant_id', '=', tenantId)
       .where('user_id', '=', userId)
       .where('last_step', '<', String(step))
+      .where('secret_sealed', '=', before)
       .executeTakeFirst()
     return numUpdatedRows > 0n
   })

@@ -69,7 +69,9 @@ export async function passSecondFactor(
 async function useAppCode(deps: Deps, tenantId: number, userId: string, sealed: Buffer, code: string) {
   const secret = openSecret(deps, sealed)
   const step = findStep(secret, code, deps.now())
-  return step !== undefined && useStep(deps.db, tenantId, userId, { step, secretSealed: sealSecret(deps, secret) })
+  return (
+    step !== undefined && useStep(deps.db, tenantId, userId, { step, before: sealed, after: sealSecret(deps, secret) })
+  )
 }
 
 const spendRecoveryCode = (deps: Deps, tenantId: number, userId: string, code: string, origin: Attempt['origin']) =>
@@ -140,7 +142,7 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
   )
   const codes = Array.from({ length: RECOVERY_CODES }, () => toBase32(randomBytes(RECOVERY_BYTES)))
   await inTenant(deps.db, tenant.id, async (trx) => {
-    const facts = { step, recoveryHashes: codes.map(hashToken), now }
+    const facts = { secretSealed: factor.secret_sealed, step, recoveryHashes: codes.map(hashToken), now }
     if (!(await confirmSecondFactor(trx, tenant.id, actor.id, facts))) {
       throw conflict('Begin to set a second factor up first', 'noSecondFactor')
     }

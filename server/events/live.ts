@@ -28,6 +28,8 @@ interface Watched {
   readonly events: EventEmitter
   watchers: number
   timer: NodeJS.Timeout | undefined
+  /** Settles once the place is known from which on events are told; undefined before somebody asks. */
+  begun: Promise<void> | undefined
 }
 
 export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['log'] }): LiveFeed {
@@ -54,21 +56,34 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
     tenant.timer.unref()
   }
 
-  async function join(tenantId: number): Promise<Watched> {
+  function join(tenantId: number): Watched {
     const known = watched.get(tenantId)
     if (known) {
       known.watchers++
       return known
     }
-    const tenant: Watched = { events: new EventEmitter().setMaxListeners(0), watchers: 1, timer: undefined }
-    watched.set(tenantId, tenant)
-    try {
-      look(tenantId, await readFeedEnd(deps.db, tenantId), tenant)
-    } catch (error) {
-      leave(tenantId, tenant)
-      throw error
+    const tenant: Watched = {
+      events: new EventEmitter().setMaxListeners(0),
+      watchers: 1,
+      timer: undefined,
+      begun: undefined
     }
+    watched.set(tenantId, tenant)
     return tenant
+  }
+
+  /** Begins to look, once for all who watch. Where it fails whoever comes next tries again. */
+  function begin(tenantId: number, tenant: Watched): Promise<void> {
+    tenant.begun ??= readFeedEnd(deps.db, tenantId).then(
+      (end) => {
+        if (tenant.watchers > 0) look(tenantId, end, tenant)
+      },
+      (error) => {
+        tenant.begun = undefined
+        throw error
+      }
+    )
+    return tenant.begun
   }
 
   function leave(tenantId: number, tenant: Watched): void {
@@ -79,10 +94,13 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
 
   return {
     async *watch(tenantId, cursor, signal) {
-      const tenant = await join(tenantId)
+      const tenant = join(tenantId)
       const ended = new AbortController()
-      tenant.events.once('end', () => ended.abort())
+      const end = () => ended.abort()
+      // ahead of anything that takes time: rights may change meanwhile
+      tenant.events.once('end', end)
       try {
+        await begin(tenantId, tenant)
         const batches = on(tenant.events, 'events', {
           signal: AbortSignal.any([signal, closing.signal, ended.signal])
         })
@@ -101,6 +119,7 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
       } catch (error) {
         if ((error as Error).name !== 'AbortError') throw error
       } finally {
+        tenant.events.off('end', end)
         leave(tenantId, tenant)
       }
     },

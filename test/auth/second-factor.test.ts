@@ -2,6 +2,13 @@
 import { type Test, test } from 'tap'
 import { inTenant } from '../../db/connect.ts'
 import { insertPasswordReset } from '../../db/password-resets.ts'
+import {
+  beginSecondFactor,
+  confirmSecondFactor,
+  deleteSecondFactor,
+  findSecondFactor,
+  useStep
+} from '../../db/second-factors.ts'
 import { stepAt, toBase32, totpOf, totpUri } from '../../server/auth/totp.ts'
 import { isUndoable } from '../../server/provisioning/history/facts.ts'
 import { hashToken, randomToken } from '../../server/secrets.ts'
@@ -117,6 +124,24 @@ test('a second factor', async (t) => {
     const tooLate = code()
     acme.clock.advance({ seconds: 60 })
     t.match(await signIn(acme, email, tooLate), { error: { reason: 'wrongCode' } })
+  })
+
+  t.test('is that of the secret whose code was checked, whatever is set up meanwhile', async (t) => {
+    const { acmeId, deps } = acme
+    const { ben: userId } = acme.ids
+    const [old, other] = [Buffer.from('old'), Buffer.from('other')]
+    const now = acme.clock.now()
+    const facts = { step: 1, recoveryHashes: [], now }
+    await inTenant(deps.db, acmeId, async (trx) => {
+      await beginSecondFactor(trx, acmeId, userId, old, now)
+      await beginSecondFactor(trx, acmeId, userId, other, now)
+      t.notOk(await confirmSecondFactor(trx, acmeId, userId, { ...facts, secretSealed: old }))
+      t.ok(await confirmSecondFactor(trx, acmeId, userId, { ...facts, secretSealed: other }))
+    })
+    t.notOk(await useStep(deps.db, acmeId, userId, { step: 2, before: old, after: old }))
+    t.same((await findSecondFactor(deps.db, acmeId, userId))!.secret_sealed, other)
+    t.ok(await useStep(deps.db, acmeId, userId, { step: 2, before: other, after: other }))
+    await inTenant(deps.db, acmeId, (trx) => deleteSecondFactor(trx, acmeId, userId))
   })
 
   t.test('has codes for emergencies, each for once, and the log tells of them', async (t) => {

@@ -157,8 +157,9 @@ test('muster', async (t) => {
     t.match(await json(t, 'user release', ...ON_ACME, userId), { user: { source: 'invitation' } })
     t.match(await muster('user', 'reset-second-factor', ...ON_ACME, userId), { status: 1, stderr: /noSecondFactor/ })
     await inTenant(app.db, id, async (trx) => {
-      await beginSecondFactor(trx, id, userId, Buffer.from('sealed'), new Date())
-      await confirmSecondFactor(trx, id, userId, { step: 1, recoveryHashes: [], now: new Date() })
+      const secretSealed = Buffer.from('sealed')
+      await beginSecondFactor(trx, id, userId, secretSealed, new Date())
+      await confirmSecondFactor(trx, id, userId, { secretSealed, step: 1, recoveryHashes: [], now: new Date() })
     })
     t.match(await json(t, 'user reset-second-factor', ...ON_ACME, userId), { user: { id: userId } })
     t.match(await json(t, 'user deactivate', ...ON_ACME, userId), { user: { state: 'deactivated' } })
