@@ -1,4 +1,5 @@
 // What tests of sign-in start from: the tenants acme and globex, people with passwords, and a browser's requests.
+import { Secret } from 'otpauth'
 import type { Test } from 'tap'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { type Caller, startApp, type TestApp, type TrpcAnswer } from '../support/app.ts'
@@ -74,14 +75,4 @@ export async function startAcme(t: Test, options: Parameters<typeof startApp>[1]
 }
 
 /** As an authenticator's app reads the secret that is typed into it. */
-export function fromBase32(text: string): Buffer {
-  const bits = [...text].map((letter) =>
-    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')
-  )
-  return Buffer.from(
-    bits
-      .join('')
-      .match(/.{8}/g)!
-      .map((byte) => Number.parseInt(byte, 2))
-  )
-}
+export const fromBase32 = (text: string): Buffer => Buffer.from(Secret.fromBase32(text).hex, 'hex')
