@@ -3,7 +3,8 @@
 // order, so that no two exchanges wait for each other in a circle. No tenant suffers from another: where the statements
 // of one fail, or wait for a lock, the others are sent again without them.
 import type pg from 'pg'
-import { type FailedWrites, type Fields, type TenantWrites, type WriteOutcome, writeAsTenants } from './tenant-query.ts'
+import type { Fields } from './tenant-query.ts'
+import { type FailedWrites, type TenantWrites, type WriteOutcome, writeAsTenants } from './tenant-writes.ts'
 
 /** Tenants of one exchange at most. */
 const MAX_TENANTS = 16

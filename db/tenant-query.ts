@@ -9,16 +9,9 @@ import type { Parameter } from './parameters.ts'
 import { type RowTaker, SentRow } from './sent-rows.ts'
 
 // What comes behind it is asked all the time: a plan that is made anew for each value costs more than the statement
-const SET_TENANT = {
+export const SET_TENANT = {
   name: 'set_tenant',
   text: "select set_config('app.tenant', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
-}
-
-/** How long is waited for a lock where others would wait along. */
-const BRIEFLY = '100ms'
-const SET_TENANT_BRIEFLY = {
-  name: 'set_tenant_briefly',
-  text: `${SET_TENANT.text}, set_config('lock_timeout', '${BRIEFLY}', true)`
 }
 
 /** What `connect` knows of the database that a client is connected to. */
@@ -124,7 +117,7 @@ class Preparation extends (pg.Query as unknown as QueryClass) {
 }
 
 /** @param failed is told why it could not be prepared, before what uses it fails */
-function prepareOnce(
+export function prepareOnce(
   client: pg.PoolClient,
   statement: { name: string; text: string },
   failed: (error: Error) => void = () => {}
@@ -191,7 +184,7 @@ export interface TenantRead {
   failed(error: Error): void
 }
 
-class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTaker {
+export class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTaker {
   private readonly reads: readonly TenantRead[]
   /** Which of them is being answered. */
   private at: number
@@ -309,95 +302,5 @@ async function readInBlocks(client: pg.PoolClient, reads: readonly TenantRead[])
   return { passedOver: [], isLost: false }
 }
 
-/** Fails as a whole, so that its statements are told nothing. */
-class Part implements TenantRead {
-  readonly tenantId: number
-  readonly statement: TenantRead['statement']
-  readonly rows: Fields[]
-
-  constructor(tenantId: number, statement: TenantRead['statement']) {
-    this.tenantId = tenantId
-    this.statement = statement
-    this.rows = []
-  }
-
-  take(row: SentRow): void {
-    this.rows.push(row.fields())
-  }
-
-  done(): void {}
-  failed(): void {}
-}
-
-/** Statements that change one tenant's rows. */
-export interface TenantWrites {
-  readonly tenantId: number
-  readonly statements: readonly TenantRead['statement'][]
-}
-
-/** Nothing was changed, of nobody. */
-export interface FailedWrites {
-  readonly error: Error
-  /** Which of the writes failed; undefined where it was the commit. */
-  readonly at: number | undefined
-  /** Whether the connection can be used no more; whether the commit came through is not known then. */
-  readonly isLost: boolean
-}
-/** The rows of each statement of each. */
-export type WriteOutcome = { readonly rows: Fields[][][] } | FailedWrites
-
-/**
- * Runs statements that change rows of one tenant or of several in one exchange, which is one transaction: each sees its
- * own tenant's rows, what those before it have done, and what others had committed when its turn came.
- * @param writes of one tenant alone on a client that sets tenants locally
- * @param options.isBrief whether to give up rather than wait long for a lock
- */
-export async function writeAsTenants(
-  client: pg.PoolClient,
-  writes: readonly TenantWrites[],
-  { isBrief = false }: { isBrief?: boolean } = {}
-): Promise<WriteOutcome> {
-  const { prepares, setsLocally } = mannersOf(client)
-  if (setsLocally) return writeInBlock(client, writes[0]!)
-  const setting = isBrief ? SET_TENANT_BRIEFLY : SET_TENANT
-  const parts = writes.map(({ tenantId, statements }) => statements.map((statement) => new Part(tenantId, statement)))
-  const all = parts.flat()
-  let unprepared: Error | undefined
-  prepareOnce(client, setting)
-  for (const { statement } of all) {
-    prepareOnce(client, statement, (error) => {
-      unprepared = error
-    })
-  }
-  return new Promise((resolve) => {
-    const query: TenantReads = new TenantReads(all, { isPrepared: prepares, setting }, (ended) => {
-      if (!ended) return resolve({ rows: parts.map((ofTenant) => ofTenant.map(({ rows }) => rows)) })
-      const error = unprepared ?? ended
-      const failed = all[query.answered]
-      const at = failed && parts.findIndex((ofTenant) => ofTenant.includes(failed))
-      resolve({ error, at, isLost: isLostBy(error) })
-    })
-    client.query(query)
-  })
-}
-
 /** Whether an error ends the connection. */
-const isLostBy = (error: unknown): boolean => (error as { severity?: string }).severity !== 'ERROR'
-
-/** The same with BEGIN and COMMIT. */
-async function writeInBlock(client: pg.PoolClient, { tenantId, statements }: TenantWrites): Promise<WriteOutcome> {
-  const { prepares } = mannersOf(client)
-  for (const text of beginning(tenantId, mannersOf(client))) client.query(text).catch(() => {})
-  try {
-    const all: Fields[][] = []
-    for (const { name, text, values } of statements) {
-      const config = { name: prepares ? name : undefined, text, values: [...values], ...AS_SENT }
-      all.push((await client.query(config)).rows as unknown as Fields[])
-    }
-    await client.query('commit')
-    return { rows: [all] }
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    return { error: error as Error, at: 0, isLost: isLostBy(error) }
-  }
-}
+export const isLostBy = (error: unknown): boolean => (error as { severity?: string }).severity !== 'ERROR'
