@@ -1,6 +1,6 @@
 // Queries on API tokens: a token acts for its owner, with at most its own role.
-import { sql } from 'kysely'
-import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { countInTenant, type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import { prepare, prepareLookup, writeTogether } from './prepared.ts'
 import type { ApiTokensTable, Role } from './schema.ts'
 
@@ -83,7 +83,7 @@ export interface ApiTokenListQuery {
 export const listApiTokens = (db: Db, tenantId: number, query: ApiTokenListQuery): Promise<ApiTokenView[]> => {
   const { isDescending, after, limit } = query
   let page = selectTokens(db, tenantId)
-    .where(isWanted(query))
+    .where((eb) => eb.and(areWanted(query)))
     // ids are UUIDs of version 7: their order is that of creation
     .orderBy('api_tokens.id', isDescending ? 'desc' : 'asc')
     .limit(limit)
@@ -94,26 +94,20 @@ export const listApiTokens = (db: Db, tenantId: number, query: ApiTokenListQuery
 type ApiTokenFilter = Pick<ApiTokenListQuery, 'search' | 'ownerId' | 'userId'>
 
 /** How many tokens the list has in all. */
-export async function countApiTokens(db: Db, tenantId: number, filter: ApiTokenFilter): Promise<number> {
-  const count = selectTokens(db, tenantId)
-    .clearSelect()
-    .select(sql<number>`count(*)::int`.as('total'))
-    .where(isWanted(filter))
-  const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
-  return row!.total
-}
+export const countApiTokens = (db: Db, tenantId: number, filter: ApiTokenFilter): Promise<number> =>
+  countInTenant(
+    db,
+    tenantId,
+    selectTokens(db, tenantId).where((eb) => eb.and(areWanted(filter)))
+  )
 
-function isWanted({ search, ownerId, userId }: ApiTokenFilter) {
+function areWanted({ search, ownerId, userId }: ApiTokenFilter): RawBuilder<SqlBool>[] {
   const text = search?.trim().toLowerCase()
-  return sql<boolean>`${sql.join(
-    [
-      sql`true`,
-      ...(text ? [sql`strpos(lower(api_tokens.name), ${text}::text) > 0`] : []),
-      ...(ownerId ? [sql`api_tokens.user_id = ${ownerId}::uuid`] : []),
-      ...(userId ? [sql`api_tokens.user_id = ${userId}::uuid`] : [])
-    ],
-    sql` and `
-  )}`
+  return [
+    ...(text ? [sql<SqlBool>`strpos(lower(api_tokens.name), ${text}::text) > 0`] : []),
+    ...(ownerId ? [sql<SqlBool>`api_tokens.user_id = ${ownerId}::uuid`] : []),
+    ...(userId ? [sql<SqlBool>`api_tokens.user_id = ${userId}::uuid`] : [])
+  ]
 }
 
 /** Deletes a token and all that were made by it, directly or not. @returns those that were still there, itself first */

@@ -5,6 +5,7 @@ import {
   type DatabaseConnection,
   DefaultQueryExecutor,
   type DialectAdapter,
+  type Expression,
   Kysely,
   PostgresAdapter,
   PostgresDialect,
@@ -261,6 +262,13 @@ export async function readFieldsInTenant(db: Db, tenantId: number, query: RawBui
 /** The same for rows that become bytes of an answer. */
 export const readRowsInTenant = (db: Db, tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> =>
   driverOf(db).readAsTenant(tenantId, query, take)
+
+/** How many rows a select has, of one tenant. */
+export async function countInTenant(db: Db, tenantId: number, query: Expression<unknown>): Promise<number> {
+  const rows = sql<{ total: number }>`select count(*)::int as total from (${query}) as counted`
+  const [row] = await readInTenant(db, tenantId, rows)
+  return row!.total
+}
 
 /** The first row of `readInTenant`. */
 export async function readOneInTenant<Row>(

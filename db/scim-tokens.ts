@@ -1,7 +1,7 @@
 // SCIM tokens and the connections that they belong to: one connection has a token for each rotation.
-import { sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
-import { type Db, readInTenant, type Trx } from './connect.ts'
+import { countInTenant, type Db, readInTenant, type Trx } from './connect.ts'
 import { prepareLookup } from './prepared.ts'
 import type { BrakeSettings, Role, ScimProfile } from './schema.ts'
 import { type TokenUse, tokenUses } from './scim-token-care.ts'
@@ -107,7 +107,7 @@ export const listScimTokens = (db: Db, tenantId: number, query: ScimTokenListQue
   const { isDescending, after, limit } = query
   let page = selectTokens(db, tenantId)
     .select(tokenUses(tenantId).as('uses'))
-    .where(isWanted(query))
+    .where((eb) => eb.and(areWanted(query)))
     // ids are UUIDs of version 7: their order is that of creation
     .orderBy('scim_tokens.id', isDescending ? 'desc' : 'asc')
     .limit(limit)
@@ -118,26 +118,20 @@ export const listScimTokens = (db: Db, tenantId: number, query: ScimTokenListQue
 type ScimTokenFilter = Pick<ScimTokenListQuery, 'search' | 'connectionId' | 'revoked'>
 
 /** How many tokens the list has in all. */
-export async function countScimTokens(db: Db, tenantId: number, filter: ScimTokenFilter): Promise<number> {
-  const count = selectTokens(db, tenantId)
-    .clearSelect()
-    .select(sql<number>`count(*)::int`.as('total'))
-    .where(isWanted(filter))
-  const [row] = await readInTenant<{ total: number }>(db, tenantId, count)
-  return row!.total
-}
+export const countScimTokens = (db: Db, tenantId: number, filter: ScimTokenFilter): Promise<number> =>
+  countInTenant(
+    db,
+    tenantId,
+    selectTokens(db, tenantId).where((eb) => eb.and(areWanted(filter)))
+  )
 
-function isWanted({ search, connectionId, revoked }: ScimTokenFilter) {
+function areWanted({ search, connectionId, revoked }: ScimTokenFilter): RawBuilder<SqlBool>[] {
   const text = search?.trim().toLowerCase()
-  return sql<boolean>`${sql.join(
-    [
-      sql`true`,
-      ...(text ? [sql`strpos(lower(scim_connections.name), ${text}::text) > 0`] : []),
-      ...(connectionId ? [sql`scim_tokens.connection_id = ${connectionId}::uuid`] : []),
-      ...(revoked === undefined ? [] : [sql`(scim_tokens.revoked_at is not null) = ${revoked}::boolean`])
-    ],
-    sql` and `
-  )}`
+  return [
+    ...(text ? [sql<SqlBool>`strpos(lower(scim_connections.name), ${text}::text) > 0`] : []),
+    ...(connectionId ? [sql<SqlBool>`scim_tokens.connection_id = ${connectionId}::uuid`] : []),
+    ...(revoked === undefined ? [] : [sql<SqlBool>`(scim_tokens.revoked_at is not null) = ${revoked}::boolean`])
+  ]
 }
 
 /** What a connection is known by. */

@@ -70,7 +70,8 @@ export function toFirstCandidates(
 
 /**
  * The first candidates by name, from as many slices at the page's beginning as are likely to hold `likely` of those who
- * are found, but `slices` at least, and the segments that are no slices. The page ends ahead of the name that the last one had who was taken, and with the last slice that was looked into.
+ * are found, but `slices` at least, and the segments that are no slices. The page ends ahead of the name that the last
+ * one had who was taken, and with the last slice that was looked into.
  */
 export function toFirstOfSlices(
   estimate: SearchEstimate,
