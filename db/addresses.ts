@@ -136,7 +136,7 @@ export async function findClaims(
 }
 
 /** Whose address is given up: a locked user, and the address as the user's row has it. */
-export interface AddressHolding {
+interface AddressHolding {
   readonly id: string
   readonly email_key: string | null
 }

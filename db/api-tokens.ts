@@ -66,7 +66,7 @@ export const findApiToken = (db: Db, tenantId: number, tokenId: string): Promise
 export const insertApiToken = (trx: Trx, token: Omit<ApiTokensTable, 'last_used_at'>) =>
   trx.insertInto('api_tokens').values(token).execute()
 
-export interface ApiTokenListQuery {
+interface ApiTokenListQuery {
   /** Part of the token's name, in any letter case. */
   readonly search: string | undefined
   /** Whose tokens the caller may see; everybody's when undefined. */

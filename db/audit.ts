@@ -90,7 +90,7 @@ const rowOf = (
 })
 
 /** The facts of an event that only the statement which makes the change knows, as SQL expressions on `source`. */
-export interface AuditFacts {
+interface AuditFacts {
   targetName: RawBuilder<string | null>
   /** json */
   after: RawBuilder<unknown>

@@ -167,7 +167,7 @@ export async function releaseUsers(
     where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)
 }
 
-export interface ReleasedGroup {
+interface ReleasedGroup {
   id: string
   display_name: string
   /** False of one that was kept for a connection that is gone. */

@@ -242,7 +242,7 @@ export const listHeld = (
   )
 
 /** What a connection's brake has given and holds. */
-export interface BrakeStatus {
+interface BrakeStatus {
   /** Active users when they were last counted; null where nobody was deprovisioned yet. */
   base: number | null
   /** People within the hour that ends now. */

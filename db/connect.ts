@@ -32,7 +32,7 @@ export type Db = Kysely<Database>
 /** A transaction that may see one tenant's rows; made by `inTenant`. */
 export type Trx = Transaction<Database>
 
-export interface ConnectOptions {
+interface ConnectOptions {
   /** postgres:// URL. */
   url: string
   /** Connections at most. */

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Db, Trx } from './connect.ts'
 import type { UserState } from './schema.ts'
 
-export interface GoogleUser {
+interface GoogleUser {
   id: string
   state: UserState
   locked: boolean

@@ -206,7 +206,7 @@ const removeStatement = prepareRemove(false)
 const removeOwnStatement = prepareRemove(true)
 
 /** A user who is to be taken out of a group, and by whom. */
-export interface Removal extends Change {
+interface Removal extends Change {
   readonly groupId: string
   readonly userId: string
 }

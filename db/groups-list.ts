@@ -6,16 +6,16 @@ import type { CursorKeys } from './cursor.ts'
 import { type GroupView, selectGroupViews } from './groups.ts'
 import { selectUserViews, type UserView } from './users.ts'
 
-export interface GroupFilter {
+interface GroupFilter {
   readonly source?: 'manual' | 'scim'
   /** Groups that this user is a direct member of. */
   readonly userId?: string
 }
 
 export const GROUP_SORT_KEYS = ['displayName', 'createdAt'] as const
-export type GroupSortKey = (typeof GROUP_SORT_KEYS)[number]
+type GroupSortKey = (typeof GROUP_SORT_KEYS)[number]
 
-export interface GroupListQuery {
+interface GroupListQuery {
   /** Words that must all be found in the name, in any letter case. */
   readonly search?: string
   readonly filter: GroupFilter
@@ -26,7 +26,7 @@ export interface GroupListQuery {
   readonly limit: number
 }
 
-export interface GroupListItem extends GroupView {
+interface GroupListItem extends GroupView {
   /** The sort value as text, for the cursor. */
   sort_value: string
 }
@@ -88,10 +88,10 @@ const MAX_WORDS = 8
 const wordsOf = (search = '') => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)
 
 /** Members that one call looks at for a search: what it costs has a bound, however large the group is. */
-export const MEMBERS_SEARCHED = 20_000
+const MEMBERS_SEARCHED = 20_000
 
 /** A person in a group. */
-export type MemberView = UserView & {
+type MemberView = UserView & {
   /** The connection that has the membership; null where none has. */
   membership: ShownAuthority | null
 }
@@ -157,7 +157,7 @@ export async function listMembers(
 const SEARCHED_TEXT = sql`(concat_ws(chr(10), users.display_name_key, lower(users.given_name), users.family_name_key,
   users.email_key, users.user_name_key) collate "C")`
 
-export interface GroupName {
+interface GroupName {
   readonly id: string
   readonly displayName: string
 }

@@ -27,8 +27,7 @@ const revisions = (tenant: unknown, aggregate: string): RawBuilder<unknown> =>
 export const groupVersion = (tenant: unknown) =>
   sql<number>`(groups.version + coalesce(${revisions(tenant, 'sum(r.changes)')}, 0))::int`
 /** Users and groups that are members themselves; an expression on a row of `groups`. */
-export const groupMemberCount = (tenant: unknown) =>
-  sql<number>`coalesce(${revisions(tenant, 'sum(r.member_delta)')}, 0)::int`
+const groupMemberCount = (tenant: unknown) => sql<number>`coalesce(${revisions(tenant, 'sum(r.member_delta)')}, 0)::int`
 /** When its attributes or its members last changed; an expression on a row of `groups`. */
 export const groupLastModified = (tenant: unknown) =>
   sql<Date>`greatest(groups.updated_at, ${revisions(tenant, 'max(r.at)')})`
@@ -75,7 +74,7 @@ export const isWithinScope = (table: 'users' | 'groups', connectionId: string | 
  * - `for update`: nobody changes the members, or the group, before this transaction ends;
  * - `for no key update`: nobody changes the attributes; members come and go.
  */
-export type GroupLock = 'for update' | 'for no key update'
+type GroupLock = 'for update' | 'for no key update'
 
 /** Locks a group's row until the transaction ends and reads it whole; undefined where there is none. */
 export function lockGroup(

@@ -6,7 +6,7 @@ import type { HistoryEvent } from './history.ts'
 
 export type HistoryOf = { readonly userId: string } | { readonly groupId: string } | { readonly connectionId: string }
 
-export interface HistoryPage {
+interface HistoryPage {
   /** At or after. */
   readonly since?: Date
   /** The id of the last event of the page before. */
@@ -15,7 +15,7 @@ export interface HistoryPage {
 }
 
 /** A membership that an event began or ended; times are ISO 8601 texts as PostgreSQL writes them into JSON. */
-export interface HistoryMembership {
+interface HistoryMembership {
   groupId: string
   /** Null where the group is gone. */
   groupName: string | null

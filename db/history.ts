@@ -10,7 +10,7 @@ const EVENT_COLUMNS = sql`e.id, e.at, e.action, e.actor_kind, e.actor_id, e.acto
   e.target_name, e.request_id, e.ip, e.before, e.after, e.connection_id`
 
 /** Which events: one; those of a thing or a connection from a moment on; those of a run of undoing. */
-export type EventSelection =
+type EventSelection =
   | { readonly eventId: string }
   | { readonly targetId: string; readonly from: Date }
   | { readonly connectionId: string; readonly from: Date }

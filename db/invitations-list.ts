@@ -5,7 +5,7 @@ import type { CursorKeys } from './cursor.ts'
 import type { MailState, Role } from './schema.ts'
 
 export const INVITATION_STATES = ['pending', 'expired', 'accepted', 'revoked', 'adopted'] as const
-export type InvitationState = (typeof INVITATION_STATES)[number]
+type InvitationState = (typeof INVITATION_STATES)[number]
 
 export interface InvitationView {
   id: string
@@ -71,7 +71,7 @@ const SORT_ORDERS: Record<InvitationSortKey, { value: RawBuilder<unknown>; type:
   email: { value: sql`lower(mail.to_address) collate "C"`, type: 'text' }
 }
 
-export interface InvitationListQuery {
+interface InvitationListQuery {
   readonly now: Date
   /** Part of the address or the name, in any letter case. */
   readonly search?: string

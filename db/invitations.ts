@@ -67,7 +67,7 @@ export const insertUserEmails = (
     emails.map((email) => ({ ...email, tenant_id: tenantId }))
   )
 
-export interface NewInvitation {
+interface NewInvitation {
   /** A uuid of version 7 of the time of `created_at`: lists are in the order of the ids. */
   id: string
   user_id: string
@@ -102,7 +102,7 @@ export const insertInvitations = (trx: Trx, tenantId: number, invitations: reado
     }))
   )
 
-export interface NewLink {
+interface NewLink {
   token_hash: Buffer
   invitation_id: string
   created_at: Date
@@ -116,7 +116,7 @@ export const insertInvitationLinks = (trx: Trx, tenantId: number, links: readonl
     links.map((link) => ({ ...link, tenant_id: tenantId }))
   )
 
-export interface Renewal {
+interface Renewal {
   now: Date
   expiresAt: Date
   /** Who invites from now on; left out, it stays who it was. */

@@ -4,7 +4,7 @@ import type { Db } from './connect.ts'
 /** Older messages go as new ones come. */
 const KEPT_MESSAGES = 1_000
 
-export interface MailboxEntry {
+interface MailboxEntry {
   id: string
   messageId: string
   to: string

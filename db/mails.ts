@@ -4,7 +4,7 @@ import { type Db, readInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { MailState, MailTemplate, Notice, Role, TenantSettings, TenantState } from './schema.ts'
 
-export interface NewMail {
+interface NewMail {
   /** A uuid of version 7 of the time of `queued_at`: the newest mail is the one with the highest id. */
   id: string
   template: MailTemplate

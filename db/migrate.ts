@@ -9,7 +9,7 @@ import { migrations } from './migrations/index.ts'
 /** The role whose rights the server runs with: it owns nothing and cannot change what was audited. */
 export const SERVER_ROLE = 'muster_server'
 
-export interface MigrationResult {
+interface MigrationResult {
   applied: string[]
   /** The role that the server shall take on, where the database let us make one. */
   serverRole: string | undefined

@@ -3,7 +3,7 @@ import { CompiledQuery } from 'kysely'
 import type { Db } from './connect.ts'
 
 /** The part of `pg`'s client that the limiter calls, on our pool and with our prepared statements. */
-export interface RateLimitStore {
+interface RateLimitStore {
   query(query: { text: string; values: unknown[] }): Promise<{ rows: unknown[]; rowCount: number }>
 }
 

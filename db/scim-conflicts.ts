@@ -5,14 +5,14 @@ import type { ConflictDecision, ConflictReason, Role, ScimConflictsTable, SentUs
 import type { ArrivalKeys } from './scim-users.ts'
 
 /** How many people of a connection are kept; those that it tried last. */
-export const MAX_CONFLICTS = 1_000
+const MAX_CONFLICTS = 1_000
 /** A decision to adopt or to keep apart is for the tries that follow soon: Entra gives up after 28 days. */
 const DECISION_DAYS = 30
 
 const daysBefore = (now: Date, days: number) => new Date(now.getTime() - days * 86_400_000)
 
 /** A try that was refused. */
-export interface ConflictNote {
+interface ConflictNote {
   readonly id: string
   readonly connectionId: string
   readonly subject: Buffer
@@ -23,7 +23,7 @@ export interface ConflictNote {
   readonly peopleIds: readonly string[]
 }
 
-export interface NotedConflict {
+interface NotedConflict {
   /** Whether the connection had not tried before. */
   readonly isNew: boolean
   /** Whether nothing else of the connection waits for a decision. */
@@ -173,7 +173,7 @@ const stands = (tenantId: number): RawBuilder<boolean> => sql`(exists (${peopleI
 const isOpen = (tenantId: number) => sql<boolean>`(c.decision is null and ${stands(tenantId)})`
 
 export const CONFLICT_STATES = ['open', 'decided', 'ignored'] as const
-export type ConflictState = (typeof CONFLICT_STATES)[number]
+type ConflictState = (typeof CONFLICT_STATES)[number]
 
 const isInState: Record<ConflictState, (tenantId: number) => RawBuilder<boolean>> = {
   open: isOpen,
@@ -199,7 +199,7 @@ const selectConflicts = (tenantId: number, condition: RawBuilder<unknown>, limit
     where c.tenant_id = ${tenantId} and ${condition}
     order by c.id desc limit ${limit}`
 
-export interface ConflictQuery {
+interface ConflictQuery {
   readonly state: ConflictState
   readonly connectionId?: string
   /** The id of the last one of the page before. */

@@ -91,7 +91,7 @@ export interface ListedScimToken extends ScimTokenView {
   uses: TokenUse[]
 }
 
-export interface ScimTokenListQuery {
+interface ScimTokenListQuery {
   /** Part of the connection's name, in any letter case. */
   readonly search?: string
   readonly connectionId?: string
@@ -135,7 +135,7 @@ function areWanted({ search, connectionId, revoked }: ScimTokenFilter): RawBuild
 }
 
 /** What a connection is known by. */
-export interface ConnectionSettings {
+interface ConnectionSettings {
   readonly name: string
   readonly profile: ScimProfile
   readonly highestRole: Role

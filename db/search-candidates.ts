@@ -5,7 +5,7 @@ import { rankOf } from './search-index.ts'
 import type { SearchEstimate } from './search-plan.ts'
 
 /** How a list is sorted, and where the page begins. */
-export interface Bounds {
+interface Bounds {
   readonly order: 'name' | 'age'
   readonly isDescending: boolean
   /** The sort value of the last row before the page, as text, and its id. */

@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { type Db, inTenant, readOneInTenant, type Trx } from './connect.ts'
 import { PENDING_KEPT, rankOf, SEGMENT_USERS } from './search-index.ts'
 
-export interface IndexingLimits {
+interface IndexingLimits {
   /** Steps at most. */
   readonly steps?: number
   /** How many notes are few. */

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { type Db, inTenant, readOneInTenant, type Trx } from './connect.ts'
 
-export interface SecondFactor {
+interface SecondFactor {
   secret_sealed: Buffer
   /** Null: it was begun, and no code has been given yet. */
   confirmed_at: Date | null

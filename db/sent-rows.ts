@@ -82,7 +82,7 @@ export interface RowTaker {
   takeRow(row: SentRow): void
 }
 
-export const takesRows = (query: unknown): query is RowTaker =>
+const takesRows = (query: unknown): query is RowTaker =>
   typeof query === 'object' && query !== null && 'takeRow' in query
 
 /** Of pg's connection, which its types leave out. */

@@ -46,7 +46,7 @@ export async function readShadowPairs(
 }
 
 /** A membership that came or went in a shadow, as people are told of it. */
-export interface NamedPair {
+interface NamedPair {
   group_id: string
   group_name: string
   member_id: string

@@ -102,7 +102,7 @@ const COPIED = [
   'resource_counts'
 ]
 
-export interface NewShadow {
+interface NewShadow {
   readonly tenantId: number
   /** A negative number that no tenant has. */
   readonly shadowId: number

@@ -7,7 +7,7 @@ import { insertUncopied } from './rows.ts'
 import { SEARCH_TABLES } from './search-index.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from './tenants.ts'
 
-export interface TransferColumn {
+interface TransferColumn {
   readonly name: string
   /** PostgreSQL's, such as `timestamp with time zone`. */
   readonly type: string

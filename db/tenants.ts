@@ -73,7 +73,7 @@ export const updateTenant = (
     .executeTakeFirstOrThrow()
 }
 
-export interface TenantListQuery {
+interface TenantListQuery {
   /** Part of the name or the subdomain, in any letter case. */
   readonly search?: string
   readonly state?: TenantState
@@ -108,7 +108,7 @@ function selectWanted(db: Db, filter: Pick<TenantListQuery, 'search' | 'state'>)
 }
 
 /** How many of each the tenant has. */
-export interface TenantCounts {
+interface TenantCounts {
   users: number
   administrators: number
   groups: number

@@ -26,7 +26,7 @@ export async function readGroupVersions(
   return new Map(rows.map(({ id, version }) => [id, version]))
 }
 
-export type GroupIdentity = Pick<GroupRow, 'id' | 'display_name_key' | 'external_id' | 'connection_id'>
+type GroupIdentity = Pick<GroupRow, 'id' | 'display_name_key' | 'external_id' | 'connection_id'>
 
 /** Which names another group has: `groupName`, `externalId` (of the same connection). */
 export async function findTakenGroupNames(

@@ -25,7 +25,7 @@ export interface Identity {
 }
 
 /** A name that somebody else has: `userName`, `externalId` (of the same connection), `address` (in this tenant). */
-export interface TakenIdentity {
+interface TakenIdentity {
   readonly id: string
   readonly what: 'userName' | 'externalId' | 'address'
   readonly holder_id: string

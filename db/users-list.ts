@@ -34,7 +34,7 @@ export interface UserListQuery {
   readonly limit: number
 }
 
-export interface UserListItem {
+interface UserListItem {
   readonly user: ShownUser
   /** As text, for the cursor. */
   readonly sortValue: string | null

@@ -33,7 +33,7 @@ export const insertWireBatch = (db: Db, tenantId: number, batch: NewWireBatch): 
   writeTogether(db, tenantId, [waitForNoDisk(db, {}), insertBatch(db, { ...batch, tenantId })])
 
 /** Which batches a search has to open. */
-export interface WireBatchQuery {
+interface WireBatchQuery {
   readonly connectionId?: string
   /** A user or a group that an exchange names. */
   readonly resourceId?: string

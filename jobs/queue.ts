@@ -68,7 +68,7 @@ const QUEUES = {
 export const JOB_NAMES = Object.keys(QUEUES) as JobName[]
 
 const SUPERVISE_SECONDS = 10
-export interface EnqueueOptions {
+interface EnqueueOptions {
   startAfter?: Date
   /** One for each payload; jobs of a queue with the policy key_strict_fifo run in order for each key. */
   keys?: readonly string[]

@@ -22,7 +22,7 @@ import { createTenancy } from './tenancy.ts'
 import { loadTracing } from './tracing.ts'
 import { buildWorkerApp } from './worker-app.ts'
 
-export interface Running {
+interface Running {
   readonly deps: Deps
   /** Undefined where RUN is `worker`. */
   readonly app: FastifyInstance | undefined

@@ -1,6 +1,6 @@
 // The one error type that rules throw and edges translate (SCIM Error, TRPCError, a page).
 
-export const ERROR_CODES = [
+const ERROR_CODES = [
   'invalid',
   'unauthenticated',
   'forbidden',
@@ -29,7 +29,7 @@ export const HTTP_STATUS = {
 } satisfies Record<ErrorCode, number>
 
 /** RFC 7644 §3.12, table 9, and RFC 9865 §2.4 for the cursor ones. */
-export type ScimType =
+type ScimType =
   | 'invalidFilter'
   | 'tooMany'
   | 'uniqueness'
@@ -44,7 +44,7 @@ export type ScimType =
   | 'expiredCursor'
   | 'invalidCount'
 
-export interface ErrorExtra {
+interface ErrorExtra {
   /** Stable and machine-readable, camelCase: what a client may switch on (`roleNotAllowed`). */
   reason?: string
   scimType?: ScimType

@@ -19,7 +19,7 @@ export interface Sandboxed {
   readonly jobs: readonly SandboxedJob[]
 }
 
-export interface SandboxedJob {
+interface SandboxedJob {
   readonly name: JobName
   readonly payload: unknown
 }

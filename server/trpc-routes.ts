@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type AppRouter, appRouter } from './admin/router.ts'
 import type { Context } from './admin/trpc.ts'
 
-export interface TrpcRoutesOptions {
+interface TrpcRoutesOptions {
   createContext(request: FastifyRequest, reply: FastifyReply): Promise<Context>
 }
 

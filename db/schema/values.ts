@@ -8,7 +8,7 @@ export type UserState = (typeof USER_STATES)[number]
 export const TENANT_STATES = ['active', 'suspended'] as const
 export type TenantState = (typeof TENANT_STATES)[number]
 /** What is stored; `expired` is `pending` after `expires_at`. `adopted`: an IdP provisioned the invited person. */
-export const STORED_INVITATION_STATES = ['pending', 'accepted', 'revoked', 'adopted'] as const
+const STORED_INVITATION_STATES = ['pending', 'accepted', 'revoked', 'adopted'] as const
 export type StoredInvitationState = (typeof STORED_INVITATION_STATES)[number]
 export const MAIL_STATES = ['queued', 'sent', 'failed', 'cancelled'] as const
 export type MailState = (typeof MAIL_STATES)[number]

@@ -16,7 +16,7 @@ import { readSigningKey, type SigningKey } from '../../server/events/signing-key
 import { notifyAdministrators } from '../../server/provisioning/notices.ts'
 import type { JobPayloads } from '../queue.ts'
 
-export interface DeliverDeps extends Pick<Deps, 'config' | 'db' | 'log' | 'now' | 'queue' | 'sealer'> {
+interface DeliverDeps extends Pick<Deps, 'config' | 'db' | 'log' | 'now' | 'queue' | 'sealer'> {
   readonly egress: Egress
 }
 

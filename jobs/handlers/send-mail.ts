@@ -21,7 +21,7 @@ import { inSpan, type SpanOptions } from '../../server/tracing.ts'
 import type { JobPayloads } from '../queue.ts'
 import { writeMail } from './write-mail.ts'
 
-export interface SendMailDeps extends Pick<Deps, 'config' | 'counters' | 'db' | 'log' | 'now' | 'sealer' | 'tracing'> {
+interface SendMailDeps extends Pick<Deps, 'config' | 'counters' | 'db' | 'log' | 'now' | 'sealer' | 'tracing'> {
   readonly templates: Templates
   readonly transport: Pick<MailTransport, 'send'>
   /** Aborted when the process cannot wait any longer for what is being sent. */

@@ -5,14 +5,14 @@ import { type Config, publicUrl } from '../../server/config.ts'
 import { formatInstant, render, type Templates } from '../../server/mail/render.ts'
 import type { MailMessage, RenderedMail } from '../../server/mail/types.ts'
 
-export interface Stationery {
+interface Stationery {
   readonly config: Pick<Config, 'public'>
   readonly templates: Templates
   readonly now: () => Date
 }
 
 /** The link that a mail carries. */
-export interface MailLink {
+interface MailLink {
   readonly token: string
   readonly expiresAt: Date
 }

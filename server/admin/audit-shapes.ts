@@ -79,7 +79,7 @@ export const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> =>
 const MAX_SHOWN_LENGTH = 4_000
 
 /** @param json as stored: whole values, of which long ones are shown by their length alone */
-export function shownFacts(json: string | null): Record<string, unknown> | null {
+function shownFacts(json: string | null): Record<string, unknown> | null {
   if (json === null) return null
   const stored = JSON.parse(json) as Record<string, unknown>
   return Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, shown(name, value)]))

@@ -1,7 +1,7 @@
 // CSV as spreadsheets read it (RFC 4180), with cells that none of them takes for a formula.
 import { stringify } from 'csv-stringify/sync'
 
-export type CsvCell = string | null
+type CsvCell = string | null
 
 /** Each line ended; names and addresses come from people, and a cell such as `=HYPERLINK(…)` would run on opening. */
 export const toCsv = (lines: readonly (readonly CsvCell[])[]): string =>

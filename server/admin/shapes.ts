@@ -36,7 +36,7 @@ export const userOutput = z.object({
   /** Nothing signs the person in before a new password is set. */
   mustResetPassword: z.boolean()
 })
-export type UserOutput = z.infer<typeof userOutput>
+type UserOutput = z.infer<typeof userOutput>
 
 export const toUserOutput = (row: UserView): UserOutput => ({
   id: row.id,
@@ -133,7 +133,7 @@ export const searchInput = z
 
 export const isoOrNull = (time: Date | null): string | null => time?.toISOString() ?? null
 
-export const MAX_LIMIT = 200
+const MAX_LIMIT = 200
 export const DEFAULT_LIMIT = 50
 
 /**

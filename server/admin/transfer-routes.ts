@@ -22,7 +22,7 @@ import { readQuery } from './shapes.ts'
 /** A million rows take some minutes. */
 const IMPORT_MS = 6 * 3_600_000
 
-export const TENANT_FILE_TYPE = 'application/jsonl'
+const TENANT_FILE_TYPE = 'application/jsonl'
 
 const exportQuery = z.strictObject({ credentials: z.enum(['true', 'false']).default('true') })
 const importQuery = z.strictObject({ subdomain: z.string().max(63).optional() })

@@ -19,7 +19,7 @@ export type AcceptWithGoogle = (
   origin: { requestId: string | null; ip: string | null }
 ) => Promise<string>
 
-export interface IdentifyOptions {
+interface IdentifyOptions {
   invitationToken: string | undefined
   acceptWithGoogle: AcceptWithGoogle
   requestId: string

@@ -33,7 +33,7 @@ interface Ticket {
   expiresAt: number
 }
 
-export interface GoogleOptions {
+interface GoogleOptions {
   deps: Deps
   /** Invitations stand above sign-in, so the app hands this in. */
   acceptWithGoogle: AcceptWithGoogle

@@ -15,7 +15,7 @@ export interface OpenIdIdentity {
   locale?: string
 }
 
-export interface IdTokenExpectation {
+interface IdTokenExpectation {
   issuer: string
   clientId: string
   /** The one that this sign-in sent. */

@@ -35,7 +35,7 @@ const LIMITS = {
   resend: { points: 5, seconds: HOUR }
 } as const
 
-export type LimitName = keyof typeof LIMITS
+type LimitName = keyof typeof LIMITS
 
 /** What is counted, under which key. */
 export interface Count {

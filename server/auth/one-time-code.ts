@@ -9,7 +9,7 @@ import type { Tenant } from '../tenancy.ts'
 
 const LINK_MS = 24 * 60 * 60_000
 
-export interface NewOneTimeCode {
+interface NewOneTimeCode {
   purpose: OneTimeCodesTable['purpose']
   userId: string
   /** SHA-256 of a cookie: the code then works in that browser alone. */

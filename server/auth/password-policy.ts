@@ -12,7 +12,7 @@ const PASSPHRASE_LENGTH = 16
 /** Guesses that an attacker who knows the usual words and tricks would need. */
 const MIN_GUESSES = { short: 1_000_000, passphrase: 20_000 }
 
-export interface PasswordContext {
+interface PasswordContext {
   /** Characters; the tenant's setting. */
   minLength?: number
   email?: string | null

@@ -25,7 +25,7 @@ import { passSecondFactor } from './second-factor.ts'
 import { beginSession, giveSession, refusalOf, type SignInBy } from './session.ts'
 import { hashNewPassword, setPassword } from './set-password.ts'
 
-export const RESET_TTL_MINUTES = 60
+const RESET_TTL_MINUTES = 60
 
 /**
  * Sends a link to somebody who is active here and not locked out, whether or not they had a password before; nothing to

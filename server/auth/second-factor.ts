@@ -31,7 +31,7 @@ const RECOVERY_BYTES = 15
 export const demandsSecondFactor = ({ secondFactor }: TenantSettings, role: Role): boolean =>
   secondFactor === 'everybody' || (secondFactor === 'administrators' && role === 'administrator')
 
-export interface Attempt {
+interface Attempt {
   /** Undefined where none was given. */
   readonly code: string | undefined
   /** The known browser that asks, or what else sets it apart from strangers. */
@@ -95,7 +95,7 @@ function openSecret({ sealer }: Deps, sealed: Buffer): Buffer {
 }
 
 const wrongCode = () => unauthenticated('That code is wrong, or was used already: enter the next one', 'wrongCode')
-export const isWrongCode = (error: unknown) => error instanceof AppError && error.reason === 'wrongCode'
+const isWrongCode = (error: unknown) => error instanceof AppError && error.reason === 'wrongCode'
 
 type Person = Actor & { readonly id: string }
 

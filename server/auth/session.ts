@@ -19,7 +19,7 @@ import type { Principal } from './principals.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 /** A session ends so long after the sign-in, however much it is used. */
-export const SESSION_MS = 30 * DAY_MS
+const SESSION_MS = 30 * DAY_MS
 /** And so long after it was last seen. */
 export const IDLE_MS = 14 * DAY_MS
 const MAX_USER_AGENT_LENGTH = 400
@@ -32,7 +32,7 @@ export interface SignInBy {
 }
 
 /** A session that a transaction has made and that the browser does not know yet. */
-export interface BegunSession {
+interface BegunSession {
   readonly user: UserView
   readonly token: string
   readonly hasEndedOther: boolean

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 10_000
 /** Of an answer that is kept for people to read. */
 const MAX_ANSWER_LENGTH = 500
 
-export interface EgressAnswer {
+interface EgressAnswer {
   readonly status: number
   /** The first characters of the body. */
   readonly text: string

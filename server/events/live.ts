@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 1_000
 const LIMIT = 200
 
 /** Events oldest first, and where their transactions are counted (EventCursor.node). */
-export interface FeedBatch {
+interface FeedBatch {
   readonly events: FeedEvent[]
   readonly node: string | null
 }

@@ -15,12 +15,12 @@ import { requireSendableUrl } from './egress.ts'
 import { AUTHORIZATION_SEAL, SECRET_SEAL } from './messages.ts'
 import { ensureSigningKey } from './signing-keys.ts'
 
-export type StreamDeps = Pick<Deps, 'config' | 'db' | 'now' | 'queue' | 'sealer'>
+type StreamDeps = Pick<Deps, 'config' | 'db' | 'now' | 'queue' | 'sealer'>
 
 const MAX_STREAMS = 20
 const MAX_REPLAYED = 1_000
 
-export interface NewStream {
+interface NewStream {
   readonly kind: EventStreamRow['kind']
   readonly name: string
   readonly url: string
@@ -32,7 +32,7 @@ export interface NewStream {
   readonly authorization?: string
 }
 
-export interface StreamPatch {
+interface StreamPatch {
   readonly name?: string
   readonly url?: string
   readonly eventTypes?: readonly string[]

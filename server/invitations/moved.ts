@@ -12,7 +12,7 @@ import type { Tenant } from '../tenancy.ts'
 import { expiryOf, sendLinks } from './links.ts'
 
 /** Who has changed the address, where and when. */
-export interface MovedBy {
+interface MovedBy {
   readonly deps: Pick<Deps, 'config' | 'queue' | 'sealer'>
   readonly tenant: Tenant
   readonly actor: Actor

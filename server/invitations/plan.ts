@@ -14,7 +14,7 @@ export type Step =
   /** Somebody whose invitation gets a new link. */
   | { kind: 'renew'; entry: Entry; result: 'resent'; holder: AddressHolder }
 
-export interface Circumstances {
+interface Circumstances {
   actor: Actor
   now: Date
   /** Whether invitations that have not expired are sent again too. */

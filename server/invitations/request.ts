@@ -22,7 +22,7 @@ export const INVITATION_RESULTS = [
 export type InvitationResult = (typeof INVITATION_RESULTS)[number]
 
 /** Different addresses that one call may ask for. */
-export const MAX_ADDRESSES = 1_000
+const MAX_ADDRESSES = 1_000
 /** With those that are there again: reading more of them would keep other requests waiting. */
 const MAX_ENTRIES = 10_000
 

@@ -10,7 +10,7 @@ import type { Tenant } from '../tenancy.ts'
 const DELAY_MS = 2 * 60_000
 
 /** For which tenant, and when. */
-export interface Welcoming {
+interface Welcoming {
   readonly deps: Pick<Deps, 'config' | 'queue' | 'sealer'>
   readonly tenant: Tenant
   readonly now: Date

@@ -13,7 +13,7 @@ const COMPILE_TIMEOUT_MS = 300_000
 
 export const CACHE_FILE = 'mail-templates.json'
 
-export interface CompileRequest {
+interface CompileRequest {
   /** The folder of all templates: where a file may include others from. */
   folder: string
   /** Paths below `folder` of the files to compile. */

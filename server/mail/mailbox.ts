@@ -10,7 +10,7 @@ const PAGE_LIMIT = 100
 const JSON_DEFAULT_LIMIT = 100
 const JSON_MAX_LIMIT = 1_000
 
-export interface MailboxOptions {
+interface MailboxOptions {
   /** Newest first. `to` compares whole addresses in any letter case. */
   listMessages(query: { to?: string; limit: number }): Promise<MailboxMessage[]>
   findMessage(id: string): Promise<MailboxMessage | undefined>

@@ -15,7 +15,7 @@ export interface Template {
   readonly names: ReadonlySet<string>
 }
 
-export interface TemplateRules {
+interface TemplateRules {
   /** Values that every message has. */
   required: ReadonlySet<string>
   /** Values that a message may lack: only to be put in inside a section of their own. */

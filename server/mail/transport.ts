@@ -12,7 +12,7 @@ const MAX_CONNECTIONS = 3
 /** RFC 5321 §4.5.3.1.3: a path of 256 octets, less its brackets. */
 const MAX_ADDRESS_BYTES = 254
 
-export interface MailLogger {
+interface MailLogger {
   debug(facts: object, text: string): void
   warn(facts: object, text: string): void
 }

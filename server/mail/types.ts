@@ -4,7 +4,7 @@ export const TEMPLATE_NAMES = ['invitation', 'welcome-back', 'password-reset', '
 export type TemplateName = (typeof TEMPLATE_NAMES)[number]
 
 /** What a tenant may set about its mails' looks. */
-export interface TenantLook {
+interface TenantLook {
   /** http(s) URL of an image that is shown 40 px high in place of the tenant's name. */
   logoUrl?: string
   /** Who the mail says it is from; Muster otherwise. */
@@ -25,7 +25,7 @@ export interface InvitationData extends TenantLook {
 }
 
 /** Of somebody who has no password yet, whether they have asked for the link or an identity provider has made them. */
-export interface FirstPasswordData extends TenantLook {
+interface FirstPasswordData extends TenantLook {
   tenantName: string
   resetUrl: string
   /** Whole minutes, at least 1. */

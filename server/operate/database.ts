@@ -14,7 +14,7 @@ export async function migrateDatabase(): Promise<{ applied: string[] }> {
   return { applied }
 }
 
-export interface DatabaseStatus {
+interface DatabaseStatus {
   isUpToDate: boolean
   migrations: MigrationState[]
 }

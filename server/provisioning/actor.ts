@@ -47,7 +47,7 @@ export function requireAdministrator(actor: Actor, what: string): void {
 }
 
 /** What somebody has proved counts for so long; signing in proves it, too. */
-export const CONFIRMED_MS = 15 * 60_000
+const CONFIRMED_MS = 15 * 60_000
 
 /**
  * Tokens prove themselves with each request.

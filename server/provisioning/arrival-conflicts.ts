@@ -52,7 +52,7 @@ const REFUSALS: Record<ConflictReason, string> = {
 /** To a token that sees only what its connection has made. */
 const IN_USE = 'This userName or e-mail address is already in use'
 
-export interface RefusedArrival {
+interface RefusedArrival {
   readonly reason: ConflictReason
   readonly people: readonly UserRow[]
   readonly keys: ArrivalKeys
@@ -106,7 +106,7 @@ function sentOf({ document, active }: NewUser): SentUser {
   }
 }
 
-export interface ConflictWriter {
+interface ConflictWriter {
   readonly deps: Pick<Deps, 'db' | 'queue'>
   readonly tenant: { readonly id: number }
   readonly actor: Actor
@@ -218,7 +218,7 @@ export function matchesOf(found: ScimConflict, person: ConflictPerson): (typeof 
 }
 
 /** What keeps a decision from being carried out as things are now. @param self whom to adopt; undefined for nobody */
-export function obstacleOf(found: ScimConflict, self: string | undefined): Obstacle | undefined {
+function obstacleOf(found: ScimConflict, self: string | undefined): Obstacle | undefined {
   if (self !== undefined && !found.people.some(({ id }) => id === self)) return 'userGone'
   return obstacleTo(inTheWayOf(found), self)
 }
@@ -234,7 +234,7 @@ function inTheWayOf({ people, email_key, user_name_key, external_id, connection_
   }
 }
 
-export const OBSTACLES: Record<Obstacle, string> = {
+const OBSTACLES: Record<Obstacle, string> = {
   addressTaken: 'Somebody else signs in by this address: adopt them, or change or remove them first',
   userNameTaken: 'An identity provider has given this userName to somebody else: change it there first',
   externalIdTaken: 'The same connection has given this externalId to somebody else: adopt them, or remove them first',
@@ -253,7 +253,7 @@ export const CONFLICT_WORDS: Record<ConflictReason, string> = {
 }
 
 /** Of a decision, as things are now. */
-export interface Prospect {
+interface Prospect {
   isPossible: boolean
   /** What it would mean, or why it cannot be carried out. */
   text: string

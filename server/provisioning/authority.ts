@@ -14,7 +14,7 @@ export type Owner = string
  * By attribute, who has it where that is not the user's connection. GONE: the connection that was removed and still has
  * everything else.
  */
-export type Exceptions = Record<string, Owner>
+type Exceptions = Record<string, Owner>
 export const GONE = '*'
 /** `users.authority` where there are none. */
 export const NO_EXCEPTIONS = '{}'

@@ -16,7 +16,7 @@ import { changeGroup, type GroupWork, removeGroup } from './groups.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { requireTouchable } from './scim-user-plan.ts'
 
-export type BrakeDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+type BrakeDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
 /** Whose held changes are decided on. */
 export interface Decision {

@@ -28,7 +28,7 @@ import { AppError } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import { notifyAdministrators } from './notices.ts'
 
-export const DEFAULT_BRAKE: BrakeLimits = { percent: 10, people: 20 }
+const DEFAULT_BRAKE: BrakeLimits = { percent: 10, people: 20 }
 
 /** What holds for a connection: its own settings, else the tenant's, else the defaults; undefined where it is off. */
 export function brakeLimits(tenant: BrakeSettings | undefined, connection: BrakeSettings): BrakeLimits | undefined {
@@ -161,7 +161,7 @@ export async function countMembers(
   throw new HeldBack(actor.name, brake.limits, { kind, ...left, groupId }, outcome)
 }
 
-export interface BrakeWriter {
+interface BrakeWriter {
   readonly deps: Pick<Deps, 'db' | 'listener' | 'queue'>
   readonly tenant: { readonly id: number }
   readonly actor: Actor
@@ -230,7 +230,7 @@ const noticeOf = (connectionName: string, connectionId: string) => ({
 })
 
 /** Whose connection asks for the opposite of what may be held. */
-export interface OppositeWriter {
+interface OppositeWriter {
   readonly db: Db
   readonly tenantId: number
   readonly actor: Actor

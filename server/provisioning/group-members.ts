@@ -46,7 +46,7 @@ export const addedBy = (change: MemberChange): readonly MemberReference[] =>
   change.kind === 'add' || change.kind === 'replace' ? change.members : []
 
 /** Added references, told apart. */
-export interface Resolved {
+interface Resolved {
   readonly users: ReadonlySet<string>
   readonly groups: ReadonlySet<string>
 }

@@ -105,7 +105,7 @@ const eventOf = (one: RoleChange, because: string | undefined): AuditEvent => ({
   after: { role: one.after, givenBy: one.group_name ?? 'their own role', ...(because && { because }) }
 })
 
-export type GroupRolesDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+type GroupRolesDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
 /** Whose role a mapping would change, were it the tenant's. @throws AppError forbidden, as for changeGroupRoles */
 export function previewGroupRoles(

@@ -65,9 +65,9 @@ export interface GroupWork {
 }
 
 /** Is given the version that clients see, with the group locked; throws `stale` where the client knows another. */
-export type Precondition = (version: number) => void
+type Precondition = (version: number) => void
 
-export interface GroupChange {
+interface GroupChange {
   /** The document as it shall be; the same one where nothing changes. */
   readonly document?: (before: GroupDocument) => GroupDocument
   readonly members?: readonly MemberChange[]

@@ -26,10 +26,10 @@ import { followGroups } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { type Released, releaseResources } from './release.ts'
 
-export type ConnectionDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+type ConnectionDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
 /** What is left out stays as it is. */
-export interface ConnectionPatch {
+interface ConnectionPatch {
   readonly name?: string
   readonly profile?: ScimProfile
   /** Of what its tokens may give and touch, also of those that are in use. */
@@ -93,7 +93,7 @@ export async function changeConnection(
 
 /** What becomes of what a connection had: `release`: everybody's to change; `keep`: read-only, as it left it. */
 export const AFTER_REMOVAL = ['release', 'keep'] as const
-export type AfterRemoval = (typeof AFTER_REMOVAL)[number]
+type AfterRemoval = (typeof AFTER_REMOVAL)[number]
 
 /**
  * Removes a connection. Its tokens end first, in a transaction of their own: what a request of theirs still makes is

@@ -15,7 +15,7 @@ import { AppError, conflict, invalid, notFound } from '../errors.ts'
 import { parseExtensionSchema } from '../scim/schemas/extension.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
 
-export type ScimSchemaDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+type ScimSchemaDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 interface TenantRef {
   readonly id: number
   readonly subdomain: string

@@ -24,7 +24,7 @@ import { expiryWithin, requireRoleWithin } from './guards.ts'
 
 export const SCIM_TOKEN_PREFIX = 'mst_scim_'
 
-export type ScimTokenDeps = Pick<Deps, 'config' | 'db' | 'listener' | 'now'>
+type ScimTokenDeps = Pick<Deps, 'config' | 'db' | 'listener' | 'now'>
 interface TenantRef {
   readonly id: number
   readonly subdomain: string

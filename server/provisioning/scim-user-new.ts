@@ -16,7 +16,7 @@ export interface NewUser {
 }
 
 /** What is written of a new user. */
-export type NewUserRows = ReturnType<typeof newUserRows>
+type NewUserRows = ReturnType<typeof newUserRows>
 
 /** @param isApart somebody has judged that it is nobody who is here: an address that another user has is not claimed */
 export function newUserRows(

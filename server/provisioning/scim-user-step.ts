@@ -9,7 +9,7 @@ import { isCountedAdministrator } from './guards.ts'
 import { type Planned, patchOf, plan, requireTouchable } from './scim-user-plan.ts'
 import type { ChangeOptions, ScimWriter } from './scim-users.ts'
 
-export type UserWork =
+type UserWork =
   | { readonly kind: 'change'; readonly options: ChangeOptions }
   | { readonly kind: 'remove'; readonly precondition: ((version: number) => void) | undefined }
 

@@ -11,9 +11,9 @@ import { type Actor, requireAdministrator } from './actor.ts'
 export type TenantDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
 /** null takes a setting back to its default, undefined leaves it. */
-export type SettingsPatch = { [K in keyof TenantSettings]?: TenantSettings[K] | null }
+type SettingsPatch = { [K in keyof TenantSettings]?: TenantSettings[K] | null }
 
-export interface TenantPatch {
+interface TenantPatch {
   readonly name?: string
   readonly state?: TenantState
   readonly settings?: SettingsPatch

@@ -27,7 +27,7 @@ const headShape = z.object({
     createdAt: z.iso.datetime()
   })
 })
-export type FileHead = z.infer<typeof headShape>
+type FileHead = z.infer<typeof headShape>
 
 const footShape = z.object({ end: z.literal(true), rows: z.record(z.string(), z.number().int()), sha256: z.string() })
 

@@ -30,7 +30,7 @@ const RESERVED_SUBDOMAINS = new Set(
    git ci vpn ssh ftp dns ns ns1 ns2 proxy gateway localhost localdomain broadcasthost invalid muster`.split(/\s+/)
 )
 
-export interface NewTenant {
+interface NewTenant {
   readonly subdomain: string
   readonly name: string
 }

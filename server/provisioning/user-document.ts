@@ -99,7 +99,7 @@ export function emailKeys(document: UserDocument): string[] {
  * The login address: the primary e-mail, else the first of type work, else the first, else `userName` where it is an
  * address. It alone is claimed across tenants, and mail goes there.
  */
-export function loginAddress(document: UserDocument): string | undefined {
+function loginAddress(document: UserDocument): string | undefined {
   const emails = (document.emails ?? []).filter(({ value }) => typeof value === 'string')
   const chosen =
     emails.find(({ primary }) => primary === true) ??

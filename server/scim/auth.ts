@@ -21,7 +21,7 @@ export interface Bearer {
   readonly shadowId?: number
 }
 
-export interface ScimAuth {
+interface ScimAuth {
   /**
    * Costs no query while the token is remembered; counts against the token's rate.
    * @throws AppError unauthenticated, with the reason `missingToken` where none was sent; rate_limited; unavailable

@@ -16,7 +16,7 @@ const MAX_DEPTH = 20
 type Resolve = (bulkId: string) => string | undefined
 
 /** The bulkIds that an operation's path and data refer to, each once. */
-export function referencesOf({ id, data, resourceType }: BulkOperation): Set<string> {
+function referencesOf({ id, data, resourceType }: BulkOperation): Set<string> {
   const found = new Set<string>()
   const note: Resolve = (bulkId) => {
     found.add(bulkId)

@@ -7,7 +7,7 @@ import type { Leniency } from './profiles.ts'
 import { readUrns } from './schemas-attribute.ts'
 import { shorten } from './text.ts'
 
-export const BULK_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
+const BULK_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
 
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 export type BulkMethod = (typeof METHODS)[number]

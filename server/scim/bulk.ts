@@ -16,7 +16,7 @@ import { shorten } from './text.ts'
 import { createUser, deleteUser, patchUser, replaceUser } from './users.ts'
 import { createUsersTogether, readPlainUsers } from './users-batch.ts'
 
-export const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse'
+const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse'
 
 const HANDLERS: Record<BulkOperation['resourceType'], Record<BulkMethod, ScimHandler>> = {
   User: { POST: createUser, PUT: replaceUser, PATCH: patchUser, DELETE: deleteUser },

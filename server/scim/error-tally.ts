@@ -4,7 +4,7 @@ import type { Deps } from '../deps.ts'
 import type { ScimContext } from './context.ts'
 import { toScimError } from './errors.ts'
 
-export interface ErrorTally {
+interface ErrorTally {
   note(context: Pick<ScimContext, 'tenant' | 'actor' | 'now'>, error: unknown): void
   /** Waits for what is still being written. */
   close(): Promise<void>

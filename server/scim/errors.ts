@@ -2,9 +2,9 @@
 import { isUnavailable } from '../../db/failures.ts'
 import { AppError, HTTP_STATUS, invalidSyntax, tooLarge, unavailable } from '../errors.ts'
 
-export const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error'
+const ERROR_URN = 'urn:ietf:params:scim:api:messages:2.0:Error'
 
-export interface ScimError {
+interface ScimError {
   readonly status: number
   readonly detail: string
   /** JSON text. */

@@ -19,7 +19,7 @@ export interface ListQuery {
   readonly projection: ProjectionParameters
 }
 
-export const SEARCH_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
+const SEARCH_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 
 /** @param parameters others than those of a list are left aside */
 export function readListQuery(parameters: Readonly<Record<string, unknown>>): ListQuery {

@@ -1,6 +1,6 @@
 // ListResponse messages (RFC 7644 §3.4.2, RFC 9865 §2), put together from resources that are text already.
 
-export const LIST_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
+const LIST_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
 
 export interface ListHead {
   readonly totalResults: number

@@ -34,7 +34,7 @@ export interface PageQuery {
 }
 
 /** Whether totals alone are wanted, and how far rows are from where reading begins; other numbers change no text. */
-export type Reach = 'totals' | 'beginning' | 'near' | 'far'
+type Reach = 'totals' | 'beginning' | 'near' | 'far'
 
 export function reachOf({ offset, limit }: { offset: number; limit: number }): Reach {
   if (limit === 0) return 'totals'

@@ -10,7 +10,7 @@ import { pageStatement, reachOf } from './list-sql.ts'
 import type { SortKey } from './sort.ts'
 
 /** What of a query the text depends on, beside the filter. */
-export interface PageSearch {
+interface PageSearch {
   readonly source: ListSource
   /** Whether the memberships are wanted. */
   readonly withRelated: boolean

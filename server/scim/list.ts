@@ -37,7 +37,7 @@ export interface ListSource {
 }
 
 /** How a filter's text becomes its tree: against one resource type, or against all that are searched. */
-export type ReadFilter = (text: string) => Filter
+type ReadFilter = (text: string) => Filter
 
 /** One source with what the query asks of it. */
 interface Search {

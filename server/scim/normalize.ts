@@ -9,7 +9,7 @@ import type { Attribute, ResourceType, SchemaLookup } from './schemas/types.ts'
 import { checkSchemas } from './schemas-attribute.ts'
 import { givenTwice, ignoreStray, readAttribute } from './values.ts'
 
-export interface NormalizedResource {
+interface NormalizedResource {
   /** Canonical names and JSON types, nothing unassigned, nothing read-only, no password; `schemas` as it really is. */
   readonly resource: Resource
   /** As sent; kept apart, so that it can neither be stored nor returned by mistake. */

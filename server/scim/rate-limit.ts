@@ -10,7 +10,7 @@ interface Bucket {
   atMs: number
 }
 
-export interface RateLimiter {
+interface RateLimiter {
   /** @throws AppError rate_limited with the seconds until a request fits again */
   take(key: string, now: Date): void
 }

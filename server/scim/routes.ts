@@ -83,7 +83,7 @@ export const ROUTES: readonly [method: Method, path: string, handler: ScimHandle
   ['DELETE', '/Me', deleteMe, 'me']
 ]
 
-export interface ScimRoutesOptions {
+interface ScimRoutesOptions {
   readonly deps: Deps
   /** Is told of every exchange; its owner closes it. */
   readonly wireLog: Pick<WireLog, 'isOn' | 'note'>

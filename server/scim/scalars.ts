@@ -6,11 +6,11 @@ import type { Leniency } from './profiles.ts'
 import type { Attribute } from './schemas/types.ts'
 import { isStorableText } from './text.ts'
 
-export const MAX_STRING_LENGTH = 65_536
+const MAX_STRING_LENGTH = 65_536
 /** Photos as data: URIs and certificates are longer than text. */
-export const MAX_BLOB_LENGTH = 262_144
+const MAX_BLOB_LENGTH = 262_144
 /** Of what is indexed: at most 2,048 bytes in UTF-8, within what an index entry of PostgreSQL holds. */
-export const MAX_INDEXED_LENGTH = 512
+const MAX_INDEXED_LENGTH = 512
 const INDEXED = new Set(['userName', 'externalId', 'displayName', 'name.familyName', 'emails.value'])
 
 /**

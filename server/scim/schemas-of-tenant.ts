@@ -16,7 +16,7 @@ export interface TenantSchemas {
   readonly isPlain: { readonly User: boolean; readonly Group: boolean }
 }
 
-export interface SchemasOfTenant {
+interface SchemasOfTenant {
   get(tenant: Tenant): Promise<TenantSchemas>
   /** The same where they are remembered, as they mostly are: without a promise. */
   known(tenant: Tenant): TenantSchemas | undefined

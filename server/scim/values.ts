@@ -9,7 +9,7 @@ import type { Attribute } from './schemas/types.ts'
 import { foldCase, shorten } from './text.ts'
 
 /** Values of one attribute; the members of a group have no limit here, only that of the body. */
-export const MAX_VALUES = 1_000
+const MAX_VALUES = 1_000
 
 /** Sub-attributes by canonical name; one that is present and undefined is to be unassigned. */
 export type Changes = Readonly<Record<string, unknown>>

@@ -20,7 +20,7 @@ export const POPULATIONS = {
   '1000000': { label: '1,000,000 users', firstTenant: 13, tenants: 1, users: 1_000_000 },
   '10000x100': { label: '10,000 tenants of 100', firstTenant: 1_001, tenants: 10_000, users: 100 }
 } as const satisfies Record<string, Population>
-export type PopulationName = keyof typeof POPULATIONS
+type PopulationName = keyof typeof POPULATIONS
 
 /**
  * A population by its name; `1000x100`, a thousand tenants of a hundred users, and other sizes may be given by numbers.
@@ -43,7 +43,7 @@ export const TEAM_SIZE = 1_000
 export const TEAMS = 20
 
 export const subdomainOf = (tenant: number) => `t${tenant}`
-export const domainOf = (tenant: number) => `t${tenant}.example.com`
+const domainOf = (tenant: number) => `t${tenant}.example.com`
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 const secretOf = (what: string, tenant: number) => sha256(`bench ${what} ${tenant}`).toString('base64url')

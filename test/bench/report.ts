@@ -81,11 +81,11 @@ export function extraLine({ title, value, unit, atMost, atLeast }: Extra): strin
   return `${measured} (${bound}: ${isExtraMet({ value, atMost, atLeast }) ? 'met' : 'MISSED'})`
 }
 
-export const isExtraMet = ({ value, atMost, atLeast }: Pick<Extra, 'value' | 'atMost' | 'atLeast'>) =>
+const isExtraMet = ({ value, atMost, atLeast }: Pick<Extra, 'value' | 'atMost' | 'atLeast'>) =>
   value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? 0)
 
 /** How a workload fares as tenants grow: its ratio at each size divided by the one at the first size. */
-export interface Growth {
+interface Growth {
   readonly title: string
   /** By the population's label. */
   readonly values: ReadonlyMap<string, number>
@@ -93,7 +93,7 @@ export interface Growth {
 }
 
 const FLAT = 0.9
-export const isFlat = ({ least }: Growth) => least >= FLAT
+const isFlat = ({ least }: Growth) => least >= FLAT
 
 /** Divided by the floor's own growth; where nothing is compared, the plain rates. */
 export function growthOf(results: readonly Result[]): Growth[] {

@@ -125,7 +125,7 @@ async function startFloor(databaseUrl: string, port: number): Promise<ChildProce
   return floor
 }
 
-export const forkFile = (file: string, options: ForkOptions = {}): ChildProcess =>
+const forkFile = (file: string, options: ForkOptions = {}): ChildProcess =>
   fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options })
 
 export async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

@@ -13,7 +13,7 @@ export const ALLOWED: ReadonlySet<string> = new Set([
 /** What is not written as SPDX asks, by package. */
 const READ_BY_HAND: Readonly<Record<string, string>> = { slick: 'MIT' }
 
-export interface PackageLicence {
+interface PackageLicence {
   /** `name@version` */
   readonly id: string
   readonly licence: string

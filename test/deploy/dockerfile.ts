@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-export interface Instruction {
+interface Instruction {
   name: string
   /** As written, with continued lines as one. */
   text: string

@@ -10,7 +10,7 @@ interface Delivery {
   [fact: string]: unknown
 }
 
-export interface Streaming extends Mailing {
+interface Streaming extends Mailing {
   createStream(facts: Record<string, unknown>): Promise<{ streamId: string; secret: string }>
   deliveries(streamId: string): Promise<Delivery[]>
   /** Once none is on its way. */

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { SMTPServer } from 'smtp-server'
 import type { Teardown } from '../support/process.ts'
 
-export interface TakenMail {
+interface TakenMail {
   readonly messageId: string
   readonly to: string
   /** False where the connection was ended before the answer: the sender cannot know that it was taken. */

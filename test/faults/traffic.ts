@@ -152,7 +152,7 @@ export async function persist<T>(ask: () => Promise<T>, isWanted: (answer: T) =>
 }
 
 /** Milliseconds until `ask` succeeds, from now. */
-export async function timeUntil(ask: () => Promise<boolean>): Promise<number> {
+async function timeUntil(ask: () => Promise<boolean>): Promise<number> {
   const began = performance.now()
   while (!(await ask().catch(() => false))) await setTimeout(20)
   return performance.now() - began

@@ -59,7 +59,7 @@ function inEach(work: (type: (typeof TYPES)[number], leniency: Leniency) => void
 }
 
 /** @throws whatever is no refusal */
-export function refusable(work: () => void): void {
+function refusable(work: () => void): void {
   try {
     work()
   } catch (error) {

@@ -2,7 +2,6 @@
 // whether one of them was reached from the other: what it holds, and whether that has changed.
 import { sql } from 'kysely'
 import type { Test } from 'tap'
-import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { createOneTimeCode } from '../../server/auth/one-time-code.ts'
@@ -284,5 +283,3 @@ export const tracesIn = (text: string, traces: readonly string[], request: strin
 /** Somebody's fresh session, for a call that may end it. */
 export const freshCookie = (app: TestApp, { tenant, adminId }: Neighbour): Promise<string> =>
   signInAs(app.owner, tenant.id, adminId)
-
-export const unusedId = () => uuidv7()

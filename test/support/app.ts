@@ -20,14 +20,14 @@ export const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789'
 export const SECRET_KEY = 'secret-key-of-the-tests-0123456789-abcdef'
 
 /** A clock that tests may move: `clock.advance({ hours: 200 })`. */
-export interface TestClock {
+interface TestClock {
   now(): Date
   advance(by: { hours?: number; minutes?: number; seconds?: number }): void
   /** From now on it is moved by `advance` alone. */
   stop(): void
 }
 
-export function createClock(): TestClock {
+function createClock(): TestClock {
   let offsetMs = 0
   let stoppedMs: number | undefined
   return {
@@ -72,7 +72,7 @@ export interface TestApp extends TestDatabase {
 export const OPERATOR: Caller = { token: OPERATOR_TOKEN }
 
 /** Settings of the tests: cheap bcrypt, the mailbox, no environment of the developer's. */
-export const testConfig = (overrides: Record<string, string> = {}): Config =>
+const testConfig = (overrides: Record<string, string> = {}): Config =>
   loadConfig({
     DATABASE_URL: 'postgres://unused.test/unused',
     SECRET_KEY,

@@ -33,7 +33,7 @@ function complain(): string {
 
 export const DESKTOP = { name: 'desktop', width: 1280, height: 800 } as const
 export const PHONE = { name: 'phone', width: 390, height: 844 } as const
-export type Screen = typeof DESKTOP | typeof PHONE
+type Screen = typeof DESKTOP | typeof PHONE
 
 export const PASSWORD = 'Glacier-pelican-forty-2'
 

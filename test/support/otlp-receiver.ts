@@ -17,7 +17,7 @@ export interface ReceivedSpan {
   service: string
 }
 
-export interface OtlpReceiver {
+interface OtlpReceiver {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   url: string
   /** Everything that came, as it came. */

@@ -8,7 +8,7 @@ export interface Received {
   readonly body: string
 }
 
-export interface Receiver {
+interface Receiver {
   readonly url: string
   /** What was taken (2xx), in the order of its arrival. */
   readonly taken: Received[]

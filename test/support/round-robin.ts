@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
 import type { Teardown } from './process.ts'
 
-export interface RoundRobin {
+interface RoundRobin {
   readonly port: number
   /** Ports of the servers; may be set later, since they want to know the proxy's. */
   targets: number[]

@@ -4,7 +4,7 @@ import { type ParsedMail, simpleParser } from 'mailparser'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import type { Test } from 'tap'
 
-export interface ReceivedMail {
+interface ReceivedMail {
   /** As it came over the wire. */
   raw: string
   parsed: ParsedMail

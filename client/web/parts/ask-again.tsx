@@ -11,7 +11,7 @@ import { PasswordField } from './password-field.tsx'
 /** Whether what failed works once the person has proved who they are. */
 export const needsConfirmation = (error: unknown) => reason(error) === 'reauthenticationRequired'
 
-export interface AskAgainProps {
+interface AskAgainProps {
   /** Of what was tried; nothing is asked for any other. */
   error: unknown
   /** Tries it again. */

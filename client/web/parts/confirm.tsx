@@ -3,7 +3,7 @@ import { Button, Group, Modal, Stack, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { Failure } from './failures.tsx'
 
-export interface ConfirmProps {
+interface ConfirmProps {
   opened: boolean
   onClose: () => void
   /** A question: `Deactivate Ada Lovelace?` */

@@ -2,7 +2,7 @@
 import { Stack, Text, Title } from '@mantine/core'
 import type { ComponentType, ReactNode } from 'react'
 
-export interface EmptyProps {
+interface EmptyProps {
   icon?: ComponentType<{ size?: number; stroke?: number }>
   title: string
   children?: ReactNode

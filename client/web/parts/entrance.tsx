@@ -10,7 +10,7 @@ import { SchemeSwitch } from './scheme-switch.tsx'
 export const useEntrance = () =>
   useQuery(trpc.settings.get.queryOptions(undefined, { staleTime: 60_000 })).data?.settings
 
-export interface EntranceProps {
+interface EntranceProps {
   title: string
   description?: ReactNode
   children: ReactNode

@@ -5,7 +5,7 @@ import { trpc } from '../api.ts'
 import { Mark } from './state-badge.tsx'
 
 /** For administrators; 0 while it is not known. */
-export function useOpenConflicts(): number {
+function useOpenConflicts(): number {
   const { data } = useQuery(trpc.scimConflicts.count.queryOptions(undefined, { refetchInterval: 60_000 }))
   return data?.open ?? 0
 }

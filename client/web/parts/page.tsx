@@ -2,7 +2,7 @@
 import { Group, Stack, Text, Title } from '@mantine/core'
 import { type ReactNode, useEffect, useRef } from 'react'
 
-export interface PageProps {
+interface PageProps {
   title: string
   /** A sentence below the title. */
   description?: ReactNode

@@ -18,7 +18,7 @@ const STRENGTHS: { label: string; color: string; percent: number }[] = [
   { label: 'Very strong', color: 'pine.7', percent: 100 }
 ]
 
-export interface NewPasswordProps {
+interface NewPasswordProps {
   value: string
   onChange: (value: string) => void
   /** What somebody who knows the person would try: their address, their names, the organisation. */

@@ -1,7 +1,7 @@
 // A person as lists and headers show them: initials, name, address.
 import { RowLink } from './row-link.tsx'
 
-export interface Named {
+interface Named {
   displayName?: string | null
   givenName?: string | null
   familyName?: string | null
@@ -14,7 +14,7 @@ export const shownName = ({ displayName, givenName, familyName, email, userName 
   displayName || [givenName, familyName].filter(Boolean).join(' ') || email || userName || 'Unnamed'
 
 /** At most two letters: of the first and the last word of a name, or the first of an address. */
-export function initialsOf(name: string): string {
+function initialsOf(name: string): string {
   const words = name
     .split('@')[0]!
     .split(/[\s._-]+/)
@@ -40,7 +40,7 @@ export function Initials({ name, size = 36 }: { name: string; size?: number }) {
   )
 }
 
-export interface PersonProps {
+interface PersonProps {
   user: Named & { id?: string }
   /** Leads to the person's page; the link covers the row that it stands in (class `row`). */
   isLink?: boolean

@@ -26,7 +26,7 @@ const LOCALES = ['en', 'en-GB', 'en-US', 'de', 'de-AT', 'de-CH', 'es', 'es-MX', 
   .concat(['pt', 'pt-BR', 'pl', 'cs', 'da', 'sv', 'nb', 'fi', 'tr', 'uk', 'el', 'hu', 'ro', 'ru', 'ar', 'he', 'hi'])
   .concat(['id', 'vi', 'th', 'ja', 'ko', 'zh-CN', 'zh-TW'])
 
-export interface ProfileFieldsProps {
+interface ProfileFieldsProps {
   values: ProfileValues
   onChange: (values: ProfileValues) => void
   autoFocus?: boolean

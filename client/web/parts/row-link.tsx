@@ -3,7 +3,7 @@
 import { useRouter } from '@tanstack/react-router'
 import type { MouseEvent, ReactNode } from 'react'
 
-export interface RowLinkProps {
+interface RowLinkProps {
   /** A path of this page, such as `/users/018f…`. */
   to: string
   className?: string

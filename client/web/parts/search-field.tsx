@@ -4,7 +4,7 @@ import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { useEffect, useRef, useState } from 'react'
 
-export interface SearchFieldProps {
+interface SearchFieldProps {
   /** For screen readers: what is searched, by what. */
   label: string
   placeholder: string

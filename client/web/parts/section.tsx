@@ -2,7 +2,7 @@
 import { Group, Text, Title } from '@mantine/core'
 import type { ReactNode } from 'react'
 
-export interface SectionProps {
+interface SectionProps {
   title: string
   action?: ReactNode
   description?: ReactNode

@@ -2,12 +2,12 @@
 import { NativeSelect, UnstyledButton } from '@mantine/core'
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 
-export interface Sorting<K extends string> {
+interface Sorting<K extends string> {
   by: K
   direction: 'asc' | 'desc'
 }
 
-export interface SortHeadProps<K extends string> {
+interface SortHeadProps<K extends string> {
   columns: { by: K; label: string }[]
   sort: Sorting<K>
   onSort: (sort: Sorting<K>) => void

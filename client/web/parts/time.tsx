@@ -10,7 +10,7 @@ const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', ti
 const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
 
-export interface TimeProps {
+interface TimeProps {
   /** ISO 8601, or null where it has not happened. */
   value: string | null | undefined
   /** `relative`: `3 hours ago`, a date beyond a month; `date`; `dateTime`. */
@@ -31,7 +31,7 @@ export function Time({ value, as = 'relative', empty = '–' }: TimeProps) {
 }
 
 /** `just now`, `in 3 days`, `5 hours ago`, and the date where it is more than a month away. */
-export function relativeTime(time: Date, nowMs: number): string {
+function relativeTime(time: Date, nowMs: number): string {
   const distance = time.getTime() - nowMs
   const size = Math.abs(distance)
   if (size < MINUTE) return 'just now'

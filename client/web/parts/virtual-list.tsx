@@ -6,7 +6,7 @@ import { useVirtualizer, useWindowVirtualizer, type VirtualItem, type Virtualize
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { Failure } from './failures.tsx'
 
-export interface ListPage<T> {
+interface ListPage<T> {
   items: T[]
   nextCursor: string | null
 }
@@ -23,7 +23,7 @@ export const listOptions = {
   refetchOnReconnect: false
 } as const
 
-export interface VirtualListProps<T> {
+interface VirtualListProps<T> {
   query: UseInfiniteQueryResult<InfiniteData<ListPage<T>>, unknown>
   itemKey: (item: T) => string
   /** A row's content; the list puts it into an element of class `row`. */

@@ -89,7 +89,7 @@ function flat(json: string | null): Facts {
 }
 
 /** @param document attributes; `schemas` follows from them and is left out */
-export function flatDocument(document: Record<string, unknown>): Facts {
+function flatDocument(document: Record<string, unknown>): Facts {
   const facts: Facts = new Map()
   for (const [name, value] of Object.entries(document)) {
     if (name === 'schemas' || NO_FACTS.has(name) || value === null || value === undefined) continue

@@ -47,7 +47,7 @@ interface Plan {
   readonly reversed: Reversed
 }
 
-export interface GroupsUndone {
+interface GroupsUndone {
   readonly items: UndoItem[]
   /** Those that shall be gone. */
   readonly leavingIds: string[]

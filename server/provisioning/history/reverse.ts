@@ -13,7 +13,7 @@ export interface Link<V> {
   readonly takesBack?: ReadonlySet<string>
 }
 
-export interface Reversal<V> {
+interface Reversal<V> {
   readonly value: V
   /** The events that were taken back. */
   readonly undone: string[]

@@ -38,7 +38,7 @@ export interface UndoReport {
   readonly items: readonly UndoItem[]
 }
 
-export interface UndoCounts {
+interface UndoCounts {
   /** Changes that are undone, or were to be. */
   readonly events: number
   /** What is changed. */
@@ -49,7 +49,7 @@ export interface UndoCounts {
   readonly refused: number
 }
 
-export type UndoDeps = Pick<Deps, 'db' | 'listener' | 'now'>
+type UndoDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
 /** Of one undo; who wants more chooses a later moment. */
 const MAX_EVENTS = 100_000

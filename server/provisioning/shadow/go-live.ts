@@ -45,7 +45,7 @@ import { planUsers, toUserItem, writePlannedUsers } from './users.ts'
 type Effects = Record<Effect, number>
 
 /** What going live comes to. */
-export interface ShadowCounts {
+interface ShadowCounts {
   readonly users: Effects
   readonly groups: Effects
   readonly memberships: MemberCounts
@@ -61,7 +61,7 @@ const NAME_KEYS = ['users_user_name_key', 'users_external_id_key', 'groups_displ
 /** A preview waits so long for others who change the same people, and for another preview of the same shadow. */
 const PREVIEW_LOCK_MS = 20_000
 
-export interface GoingLive {
+interface GoingLive {
   readonly connectionId: string
   /** The counts that the administrator has seen; where they are others by now, nothing is done. */
   readonly expected?: ShadowCounts
@@ -164,7 +164,7 @@ export interface Shown {
 }
 
 /** Which items are listed. */
-export type ItemFilter = Effect | 'conflict'
+type ItemFilter = Effect | 'conflict'
 
 /**
  * Users by id, those whom something happens to or who are in conflict.

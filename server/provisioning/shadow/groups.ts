@@ -30,7 +30,7 @@ import {
   versionAfter
 } from './run.ts'
 
-export interface PlannedGroup {
+interface PlannedGroup {
   readonly id: string
   readonly name: string
   /** Undefined for one that is taken away. */

@@ -22,7 +22,7 @@ export interface MemberCounts {
 const CHUNK = 2_000
 
 /** What became of memberships, and the groups that have not got all that they have in the shadow. */
-export interface MembersMoved {
+interface MembersMoved {
   readonly counts: MemberCounts
   readonly incomplete: ReadonlySet<string>
 }

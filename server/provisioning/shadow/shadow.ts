@@ -28,7 +28,7 @@ import { requireRoleWithin } from '../guards.ts'
 export type ShadowDeps = Pick<Deps, 'db' | 'listener' | 'log' | 'now'>
 
 /** Of one tenant at a time: each is a copy of it. */
-export const MAX_SHADOWS = 3
+const MAX_SHADOWS = 3
 
 /**
  * Puts a connection into shadow mode: from here on its tokens change a copy of the tenant's people and groups.
@@ -113,7 +113,7 @@ export async function refreshShadow(
   })
 }
 
-export interface ShadowDecision {
+interface ShadowDecision {
   readonly connectionId: string
   readonly kind: 'user' | 'group'
   readonly id: string

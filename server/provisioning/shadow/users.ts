@@ -23,7 +23,7 @@ import {
 } from './run.ts'
 
 /** A user as planned; `real` is undefined for one who is to be made, and for one who is gone for good. */
-export interface PlannedUser {
+interface PlannedUser {
   readonly shadow: ShadowUser
   readonly real: UserRow | undefined
   readonly merged: Merged

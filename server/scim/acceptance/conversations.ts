@@ -5,7 +5,7 @@ import type { Conversation } from './exchange.ts'
 
 /** `other` stands for all that have no profile of their own. */
 export const VENDORS = ['entra', 'google', 'jumpcloud', 'okta', 'onelogin', 'other'] as const
-export type Vendor = (typeof VENDORS)[number]
+type Vendor = (typeof VENDORS)[number]
 
 const FOLDER = join(import.meta.dirname, 'exchanges')
 

@@ -9,7 +9,7 @@ import { checkOperator, readLiteral } from './literal.ts'
 import { filterError, showToken, type Token, tokenize } from './tokens.ts'
 
 export const MAX_FILTER_LENGTH = 4096
-export const MAX_FILTER_DEPTH = 50
+const MAX_FILTER_DEPTH = 50
 
 export interface FilterOptions {
   /**

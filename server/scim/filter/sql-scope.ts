@@ -8,7 +8,7 @@ import type { Filter, Scalar } from './ast.ts'
 import { type Condition, compareFolded, compareText, orderOperator, type TextComparison } from './sql-text.ts'
 
 /** Compiles a filter against a scope; to-sql.ts hands it down for the inner filters of value paths. */
-export type Compile = (filter: Filter, scope: Scope) => Condition
+type Compile = (filter: Filter, scope: Scope) => Condition
 
 /**
  * Conditions may come out as null where matches.ts says false; and, or and `is not true` above them treat both alike,
@@ -104,7 +104,7 @@ const instantOf = (text: RawBuilder<string>): RawBuilder<Date> =>
  * Compares milliseconds since 1970, digits behind them cut off on both sides.
  * @param instant an expression of type timestamptz
  */
-export const compareInstant = (instant: RawBuilder<Date>, op: TextComparison, literal: Scalar): Condition =>
+const compareInstant = (instant: RawBuilder<Date>, op: TextComparison, literal: Scalar): Condition =>
   sql`floor(extract(epoch from ${instant}) * 1000) ${orderOperator(op)} ${parseDateTime(String(literal))}::numeric`
 
 /** Where an attribute lives in columns. */

@@ -22,11 +22,11 @@ import {
 import { readTarget, withMember, writeTarget } from './target.ts'
 
 /** Of a resource as JSON: as long as a body may be. */
-export const MAX_RESOURCE_LENGTH = 2_000_000
+const MAX_RESOURCE_LENGTH = 2_000_000
 /** Values looked at, times the terms of the filter that looks: about a second of work. */
 const MAX_WORK = 3_000_000
 
-export interface PatchedResource {
+interface PatchedResource {
   readonly resource: Resource
   /** Whether the resource differs from what it was, or a password was set or taken away. */
   readonly changed: boolean

@@ -7,7 +7,7 @@ import { formatPath, type PatchPath } from '../path.ts'
 import { foldCase } from '../text.ts'
 import type { AssignOperation, PatchOperation, RemoveOperation, TargetPath } from './parse.ts'
 
-export type MemberType = 'User' | 'Group'
+type MemberType = 'User' | 'Group'
 
 export interface MemberReference {
   /** The id of the member. */
@@ -27,7 +27,7 @@ export type MemberOperation =
   | { readonly kind: 'replace'; readonly members: readonly MemberReference[] }
   | { readonly kind: 'clear' }
 
-export interface GroupPatch {
+interface GroupPatch {
   /** For applyPatch, on the group without its members. */
   readonly attributes: readonly PatchOperation[]
   /** To be carried out in order. Never longer than it must be: 1,000 adds become one. */

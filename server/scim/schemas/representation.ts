@@ -1,8 +1,8 @@
 // How schemas and resource types look on the discovery endpoints (RFC 7643 §6 and §7, RFC 7644 §4).
 import type { Attribute, ResourceType, Schema } from './types.ts'
 
-export const SCHEMA_URN = 'urn:ietf:params:scim:schemas:core:2.0:Schema'
-export const RESOURCE_TYPE_URN = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType'
+const SCHEMA_URN = 'urn:ietf:params:scim:schemas:core:2.0:Schema'
+const RESOURCE_TYPE_URN = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType'
 
 /**
  * A schema as /Schemas returns it. Every characteristic is written out; canonicalValues, referenceTypes and

@@ -3,7 +3,7 @@ import { commonAttributes } from './common.ts'
 import type { Attribute, ResourceType, Schema, SchemaExtension, SchemaLookup } from './types.ts'
 
 /** A resource type without its lookups, RFC 7643 §6. */
-export type ResourceTypeDefinition = Pick<ResourceType, 'name' | 'endpoint' | 'description' | 'schema' | 'extensions'>
+type ResourceTypeDefinition = Pick<ResourceType, 'name' | 'endpoint' | 'description' | 'schema' | 'extensions'>
 
 /**
  * Adds the lookups to a definition.

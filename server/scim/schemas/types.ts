@@ -12,11 +12,11 @@ export const ATTRIBUTE_TYPES = [
 ] as const
 export type AttributeType = (typeof ATTRIBUTE_TYPES)[number]
 export const MUTABILITIES = ['readOnly', 'readWrite', 'immutable', 'writeOnly'] as const
-export type Mutability = (typeof MUTABILITIES)[number]
+type Mutability = (typeof MUTABILITIES)[number]
 export const RETURNED = ['always', 'never', 'default', 'request'] as const
 export type Returned = (typeof RETURNED)[number]
 export const UNIQUENESS = ['none', 'server', 'global'] as const
-export type Uniqueness = (typeof UNIQUENESS)[number]
+type Uniqueness = (typeof UNIQUENESS)[number]
 
 /** An attribute with its characteristics, RFC 7643 §2.2 and §7. Only a complex one has subAttributes. */
 export interface Attribute {

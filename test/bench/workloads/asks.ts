@@ -3,7 +3,7 @@ import { apiTokenOf, type Population, scimTokenOf, subdomainOf } from '../popula
 import type { Ask, SourceContext } from '../workload.ts'
 
 /** One answer in so many has its body looked at; the driver keeps the count. */
-export type Fault = (body: string) => string | undefined
+type Fault = (body: string) => string | undefined
 
 /** A user of a population, at random: any of any tenant, or of the connection's own share of them. */
 export interface Pick {

@@ -11,7 +11,7 @@ import type { Event } from './filters.tsx'
 import { MemberChanges, memberFacts } from './member-changes.tsx'
 import { fieldName, ownVerbOf, verbOf } from './words.ts'
 
-export interface EventRowProps {
+interface EventRowProps {
   event: Event
   isExpanded: boolean
   onToggle: () => void

@@ -12,7 +12,7 @@ import { ACTION_CHOICES, labelOf } from './words.ts'
 
 export type Event = Outputs['audit']['list']['items'][number]
 
-export interface FiltersProps {
+interface FiltersProps {
   search: AuditSearch
   /** Some of the entries in sight: they know the names behind the filter's ids. */
   events: readonly Event[]

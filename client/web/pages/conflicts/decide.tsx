@@ -10,7 +10,7 @@ export type Choice =
   | { readonly decision: 'adopt'; readonly candidate: Conflict['candidates'][number] }
   | { readonly decision: 'apart' | 'ignore' }
 
-export interface DecideProps {
+interface DecideProps {
   conflict: Conflict
   /** Undefined while nothing is asked. */
   choice: Choice | undefined

@@ -10,7 +10,7 @@ import type { ConnectionDetails } from './tabs.ts'
 
 type Brake = Outputs['brake']['get']['brake']
 
-export interface BrakeSettingsProps {
+interface BrakeSettingsProps {
   connection: ConnectionDetails
   brake: Brake
   opened: boolean

@@ -10,7 +10,7 @@ import type { ConnectionDetails } from './tabs.ts'
 
 type HeldChange = Outputs['brake']['held']['items'][number]
 
-export interface HeldListProps {
+interface HeldListProps {
   connection: ConnectionDetails
   state: HeldChange['state']
 }

@@ -9,7 +9,7 @@ import { RoleBadge } from '../../parts/state-badge.tsx'
 
 type Changes = Outputs['groupRoles']['preview']
 
-export interface PreviewProps {
+interface PreviewProps {
   preview: UseQueryResult<Changes, unknown>
   update: () => void
   isUpdating: boolean

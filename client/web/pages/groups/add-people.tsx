@@ -16,7 +16,7 @@ import { peopleInWords } from './words.ts'
 type GroupOutput = Outputs['groups']['get']['group']
 type User = Outputs['users']['list']['items'][number]
 
-export interface AddPeopleProps {
+interface AddPeopleProps {
   group: GroupOutput
   opened: boolean
   onClose: () => void

@@ -20,7 +20,7 @@ type Member = MembersPage['items'][number]
 
 const route = getRouteApi('/shell/groups/$groupId')
 
-export interface MembersProps {
+interface MembersProps {
   group: GroupOutput
   mayChange: boolean
   onAdd: () => void

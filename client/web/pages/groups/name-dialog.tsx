@@ -5,7 +5,7 @@ import { httpStatus } from '../../api.ts'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { wordsFor } from '../../parts/failures.tsx'
 
-export interface NameDialogProps {
+interface NameDialogProps {
   opened: boolean
   onClose: () => void
   title: string

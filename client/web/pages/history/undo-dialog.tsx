@@ -11,7 +11,7 @@ import './history.css'
 
 export type UndoScope = Inputs['history']['undo']
 
-export interface UndoDialogProps {
+interface UndoDialogProps {
   /** Undefined while it is closed. */
   scope: UndoScope | undefined
   /** `Undo this change?` */

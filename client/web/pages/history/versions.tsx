@@ -11,7 +11,7 @@ import { UndoDialog, type UndoScope } from './undo-dialog.tsx'
 import { changesInWords, type Version } from './words.ts'
 import './history.css'
 
-export interface VersionsProps {
+interface VersionsProps {
   query: UseInfiniteQueryResult<InfiniteData<Outputs['history']['user']>, unknown>
   /** What going back to a version undoes: all that came later. */
   restoring?: (at: string) => UndoScope

@@ -5,7 +5,7 @@ import { MailBadge, RoleBadge } from '../../parts/state-badge.tsx'
 import { Time } from '../../parts/time.tsx'
 import type { Invitation } from '../invitations.tsx'
 
-export interface InvitationRowProps {
+interface InvitationRowProps {
   invitation: Invitation
   isSelected: boolean
   /** Left out where there is nothing that one may do with it. */

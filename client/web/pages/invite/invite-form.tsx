@@ -8,7 +8,7 @@ import { offeredRoles, ROLE_DESCRIPTIONS, ROLE_LABELS, type Role, roleOptions } 
 import { useMe } from '../../shell.tsx'
 import { addInvitees, type Invitee, MAX_INVITEES } from './draft.ts'
 
-export interface InviteFormProps {
+interface InviteFormProps {
   invitees: Invitee[]
   onChange: (invitees: Invitee[]) => void
   onSend: (invites: { email: string; role: Role }[]) => void

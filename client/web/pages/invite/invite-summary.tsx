@@ -3,7 +3,7 @@ import { Failure } from '../../parts/failures.tsx'
 import { Mark } from '../../parts/state-badge.tsx'
 import { groupResults, type ResultGroup, type Results } from './results.ts'
 
-export interface InviteSummaryProps {
+interface InviteSummaryProps {
   results: Results
   onDone: () => void
   onMore: () => void

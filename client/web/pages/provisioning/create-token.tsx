@@ -10,7 +10,7 @@ import { useMe } from '../../shell.tsx'
 import { PROFILES, type Profile } from './guides.ts'
 import { TokenSecret } from './token-secret.tsx'
 
-export interface CreateTokenProps {
+interface CreateTokenProps {
   opened: boolean
   onClose: () => void
   /** The identity provider whose guide is open. */

@@ -4,7 +4,7 @@ import { useClipboard } from '@mantine/hooks'
 import { Fragment, type ReactNode } from 'react'
 import { GUIDES, type Guide, type Step } from './guides.ts'
 
-export interface GuidesProps {
+interface GuidesProps {
   baseUrl: string
   /** The profile whose guide is shown; the first one where there is none such. */
   shown: string | undefined

@@ -2,7 +2,7 @@
 import { Button, Group, Stack } from '@mantine/core'
 import { CopyField, CopyOnce } from '../../parts/copy-once.tsx'
 
-export interface TokenSecretProps {
+interface TokenSecretProps {
   made: { token: string; baseUrl: string }
   onClose: () => void
 }

@@ -11,7 +11,7 @@ import {
   WIRE_LOG_MAX_DAYS
 } from './form.ts'
 
-export interface FieldsProps {
+interface FieldsProps {
   draft: Draft
   problems: Problems
   onChange: (part: Partial<Draft>) => void

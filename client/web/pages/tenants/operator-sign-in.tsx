@@ -8,7 +8,7 @@ import { wordsFor } from '../../parts/failures.tsx'
 import { useDocumentTitle } from '../../parts/page.tsx'
 import { operatorClient } from './operator.ts'
 
-export interface OperatorSignInProps {
+interface OperatorSignInProps {
   /** The token that was kept is no longer taken. */
   isRefused: boolean
   onSignIn: (token: string) => void

@@ -9,7 +9,7 @@ import { TypeToConfirm } from '../../parts/type-to-confirm.tsx'
 import { useOperator } from './operator-context.ts'
 import type { Tenant } from './tenant-list.tsx'
 
-export interface RemoveTenantProps {
+interface RemoveTenantProps {
   /** Undefined while nothing is asked. */
   tenant: Tenant | undefined
   opened: boolean

@@ -5,7 +5,7 @@ import { notifyDone } from '../../parts/notify.ts'
 import { useOperator } from './operator-context.ts'
 import type { Tenant } from './tenant-list.tsx'
 
-export interface SuspendTenantProps {
+interface SuspendTenantProps {
   /** Undefined while nothing is asked. */
   tenant: Tenant | undefined
   /** Otherwise it is resumed. */

@@ -111,7 +111,7 @@ function whyNotRemove(user: User, groupCount: number): string | undefined {
   return undefined
 }
 
-export interface UserActionsProps {
+interface UserActionsProps {
   details: Details
   isSelf: boolean
 }
