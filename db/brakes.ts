@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
-import type { HeldKind, HeldState } from './schema.ts'
+import type { BrakeSettings, HeldKind, HeldState } from './schema.ts'
 
 /** How many people a connection may deprovision within an hour: the greater of the two. */
 export interface BrakeLimits {
@@ -202,7 +202,10 @@ export interface HeldChange {
   tries: number
 }
 
-const heldChanges = (tenantId: number, connectionId: string): RawBuilder<HeldChange> => sql<HeldChange>`
+const heldChanges = (
+  tenantId: number,
+  connectionId: string | RawBuilder<string>
+): RawBuilder<HeldChange> => sql<HeldChange>`
   select h.id, h.kind, h.state, h.user_id, h.child_id, h.group_id, h.first_at, h.last_at, h.tries,
     coalesce(users.display_name, nullif(concat_ws(' ', users.given_name, users.family_name), ''), users.email,
       users.user_name) as user_name,
@@ -288,15 +291,25 @@ export const readBrakeStatus = (
       from scim_connections c where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid`
   )
 
-/** Connections that hold something. */
-export const listHolding = (db: Db, tenantId: number): Promise<{ id: string; name: string; since: Date }[]> =>
+/** A connection that holds something. */
+export interface HoldingConnection {
+  id: string
+  name: string
+  brake: BrakeSettings
+  since: Date
+}
+
+/** Of which something is held that would still do something: what has come about otherwise is nobody's to decide. */
+export const listHolding = (db: Db, tenantId: number): Promise<HoldingConnection[]> =>
   readInTenant(
     db,
     tenantId,
-    sql<{ id: string; name: string; since: Date }>`
-      select c.id, c.name, b.episode_at as since from brakes b
+    sql<HoldingConnection>`
+      select c.id, c.name, c.brake, b.episode_at as since from brakes b
       join scim_connections c on c.tenant_id = b.tenant_id and c.id = b.connection_id
-      where b.tenant_id = ${tenantId} and b.has_held and b.episode_ended_at is null order by b.episode_at`
+      where b.tenant_id = ${tenantId} and b.has_held and b.episode_ended_at is null
+        and exists (${heldChanges(tenantId, sql`c.id`)} and h.state = 'held')
+      order by b.episode_at`
   )
 
 /** Lets everything of a connection through for an hour. */

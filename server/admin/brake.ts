@@ -78,12 +78,14 @@ export const brakeRouter = router({
       return { settings }
     }),
 
-  /** Connections of which something is held and waits for a decision. */
+  /** Connections of which something is held and waits for a decision; with the brake off, nothing waits. */
   holding: administratorProcedure
     .output(z.object({ connections: z.array(named.extend({ since: time })) }))
     .query(async ({ ctx }) => {
-      const rows = await listHolding(ctx.deps.db, ctx.tenant.id)
-      return { connections: rows.map(({ since, ...row }) => ({ ...row, since: since.toISOString() })) }
+      const { deps, tenant } = ctx
+      const [rows, fresh] = await Promise.all([listHolding(deps.db, tenant.id), findTenantById(deps.db, tenant.id)])
+      const waiting = rows.filter(({ brake }) => brakeLimits(fresh?.settings.brake, brake))
+      return { connections: waiting.map(({ id, name, since }) => ({ id, name, since: since.toISOString() })) }
     }),
 
   /** What was held, or rejected, oldest first; without what has come about otherwise. */

@@ -198,6 +198,34 @@ test('brake', async (t) => {
     t.equal((await app.query('some', 'users.list', {}, ada)).status, 401, 'the session ended with the access')
   })
 
+  t.test('nothing waits for a decision once the brake is off, or it has come about otherwise', async (t) => {
+    const { ids, scim, ada, connectionId, held, status, holding, decide } = await setUpSignedIn(app, 'off', 40)
+    const switchBrake = (off: boolean) => app.mutate('off', 'brake.update', { connectionId, settings: { off } }, ada)
+    await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
+    for (const id of ids.slice(20, 23)) t.equal((await deactivate(scim, id)).status, 429)
+    t.match(await holding(), [{ id: connectionId, name: 'Entra' }])
+    await switchBrake(true)
+    t.same(await holding(), [])
+    t.match(await status(), { limits: null, held: { changes: 3 } })
+    await switchBrake(false)
+    t.match(await holding(), [{ id: connectionId }])
+    await switchBrake(true)
+    t.equal((await deactivate(scim, ids[20]!)).status, 200, 'the next try comes through')
+    t.equal((await held()).length, 2, 'and nothing of what has not come about is forgotten')
+    t.match((await decide('release')).data, { carriedOut: 2, refused: [] })
+    await switchBrake(false)
+    t.same(await holding(), [])
+  })
+
+  t.test('what is held and has come about otherwise holds nothing up', async (t) => {
+    const { ids, scim, holding } = await setUpSignedIn(app, 'otherwise', 30)
+    await inParallel(ids.slice(0, 21), 8, (id) => deactivate(scim, id))
+    t.equal((await holding()).length, 1)
+    for (const userId of ids.slice(0, 21))
+      await app.mutate('otherwise', 'users.deactivate', { userId }, { token: app.deps.operatorToken })
+    t.same(await holding(), [])
+  })
+
   t.test('two who release at once do it once', async (t) => {
     const { tenant, ids, scim, decide } = await setUpSignedIn(app, 'twice', 60)
     await inParallel(ids, 8, (id) => scim.delete(`/Users/${id}`))

@@ -34,10 +34,12 @@ export function brakeCommands(program: Command): void {
       ])
       print(command, { brake: status, held: held.items }, () =>
         [
-          status.limits
-            ? `At most ${status.limits.percent} % of the active people within an hour, ${status.limits.people} at least; ` +
-              `${status.counted} in the last hour.`
-            : 'The brake is off.',
+          ...(status.limits
+            ? [
+                `At most ${status.limits.percent} % of the active people within an hour, ${status.limits.people} at least; ` +
+                  `${status.counted} in the last hour.`
+              ]
+            : ['The brake is off: whatever the connection asks for comes through.', ...heldBefore(held.items.length)]),
           table(held.items, {
             id: (item) => item.id,
             kind: (item) => item.kind,
@@ -88,3 +90,6 @@ export function brakeCommands(program: Command): void {
       print(command, answer, ({ lifted }) => done(`${lifted} rejections are lifted.`))
     })
 }
+
+const heldBefore = (count: number): string[] =>
+  count > 0 ? ['Held before, and not carried out: `release` does it, or the connection when it asks again.'] : []

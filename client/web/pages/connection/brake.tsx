@@ -61,14 +61,16 @@ function Held({ connection, brake }: PartProps) {
             <Button loading={release.isPending} disabled={isPending} onClick={() => release.mutate({ connectionId })}>
               Release all
             </Button>
-            <Button
-              variant="default"
-              loading={reject.isPending}
-              disabled={isPending}
-              onClick={() => reject.mutate({ connectionId })}
-            >
-              Reject all
-            </Button>
+            {brake.limits && (
+              <Button
+                variant="default"
+                loading={reject.isPending}
+                disabled={isPending}
+                onClick={() => reject.mutate({ connectionId })}
+              >
+                Reject all
+              </Button>
+            )}
           </Group>
         }
       >
@@ -79,14 +81,21 @@ function Held({ connection, brake }: PartProps) {
               , first <Time value={brake.heldSince} />
             </>
           )}
-          . Nobody below has lost anything. It is told to try again later.
+          . Nobody below has lost anything. {brake.limits && 'It is told to try again later.'}
         </Text>
-        <Text size="sm" c="dimmed" mt="sm">
-          <strong>Release</strong> takes away what is listed below, and lets {name} go on for an hour without being
-          held, so that the rest of its run comes through; its History takes that back. <strong>Reject</strong> leaves
-          everything as it is: {name} is refused when it asks again for the same people, until it asks for the opposite
-          or you lift the rejection.
-        </Text>
+        {brake.limits ? (
+          <Text size="sm" c="dimmed" mt="sm">
+            <strong>Release</strong> takes away what is listed below, and lets {name} go on for an hour without being
+            held, so that the rest of its run comes through; its History takes that back. <strong>Reject</strong> leaves
+            everything as it is: {name} is refused when it asks again for the same people, until it asks for the
+            opposite or you lift the rejection.
+          </Text>
+        ) : (
+          <Text size="sm" c="dimmed" mt="sm">
+            The brake is off by now: when {name} asks again, it comes through. <strong>Release</strong> takes away what
+            is listed below at once; its History takes that back.
+          </Text>
+        )}
         {error && <Failure error={error} />}
       </Section>
       <HeldList connection={connection} state="held" />
@@ -189,7 +198,11 @@ function Rejected({ connection, brake }: PartProps) {
             Lift all
           </Button>
         }
-        description="Further tries are refused, until the provider asks for the opposite or you lift the rejection."
+        description={
+          brake.limits
+            ? 'Further tries are refused, until the provider asks for the opposite or you lift the rejection.'
+            : 'Further tries come through as long as the brake is off.'
+        }
       >
         {lift.error ? <Failure error={lift.error} /> : null}
       </Section>
