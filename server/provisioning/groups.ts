@@ -108,16 +108,22 @@ export async function createGroup(
 
 /**
  * Changes attributes and members of a group together.
+ * @returns the version that clients see afterwards, where there was a precondition: only who holds the group knows it
  * @throws HeldBack; AppError not_found; forbidden, also `managedByConnection`; whatever the callbacks throw; invalidValue
  * `unknownMember`, `groupCycle`; uniqueness
  */
-export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<void> {
+export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<number | undefined> {
   requireGroupRights(work.actor)
   if (!isId(groupId)) throw notFound('Group')
   const added = (change.members ?? []).flatMap(addedBy)
   if (added.length > 0) await letMembersStay(work, groupId, sortedIds(added.map(({ value }) => value)))
-  if (!work.groupRoles && (await translating(() => changeMembersAlone(work, groupId, change)))) return
-  forgetRoles(work, await inTransaction(work, (trx, isNesting) => changeLocked(trx, work, groupId, change, isNesting)))
+  if (!work.groupRoles && (await translating(() => changeMembersAlone(work, groupId, change)))) return undefined
+  const { areRolesChanged, version } = await inTransaction(work, async (trx, isNesting) => ({
+    areRolesChanged: await changeLocked(trx, work, groupId, change, isNesting),
+    version: change.precondition && (await getGroupVersion(trx, work.tenantId, groupId))
+  }))
+  forgetRoles(work, areRolesChanged)
+  return version
 }
 
 /** What is remembered beside sessions and tokens is out of date where roles have changed. */

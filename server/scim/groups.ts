@@ -96,7 +96,10 @@ export async function replaceGroup(context: ScimContext, request: ScimRequest): 
   return answer(200, await readGroup(context, id, projection), context, projection)
 }
 
-/** PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. */
+/**
+ * PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. Who sent If-Match
+ * is told the version that it has become; for the others nobody counts it.
+ */
 export async function patchGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   const { id, body, query } = request
   const { schemas, leniency } = context
@@ -107,12 +110,14 @@ export async function patchGroup(context: ScimContext, request: ScimRequest): Pr
     refuseImmutableChanges(before, resource, schemas.Group)
     return toDocument(resource)
   }
-  await changeGroup(workOf(context), id, {
+  const version = await changeGroup(workOf(context), id, {
     ...(attributes.length > 0 && { document: patch }),
     members: members.map((operation) => toMemberChange(operation, context, id)),
     precondition: preconditionOf(request)
   })
-  if (query['attributes'] === undefined) return NO_CONTENT
+  if (query['attributes'] === undefined) {
+    return version === undefined ? NO_CONTENT : { ...NO_CONTENT, etag: etagOf(version) }
+  }
   return answer(200, await readGroup(context, id, projection), context, projection)
 }
 

@@ -181,6 +181,33 @@ test('/Groups', async (t) => {
     t.equal((await scim.delete(`/Groups/${id}`, { 'if-match': String(fresh.headers.etag) })).status, 204)
   })
 
+  t.test('a change answered 204 tells who knew the version the next one, in a bulk request too', async (t) => {
+    const { id, meta } = await make('Versioned')
+    const add = [{ op: 'add', path: 'members', value: [{ value: ada.id }] }]
+    const first = await scim.patch(`/Groups/${id}`, add, { 'if-match': meta.version })
+    t.match(first, { status: 204, headers: { etag: 'W/"2"' } })
+    const rename = [{ op: 'replace', path: 'displayName', value: 'Versioned anew' }]
+    const second = await scim.patch(`/Groups/${id}`, rename, { 'if-match': first.headers.etag as string })
+    t.match(second, { status: 204, headers: { etag: 'W/"3"' } })
+    t.equal((await scim.get(`/Groups/${id}`)).headers.etag, second.headers.etag)
+    const { body } = await scim.post('/Bulk', {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      Operations: [
+        {
+          method: 'PATCH',
+          path: `/Groups/${id}`,
+          version: 'W/"3"',
+          data: {
+            schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+            Operations: [{ op: 'remove', path: 'members' }]
+          }
+        }
+      ]
+    })
+    t.match(body.Operations, [{ status: '204', version: 'W/"4"' }])
+    t.notOk((await scim.patch(`/Groups/${id}`, add)).headers.etag, 'for who asks for none it is not counted')
+  })
+
   t.test('of ten who write the version that they read, one does', async (t) => {
     const { id, meta } = await make('Contended')
     const answers = await Promise.all(
