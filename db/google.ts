@@ -1,6 +1,6 @@
-// Queries on people's Google identities, and the table of what may happen once.
+// Queries on people's Google identities.
 import { sql } from 'kysely'
-import type { Db, Trx } from './connect.ts'
+import type { Trx } from './connect.ts'
 import type { UserState } from './schema.ts'
 
 interface GoogleUser {
@@ -48,14 +48,3 @@ export const insertGoogleIdentity = (
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'issuer', 'subject']).doNothing())
     .execute()
-
-/**
- * Whether `key` is used for the first time; across processes, also when it is tried twice at once. Kept until
- * `expiresAt`, beside the rate limits, which the clean-up job empties by the same column.
- */
-export async function useOnce(db: Db, key: string, expiresAt: Date): Promise<boolean> {
-  const { rows } = await sql`
-    insert into rate_limits (key, points, expire) values (${`once:${key}`}, 1, ${expiresAt.getTime()})
-    on conflict (key) do nothing returning key`.execute(db)
-  return rows.length === 1
-}

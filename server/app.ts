@@ -6,7 +6,7 @@ import { openMailbox } from '../db/mailbox.ts'
 import { auditExportRoutes } from './admin/audit-export.ts'
 import { transferRoutes } from './admin/transfer-routes.ts'
 import { type Context, toTrpcError } from './admin/trpc.ts'
-import { authenticate } from './auth/authenticate.ts'
+import { authenticate, authenticateOperator } from './auth/authenticate.ts'
 import { googleRoutes } from './auth/google.ts'
 import { authRoutes } from './auth/routes.ts'
 import { type Config, MAX_BODY_BYTES } from './config.ts'
@@ -145,7 +145,8 @@ async function createContext(
     const place = placeOf(request.host, deps.config.public.baseDomain)
     const tenant =
       place.kind === 'base' ? undefined : (deps.tenancy.knownTenant(place) ?? (await deps.tenancy.getTenant(place)))
-    return { deps, ...tools, request, reply, tenant, actor: await authenticate(deps, request, tenant) }
+    const actor = await (tenant ? authenticate(deps, request, tenant) : authenticateOperator(deps, request, reply))
+    return { deps, ...tools, request, reply, tenant, actor }
   } catch (error) {
     throw toTrpcError(error)
   }

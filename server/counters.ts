@@ -2,7 +2,7 @@
 import { Counter, Registry } from 'prom-client'
 import type { AppError } from './errors.ts'
 
-type SignInMethod = 'password' | 'google' | 'link'
+type SignInMethod = 'password' | 'google' | 'link' | 'operator'
 
 export interface Counters {
   /** Everything that this process tells Prometheus. */

@@ -205,7 +205,7 @@ function AccountMenu({ me }: { me: Me }) {
   )
 }
 
-function PageLoading() {
+export function PageLoading() {
   return (
     <Group justify="center" mih="50vh" aria-busy="true">
       <Loader aria-label="Loading" />

@@ -8,6 +8,7 @@ import { groupRolesRouter } from './group-roles.ts'
 import { groupsRouter } from './groups.ts'
 import { historyRouter } from './history.ts'
 import { invitationsRouter } from './invitations.ts'
+import { operatorRouter } from './operator.ts'
 import { scimAcceptanceRouter } from './scim-acceptance.ts'
 import { scimConflictsRouter } from './scim-conflicts.ts'
 import { scimConnectionsRouter } from './scim-connections.ts'
@@ -42,6 +43,7 @@ export const appRouter = router({
   events: eventsRouter,
   eventStreams: eventStreamsRouter,
   settings: settingsRouter,
+  operator: operatorRouter,
   tenants: tenantsRouter
 })
 

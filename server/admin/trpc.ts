@@ -145,9 +145,14 @@ export const administratorProcedure = memberProcedure.use(({ ctx, next, path }) 
   return next()
 })
 
-/** On the base domain, with the operator token. */
-export const operatorProcedure = t.procedure.use(translateErrors).use(({ ctx, next }) => {
+/** On the base domain, by anybody. */
+export const baseProcedure = t.procedure.use(translateErrors).use(({ ctx, next }) => {
   if (ctx.tenant) throw wrongHost('the base domain')
+  return next()
+})
+
+/** On the base domain, with the operator's token or session. */
+export const operatorProcedure = baseProcedure.use(({ ctx, next }) => {
   if (!ctx.actor) throw unauthenticated('The operator token is missing')
   if (ctx.actor.kind !== 'operator') throw forbidden('Only the operator may do this', 'operatorOnly')
   return next({ ctx: { ...ctx, actor: ctx.actor } })

@@ -1,10 +1,11 @@
 // Who sends a request: the operator, an API token's owner, or a session's user.
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { unauthenticated } from '../errors.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { isSameSecret } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
+import { useOperatorSession } from './operator-session.ts'
 import { requireSameOrigin } from './origin.ts'
 import type { Principal } from './principals.ts'
 import { demandsSecondFactor } from './second-factor.ts'
@@ -13,26 +14,36 @@ import { isAlive, sessionTokenOf } from './session.ts'
 export const API_TOKEN_PREFIX = 'mst_api_'
 
 /**
- * An Authorization header counts before a cookie. Costs no query while the token is remembered.
- * @param tenant undefined on the base domain, where the operator's token alone counts
+ * On a tenant's host. An Authorization header counts before a cookie. Costs no query while the token is remembered.
  * @returns undefined where the request names nobody; a session that has ended names nobody either, so that a stale
  *   cookie is in nobody's way
  * @throws AppError unauthenticated where a token is not valid (here, any longer); forbidden `crossOrigin`
  */
-export async function authenticate(
-  deps: Deps,
-  request: FastifyRequest,
-  tenant: Tenant | undefined
-): Promise<Actor | undefined> {
+export async function authenticate(deps: Deps, request: FastifyRequest, tenant: Tenant): Promise<Actor | undefined> {
   const { authorization } = request.headers
   if (authorization !== undefined) return authenticateBearer(deps, request, tenant, authorization)
-  if (!tenant) return undefined
   requireSameOrigin(deps, request, tenant)
   const token = sessionTokenOf(deps, request)
   return token === undefined ? undefined : authenticateSession(deps, request, tenant, token)
 }
 
 /**
+ * On the base domain, where the operator alone is somebody.
+ * @throws AppError unauthenticated for a token that is not the operator's; forbidden `crossOrigin`
+ */
+export async function authenticateOperator(
+  deps: Deps,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<Actor | undefined> {
+  const { authorization } = request.headers
+  if (authorization !== undefined) return authenticateBearer(deps, request, undefined, authorization)
+  requireSameOrigin(deps, request, undefined)
+  return (await useOperatorSession(deps, request, reply)) ? operatorActor(request) : undefined
+}
+
+/**
+ * @param tenant undefined on the base domain, where the operator's token alone counts
  * @param authorization the header's value
  * @throws AppError unauthenticated
  */

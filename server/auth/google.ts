@@ -4,7 +4,7 @@
 // can use (a cookie of the tenant's host), so that nobody can be signed in as somebody else by following a link.
 import type { FastifyOAuth2Options, OAuth2Namespace } from '@fastify/oauth2'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { useOnce } from '../../db/google.ts'
+import { useOnce } from '../../db/once.ts'
 import { GOOGLE_ISSUER, publicUrl } from '../config.ts'
 import { noteRefusal } from '../counters.ts'
 import type { Deps } from '../deps.ts'

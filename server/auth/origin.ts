@@ -9,12 +9,14 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * Refuses an unsafe request that a browser says came from another origin (Origin, or Sec-Fetch-Site of browsers that
- * leave it out). Another tenant's page is another origin. Requests without either come from no browser and pass.
+ * leave it out). Another tenant's page is another origin, also to the base domain's. Requests without either come from
+ * no browser and pass.
  * Asked of everything without a token, also before there is a cookie: signing somebody in as somebody else by a form
  * on a foreign page is forgery too.
+ * @param tenant undefined on the base domain
  * @throws AppError forbidden `crossOrigin`
  */
-export function requireSameOrigin(deps: Deps, request: FastifyRequest, tenant: Tenant): void {
+export function requireSameOrigin(deps: Deps, request: FastifyRequest, tenant: Tenant | undefined): void {
   if (SAFE_METHODS.has(request.method)) return
   const { origin } = request.headers
   if (origin !== undefined && isOwnOrigin(deps, request, tenant, origin)) return
@@ -24,5 +26,5 @@ export function requireSameOrigin(deps: Deps, request: FastifyRequest, tenant: T
 }
 
 /** The origin of links, or the one that the browser itself has called (a port that is forwarded has another number). */
-const isOwnOrigin = (deps: Deps, request: FastifyRequest, tenant: Tenant, origin: string) =>
-  origin === publicUrl(deps.config, tenant.subdomain) || origin === `${deps.config.public.scheme}://${request.host}`
+const isOwnOrigin = (deps: Deps, request: FastifyRequest, tenant: Tenant | undefined, origin: string) =>
+  origin === publicUrl(deps.config, tenant?.subdomain) || origin === `${deps.config.public.scheme}://${request.host}`

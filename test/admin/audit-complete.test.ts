@@ -8,7 +8,7 @@ import { stepAt, totpOf } from '../../server/auth/totp.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
 import { fromBase32 } from '../auth/acme.ts'
 import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
-import { OPERATOR, type TrpcAnswer } from '../support/app.ts'
+import { OPERATOR, OPERATOR_TOKEN, type TrpcAnswer } from '../support/app.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { PATCH_OP, type Scim, scimClient, USER } from '../support/scim.ts'
 
@@ -418,6 +418,16 @@ const PROCEDURES: Record<string, Case> = {
   'settings.update': {
     actions: ['tenant.settingsChanged'],
     run: ({ call }) => call('settings.update', { senderName: 'Another' })
+  },
+  // no tenant's log could hold it: the process's own log tells of it
+  'operator.signIn': {
+    actions: [],
+    run: ({ mutate }) => mutate('', 'operator.signIn', { token: OPERATOR_TOKEN })
+  },
+  'operator.signOut': {
+    actions: [],
+    prepare: async ({ mutate }) => (await mutate('', 'operator.signIn', { token: OPERATOR_TOKEN })).cookie,
+    run: ({ mutate }, cookie) => mutate('', 'operator.signOut', {}, { cookie })
   },
   'tenants.create': {
     actions: ['tenant.created'],

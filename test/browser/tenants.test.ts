@@ -7,7 +7,7 @@ test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) =
   const site = await openSite(t)
 
   await t.test('the operator makes, suspends, resumes and removes an organisation', async (t) => {
-    const { page, go } = await site.open({ subdomain: '' })
+    const { page, context } = await site.open({ subdomain: '' })
     await page.goto(`${site.urlOf('')}/`)
     await page.waitForURL(/\/tenants$/)
     const token = page.getByLabel('Operator token')
@@ -70,12 +70,33 @@ test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) =
 
     await page.reload()
     await page.getByRole('searchbox').waitFor()
-    t.equal(await page.evaluate(() => localStorage.getItem('operatorToken')), null, 'the token stays in this tab')
+    const kept = await page.evaluate(() => [document.cookie, { ...localStorage }, { ...sessionStorage }])
+    t.notMatch(JSON.stringify(kept), OPERATOR_TOKEN, 'the token is nowhere in the page')
+    t.equal(kept[0], '', 'nor is the session that it began')
+    const [cookie, ...others] = await context.cookies()
+    t.match(cookie, { name: 'muster_operator', httpOnly: true, sameSite: 'Strict', domain: 'localhost', expires: -1 })
+    t.same(others, [])
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByLabel('Operator token').waitFor()
     await page.reload()
     await page.getByLabel('Operator token').waitFor()
-    void go
+    t.same(await context.cookies(), [], 'nothing is left')
+  })
+
+  await t.test('whose session has ended is told so, and goes on where they were', async (t) => {
+    const { page } = await site.open({ subdomain: '' })
+    await page.goto(`${site.urlOf('')}/tenants`)
+    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
+    await page.keyboard.press('Enter')
+    await page.getByText('Acme Rescue').waitFor()
+    site.clock.advance({ hours: 2 })
+    await page.getByRole('searchbox').fill('acme')
+    await page.getByText('Your session has ended').waitFor()
+    await checkPage(t, page, 'operator-ended')
+    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
+    await page.keyboard.press('Enter')
+    await page.getByText('Acme Rescue').waitFor()
+    t.equal(await page.getByRole('searchbox').inputValue(), 'acme')
   })
 
   await t.test('on a phone, and on an organisation’s own address', async (t) => {
@@ -87,8 +108,6 @@ test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) =
     await checkPage(t, page, 'tenants')
 
     await page.goto(`${site.urlOf('acme')}/tenants`)
-    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
-    await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'The operator’s page is elsewhere' }).waitFor()
   })
 })

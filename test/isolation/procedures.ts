@@ -12,6 +12,8 @@ export interface Probe {
   readonly statuses: readonly number[]
   /** Answers also those who are not signed in. */
   readonly isPublic?: true
+  /** How the base domain answers a tenant's session: 401 unless told otherwise of the operator's procedures, 404 of all else. */
+  readonly onBase?: number
 }
 
 const missing = (input: (neighbour: Neighbour) => unknown): Probe => ({
@@ -233,6 +235,9 @@ export const PROBES: Record<string, Probe> = {
   'settings.get': { ...own(), isPublic: true },
   'settings.update': own({ senderName: 'Acme' }),
 
+  'operator.session': { ...operator(() => ({})), onBase: 200 },
+  'operator.signIn': operator(({ secrets }) => ({ token: secrets.apiToken })),
+  'operator.signOut': { ...operator(() => ({})), onBase: 200 },
   'tenants.list': operator(() => ({})),
   'tenants.get': operator(({ tenant: { id: tenantId } }) => ({ tenantId })),
   'tenants.create': operator(({ memberEmail: admin }) => ({ subdomain: 'mine', name: 'Mine', admin })),

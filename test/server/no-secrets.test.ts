@@ -129,6 +129,11 @@ test('no secret is in the log, in the database or in an answer that is not there
     { token: OPERATOR_TOKEN }
   )
   await client.trpc('', 'tenants.list', {}, { token: `${OPERATOR_TOKEN}-wrong` })
+  const operator = await client.trpc('', 'operator.signIn', { token: OPERATOR_TOKEN }, {}, cookiesOf)
+  const operatorCookie = keepCookies('the operator’s session', operator)
+  await client.trpc('', 'operator.signIn', { token: `${OPERATOR_TOKEN}-wrong` })
+  await client.trpc('', 'tenants.suspend', { subdomain: 'nobody' }, { cookie: operatorCookie })
+  await client.trpc('', 'operator.signOut', {}, { cookie: operatorCookie })
 
   // an invitation, looked at, refused and accepted
   const invitation = keep('the invitation’s token', await linkIn('ada@acme.test', 1))

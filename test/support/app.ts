@@ -94,6 +94,8 @@ export async function startApp(
     isWorker?: boolean
     webFolder?: string
     timeouts?: typeof TIMEOUTS
+    sealer?: Deps['sealer']
+    operatorToken?: string
   } = {}
 ): Promise<TestApp> {
   const database = options.database ?? (await openDatabase(t))
@@ -114,12 +116,12 @@ export async function startApp(
     db: database.db,
     listener,
     queue,
-    sealer: createSealer([SECRET_KEY]),
+    sealer: options.sealer ?? createSealer([SECRET_KEY]),
     tenancy: createTenancy({ config, db: database.db, listener }),
     log,
     counters,
     tracing: undefined,
-    operatorToken: OPERATOR_TOKEN,
+    operatorToken: options.operatorToken ?? OPERATOR_TOKEN,
     now: clock.now,
     auth: createAuth({ config, counters, db: database.db, listener, log })
   }

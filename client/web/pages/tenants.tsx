@@ -1,30 +1,36 @@
-// The operator's page, on the base domain: the organisations that this service serves. It has no session: the operator
-// token signs each call, and is kept for as long as the tab is open.
+// The operator's page, on the base domain: the organisations that this service serves. Its session is apart from those
+// of people, and begins with the operator token.
 import { Button, Group, Text } from '@mantine/core'
 import { IconBuilding, IconLogout } from '@tabler/icons-react'
-import { QueryClientProvider } from '@tanstack/react-query'
+import { QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { reason } from '../api.ts'
+import { Empty } from '../parts/empty.tsx'
+import { Failure } from '../parts/failures.tsx'
 import { SchemeSwitch } from '../parts/scheme-switch.tsx'
-import { connectOperator, forgetToken, keepToken, keptToken, queryClient } from './tenants/operator.ts'
-import { OperatorContext } from './tenants/operator-context.ts'
+import { PageLoading } from '../shell.tsx'
+import { queryClient, rememberSession, trpc } from './tenants/operator.ts'
 import { OperatorSignIn } from './tenants/operator-sign-in.tsx'
 import { TenantList } from './tenants/tenant-list.tsx'
 import './tenants/tenants.css'
 
 export default function TenantsPage() {
-  const [operator, setOperator] = useState(() => {
-    const token = keptToken()
-    return token ? connectOperator(token) : undefined
-  })
-  const [isRefused, setRefused] = useState(false)
-  const signOut = (refused = false) => {
-    forgetToken()
-    queryClient.clear()
-    setRefused(refused)
-    setOperator(undefined)
-  }
   return (
     <QueryClientProvider client={queryClient}>
+      <OperatorPage />
+    </QueryClientProvider>
+  )
+}
+
+function OperatorPage() {
+  const session = useQuery(trpc.operator.session.queryOptions())
+  const [hasEnded, setEnded] = useState(false)
+  const turn = (isSignedIn: boolean) => {
+    setEnded(!isSignedIn)
+    rememberSession(isSignedIn)
+  }
+  return (
+    <>
       <header className="operator-header">
         <Group gap="xs" wrap="nowrap">
           <IconBuilding size={20} aria-hidden />
@@ -35,28 +41,47 @@ export default function TenantsPage() {
         </Group>
         <Group gap="xs" wrap="nowrap">
           <SchemeSwitch />
-          {operator && (
-            <Button variant="subtle" color="gray" leftSection={<IconLogout size={16} />} onClick={() => signOut()}>
-              Sign out
-            </Button>
-          )}
+          {session.data?.isSignedIn && <SignOut />}
         </Group>
       </header>
       <main id="content">
-        {operator ? (
-          <OperatorContext value={{ ...operator, signOut }}>
-            <TenantList />
-          </OperatorContext>
+        {session.isPending ? (
+          <PageLoading />
+        ) : session.error ? (
+          <Refused error={session.error} retry={() => session.refetch()} />
+        ) : session.data.isSignedIn ? (
+          <TenantList onRefused={() => turn(false)} />
         ) : (
-          <OperatorSignIn
-            isRefused={isRefused}
-            onSignIn={(token) => {
-              keepToken(token)
-              setOperator(connectOperator(token))
-            }}
-          />
+          <OperatorSignIn hasEnded={hasEnded} onSignIn={() => turn(true)} />
         )}
       </main>
-    </QueryClientProvider>
+    </>
+  )
+}
+
+const Refused = ({ error, retry }: { error: unknown; retry: () => void }) =>
+  reason(error) === 'wrongHost' ? (
+    <Empty title="The operator’s page is elsewhere">
+      This is the address of one organisation. Open /tenants on the service’s base domain.
+    </Empty>
+  ) : (
+    <Failure error={error} retry={retry} />
+  )
+
+function SignOut() {
+  const signOut = useMutation(trpc.operator.signOut.mutationOptions({ onSuccess: () => rememberSession(false) }))
+  return (
+    <>
+      {signOut.error && <Failure error={signOut.error} />}
+      <Button
+        variant="subtle"
+        color="gray"
+        leftSection={<IconLogout size={16} />}
+        loading={signOut.isPending}
+        onClick={() => signOut.mutate({})}
+      >
+        Sign out
+      </Button>
+    </>
   )
 }

@@ -6,7 +6,7 @@ import { reason } from '../../api.ts'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure, wordsFor } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
-import { useOperator } from './operator-context.ts'
+import { queryClient, trpc } from './operator.ts'
 
 interface Draft {
   name: string
@@ -32,7 +32,6 @@ export function CreateTenant({ opened, onClose }: { opened: boolean; onClose: ()
 }
 
 function TenantForm({ onClose }: { onClose: () => void }) {
-  const { trpc, queryClient } = useOperator()
   const [draft, setDraft] = useState<Draft>({ name: '', subdomain: '', admin: '' })
   const [isOwnSubdomain, setOwnSubdomain] = useState(false)
   const [isChecked, setChecked] = useState(false)

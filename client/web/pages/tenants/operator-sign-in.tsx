@@ -1,33 +1,28 @@
-// Asks for the operator token, and tries it before it is kept.
+// Asks for the operator token, which is kept nowhere: a session begins with it.
 import { Alert, Button, Code, PasswordInput, Stack, Text, Title } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
-import { httpStatus, reason } from '../../api.ts'
-import { Empty } from '../../parts/empty.tsx'
+import { httpStatus } from '../../api.ts'
 import { wordsFor } from '../../parts/failures.tsx'
 import { useDocumentTitle } from '../../parts/page.tsx'
-import { operatorClient } from './operator.ts'
+import { trpc } from './operator.ts'
 
 interface OperatorSignInProps {
-  /** The token that was kept is no longer taken. */
-  isRefused: boolean
-  onSignIn: (token: string) => void
+  /** While the operator worked: unused for too long, or the token is another one. */
+  hasEnded: boolean
+  onSignIn: () => void
 }
 
-export function OperatorSignIn({ isRefused, onSignIn }: OperatorSignInProps) {
+export function OperatorSignIn({ hasEnded, onSignIn }: OperatorSignInProps) {
   useDocumentTitle('Operator')
   const [token, setToken] = useState('')
   const [isMissing, setMissing] = useState(false)
-  const signIn = useMutation({
-    mutationFn: (given: string) => operatorClient(given).tenants.list.query({ limit: 1 }),
-    onSuccess: (_answer, given) => onSignIn(given)
-  })
-  if (reason(signIn.error) === 'wrongHost') return <WrongHost />
+  const signIn = useMutation(trpc.operator.signIn.mutationOptions({ onSuccess: onSignIn }))
   const submit = (event: FormEvent) => {
     event.preventDefault()
     const given = token.trim()
     setMissing(!given)
-    if (given) signIn.mutate(given)
+    if (given) signIn.mutate({ token: given })
   }
   return (
     <form onSubmit={submit} noValidate className="operator-form">
@@ -38,17 +33,17 @@ export function OperatorSignIn({ isRefused, onSignIn }: OperatorSignInProps) {
             For whoever runs this service. Members sign in at their organisation’s own address.
           </Text>
         </div>
-        {isRefused && (
+        {hasEnded && (
           <Alert color="yellow" variant="light" role="alert">
-            The token is no longer accepted. Enter the current one.
+            Your session has ended. Enter the current token to go on.
           </Alert>
         )}
         <PasswordInput
           label="Operator token"
           description={
             <>
-              The value of <Code>OPERATOR_TOKEN</Code>, or of the file <Code>.data/operator-token</Code>. It is
-              forgotten when this tab is closed.
+              The value of <Code>OPERATOR_TOKEN</Code>, or of the file <Code>.data/operator-token</Code>. You stay
+              signed in until the browser is closed, for an hour without use and twelve in all.
             </>
           }
           value={token}
@@ -73,12 +68,4 @@ export function OperatorSignIn({ isRefused, onSignIn }: OperatorSignInProps) {
 }
 
 const refusalInWords = (error: unknown) =>
-  httpStatus(error) === 401 || httpStatus(error) === 403
-    ? 'This is not the operator token. Check it and try again.'
-    : wordsFor(error)
-
-const WrongHost = () => (
-  <Empty title="The operator’s page is elsewhere">
-    This is the address of one organisation. Open /tenants on the service’s base domain.
-  </Empty>
-)
+  httpStatus(error) === 401 ? 'This is not the operator token. Check it and try again.' : wordsFor(error)

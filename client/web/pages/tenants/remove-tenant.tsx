@@ -6,7 +6,7 @@ import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { TypeToConfirm } from '../../parts/type-to-confirm.tsx'
-import { useOperator } from './operator-context.ts'
+import { queryClient, trpc } from './operator.ts'
 import type { Tenant } from './tenant-list.tsx'
 
 interface RemoveTenantProps {
@@ -45,7 +45,6 @@ function SuspendFirst({ onClose }: { onClose: () => void }) {
 }
 
 function RemoveForm({ tenant, onClose }: { tenant: Tenant; onClose: () => void }) {
-  const { trpc, queryClient } = useOperator()
   const [typed, setTyped] = useState('')
   const remove = useMutation(
     trpc.tenants.remove.mutationOptions({

@@ -2,7 +2,7 @@
 import { useMutation } from '@tanstack/react-query'
 import { Confirm } from '../../parts/confirm.tsx'
 import { notifyDone } from '../../parts/notify.ts'
-import { useOperator } from './operator-context.ts'
+import { queryClient, trpc } from './operator.ts'
 import type { Tenant } from './tenant-list.tsx'
 
 interface SuspendTenantProps {
@@ -15,7 +15,6 @@ interface SuspendTenantProps {
 }
 
 export function SuspendTenant({ tenant, isSuspending, opened, onClose }: SuspendTenantProps) {
-  const { trpc, queryClient } = useOperator()
   const suspend = useMutation(
     trpc.tenants.suspend.mutationOptions({
       onSuccess: async (_answer, { suspended }) => {

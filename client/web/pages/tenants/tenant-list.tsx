@@ -13,7 +13,7 @@ import { Mark } from '../../parts/state-badge.tsx'
 import { Time } from '../../parts/time.tsx'
 import { listOptions, VirtualList } from '../../parts/virtual-list.tsx'
 import { CreateTenant } from './create-tenant.tsx'
-import { useOperator } from './operator-context.ts'
+import { trpc } from './operator.ts'
 import { RemoveTenant } from './remove-tenant.tsx'
 import { SuspendTenant } from './suspend-tenant.tsx'
 
@@ -26,17 +26,17 @@ interface Doing {
   tenant: Tenant
 }
 
-export function TenantList() {
+/** @param props.onRefused the session has ended meanwhile */
+export function TenantList({ onRefused }: { onRefused: () => void }) {
   const { search = '' } = route.useSearch()
   const navigate = route.useNavigate()
-  const { trpc, signOut } = useOperator()
   const [isCreating, creating] = useDisclosure()
   const [doing, setDoing] = useState<Doing>()
   const tenants = useInfiniteQuery(trpc.tenants.list.infiniteQueryOptions({ search: search || undefined }, listOptions))
   const isRefused = httpStatus(tenants.error) === 401
   useEffect(() => {
-    if (isRefused) signOut(true)
-  }, [isRefused, signOut])
+    if (isRefused) onRefused()
+  }, [isRefused, onRefused])
   const create = (
     <Button leftSection={<IconPlus size={16} />} onClick={creating.open}>
       Create organisation
