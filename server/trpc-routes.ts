@@ -13,6 +13,8 @@ interface TrpcRoutesOptions {
 }
 
 const MAX_BATCH = 50
+/** Queries whose input is a secret, which a body keeps out of histories and logs along the way. */
+const ALSO_BY_POST = new Set(['invitations.preview'])
 
 export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRoutesOptions): Promise<void> {
   const adapterOptions: FastifyTRPCPluginOptions<AppRouter>['trpcOptions'] = {
@@ -35,7 +37,10 @@ export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRo
   app.all<{ Params: { path: string } }>('/:path', async (request, reply) => {
     const { path } = request.params
     const query = loneQuery(request, path)
-    if (!query) return fastifyRequestHandler({ ...adapterOptions, req: request, res: reply, path })
+    if (!query) {
+      const allowMethodOverride = ALSO_BY_POST.has(path)
+      return fastifyRequestHandler({ ...adapterOptions, allowMethodOverride, req: request, res: reply, path })
+    }
     reply.header('vary', 'trpc-accept, accept').header('content-type', 'application/json')
     let context: Context | undefined
     try {

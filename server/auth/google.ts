@@ -8,12 +8,13 @@ import { useOnce } from '../../db/once.ts'
 import { GOOGLE_ISSUER, publicUrl } from '../config.ts'
 import { noteRefusal } from '../counters.ts'
 import type { Deps } from '../deps.ts'
-import { AppError, forbidden, unauthenticated } from '../errors.ts'
+import { AppError, forbidden, invalid, unauthenticated } from '../errors.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import { placeOf, type Tenant } from '../tenancy.ts'
 import { type AcceptWithGoogle, identifyUser } from './google-user.ts'
 import { createKeySource, type OpenIdIdentity, verifyIdToken } from './id-token.ts'
 import { consumeOneTimeCode, createOneTimeCode } from './one-time-code.ts'
+import { requireSameOrigin } from './origin.ts'
 import { startSession } from './session.ts'
 
 /** From the click to Google's answer. */
@@ -21,6 +22,8 @@ const TICKET_MINUTES = 10
 /** From Google's answer to the tenant's host. */
 const HANDOVER_SECONDS = 60
 const CALLBACK_PATH = '/auth/google/callback'
+/** Of an invitation: ours are shorter. */
+const MAX_TOKEN_LENGTH = 100
 
 /** What travels, sealed, from the tenant's host over Google and back. */
 interface Ticket {
@@ -65,7 +68,19 @@ export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogl
   const client = (app as unknown as { googleOauth2: OAuth2Namespace }).googleOauth2
   const keys = createKeySource(google.issuer)
 
-  app.get('/auth/google', async (request, reply) => begin(deps, request, reply))
+  app.get('/auth/google', async (request, reply) => {
+    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+    return reply.redirect(begin(deps, tenant, reply), 303)
+  })
+
+  // to accept an invitation: the page sends its token in the body, and goes where the answer says
+  app.post('/auth/google', async (request, reply) => {
+    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+    requireSameOrigin(deps, request, tenant)
+    const { invitation } = (request.body ?? {}) as { invitation?: unknown }
+    if (typeof invitation !== 'string' || invitation.length > MAX_TOKEN_LENGTH) throw invalid('Name the invitation')
+    return reply.header('cache-control', 'no-store').send({ url: begin(deps, tenant, reply, invitation) })
+  })
 
   app.get('/auth/google/start', async (request, reply) => {
     requireBaseDomain(deps, request)
@@ -147,21 +162,19 @@ interface StateRequest extends FastifyRequest {
   googleState?: string
 }
 
-/** On the tenant's host: remembers the browser and leads to the base domain. */
-async function begin(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+/** On the tenant's host: remembers the browser. @returns where it goes on, on the base domain */
+function begin(deps: Deps, tenant: Tenant, reply: FastifyReply, invitationToken?: string): string {
   requireGoogle(deps, tenant)
-  const { invitation } = request.query as { invitation?: unknown }
   const browser = randomToken()
   reply.setCookie(browserCookie(deps), browser, { ...browserCookieOptions(deps), maxAge: TICKET_MINUTES * 60 })
   const ticket = sealTicket(deps, {
     subdomain: tenant.subdomain,
     browser: hashToken(browser).toString('hex'),
-    ...(typeof invitation === 'string' && invitation.length <= 100 && { invitationToken: invitation }),
+    ...(invitationToken !== undefined && { invitationToken }),
     nonce: randomToken(),
     expiresAt: deps.now().getTime() + TICKET_MINUTES * 60_000
   })
-  return reply.redirect(`${publicUrl(deps.config)}/auth/google/start?ticket=${ticket}`, 303)
+  return `${publicUrl(deps.config)}/auth/google/start?ticket=${ticket}`
 }
 
 const isHttps = ({ config }: Deps) => config.public.scheme === 'https'

@@ -16,11 +16,12 @@ class Browser {
     this.jars = new Map()
   }
 
-  async get(url: string | URL) {
+  async get(url: string | URL, request: { method?: 'POST'; payload?: object } = {}) {
     const { hostname, pathname, search } = new URL(url)
     const jar = this.jars.get(hostname) ?? new Map<string, string>()
     this.jars.set(hostname, jar)
     const answer = await this.app.inject(hostname, {
+      ...request,
       url: pathname + search,
       headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') }
     })
@@ -32,9 +33,16 @@ class Browser {
   }
 
   /** Goes to the issuer's authorization page, as a click on the button does. @returns the page's URL */
-  async begin(host: string, query = ''): Promise<string> {
-    const first = await this.get(`http://${host}/auth/google${query}`)
+  async begin(host: string): Promise<string> {
+    const first = await this.get(`http://${host}/auth/google`)
     const second = await this.get(first.location)
+    return second.location
+  }
+
+  /** The same, to accept an invitation. */
+  async accept(host: string, invitation: string): Promise<string> {
+    const { answer } = await this.get(`http://${host}/auth/google`, { method: 'POST', payload: { invitation } })
+    const second = await this.get(answer.json().url)
     return second.location
   }
 
@@ -172,15 +180,48 @@ test('an invitation is accepted with Google by the same verified address alone',
 
   issuer.account = { sub: 'google-3', email: 'eve@acme.test', email_verified: true }
   const eve = browser()
-  const refused = await eve.get(await issuer.visit(await eve.begin('acme.muster.test', `?invitation=${token}`)))
+  const refused = await eve.get(await issuer.visit(await eve.accept('acme.muster.test', token)))
   t.ok(new URL(refused.location).searchParams.get('error'), 'another address is refused')
 
   issuer.account = { sub: 'google-4', email: 'Dan@Acme.test', email_verified: true, name: 'Dan D.' }
   const dan = browser()
-  const handedOver = await dan.get(await issuer.visit(await dan.begin('acme.muster.test', `?invitation=${token}`)))
+  const handedOver = await dan.get(await issuer.visit(await dan.accept('acme.muster.test', token)))
   await dan.get(handedOver.location)
   const me = await app.query('acme', 'auth.me', undefined, { cookie: dan.cookie('acme.muster.test') })
   t.match(me.data?.user, { email: 'dan@acme.test', role: 'manager', state: 'active' })
+
+  t.test('and its token is in no address, nor taken from one', async (t) => {
+    const begun = await dan.get('http://acme.muster.test/auth/google', {
+      method: 'POST',
+      payload: { invitation: token }
+    })
+    t.equal(begun.status, 200)
+    t.notMatch(begun.answer.payload, token)
+    t.equal(begun.answer.headers['cache-control'], 'no-store')
+    const byQuery = browser()
+    const { location } = await byQuery.get(`http://acme.muster.test/auth/google?invitation=${token}`)
+    const known = await issuer.visit((await byQuery.get(location)).location)
+    issuer.account = { sub: 'google-5', email: 'fay@acme.test', email_verified: true }
+    t.equal(
+      new URL((await byQuery.get(known)).location).pathname,
+      '/auth/google/finish',
+      'dan is known by now, by no invitation'
+    )
+    for (const payload of [{}, { invitation: 7 }, { invitation: 'x'.repeat(101) }, []]) {
+      const { status } = await browser().get('http://acme.muster.test/auth/google', { method: 'POST', payload })
+      t.equal(status, 400, JSON.stringify(payload))
+    }
+  })
+
+  t.test('and another site begins no such sign-in', async (t) => {
+    const answer = await app.inject('acme', {
+      method: 'POST',
+      url: '/auth/google',
+      headers: { origin: 'https://evil.test' },
+      payload: { invitation: token }
+    })
+    t.match(answer, { statusCode: 403, cookies: [] })
+  })
 })
 
 test('over https the cookie that binds a sign-in to its browser is bound to the host by its name', async (t) => {

@@ -143,6 +143,7 @@ test('no secret is in the log, in the database or in an answer that is not there
     'GET',
     `/trpc/invitations.preview?input=${encodeURIComponent(JSON.stringify({ token: invitation }))}`
   )
+  t.equal((await client.trpc('acme', 'invitations.preview', { token: invitation })).status, 200)
   const accept = (password: string, profile: object) =>
     client.trpc('acme', 'invitations.accept', { token: invitation, password, profile }, {}, cookiesOf)
   t.equal((await accept(PASSWORDS.weak, { displayName: 'Ada' })).status, 400)

@@ -63,6 +63,15 @@ test('a query by itself', async (t) => {
     })
   }
 
+  t.test('whose input is a secret is taken in a body, too, and no other is', async (t) => {
+    const preview = { token: 'x'.repeat(43) }
+    const posted = await app.mutate('acme', 'invitations.preview', preview)
+    const got = await app.query('acme', 'invitations.preview', preview)
+    t.equal(posted.status, 404)
+    t.match(posted, { status: got.status, error: { reason: got.error?.reason } })
+    t.equal((await app.mutate('acme', 'users.get', { userId: id }, OPERATOR)).status, 405)
+  })
+
   t.test('takes part in batches too', async (t) => {
     const { statusCode, body } = await ask(
       `users.get,users.list?batch=1&${input({ 0: { userId: id }, 1: { limit: 1 } })}`

@@ -1,25 +1,24 @@
 // The link of an invitation: choose how to sign in, say who you are, be in.
 import { Alert, Button, Divider, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { useNavigate } from '@tanstack/react-router'
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { type Outputs, queryClient, reason, trpc } from '../api.ts'
 import { Entrance, useEntrance } from '../parts/entrance.tsx'
 import { Failure, wordsFor } from '../parts/failures.tsx'
-import { GoogleButton } from '../parts/google-button.tsx'
+import { AcceptWithGoogle } from '../parts/google-button.tsx'
 import { ButtonLink } from '../parts/link.tsx'
+import { useLinkToken } from '../parts/link-token.ts'
 import { notifyDone } from '../parts/notify.ts'
 import { NewPassword } from '../parts/password-field.tsx'
 import { ProfileFields, presetProfile } from '../parts/profile-fields.tsx'
 import { Time } from '../parts/time.tsx'
 import { ROLE_LABELS } from '../roles.ts'
 
-const route = getRouteApi('/accept')
-
 type Preview = Outputs['invitations']['preview']
 
 export default function Accept() {
-  const { token = '' } = route.useSearch()
+  const token = useLinkToken() ?? ''
   const preview = useQuery({
     ...trpc.invitations.preview.queryOptions({ token }),
     enabled: token !== '',
@@ -97,7 +96,7 @@ function Steps({ token, preview }: StepsProps) {
         )}
         {options?.googleSignIn && !isBack && (
           <>
-            <GoogleButton invitation={token} />
+            <AcceptWithGoogle invitation={token} />
             <Divider label="or choose a password" labelPosition="center" />
           </>
         )}

@@ -1,21 +1,21 @@
 // The link of a password reset's mail: choose a new password, and be signed in with it.
 import { Button, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
-import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { useNavigate } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../api.ts'
 import { CodeField, codeProblem, wantsCode } from '../parts/code-field.tsx'
 import { Entrance, useEntrance } from '../parts/entrance.tsx'
 import { Failure, wordsFor } from '../parts/failures.tsx'
 import { ButtonLink } from '../parts/link.tsx'
+import { useLinkToken } from '../parts/link-token.ts'
 import { notifyDone } from '../parts/notify.ts'
 import { NewPassword } from '../parts/password-field.tsx'
 
-const route = getRouteApi('/reset')
 const LINK_IS_DEAD = /^(reset|token|link)|notFound/
 
 export default function Reset() {
-  const { token } = route.useSearch()
+  const token = useLinkToken()
   const options = useEntrance()
   const navigate = useNavigate()
   const [password, setPassword] = useState('')

@@ -1,0 +1,22 @@
+// The token of a mail's link. It leaves the address as soon as the page is there, so that nobody reads it over a
+// shoulder, copies it or finds it among the places of another device; it stays with this entry of the history, for the
+// page that is loaded again.
+import { useLocation, useNavigate } from '@tanstack/react-router'
+import { useEffect } from 'react'
+
+declare module '@tanstack/react-router' {
+  interface HistoryState {
+    linkToken?: string
+  }
+}
+
+/** @returns undefined where the page was opened without one */
+export function useLinkToken(): string | undefined {
+  const { search, state } = useLocation()
+  const navigate = useNavigate()
+  const inAddress = (search as { token?: string }).token
+  useEffect(() => {
+    if (inAddress) void navigate({ to: '.', search: {}, state: { linkToken: inAddress }, replace: true })
+  }, [inAddress, navigate])
+  return inAddress ?? state.linkToken
+}
