@@ -30,10 +30,12 @@ export function tell(error: unknown): Told {
     return { status: 413, message: 'The body is larger than 2 MB', reason: 'tooLarge' }
   }
   if (statusCode && statusCode >= 400 && statusCode < 500) {
-    return { status: statusCode, message, reason: statusCode === 415 ? 'unsupportedMediaType' : 'invalid' }
+    return { status: statusCode, message, reason: REASONS[statusCode] ?? 'invalid' }
   }
   return { status: 500, message: 'Something went wrong on our side', reason: 'internal' }
 }
+
+const REASONS: Record<number, string> = { 405: 'methodNotSupported', 415: 'unsupportedMediaType' }
 
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const told = tell(error)
@@ -43,8 +45,15 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
 }
 
 export function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (!METHODS.has(request.method)) {
+    const message = `${request.method} is implemented nowhere here`
+    return send({ status: 501, message, reason: 'notImplemented' }, request, reply)
+  }
   return send({ status: 404, message: `There is nothing at ${pathOf(request)}`, reason: 'notFound' }, request, reply)
 }
+
+/** RFC 9110 §9 and RFC 5789: those that a path may be known to refuse. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'])
 
 const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0]!
 
@@ -94,6 +103,7 @@ const TRPC_NAMES: Record<number, string> = {
   415: 'UNSUPPORTED_MEDIA_TYPE',
   429: 'TOO_MANY_REQUESTS',
   500: 'INTERNAL_SERVER_ERROR',
+  501: 'NOT_IMPLEMENTED',
   503: 'SERVICE_UNAVAILABLE'
 }
 

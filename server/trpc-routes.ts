@@ -31,6 +31,10 @@ export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRo
   app.addHook('onRequest', (request, reply, done) => {
     // what one person is told is kept by no cache on the way, nor by the browser for the next one
     reply.header('cache-control', 'no-store')
+    if (!TAKEN.has(request.method)) {
+      const { path = '' } = request.params as { path?: string }
+      return done(notTaken(reply, TYPES.get(path)))
+    }
     done(isJsonOrNone(request.headers['content-type']) ? undefined : notJson())
   })
 
@@ -74,6 +78,16 @@ export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRo
 const isJsonOrNone = (type: string | undefined): boolean =>
   type === undefined || /^application\/json\s*(;|$)/i.test(type)
 
+/** HEAD is GET without the body. */
+const TAKEN = new Set(['GET', 'HEAD', 'POST'])
+
+/** tRPC itself would find fault with the media type. @param type of the procedure; undefined of several, or none */
+function notTaken(reply: FastifyReply, type: string | undefined): Error {
+  const allowed = type === undefined ? 'GET, POST' : type === 'mutation' ? 'POST' : 'GET'
+  reply.header('allow', allowed)
+  return Object.assign(new Error(`This path takes ${allowed}`), { statusCode: 405 })
+}
+
 const notJson = () => Object.assign(new Error('Send application/json'), { statusCode: 415 })
 
 type Procedure = (call: {
@@ -85,10 +99,13 @@ type Procedure = (call: {
   batchIndex: number
 }) => Promise<unknown>
 
+const PROCEDURES = Object.entries(appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>)
+const TYPES = new Map(PROCEDURES.map(([path, { _def }]) => [path, _def.type]))
 const QUERIES = new Map(
-  Object.entries(appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>)
-    .filter(([, procedure]) => procedure._def.type === 'query')
-    .map(([path, procedure]) => [path, procedure as unknown as Procedure])
+  PROCEDURES.filter(([, procedure]) => procedure._def.type === 'query').map(([path, procedure]) => [
+    path,
+    procedure as unknown as Procedure
+  ])
 )
 /** What the adapter reads of a request beside path and input: whoever sends it is answered by the adapter. */
 const OTHER_PARAMETERS = ['batch', 'connectionParams']

@@ -47,9 +47,10 @@ declare module 'fastify' {
  * public: anybody, though not with a bad token.
  */
 type Access = 'token' | 'me' | 'public'
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+/** HEAD goes with GET. */
+const OTHER_METHODS = ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const
 
 const root = rootSearch([userSource, groupSource])
 
@@ -184,8 +185,9 @@ function refuseOtherMethods(app: FastifyInstance): void {
   for (const path of new Set(ROUTES.map(([, routePath]) => routePath))) {
     const taken = ROUTES.filter(([, routePath]) => routePath === path).map(([method]) => method)
     const { body } = errorOf(405, `This path takes ${taken.join(', ')}`)
+    const isTaken = (method: string) => taken.some((one) => one === method || (one === 'GET' && method === 'HEAD'))
     app.route({
-      method: METHODS.filter((method) => !taken.includes(method)),
+      method: OTHER_METHODS.filter((method) => !isTaken(method)),
       url: path,
       config: { scimAccess: 'public' },
       handler: (_request, reply) => sendAnswer(reply.header('allow', taken.join(', ')), { status: 405, body })

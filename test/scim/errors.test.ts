@@ -74,6 +74,16 @@ test('errors', async (t) => {
     t.equal(reply.headers['allow'], 'GET, POST')
     const asked = await scim.ask('OPTIONS', '/Users')
     t.match(asked, { status: 405, headers: { allow: 'GET, POST' } }, 'OPTIONS learns from it what there is')
+    for (const [url, allow] of [
+      ['/Users', 'GET, POST'],
+      ['/Bulk', 'POST'],
+      ['/Schemas', 'GET']
+    ] as const) {
+      const traced = await scim.ask('TRACE', url)
+      t.match(traced, { status: 405, headers: { allow }, body: { schemas: [ERROR], status: '405' } }, `TRACE ${url}`)
+    }
+    t.equal((await scim.ask('HEAD', '/Users')).status, 200, 'HEAD is GET without the body')
+    t.equal((await scim.ask('HEAD', '/Bulk')).status, 405)
   })
 
   t.test('ids that are none', async (t) => {

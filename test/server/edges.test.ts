@@ -50,6 +50,17 @@ test('bad input is answered in the form of its path', async (t) => {
     t.match(await inject('acme', { url: '/trpc/auth.signIn' }), { statusCode: 405, headers: { allow: 'POST' } })
     const posted = { url: '/trpc/settings.get', method: 'POST', payload: {} } as const
     t.match(await inject('acme', posted), { statusCode: 405, headers: { allow: 'GET' } })
+    for (const method of ['DELETE', 'OPTIONS', 'PUT', 'PATCH', 'TRACE'] as const) {
+      for (const [path, allow] of [
+        ['auth.signIn', 'POST'],
+        ['settings.get', 'GET'],
+        ['auth.me,settings.get', 'GET, POST']
+      ] as const) {
+        const refused = await inject('acme', { url: `/trpc/${path}`, method: method as 'DELETE' })
+        t.match(refused, { statusCode: 405, headers: { allow } }, `${method} ${path}`)
+        t.match(refused.json(), { error: { data: { code: 'METHOD_NOT_SUPPORTED', reason: 'methodNotSupported' } } })
+      }
+    }
     t.equal((await inject('acme', { url: '/%zz' })).statusCode, 400)
   })
 
