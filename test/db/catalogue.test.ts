@@ -2,11 +2,13 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { inTenant, readInTenant } from '../../db/connect.ts'
+import { violatedConstraint } from '../../db/failures.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import { isOnCluster, letStatementsCross } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant, NOW } from '../support/groups.ts'
+import { readNodes } from '../support/nodes.ts'
 import { giveEverything, insertPeople } from '../support/people.ts'
 
 /** Tables that belong to no tenant. */
@@ -45,18 +47,15 @@ test('the catalogue', async (t) => {
     }
   })
 
-  t.test('the nodes of a cluster isolate as the coordinator says', { skip: !isOnCluster }, async (t) => {
-    const policiesOf = (own: string) => `
-      select json_agg(p order by p.name)::text from (
-        select distinct ${own} as name, permissive, roles::text, cmd, qual, with_check from pg_policies) p`
-    const [here] = (await sql<{ json_agg: string }>`${sql.raw(policiesOf('tablename'))}`.execute(owner)).rows
-    const { rows: nodes } = await sql<{ result: string }>`
-      select result from run_command_on_workers(${policiesOf("regexp_replace(tablename, '_[0-9]{6,}$', '')")})`.execute(
-      owner
-    )
-    t.ok(nodes.length > 0)
-    for (const { result } of nodes) t.same(JSON.parse(result), JSON.parse(here!.json_agg))
-  })
+  t.test(
+    'the nodes of a cluster isolate, and give rights, as the coordinator says',
+    { skip: !isOnCluster },
+    async (t) => {
+      const { coordinator, workers } = await readNodes(owner)
+      t.ok(workers.length > 0)
+      for (const worker of workers) t.same(worker, coordinator)
+    }
+  )
 
   t.test('tenant_id comes first in primary, unique and foreign keys, and is never null', async (t) => {
     const { rows: keys } = await sql<{ name: string; table: string; first: string }>`
@@ -87,7 +86,8 @@ test('the catalogue', async (t) => {
     t.same(names(nullable), [])
   })
 
-  t.test('statements on every tenant’s table are planned for a large tenant', async (t) => {
+  // Citus has no such option, and plans for the tenant at hand
+  t.test('statements on every tenant’s table are planned for a large tenant', { skip: isOnCluster }, async (t) => {
     const { rows } = await sql<{ name: string }>`
       select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
       where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
@@ -169,9 +169,14 @@ test('the catalogue', async (t) => {
     )
     await inTenant(db, tenantId, (trx) => sql`select remove_audit_events(${tenantId})`.execute(trx))
     t.equal(await count(), 1)
-    for (const statement of ['update audit_events set action = $$x$$', 'delete from audit_events']) {
+    // Citus refuses any update of it before rights are asked for, since the check of its policy is no constant
+    const codes = {
+      'update audit_events set action = $$x$$': isOnCluster ? '0A000' : '42501',
+      'delete from audit_events': '42501'
+    }
+    for (const [statement, code] of Object.entries(codes)) {
       const refused = inTenant(db, tenantId, (trx) => sql.raw(statement).execute(trx))
-      await t.rejects(refused, { code: '42501' }, statement)
+      await t.rejects(refused, { code }, statement)
     }
   })
 })
@@ -263,6 +268,6 @@ test('row-level security', async (t) => {
     const claim = inTenant(db, globex, (trx) =>
       trx.insertInto('addresses').values({ address_key: 'ada@acme.test', tenant_id: globex, user_id: benId }).execute()
     )
-    t.match(await claim.catch((error) => error), { constraint: 'addresses_pkey' })
+    t.equal(violatedConstraint(await claim.catch((error) => error)), 'addresses_pkey')
   })
 })

@@ -6,7 +6,7 @@ import { type Db, inTenant, type Trx } from '../../db/connect.ts'
 import { seeTenant } from '../../db/tenants.ts'
 import { appRouter } from '../../server/admin/router.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
-import { letStatementsCross } from '../support/cluster.ts'
+import { isOnCluster, letStatementsCross } from '../support/cluster.ts'
 import { noteStatements, type Statement } from '../support/statements.ts'
 import {
   digestOf,
@@ -100,7 +100,8 @@ test('a statement that forgets its tenant', async (t) => {
       if (outcome?.found.length) reads++
       if (outcome && JSON.stringify(outcome.after) !== JSON.stringify(before)) writes++
     }
-    t.ok(reads >= 10, `${reads} statements read`)
+    // Citus plans few of those that name no tenant
+    t.ok(reads >= (isOnCluster ? 4 : 10), `${reads} statements read`)
     t.ok(writes >= 1, `${writes} statements wrote`)
   })
 
@@ -130,7 +131,9 @@ async function meetsOwnRows(t: Test, { app, acme, globex }: Neighbours, table: s
 
   t.equal(await tried(asAcme, count), own, 'select')
   if (table === 'audit_events') {
-    t.equal(await refusal(sql`update ${name} set tenant_id = tenant_id`), '42501', 'nobody changes the audit log')
+    // where Citus refuses it before rights are asked for; those that it has are the catalogue's (test/db)
+    const code = isOnCluster ? '0A000' : '42501'
+    t.equal(await refusal(sql`update ${name} set tenant_id = tenant_id`), code, 'nobody changes the audit log')
     t.equal(await refusal(sql`delete from ${name}`), '42501')
   } else {
     t.equal(await tried(asAcme, (trx) => affected(trx, sql`update ${name} set tenant_id = tenant_id`)), own, 'update')
@@ -138,14 +141,17 @@ async function meetsOwnRows(t: Test, { app, acme, globex }: Neighbours, table: s
     const deleted = await tried(asAcme, (trx) => affected(trx, sql`delete from ${name}`))
     t.ok(deleted === undefined || deleted === own, `delete: ${deleted}`)
     if (own > 0) {
-      t.equal(await refusal(sql`update ${name} set tenant_id = ${globex.tenant.id}`), '42501', 'no row moves out')
+      // Citus changes no column that says where a row lies
+      const code = isOnCluster && table !== 'addresses' ? '0A000' : '42501'
+      t.equal(await refusal(sql`update ${name} set tenant_id = ${globex.tenant.id}`), code, 'no row moves out')
     }
   }
-  t.equal(
-    await refusal(sql`insert into ${name} (tenant_id) values (${globex.tenant.id})`),
-    '42501',
-    'none is put there'
-  )
+  // what tells Citus where the row would lie
+  const insertInto = (tenantId: number) =>
+    table === 'addresses'
+      ? sql`insert into ${name} (tenant_id, address_key) values (${tenantId}, 'eve@globex.test')`
+      : sql`insert into ${name} (tenant_id) values (${tenantId})`
+  t.equal(await refusal(insertInto(globex.tenant.id)), '42501', 'none is put there')
   t.equal(await refusal(sql`truncate ${name} cascade`), '42501', 'truncate, which asks no policy, is not granted')
 
   t.equal(await count(db), 0, 'without a tenant there is nothing')
@@ -154,9 +160,8 @@ async function meetsOwnRows(t: Test, { app, acme, globex }: Neighbours, table: s
     t.equal(await tried(nobody, (trx) => affected(trx, sql`update ${name} set tenant_id = tenant_id`)), 0)
     t.equal(await tried(nobody, (trx) => affected(trx, sql`delete from ${name}`)), 0)
   }
-  const intoNobodys = sql`insert into ${name} (tenant_id) values (${acmeId})`
   await t.rejects(
-    nobody(async (trx) => (await intoNobodys.execute(trx)) as never),
+    nobody(async (trx) => (await insertInto(acmeId).execute(trx)) as never),
     { code: '42501' }
   )
 }
