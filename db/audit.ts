@@ -1,8 +1,7 @@
 // The audit log: written in the transaction of what it tells of, never changed.
-import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './connect.ts'
 import { newId } from './ids.ts'
-import { prepareForRows } from './prepared.ts'
 import { type ColumnTypes, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
 
@@ -57,15 +56,11 @@ export async function insertAuditEvents(
   await insertRows(db, 'audit_events', AUDIT_COLUMNS, rows)
 }
 
-/** The same as a statement of those that are written together. @param events each says by whom */
-export function auditStatement(
-  db: Db,
+/** The same for a statement of those that are written together. @param events each says by whom */
+export const auditRows = (
   tenantId: number,
   events: readonly (AuditEvent & Required<Pick<AuditEvent, 'by'>>)[]
-): CompiledQuery {
-  const rows = events.map((event) => rowOf(tenantId, event.by, event))
-  return insertEvents(db, {}, rows)
-}
+): Record<string, unknown>[] => events.map((event) => rowOf(tenantId, event.by, event))
 
 const rowOf = (
   tenantId: number,
@@ -158,7 +153,8 @@ let made = 0
 /** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */
 export const newEventId = (now: Date): string => newId(now.getTime(), made++ % 2 ** 32)
 
-const AUDIT_COLUMNS: ColumnTypes = {
+/** The columns of auditRows. */
+export const AUDIT_COLUMNS: ColumnTypes = {
   tenant_id: 'int',
   id: 'uuid',
   at: 'timestamptz',
@@ -176,7 +172,8 @@ const AUDIT_COLUMNS: ColumnTypes = {
   after: 'json'
 }
 
-const insertEvents = prepareForRows(AUDIT_COLUMNS, (_, rowsAs) => {
+/** @param rows a set with AUDIT_COLUMNS */
+export const insertEvents = (rows: RawBuilder<unknown>): RawBuilder<unknown> => {
   const names = sql.join(Object.keys(AUDIT_COLUMNS).map((column) => sql.ref(column)))
-  return sql`insert into audit_events (${names}) select ${names} from ${rowsAs('events')}`
-})
+  return sql`insert into audit_events (${names}) select ${names} from ${rows}`
+}

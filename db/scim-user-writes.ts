@@ -1,6 +1,7 @@
 // Changes of several users that take no locks before they write: what is to change is read, and written in one exchange
 // where it has not changed meanwhile. db/scim-user-changes.ts has what is done under locks.
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { AUDIT_COLUMNS, auditRows, insertEvents } from './audit.ts'
 import { type Deprovisioning, minuteOf } from './brakes.ts'
 import { type Db, driverOf } from './connect.ts'
 import { listedNameOf, RELISTED, type Relisted, relist } from './family-names.ts'
@@ -92,14 +93,13 @@ const prepareRead = (asked: keyof Endings | 'neither', withGroups: boolean, isOw
   prepare((p) => {
     const tenantId = p['tenantId'] as number
     const isAmong = (some: keyof Endings) => sql`users.id = any(${p[some]}::uuid[])`
-    const ends = sql`(${isAmong('ending')} and ${hasAccess(tenantId, sql`users.id`)})`
-    const leaves = sql`(${isAmong('leaving')} and ${hasIdentity(tenantId, sql`users.id`)})`
+    const has = (some: keyof Endings) => sql`users.id = any(array(${holdersAmong(tenantId, p[some], HELD[some])}))`
     const groupIds = sql`case when ${isAmong('leaving')} then (select string_agg(m.group_id::text, ' ')
       from group_members m where m.tenant_id = ${tenantId} and m.user_id = users.id) end`
     const told = {
       neither: sql`false as has_access, null as group_ids`,
-      ending: sql`${ends} as has_access, null as group_ids`,
-      leaving: sql`${ends} or ${leaves} as has_access, ${groupIds} as group_ids`
+      ending: sql`${has('ending')} as has_access, null as group_ids`,
+      leaving: sql`${has('ending')} or ${has('leaving')} as has_access, ${groupIds} as group_ids`
     }
     const view = {
       tenantId,
@@ -117,29 +117,30 @@ const readsOf = (asked: keyof Endings | 'neither') => [
 ]
 const readStatements = { neither: readsOf('neither'), ending: readsOf('ending'), leaving: readsOf('leaving') }
 
-/** Whether a user has anything that ends with a deactivation: what `endAccess` ends. */
-const hasAccess = (tenantId: number, userId: RawBuilder<unknown>) =>
-  hasAny(tenantId, userId, [
+/** Tables of what ends with somebody's access, beside the row and the memberships. */
+const HELD: Readonly<Record<keyof Endings, readonly RawBuilder<unknown>[]>> = {
+  /** What `endAccess` ends. */
+  ending: [
     sql`sessions`,
     sql`api_tokens`,
     sql`one_time_codes`,
     sql`password_resets where used_at is null`,
     sql`invitations where state = 'pending'`,
     sql`mails where state = 'queued'`
-  ])
-
-/** What ends with a removal alone, beside memberships and the address. */
-const hasIdentity = (tenantId: number, userId: RawBuilder<unknown>) =>
-  hasAny(tenantId, userId, [sql`user_credentials`, sql`google_identities`])
-
-// Scalar subqueries: as `exists` they might be hashed, which reads the whole table
-const hasAny = (tenantId: number, userId: RawBuilder<unknown>, among: readonly RawBuilder<unknown>[]) => {
-  const found = among.map(
-    (table) =>
-      sql`(select 1 from (select * from ${table}) as t where t.tenant_id = ${tenantId} and t.user_id = ${userId} limit 1)`
-  )
-  return sql`coalesce(${sql.join(found)}) is not null`
+  ],
+  /** What ends with a removal alone, beside the address. */
+  leaving: [sql`user_credentials`, sql`google_identities`]
 }
+
+/** Each table is asked once, for all: to ask it for each user costs the more the more there are. */
+const holdersAmong = (tenantId: number, userIds: unknown, among: readonly RawBuilder<unknown>[]) =>
+  sql.join(
+    among.map(
+      (table) =>
+        sql`select t.user_id from (select * from ${table}) as t where t.tenant_id = ${tenantId} and t.user_id = any(${userIds}::uuid[])`
+    ),
+    sql` union all `
+  )
 
 /** In the order of the select list. */
 function toReadUser(fields: Fields): ReadUser {
@@ -254,45 +255,52 @@ function update(
 
 const areWritten = (p: Record<string, unknown>) => sql`(select count(*) from written) = ${p['count']}::int`
 
-/** Requires that nothing ends with the access of users whose rows were written before. */
-export const requireNoAccess = (db: Db, tenantId: number, { ending, leaving }: Endings): CompiledQuery =>
-  (leaving.length > 0 ? noIdentityStatement : noAccessStatement)(db, { tenantId, ending, leaving })
+type Event = Parameters<typeof auditRows>[1][number]
 
-const nobody = (p: Record<string, unknown>, some: keyof Endings, has: typeof hasAccess) =>
-  sql`not exists (select from unnest(${p[some]}::uuid[]) as u (id) where ${has(p['tenantId'] as number, sql`u.id`)})`
-const noAccessStatement = prepare((p) => requireCurrent(nobody(p, 'ending', hasAccess)))
-const noIdentityStatement = prepare((p) =>
-  requireCurrent(sql`${nobody(p, 'ending', hasAccess)} and ${nobody(p, 'leaving', hasIdentity)}`)
-)
+/**
+ * Tells of changes whose rows were written before, with what goes along with removals: addresses are freed, and the users
+ * counted. Requires that nothing else ends with anybody's access, and that those who leave are in no group any more.
+ */
+export function writeEvents(
+  db: Db,
+  tenantId: number,
+  events: readonly Event[],
+  { ending, leaving }: Endings
+): CompiledQuery {
+  const statement = eventStatements[leaving.length > 0 ? 'leaving' : ending.length > 0 ? 'ending' : 'neither']
+  return statement(db, { tenantId, ending, leaving, delta: -leaving.length }, auditRows(tenantId, events))
+}
 
-export const freeAddresses = (db: Db, tenantId: number, userIds: readonly string[]): CompiledQuery =>
-  addressStatement(db, { tenantId, userIds })
-
-const addressStatement = prepare(
-  (p) => sql`delete from addresses where tenant_id = ${p['tenantId']} and user_id = any(${p['userIds']}::uuid[])`
-)
+const prepareEvents = (besides: (p: Record<string, unknown>, inserted: RawBuilder<unknown>) => RawBuilder<unknown>) =>
+  prepareForRows(AUDIT_COLUMNS, (p, rowsAs) => besides(p, insertEvents(rowsAs('events'))))
+const eventStatements = {
+  neither: prepareEvents((_, inserted) => inserted),
+  ending: prepareEvents(
+    (p, inserted) => sql`with told as (${inserted}) ${requireCurrent(sql`not exists (${holders(p, 'ending')})`)}`
+  ),
+  leaving: prepareEvents((p, inserted) => {
+    const tenantId = p['tenantId'] as number
+    const areTheirs = sql`tenant_id = ${tenantId} and user_id = any(${p['leaving']}::uuid[])`
+    const isFree = sql`not exists (${holders(p, 'ending')} union all ${holders(p, 'leaving')}
+      union all select user_id from group_members where ${areTheirs})`
+    return sql`
+      with freed as (delete from addresses where ${areTheirs}),
+        told as (${inserted}),
+        counted as (${countResources(tenantId, 'User', p['delta'] as number)})
+      ${requireCurrent(isFree)}`
+  })
+}
+const holders = (p: Record<string, unknown>, some: keyof Endings) =>
+  holdersAmong(p['tenantId'] as number, p[some], HELD[some])
 
 /** A membership that ends, and the audit event of the removal that ends it. */
 export type LeftGroup = Readonly<Record<'group_id' | 'user_id' | 'event_id', string>>
 
-/** Takes users out of groups; requires that they were in these, and are in no other. */
-export const leaveGroups = (
-  db: Db,
-  tenantId: number,
-  userIds: readonly string[],
-  left: readonly LeftGroup[],
-  now: Date
-): CompiledQuery[] =>
-  left.length === 0
-    ? [noGroupsStatement(db, { tenantId, userIds })]
-    : [leaveStatement(db, { tenantId, now, ...columnsOf(LEFT, left) }), noGroupsStatement(db, { tenantId, userIds })]
+/** Takes users out of groups; requires that they were in these. */
+export const leaveGroups = (db: Db, tenantId: number, left: readonly LeftGroup[], now: Date): CompiledQuery =>
+  leaveStatement(db, { tenantId, now, ...columnsOf(LEFT, left) })
 
 const LEFT = { group_id: 'uuid', user_id: 'uuid', event_id: 'uuid' }
-
-const noGroupsStatement = prepare((p) =>
-  requireCurrent(sql`not exists (select from group_members
-    where tenant_id = ${p['tenantId']} and user_id = any(${p['userIds']}::uuid[]))`)
-)
 
 const leaveStatement = prepare((p) => {
   const tenantId = p['tenantId'] as number
@@ -316,11 +324,6 @@ const leaveStatement = prepare((p) => {
       )})
     ${requireCurrent(sql`(select count(*) from gone) = cardinality(${p['user_id']}::uuid[])`)}`
 })
-
-export const countUsersGone = (db: Db, tenantId: number, count: number): CompiledQuery =>
-  countStatement(db, { tenantId, delta: -count })
-
-const countStatement = prepare((p) => countResources(p['tenantId'] as number, 'User', p['delta'] as number))
 
 /**
  * Takes permits of the brake for people's deactivations or removals, and fails where there are none. As the last

@@ -3,18 +3,15 @@
 // of whom more ends than that are made under locks (scim-users-locked.ts). scim-users.ts makes the others one by one,
 // and those of a transaction that failed.
 import type { CompiledQuery } from 'kysely'
-import { auditStatement } from '../../db/audit.ts'
 import { type Db, isCitus } from '../../db/connect.ts'
 import { isUnavailable } from '../../db/failures.ts'
 import { writeTogether } from '../../db/prepared.ts'
 import {
-  countUsersGone,
-  freeAddresses,
   type LeftGroup,
   leaveGroups,
   type ReadUser,
   readUsers,
-  requireNoAccess,
+  writeEvents,
   writeProfiles,
   writeStates
 } from '../../db/scim-user-writes.ts'
@@ -114,15 +111,12 @@ function statementsOf(steps: readonly QuickStep[]): CompiledQuery[] {
   const profiles = changing.filter(({ planned }) => planned?.isProfileChanged)
   const states = changing.filter(({ planned }) => !planned?.isProfileChanged)
   const idsOf = (some: readonly QuickStep[]) => some.map(({ before }) => before.id)
-  const leaving = idsOf(removed)
+  const left = removed.flatMap(leftGroups)
   return [
     ...(profiles.length > 0 ? [writeProfiles(db, tenant.id, profiles.map(profileRow))] : []),
     ...(states.length > 0 ? [writeStates(db, tenant.id, states.map(stateRow))] : []),
-    ...(ending.length > 0 ? [requireNoAccess(db, tenant.id, { ending: idsOf(ending), leaving })] : []),
-    ...(removed.length > 0 ? [freeAddresses(db, tenant.id, leaving)] : []),
-    ...(removed.length > 0 ? leaveGroups(db, tenant.id, leaving, removed.flatMap(leftGroups), now) : []),
-    auditStatement(db, tenant.id, changing.map(eventOf)),
-    ...(removed.length > 0 ? [countUsersGone(db, tenant.id, removed.length)] : []),
+    ...(left.length > 0 ? [leaveGroups(db, tenant.id, left, now)] : []),
+    writeEvents(db, tenant.id, changing.map(eventOf), { ending: idsOf(ending), leaving: idsOf(removed) }),
     ...permitsOf(
       db,
       tenant.id,
