@@ -58,10 +58,31 @@ export function distribute(db: Db): Promise<string[]> {
     // what touches the tenants, on every node, goes with shards in one transaction only one after the other
     await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
     const distributed = await distributeTables(trx)
+    await distributeFunctions(trx)
     await numberEventsByNode(trx)
     await sql.raw(COUNT_PEOPLE_RETURNED).execute(trx)
     return distributed
   })
+}
+
+/**
+ * Has the nodes know the functions that were there before the extension: statements ask them where the rows lie. Those of
+ * policies came with the tables, some name tables in turn, and what is made later reaches the nodes by itself.
+ */
+async function distributeFunctions(trx: Db): Promise<void> {
+  const { rows } = await sql<{ name: string; is_kept: boolean }>`
+    select p.oid::regprocedure::text as name,
+      not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) where grantee = 0) as is_kept
+    from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.prokind = 'f'
+      and not exists (select from pg_depend d where d.objid = p.oid and d.classid = 'pg_proc'::regclass and d.deptype = 'e')
+      and not exists (select from pg_dist_object o where o.objid = p.oid and o.classid = 'pg_proc'::regclass)
+    order by 1`.execute(trx)
+  for (const { name, is_kept } of rows) {
+    await sql`select create_distributed_function(${name}::regprocedure)`.execute(trx)
+    // anybody may run what is new on a node: Citus hands on what was granted, and not what was revoked
+    if (is_kept) await sql`revoke all on function ${sql.raw(name)} from public`.execute(trx)
+  }
 }
 
 async function distributeTables(trx: Db): Promise<string[]> {

@@ -28,6 +28,7 @@ async function pretendCitus(owner: Db): Promise<void> {
       create schema pretended;
       create table pretended.calls (at int generated always as identity, call text not null, was_forced boolean,
         foreign_keys int not null);
+      create table pretended.functions (name text);
       create table pretended.pg_dist_partition (logicalrelid regclass, partmethod "char", repmodel "char");
       create function pretended.foreign_keys_of(table_name regclass) returns int language sql as $$
         select count(*)::int from pg_constraint where contype = 'f' and table_name in (conrelid, confrelid)
@@ -44,6 +45,12 @@ async function pretendCitus(owner: Db): Promise<void> {
         insert into pretended.calls (call, foreign_keys)
           values (table_name || ' everywhere', pretended.foreign_keys_of(table_name));
         insert into pretended.pg_dist_partition values (table_name, 'n', 't')
+      $$;
+      create table pretended.pg_dist_object (classid oid, objid oid);
+      create function pretended.create_distributed_function(function_name regprocedure) returns void
+          language sql as $$
+        insert into pretended.pg_dist_object values ('pg_proc'::regclass, function_name);
+        insert into pretended.functions values (function_name::text)
       $$;
       do $$ begin
         execute format('alter database %I set search_path = public, pretended, pg_catalog', current_database());
@@ -156,6 +163,16 @@ test('where Citus is there, the migration', async (t) => {
     await owner.updateTable('event_streams').set({ cursor_node: '1.1' }).execute()
     await migrate(url)
     t.same(await standing(), [{ cursor_node: '1.1', cursor_xid: '7' }], 'once')
+  })
+
+  t.test('has the nodes know every function, once', async (t) => {
+    const { rows: known } = await sql<{ name: string }>`select name from pretended.functions order by 1`.execute(owner)
+    const { rows: ours } = await sql<{ name: string }>`
+      select oid::regprocedure::text as name from pg_proc where pronamespace = 'public'::regnamespace order by 1`.execute(
+      owner
+    )
+    t.ok(ours.length >= 10)
+    t.same(known, ours)
   })
 
   t.test('has the brake count the people that return, and not those that were given', async (t) => {

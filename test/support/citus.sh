@@ -1,7 +1,11 @@
 #!/bin/sh
-# A Citus cluster on this machine to run tests on: a coordinator and two workers, durability off, loopback only.
+# A Citus cluster on this machine to run tests on: a coordinator and two workers, durability off, loopback
+# only.
 #   test/support/citus.sh start [FOLDER] [FIRST_PORT]   prints what TEST_CITUS_NODES has to be
 #   test/support/citus.sh stop  [FOLDER]                stops it and deletes the folder
+#   test/support/citus.sh crash FOLDER NODE             has a node (worker1, say) lose what is not on disk
+#   test/support/citus.sh revive FOLDER NODE            starts it again
+# With DURABLE=1 in the environment it is made to keep what was committed.
 # Wants PostgreSQL's programs with the extension citus: those of PG_BIN, or of `pg_config`. PostgreSQL does not run as root:
 # `su postgres -c 'test/support/citus.sh start'`.
 set -eu
@@ -31,10 +35,10 @@ max_worker_processes = 40
 wal_level = logical
 citus.shard_count = 4
 citus.enable_statistics_collection = off
-fsync = off
-synchronous_commit = off
-full_page_writes = off
 EOF
+    if [ -z "${DURABLE:-}" ]; then
+      printf '%s\n' 'fsync = off' 'synchronous_commit = off' 'full_page_writes = off' >>"$folder/$node/postgresql.conf"
+    fi
     "$bin/pg_ctl" -D "$folder/$node" -l "$folder/$node.log" -w start >/dev/null
     urls="$urls,postgres://postgres@127.0.0.1:$port/postgres"
     port=$((port + 1))
@@ -49,7 +53,12 @@ stop() {
   rm -rf "$folder"
 }
 
+crash() { "$bin/pg_ctl" -D "$folder/$1" -m immediate -w stop >/dev/null; }
+
+revive() { "$bin/pg_ctl" -D "$folder/$1" -l "$folder/$1.log" -w start >/dev/null; }
+
 case $command in
   start | stop) "$command" ;;
-  *) echo "usage: $0 start|stop [folder] [first port]" >&2; exit 2 ;;
+  crash | revive) "$command" "$3" ;;
+  *) echo "usage: $0 start|stop [folder] [first port], or crash|revive folder node" >&2; exit 2 ;;
 esac

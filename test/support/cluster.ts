@@ -17,15 +17,30 @@ export async function onNodes(url: string, work: (client: pg.Client) => Promise<
  * Makes the cluster's database of this name anew, with nothing in it but the extension.
  * @returns its URL on the coordinator
  */
-export async function createOnCluster(name: string): Promise<string> {
-  for (const node of nodes) {
+export async function createOnCluster(name: string, on: readonly string[] = nodes): Promise<string> {
+  await createOnEach(name, on)
+  return joinNodes(name, on)
+}
+
+/** Makes an empty database of this name on each node, which know nothing of one another. */
+export async function createOnEach(name: string, on: readonly string[]): Promise<void> {
+  for (const node of on) {
     await withClient(node, async (client) => {
       await client.query(`drop database if exists ${name} with (force)`)
       await client.query(`create database ${name} template template0`)
     })
-    await withClient(inDatabase(node, name), (client) => client.query('create extension citus'))
   }
-  const [coordinator, ...workers] = nodes.map((node) => inDatabase(node, name))
+}
+
+/**
+ * Makes a cluster of the databases of this name, as docs/operation.md says.
+ * @returns its URL on the coordinator
+ */
+export async function joinNodes(name: string, on: readonly string[]): Promise<string> {
+  const [coordinator, ...workers] = on.map((node) => inDatabase(node, name))
+  for (const node of [coordinator!, ...workers]) {
+    await withClient(node, (client) => client.query('create extension citus'))
+  }
   await withClient(coordinator!, async (client) => {
     const { hostname, port } = new URL(coordinator!)
     await client.query('select citus_set_coordinator_host($1, $2)', [hostname, Number(port)])
@@ -80,7 +95,7 @@ export const endConnections = (client: pg.Client, database: string) =>
     [database]
   )
 
-function inDatabase(url: string, database: string): string {
+export function inDatabase(url: string, database: string): string {
   const changed = new URL(url)
   changed.pathname = `/${database}`
   return changed.href
@@ -95,3 +110,7 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
     await client.end()
   }
 }
+
+/** Where the coordinator's data lies. */
+export const dataDirectory = (): Promise<string> =>
+  withClient(nodes[0]!, async (client) => (await client.query('show data_directory')).rows[0].data_directory)

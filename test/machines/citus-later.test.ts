@@ -1,0 +1,123 @@
+// A database that was in use before the extension came: what the nodes have is as if it had been there from the start.
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { createClient } from '../../client/index.ts'
+import { connect } from '../../db/connect.ts'
+import { SERVER_ROLE } from '../../db/migrate.ts'
+import { openAgent, scim } from '../faults/traffic.ts'
+import { OPERATOR_TOKEN, SECRET_KEY } from '../support/app.ts'
+import { createOnEach, inDatabase, joinNodes } from '../support/cluster.ts'
+import { readNodes } from '../support/nodes.ts'
+import { noOwnCluster, startOwnCluster } from '../support/own-cluster.ts'
+import { startProcess } from '../support/process.ts'
+
+const PEOPLE = 30
+
+test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110_000 }, async (t) => {
+  // no node has the server's role
+  const { nodes } = await startOwnCluster(t)
+  await createOnEach('muster', nodes)
+  const url = inDatabase(nodes[0]!, 'muster')
+  const agent = openAgent()
+  t.teardown(() => agent.destroy())
+  const start = () =>
+    startProcess(t, {
+      DATABASE_URL: url,
+      SECRET_KEY,
+      OPERATOR_TOKEN,
+      LOG_LEVEL: 'warn',
+      MAIL_FROM: 'Muster <muster@muster.test>',
+      DEMO: 'false'
+    })
+  const emailOf = (place: number) => `user${place}@acme.test`
+  const userOf = (place: number) => ({
+    schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+    userName: emailOf(place),
+    name: { givenName: 'Ada', familyName: `Name${place}` },
+    emails: [{ value: emailOf(place), primary: true }]
+  })
+  const patchOf = (...Operations: unknown[]) => ({
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+    Operations
+  })
+
+  const before = await start()
+  const operator = createClient({ url: `http://localhost:${before.port}`, token: OPERATOR_TOKEN })
+  const { tenant } = await operator.tenants.create.mutate({ subdomain: 'acme', name: 'Acme', admin: 'ada@acme.test' })
+  const adminOn = (port: number) => createClient({ url: `http://acme.localhost:${port}`, token: OPERATOR_TOKEN })
+  const { token } = await adminOn(before.port).scimTokens.create.mutate({ name: 'okta' })
+  const acme = { id: tenant.id, subdomain: 'acme', scimToken: token }
+  const ids: string[] = []
+  for (let place = 0; place < PEOPLE; place++) {
+    const { status, id } = await scim(agent, before.port, acme, 'POST', '/Users', userOf(place))
+    t.equal(status, 201)
+    ids.push(id!)
+  }
+  const { id: groupId } = await scim(agent, before.port, acme, 'POST', '/Groups', {
+    schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'],
+    displayName: 'Everybody',
+    members: ids.map((value) => ({ value }))
+  })
+  t.equal(await before.stop(), 0)
+
+  await joinNodes('muster', nodes)
+  const after = await start()
+  const owner = connect({ url, poolSize: 1, isCitus: true })
+  t.teardown(() => owner.destroy())
+
+  await t.test('every node has the functions, policies and rights that the coordinator has', async (t) => {
+    const { coordinator, workers } = await readNodes(owner)
+    t.equal(workers.length, 2)
+    for (const worker of workers) t.same(worker, coordinator)
+    const { rows } = await sql<{ result: string }>`
+      select result from run_command_on_all_nodes(
+        'select rolcanlogin and not rolsuper and not rolbypassrls from pg_roles where rolname = ''muster_server''')`.execute(
+      owner
+    )
+    t.same(
+      rows.map(({ result }) => result),
+      ['t', 't', 't'],
+      `${SERVER_ROLE} may sign in everywhere, and nothing more`
+    )
+  })
+
+  await t.test('what was there is there, and is changed by the token that it was made by', async (t) => {
+    const ask = (method: Parameters<typeof scim>[3], path: string, body?: unknown) =>
+      scim(agent, after.port, acme, method, path, body)
+    const listed = await ask('GET', `/Users?filter=${encodeURIComponent('userName sw "user"')}&count=100`)
+    t.equal(JSON.parse(listed.body).totalResults, PEOPLE)
+    t.equal(JSON.parse((await ask('GET', `/Groups/${groupId}`)).body).members.length, PEOPLE)
+    t.equal((await ask('POST', '/Users', userOf(PEOPLE))).status, 201)
+    t.equal((await ask('POST', '/Users', userOf(PEOPLE))).status, 409)
+    const renamed = patchOf({ op: 'replace', path: 'name.familyName', value: 'Byron' })
+    t.equal((await ask('PATCH', `/Users/${ids[0]}`, renamed)).status, 200)
+    const found = await ask('GET', `/Users?filter=${encodeURIComponent('name.familyName eq "byron"')}`)
+    t.equal(JSON.parse(found.body).totalResults, 1)
+    const left = patchOf({ op: 'remove', path: `members[value eq "${ids[1]}"]` })
+    t.match((await ask('PATCH', `/Groups/${groupId}`, left)).status, /^20[04]$/)
+    t.equal(JSON.parse((await ask('GET', `/Groups/${groupId}`)).body).members.length, PEOPLE - 1)
+    t.equal((await ask('DELETE', `/Users/${ids[2]}`)).status, 204)
+  })
+
+  await t.test('the brake counts whom a token deactivates', async (t) => {
+    const statuses: number[] = []
+    for (const id of ids.slice(3)) {
+      const { status } = await scim(
+        agent,
+        after.port,
+        acme,
+        'PATCH',
+        `/Users/${id}`,
+        patchOf({ op: 'replace', path: 'active', value: false })
+      )
+      statuses.push(status)
+    }
+    t.same(new Set(statuses), new Set([200, 429]), 'so many, and no more')
+  })
+
+  await t.test('its log cannot be changed by the server', async (t) => {
+    const db = connect({ url, role: SERVER_ROLE, poolSize: 1, isCitus: true })
+    t.teardown(() => db.destroy())
+    await t.rejects(sql`delete from audit_events where tenant_id = ${acme.id}`.execute(db), { code: '42501' })
+  })
+})
