@@ -1,7 +1,7 @@
 // The versions of a user, a group, or of what a SCIM connection did: newest first, paged by the events' ids.
 import { type RawBuilder, sql } from 'kysely'
 import { firstIdAt } from './audit-log.ts'
-import { type Db, readInTenant } from './connect.ts'
+import { type Db, readInTenant, readOneInTenant } from './connect.ts'
 import type { HistoryEvent } from './history.ts'
 
 export type HistoryOf = { readonly userId: string } | { readonly groupId: string } | { readonly connectionId: string }
@@ -96,3 +96,21 @@ const membershipsOf = (tenantId: number, userId: string) => sql`(
   ) m
   left join groups g on g.tenant_id = ${tenantId} and g.id = m.group_id
   left join audit_events a on a.tenant_id = ${tenantId} and a.id = m.since_event_id)`
+
+/** What has a history. */
+export type Historied = 'User' | 'Group' | 'Connection'
+
+/** Whether the tenant has, or had, such a thing, as far as it remembers; one statement. */
+export async function isKnown(db: Db, tenantId: number, what: Historied, id: string): Promise<boolean> {
+  const isIn = (table: string) =>
+    sql`exists (select from ${sql.table(table)} where tenant_id = ${tenantId} and id = ${id}::uuid)`
+  const isTold = sql`exists (
+    select from audit_events where tenant_id = ${tenantId} and target_id = ${id}::uuid and target_type = ${what.toLowerCase()})`
+  const known = {
+    User: isIn('users'),
+    Group: sql`${isIn('groups')} or ${isTold}`,
+    Connection: sql`${isIn('scim_connections')} or ${isIn('past_connections')}`
+  }[what]
+  const row = await readOneInTenant(db, tenantId, sql<{ is_known: boolean }>`select ${known} as is_known`)
+  return row?.is_known === true
+}

@@ -118,6 +118,68 @@ function isPairSelected(selection: PairSelection, member: RawBuilder<unknown>, e
   return sql`${isOf} and (${isLater})`
 }
 
+/** The events by which memberships of a user or a group began or ended, from an event on; one statement. */
+export const selectPairEvents = (
+  db: Db,
+  tenantId: number,
+  of: Exclude<PairSelection, { eventIds: unknown }>
+): Promise<{ id: string }[]> => {
+  const part = ({ now, past, member }: (typeof TABLES)[Kind]) => {
+    const isOf = 'memberId' in of ? sql`${member} = ${of.memberId}::uuid` : sql`group_id = ${of.groupId}::uuid`
+    return sql`
+      select event_id as id from ${now} where tenant_id = ${tenantId} and ${isOf}
+      union select added_event_id from ${past} where tenant_id = ${tenantId} and ${isOf}
+      union select removed_event_id from ${past} where tenant_id = ${tenantId} and ${isOf}`
+  }
+  return readInTenant<{ id: string }>(
+    db,
+    tenantId,
+    sql<{ id: string }>`select id from (${part(TABLES.users)} union ${part(TABLES.groups)}) as ids
+      where id >= ${of.fromId}::uuid`
+  )
+}
+
+/** A membership that ended with its group or its member. */
+export interface LostMembership extends Pair {
+  readonly member_name: string | null
+  readonly group_name: string | null
+}
+
+/** Memberships that a run of undoing ended by taking users or groups away; one statement. */
+export const readLostMemberships = (
+  db: Db,
+  tenantId: number,
+  undoId: string,
+  gone: { userIds: readonly string[]; groupIds: readonly string[] }
+): Promise<LostMembership[]> => {
+  const ids = sql`${[...gone.userIds, ...gone.groupIds]}::uuid[]`
+  const part = ({ past, member }: (typeof TABLES)[Kind], name: RawBuilder<unknown>) => sql`
+    select p.group_id, p.${member} as member_id, ${name} as member_name,
+      coalesce(g.display_name, case when e.target_id = p.group_id then e.target_name end) as group_name
+    from ${past} p
+    join audit_events e on e.tenant_id = ${tenantId} and e.id = p.removed_event_id and e.target_id = any(${ids})
+      and e.after ->> 'undoId' = ${undoId}
+    left join groups g on g.tenant_id = ${tenantId} and g.id = p.group_id
+    where p.tenant_id = ${tenantId} and (p.group_id = any(${ids}) or p.${member} = any(${ids}))
+      and p.removed_event_id >= ${undoId}::uuid`
+  return readInTenant<LostMembership>(
+    db,
+    tenantId,
+    sql<LostMembership>`
+      ${part(
+        TABLES.users,
+        sql`(select coalesce(u.display_name, nullif(concat_ws(' ', u.given_name, u.family_name), ''), u.email,
+          u.user_name) from users u where u.tenant_id = ${tenantId} and u.id = p.user_id)`
+      )}
+      union all
+      ${part(
+        TABLES.groups,
+        sql`(select m.display_name from groups m where m.tenant_id = ${tenantId} and m.id = p.child_id)`
+      )}
+      order by group_id, member_id`
+  )
+}
+
 /** A time for which somebody was a member; the newest one may last. */
 export interface Period extends Pair {
   readonly connection_id: string | null

@@ -101,6 +101,8 @@ export const brakeRouter = router({
     .query(async ({ ctx, input: { connectionId, state, cursor, limit = DEFAULT_LIMIT } }) => {
       const [after] = readCursor(LIST, z.tuple([z.uuid()]), cursor) ?? []
       const rows = await listHeld(ctx.deps.db, ctx.tenant.id, connectionId, { state, after, limit: limit + 1 })
+      // an id that is nobody's must not look like a connection that holds nothing
+      if (rows.length === 0) await getConnection(ctx.deps, ctx.tenant.id, connectionId)
       const page = rows.slice(0, limit)
       const last = rows.length > limit ? page.at(-1) : undefined
       return { items: page.map(toHeld), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }

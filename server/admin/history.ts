@@ -2,7 +2,8 @@
 // are in server/provisioning/history.
 import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
-import { type HistoryOf, type HistoryRow, listHistory } from '../../db/history-list.ts'
+import { type Historied, type HistoryOf, type HistoryRow, listHistory } from '../../db/history-list.ts'
+import { requireKnown } from '../provisioning/history/known.ts'
 import type { UndoItem } from '../provisioning/history/run.ts'
 import { previewUndo, type UndoReport, undo } from '../provisioning/history/undo.ts'
 import { auditEventOutput, toAuditEvent } from './audit-shapes.ts'
@@ -43,9 +44,15 @@ async function listVersions({ deps, tenant }: TenantContext, of: HistoryOf, { si
   const after = readCursor(list, z.tuple([z.uuid()]), cursor)?.[0]
   const count = limit ?? DEFAULT_LIMIT
   const rows = await listHistory(deps.db, tenant.id, of, { since, after, limit: count + 1 })
+  if (rows.length === 0) await requireKnown(deps.db, tenant.id, ...historied(of))
   const items = rows.slice(0, count)
   const last = rows.length > count ? items.at(-1) : undefined
   return { items: items.map(toVersion), nextCursor: last ? encodeCursor(list, [last.id]) : null }
+}
+
+function historied(of: HistoryOf): [what: Historied, id: string] {
+  if ('userId' in of) return ['User', of.userId]
+  return 'groupId' in of ? ['Group', of.groupId] : ['Connection', of.connectionId]
 }
 
 const toVersion = (row: HistoryRow): z.infer<typeof versionOutput> => ({
@@ -67,7 +74,7 @@ const scopeInput = z.union([
 ])
 
 const reportOutput = z.object({
-  /** An event that sums it up: give it to `history.undo` to undo the undo. Null where nothing was changed. */
+  /** An event that sums it up: give it to `history.undo` to undo the undo. Null where nothing was changed, and of a preview. */
   undoId: z.string().nullable(),
   counts: z.object({
     events: z.number().int(),

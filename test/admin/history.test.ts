@@ -73,7 +73,8 @@ test('a bad synchronization', async (t) => {
   t.test('is previewed in full, and changes nothing by that', async (t) => {
     const { data, error } = await acme.query('history.preview', scope)
     t.notOk(error)
-    t.match(data, { counts: { users: 50, groups: 0, memberships: 1_500, refused: 0 }, isComplete: false })
+    const counts = { users: 50, groups: 0, memberships: 1_500, refused: 0 }
+    t.match(data, { undoId: null, counts, isComplete: false }, 'there is no undo to be undone')
     t.same(await acme.snapshot(), emptied)
   })
 
@@ -96,6 +97,80 @@ test('a bad synchronization', async (t) => {
     const { data } = await acme.mutate('history.undo', scope)
     t.match(data, { undoId: null, counts: { users: 0, memberships: 0, refused: 0 } })
   })
+})
+
+test('counts', async (t) => {
+  const acme = await openHistory(t)
+  const { scim } = await acme.connect('Okta')
+  const [first, second] = (await createUsers(scim, 2, 'person')) as [string, string]
+  const groupId = await createGroup(scim, 'Crew', [first, second])
+  aWhile(acme.app)
+  const undoing = async (scope: object) => {
+    const { data: preview } = await acme.query('history.preview', scope)
+    const { data } = await acme.mutate('history.undo', scope)
+    t.same(preview, { ...data, undoId: null }, 'as the preview said')
+    aWhile(acme.app)
+    return data
+  }
+  const latest = async (procedure: string, of: object) =>
+    (await acme.query(procedure, { ...of, limit: 1 })).data.items[0].id
+
+  t.test('an undo of an undo tells of memberships that go with a group', async (t) => {
+    await scim.delete(`/Groups/${groupId}`)
+    const back = await undoing({ eventId: await latest('history.group', { groupId }) })
+    t.match(back.counts, { events: 1, groups: 1, memberships: 2 })
+    const gone = await undoing({ eventId: back.undoId })
+    t.match(gone.counts, { groups: 1, memberships: 2 })
+    const memberships = gone.items.filter(({ kind }: { kind: string }) => kind === 'membership')
+    t.same(memberships.map(({ name }: { name: string }) => name).sort(), ['person0@acme.test', 'person1@acme.test'])
+    for (const membership of memberships) {
+      t.match(membership, {
+        group: { id: groupId, name: 'Crew' },
+        changes: [{ attribute: 'membership', from: true, to: false }]
+      })
+    }
+    t.match((await undoing({ eventId: gone.undoId })).counts, { groups: 1, memberships: 2 })
+  })
+
+  t.test('and of those that go with a user', async (t) => {
+    await scim.delete(`/Users/${first}`)
+    const back = await undoing({ eventId: await latest('history.user', { userId: first }) })
+    t.match(back.counts, { events: 1, users: 1, memberships: 1 })
+    t.match((await undoing({ eventId: back.undoId })).counts, { users: 1, memberships: 1 })
+  })
+
+  t.test('of a user or a group to a moment include changes that are told of the other', async (t) => {
+    const at = acme.app.clock.now().toISOString()
+    await scim.patch(`/Groups/${groupId}`, [{ op: 'remove', path: `members[value eq "${second}"]` }])
+    const { counts } = await undoing({ userId: second, at })
+    t.same(counts, { events: 1, users: 0, groups: 0, memberships: 1, refused: 0 })
+  })
+})
+
+test('what was never there has no history', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  const groupId = await createGroup(scim, 'Crew', [])
+  const [nobody, since] = ['01890000-0000-7000-8000-000000000000', '2020-01-01T00:00:00Z']
+  for (const [procedure, input] of [
+    ['user', { userId: nobody }],
+    ['group', { groupId: nobody }],
+    ['connection', { connectionId: nobody }],
+    ['preview', { userId: nobody, at: since }],
+    ['preview', { groupId: nobody, at: since }],
+    ['preview', { connectionId: nobody, since }]
+  ] as const) {
+    const { error } = await acme.query(`history.${procedure}`, input)
+    t.match(error, { reason: 'notFound', message: `${nobody} not found` }, `${procedure} ${Object.keys(input)}`)
+  }
+  t.match((await acme.mutate('history.undo', { connectionId: nobody, since })).error, { reason: 'notFound' })
+  t.match((await acme.query('brake.held', { connectionId: nobody })).error, { reason: 'notFound' })
+  const quiet = { since: '2100-01-01T00:00:00Z' }
+  t.same((await acme.query('history.user', { userId: acme.adaId, ...quiet })).data?.items, [], 'nothing is no error')
+  await scim.delete(`/Groups/${groupId}`)
+  await acme.mutate('scimConnections.remove', { connectionId })
+  t.same((await acme.query('history.group', { groupId, ...quiet })).data?.items, [], 'nor is what is gone')
+  t.same((await acme.query('history.connection', { connectionId, ...quiet })).data?.items, [])
 })
 
 test('an undo takes as many statements for one as for many', async (t) => {

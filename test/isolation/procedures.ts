@@ -158,7 +158,7 @@ export const PROBES: Record<string, Probe> = {
   'brake.get': missing(({ connectionId }) => ({ connectionId })),
   'brake.update': missing(({ connectionId }) => ({ connectionId, settings: { off: true } })),
   'brake.holding': own(),
-  'brake.held': { inputs: ({ connectionId }) => [{ connectionId }], statuses: [200] },
+  'brake.held': { inputs: ({ connectionId }) => [{ connectionId }], statuses: [404] },
   'brake.release': missing(({ connectionId }) => ({ connectionId })),
   'brake.reject': missing(({ connectionId }) => ({ connectionId })),
   'brake.lift': missing(({ connectionId }) => ({ connectionId })),

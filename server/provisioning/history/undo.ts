@@ -10,7 +10,14 @@ import { insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import { firstIdAt } from '../../../db/audit-log.ts'
 import { type Db, inTenant, type Trx } from '../../../db/connect.ts'
 import { violatedConstraint } from '../../../db/failures.ts'
-import { type HistoryEvent, type PairSelection, selectEvents, selectPairs } from '../../../db/history.ts'
+import {
+  type HistoryEvent,
+  type PairSelection,
+  readLostMemberships,
+  selectEvents,
+  selectPairEvents,
+  selectPairs
+} from '../../../db/history.ts'
 import { retryRaces } from '../../../db/races.ts'
 import { inSandbox, SandboxEnded } from '../../../db/sandbox.ts'
 import type { Deps } from '../../deps.ts'
@@ -18,6 +25,7 @@ import { AppError, conflict, invalid, notFound, unavailable } from '../../errors
 import { type Actor, requireAdministrator } from '../actor.ts'
 import { isUndoable, UNDONE } from './facts.ts'
 import { undoGroupCreations, undoGroups } from './groups.ts'
+import { requireConnection, requireKnown } from './known.ts'
 import { undoMemberships, undoNesting } from './members.ts'
 import { roleRefusal } from './roles.ts'
 import type { ConflictReason, UndoItem, UndoRun } from './run.ts'
@@ -83,7 +91,9 @@ export async function previewUndo(
   requireAdministrator(actor, 'undo changes')
   for (let attempt = 1; ; attempt++) {
     try {
-      return await inSandbox(deps.db, { timeMs: PREVIEW_MS }, (db) => run(db, deps.now, tenantId, actor, scope))
+      const report = await inSandbox(deps.db, { timeMs: PREVIEW_MS }, (db) => run(db, deps.now, tenantId, actor, scope))
+      // what summed it up is rolled back with the rest
+      return { ...report, undoId: null }
     } catch (error) {
       if (!(error instanceof SandboxEnded)) throw error
       if (error.reason !== 'lock') {
@@ -96,6 +106,8 @@ export async function previewUndo(
 
 interface Selected {
   readonly events: readonly HistoryEvent[]
+  /** Changes that are undone, also those that are told of another thing than was asked for. */
+  readonly count: number
   readonly fromId: string
   readonly isUndone: (eventId: string) => boolean
   readonly pairs: PairSelection
@@ -103,7 +115,7 @@ interface Selected {
 
 async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scope: UndoScope): Promise<UndoReport> {
   const id = newEventId(now())
-  const { events, pairs, ...selected } = await select(db, tenantId, scope, id)
+  const { events, count, pairs, ...selected } = await select(db, tenantId, scope, id)
   const run: UndoRun = { db, tenantId, actor, now, id, ...selected }
   const [users, groups] = await Promise.all([
     selectPairs(db, tenantId, 'users', pairs),
@@ -137,12 +149,13 @@ async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scop
     await inChunks(run, users.filter(stays), collect(undoMemberships))
     await inChunks(run, groups.filter(stays), collect(undoNesting))
     await inChunks(run, [...leaving].sort(), collect(undoGroupCreations))
+    items.push(...(await lostMemberships(run, items)))
   } catch (error) {
     // what is done can be undone, also where the rest was cut off
-    if (isChange(countsOf(items, 0))) await sumUp(run, scope, events, countsOf(items, events.length)).catch(() => {})
+    if (isChange(countsOf(items, 0))) await sumUp(run, scope, events, countsOf(items, count)).catch(() => {})
     throw error
   }
-  const counts = countsOf(items, events.length)
+  const counts = countsOf(items, count)
   const isChanged = isChange(counts)
   if (isChanged) await sumUp(run, scope, events, counts)
   const isRefused = ({ conflicts }: UndoItem) => conflicts.length > 0
@@ -153,7 +166,27 @@ async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scop
   }
 }
 
+/** Who is taken away, and what is, leaves groups and takes their members along. */
+async function lostMemberships({ db, tenantId, id }: UndoRun, items: readonly UndoItem[]): Promise<UndoItem[]> {
+  const idsOf = (kind: UndoItem['kind'], attribute: string, to: unknown) =>
+    items
+      .filter((item) => item.kind === kind && item.changes.some((one) => one.attribute === attribute && one.to === to))
+      .map((item) => item.id)
+  const gone = { userIds: idsOf('user', 'state', 'removed'), groupIds: idsOf('group', 'exists', false) }
+  if (gone.userIds.length + gone.groupIds.length === 0) return []
+  const lost = await readLostMemberships(db, tenantId, id, gone)
+  return lost.map(({ group_id, member_id, group_name, member_name }) => ({
+    kind: 'membership',
+    id: member_id,
+    name: member_name,
+    group: { id: group_id, name: group_name },
+    changes: [{ attribute: 'membership', from: true, to: false }],
+    conflicts: []
+  }))
+}
+
 async function select(db: Db, tenantId: number, scope: UndoScope, undoId: string): Promise<Selected> {
+  if ('connectionId' in scope) await requireConnection(db, tenantId, scope.connectionId)
   if ('userId' in scope) return selectSince(db, tenantId, 'User', scope.userId, scope.at, undoId)
   if ('groupId' in scope) return selectSince(db, tenantId, 'Group', scope.groupId, scope.at, undoId)
   const found =
@@ -168,6 +201,7 @@ async function select(db: Db, tenantId: number, scope: UndoScope, undoId: string
   ]
   return {
     events,
+    count: events.length,
     fromId: events[0]?.id ?? undoId,
     isUndone: (eventId) => ids.has(eventId),
     pairs: {
@@ -195,15 +229,22 @@ async function selectSince(
   at: Date,
   undoId: string
 ): Promise<Selected> {
-  const found = await selectEvents(db, tenantId, { targetId: id, from: at }, MAX_EVENTS + 1)
-  requireFew(found)
   const fromId = firstIdAt(at)
+  const pairs = what === 'User' ? { memberId: id, fromId } : { groupId: id, fromId }
+  const [found, ofMemberships] = await Promise.all([
+    selectEvents(db, tenantId, { targetId: id, from: at }, MAX_EVENTS + 1),
+    selectPairEvents(db, tenantId, pairs)
+  ])
+  requireFew(found)
+  const events = found.filter((event) => isUndoable(event) && event.target_type === what.toLowerCase())
+  if (events.length + ofMemberships.length === 0) await requireKnown(db, tenantId, what, id)
   return {
-    events: found.filter((event) => isUndoable(event) && event.target_type === what.toLowerCase()),
+    events,
+    count: new Set([...events, ...ofMemberships].map((event) => event.id)).size,
     fromId,
     // what this undo does itself is later
     isUndone: (eventId) => eventId >= fromId && eventId < undoId,
-    pairs: what === 'User' ? { memberId: id, fromId } : { groupId: id, fromId }
+    pairs
   }
 }
 

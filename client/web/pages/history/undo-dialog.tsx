@@ -37,7 +37,7 @@ export function UndoDialog({ scope, title, onClose }: UndoDialogProps) {
     undo.reset()
     onClose()
   }
-  const isChange = preview.data !== undefined && preview.data.undoId !== null
+  const isChange = preview.data !== undefined && changesAnything(preview.data)
   return (
     <Modal opened={scope !== undefined} onClose={close} title={title} size="lg" centered>
       <Stack gap="md">
@@ -71,14 +71,17 @@ function doneInWords({ undoId, counts }: UndoReport): string {
   return `Undone: ${countsInWords(counts)}${refused}.`
 }
 
-function Preview({ report: { undoId, counts, items, isComplete } }: { report: UndoReport }) {
+const changesAnything = ({ counts: { users, groups, memberships } }: UndoReport) => users + groups + memberships > 0
+
+function Preview({ report }: { report: UndoReport }) {
+  const { counts, items, isComplete } = report
   const refused = items.filter(({ conflicts }) => conflicts.length > 0)
   const changed = items.filter(({ changes }) => changes.length > 0)
   const rest = counts.users + counts.groups + counts.memberships - Math.min(changed.length, SHOWN_ITEMS)
   return (
     <>
       <Text size="sm">
-        {undoId
+        {changesAnything(report)
           ? `This changes ${countsInWords(counts)}. It can be undone too. Passwords, sessions and tokens do not come back.`
           : counts.refused > 0
             ? 'None of it can be undone any more.'
