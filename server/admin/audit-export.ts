@@ -11,7 +11,8 @@ import { requireAdministrator, requireSetUp } from '../provisioning/actor.ts'
 import { placeOf } from '../tenancy.ts'
 import { auditFilter, toAuditEvent } from './audit-shapes.ts'
 import { toCsv } from './csv.ts'
-import { readQuery, searchInput } from './shapes.ts'
+import { readQuery } from './input-errors.ts'
+import { searchInput } from './shapes.ts'
 
 /** The filter of audit.list as a query string; `bom=true` puts the mark in front by which spreadsheets know UTF-8. */
 const exportQuery = auditFilter.extend({ search: searchInput, bom: z.literal('true').optional() })

@@ -35,7 +35,7 @@ export const auditFilter = z.strictObject({
   /** One action, such as `user.deactivated`, or all of a thing: `user.` */
   action: z
     .string()
-    .regex(/^[A-Za-z]+\.[A-Za-z]*$/)
+    .regex(/^[A-Za-z]+\.[A-Za-z]*$/, 'An action is such as user.deactivated, or user. for all of a thing')
     .max(100)
     .optional(),
   actorId: z.uuid().optional(),

@@ -204,14 +204,3 @@ export function readCursor<T extends z.ZodType<CursorKeys>>(
 
 /** Sort keys of text columns. */
 export const textKey = z.string().refine((text) => !text.includes('\0'))
-
-/** `invites.0.role: Invalid option…; password: Too small…`: every problem with its place. */
-export const describeZodError = (error: z.ZodError): string =>
-  error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`).join('; ')
-
-/** A route's query string. @throws AppError invalid */
-export function readQuery<T>(shape: z.ZodType<T>, query: unknown): T {
-  const parsed = shape.safeParse(query)
-  if (parsed.success) return parsed.data
-  throw invalid(describeZodError(parsed.error))
-}

@@ -17,7 +17,7 @@ import type { Actor } from '../provisioning/actor.ts'
 import { exportTenant, importTenant } from '../provisioning/tenant-transfer.ts'
 import { getTenant } from '../provisioning/tenants.ts'
 import { placeOf } from '../tenancy.ts'
-import { readQuery } from './shapes.ts'
+import { readQuery } from './input-errors.ts'
 
 /** A million rows take some minutes. */
 const IMPORT_MS = 6 * 3_600_000

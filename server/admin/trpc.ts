@@ -11,7 +11,7 @@ import { type Actor, requireAdministrator, requireSetUp } from '../provisioning/
 import type { Tenant } from '../tenancy.ts'
 import type { Rehearsal } from '../wire-log/rehearsal.ts'
 import type { WireLog } from '../wire-log/wire-log.ts'
-import { describeZodError } from './shapes.ts'
+import { describeZodError } from './input-errors.ts'
 
 export interface Context {
   readonly deps: Deps

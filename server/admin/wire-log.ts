@@ -88,7 +88,9 @@ const replayOutput = z.object({
   mails: z.number().int()
 })
 
-const idInput = z.strictObject({ id: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,6}$/) })
+const idInput = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,6}$/, 'Not an id that wireLog.list gives')
+})
 const timeInput = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
 
 const LIST = 'wireLog'
