@@ -46,7 +46,12 @@ export function begin<User extends UserFacts>(
     const eventId = newEventId(writer.now)
     if (work.kind === 'change') {
       const planned = plan(writer, before, work.options)
-      return !(planned instanceof Promise) && isPlain(writer, planned) ? { item, before, planned, eventId } : ALONE
+      if (planned instanceof Promise) {
+        // it is computed anew, and refused there; a rejection that nobody waits for would end the process
+        planned.catch(() => {})
+        return ALONE
+      }
+      return isPlain(writer, planned) ? { item, before, planned, eventId } : ALONE
     }
     requireTouchable(writer.actor, before)
     work.precondition?.(before.version)

@@ -93,6 +93,21 @@ test('changes of one moment', async (t) => {
       Array.from({ length: 12 }, (_, index) => `W/"${index + 2}"`).sort()
     )
   })
+
+  // a rejection that nobody waits for would end the process, and with it the requests of every tenant
+  t.test('that are refused once a password is hashed are answered so, and end nothing else', async (t) => {
+    const id = await make('hashed')
+    const above = [{ value: 'administrator', primary: true }]
+    const answers = await Promise.all([
+      scim.patch(`/Users/${id}`, [...set('password', 'A-walnut-glacier-1'), ...set('roles', above)]),
+      scim.patch(`/Users/${id}`, [...set('roles', above), ...set('password', 'A-walnut-glacier-1')]),
+      scim.patch(`/Users/${id}`, set('displayName', 'Fine'))
+    ])
+    t.same(
+      answers.map(({ status }) => status),
+      [403, 403, 200]
+    )
+  })
 })
 
 test('changes of users whom somebody else changes meanwhile', async (t) => {
