@@ -38,7 +38,7 @@ export interface Planned {
 
 /**
  * Computes a change; at once where that takes no time.
- * @throws AppError not_found; forbidden `roleNotAllowed`; whatever the callbacks throw
+ * @throws AppError not_found; forbidden `roleNotAllowed`, `sessionOnly`; whatever the callbacks throw
  */
 export function plan(
   writer: ScimWriter,
@@ -74,6 +74,7 @@ function planned(
   const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
   const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
+  if (isAddressChanged || change.passwordHash !== undefined) requireNotOwnToken(actor, before)
   const isTaken = isTakenOn(before, columns)
   const isAdopted = isTaken && connectionId !== null && before.state === 'invited' && change.active !== false
   const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
@@ -101,6 +102,12 @@ function planned(
     isChange: isProfileChanged || isStateChanged || isRoleChanged,
     needsLock: isAdopted || isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
   }
+}
+
+/** A token in the wrong hands must not become its owner's account, which would outlive it. */
+function requireNotOwnToken(actor: Actor, user: Pick<UserRow, 'id'>): void {
+  if (actor.kind !== 'apiToken' || actor.id !== user.id) return
+  throw forbidden('An API token changes neither the password nor the login address of its owner', 'sessionOnly')
 }
 
 /** A token never touches somebody whose role is above the highest that it may give. */

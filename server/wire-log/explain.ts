@@ -72,6 +72,10 @@ const BY_REASON: Readonly<Record<string, Explanation>> = {
     means: 'Whoever’s token this is would take away their own access.',
     change: 'Use a SCIM token of a connection instead of a person’s API token.'
   },
+  sessionOnly: {
+    means: 'The token is a person’s, and the request would change that person’s own password or login address.',
+    change: 'Change them in the page, signed in, or by a SCIM token of a connection.'
+  },
   administratorOnly: {
     means: 'The token is that of a person who is no administrator.',
     change: 'Create a SCIM token for the connection and paste it into the provider.'

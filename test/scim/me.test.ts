@@ -3,7 +3,7 @@ import { test } from 'tap'
 import type { Role } from '../../db/schema.ts'
 import { startApp } from '../support/app.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, clientOf, type Scim, scimClient, USER } from '../support/scim.ts'
+import { addTenant, clientOf, PATCH_OP, type Scim, scimClient, USER } from '../support/scim.ts'
 
 test('/Me', async (t) => {
   const app = await startApp(t)
@@ -88,6 +88,36 @@ test('/Me', async (t) => {
     const { status, body } = await client.patch('/Me', [{ op: 'add', path: 'nickName', value: 'Ada' }])
     t.equal(status, 200)
     t.match(body, { id, nickName: 'Ada' })
+  })
+
+  t.test('is no way into the owner’s account, whoever has the token', async (t) => {
+    const { client, id } = administrator
+    const before = await app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+    const elsewhere = [{ value: 'mallory@elsewhere.test', type: 'work', primary: true }]
+    for (const path of ['/Me', `/Users/${id}`]) {
+      for (const reply of [
+        await client.patch(path, [{ op: 'replace', path: 'password', value: 'Mallory-glacier-1' }]),
+        await client.patch(path, [{ op: 'remove', path: 'password' }]),
+        await client.patch(path, [{ op: 'replace', path: 'emails', value: elsewhere }]),
+        await client.put(path, { schemas: [USER], userName: 'administrator@acme.test', password: 'Mallory-glacier-1' }),
+        await client.put(path, { schemas: [USER], userName: 'mallory@elsewhere.test' })
+      ]) {
+        t.match(reply, { status: 403, body: { detail: /password nor the login address/ } }, path)
+      }
+    }
+    const bulk = await client.post('/Bulk', {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      Operations: [
+        {
+          method: 'PATCH',
+          path: `/Users/${id}`,
+          data: { schemas: [PATCH_OP], Operations: [{ op: 'replace', path: 'password', value: 'Mallory-glacier-1' }] }
+        }
+      ]
+    })
+    t.match(bulk.body.Operations, [{ status: '403' }])
+    t.same(await app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow(), before)
+    t.same(await app.owner.selectFrom('user_credentials').selectAll().where('user_id', '=', id).execute(), [])
   })
 
   t.test('ends with the person', async (t) => {
