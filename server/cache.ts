@@ -8,6 +8,45 @@ const HEARD_TTL_MS = 60_000
 const DEAF_TTL_MS = 950
 /** How exactly that is kept: the clock is read so seldom, because to read it takes longer than to look something up. */
 const CLOCK_MS = 50
+/** How often what is past its time is looked for. */
+const PURGE_EVERY_MS = 15_000
+
+interface ExpiringOptions {
+  readonly max: number
+  readonly ttlMs: number
+  /** Whether that counts from the last look instead of from the beginning. */
+  readonly isRenewedByUse?: boolean
+  /** For tests. */
+  readonly purgeEveryMs?: number
+}
+
+/**
+ * Entries that go soon after their time, also where nobody asks for them again: a process that has met ten thousand
+ * tenants would remember them all for ever.
+ */
+export function createExpiring<V extends object>(options: ExpiringOptions): LRUCache<string, V> {
+  let isToBePurged = false
+  function purgeLater(): void {
+    if (isToBePurged) return
+    isToBePurged = true
+    setTimeout(purge, options.purgeEveryMs ?? PURGE_EVERY_MS).unref()
+  }
+  function purge(): void {
+    isToBePurged = false
+    entries.purgeStale()
+    if (entries.size > 0) purgeLater()
+  }
+  const entries = new LRUCache<string, V>({
+    // by size, because for a number of entries it takes the memory of all of them at once
+    maxSize: options.max,
+    sizeCalculation: () => 1,
+    ttl: options.ttlMs,
+    ttlResolution: CLOCK_MS,
+    updateAgeOnGet: options.isRenewedByUse ?? false,
+    onInsert: purgeLater
+  })
+  return entries
+}
 
 export interface Cache<V extends object> {
   /** The remembered value, or what `load` finds; one load at a time for a key. `undefined` is not remembered. */
@@ -21,13 +60,7 @@ export interface Cache<V extends object> {
 }
 
 export function createCache<V extends object>(options: { max: number; listener?: Listener }): Cache<V> {
-  // by size, because for a number of entries it takes the memory of all of them at once
-  const entries = new LRUCache<string, V>({
-    maxSize: options.max,
-    sizeCalculation: () => 1,
-    ttl: HEARD_TTL_MS,
-    ttlResolution: CLOCK_MS
-  })
+  const entries = createExpiring<V>({ max: options.max, ttlMs: HEARD_TTL_MS })
   const loading = new Map<string, Promise<V | undefined>>()
   const stats = { hits: 0, misses: 0 }
   // what was being read when an entry was forgotten may be the old value: it is given, and not kept

@@ -29,6 +29,8 @@ const MAX_UTILIZATION_AT_REST = 0.05
 const LOOK_MS = 2_000
 /** What may have come since memory was last given back before that is worth a collection, which takes some 50 ms. */
 const WORTH_BYTES = 16 * 2 ** 20
+/** By then what was remembered of busy times (server/cache.ts) has gone, of which the process's size tells nothing. */
+const FORGOTTEN_MS = 80_000
 /** Set where the process has begun once more because of what was not compiled yet. */
 const ONCE_MORE = 'MUSTER_COMPILED'
 
@@ -57,16 +59,21 @@ export async function loadCompiled<T>(load: () => Promise<T>): Promise<T> {
  * Gives back, once the process is at rest, what busy times have left: V8 keeps every page that it ever had for the next
  * busy time. Its `--memory-saver-mode` gives them back always, which costs each request a fifth of its processor time.
  */
-export function giveBackAtRest(lookMs = LOOK_MS): void {
+export function giveBackAtRest({ lookMs = LOOK_MS, forgottenMs = FORGOTTEN_MS } = {}): void {
   let before: EventLoopUtilization = performance.eventLoopUtilization()
   let left = 0
+  /** Once more then. */
+  let againMs = Number.POSITIVE_INFINITY
   setInterval(() => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, before)
     before = now
-    if (utilization > MAX_UTILIZATION_AT_REST || process.memoryUsage.rss() - left < WORTH_BYTES) return
+    if (utilization > MAX_UTILIZATION_AT_REST) return
+    const isWorth = process.memoryUsage.rss() - left >= WORTH_BYTES
+    if (!isWorth && performance.now() < againMs) return
     collectEverything()
     left = process.memoryUsage.rss()
+    againMs = isWorth ? performance.now() + forgottenMs : Number.POSITIVE_INFINITY
   }, lookMs).unref()
 }
 

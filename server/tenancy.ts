@@ -53,12 +53,19 @@ export function createTenancy(deps: { config: Config; db: Db; listener: Listener
     },
     async getTenant(place) {
       const tenant =
-        place.kind === 'tenant' &&
-        (await cache.get(place.subdomain, () => findTenantBySubdomain(deps.db, place.subdomain)))
+        place.kind === 'tenant' && (await cache.get(place.subdomain, () => findTenant(deps.db, place.subdomain)))
       if (!tenant) throw new AppError('not_found', 'There is no such tenant', { reason: 'unknownTenant' })
       return served(tenant)
     }
   }
+}
+
+/** @returns what requests ask for alone: each of the many that are remembered takes its place */
+async function findTenant(db: Db, host: string): Promise<Tenant | undefined> {
+  const row = await findTenantBySubdomain(db, host)
+  if (!row) return undefined
+  const { id, subdomain, name, state, settings } = row
+  return { id, subdomain, name, state, settings }
 }
 
 function served(tenant: Tenant): Tenant {

@@ -74,7 +74,8 @@ export function createPrincipals(given: { db: Db; listener: Listener; background
   }
 }
 
-const cacheKey = (kind: Principal['kind'], tenantId: number, token: string) => `${kind} ${tenantId} ${tokenKey(token)}`
+/** All of it is hashed: what is put together would be remembered beside its parts. */
+const cacheKey = (kind: Principal['kind'], tenantId: number, token: string) => tokenKey(`${kind} ${tenantId} ${token}`)
 
 const ofSession = (session: SessionView): Principal => ({
   kind: 'session',

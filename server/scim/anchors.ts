@@ -1,6 +1,7 @@
 // Where the page after a page begins. An offset reads past everything before it, so that importing a million users page
 // by page by startIndex would cost more with each page; whoever asks for the next page is sent on from the last row.
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
+import { createExpiring } from '../cache.ts'
 import type { Deps } from '../deps.ts'
 
 /** The last row before the page, and what the list was when it was read. */
@@ -19,7 +20,7 @@ const caches = new WeakMap<Deps, LRUCache<string, Anchor>>()
 function cacheOf(deps: Deps): LRUCache<string, Anchor> {
   let cache = caches.get(deps)
   if (!cache) {
-    cache = new LRUCache({ maxSize: 10_000, sizeCalculation: () => 1, ttl: TTL_MS })
+    cache = createExpiring({ max: 10_000, ttlMs: TTL_MS })
     caches.set(deps, cache)
   }
   return cache

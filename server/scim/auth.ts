@@ -32,10 +32,12 @@ interface ScimAuth {
   close(): Promise<void>
 }
 
+type KnownToken = Omit<ScimTokenView, 'created_at' | 'last_used_at'>
+
 interface Remembered {
-  readonly token: ScimTokenView
-  /** When a use was last noted, by network address; milliseconds. */
-  readonly notedMs: Map<string, number>
+  readonly token: KnownToken
+  /** When uses were last noted; milliseconds. Mostly of one network address. */
+  noted: readonly { readonly address: string; ms: number }[]
 }
 
 const NOTE_EVERY_MS = 60_000
@@ -52,11 +54,14 @@ export function createScimAuth(deps: Deps): ScimAuth {
   })
 
   /** Off the request's path; a use that cannot be noted is no reason to refuse it. */
-  function noteUse({ token, notedMs }: Remembered, address: string, now: Date): void {
+  function noteUse(remembered: Remembered, address: string, now: Date): void {
+    const { token, noted } = remembered
     const nowMs = now.getTime()
-    if (nowMs - (notedMs.get(address) ?? 0) < NOTE_EVERY_MS) return
-    if (notedMs.size >= MAX_NOTED) notedMs.clear()
-    notedMs.set(address, nowMs)
+    const last = noted.find((one) => one.address === address)
+    if (last && nowMs - last.ms < NOTE_EVERY_MS) return
+    if (last) last.ms = nowMs
+    else
+      remembered.noted = noted.length % MAX_NOTED === 0 ? [{ address, ms: nowMs }] : [...noted, { address, ms: nowMs }]
     const noting = noteTokenUse(deps.db, token.tenant_id, token.id, address, now)
       .catch((error) => deps.log.warn({ err: error, scimTokenId: token.id }, 'the use of a SCIM token was not noted'))
       .finally(() => uses.delete(noting))
@@ -66,7 +71,7 @@ export function createScimAuth(deps: Deps): ScimAuth {
   async function find(key: string, tenant: Tenant, secret: string): Promise<Remembered> {
     const found = await cache.get(key, async () => {
       const token = await findScimTokenByHash(deps.db, tenant.id, hashToken(secret))
-      return token && { token, notedMs: new Map() }
+      return token && { token: toKnown(token), noted: [] }
     })
     if (!found) throw invalidToken('The token is not valid')
     return found
@@ -81,7 +86,8 @@ export function createScimAuth(deps: Deps): ScimAuth {
         return { actor, profile: 'auto' }
       }
       if (!secret.startsWith(SCIM_TOKEN_PREFIX)) throw invalidToken('The token is not valid')
-      const key = `${tenant.id}:${tokenKey(secret)}`
+      // all of it is hashed: what is put together would be remembered beside its parts
+      const key = tokenKey(`${tenant.id} ${secret}`)
       const remembered = cache.known(key) ?? (await find(key, tenant, secret))
       requireAlive(remembered.token, now)
       limiter.take(remembered.token.id, now)
@@ -98,6 +104,23 @@ export function createScimAuth(deps: Deps): ScimAuth {
   }
 }
 
+/** What requests ask for alone: each of the many that are remembered takes its place. */
+const toKnown = (view: ScimTokenView): KnownToken => ({
+  tenant_id: view.tenant_id,
+  id: view.id,
+  connection_id: view.connection_id,
+  connection_name: view.connection_name,
+  profile: view.profile,
+  highest_role: view.highest_role,
+  expires_at: view.expires_at,
+  revoked_at: view.revoked_at,
+  brake: view.brake,
+  has_held: view.has_held,
+  is_shadow: view.is_shadow,
+  shadow_id: view.shadow_id,
+  shadow_closed_until: view.shadow_closed_until
+})
+
 const invalidToken = (detail: string) => unauthenticated(detail, 'invalidToken')
 
 function readBearer(authorization: string | undefined): string {
@@ -109,7 +132,7 @@ function readBearer(authorization: string | undefined): string {
   return secret
 }
 
-function requireAlive(token: ScimTokenView, now: Date): void {
+function requireAlive(token: KnownToken, now: Date): void {
   if (token.revoked_at) throw endedToken(token, `This token was revoked on ${token.revoked_at.toISOString()}`)
   if (token.expires_at && token.expires_at <= now) {
     throw endedToken(token, `This token expired on ${token.expires_at.toISOString()}`)
@@ -117,14 +140,14 @@ function requireAlive(token: ScimTokenView, now: Date): void {
 }
 
 /** The error knows the connection, for those who read the log of it; the client is told the text alone. */
-const endedToken = ({ connection_id, connection_name }: ScimTokenView, detail: string): AppError =>
+const endedToken = ({ connection_id, connection_name }: KnownToken, detail: string): AppError =>
   new AppError('unauthenticated', detail, {
     reason: 'invalidToken',
     data: { connectionId: connection_id, connectionName: connection_name }
   })
 
 /** @throws AppError unavailable, which identity providers try again */
-function shadowIdOf(token: ScimTokenView, now: Date): number | undefined {
+function shadowIdOf(token: KnownToken, now: Date): number | undefined {
   if (!token.is_shadow) return undefined
   const data = { connectionId: token.connection_id, connectionName: token.connection_name }
   if (token.shadow_id === null) {
@@ -144,7 +167,7 @@ function shadowIdOf(token: ScimTokenView, now: Date): number | undefined {
   return token.shadow_id
 }
 
-const toActor = (token: ScimTokenView, tenant: Tenant, request: FastifyRequest): Actor => ({
+const toActor = (token: KnownToken, tenant: Tenant, request: FastifyRequest): Actor => ({
   kind: 'scimToken',
   id: token.connection_id,
   name: token.connection_name,

@@ -1,5 +1,5 @@
 // How many requests a token may send: a bucket for each token in each process, refilled steadily.
-import { LRUCache } from 'lru-cache'
+import { createExpiring } from '../cache.ts'
 import { rateLimited } from '../errors.ts'
 
 /** A full import begins with a burst: so many seconds' worth may come at once. */
@@ -21,7 +21,8 @@ interface RateLimiter {
  */
 export function createRateLimiter(perSecond: number, onRefusal: () => void = () => {}): RateLimiter {
   const capacity = perSecond * BURST_SECONDS
-  const buckets = new LRUCache<string, Bucket>({ maxSize: 10_000, sizeCalculation: () => 1 })
+  // one that was not used for so long is full again, as a new one is
+  const buckets = createExpiring<Bucket>({ max: 10_000, ttlMs: BURST_SECONDS * 1000, isRenewedByUse: true })
   return {
     take(key, now) {
       if (perSecond === 0) return

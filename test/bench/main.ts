@@ -123,7 +123,7 @@ async function measureExtras(stack: Stack, db: Db, population: Population, { pac
   const work: (() => Promise<Extra[]>)[] = [
     () => measureMails(stack, db, population),
     () => measureSignIns(stack, db, population, pace.seconds),
-    async () => [await measureMemory(stack)],
+    () => measureMemory(stack),
     async () => [await measureStart()]
   ]
   for (const extra of work) {

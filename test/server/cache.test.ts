@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Listener } from '../../db/listen.ts'
-import { createCache } from '../../server/cache.ts'
+import { createCache, createExpiring } from '../../server/cache.ts'
 
 const listenerOf = (isConnected: boolean) =>
   Object.assign(new EventEmitter(), { isConnected, close: async () => {} }) as unknown as Listener
@@ -53,5 +54,31 @@ test('a cache', async (t) => {
     const load = async () => ({ n: ++loads })
     for (const key of ['a', 'b', 'c', 'a']) await cache.get(key, load)
     t.equal(loads, 4)
+  })
+})
+
+test('what is past its time', async (t) => {
+  const patience = AbortSignal.timeout(20_000)
+  const until = async (holds: () => boolean) => {
+    while (!holds() && !patience.aborted) await setTimeout(20)
+    t.ok(holds())
+  }
+
+  t.test('goes though nobody asks for it, and what comes later goes, too', async (t) => {
+    const entries = createExpiring<object>({ max: 10, ttlMs: 100, purgeEveryMs: 20 })
+    for (const key of ['a', 'b']) {
+      entries.set(key, {})
+      t.equal(entries.size, 1)
+      await until(() => entries.size === 0)
+    }
+  })
+
+  t.test('is counted from the last use where that is asked for', async (t) => {
+    const entries = createExpiring<object>({ max: 10, ttlMs: 60_000, isRenewedByUse: true })
+    entries.set('used', {})
+    entries.set('unused', {})
+    await setTimeout(200)
+    entries.get('used')
+    t.ok(entries.getRemainingTTL('used') > entries.getRemainingTTL('unused'))
   })
 })

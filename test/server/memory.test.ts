@@ -23,13 +23,26 @@ test('the memory of a process', async (t) => {
       import { setTimeout } from 'node:timers/promises'
       import { giveBackAtRest, limitMemory } from ${JSON.stringify(MEMORY)}
       limitMemory()
-      giveBackAtRest(100)
+      giveBackAtRest({ lookMs: 100 })
       let much = Array.from({ length: 2_000_000 }, (_, index) => ({ index }))
       const busy = process.memoryUsage.rss()
       much = undefined
       const patience = Date.now() + 30_000
       while (process.memoryUsage.rss() > busy / 2 && Date.now() < patience) await setTimeout(50)
       console.log(JSON.stringify({ busy, atRest: process.memoryUsage.rss(), hasCollector: 'gc' in globalThis }))`,
+    'forgotten.mjs': `
+      import { setTimeout } from 'node:timers/promises'
+      import { giveBackAtRest, limitMemory } from ${JSON.stringify(MEMORY)}
+      limitMemory()
+      const much = Array.from({ length: 2_000_000 }, (_, index) => ({ index }))
+      giveBackAtRest({ lookMs: 100, forgottenMs: 2_000 })
+      // as the process rests: it is held now, and has gone when nothing new tells of it
+      await setTimeout(1_000)
+      const held = process.memoryUsage.rss()
+      much.length = 0
+      const patience = Date.now() + 30_000
+      while (process.memoryUsage.rss() > held / 2 && Date.now() < patience) await setTimeout(50)
+      console.log(JSON.stringify({ held, atRest: process.memoryUsage.rss() }))`,
     'typed.ts': `export const word: string = 'typed'`
   })
   async function start(env: Record<string, string> = {}, file = 'start.mjs') {
@@ -68,6 +81,11 @@ test('the memory of a process', async (t) => {
     const { busy, atRest, hasCollector } = (await start({}, 'rest.mjs')).told
     t.ok(atRest < busy / 2, `${atRest} of ${busy}`)
     t.equal(hasCollector, false)
+  })
+
+  t.test('is given back once more, when what was remembered of busy times is forgotten', async (t) => {
+    const { held, atRest } = (await start({}, 'forgotten.mjs')).told
+    t.ok(atRest < held / 2, `${atRest} of ${held}`)
   })
 
   t.test('starts once more at most, where nothing can be kept', async (t) => {
