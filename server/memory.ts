@@ -27,7 +27,9 @@ const ENVIRONMENT = {
 /** The process is at rest where it worked for a smaller part of the last while than this. */
 const MAX_UTILIZATION_AT_REST = 0.05
 const LOOK_MS = 2_000
-/** What may have come since memory was last given back before that is worth a collection, which takes some 50 ms. */
+/** So many looks running: to collect takes a quarter of a second, and what runs next is slower until it is compiled again. */
+const LOOKS_AT_REST = 2
+/** What may have come since memory was last given back before that is worth a collection. */
 const WORTH_BYTES = 16 * 2 ** 20
 /** By then what was remembered of busy times (server/cache.ts) has gone, of which the process's size tells nothing. */
 const FORGOTTEN_MS = 80_000
@@ -62,13 +64,15 @@ export async function loadCompiled<T>(load: () => Promise<T>): Promise<T> {
 export function giveBackAtRest({ lookMs = LOOK_MS, forgottenMs = FORGOTTEN_MS } = {}): void {
   let before: EventLoopUtilization = performance.eventLoopUtilization()
   let left = 0
+  let looks = 0
   /** Once more then. */
   let againMs = Number.POSITIVE_INFINITY
   setInterval(() => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, before)
     before = now
-    if (utilization > MAX_UTILIZATION_AT_REST) return
+    looks = utilization > MAX_UTILIZATION_AT_REST ? 0 : looks + 1
+    if (looks < LOOKS_AT_REST) return
     const isWorth = process.memoryUsage.rss() - left >= WORTH_BYTES
     if (!isWorth && performance.now() < againMs) return
     collectEverything()

@@ -28,6 +28,7 @@ import * as placeEventCursors from './20261130T1550_place_event_cursors.ts'
 import * as holdShadowsInOnePolicy from './20261130T1555_hold_shadows_in_one_policy.ts'
 import * as sortSearchSegments from './20261130T1625_sort_search_segments.ts'
 import * as addSecondFactors from './20261130T1632_add_second_factors.ts'
+import * as sampleNoWireLog from './20261130T1917_sample_no_wire_log.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -57,5 +58,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1550_place_event_cursors': placeEventCursors,
   '20261130T1555_hold_shadows_in_one_policy': holdShadowsInOnePolicy,
   '20261130T1625_sort_search_segments': sortSearchSegments,
-  '20261130T1632_add_second_factors': addSecondFactors
+  '20261130T1632_add_second_factors': addSecondFactors,
+  '20261130T1917_sample_no_wire_log': sampleNoWireLog
 }

@@ -13,7 +13,8 @@ const MAX_BYTES = 4 * 2 ** 20
 export class Batch {
   readonly sinceMs: number
   bytes: number
-  private readonly pieces: Piece[]
+  /** Each grows while lines come behind it. */
+  private readonly pieces: { slab: Piece['slab']; start: number; end: number }[]
   private readonly lengths: number[]
   /** How many resources each line names. */
   private readonly resources: number[]
@@ -45,8 +46,7 @@ export class Batch {
 
   add({ atMs, status, connectionId, resources }: EncodedEntry, { slab, start, end }: Piece): void {
     const last = this.pieces.at(-1)
-    if (last?.slab === slab && last.end === start)
-      this.pieces[this.pieces.length - 1] = { slab, start: last.start, end }
+    if (last?.slab === slab && last.end === start) last.end = end
     else this.pieces.push({ slab, start, end })
     this.bytes += end - start
     this.lengths.push(end - start)

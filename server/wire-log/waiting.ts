@@ -1,6 +1,6 @@
 // Exchanges that wait to be written, by tenant.
 import { Batch } from './batch.ts'
-import { type EncodedEntry, LINE_END } from './encode.ts'
+import type { EncodedEntry } from './encode.ts'
 import { type Piece, Slabs } from './slabs.ts'
 
 /** What waits to be written, in this process. */
@@ -38,7 +38,7 @@ export class WaitingBatches {
   /** @returns whether a batch has become full by it */
   add(tenantId: number, entry: EncodedEntry): boolean {
     const batch = this.batchFor(tenantId)
-    const piece = this.slabs.put(entry.head, entry.body, LINE_END)
+    const piece = this.slabs.put(entry.head, entry.body)
     batch.add(entry, piece)
     this.bytes += piece.end - piece.start
     this.count++

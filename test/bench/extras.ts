@@ -33,7 +33,7 @@ const contextOf = (stack: Stack, population: Population): SourceContext => ({
 })
 
 /** What a process needs to notice that it has nothing more to do. */
-const REST_MS = 6_000
+const REST_MS = 8_000
 /** And to give back what it remembers for a minute. */
 const FORGOTTEN_MS = 90_000
 const MAILS = 1_000
