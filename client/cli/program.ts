@@ -1,5 +1,7 @@
 // Every command of `muster` by name.
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { apiTokenCommands } from './commands/api-tokens.ts'
 import { auditCommands } from './commands/audit.ts'
 import { brakeCommands } from './commands/brake.ts'
 import { conflictCommands } from './commands/conflicts.ts'
@@ -12,7 +14,9 @@ import { groupCommands } from './commands/groups.ts'
 import { historyCommands } from './commands/history.ts'
 import { invitationCommands } from './commands/invitations.ts'
 import { scimCommands } from './commands/scim.ts'
+import { scimSchemaCommands } from './commands/scim-schemas.ts'
 import { scimTokenCommands } from './commands/scim-tokens.ts'
+import { settingsCommands } from './commands/settings.ts'
 import { tenantCommands } from './commands/tenants.ts'
 import { userCommands } from './commands/users.ts'
 import { wireLogCommands } from './commands/wire-log.ts'
@@ -22,6 +26,7 @@ import { describeError } from './output.ts'
 export function buildProgram(): Command {
   const program = new Command('muster')
     .description('Runs a Muster service: tenants, people, invitations, groups, SCIM tokens.')
+    .version(versionOf(), '-V, --version', 'print the version')
     .option('--json', 'print one JSON value and nothing else')
     .showHelpAfterError('(add --help for what there is)')
     .addHelpText(
@@ -35,6 +40,7 @@ Environment:
     .exitOverride()
   for (const add of [
     tenantCommands,
+    settingsCommands,
     invitationCommands,
     userCommands,
     groupCommands,
@@ -43,7 +49,9 @@ Environment:
     conflictCommands,
     brakeCommands,
     scimTokenCommands,
+    apiTokenCommands,
     scimCommands,
+    scimSchemaCommands,
     wireLogCommands,
     eventStreamCommands,
     historyCommands,
@@ -55,6 +63,9 @@ Environment:
   }
   return program
 }
+
+const versionOf = (): string =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
 /**
  * Runs one command.

@@ -2,7 +2,7 @@
 // to standard error, and the exit status says what kind they are.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -10,7 +10,9 @@ import { type Test, test } from 'tap'
 import { inTenant } from '../../db/connect.ts'
 import { freePort } from '../../db/embedded.ts'
 import { beginSecondFactor, confirmSecondFactor } from '../../db/second-factors.ts'
+import { appRouter } from '../../server/admin/router.ts'
 import { OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
+import { signInAs } from '../support/people.ts'
 import { runMuster } from '../support/process.ts'
 import { addTenant, clientOf, scimClient, USER } from '../support/scim.ts'
 
@@ -47,6 +49,8 @@ async function muster(...args: string[]): Promise<Ran> {
 }
 
 const used = new Set<string>()
+/** Procedures that commands have called. */
+const called = new Set<string>()
 
 /** A command that works, with --json. @returns the value that it prints */
 // biome-ignore lint/suspicious/noExplicitAny: each command prints another shape
@@ -67,6 +71,11 @@ const leavesOf = (command: Command, path: string[] = []): string[] =>
 async function serve(t: Test): Promise<TestApp> {
   const port = await freePort()
   const app = await startApp(t, { env: { BASE_DOMAIN: 'localhost', PORT: String(port), PUBLIC_PORT: String(port) } })
+  app.app.addHook('onRequest', async ({ url, headers }) => {
+    const [, paths] = /^\/trpc\/([^?]+)/.exec(url) ?? []
+    // what the tests ask themselves does not come by the network
+    if (headers['user-agent'] !== 'lightMyRequest') for (const path of paths?.split(',') ?? []) called.add(path)
+  })
   await app.app.listen({ port, host: '127.0.0.1' })
   process.env.MUSTER_URL = `http://localhost:${port}`
   process.env.OPERATOR_TOKEN = OPERATOR_TOKEN
@@ -74,6 +83,40 @@ async function serve(t: Test): Promise<TestApp> {
 }
 
 const ON_ACME = ['--tenant', 'acme']
+
+/** Procedures that no command calls, and why. */
+const NO_COMMAND = {
+  'a person’s own, by a session or their token': [
+    'apiTokens.create',
+    'auth.changePassword',
+    'auth.confirm',
+    'auth.me',
+    'auth.requestPasswordReset',
+    'auth.resetPassword',
+    'auth.revokeSession',
+    'auth.sessions',
+    'auth.signIn',
+    'auth.signOut',
+    'auth.signOutEverywhere',
+    'invitations.accept',
+    'invitations.preview',
+    'secondFactor.disable',
+    'secondFactor.enable',
+    'secondFactor.get',
+    'secondFactor.prepare'
+  ],
+  'the page’s: the command line signs each call with the operator token': [
+    'operator.session',
+    'operator.signIn',
+    'operator.signOut'
+  ],
+  'tells open pages to look again': ['events.live'],
+  'said by another command: history user; connection update and settings update; conflict list': [
+    'users.history',
+    'brake.update',
+    'scimConflicts.count'
+  ]
+}
 
 test('muster', async (t) => {
   const app = await serve(t)
@@ -94,6 +137,8 @@ test('muster', async (t) => {
     )
     t.equal(nextCursor, null)
     t.equal((await json(t, 'tenant list', '--search', 'glob')).items.length, 1)
+    t.match(await json(t, 'tenant show', 'globex'), { tenant: { name: 'Globex' }, counts: { users: 0 } })
+    t.match(await json(t, 'tenant rename', 'globex', 'Globex Ltd'), { tenant: { name: 'Globex Ltd' } })
     t.match(await json(t, 'tenant suspend', 'globex'), { tenant: { state: 'suspended' } })
     t.match(await json(t, 'tenant resume', 'globex'), { tenant: { state: 'active' } })
     await json(t, 'tenant suspend', 'globex')
@@ -101,6 +146,42 @@ test('muster', async (t) => {
     const unconfirmed = await muster('tenant', 'remove', 'acme', '--json')
     t.match(unconfirmed, { status: 2, stdout: '', stderr: /--confirm acme/ })
     t.match(await muster('tenant', 'list'), { status: 0, stdout: /subdomain.*\n.*\n.*acme/, stderr: '' })
+  })
+
+  t.test('settings', async (t) => {
+    t.match(await json(t, 'settings show', ...ON_ACME), { settings: { name: 'Acme', passwordMinLength: 8 } })
+    const changed = await json(
+      t,
+      'settings update',
+      ...ON_ACME,
+      ...['--name', 'Acme Ltd', '--invitation-ttl-hours', '48', '--allowed-domains', 'acme.test, x.test'],
+      ...['--scim-welcome-mail', 'on', '--second-factor', 'everybody', '--brake', 'on', '--brake-people', '30']
+    )
+    t.match(changed.settings, {
+      name: 'Acme Ltd',
+      administration: {
+        invitationTtlHours: 48,
+        allowedDomains: ['acme.test', 'x.test'],
+        scimWelcomeMail: true,
+        secondFactor: 'everybody',
+        brake: { off: false, people: 30 }
+      }
+    })
+    const brake = await json(t, 'settings update', ...ON_ACME, '--brake-percent', '5', '--brake-people', 'default')
+    t.same(brake.settings.administration.brake, { off: false, percent: 5 }, 'what is not named stays')
+    t.match((await muster('settings', 'show', ...ON_ACME)).stdout, /allowedDomains\s+│ acme\.test, x\.test/)
+    const back = await json(
+      t,
+      'settings update',
+      ...ON_ACME,
+      ...['--name', 'Acme', '--invitation-ttl-hours', 'default', '--allowed-domains', 'default'],
+      ...['--second-factor', 'default', '--brake', 'default', '--brake-percent', 'default']
+    )
+    t.match(back.settings.administration, { allowedDomains: [], secondFactor: null, brake: {} })
+    t.equal(back.settings.administration.invitationTtlHours, 168)
+    for (const wrong of [[], ['--scim-scope', 'some'], ['--wire-log-days', 'long'], ['--google-sign-in', 'maybe']]) {
+      t.match(await muster('settings', 'update', ...ON_ACME, ...wrong), { status: 2, stdout: '' }, wrong.join(' '))
+    }
   })
 
   t.test('invite and invitation', async (t) => {
@@ -151,6 +232,10 @@ test('muster', async (t) => {
     t.equal(status, 200)
     const found = await json(t, 'user get', ...ON_ACME, 'dan@acme.test')
     t.equal(found.user.id, userId, 'among any number whose address ends as this one')
+    t.match(await muster('user', 'update', ...ON_ACME, userId), { status: 2, stderr: /Name what shall change/ })
+    t.match(await json(t, 'user update', ...ON_ACME, userId, '--time-zone', 'Europe/Zurich'), {
+      user: { timeZone: 'Europe/Zurich' }
+    })
     t.match(await json(t, 'user set-role', ...ON_ACME, 'dan@acme.test', 'manager'), { user: { role: 'manager' } })
     t.match(await json(t, 'user lock', ...ON_ACME, userId), { user: { locked: true } })
     t.match(await json(t, 'user unlock', ...ON_ACME, userId), { user: { locked: false } })
@@ -176,6 +261,16 @@ test('muster', async (t) => {
     t.match(added, { group: { memberCount: 2 } })
     t.match(await json(t, 'group drop', ...ON_ACME, group.id, 'ada@acme.test'), { group: { memberCount: 1 } })
     t.match(await json(t, 'group list', ...ON_ACME), { items: [{ displayName: 'Dispatch', memberCount: 1 }] })
+    t.match(await json(t, 'group rename', ...ON_ACME, group.id, 'Dispatchers'), {
+      group: { displayName: 'Dispatchers' }
+    })
+    t.match(await json(t, 'group show', ...ON_ACME, group.id), { group: { memberCount: 1 }, childGroups: [] })
+    t.match(await muster('group', 'show', ...ON_ACME, group.id), { status: 0, stdout: /name\s+│ Dispatchers/ })
+    t.match(await json(t, 'group members', ...ON_ACME, group.id), { items: [{ email: 'cleo@acme.test' }] })
+    const { group: staffed } = await json(t, 'group create', ...ON_ACME, 'Staffed', 'ada@acme.test')
+    t.equal(staffed.memberCount, 1)
+    await json(t, 'group remove', ...ON_ACME, staffed.id)
+    await json(t, 'group rename', ...ON_ACME, group.id, 'Dispatch')
     t.match(await json(t, 'group release', ...ON_ACME, group.id), { group: { source: 'manual' } })
     const mapping = `${group.id}=administrator`
     t.match(await json(t, 'group-roles preview', ...ON_ACME, mapping), { total: 1, changes: [{ to: 'administrator' }] })
@@ -202,6 +297,7 @@ test('muster', async (t) => {
     t.not(rotated.token, made.token)
     await json(t, 'scim-token revoke', ...ON_ACME, id)
     t.match(await json(t, 'connection list', ...ON_ACME), { items: Array })
+    t.same(await json(t, 'connection errors', ...ON_ACME), { connections: [] })
     t.match(await json(t, 'connection show', ...ON_ACME, connectionId), { connection: { name: 'okta' } })
     t.match(await json(t, 'connection update', ...ON_ACME, connectionId, '--name', 'Okta'), {
       connection: { name: 'Okta' }
@@ -212,6 +308,10 @@ test('muster', async (t) => {
     await scimClient(app, await addTenant(app, 'initech'))
     t.match(await json(t, 'scim test', ...ON_ACME, '--as', 'okta', '--connection', connectionId), Object)
     t.match(await json(t, 'brake status', ...ON_ACME), { connections: Array })
+    t.match(await json(t, 'brake status', ...ON_ACME, connectionId), { brake: { connectionId }, held: [] })
+    await json(t, 'connection update', ...ON_ACME, connectionId, '--brake', 'off')
+    t.match(await muster('brake', 'status', ...ON_ACME, connectionId), { stdout: /^The brake is off: whatever/ })
+    await json(t, 'connection update', ...ON_ACME, connectionId, '--brake', 'default')
     for (const [command, answer] of [
       ['release', { carriedOut: 0 }],
       ['reject', { rejected: 0 }],
@@ -238,6 +338,28 @@ test('muster', async (t) => {
     const { stdout } = await muster('user', 'get', ...ON_ACME, kept.id)
     t.match(stdout, /Okta, which was removed/)
     t.match(await json(t, 'connection release', ...ON_ACME, connectionId), { released: { users: 1 } })
+  })
+
+  t.test('scim-schema and api-token', async (t) => {
+    const file = join(folder, 'schema.json')
+    const urn = 'urn:acme:scim:1.0:User'
+    writeFileSync(file, JSON.stringify({ id: urn, name: 'Acme', attributes: [{ name: 'badge', type: 'string' }] }))
+    t.match(await json(t, 'scim-schema create', ...ON_ACME, file), { scimSchema: { urn, resourceType: 'User' } })
+    t.match(await json(t, 'scim-schema list', ...ON_ACME), { items: [{ urn }] })
+    t.match(await json(t, 'scim-schema remove', ...ON_ACME, urn), { scimSchema: { urn } })
+    t.match(await muster('scim-schema', 'create', ...ON_ACME, join(folder, 'none')), { status: 2, stdout: '' })
+
+    const user = await app.owner
+      .selectFrom('users')
+      .select(['id', 'tenant_id'])
+      .where('email', '=', 'ada@acme.test')
+      .executeTakeFirstOrThrow()
+    await app.owner.updateTable('users').set({ state: 'active' }).where('id', '=', user.id).execute()
+    const cookie = await signInAs(app.owner, user.tenant_id, user.id)
+    const { data } = await app.mutate('acme', 'apiTokens.create', { name: 'backend' }, { cookie })
+    const listed = await json(t, 'api-token list', ...ON_ACME, '--user', 'ada@acme.test')
+    t.match(listed, { items: [{ id: data.apiToken.id, name: 'backend' }] })
+    t.match(await json(t, 'api-token revoke', ...ON_ACME, data.apiToken.id), { apiToken: { name: 'backend' } })
   })
 
   t.test('connection shadow', async (t) => {
@@ -274,6 +396,7 @@ test('muster', async (t) => {
     const made = await json(t, 'event-stream create', ...ON_ACME, '--name', 'hook', '--url', url, '--events', 'user.*')
     t.match(made, { stream: { name: 'hook', kind: 'webhook', eventTypes: ['user.*'] }, secret: String })
     const { id } = made.stream
+    t.match(await json(t, 'event-stream show', ...ON_ACME, id), { stream: { id, url } })
     t.match(await json(t, 'event-stream list', ...ON_ACME), { items: [{ id, url }] })
     t.match(await json(t, 'event-stream update', ...ON_ACME, id, '--state', 'paused'), { stream: { state: 'paused' } })
     t.match(await muster('event-stream', 'update', ...ON_ACME, id), { status: 2, stderr: /Name what shall change/ })
@@ -330,6 +453,13 @@ test('muster', async (t) => {
     t.same(leavesOf(buildProgram()).toSorted(), [...used].toSorted())
   })
 
+  t.test('every procedure has a command that calls it, or a reason for having none', (t) => {
+    const history = ['history.user', 'history.group', 'history.connection', 'history.preview', 'history.undo']
+    const covered = [...called, ...history, ...Object.values(NO_COMMAND).flat()]
+    t.same(Object.keys(appRouter._def.procedures).toSorted(), [...new Set(covered)].toSorted())
+    t.end()
+  })
+
   t.test('usage that cannot be meant is status 2, with help on standard error', async (t) => {
     for (const args of [
       ['nonsense'],
@@ -350,6 +480,8 @@ test('muster', async (t) => {
       t.same([status, stdout], [2, ''], args.join(' '))
       t.ok(stderr.length > 0, args.join(' '))
     }
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
+    t.same(await muster('--version'), { status: 0, stdout: `${version}\n`, stderr: '' })
     t.match(await muster('--help'), { status: 0, stdout: /Usage: muster[\s\S]*Environment:/, stderr: '' })
   })
 

@@ -36,6 +36,21 @@ export function connectionCommands(program: Command): void {
       print(command, answer, (shown) => factsOf(shown.connection))
     })
 
+  onTenant(connection.command('errors'))
+    .description('list what connections were refused in the last day')
+    .action(async (options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).scimTokens.errors.query()
+      print(command, answer, ({ connections }) =>
+        table(connections, {
+          connection: (item) => item.connectionId,
+          count: (item) => item.count,
+          latest: (item) => time(item.last.at),
+          status: (item) => item.last.status,
+          detail: (item) => item.last.detail
+        })
+      )
+    })
+
   onTenant(connection.command('update <connectionId>'))
     .description('change a connection; its tokens follow at once')
     .option('--name <name>', 'what people and the audit log call it')

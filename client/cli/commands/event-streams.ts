@@ -64,6 +64,18 @@ export function eventStreamCommands(program: Command): void {
       print(command, answer, () => done('The stream is changed.'))
     })
 
+  onTenant(stream.command('show <streamId>'))
+    .description('show one stream')
+    .action(async (streamId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).eventStreams.get.query({ streamId })
+      print(command, answer, ({ stream: shown }) =>
+        table(Object.entries(shown), {
+          fact: ([name]) => name,
+          value: ([, value]) => (typeof value === 'object' && value !== null ? JSON.stringify(value) : value)
+        })
+      )
+    })
+
   onTenant(stream.command('remove <streamId>'))
     .description('remove a stream, with what it did not deliver')
     .action(async (streamId: string, options: { tenant: string }, command: Command) => {

@@ -1,6 +1,7 @@
 // muster group …
 import type { Command } from 'commander'
-import { connectTenant, onTenant } from '../connection.ts'
+import type { Outputs } from '../../index.ts'
+import { connectTenant, onTenant, parseCount } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 import { findUserId } from './users.ts'
 
@@ -20,17 +21,54 @@ export function groupCommands(program: Command): void {
           id: (item) => item.id,
           name: (item) => item.displayName,
           members: (item) => item.memberCount,
-          'managed by': (item) => (item.authority.kind === 'connection' ? item.authority.name : undefined),
+          'managed by': (item) => managerOf(item.authority),
           changed: (item) => time(item.updatedAt)
         })
       )
     })
 
-  onTenant(group.command('create <name>'))
-    .description('create a group')
-    .action(async (displayName: string, options: { tenant: string }, command: Command) => {
-      const answer = await connectTenant(options.tenant).groups.create.mutate({ displayName })
+  onTenant(group.command('show <groupId>'))
+    .description('show one group, and the groups in it and that it is in')
+    .action(async (groupId: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).groups.get.query({ groupId })
+      print(command, answer, groupFacts)
+    })
+
+  onTenant(group.command('members <groupId>'))
+    .description('list the people in a group')
+    .option('--search <text>', 'part of the name or address')
+    .option('--limit <count>', 'how many at most', parseCount)
+    .action(async (groupId: string, options: { tenant: string; search?: string; limit?: number }, command: Command) => {
+      const client = connectTenant(options.tenant)
+      const members = await readAll(
+        (cursor, limit) => client.groups.members.query({ groupId, search: options.search, cursor, limit }),
+        options.limit
+      )
+      print(command, members, ({ items }) =>
+        table(items, {
+          id: (item) => item.id,
+          address: (item) => item.email,
+          name: (item) => item.displayName,
+          state: (item) => item.state,
+          'put there by': (item) => managerOf(item.membership)
+        })
+      )
+    })
+
+  onTenant(group.command('create <name> [users...]'))
+    .description('create a group, with people, by id or address')
+    .action(async (displayName: string, users: string[], options: { tenant: string }, command: Command) => {
+      const client = connectTenant(options.tenant)
+      const members = await Promise.all(users.map((user) => findUserId(client, user)))
+      const answer = await client.groups.create.mutate({ displayName, members })
       print(command, answer, () => done(`Group ${displayName} is there.`))
+    })
+
+  onTenant(group.command('rename <groupId> <name>'))
+    .description('call a group something else')
+    .action(async (groupId: string, displayName: string, options: { tenant: string }, command: Command) => {
+      const answer = await connectTenant(options.tenant).groups.update.mutate({ groupId, displayName })
+      print(command, answer, () => done(`The group is called ${displayName} now.`))
     })
 
   onTenant(group.command('release <groupId>'))
@@ -61,4 +99,26 @@ export function groupCommands(program: Command): void {
         print(command, answer, () => done(`${users.join(', ')}: ${past}.`))
       })
   }
+}
+
+const managerOf = (authority: Outputs['groups']['get']['group']['authority']): string | undefined =>
+  authority.kind === 'connection' ? `${authority.name}${authority.isRemoved ? ', which was removed' : ''}` : undefined
+
+const groupFacts = ({ group, childGroups, parentGroups }: Outputs['groups']['get']): string => {
+  const names = (groups: readonly { displayName: string }[]) =>
+    groups.map(({ displayName }) => displayName).join(', ') || undefined
+  return table(
+    [
+      ['id', group.id],
+      ['name', group.displayName],
+      ['external id', group.externalId],
+      ['members', group.memberCount],
+      ['managed by', managerOf(group.authority)],
+      ['groups in it', names(childGroups)],
+      ['is in', names(parentGroups)],
+      ['created', time(group.createdAt)],
+      ['changed', time(group.updatedAt)]
+    ],
+    { fact: ([name]) => name, value: ([, value]) => value }
+  )
 }

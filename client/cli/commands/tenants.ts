@@ -40,6 +40,35 @@ export function tenantCommands(program: Command): void {
       )
     })
 
+  withJson(tenant.command('show <subdomain>'))
+    .description('show one tenant, and how much is in it')
+    .action(async (subdomain: string, _options: unknown, command: Command) => {
+      const answer = await connectOperator().tenants.get.query({ subdomain })
+      print(command, answer, ({ tenant: shown, counts }) =>
+        table(
+          [
+            ['id', shown.id],
+            ['subdomain', shown.subdomain],
+            ['name', shown.name],
+            ['state', shown.state],
+            ['people', counts.users],
+            ['administrators', counts.administrators],
+            ['groups', counts.groups],
+            ['connections', counts.scimConnections],
+            ['created', time(shown.createdAt)]
+          ],
+          { fact: ([name]) => name, value: ([, value]) => value }
+        )
+      )
+    })
+
+  withJson(tenant.command('rename <subdomain> <name>'))
+    .description('call a tenant something else; its settings: muster settings')
+    .action(async (subdomain: string, name: string, _options: unknown, command: Command) => {
+      const changed = await connectOperator().tenants.update.mutate({ subdomain, name })
+      print(command, changed, () => done(`Tenant ${subdomain} is called ${name} now.`))
+    })
+
   for (const [name, suspended, text] of [
     ['suspend', true, 'refuse every request of a tenant; its data stays'],
     ['resume', false, 'serve a suspended tenant again']

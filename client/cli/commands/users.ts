@@ -1,7 +1,7 @@
 // muster user …
 import { Argument, type Command, Option } from 'commander'
 import type { Client, Outputs } from '../../index.ts'
-import { connectTenant, onTenant, parseCount, ROLES, roleOption } from '../connection.ts'
+import { connectTenant, onTenant, parseCount, ROLES, roleOption, UsageError } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'
 
 type Role = (typeof ROLES)[number]
@@ -17,6 +17,15 @@ interface ListOptions {
   role?: Role
   state?: State
   limit?: number
+}
+
+interface ProfileOptions {
+  tenant: string
+  displayName?: string
+  givenName?: string
+  familyName?: string
+  timeZone?: string
+  locale?: string
 }
 
 export function userCommands(program: Command): void {
@@ -44,6 +53,22 @@ export function userCommands(program: Command): void {
       const client = connectTenant(options.tenant)
       const answer = await client.users.get.query({ userId: await findUserId(client, idOrAddress) })
       print(command, answer, ({ user: found, authority }) => `${userTable([found])}${managedTable(authority)}`)
+    })
+
+  onTenant(user.command('update <user>'))
+    .description("change somebody's profile; an empty text takes a fact away")
+    .option('--display-name <name>', 'what people call them')
+    .option('--given-name <name>', 'given name')
+    .option('--family-name <name>', 'family name')
+    .option('--time-zone <zone>', 'such as Europe/Zurich')
+    .option('--locale <tag>', 'such as de-CH')
+    .action(async (idOrAddress: string, { tenant, ...options }: ProfileOptions, command: Command) => {
+      const { displayName, givenName, familyName, timeZone, locale } = options
+      const profile = { displayName, givenName, familyName, timeZone, locale }
+      if (Object.values(profile).every((value) => value === undefined)) throw new UsageError('Name what shall change')
+      const client = connectTenant(tenant)
+      const answer = await client.users.update.mutate({ userId: await findUserId(client, idOrAddress), ...profile })
+      print(command, answer, () => done(`The profile of ${idOrAddress} is changed.`))
     })
 
   onTenant(user.command('set-role <user>'))
