@@ -26,9 +26,10 @@ export function isOutdatedPlan(error: unknown): boolean {
   return code === '0A000' && /cached plan must not change result type/.test(message ?? '')
 }
 
-// of pg and pg-pool, which give no codes, and of PgBouncer, which gives that of a protocol violation
+// of pg and pg-pool, which give no codes, of PgBouncer, which gives that of a protocol violation, and of a node of Citus that
+// is lost amid a statement, which come as internal errors
 const UNAVAILABLE_MESSAGES =
-  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|not queryable|not currently accepting|no more connections allowed|query_wait_timeout|server_login_retry|server conn(ection)? crashed|pgbouncer cannot connect/
+  /SSL SYSCALL error|SSL connection has been closed unexpectedly|server closed the connection unexpectedly|could not (?:send|receive) data|invalid socket|Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|not queryable|not currently accepting|no more connections allowed|query_wait_timeout|server_login_retry|server conn(ection)? crashed|pgbouncer cannot connect/
 
 const UNAVAILABLE_CODES = new Set([
   'ECONNREFUSED',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Agent } from 'undici'
 import type { RunningProcess } from '../support/process.ts'
+import type { Cluster } from './cluster.ts'
 import { holdInvariants, mailStates, storedUsers } from './invariants.ts'
 import type { MailSink } from './mail-sink.ts'
 import type { Stage, Tenant } from './stage.ts'
@@ -44,7 +45,7 @@ export interface Scenario {
  * @returns how many were acknowledged and how many of them were kept
  */
 export async function settleUsers(
-  stage: Stage,
+  stage: { readonly cluster: Pick<Cluster, 'owner'> },
   agent: Agent,
   port: number,
   tenant: Tenant,

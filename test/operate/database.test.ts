@@ -71,23 +71,24 @@ test('muster db', async (t) => {
   })
 })
 
+// one by one, as Citus takes them
+const OF_A_NEWER_VERSION = [
+  'alter table users add column future_note text, add column future_flag boolean not null default false',
+  `alter table tenants add column future_plan text not null default 'basic'`,
+  'alter table audit_events add column future_trace text',
+  `create table future_things (tenant_id int not null, id uuid not null,
+    user_id uuid not null, primary key (tenant_id, id),
+    foreign key (tenant_id, user_id) references users on delete cascade)`,
+  'alter table future_things enable row level security',
+  'alter table future_things force row level security',
+  'create index users_future_idx on users (tenant_id, future_note)',
+  `insert into kysely_migration (name, timestamp) values ('20991231T2359_add_future', now()::text)`
+]
+
 test('A version runs beside a newer one, and starts beside it', async (t) => {
   const { owner, url } = await openDatabase(t)
   // what a newer version may do: add columns that are null or have a default, tables, indexes
-  await sql
-    .raw(`
-    alter table users add column future_note text, add column future_flag boolean not null default false;
-    alter table tenants add column future_plan text not null default 'basic';
-    alter table audit_events add column future_trace text;
-    create table future_things (tenant_id int not null, id uuid not null,
-      user_id uuid not null, primary key (tenant_id, id),
-      foreign key (tenant_id, user_id) references users on delete cascade);
-    alter table future_things enable row level security;
-    alter table future_things force row level security;
-    create index users_future_idx on users (tenant_id, future_note);
-    insert into kysely_migration (name, timestamp) values ('20991231T2359_add_future', now()::text);
-  `)
-    .execute(owner)
+  for (const statement of OF_A_NEWER_VERSION) await sql.raw(statement).execute(owner)
 
   const env = { DATABASE_URL: url, SECRET_KEY, OPERATOR_TOKEN, BASE_DOMAIN: 'localhost' }
   const service = await startProcess(t, env)

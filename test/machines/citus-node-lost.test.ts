@@ -1,0 +1,130 @@
+// A node of a Citus cluster is lost in the middle of creates and comes back: what was acknowledged is there, nobody is
+// half there, tenants of the other node go on meanwhile, and the server needs no help.
+import { setTimeout } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { test } from 'tap'
+import { createClient } from '../../client/index.ts'
+import { connect } from '../../db/connect.ts'
+import { settleUsers } from '../faults/scenario.ts'
+import type { Tenant } from '../faults/stage.ts'
+import { createUsers, namesOf, openAgent, scim, tally, timeUntilServing } from '../faults/traffic.ts'
+import { OPERATOR_TOKEN, SECRET_KEY } from '../support/app.ts'
+import { createOnCluster } from '../support/cluster.ts'
+import { noOwnCluster, startOwnCluster } from '../support/own-cluster.ts'
+import { startProcess } from '../support/process.ts'
+
+/** Of each tenant; the second half is sent from the loss on. */
+const USERS = 150
+const AWAY_MS = 2_000
+/** Creates that arrive together are written together. */
+const BETWEEN_MS = 2
+
+test('a node that is lost', { skip: noOwnCluster, timeout: 110_000 }, async (t) => {
+  const cluster = await startOwnCluster(t)
+  const url = await createOnCluster('muster', cluster.nodes)
+  const owner = connect({ url, poolSize: 1, isCitus: true })
+  t.teardown(() => owner.destroy())
+  // what was committed on the coordinator alone is committed on a node that is back; every minute, unless this says so
+  await sql`alter system set citus.recover_2pc_interval = '1s'`.execute(owner)
+  await sql`select pg_reload_conf()`.execute(owner)
+  const server = await startProcess(t, {
+    DATABASE_URL: url,
+    SECRET_KEY,
+    OPERATOR_TOKEN,
+    LOG_LEVEL: 'warn',
+    MAIL_FROM: 'Muster <muster@muster.test>',
+    SCIM_REQUESTS_PER_SECOND: '0',
+    DEMO: 'false'
+  })
+  const agent = openAgent()
+  t.teardown(() => agent.destroy())
+
+  const operator = createClient({ url: `http://localhost:${server.port}`, token: OPERATOR_TOKEN })
+  const addTenant = async (subdomain: string): Promise<Tenant> => {
+    const { tenant } = await operator.tenants.create.mutate({ subdomain, name: subdomain })
+    const admin = createClient({ url: `http://${subdomain}.localhost:${server.port}`, token: OPERATOR_TOKEN })
+    const { token } = await admin.scimTokens.create.mutate({ name: 'okta' })
+    return { id: tenant.id, subdomain, scimToken: token }
+  }
+  const portOf = async ({ id }: Tenant) => {
+    const { rows } = await sql<{ port: number }>`
+      select nodeport as port from citus_shards
+      where shardid = get_shard_id_for_distribution_column('users', ${sql.lit(id)})`.execute(owner)
+    return rows[0]!.port
+  }
+  const [lost, kept] = cluster.nodes.slice(1).map((node) => Number(new URL(node).port))
+  const tenants = new Map<number, Tenant>()
+  for (let number = 0; tenants.size < 2; number++) {
+    const tenant = await addTenant(`tenant${number}`)
+    tenants.set(await portOf(tenant), tenant)
+  }
+  const [there, elsewhere] = [tenants.get(lost!)!, tenants.get(kept!)!]
+  const ask = (tenant: Tenant, ...rest: [Parameters<typeof scim>[3], string, unknown?]) =>
+    scim(agent, server.port, tenant, ...rest)
+
+  const half = USERS / 2
+  const strike = Promise.withResolvers<void>()
+  const traffic = [there, elsewhere].map((tenant) =>
+    createUsers(
+      agent,
+      () => server.port,
+      tenant,
+      namesOf(tenant, USERS),
+      (index) =>
+        index < half
+          ? setTimeout(index * BETWEEN_MS)
+          : strike.promise.then(() => setTimeout((index - half) * BETWEEN_MS))
+    )
+  )
+  await Promise.all(traffic.map((each) => each.acknowledged(USERS / 4)))
+  const { id: known } = [...traffic[1]!.answers.values()].find(({ status }) => status === 201)!
+  strike.resolve()
+  await cluster.crash('worker1')
+
+  await t.test('meanwhile its tenants are answered 503, and those of the other node are served', async (t) => {
+    const patch = (value: string) => ({
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+      Operations: [{ op: 'replace', path: 'title', value }]
+    })
+    const began = performance.now()
+    for (let turn = 0; turn < 10 || performance.now() - began < AWAY_MS; turn++) {
+      t.equal((await ask(there, 'GET', '/Users?count=1')).status, 503)
+      t.equal((await ask(elsewhere, 'GET', '/Users?count=1')).status, 200)
+      t.equal((await ask(elsewhere, 'PATCH', `/Users/${known}`, patch(`turn ${turn}`))).status, 200)
+      await setTimeout(100)
+    }
+  })
+
+  await t.test('afterwards both are served without help', async (t) => {
+    await cluster.revive('worker1')
+    for (const tenant of [there, elsewhere]) await timeUntilServing(agent, server.port, tenant)
+    t.equal(server.child.exitCode, null)
+  })
+
+  await t.test('whatever was acknowledged is there, and nobody is half there', async (t) => {
+    await Promise.all(traffic.map(({ done }) => done))
+    for (;;) {
+      const { rows } = await sql<{ result: string }>`
+        select result from run_command_on_workers('select count(*) from pg_prepared_xacts')`.execute(owner)
+      if (rows.every(({ result }) => result === '0')) break
+      await setTimeout(100)
+    }
+    for (const [place, tenant] of [there, elsewhere].entries()) {
+      const statuses = tally(traffic[place]!.answers.values())
+      t.strictSame(
+        Object.keys(statuses).filter((status) => !['201', '503'].includes(status)),
+        [],
+        `nothing but 201 and 503 is answered: ${JSON.stringify(statuses)}`
+      )
+      const { acknowledged, kept } = await settleUsers(
+        { cluster: { owner } },
+        agent,
+        server.port,
+        tenant,
+        traffic[place]!
+      )
+      t.equal(kept, acknowledged)
+      t.ok(acknowledged >= USERS / 4)
+    }
+  })
+})
