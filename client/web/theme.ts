@@ -41,7 +41,7 @@ export const theme = createTheme({
   components: {
     Modal: Modal.extend({
       classNames: { title: 'dialog-title' },
-      defaultProps: { closeButtonProps: { 'aria-label': 'Close' } }
+      defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } }
     }),
     Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } })
   },

@@ -1,12 +1,14 @@
 // One event stream: what it is, what was delivered by it, and what was given up.
-import { Alert, Button, Group, Modal, Select, Skeleton, Stack, Table, Text } from '@mantine/core'
+import { Alert, Button, Group, Select, Skeleton, Stack, Table, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconArrowLeft } from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { httpStatus, type Outputs, queryClient, trpc } from '../api.ts'
+import { counted } from '../counted.ts'
 import { Confirm } from '../parts/confirm.tsx'
+import { CopyOnce, OnceDialog } from '../parts/copy-once.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { TextLink } from '../parts/link.tsx'
@@ -15,7 +17,6 @@ import { Page } from '../parts/page.tsx'
 import { Facts, Section } from '../parts/section.tsx'
 import { Mark } from '../parts/state-badge.tsx'
 import { Time } from '../parts/time.tsx'
-import { Secret } from './events/create-stream.tsx'
 import { KIND_NAMES, type Stream, statusOf } from './events/words.ts'
 import './provisioning/provisioning.css'
 
@@ -122,17 +123,14 @@ function RotateSecret({ stream }: { stream: Stream }) {
       <Button size="xs" variant="default" onClick={dialog.open}>
         Rotate secret
       </Button>
-      <Modal
+      <OnceDialog
         opened={isOpen}
         onClose={close}
         title={rotate.data ? 'The new secret is ready' : 'Rotate the secret?'}
-        closeOnClickOutside={!rotate.data}
-        closeOnEscape={!rotate.data}
-        centered
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        isShown={rotate.data !== undefined}
       >
         {rotate.data ? (
-          <Secret value={rotate.data.secret} onClose={close} />
+          <CopyOnce label="Secret" value={rotate.data.secret} onCopied={close} />
         ) : (
           <Stack gap="md">
             <Text size="sm">For a day, each webhook is signed by both secrets: bring the new one in meanwhile.</Text>
@@ -147,7 +145,7 @@ function RotateSecret({ stream }: { stream: Stream }) {
             </Group>
           </Stack>
         )}
-      </Modal>
+      </OnceDialog>
     </>
   )
 }
@@ -197,9 +195,7 @@ function Deliveries({ stream }: { stream: Stream }) {
     trpc.eventStreams.replay.mutationOptions({
       onSuccess: async ({ count }) => {
         await refresh()
-        notifyDone(
-          count === 1 ? '1 event is on its way again.' : `${count.toLocaleString()} events are on their way again.`
-        )
+        notifyDone(`${counted(count, 'event is on its', 'events are on their')} way again.`)
       }
     })
   )

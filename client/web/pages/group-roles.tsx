@@ -4,6 +4,7 @@ import { IconArrowLeft, IconLock, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../api.ts'
+import { counted } from '../counted.ts'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { TextLink } from '../parts/link.tsx'
@@ -121,12 +122,12 @@ function Draft({ saved }: { saved: Saved }) {
   )
 }
 
-const rolesInWords = (count: number) => `${count.toLocaleString()} ${count === 1 ? 'role has' : 'roles have'} changed`
+const rolesInWords = (count: number) => `${counted(count, 'role has', 'roles have')} changed`
 
 const peopleNow = ({ people }: Saved) =>
   people === 0
     ? 'Nobody has their role from a group yet.'
-    : `${people.toLocaleString()} ${people === 1 ? 'person has their' : 'people have their'} role from a group.`
+    : `${counted(people, 'person has their', 'people have their')} role from a group.`
 
 interface MappedGroupProps {
   mapped: Mapped

@@ -1,23 +1,20 @@
 // One group: who is in it, and what may be done with it.
-import { ActionIcon, Anchor, Button, Group, Menu, Skeleton, Tabs, Text } from '@mantine/core'
+import { Anchor, Button, Group, Skeleton, Tabs, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconArrowLeft, IconDots, IconPencil, IconPlugConnectedX, IconTrash, IconUserPlus } from '@tabler/icons-react'
-import { useMutation, useQuery } from '@tanstack/react-query'
+import { IconArrowLeft, IconUserPlus } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
-import { httpStatus, type Outputs, queryClient, trpc } from '../api.ts'
-import { Confirm } from '../parts/confirm.tsx'
+import { httpStatus, type Outputs, trpc } from '../api.ts'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
-import { ManagedNote, managedBy } from '../parts/managed.tsx'
-import { notifyDone } from '../parts/notify.ts'
+import { ManagedNote } from '../parts/managed.tsx'
 import { Page } from '../parts/page.tsx'
 import { Time } from '../parts/time.tsx'
 import { isAdministrator, useMe } from '../shell.tsx'
+import { GroupActions } from './groups/actions.tsx'
 import { AddPeople } from './groups/add-people.tsx'
 import { GroupHistory } from './groups/history.tsx'
 import { Members } from './groups/members.tsx'
-import { NameDialog } from './groups/name-dialog.tsx'
 import { mayChangeGroups, membersInWords, sourceInWords } from './groups/words.ts'
 import './groups/groups.css'
 
@@ -75,7 +72,7 @@ function GroupDetails({ group, childGroups, parentGroups }: Details) {
             <Button leftSection={<IconUserPlus size={16} />} onClick={adding.open}>
               Add people
             </Button>
-            <MoreActions group={group} />
+            <GroupActions group={group} />
           </>
         )
       }
@@ -131,166 +128,5 @@ function Neighbours({ title, groups }: { title: string; groups: Details['childGr
         </Anchor>
       ))}
     </Group>
-  )
-}
-
-function MoreActions({ group }: { group: Details['group'] }) {
-  const [isRenaming, renaming] = useDisclosure()
-  const [isDeleting, deleting] = useDisclosure()
-  const [isReleasing, releasing] = useDisclosure()
-  const whyNot = managedBy(group.authority)
-  const me = useMe()
-  return (
-    <>
-      <Menu position="bottom-end" withinPortal>
-        <Menu.Target>
-          <ActionIcon variant="default" size={36} aria-label="More actions">
-            <IconDots size={18} />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Choice label="Rename" icon={<IconPencil size={16} />} whyNot={whyNot} onClick={renaming.open} />
-          {whyNot && isAdministrator(me) && (
-            <Choice
-              label="Release"
-              icon={<IconPlugConnectedX size={16} />}
-              whyNot={undefined}
-              onClick={releasing.open}
-            />
-          )}
-          <Choice
-            label="Delete group"
-            icon={<IconTrash size={16} />}
-            color={whyNot ? undefined : 'red'}
-            whyNot={whyNot}
-            onClick={deleting.open}
-          />
-        </Menu.Dropdown>
-      </Menu>
-      <Rename group={group} opened={isRenaming} onClose={renaming.close} />
-      <Delete group={group} opened={isDeleting} onClose={deleting.close} />
-      <Release group={group} opened={isReleasing} onClose={releasing.close} />
-    </>
-  )
-}
-
-interface ChoiceProps {
-  label: string
-  icon: ReactNode
-  color?: string | undefined
-  whyNot: string | undefined
-  onClick: () => void
-}
-
-/** What is refused says why, before it is tried. */
-function Choice({ label, icon, color, whyNot, onClick }: ChoiceProps) {
-  return (
-    <Menu.Item
-      leftSection={icon}
-      color={color}
-      aria-disabled={Boolean(whyNot)}
-      data-refused={Boolean(whyNot) || undefined}
-      closeMenuOnClick={!whyNot}
-      onClick={() => whyNot || onClick()}
-    >
-      {label}
-      {whyNot && (
-        <Text size="xs" c="dimmed">
-          {whyNot}
-        </Text>
-      )}
-    </Menu.Item>
-  )
-}
-
-interface DialogProps {
-  group: Details['group']
-  opened: boolean
-  onClose: () => void
-}
-
-function Rename({ group, opened, onClose }: DialogProps) {
-  const rename = useMutation(
-    trpc.groups.update.mutationOptions({
-      onSuccess: async (answer) => {
-        await Promise.all([
-          queryClient.invalidateQueries(trpc.groups.get.queryFilter({ groupId: group.id })),
-          queryClient.invalidateQueries(trpc.groups.list.pathFilter())
-        ])
-        onClose()
-        notifyDone(`The group is called ${answer.group.displayName} now.`)
-      }
-    })
-  )
-  return (
-    <NameDialog
-      opened={opened}
-      onClose={onClose}
-      title="Rename the group"
-      action="Rename"
-      value={group.displayName}
-      onSubmit={(displayName) => rename.mutate({ groupId: group.id, displayName })}
-      isPending={rename.isPending}
-      error={rename.error}
-      onReset={rename.reset}
-    />
-  )
-}
-
-function Release({ group, opened, onClose }: DialogProps) {
-  const release = useMutation(
-    trpc.groups.release.mutationOptions({
-      onSuccess: async () => {
-        await queryClient.invalidateQueries(trpc.groups.pathFilter())
-        onClose()
-        notifyDone(`The group ${group.displayName} can be changed here now.`)
-      }
-    })
-  )
-  return (
-    <Confirm
-      opened={opened}
-      onClose={onClose}
-      title={`Release ${group.displayName}?`}
-      action="Release"
-      onConfirm={() => release.mutate({ groupId: group.id })}
-      isPending={release.isPending}
-      error={release.error}
-    >
-      Its name and its members are changed here from then on. Its identity provider takes it on again when it changes
-      it.
-    </Confirm>
-  )
-}
-
-function Delete({ group, opened, onClose }: DialogProps) {
-  const navigate = route.useNavigate()
-  const remove = useMutation(
-    trpc.groups.remove.mutationOptions({
-      onSuccess: async () => {
-        void queryClient.invalidateQueries(trpc.groups.list.pathFilter())
-        await navigate({ to: '/groups', replace: true })
-        queryClient.removeQueries(trpc.groups.get.queryFilter({ groupId: group.id }))
-        notifyDone(`The group ${group.displayName} is deleted.`)
-      }
-    })
-  )
-  return (
-    <Confirm
-      opened={opened}
-      onClose={() => {
-        remove.reset()
-        onClose()
-      }}
-      title={`Delete ${group.displayName}?`}
-      action="Delete group"
-      isDangerous
-      onConfirm={() => remove.mutate({ groupId: group.id })}
-      isPending={remove.isPending}
-      error={remove.error}
-    >
-      The people in it ({membersInWords(group.memberCount)}) stay in the organisation. An administrator can bring the
-      group back, with its members, from the audit log.
-    </Confirm>
   )
 }

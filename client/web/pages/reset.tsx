@@ -4,7 +4,7 @@ import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../api.ts'
-import { CodeField, codeProblem, wantsCode } from '../parts/code-field.tsx'
+import { CodeField, wantsCode } from '../parts/code-field.tsx'
 import { Entrance, useEntrance } from '../parts/entrance.tsx'
 import { Failure, wordsFor } from '../parts/failures.tsx'
 import { ButtonLink } from '../parts/link.tsx'
@@ -61,14 +61,7 @@ export default function Reset() {
             error={isWeak ? wordsFor(reset.error) : undefined}
             autoFocus
           />
-          {isCodeWanted && (
-            <CodeField
-              value={code}
-              onChange={(event) => setCode(event.currentTarget.value)}
-              error={codeProblem(reset.error)}
-              autoFocus
-            />
-          )}
+          {isCodeWanted && <CodeField value={code} onChange={setCode} refusal={reset.error} autoFocus />}
           <Button type="submit" loading={reset.isPending}>
             Set the password and sign in
           </Button>

@@ -4,12 +4,12 @@ import { useMutation } from '@tanstack/react-query'
 import { getRouteApi, useRouter } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../api.ts'
-import { CodeField, codeProblem, wantsCode } from '../parts/code-field.tsx'
+import { CodeField, wantsCode } from '../parts/code-field.tsx'
 import { Entrance, useEntrance } from '../parts/entrance.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { GoogleButton } from '../parts/google-button.tsx'
 import { TextLink } from '../parts/link.tsx'
-import { PasswordField } from '../parts/password-field.tsx'
+import { KnownPassword } from '../parts/password-field.tsx'
 
 const route = getRouteApi('/sign-in')
 
@@ -91,22 +91,8 @@ function PasswordForm({ next }: { next: string | undefined }) {
           value={email}
           onChange={(event) => setEmail(event.currentTarget.value)}
         />
-        <PasswordField
-          label="Password"
-          autoComplete="current-password"
-          required
-          withAsterisk={false}
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-        />
-        {isCodeWanted && (
-          <CodeField
-            value={code}
-            onChange={(event) => setCode(event.currentTarget.value)}
-            error={codeProblem(signIn.error)}
-            autoFocus
-          />
-        )}
+        <KnownPassword value={password} onChange={setPassword} />
+        {isCodeWanted && <CodeField value={code} onChange={setCode} refusal={signIn.error} autoFocus />}
         <Button type="submit" loading={signIn.isPending}>
           Sign in
         </Button>

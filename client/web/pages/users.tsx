@@ -6,6 +6,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { lazy, memo, Suspense } from 'react'
 import { type Inputs, type Outputs, trpc } from '../api.ts'
+import { counted, peopleInWords } from '../counted.ts'
 import { Empty } from '../parts/empty.tsx'
 import { Page } from '../parts/page.tsx'
 import { Person } from '../parts/person.tsx'
@@ -141,9 +142,7 @@ const clean = (search: Search): Search =>
 
 function countWords(total: number | undefined, isNarrowed: boolean): string {
   if (total === undefined) return '\u00a0'
-  const count = total.toLocaleString()
-  if (isNarrowed) return `${count} ${total === 1 ? 'fits' : 'fit'}`
-  return `${count} ${total === 1 ? 'person' : 'people'}`
+  return isNarrowed ? counted(total, 'fits', 'fit') : peopleInWords(total)
 }
 
 const UserRow = memo(function UserRow({ user }: { user: User }) {

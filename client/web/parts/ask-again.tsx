@@ -3,10 +3,10 @@ import { Modal, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { reason, trpc } from '../api.ts'
-import { CodeField, codeProblem, wantsCode } from './code-field.tsx'
+import { CodeField, wantsCode } from './code-field.tsx'
 import { DialogButtons } from './dialog-buttons.tsx'
 import { Failure } from './failures.tsx'
-import { PasswordField } from './password-field.tsx'
+import { KnownPassword } from './password-field.tsx'
 
 /** Whether what failed works once the person has proved who they are. */
 export const needsConfirmation = (error: unknown) => reason(error) === 'reauthenticationRequired'
@@ -37,29 +37,18 @@ function Dialog({ onConfirmed, onClose }: AskAgainProps) {
   }
   const isWrong = reason(confirm.error) === 'wrongPassword'
   return (
-    <Modal opened onClose={onClose} title="Is it still you?" centered>
+    <Modal opened onClose={onClose} title="Is it still you?">
       <form onSubmit={submit}>
         <Stack gap="md">
           <Text size="sm">You signed in a while ago. Enter your password to go on.</Text>
           {confirm.error && !isWrong && !wantsCode(confirm.error) && <Failure error={confirm.error} />}
-          <PasswordField
-            label="Password"
-            autoComplete="current-password"
-            required
-            withAsterisk={false}
+          <KnownPassword
             value={password}
-            onChange={(event) => setPassword(event.currentTarget.value)}
+            onChange={setPassword}
             error={isWrong ? 'That is not your password.' : undefined}
             data-autofocus
           />
-          {isCodeWanted && (
-            <CodeField
-              value={code}
-              onChange={(event) => setCode(event.currentTarget.value)}
-              error={codeProblem(confirm.error)}
-              autoFocus
-            />
-          )}
+          {isCodeWanted && <CodeField value={code} onChange={setCode} refusal={confirm.error} autoFocus />}
           <DialogButtons onClose={onClose} isPending={confirm.isPending}>
             Go on
           </DialogButtons>

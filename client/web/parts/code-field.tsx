@@ -2,7 +2,14 @@
 import { TextInput, type TextInputProps } from '@mantine/core'
 import { reason } from '../api.ts'
 
-export const CodeField = (props: TextInputProps) => (
+interface CodeFieldProps extends Omit<TextInputProps, 'onChange' | 'error'> {
+  value: string
+  onChange: (value: string) => void
+  /** What became of the attempt before. */
+  refusal: unknown
+}
+
+export const CodeField = ({ onChange, refusal, ...props }: CodeFieldProps) => (
   <TextInput
     label="Code"
     description="The six digits that your authenticator app shows, or one of your recovery codes"
@@ -12,13 +19,11 @@ export const CodeField = (props: TextInputProps) => (
     required
     withAsterisk={false}
     maxLength={100}
+    onChange={(event) => onChange(event.currentTarget.value)}
+    error={reason(refusal) === 'wrongCode' ? 'That code is wrong, or was used already. Enter the next one.' : undefined}
     {...props}
   />
 )
 
 /** Whether the service asks for a code, or has refused one. */
 export const wantsCode = (error: unknown) => ['secondFactorRequired', 'wrongCode'].includes(reason(error) ?? '')
-
-/** For the field: undefined while none has been refused. */
-export const codeProblem = (error: unknown) =>
-  reason(error) === 'wrongCode' ? 'That code is wrong, or was used already. Enter the next one.' : undefined

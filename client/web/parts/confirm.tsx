@@ -24,7 +24,7 @@ interface ConfirmProps {
 export function Confirm(props: ConfirmProps) {
   const { opened, onClose, title, children, action, isDangerous = false, onConfirm, isPending, error, stackId } = props
   return (
-    <Modal opened={opened} onClose={onClose} title={title} centered {...(stackId && { stackId })}>
+    <Modal opened={opened} onClose={onClose} title={title} {...(stackId && { stackId })}>
       <Stack gap="md">
         <Text size="sm" component="div">
           {children}

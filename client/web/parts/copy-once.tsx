@@ -1,5 +1,5 @@
 // Text to be copied: a field with a button, and the form that a secret takes which is shown this once.
-import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Modal, type ModalProps, Stack, Text, TextInput } from '@mantine/core'
 import { useClipboard } from '@mantine/hooks'
 import { IconCheck, IconCopy, IconKey } from '@tabler/icons-react'
 import { useId } from 'react'
@@ -32,16 +32,32 @@ export function CopyField({ label, value }: { label: string; value: string }) {
   )
 }
 
+interface CopyOnceProps {
+  label: string
+  value: string
+  onCopied: () => void
+}
+
 /** A secret just made: the service keeps only its hash, so this is the one time that it can be read. */
-export function CopyOnce({ label, value }: { label: string; value: string }) {
+export function CopyOnce({ label, value, onCopied }: CopyOnceProps) {
   return (
-    <Alert color="pine" variant="light" icon={<IconKey size={18} />} title="Copy it now">
-      <Stack gap="sm">
-        <Text size="sm">
-          This is the only time it is shown. Whoever has it can act with it: keep it like a password.
-        </Text>
-        <CopyField label={label} value={value} />
-      </Stack>
-    </Alert>
+    <Stack gap="md">
+      <Alert color="pine" variant="light" icon={<IconKey size={18} />} title="Copy it now">
+        <Stack gap="sm">
+          <Text size="sm">
+            This is the only time it is shown. Whoever has it can act with it: keep it like a password.
+          </Text>
+          <CopyField label={label} value={value} />
+        </Stack>
+      </Alert>
+      <Group justify="flex-end">
+        <Button onClick={onCopied}>I have copied it</Button>
+      </Group>
+    </Stack>
   )
 }
+
+/** A dialog in which a secret is made. Once it is there, neither Esc nor a click beside the dialog loses it. */
+export const OnceDialog = ({ isShown, ...props }: ModalProps & { isShown: boolean }) => (
+  <Modal closeOnClickOutside={!isShown} closeOnEscape={!isShown} {...props} />
+)

@@ -2,12 +2,37 @@
 import { PasswordInput, type PasswordInputProps, Progress, Stack, Text } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
+import { counted } from '../counted.ts'
 import { estimate, type Strength } from '../strength.ts'
 
 const toggle = { tabIndex: 0, 'aria-hidden': false, 'aria-label': 'Show the password' } as const
 
-export const PasswordField = (props: PasswordInputProps) => (
-  <PasswordInput visibilityToggleButtonProps={toggle} {...props} />
+const PasswordField = ({ onChange, ...props }: Omit<PasswordInputProps, 'onChange'> & TypedInto) => (
+  <PasswordInput
+    visibilityToggleButtonProps={toggle}
+    required
+    withAsterisk={false}
+    onChange={(event) => onChange(event.currentTarget.value)}
+    {...props}
+  />
+)
+
+interface TypedInto {
+  value: string
+  onChange: (value: string) => void
+}
+
+interface KnownPasswordProps extends TypedInto {
+  label?: string
+  /** Why the service refused it. */
+  error?: string | undefined
+  /** In a dialog, which gives it the focus once it is open. */
+  'data-autofocus'?: boolean
+}
+
+/** The password that somebody has. */
+export const KnownPassword = (props: KnownPasswordProps) => (
+  <PasswordField label="Password" autoComplete="current-password" {...props} />
 )
 
 const STRENGTHS: { label: string; color: string; percent: number }[] = [
@@ -18,9 +43,7 @@ const STRENGTHS: { label: string; color: string; percent: number }[] = [
   { label: 'Very strong', color: 'pine.7', percent: 100 }
 ]
 
-interface NewPasswordProps {
-  value: string
-  onChange: (value: string) => void
+interface NewPasswordProps extends TypedInto {
   /** What somebody who knows the person would try: their address, their names, the organisation. */
   words: (string | null | undefined)[]
   minLength: number
@@ -39,10 +62,8 @@ export function NewPassword({ value, onChange, words, minLength, error, label, a
         label={label ?? 'Password'}
         description={`At least ${minLength} characters. A few words that have nothing to do with you work well.`}
         autoComplete="new-password"
-        required
-        withAsterisk={false}
         value={value}
-        onChange={(event) => onChange(event.currentTarget.value)}
+        onChange={onChange}
         error={error}
         data-autofocus={autoFocus || undefined}
         autoFocus={autoFocus}
@@ -56,7 +77,7 @@ export function NewPassword({ value, onChange, words, minLength, error, label, a
             aria-label="How hard the password is to guess"
           />
           <Text size="xs" c="dimmed" mt={4} aria-live="polite">
-            {missing > 0 ? `${missing} more character${missing === 1 ? '' : 's'}` : (strength?.label ?? 'Estimating…')}
+            {missing > 0 ? counted(missing, 'more character', 'more characters') : (strength?.label ?? 'Estimating…')}
             {missing === 0 && strength?.hint ? `. ${strength.hint}` : ''}
           </Text>
         </div>

@@ -1,11 +1,11 @@
-import { Button, Group, Modal, NativeSelect, Skeleton, Stack, Text, TextInput } from '@mantine/core'
+import { Button, NativeSelect, Skeleton, Stack, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
 import { Confirm } from '../../parts/confirm.tsx'
-import { CopyOnce } from '../../parts/copy-once.tsx'
+import { CopyOnce, OnceDialog } from '../../parts/copy-once.tsx'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
@@ -124,22 +124,14 @@ function NewTokenDialog({ onClose }: { onClose: () => void }) {
     create.mutate({ name: name.trim(), role, ...(expiresAt && { expiresAt }) })
   }
   return (
-    <Modal
+    <OnceDialog
       opened
       onClose={onClose}
       title={create.data ? `Token ${create.data.apiToken.name}` : 'New API token'}
-      centered
-      // a click beside it or a key must not lose what is shown once
-      closeOnClickOutside={!create.data}
-      closeOnEscape={!create.data}
+      isShown={create.data !== undefined}
     >
       {create.data ? (
-        <Stack gap="md">
-          <CopyOnce label="API token" value={create.data.token} />
-          <Group justify="flex-end">
-            <Button onClick={onClose}>I have copied it</Button>
-          </Group>
-        </Stack>
+        <CopyOnce label="API token" value={create.data.token} onCopied={onClose} />
       ) : (
         <form onSubmit={submit}>
           <Stack gap="md">
@@ -173,6 +165,6 @@ function NewTokenDialog({ onClose }: { onClose: () => void }) {
           </Stack>
         </form>
       )}
-    </Modal>
+    </OnceDialog>
   )
 }

@@ -5,7 +5,7 @@ import { type Outputs, queryClient, reason, trpc } from '../../api.ts'
 import { useEntrance } from '../../parts/entrance.tsx'
 import { Failure, wordsFor } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
-import { NewPassword, PasswordField } from '../../parts/password-field.tsx'
+import { KnownPassword, NewPassword } from '../../parts/password-field.tsx'
 import { Section } from '../../parts/section.tsx'
 
 type User = NonNullable<Outputs['auth']['me']['user']>
@@ -43,13 +43,10 @@ function ChangePassword({ user }: { user: User }) {
       <Stack gap="md">
         {change.error && refusal !== 'weakPassword' && refusal !== 'wrongPassword' && <Failure error={change.error} />}
         <input type="hidden" autoComplete="username" value={user.email ?? user.userName} readOnly />
-        <PasswordField
+        <KnownPassword
           label="Current password"
-          autoComplete="current-password"
-          required
-          withAsterisk={false}
           value={current}
-          onChange={(event) => setCurrent(event.currentTarget.value)}
+          onChange={setCurrent}
           error={refusal === 'wrongPassword' ? 'That is not your current password.' : undefined}
         />
         <NewPassword

@@ -5,7 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../../api.ts'
 import { AskAgain, needsConfirmation } from '../../parts/ask-again.tsx'
-import { CodeField, codeProblem } from '../../parts/code-field.tsx'
+import { CodeField } from '../../parts/code-field.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
 import { CopyField } from '../../parts/copy-once.tsx'
 import { Failure } from '../../parts/failures.tsx'
@@ -111,8 +111,8 @@ export function SetUpSecondFactor({ onDone = () => {} }: { onDone?: () => void }
           description="The six digits that the app shows"
           inputMode="numeric"
           value={code}
-          onChange={(event) => setCode(event.currentTarget.value)}
-          error={codeProblem(enable.error)}
+          onChange={setCode}
+          refusal={enable.error}
         />
         <Group justify="flex-end">
           <Button type="submit" loading={enable.isPending}>

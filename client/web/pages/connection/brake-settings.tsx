@@ -19,13 +19,7 @@ interface BrakeSettingsProps {
 
 export function BrakeSettings(props: BrakeSettingsProps) {
   return (
-    <Modal
-      opened={props.opened}
-      onClose={props.onClose}
-      title={`Limits of ${props.connection.name}`}
-      centered
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Modal opened={props.opened} onClose={props.onClose} title={`Limits of ${props.connection.name}`}>
       <SettingsForm {...props} />
     </Modal>
   )

@@ -3,6 +3,7 @@ import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { counted, peopleInWords } from '../../counted.ts'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Section } from '../../parts/section.tsx'
@@ -42,9 +43,7 @@ interface PartProps {
   brake: Brake
 }
 
-const many = (count: number, one: string, more: string) => `${count.toLocaleString()} ${count === 1 ? one : more}`
-const changesInWords = (count: number) => many(count, 'change', 'changes')
-const peopleInWords = (count: number) => many(count, 'person', 'people')
+const changesInWords = (count: number) => counted(count, 'change', 'changes')
 
 /** Who decides has seen who is affected: it takes one click, and both can be taken back. */
 function Held({ connection, brake }: PartProps) {
@@ -180,7 +179,7 @@ function Rejected({ connection, brake }: PartProps) {
     trpc.brake.lift.mutationOptions({
       onSuccess: async ({ lifted }) => {
         await refresh()
-        notifyDone(`${many(lifted, 'rejection', 'rejections')} lifted.`)
+        notifyDone(`${counted(lifted, 'rejection', 'rejections')} lifted.`)
       }
     })
   )

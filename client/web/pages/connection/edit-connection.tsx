@@ -1,14 +1,14 @@
 // What a connection is called, how lenient it is, and how far it reaches.
-import { Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Modal, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, reason, trpc } from '../../api.ts'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
-import { type Role, roleOptions } from '../../roles.ts'
-import { useMe } from '../../shell.tsx'
-import { PROFILES, type Profile } from '../provisioning/guides.ts'
+import type { Role } from '../../roles.ts'
+import { HighestRoleField, NameField, ProfileField } from '../provisioning/connection-fields.tsx'
+import type { Profile } from '../provisioning/guides.ts'
 import type { TabProps } from './tabs.ts'
 
 interface EditProps extends TabProps {
@@ -18,20 +18,13 @@ interface EditProps extends TabProps {
 
 export function EditConnection(props: EditProps) {
   return (
-    <Modal
-      opened={props.opened}
-      onClose={props.onClose}
-      title={`Change ${props.connection.name}`}
-      centered
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Modal opened={props.opened} onClose={props.onClose} title={`Change ${props.connection.name}`}>
       <EditForm {...props} />
     </Modal>
   )
 }
 
 function EditForm({ connection, onClose }: EditProps) {
-  const { rolesYouMayGive } = useMe()
   const [name, setName] = useState(connection.name)
   const [profile, setProfile] = useState<Profile>(connection.profile)
   const [highestRole, setHighestRole] = useState<Role>(connection.highestRole)
@@ -47,6 +40,7 @@ function EditForm({ connection, onClose }: EditProps) {
     })
   )
   const isNameTaken = reason(update.error) === 'connectionNameTaken'
+  const missing = isChecked && !name.trim() ? 'Give the connection a name.' : undefined
   const submit = (event: FormEvent) => {
     event.preventDefault()
     setChecked(true)
@@ -55,40 +49,20 @@ function EditForm({ connection, onClose }: EditProps) {
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
-        <TextInput
-          label="Name"
-          description="What people and the audit log call it."
+        <NameField
           value={name}
-          onChange={(event) => {
-            setName(event.currentTarget.value)
+          onChange={(typed) => {
+            setName(typed)
             if (update.error) update.reset()
           }}
-          error={
-            isNameTaken
-              ? 'Another connection has this name. Choose a different one.'
-              : isChecked && !name.trim()
-                ? 'Give the connection a name.'
-                : undefined
-          }
-          maxLength={100}
-          required
+          error={isNameTaken ? 'Another connection has this name. Choose a different one.' : missing}
           data-autofocus
         />
-        <Select
-          label="Identity provider"
-          description={PROFILES.find(({ value }) => value === profile)?.hint}
-          data={PROFILES.map(({ value, label }) => ({ value, label }))}
-          value={profile}
-          onChange={(value) => value && setProfile(value as Profile)}
-          allowDeselect={false}
-        />
-        <Select
-          label="Highest role"
-          description="It may give this role at most, and leaves people above it alone. Holds for its tokens at once."
-          data={roleOptions(rolesYouMayGive)}
+        <ProfileField value={profile} onChange={setProfile} />
+        <HighestRoleField
           value={highestRole}
-          onChange={(value) => value && setHighestRole(value as Role)}
-          allowDeselect={false}
+          onChange={setHighestRole}
+          description="It may give this role at most, and leaves people above it alone. Holds for its tokens at once."
         />
         {update.error && !isNameTaken && <Failure error={update.error} />}
         <DialogButtons onClose={onClose} isPending={update.isPending}>

@@ -5,6 +5,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { SearchField } from '../../parts/search-field.tsx'
@@ -126,7 +127,7 @@ function Notes({ pages }: { pages: readonly Outputs['wireLog']['list'][] }) {
           Requests are not kept. <Link to="/settings">Change that in the settings</Link>.
         </>
       ) : (
-        `Kept for ${days} ${days === 1 ? 'day' : 'days'}, without passwords and tokens.`
+        `Kept for ${counted(days, 'day', 'days')}, without passwords and tokens.`
       )}
       {dropped > 0 && (
         <Text size="sm" className="connection-errors">

@@ -6,7 +6,8 @@ import { useState } from 'react'
 import { type Inputs, queryClient, trpc } from '../../api.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { notifyDone } from '../../parts/notify.ts'
-import type { ConnectionDetails, TabProps } from './tabs.ts'
+import { ownedInWords } from '../provisioning/connections.ts'
+import type { TabProps } from './tabs.ts'
 
 type Afterwards = NonNullable<Inputs['scimConnections']['remove']['afterwards']>
 
@@ -41,8 +42,8 @@ export function RemoveConnection({ connection, opened, onClose }: TabProps & { o
       error={remove.error}
     >
       <Text size="sm" mb="md">
-        Its tokens are refused at once, for good. {ownedInWords(connection)} stay, until another identity provider takes
-        them on:
+        Its tokens are refused at once, for good. Its {ownedInWords(connection)} stay, until another identity provider
+        takes them on:
       </Text>
       <Radio.Group
         aria-label="What becomes of them"
@@ -65,11 +66,3 @@ export function RemoveConnection({ connection, opened, onClose }: TabProps & { o
     </Confirm>
   )
 }
-
-type Owned = Pick<ConnectionDetails, 'users' | 'groups' | 'memberships'>
-
-/** `Its 12 people, 3 groups and 40 memberships` */
-const ownedInWords = ({ users, groups, memberships }: Owned): string =>
-  `Its ${counted(users, 'person', 'people')}, ${counted(groups, 'group', 'groups')} and ${counted(memberships, 'membership', 'memberships')}`
-
-const counted = (count: number, one: string, many: string) => `${count.toLocaleString()} ${count === 1 ? one : many}`

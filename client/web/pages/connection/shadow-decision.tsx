@@ -25,13 +25,7 @@ interface Decided {
 
 export function GoLive({ connection, counts, prefer, opened, onClose }: DialogProps & Decided) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={`Have ${connection.name} go live?`}
-      centered
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Modal opened={opened} onClose={onClose} title={`Have ${connection.name} go live?`}>
       <GoLiveForm connection={connection} counts={counts} prefer={prefer} onClose={onClose} />
     </Modal>
   )

@@ -4,6 +4,7 @@ import { useDisclosure } from '@mantine/hooks'
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Facts, Section } from '../../parts/section.tsx'
@@ -39,9 +40,7 @@ function Shadow({ connection }: TabProps) {
   const refresh = useMutation(
     trpc.scimShadow.refresh.mutationOptions({
       onSuccess: async ({ users }) => {
-        notifyDone(
-          `${users.toLocaleString()} ${users === 1 ? 'person was' : 'people were'} taken over into the shadow.`
-        )
+        notifyDone(`${counted(users, 'person was', 'people were')} taken over into the shadow.`)
         await countAgain()
       }
     })
@@ -145,8 +144,8 @@ function Numbers({ counts: { users, groups, memberships, conflicts }, refused }:
       />
       {refused > 0 && (
         <Text size="sm" className="connection-errors" mt="sm">
-          {refused.toLocaleString()} more {refused === 1 ? 'person was' : 'people were'} refused, because somebody here
-          may be the same: they wait for a decision once the connection is live.
+          {counted(refused, 'more person was', 'more people were')} refused, because somebody here may be the same: they
+          wait for a decision once the connection is live.
         </Text>
       )}
     </>

@@ -1,5 +1,6 @@
 // What a shadow would do, in words.
 import type { Inputs, Outputs } from '../../api.ts'
+import { counted, peopleInWords } from '../../counted.ts'
 import { fieldName } from '../audit/words.ts'
 import { isSilent, itemChanges, type UndoItem, valueInWords } from '../history/words.ts'
 
@@ -21,20 +22,16 @@ export const FILTER_LABELS: Record<Filter, string> = {
   conflict: 'In conflict'
 }
 
-const many = (count: number, one: string, more: string) => `${count.toLocaleString()} ${count === 1 ? one : more}`
-
 /** `create 212, link 40, change 17, deactivate 3, conflicts 2`; what is none is left out. */
 export function countsInWords({ users, groups, memberships, conflicts }: Counts): string {
   const parts = [
-    ...EFFECTS.filter((effect) => users[effect] > 0).map(
-      (effect) => `${effect} ${many(users[effect], 'person', 'people')}`
-    ),
+    ...EFFECTS.filter((effect) => users[effect] > 0).map((effect) => `${effect} ${peopleInWords(users[effect])}`),
     ...EFFECTS.filter((effect) => groups[effect] > 0).map(
-      (effect) => `${effect} ${many(groups[effect], 'group', 'groups')}`
+      (effect) => `${effect} ${counted(groups[effect], 'group', 'groups')}`
     ),
-    memberships.added > 0 && `add ${many(memberships.added, 'membership', 'memberships')}`,
-    memberships.removed > 0 && `end ${many(memberships.removed, 'membership', 'memberships')}`,
-    conflicts > 0 && `leave ${many(conflicts, 'conflict', 'conflicts')} as they are`
+    memberships.added > 0 && `add ${counted(memberships.added, 'membership', 'memberships')}`,
+    memberships.removed > 0 && `end ${counted(memberships.removed, 'membership', 'memberships')}`,
+    conflicts > 0 && `leave ${counted(conflicts, 'conflict', 'conflicts')} as they are`
   ].filter((part) => part !== false)
   return parts.join(', ') || 'change nothing'
 }

@@ -1,9 +1,9 @@
 // Makes an event stream, and shows a webhook's secret once.
-import { Button, Group, Modal, MultiSelect, SegmentedControl, Stack, Text, TextInput } from '@mantine/core'
+import { MultiSelect, SegmentedControl, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
-import { CopyOnce } from '../../parts/copy-once.tsx'
+import { CopyOnce, OnceDialog } from '../../parts/copy-once.tsx'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { EVENT_TYPES, KIND_NAMES, type Stream } from './words.ts'
@@ -14,22 +14,18 @@ interface CreateStreamProps {
 }
 
 export function CreateStream({ opened, onClose }: CreateStreamProps) {
-  // what Esc or a click beside the dialog would lose is shown this once
   const [isShown, setShown] = useState(false)
   return (
-    <Modal
+    <OnceDialog
       opened={opened}
       onClose={onClose}
       title={isShown ? 'The stream is ready' : 'New event stream'}
-      closeOnClickOutside={!isShown}
-      closeOnEscape={!isShown}
+      isShown={isShown}
       onExitTransitionEnd={() => setShown(false)}
-      centered
       size="lg"
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <StreamForm onClose={onClose} onReady={() => setShown(true)} />
-    </Modal>
+    </OnceDialog>
   )
 }
 
@@ -55,7 +51,7 @@ function StreamForm({ onClose, onReady }: { onClose: () => void; onReady: () => 
       }
     })
   )
-  if (create.data?.secret) return <Secret value={create.data.secret} onClose={onClose} />
+  if (create.data?.secret) return <CopyOnce label="Secret" value={create.data.secret} onCopied={onClose} />
 
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -127,16 +123,5 @@ function StreamForm({ onClose, onReady }: { onClose: () => void; onReady: () => 
         </DialogButtons>
       </Stack>
     </form>
-  )
-}
-
-export function Secret({ value, onClose }: { value: string; onClose: () => void }) {
-  return (
-    <Stack gap="md">
-      <CopyOnce label="Secret" value={value} />
-      <Group justify="flex-end">
-        <Button onClick={onClose}>I have copied it</Button>
-      </Group>
-    </Stack>
   )
 }

@@ -2,6 +2,7 @@
 import { Button, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { Outputs } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { Failure } from '../../parts/failures.tsx'
 import { Person } from '../../parts/person.tsx'
 import { Section } from '../../parts/section.tsx'
@@ -55,9 +56,7 @@ export function Preview({ preview, update, isUpdating, error, onBack }: PreviewP
 }
 
 const titleOf = ({ total }: Changes) =>
-  total === 0
-    ? 'Nobody’s role would change'
-    : `${total.toLocaleString()} ${total === 1 ? 'role' : 'roles'} would change`
+  total === 0 ? 'Nobody’s role would change' : `${counted(total, 'role', 'roles')} would change`
 
 const countsInWords = ({ total, raised, lowered }: Changes) =>
   total === 0

@@ -5,13 +5,13 @@ import { IconUsers } from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { peopleInWords } from '../../counted.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Person, shownName } from '../../parts/person.tsx'
 import { SearchField } from '../../parts/search-field.tsx'
 import { listOptions, VirtualList } from '../../parts/virtual-list.tsx'
-import { peopleInWords } from './words.ts'
 
 type GroupOutput = Outputs['groups']['get']['group']
 type User = Outputs['users']['list']['items'][number]
@@ -30,8 +30,9 @@ export function AddPeople(props: AddPeopleProps) {
       onClose={props.onClose}
       title={`Add people to ${props.group.displayName}`}
       size="lg"
+      // its height changes while it is used
+      centered={false}
       fullScreen={isPhone}
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <Picker {...props} />
     </Modal>

@@ -28,7 +28,7 @@ export function NameDialog(props: NameDialogProps) {
     onClose()
   }
   return (
-    <Modal opened={opened} onClose={close} title={title} centered closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal opened={opened} onClose={close} title={title}>
       <NameForm {...props} onClose={close} />
     </Modal>
   )

@@ -39,7 +39,7 @@ export function UndoDialog({ scope, title, onClose }: UndoDialogProps) {
   }
   const isChange = preview.data !== undefined && changesAnything(preview.data)
   return (
-    <Modal opened={scope !== undefined} onClose={close} title={title} size="lg" centered>
+    <Modal opened={scope !== undefined} onClose={close} title={title} size="lg">
       <Stack gap="md">
         {preview.isFetching && !preview.data && (
           <Stack gap="xs" role="status" aria-label="Looking what it would do">

@@ -1,5 +1,6 @@
 // What versions and undos say of what changes.
 import type { Outputs } from '../../api.ts'
+import { counted, peopleInWords } from '../../counted.ts'
 import { ROLE_LABELS, type Role } from '../../roles.ts'
 import { changesOf } from '../audit/changes.ts'
 import { fieldName } from '../audit/words.ts'
@@ -79,12 +80,9 @@ export function itemChanges({ kind, group, changes }: UndoItem): string[] {
 /** `2 people, 1 group and 14 memberships` */
 export function countsInWords({ users, groups, memberships }: UndoReport['counts']): string {
   const parts = [
-    counted(users, 'person', 'people'),
-    counted(groups, 'group', 'groups'),
-    counted(memberships, 'membership', 'memberships')
-  ].filter((part) => part !== undefined)
+    ...(users > 0 ? [peopleInWords(users)] : []),
+    ...(groups > 0 ? [counted(groups, 'group', 'groups')] : []),
+    ...(memberships > 0 ? [counted(memberships, 'membership', 'memberships')] : [])
+  ]
   return parts.length > 1 ? `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}` : (parts[0] ?? 'nothing')
 }
-
-const counted = (count: number, one: string, many: string) =>
-  count === 0 ? undefined : `${count.toLocaleString()} ${count === 1 ? one : many}`

@@ -3,6 +3,7 @@ import { Button, Group, Progress, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { client } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { peopleChanged } from '../../lists.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { wordsFor } from '../../parts/failures.tsx'
@@ -89,7 +90,7 @@ interface Refusal {
   why: string
 }
 
-const invitations = (count: number) => `${count.toLocaleString()} ${count === 1 ? 'invitation' : 'invitations'}`
+const invitations = (count: number) => counted(count, 'invitation', 'invitations')
 
 const Refusals = ({ refusals, count }: { refusals: Refusal[]; count: number }) => (
   <>

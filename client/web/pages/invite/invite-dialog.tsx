@@ -39,6 +39,8 @@ export default function InviteDialog({ onClose }: { onClose: () => void }) {
         onClose={close}
         title={results ? 'What became of your invitations' : 'Invite people'}
         size="lg"
+        // its height changes while it is used
+        centered={false}
         fullScreen={isPhone}
       >
         {results ? (

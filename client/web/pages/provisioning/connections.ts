@@ -1,5 +1,6 @@
 // The tokens of a tenant, gathered by the identity provider that they belong to.
 import type { Outputs } from '../../api.ts'
+import { counted, peopleInWords } from '../../counted.ts'
 import type { Tone } from '../../parts/state-badge.tsx'
 
 export type Token = Outputs['scimTokens']['list']['items'][number]
@@ -69,3 +70,13 @@ export function statusOf({ live, lastUsedAt, errors }: Connection, nowMs: number
 export const expiresSoon = ({ live }: Connection, nowMs: number) =>
   live.length > 0 &&
   live.every(({ expiresAt }) => expiresAt !== null && Date.parse(expiresAt) - nowMs < EXPIRES_SOON_DAYS * DAY_MS)
+
+interface Owned {
+  readonly users: number
+  readonly groups: number
+  readonly memberships: number
+}
+
+/** `12 people, 3 groups and 40 memberships` */
+export const ownedInWords = ({ users, groups, memberships }: Owned): string =>
+  `${peopleInWords(users)}, ${counted(groups, 'group', 'groups')} and ${counted(memberships, 'membership', 'memberships')}`

@@ -1,12 +1,14 @@
 // Makes a SCIM token, and shows it once.
-import { Group, Modal, Select, Stack, Switch, TextInput } from '@mantine/core'
+import { Group, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
+import { OnceDialog } from '../../parts/copy-once.tsx'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
 import { Failure } from '../../parts/failures.tsx'
-import { type Role, roleOptions } from '../../roles.ts'
+import type { Role } from '../../roles.ts'
 import { useMe } from '../../shell.tsx'
+import { HighestRoleField, NameField, ProfileField } from './connection-fields.tsx'
 import { PROFILES, type Profile } from './guides.ts'
 import { TokenSecret } from './token-secret.tsx'
 
@@ -20,35 +22,23 @@ interface CreateTokenProps {
 }
 
 export function CreateToken(props: CreateTokenProps) {
-  // what Esc or a click beside the dialog would lose is shown this once
   const [isShown, setShown] = useState(false)
   return (
-    <Modal
+    <OnceDialog
       opened={props.opened}
       onClose={props.onClose}
       title={isShown ? 'The token is ready' : 'Create a SCIM token'}
-      closeOnClickOutside={!isShown}
-      closeOnEscape={!isShown}
+      isShown={isShown}
       onExitTransitionEnd={() => setShown(false)}
-      centered
       size="lg"
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <TokenForm {...props} onReady={() => setShown(true)} />
-    </Modal>
+    </OnceDialog>
   )
 }
 
-const EXPIRIES = [
-  { value: 'never', label: 'Never' },
-  { value: '90', label: 'In 90 days' },
-  { value: '180', label: 'In 180 days' },
-  { value: '365', label: 'In a year' },
-  { value: 'day', label: 'On a day that I choose' }
-]
-
 function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateTokenProps & { onReady: () => void }) {
-  const { rolesYouMayGive, defaultRole } = useMe()
+  const { defaultRole } = useMe()
   const [profile, setProfile] = useState(suggested)
   const [name, setName] = useState<string>()
   const [highestRole, setHighestRole] = useState<Role>(defaultRole)
@@ -79,51 +69,24 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
-        <Select
-          label="Identity provider"
-          description={PROFILES.find(({ value }) => value === profile)?.hint}
-          data={PROFILES.map(({ value, label }) => ({ value, label }))}
-          value={profile}
-          onChange={(value) => value && setProfile(value as Profile)}
-          allowDeselect={false}
-          data-autofocus
-        />
-        <TextInput
-          label="Name"
-          description="What people and the audit log call it."
+        <ProfileField value={profile} onChange={setProfile} data-autofocus />
+        <NameField
           value={shownName}
-          onChange={(event) => setName(event.currentTarget.value)}
+          onChange={setName}
           error={isChecked && !shownName.trim() ? 'Give the connection a name.' : undefined}
-          maxLength={100}
-          required
         />
-        <Select
-          label="Highest role"
-          description="The identity provider may give this role at most, and leaves people above it alone."
-          data={roleOptions(rolesYouMayGive)}
+        <HighestRoleField
           value={highestRole}
-          onChange={(value) => value && setHighestRole(value as Role)}
-          allowDeselect={false}
+          onChange={setHighestRole}
+          description="The identity provider may give this role at most, and leaves people above it alone."
         />
-        <Group align="flex-start" grow>
-          <Select
-            label="Expires"
-            data={EXPIRIES}
-            value={expiry}
-            onChange={(value) => value && setExpiry(value)}
-            allowDeselect={false}
-          />
-          {expiry === 'day' && (
-            <TextInput
-              type="date"
-              label="Last day"
-              value={day}
-              onChange={(event) => setDay(event.currentTarget.value)}
-              error={isChecked && isDayMissing ? 'Choose a day from today on.' : undefined}
-              required
-            />
-          )}
-        </Group>
+        <ExpiryFields
+          expiry={expiry}
+          onExpiry={setExpiry}
+          day={day}
+          onDay={setDay}
+          error={isChecked && isDayMissing ? 'Choose a day from today on.' : undefined}
+        />
         <Switch
           label="Try it in shadow first"
           description="The provider changes a copy; you see what it would do before it is done."
@@ -138,6 +101,45 @@ function TokenForm({ profile: suggested, onClose, onMade, onReady }: CreateToken
     </form>
   )
 }
+
+const EXPIRIES = [
+  { value: 'never', label: 'Never' },
+  { value: '90', label: 'In 90 days' },
+  { value: '180', label: 'In 180 days' },
+  { value: '365', label: 'In a year' },
+  { value: 'day', label: 'On a day that I choose' }
+]
+
+interface ExpiryFieldsProps {
+  expiry: string
+  onExpiry: (expiry: string) => void
+  day: string
+  onDay: (day: string) => void
+  /** Of the day. */
+  error: string | undefined
+}
+
+const ExpiryFields = ({ expiry, onExpiry, day, onDay, error }: ExpiryFieldsProps) => (
+  <Group align="flex-start" grow>
+    <Select
+      label="Expires"
+      data={EXPIRIES}
+      value={expiry}
+      onChange={(value) => value && onExpiry(value)}
+      allowDeselect={false}
+    />
+    {expiry === 'day' && (
+      <TextInput
+        type="date"
+        label="Last day"
+        value={day}
+        onChange={(event) => onDay(event.currentTarget.value)}
+        error={error}
+        required
+      />
+    )}
+  </Group>
+)
 
 const nameFor = (profile: Profile) =>
   profile === 'auto' || profile === 'strict' ? '' : (PROFILES.find(({ value }) => value === profile)?.label ?? '')

@@ -6,6 +6,7 @@ import { type Outputs, queryClient, trpc } from '../../api.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Time } from '../../parts/time.tsx'
+import { ownedInWords } from './connections.ts'
 
 type Removed = Outputs['scimConnections']['removed']['items'][number]
 
@@ -41,12 +42,6 @@ export function RemovedConnections() {
     </>
   )
 }
-
-const ownedInWords = ({ users, groups, memberships }: Removed): string =>
-  [
-    `${users.toLocaleString()} ${users === 1 ? 'person' : 'people'}`,
-    `${groups.toLocaleString()} ${groups === 1 ? 'group' : 'groups'}`
-  ].join(', ') + ` and ${memberships.toLocaleString()} ${memberships === 1 ? 'membership' : 'memberships'}`
 
 function Release({ connection, onClose }: { connection: Removed; onClose: () => void }) {
   const release = useMutation(

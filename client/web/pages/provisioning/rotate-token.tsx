@@ -1,8 +1,9 @@
 // Makes the next token of a connection; the one before works on for as long as changing it over takes.
-import { Button, Group, Modal, Select, Stack, Text } from '@mantine/core'
+import { Button, Group, Select, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
+import { OnceDialog } from '../../parts/copy-once.tsx'
 import { Failure } from '../../parts/failures.tsx'
 import { useNow } from '../../parts/time.tsx'
 import { isLive, type Token } from './connections.ts'
@@ -27,16 +28,13 @@ export function RotateToken({ token, opened, onClose }: { token: Token; opened: 
   }
   const made = rotate.data
   return (
-    <Modal
+    <OnceDialog
       opened={opened}
       onClose={close}
       onExitTransitionEnd={rotate.reset}
       title={made ? 'The new token is ready' : `New token for ${token.name}`}
-      closeOnClickOutside={!made}
-      closeOnEscape={!made}
-      centered
+      isShown={made !== undefined}
       size="lg"
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {made ? (
         <TokenSecret made={made} onClose={close} />
@@ -71,6 +69,6 @@ export function RotateToken({ token, opened, onClose }: { token: Token; opened: 
           </Group>
         </Stack>
       )}
-    </Modal>
+    </OnceDialog>
   )
 }

@@ -1,5 +1,5 @@
 // What a dialog shows once a token is made: the two values that go into the identity provider's console.
-import { Button, Group, Stack } from '@mantine/core'
+import { Stack } from '@mantine/core'
 import { CopyField, CopyOnce } from '../../parts/copy-once.tsx'
 
 interface TokenSecretProps {
@@ -11,10 +11,7 @@ export function TokenSecret({ made, onClose }: TokenSecretProps) {
   return (
     <Stack gap="md">
       <CopyField label="Base URL" value={made.baseUrl} />
-      <CopyOnce label="Token" value={made.token} />
-      <Group justify="flex-end">
-        <Button onClick={onClose}>I have copied it</Button>
-      </Group>
+      <CopyOnce label="Token" value={made.token} onCopied={onClose} />
     </Stack>
   )
 }

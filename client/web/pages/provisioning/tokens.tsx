@@ -3,6 +3,7 @@ import { Button, Group, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation } from '@tanstack/react-query'
 import { queryClient, trpc } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { Time } from '../../parts/time.tsx'
@@ -40,10 +41,8 @@ export function Tokens({ connection }: { connection: Connection }) {
 export function Refused({ errors: { count, last } }: { errors: Errors }) {
   return (
     <Text size="sm" mb="sm" className="connection-errors">
-      <strong>
-        {count.toLocaleString()} {count === 1 ? 'error' : 'errors'} in the last day.
-      </strong>{' '}
-      The latest, <Time value={last.at} />: {last.detail} ({last.status})
+      <strong>{counted(count, 'error', 'errors')} in the last day.</strong> The latest, <Time value={last.at} />:{' '}
+      {last.detail} ({last.status})
     </Text>
   )
 }

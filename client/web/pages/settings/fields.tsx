@@ -1,6 +1,7 @@
 // The fields of the settings, a section for each thing that they are about.
 import { Group, NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useId, useState } from 'react'
+import { counted } from '../../counted.ts'
 import {
   type Draft,
   PASSWORD_MAX,
@@ -134,7 +135,7 @@ const tidyDomains = (texts: readonly string[]): string[] => {
 function daysInWords(hours: number | string): string {
   if (typeof hours !== 'number' || hours < 24) return ''
   const days = Math.round((hours / 24) * 10) / 10
-  return `${hours.toLocaleString()} hours are ${days.toLocaleString()} ${days === 1 ? 'day' : 'days'}.`
+  return `${hours.toLocaleString()} hours are ${counted(days, 'day', 'days')}.`
 }
 
 export function SignInFields({ draft, problems, onChange, canGoogle }: FieldsProps & { canGoogle: boolean }) {

@@ -18,13 +18,7 @@ interface RemoveTenantProps {
 
 export function RemoveTenant({ tenant, opened, onClose }: RemoveTenantProps) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={`Remove ${tenant?.name} for good?`}
-      centered
-      closeButtonProps={{ 'aria-label': 'Close' }}
-    >
+    <Modal opened={opened} onClose={onClose} title={`Remove ${tenant?.name} for good?`}>
       {tenant?.state === 'suspended' && <RemoveForm tenant={tenant} onClose={onClose} />}
       {tenant?.state === 'active' && <SuspendFirst onClose={onClose} />}
     </Modal>

@@ -1,5 +1,5 @@
 // What an administrator may do with a person, by their state. What is refused says why, before it is tried.
-import { Button, Menu, Text } from '@mantine/core'
+import { Button, Menu } from '@mantine/core'
 import {
   IconChevronDown,
   IconDeviceMobileOff,
@@ -13,8 +13,10 @@ import {
 import { useMutation } from '@tanstack/react-query'
 import { type ComponentType, type ReactNode, useState } from 'react'
 import { reason, trpc } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { peopleChanged, userChanged } from '../../lists.ts'
 import { Confirm } from '../../parts/confirm.tsx'
+import { MenuChoice } from '../../parts/menu-choice.tsx'
 import { notifyDone } from '../../parts/notify.ts'
 import { shownName } from '../../parts/person.tsx'
 import type { Details } from '../user.tsx'
@@ -107,7 +109,7 @@ const ownIsInAccount = (isSelf: boolean) => (isSelf ? 'Take your own away in you
 function whyNotRemove(user: User, groupCount: number): string | undefined {
   if (user.state === 'invited') return 'Still invited: revoke the invitation instead.'
   if (user.state !== 'deactivated') return 'Deactivate them first.'
-  if (groupCount > 0) return `Still in ${groupCount} ${groupCount === 1 ? 'group' : 'groups'}: take them out first.`
+  if (groupCount > 0) return `Still in ${counted(groupCount, 'group', 'groups')}: take them out first.`
   return undefined
 }
 
@@ -131,24 +133,16 @@ export function UserActions({ details, isSelf }: UserActionsProps) {
         </Menu.Target>
         <Menu.Dropdown>
           {offers.map(({ step, whyNot }) => {
-            const { label, icon: Icon, isDangerous } = STEPS[step]
+            const { label, icon, isDangerous } = STEPS[step]
             return (
-              <Menu.Item
+              <MenuChoice
                 key={step}
-                leftSection={<Icon size={16} />}
-                c={isDangerous && !whyNot ? 'var(--mantine-color-error)' : undefined}
-                aria-disabled={Boolean(whyNot)}
-                data-refused={Boolean(whyNot) || undefined}
-                closeMenuOnClick={!whyNot}
-                onClick={() => whyNot || setAsked(step)}
-              >
-                {label}
-                {whyNot && (
-                  <Text size="xs" c="dimmed">
-                    {whyNot}
-                  </Text>
-                )}
-              </Menu.Item>
+                label={label}
+                icon={icon}
+                isDangerous={isDangerous}
+                whyNot={whyNot}
+                onClick={() => setAsked(step)}
+              />
             )
           })}
         </Menu.Dropdown>

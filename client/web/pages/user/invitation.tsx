@@ -2,6 +2,7 @@ import { Button, Group } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { trpc } from '../../api.ts'
+import { counted } from '../../counted.ts'
 import { peopleChanged } from '../../lists.ts'
 import { Confirm } from '../../parts/confirm.tsx'
 import { Failure } from '../../parts/failures.tsx'
@@ -53,8 +54,8 @@ export function InvitationSection({ details }: { details: Details }) {
       />
       {mail?.state === 'failed' && (
         <p className="hint">
-          {mail.attempts} {mail.attempts === 1 ? 'attempt' : 'attempts'}. Check that {user.email ?? shownName(user)} is
-          right, then send the invitation again.
+          {counted(mail.attempts, 'attempt', 'attempts')}. Check that {user.email ?? shownName(user)} is right, then
+          send the invitation again.
         </p>
       )}
     </Section>

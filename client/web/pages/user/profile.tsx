@@ -84,7 +84,7 @@ function ProfileDialog({ details: { user, authority }, onClose }: { details: Det
     update.mutate({ userId: user.id, ...ownFields(values, managed) })
   }
   return (
-    <Modal opened onClose={onClose} title="Edit profile" centered>
+    <Modal opened onClose={onClose} title="Edit profile">
       <form onSubmit={submit}>
         <Stack gap="md">
           {update.error && <Failure error={update.error} />}
