@@ -1,12 +1,12 @@
 // People whom identity providers send and who may be here already: side by side, for an administrator to judge.
 import { Button, Skeleton, Stack, Tabs, Text } from '@mantine/core'
-import { IconArrowLeft, IconLock, IconUserCheck } from '@tabler/icons-react'
+import { IconLock, IconUserCheck } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { trpc } from '../api.ts'
+import { BackLink } from '../parts/back-link.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
-import { TextLink } from '../parts/link.tsx'
 import { OpenConflicts } from '../parts/open-conflicts.tsx'
 import { Page } from '../parts/page.tsx'
 import { listOptions } from '../parts/virtual-list.tsx'
@@ -35,11 +35,7 @@ export default function ConflictsPage() {
   return (
     <Page
       title="Conflicts"
-      above={
-        <TextLink to="/provisioning" size="sm" className="back">
-          <IconArrowLeft size={14} aria-hidden /> Provisioning
-        </TextLink>
-      }
+      above={<BackLink to="/provisioning">Provisioning</BackLink>}
       description="Identity providers want to make these people, and somebody here has the same name or address. What you decide is carried out when the provider tries again."
     >
       {isAllowed ? (

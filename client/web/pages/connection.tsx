@@ -1,12 +1,11 @@
 // One identity provider: what it is, and what each tab tells of it.
 import { Group, Skeleton, Tabs } from '@mantine/core'
-import { IconArrowLeft } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { httpStatus, type Outputs, trpc } from '../api.ts'
+import { BackLink } from '../parts/back-link.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
-import { TextLink } from '../parts/link.tsx'
 import { Page } from '../parts/page.tsx'
 import { ROLE_LABELS } from '../roles.ts'
 import { ShadowBanner, useFollowGoingLive } from './connection/shadow-decision.tsx'
@@ -75,8 +74,4 @@ function Shown({ connection }: { connection: Outputs['scimConnections']['get']['
   )
 }
 
-const Back = () => (
-  <TextLink to="/provisioning" className="back">
-    <IconArrowLeft size={14} aria-hidden /> Provisioning
-  </TextLink>
-)
+const Back = () => <BackLink to="/provisioning">Provisioning</BackLink>

@@ -1,17 +1,16 @@
 // One event stream: what it is, what was delivered by it, and what was given up.
 import { Alert, Button, Group, Select, Skeleton, Stack, Table, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconArrowLeft } from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { httpStatus, type Outputs, queryClient, trpc } from '../api.ts'
 import { counted } from '../counted.ts'
+import { BackLink } from '../parts/back-link.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { CopyOnce, OnceDialog } from '../parts/copy-once.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
-import { TextLink } from '../parts/link.tsx'
 import { notifyDone } from '../parts/notify.ts'
 import { Page } from '../parts/page.tsx'
 import { Facts, Section } from '../parts/section.tsx'
@@ -301,8 +300,4 @@ function DeliveryRow({ delivery, onReplay }: { delivery: Delivery; onReplay: () 
   )
 }
 
-const Back = () => (
-  <TextLink to="/events" className="back">
-    <IconArrowLeft size={14} aria-hidden /> Events
-  </TextLink>
-)
+const Back = () => <BackLink to="/events">Events</BackLink>

@@ -1,10 +1,11 @@
 // Which groups give which roles: drafted, previewed person by person, and then made the one that counts.
 import { Alert, Button, Group, NativeSelect, Select, Skeleton, Stack, Text } from '@mantine/core'
-import { IconArrowLeft, IconLock, IconTrash } from '@tabler/icons-react'
+import { IconLock, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../api.ts'
 import { counted } from '../counted.ts'
+import { BackLink } from '../parts/back-link.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { TextLink } from '../parts/link.tsx'
@@ -26,11 +27,7 @@ export default function GroupRolesPage() {
     <Page
       title="Roles by group"
       width="narrow"
-      above={
-        <TextLink to="/groups" size="sm" className="back">
-          <IconArrowLeft size={14} aria-hidden /> Groups
-        </TextLink>
-      }
+      above={<BackLink to="/groups">Groups</BackLink>}
       description="Whoever is in one of these groups, or in a group in it, has at least its role. Everybody keeps a role of their own beside it."
     >
       {!isAllowed ? (

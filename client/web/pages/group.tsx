@@ -1,10 +1,11 @@
 // One group: who is in it, and what may be done with it.
 import { Anchor, Button, Group, Skeleton, Tabs, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconArrowLeft, IconUserPlus } from '@tabler/icons-react'
+import { IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { httpStatus, type Outputs, trpc } from '../api.ts'
+import { BackLink } from '../parts/back-link.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
 import { ManagedNote } from '../parts/managed.tsx'
@@ -109,11 +110,7 @@ function GroupDetails({ group, childGroups, parentGroups }: Details) {
 const MEMBERS = 'members'
 const HISTORY = 'history'
 
-const Back = () => (
-  <Anchor component={Link} to="/groups" size="sm" className="back">
-    <IconArrowLeft size={14} aria-hidden /> Groups
-  </Anchor>
-)
+const Back = () => <BackLink to="/groups">Groups</BackLink>
 
 function Neighbours({ title, groups }: { title: string; groups: Details['childGroups'] }) {
   if (groups.length === 0) return null

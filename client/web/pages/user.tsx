@@ -1,12 +1,11 @@
 // One person: who they are, what they may do, how they got here, what happened to them.
 import { Group, Skeleton, Stack } from '@mantine/core'
-import { IconArrowLeft } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { httpStatus, type Outputs, trpc } from '../api.ts'
+import { BackLink } from '../parts/back-link.tsx'
 import { Empty } from '../parts/empty.tsx'
 import { Failure } from '../parts/failures.tsx'
-import { TextLink } from '../parts/link.tsx'
 import { Page } from '../parts/page.tsx'
 import { Initials, shownName } from '../parts/person.tsx'
 import { RoleBadge, StateBadge } from '../parts/state-badge.tsx'
@@ -29,7 +28,7 @@ export default function User() {
   if (error && !data) {
     const isGone = [400, 404].includes(httpStatus(error) ?? 0)
     return (
-      <Page title="Person" above={<BackToPeople />} width="narrow">
+      <Page title="Person" above={<Back />} width="narrow">
         {isGone ? (
           <Empty title="Nobody with this address in the page">
             They may have been removed, or the link is mistyped.
@@ -48,7 +47,7 @@ export default function User() {
     <Page
       title={name}
       width="narrow"
-      above={<BackToPeople />}
+      above={<Back />}
       description={
         <Group gap="xs" mt={4}>
           {user.email && user.email !== name && <span className="break">{user.email}</span>}
@@ -82,11 +81,7 @@ export default function User() {
   )
 }
 
-const BackToPeople = () => (
-  <TextLink to="/users" size="sm" className="back" c="dimmed">
-    <IconArrowLeft size={16} aria-hidden /> People
-  </TextLink>
-)
+const Back = () => <BackLink to="/users">People</BackLink>
 
 function UserSkeleton() {
   return (

@@ -88,7 +88,11 @@ const ACTIONS: Record<string, Words> = {
   },
   'session.refused': { verb: 'refused a sign-in of', label: 'Sign-in refused', own: 'was refused to sign in' },
   'scimConnection.updated': { verb: 'changed the connection', label: 'Connection changed' },
-  'scimConnection.held': { verb: 'was held by the brake as', label: 'Mass deprovisioning held' },
+  'scimConnection.held': {
+    verb: 'was held by the brake as',
+    own: 'was held by the brake',
+    label: 'Mass deprovisioning held'
+  },
   'scimConnection.released': { verb: 'released what was held of', label: 'Held changes released' },
   'scimConnection.rejected': { verb: 'rejected what was held of', label: 'Held changes rejected' },
   'scimConnection.rejectionsLifted': { verb: 'lifted rejections of', label: 'Rejections lifted' },

@@ -23,7 +23,7 @@ export function HeldList({ connection, state }: HeldListProps) {
     <>
       <div className="list-head held-columns" aria-hidden>
         <span>Person or group</span>
-        <span>Would</span>
+        <span>What would happen</span>
         <span>Tried</span>
       </div>
       <VirtualList
@@ -53,7 +53,7 @@ function HeldRow({ change }: { change: HeldChange }) {
           {(childGroup ?? group)!.name}
         </TextLink>
       )}
-      <span className="break">{wouldInWords(change)}</span>
+      <span className="break">{whatWouldHappen(change)}</span>
       <span className="held-tries">
         <Time value={change.lastTriedAt} />
         {change.tries > 1 && ` · ${change.tries.toLocaleString()} times`}
@@ -62,15 +62,15 @@ function HeldRow({ change }: { change: HeldChange }) {
   )
 }
 
-function wouldInWords({ kind, group }: HeldChange): string {
+function whatWouldHappen({ kind, group }: HeldChange): string {
   switch (kind) {
     case 'deactivate':
-      return 'be deactivated'
+      return 'Would be deactivated'
     case 'remove':
-      return 'be removed'
+      return 'Would be removed'
     case 'leave':
-      return `leave ${group?.name ?? 'a group'}`
+      return `Would leave ${group?.name ?? 'a group'}`
     case 'removeGroup':
-      return 'be deleted, with everybody’s membership'
+      return 'Would be deleted, with everybody’s membership'
   }
 }

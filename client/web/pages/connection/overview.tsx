@@ -60,6 +60,7 @@ export function Overview({ connection }: TabProps) {
             size="sm"
             underline="always"
             mt="xs"
+            display="inline-block"
             renderRoot={(props) => <Link to="/audit" search={{ actor: connection.id }} {...props} />}
           >
             What it did

@@ -50,15 +50,17 @@ export function Versions({ query, restoring, isAboutMany = false }: VersionsProp
               {isAboutMany && version.targetName && <> {version.targetName}</>}
               {withColon([changesInWords(version), ...membershipsInWords(version)])}
             </span>
-            <span className="timeline-by">
-              {version.connectionName ?? version.actorName ?? 'Muster'} · <Time value={version.at} />
-            </span>
-            <Actions
-              version={version}
-              isNewest={index === 0}
-              restoring={restoring}
-              onAsk={(scope, title) => setAsked({ scope, title })}
-            />
+            <div className="version-foot">
+              <span className="timeline-by">
+                {version.connectionName ?? version.actorName ?? 'Muster'} · <Time value={version.at} />
+              </span>
+              <Actions
+                version={version}
+                isNewest={index === 0}
+                restoring={restoring}
+                onAsk={(scope, title) => setAsked({ scope, title })}
+              />
+            </div>
           </li>
         ))}
       </ol>
