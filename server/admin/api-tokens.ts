@@ -1,20 +1,10 @@
 // apiTokens.*: tokens by which backends call this API. The rules are in server/auth/api-tokens.ts.
 import { z } from 'zod'
 import { type ApiTokenView, countApiTokens, listApiTokens } from '../../db/api-tokens.ts'
-import { encodeCursor } from '../../db/cursor.ts'
 import { createApiToken, revokeApiToken } from '../auth/api-tokens.ts'
 import { effectiveRole, ownerName } from '../auth/principals.ts'
-import {
-  DEFAULT_LIMIT,
-  isoOrNull,
-  lineInput,
-  listInput,
-  listOutput,
-  newestFirst,
-  pageOf,
-  readCursor,
-  roleShape
-} from './shapes.ts'
+import { listInput, listOutput, orderOf, pageById } from './paging.ts'
+import { isoOrNull, lineInput, roleShape } from './shapes.ts'
 import { type MemberContext, memberProcedure, personProcedure, router } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -69,22 +59,19 @@ export const apiTokensRouter = router({
     }))
 })
 
-async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof tokensListInput>) {
-  const isDescending = newestFirst(input.sort)
-  const list = `apiTokens ${isDescending ? 'desc' : 'asc'}`
-  const limit = input.limit ?? DEFAULT_LIMIT
+function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof tokensListInput>) {
+  const { isDescending, list } = orderOf('apiTokens', input.sort, 'createdAt', 'desc')
   const filter = {
     search: input.search,
     userId: input.filter?.userId,
     ownerId: actor.role === 'administrator' ? undefined : (actor.id ?? undefined)
   }
-  const [after] = readCursor(list, z.tuple([z.uuid()]), input.cursor) ?? []
-  const [rows, total] = await Promise.all([
-    listApiTokens(deps.db, tenant.id, { ...filter, isDescending, after, limit: limit + 1 }),
-    input.includeTotal ? countApiTokens(deps.db, tenant.id, filter) : undefined
-  ])
-  const page = pageOf(rows, limit, ({ id }) => encodeCursor(list, [id]), total)
-  return { ...page, items: page.items.map(toApiToken) }
+  return pageById(input, {
+    list,
+    read: (after, limit) => listApiTokens(deps.db, tenant.id, { ...filter, isDescending, after, limit }),
+    count: () => countApiTokens(deps.db, tenant.id, filter),
+    toItem: toApiToken
+  })
 }
 
 const toApiToken = (row: ApiTokenView): z.infer<typeof apiTokenOutput> => ({

@@ -12,7 +12,7 @@ import { placeOf } from '../tenancy.ts'
 import { auditFilter, toAuditEvent } from './audit-shapes.ts'
 import { toCsv } from './csv.ts'
 import { readQuery } from './input-errors.ts'
-import { searchInput } from './shapes.ts'
+import { searchInput } from './paging.ts'
 
 /** The filter of audit.list as a query string; `bom=true` puts the mark in front by which spreadsheets know UTF-8. */
 const exportQuery = auditFilter.extend({ search: searchInput, bom: z.literal('true').optional() })

@@ -1,10 +1,8 @@
 // What an audit event looks like in an answer, for the log and for a user's history.
 import { z } from 'zod'
 import type { AuditRow } from '../../db/audit-log.ts'
-import { encodeCursor } from '../../db/cursor.ts'
 import { ACTOR_KINDS } from '../../db/schema.ts'
 import { isUndoable } from '../provisioning/history/facts.ts'
-import { pageOf, readCursor } from './shapes.ts'
 
 const facts = z.record(z.string(), z.unknown()).nullable()
 
@@ -47,17 +45,6 @@ export const auditFilter = z.strictObject({
   to: instant.optional()
 })
 
-const listName = (isAscending: boolean) => (isAscending ? 'audit asc' : 'audit')
-
-/**
- * @param rows one more than `limit` where there is a further page
- * @param total of all pages, where it was asked for
- */
-export function toAuditPage(rows: readonly AuditRow[], limit: number, isAscending = false, total?: number) {
-  const page = pageOf(rows, limit, ({ id }) => encodeCursor(listName(isAscending), [id]), total)
-  return { ...page, items: page.items.map(toAuditEvent) }
-}
-
 export const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> => ({
   id: row.id,
   at: row.at.toISOString(),
@@ -91,7 +78,3 @@ function shown(name: string, value: unknown): unknown {
   const { length } = JSON.stringify(value)
   return length > MAX_SHOWN_LENGTH ? `${length.toLocaleString('en')} characters` : value
 }
-
-/** @throws AppError invalid `invalidCursor` */
-export const readAuditCursor = (cursor: string | undefined, isAscending = false): string | undefined =>
-  readCursor(listName(isAscending), z.tuple([z.uuid()]), cursor)?.[0]

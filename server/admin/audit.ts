@@ -1,7 +1,7 @@
 // audit.*: who did what to whom, when, from where; for administrators.
 import { countAuditEvents, listAuditEvents } from '../../db/audit-log.ts'
-import { auditEventOutput, auditFilter, readAuditCursor, toAuditPage } from './audit-shapes.ts'
-import { DEFAULT_LIMIT, listInput, listOutput, newestFirst } from './shapes.ts'
+import { auditEventOutput, auditFilter, toAuditEvent } from './audit-shapes.ts'
+import { listInput, listOutput, orderOf, pageById } from './paging.ts'
 import { administratorProcedure, router } from './trpc.ts'
 
 export const auditRouter = router({
@@ -9,15 +9,15 @@ export const auditRouter = router({
   list: administratorProcedure
     .input(listInput(auditFilter.shape, ['at']))
     .output(listOutput(auditEventOutput))
-    .query(async ({ ctx: { deps, tenant }, input }) => {
-      const limit = input.limit ?? DEFAULT_LIMIT
-      const isAscending = !newestFirst(input.sort)
+    .query(({ ctx: { deps, tenant }, input }) => {
+      const { isDescending, list } = orderOf('audit', input.sort, 'at', 'desc')
       const filter = { ...input.filter, search: input.search }
-      const after = readAuditCursor(input.cursor, isAscending)
-      const [rows, total] = await Promise.all([
-        listAuditEvents(deps.db, tenant.id, { ...filter, isAscending, after, limit: limit + 1 }),
-        input.includeTotal ? countAuditEvents(deps.db, tenant.id, filter) : undefined
-      ])
-      return toAuditPage(rows, limit, isAscending, total)
+      return pageById(input, {
+        list,
+        read: (after, limit) =>
+          listAuditEvents(deps.db, tenant.id, { ...filter, isAscending: !isDescending, after, limit }),
+        count: () => countAuditEvents(deps.db, tenant.id, filter),
+        toItem: toAuditEvent
+      })
     })
 })

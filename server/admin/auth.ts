@@ -1,6 +1,5 @@
 // auth.*: signing in and out, one's own password and sessions. The rules are in server/auth/.
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import { listSessions, type OwnSession } from '../../db/sessions.ts'
 import { findUserView } from '../../db/users.ts'
 import { changePassword } from '../auth/change-password.ts'
@@ -13,16 +12,8 @@ import { signIn } from '../auth/sign-in.ts'
 import { AppError } from '../errors.ts'
 import { acceptByReset } from '../invitations/accept.ts'
 import { type Actor, defaultRole, rolesUpTo } from '../provisioning/actor.ts'
-import {
-  cursorInput,
-  DEFAULT_LIMIT,
-  limitInput,
-  listOutput,
-  readCursor,
-  roleShape,
-  toUserOutput,
-  userOutput
-} from './shapes.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
+import { roleShape, toUserOutput, userOutput } from './shapes.ts'
 import { memberProcedure, personProcedure, publicProcedure, router } from './trpc.ts'
 
 const emailInput = z.string().min(1).max(320)
@@ -34,7 +25,6 @@ const codeInput = z.string().min(1).max(100)
 const tokenInput = z.string().min(1).max(200)
 const time = z.iso.datetime()
 const nothing = z.strictObject({})
-const cursorKeys = z.tuple([z.uuid()])
 const userAnswer = z.object({ user: userOutput })
 
 const meOutput = z.object({
@@ -136,18 +126,16 @@ export const authRouter = router({
 
   /** The caller's own, newest first. */
   sessions: personProcedure
-    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .input(z.strictObject(pageInput).optional())
     .output(listOutput(sessionOutput))
-    .query(async ({ ctx: { deps, tenant, actor }, input: { cursor, limit = DEFAULT_LIMIT } = {} }) => {
+    .query(({ ctx: { deps, tenant, actor }, input = {} }) => {
       const now = deps.now()
       const alive = { now, seenAfter: new Date(now.getTime() - IDLE_MS) }
-      const before = readCursor('sessions', cursorKeys, cursor)?.[0]
-      const rows = await listSessions(deps.db, tenant.id, actor.id, alive, limit + 1, before)
-      const page = rows.slice(0, limit)
-      return {
-        items: page.map((row) => toSession(row, actor.sessionId)),
-        nextCursor: rows.length > limit ? encodeCursor('sessions', [page.at(-1)!.id]) : null
-      }
+      return pageById(input, {
+        list: 'sessions',
+        read: (before, limit) => listSessions(deps.db, tenant.id, actor.id, alive, limit, before),
+        toItem: (row) => toSession(row, actor.sessionId)
+      })
     }),
 
   revokeSession: personProcedure

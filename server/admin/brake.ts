@@ -2,15 +2,14 @@
 // server/provisioning/brake.ts and brake-release.ts.
 import { z } from 'zod'
 import { type HeldChange, listHeld, listHolding, readBrakeStatus } from '../../db/brakes.ts'
-import { encodeCursor } from '../../db/cursor.ts'
 import { HELD_KINDS, HELD_STATES } from '../../db/schema.ts'
 import { findTenantById } from '../../db/tenants.ts'
 import { brakeLimits } from '../provisioning/brake.ts'
 import { liftRejections, rejectHeldChanges, releaseHeld } from '../provisioning/brake-release.ts'
 import { changeConnection, getConnection } from '../provisioning/scim-connections.ts'
 import { changeSettings } from '../provisioning/settings.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
 import { brakeSettingsShape } from './scim-connections.ts'
-import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -93,20 +92,22 @@ export const brakeRouter = router({
     .input(
       connectionIdInput.extend({
         state: z.enum(HELD_STATES).default('held'),
-        cursor: cursorInput,
-        limit: limitInput
+        ...pageInput
       })
     )
     .output(listOutput(heldOutput))
-    .query(async ({ ctx, input: { connectionId, state, cursor, limit = DEFAULT_LIMIT } }) => {
-      const [after] = readCursor(LIST, z.tuple([z.uuid()]), cursor) ?? []
-      const rows = await listHeld(ctx.deps.db, ctx.tenant.id, connectionId, { state, after, limit: limit + 1 })
-      // an id that is nobody's must not look like a connection that holds nothing
-      if (rows.length === 0) await getConnection(ctx.deps, ctx.tenant.id, connectionId)
-      const page = rows.slice(0, limit)
-      const last = rows.length > limit ? page.at(-1) : undefined
-      return { items: page.map(toHeld), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
-    }),
+    .query(({ ctx: { deps, tenant }, input: { connectionId, state, ...page } }) =>
+      pageById(page, {
+        list: LIST,
+        read: async (after, limit) => {
+          const rows = await listHeld(deps.db, tenant.id, connectionId, { state, after, limit })
+          // an id that is nobody's must not look like a connection that holds nothing
+          if (rows.length === 0) await getConnection(deps, tenant.id, connectionId)
+          return rows
+        },
+        toItem: toHeld
+      })
+    ),
 
   /** Carries out what was held; where that is everything, the connection may go on for an hour without being counted. */
   release: administratorProcedure

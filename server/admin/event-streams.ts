@@ -1,7 +1,6 @@
 // eventStreams.* and events.live: how a tenant's events reach other systems, and this page. Rules: server/events/.
 import { tracked } from '@trpc/server'
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import { type DeliveryView, listDeliveries } from '../../db/event-deliveries.ts'
 import type { EventCursor, FeedEvent } from '../../db/event-feed.ts'
 import { type EventStreamView, listEventStreams } from '../../db/event-streams.ts'
@@ -14,7 +13,8 @@ import {
   rotateStreamSecret,
   testStream
 } from '../events/streams.ts'
-import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, lineInput, listOutput, readCursor } from './shapes.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
+import { isoOrNull, lineInput } from './shapes.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -161,20 +161,17 @@ export const eventStreamsRouter = router({
       z.strictObject({
         streamId: z.uuid(),
         state: z.enum(DELIVERY_STATES).optional(),
-        cursor: cursorInput,
-        limit: limitInput
+        ...pageInput
       })
     )
     .output(listOutput(deliveryOutput))
-    .query(async ({ ctx, input }) => {
-      const limit = input.limit ?? DEFAULT_LIMIT
-      const [after] = readCursor(LIST, z.tuple([z.uuid()]), input.cursor) ?? []
-      const query = { streamId: input.streamId, state: input.state, after, limit: limit + 1 }
-      const rows = await listDeliveries(ctx.deps.db, ctx.tenant.id, query)
-      const page = rows.slice(0, limit)
-      const last = rows.length > limit ? page.at(-1) : undefined
-      return { items: page.map(toDelivery), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
-    }),
+    .query(({ ctx: { deps, tenant }, input: { streamId, state, ...page } }) =>
+      pageById(page, {
+        list: LIST,
+        read: (after, limit) => listDeliveries(deps.db, tenant.id, { streamId, state, after, limit }),
+        toItem: toDelivery
+      })
+    ),
 
   /** Those that are named, or every one that was given up (1,000 at most). */
   replay: administratorProcedure

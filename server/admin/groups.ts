@@ -10,21 +10,19 @@ import type { MemberChange } from '../provisioning/group-members.ts'
 import { releaseGroup } from '../provisioning/group-release.ts'
 import { changeGroup, createGroup, type GroupWork, removeGroup } from '../provisioning/groups.ts'
 import {
-  type AuthorityOutput,
-  authorityShape,
-  cursorInput,
   DEFAULT_LIMIT,
-  limitInput,
-  lineInput,
+  idKeys,
   listInput,
   listOutput,
+  orderOf,
+  pageInput,
+  pageOf,
   readCursor,
   searchInput,
-  textKey,
-  toAuthority,
-  toUserOutput,
-  userOutput
-} from './shapes.ts'
+  sortKeys,
+  textKey
+} from './paging.ts'
+import { type AuthorityOutput, authorityShape, lineInput, toAuthority, toUserOutput, userOutput } from './shapes.ts'
 import { type MemberContext, memberProcedure, router } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -77,7 +75,7 @@ const groupsListInput = listInput(
   { source: z.enum(['manual', 'scim']).optional(), userId: z.uuid().optional() },
   GROUP_SORT_KEYS
 )
-const membersInput = z.strictObject({ groupId, search: searchInput, cursor: cursorInput, limit: limitInput })
+const membersInput = z.strictObject({ groupId, search: searchInput, ...pageInput })
 
 export const groupsRouter = router({
   list: memberProcedure
@@ -173,38 +171,26 @@ async function answer({ deps, tenant }: MemberContext, id: string) {
 }
 
 const CURSOR_KEYS = {
-  displayName: z.tuple([textKey, z.uuid()]),
-  createdAt: z.tuple([z.string().regex(/^\d{1,18}$/), z.uuid()])
+  displayName: sortKeys(textKey),
+  createdAt: sortKeys(z.string().regex(/^\d{1,18}$/))
 }
 
-async function listPage({ deps, tenant }: MemberContext, input: z.infer<typeof groupsListInput>) {
-  const sort = input.sort?.by ?? 'displayName'
-  const isDescending = input.sort?.direction === 'desc'
-  const list = `groups ${sort} ${isDescending ? 'desc' : 'asc'}`
-  const limit = input.limit ?? DEFAULT_LIMIT
-  const query = {
-    search: input.search,
-    filter: input.filter ?? {},
-    sort,
-    isDescending,
-    after: readCursor(list, CURSOR_KEYS[sort], input.cursor)
-  }
-  const [rows, total] = await Promise.all([
-    listGroups(deps.db, tenant.id, { ...query, limit: limit + 1 }),
-    input.includeTotal ? countGroups(deps.db, tenant.id, query) : undefined
-  ])
-  const items = rows.slice(0, limit)
-  const last = rows.length > limit ? items.at(-1) : undefined
-  return {
-    items: items.map(toGroupOutput),
-    nextCursor: last ? encodeCursor(list, [last.sort_value, last.id]) : null,
-    ...(total !== undefined && { total })
-  }
+function listPage({ deps, tenant }: MemberContext, input: z.infer<typeof groupsListInput>) {
+  const { sort, isDescending, list } = orderOf('groups', input.sort, 'displayName')
+  const wanted = { search: input.search, filter: input.filter ?? {} }
+  return pageOf(input, {
+    list,
+    keys: CURSOR_KEYS[sort],
+    read: (after, limit) => listGroups(deps.db, tenant.id, { ...wanted, sort, isDescending, after, limit }),
+    keysOf: ({ sort_value, id }) => [sort_value, id],
+    count: () => countGroups(deps.db, tenant.id, wanted),
+    toItem: toGroupOutput
+  })
 }
 
 async function membersPage({ deps, tenant }: MemberContext, input: z.infer<typeof membersInput>) {
   const list = `members of ${input.groupId}`
-  const [after] = readCursor(list, z.tuple([z.uuid()]), input.cursor) ?? []
+  const [after] = readCursor(list, idKeys, input.cursor) ?? []
   const [group, { members, nextAfter }] = await Promise.all([
     findGroupView(deps.db, tenant.id, input.groupId),
     listMembers(deps.db, tenant.id, {

@@ -1,13 +1,12 @@
 // history.*: every version of a user or a group, what a SCIM connection did, and undo; for administrators. The rules
 // are in server/provisioning/history.
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import { type Historied, type HistoryOf, type HistoryRow, listHistory } from '../../db/history-list.ts'
 import { requireKnown } from '../provisioning/history/known.ts'
 import type { UndoItem } from '../provisioning/history/run.ts'
 import { previewUndo, type UndoReport, undo } from '../provisioning/history/undo.ts'
 import { auditEventOutput, toAuditEvent } from './audit-shapes.ts'
-import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const moment = z.iso.datetime({ offset: true })
@@ -31,7 +30,7 @@ const versionOutput = auditEventOutput.extend({
   )
 })
 
-const page = { since: instant.optional(), cursor: cursorInput, limit: limitInput }
+const page = { since: instant.optional(), ...pageInput }
 
 interface Page {
   since?: Date | undefined
@@ -39,16 +38,16 @@ interface Page {
   limit?: number | undefined
 }
 
-async function listVersions({ deps, tenant }: TenantContext, of: HistoryOf, { since, cursor, limit }: Page) {
-  const list = `history.${Object.keys(of)[0]}`
-  const after = readCursor(list, z.tuple([z.uuid()]), cursor)?.[0]
-  const count = limit ?? DEFAULT_LIMIT
-  const rows = await listHistory(deps.db, tenant.id, of, { since, after, limit: count + 1 })
-  if (rows.length === 0) await requireKnown(deps.db, tenant.id, ...historied(of))
-  const items = rows.slice(0, count)
-  const last = rows.length > count ? items.at(-1) : undefined
-  return { items: items.map(toVersion), nextCursor: last ? encodeCursor(list, [last.id]) : null }
-}
+const listVersions = ({ deps, tenant }: TenantContext, of: HistoryOf, { since, ...asked }: Page) =>
+  pageById(asked, {
+    list: `history.${Object.keys(of)[0]}`,
+    read: async (after, limit) => {
+      const rows = await listHistory(deps.db, tenant.id, of, { since, after, limit })
+      if (rows.length === 0) await requireKnown(deps.db, tenant.id, ...historied(of))
+      return rows
+    },
+    toItem: toVersion
+  })
 
 function historied(of: HistoryOf): [what: Historied, id: string] {
   if ('userId' in of) return ['User', of.userId]

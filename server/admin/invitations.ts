@@ -1,6 +1,5 @@
 // invitations.*: invite, send again, take back, list; and what the holder of a link may do.
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import {
   countInvitations,
   INVITATION_SORT_KEYS,
@@ -18,19 +17,8 @@ import { INVITATION_INVALID } from '../invitations/link-state.ts'
 import { resendInvitation, revokeInvitation } from '../invitations/manage.ts'
 import { managesOthers } from '../invitations/permission.ts'
 import { INVITATION_RESULTS, type InvitationResult } from '../invitations/request.ts'
-import {
-  DEFAULT_LIMIT,
-  isoOrNull,
-  lineInput,
-  listInput,
-  listOutput,
-  profileInput,
-  readCursor,
-  roleShape,
-  textKey,
-  toUserOutput,
-  userOutput
-} from './shapes.ts'
+import { listInput, listOutput, orderOf, pageOf, sortKeys, textKey } from './paging.ts'
+import { isoOrNull, lineInput, profileInput, roleShape, toUserOutput, userOutput } from './shapes.ts'
 import { type MemberContext, memberProcedure, publicProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -178,39 +166,28 @@ function countResults(outcomes: readonly Outcome[]): Partial<Record<InvitationRe
   return counts
 }
 
-const cursorKeys = (value: z.ZodType<string>) => z.tuple([value, z.uuid()])
 /** What a cursor of each order holds: the sort value as PostgreSQL writes it, and the id. */
 const CURSOR_KEYS = {
-  createdAt: cursorKeys(z.uuid()),
-  expiresAt: cursorKeys(z.string().regex(/^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}$/)),
-  email: cursorKeys(textKey)
+  createdAt: sortKeys(z.uuid()),
+  expiresAt: sortKeys(z.string().regex(/^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}$/)),
+  email: sortKeys(textKey)
 } satisfies Record<InvitationSortKey, z.ZodType>
 
-async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof invitationsListInput>) {
-  const sort = input.sort?.by ?? 'createdAt'
-  const isDescending = (input.sort?.direction ?? (sort === 'createdAt' ? 'desc' : 'asc')) === 'desc'
-  const list = `invitations ${sort} ${isDescending ? 'desc' : 'asc'}`
-  const limit = input.limit ?? DEFAULT_LIMIT
-  const query = {
+function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof invitationsListInput>) {
+  const { sort, isDescending, list } = orderOf('invitations', input.sort, 'createdAt', 'desc')
+  const wanted = {
     now: deps.now(),
     search: input.search,
-    filter: { ...input.filter, ...(!managesOthers(actor) && { inviterId: actor.id! }) },
-    sort,
-    isDescending,
-    after: readCursor(list, CURSOR_KEYS[sort], input.cursor),
-    limit
+    filter: { ...input.filter, ...(!managesOthers(actor) && { inviterId: actor.id! }) }
   }
-  const [rows, total] = await Promise.all([
-    listInvitations(deps.db, tenant.id, { ...query, limit: limit + 1 }),
-    input.includeTotal ? countInvitations(deps.db, tenant.id, query) : undefined
-  ])
-  const items = rows.slice(0, limit)
-  const last = rows.length > limit ? items.at(-1) : undefined
-  return {
-    items: items.map(toInvitationOutput),
-    nextCursor: last ? encodeCursor(list, [last.sort_value, last.id]) : null,
-    ...(total !== undefined && { total })
-  }
+  return pageOf(input, {
+    list,
+    keys: CURSOR_KEYS[sort],
+    read: (after, limit) => listInvitations(deps.db, tenant.id, { ...wanted, sort, isDescending, after, limit }),
+    keysOf: ({ sort_value, id }) => [sort_value, id],
+    count: () => countInvitations(deps.db, tenant.id, wanted),
+    toItem: toInvitationOutput
+  })
 }
 
 const toInvitationOutput = (row: InvitationView): z.infer<typeof invitationOutput> => ({

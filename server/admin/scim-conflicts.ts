@@ -1,7 +1,6 @@
 // scimConflicts.*: people whom identity providers send and who may be here already. The rules are in
 // server/provisioning/arrival-conflicts.ts.
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import { CONFLICT_DECISIONS, CONFLICT_REASONS, USER_STATES } from '../../db/schema.ts'
 import {
   CONFLICT_STATES,
@@ -21,7 +20,8 @@ import {
   sentName
 } from '../provisioning/arrival-conflicts.ts'
 import { shownName } from '../provisioning/user-document.ts'
-import { cursorInput, DEFAULT_LIMIT, isoOrNull, limitInput, listOutput, readCursor, roleShape } from './shapes.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
+import { isoOrNull, roleShape } from './shapes.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -91,19 +91,18 @@ export const scimConflictsRouter = router({
           state: z.enum(CONFLICT_STATES).default('open'),
           /** Of one in shadow mode: whom it was refused there. */
           connectionId: z.uuid().optional(),
-          cursor: cursorInput,
-          limit: limitInput
+          ...pageInput
         })
         .optional()
     )
     .output(listOutput(conflictOutput))
-    .query(async ({ ctx, input: { state, connectionId, cursor, limit = DEFAULT_LIMIT } = { state: 'open' } }) => {
-      const [before] = readCursor(LIST, z.tuple([z.uuid()]), cursor) ?? []
-      const query = { state, connectionId, before, limit: limit + 1 }
-      const rows = await listConflicts(ctx.deps.db, await placeOf(ctx, connectionId), query)
-      const page = rows.slice(0, limit)
-      const last = rows.length > limit ? page.at(-1) : undefined
-      return { items: page.map(toConflict), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
+    .query(async ({ ctx, input: { state, connectionId, ...page } = { state: 'open' } }) => {
+      const place = await placeOf(ctx, connectionId)
+      return pageById(page, {
+        list: LIST,
+        read: (before, limit) => listConflicts(ctx.deps.db, place, { state, connectionId, before, limit }),
+        toItem: toConflict
+      })
     }),
 
   /** How many wait for a decision. */

@@ -1,7 +1,6 @@
 // scimConnections.*: identity providers, each with its tokens. The rules are in server/provisioning/scim-connections.ts.
 import { z } from 'zod'
 import { type KeptConnection, listKeptConnections } from '../../db/authority.ts'
-import { encodeCursor } from '../../db/cursor.ts'
 import { SCIM_PROFILES } from '../../db/schema.ts'
 import { listConnections, type ScimConnectionDetails, type ScimConnectionView } from '../../db/scim-connections.ts'
 import {
@@ -11,16 +10,8 @@ import {
   releaseConnection,
   removeConnection
 } from '../provisioning/scim-connections.ts'
-import {
-  cursorInput,
-  DEFAULT_LIMIT,
-  isoOrNull,
-  limitInput,
-  lineInput,
-  listOutput,
-  readCursor,
-  roleShape
-} from './shapes.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
+import { isoOrNull, lineInput, roleShape } from './shapes.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -93,16 +84,15 @@ const LIST = 'scimConnections'
 export const scimConnectionsRouter = router({
   /** Newest first. */
   list: administratorProcedure
-    .input(z.strictObject({ cursor: cursorInput, limit: limitInput }).optional())
+    .input(z.strictObject(pageInput).optional())
     .output(listOutput(connectionOutput))
-    .query(async ({ ctx, input = {} }) => {
-      const limit = input.limit ?? DEFAULT_LIMIT
-      const [before] = readCursor(LIST, z.tuple([z.uuid()]), input.cursor) ?? []
-      const rows = await listConnections(ctx.deps.db, ctx.tenant.id, { limit: limit + 1, before }, ctx.deps.now())
-      const page = rows.slice(0, limit)
-      const last = rows.length > limit ? page.at(-1) : undefined
-      return { items: page.map(toConnection), nextCursor: last ? encodeCursor(LIST, [last.id]) : null }
-    }),
+    .query(({ ctx: { deps, tenant }, input = {} }) =>
+      pageById(input, {
+        list: LIST,
+        read: (before, limit) => listConnections(deps.db, tenant.id, { limit, before }, deps.now()),
+        toItem: toConnection
+      })
+    ),
 
   get: administratorProcedure
     .input(connectionIdInput)

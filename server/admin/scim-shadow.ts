@@ -1,7 +1,6 @@
 // scimShadow.*: what a connection in shadow mode would do, and having it done or not. The rules are in
 // server/provisioning/shadow.
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import { PREFERENCES } from '../../db/schema.ts'
 import { countOpenConflicts } from '../../db/scim-conflicts.ts'
 import { moveLinks } from '../invitations/moved.ts'
@@ -17,7 +16,7 @@ import {
   shadowIdOf
 } from '../provisioning/shadow/shadow.ts'
 import { CONFLICT_DETAILS } from './history.ts'
-import { cursorInput, DEFAULT_LIMIT, limitInput, listOutput, readCursor } from './shapes.ts'
+import { listOutput, pageById, pageInput } from './paging.ts'
 import { administratorProcedure, router } from './trpc.ts'
 
 const count = z.number().int().min(0)
@@ -102,20 +101,20 @@ export const scimShadowRouter = router({
         kind: z.enum(['user', 'group']).default('user'),
         /** Only those to whom this happens, or of whom both sides have changed the same or something stays as it is. */
         filter: z.enum([...EFFECTS, 'conflict']).optional(),
-        cursor: cursorInput,
-        limit: limitInput
+        ...pageInput
       })
     )
     .output(listOutput(itemOutput))
-    .query(async ({ ctx: { deps, tenant, actor }, input: { kind, filter, cursor, limit, ...shown } }) => {
-      const list = `scimShadow.${kind}`
-      const after = readCursor(list, z.tuple([z.uuid()]), cursor)?.[0]
-      const most = limit ?? DEFAULT_LIMIT
-      const read = kind === 'user' ? listShadowUsers : listShadowGroups
-      const found = await read(deps, tenant.id, actor, shown, { filter, after, limit: most + 1 })
-      const items = found.slice(0, most)
-      const last = found.length > most ? items.at(-1) : undefined
-      return { items: items.map(toItem), nextCursor: last ? encodeCursor(list, [last.id]) : null }
+    .query(({ ctx: { deps, tenant, actor }, input: { kind, filter, cursor, limit: asked, ...shown } }) => {
+      const listItems = kind === 'user' ? listShadowUsers : listShadowGroups
+      return pageById(
+        { cursor, limit: asked },
+        {
+          list: `scimShadow.${kind}`,
+          read: (after, limit) => listItems(deps, tenant.id, actor, shown, { filter, after, limit }),
+          toItem
+        }
+      )
     }),
 
   /** Whose value counts for one user or group, where both have changed one; null: as for all others. */

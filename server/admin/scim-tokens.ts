@@ -1,21 +1,12 @@
 // scimTokens.*: what identity providers sign in with. The rules are in server/provisioning/scim-tokens.ts.
 import { z } from 'zod'
-import { encodeCursor } from '../../db/cursor.ts'
 import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
 import { listScimErrors } from '../../db/scim-errors.ts'
 import { countScimTokens, type ListedScimToken, listScimTokens, type ScimTokenView } from '../../db/scim-tokens.ts'
 import { createScimToken, type MadeScimToken, revokeScimToken, rotateScimToken } from '../provisioning/scim-tokens.ts'
 import { openShadow } from '../provisioning/shadow/shadow.ts'
-import {
-  DEFAULT_LIMIT,
-  isoOrNull,
-  lineInput,
-  listInput,
-  listOutput,
-  newestFirst,
-  pageOf,
-  readCursor
-} from './shapes.ts'
+import { listInput, listOutput, orderOf, pageById } from './paging.ts'
+import { isoOrNull, lineInput } from './shapes.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -119,18 +110,15 @@ export const scimTokensRouter = router({
     }))
 })
 
-async function listPage({ deps, tenant }: TenantContext, input: z.infer<typeof tokensListInput>) {
-  const isDescending = newestFirst(input.sort)
-  const list = `scimTokens ${isDescending ? 'desc' : 'asc'}`
-  const limit = input.limit ?? DEFAULT_LIMIT
+function listPage({ deps, tenant }: TenantContext, input: z.infer<typeof tokensListInput>) {
+  const { isDescending, list } = orderOf('scimTokens', input.sort, 'createdAt', 'desc')
   const filter = { search: input.search, ...input.filter }
-  const [after] = readCursor(list, z.tuple([z.uuid()]), input.cursor) ?? []
-  const [rows, total] = await Promise.all([
-    listScimTokens(deps.db, tenant.id, { ...filter, isDescending, after, limit: limit + 1 }),
-    input.includeTotal ? countScimTokens(deps.db, tenant.id, filter) : undefined
-  ])
-  const page = pageOf(rows, limit, ({ id }) => encodeCursor(list, [id]), total)
-  return { ...page, items: page.items.map(toScimToken) }
+  return pageById(input, {
+    list,
+    read: (after, limit) => listScimTokens(deps.db, tenant.id, { ...filter, isDescending, after, limit }),
+    count: () => countScimTokens(deps.db, tenant.id, filter),
+    toItem: toScimToken
+  })
 }
 
 const toMade = ({ scimToken, token, baseUrl }: MadeScimToken) => ({ scimToken: toScimToken(scimToken), token, baseUrl })

@@ -1,10 +1,8 @@
-// What the API's answers and list inputs look like: rows become these shapes here, and nowhere else.
+// What the API's answers and inputs look like: rows become these shapes here, and nowhere else.
 import { z } from 'zod'
 import type { ShownAuthority } from '../../db/authority.ts'
-import { type CursorKeys, decodeCursor } from '../../db/cursor.ts'
 import { ROLES, USER_STATES } from '../../db/schema.ts'
 import type { UserView } from '../../db/users.ts'
-import { invalid } from '../errors.ts'
 
 export const roleShape = z.enum(ROLES)
 export const userIdInput = z.strictObject({ userId: z.uuid() })
@@ -124,83 +122,4 @@ export const profileInput = {
     .optional()
 }
 
-/** PostgreSQL keeps no NUL in a text, so nothing with one is ever found. */
-export const searchInput = z
-  .string()
-  .max(200)
-  .refine((text) => !text.includes('\0'), 'NUL is not allowed')
-  .optional()
-
 export const isoOrNull = (time: Date | null): string | null => time?.toISOString() ?? null
-
-const MAX_LIMIT = 200
-export const DEFAULT_LIMIT = 50
-
-/**
- * What lists take, or nothing: `{ search?, filter?, sort?: { by, direction? }, cursor?, limit?, includeTotal? }`.
- * @param filter the facts that the list may be narrowed by
- * @param sortKeys what it may be sorted by; the list's own order comes first
- */
-export const listInput = <F extends z.ZodRawShape, const S extends readonly [string, ...string[]]>(
-  filter: F,
-  sortKeys: S
-) =>
-  z
-    .strictObject({
-      search: searchInput,
-      filter: z.strictObject(filter).optional(),
-      sort: z.strictObject({ by: z.enum(sortKeys), direction: z.enum(['asc', 'desc']).optional() }).optional(),
-      cursor: cursorInput,
-      limit: limitInput,
-      /** Counting costs as much as reading all: ask for it once, with the first page. */
-      includeTotal: z.boolean().optional()
-    })
-    .prefault({})
-
-/**
- * @param rows one more than `limit` where there is a further page
- * @param total of all pages, where it was asked for
- */
-export function pageOf<Row>(rows: readonly Row[], limit: number, cursorOf: (last: Row) => string, total?: number) {
-  const items = rows.slice(0, limit)
-  return {
-    items,
-    nextCursor: rows.length > limit ? cursorOf(items.at(-1)!) : null,
-    ...(total !== undefined && { total })
-  }
-}
-
-/** `nextCursor` as it came; null for the first page. */
-export const cursorInput = z
-  .string()
-  .max(2_000)
-  .nullish()
-  .transform((cursor) => cursor ?? undefined)
-export const limitInput = z.number().int().min(1).max(MAX_LIMIT).optional()
-
-/** Of lists of what is sorted by when it was made: the newest first unless it is asked otherwise. */
-export const newestFirst = (sort: { direction?: 'asc' | 'desc' | undefined } | undefined): boolean =>
-  sort?.direction !== 'asc'
-
-/** What lists give: `nextCursor` is null on the last page. */
-export const listOutput = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), nextCursor: z.string().nullable(), total: z.number().int().optional() })
-
-/**
- * The keys that a page begins after; undefined for the first page.
- * @param keys what they must be, as a tuple: they come from outside and are compared with columns
- * @throws AppError invalid `invalidCursor` where the cursor is of another list, another order, or made up
- */
-export function readCursor<T extends z.ZodType<CursorKeys>>(
-  list: string,
-  keys: T,
-  cursor: string | undefined
-): z.infer<T> | undefined {
-  if (cursor === undefined) return undefined
-  const read = keys.safeParse(decodeCursor(list, cursor))
-  if (!read.success) throw invalid('The cursor does not belong to this list and its order', 'invalidCursor')
-  return read.data
-}
-
-/** Sort keys of text columns. */
-export const textKey = z.string().refine((text) => !text.includes('\0'))

@@ -1,7 +1,6 @@
 // tenants.*: the operator's API, on the base domain. The rules are in server/provisioning/tenants.ts.
 import { z } from 'zod'
 import type { Trx } from '../../db/connect.ts'
-import { encodeCursor } from '../../db/cursor.ts'
 import { TENANT_STATES, type TenantRow } from '../../db/schema.ts'
 import { countTenant, countTenants, listTenants } from '../../db/tenants.ts'
 import { publicUrl } from '../config.ts'
@@ -11,9 +10,9 @@ import { createFirstInvitations, type Outcome } from '../invitations/create.ts'
 import type { Actor } from '../provisioning/actor.ts'
 import { changeTenant } from '../provisioning/settings.ts'
 import { createTenant, getTenant, removeTenant, type TenantKey } from '../provisioning/tenants.ts'
+import { listInput, listOutput, orderOf, pageOf, textKey } from './paging.ts'
 import { brakeSettingsShape } from './scim-connections.ts'
 import { settingsInput, tenantNameInput } from './settings.ts'
-import { DEFAULT_LIMIT, listInput, listOutput, pageOf, readCursor, textKey } from './shapes.ts'
 import { operatorProcedure, router } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -146,18 +145,17 @@ export const tenantsRouter = router({
     })
 })
 
-async function listPage(deps: Deps, input: z.infer<typeof tenantsListInput>) {
-  const isDescending = input.sort?.direction === 'desc'
-  const list = isDescending ? 'tenants desc' : 'tenants'
-  const limit = input.limit ?? DEFAULT_LIMIT
+function listPage(deps: Deps, input: z.infer<typeof tenantsListInput>) {
+  const { isDescending, list } = orderOf('tenants', input.sort, 'subdomain')
   const filter = { search: input.search, state: input.filter?.state }
-  const [after] = readCursor(list, z.tuple([textKey]), input.cursor) ?? []
-  const [rows, total] = await Promise.all([
-    listTenants(deps.db, { ...filter, isDescending, after, limit: limit + 1 }),
-    input.includeTotal ? countTenants(deps.db, filter) : undefined
-  ])
-  const page = pageOf(rows, limit, ({ subdomain }) => encodeCursor(list, [subdomain]), total)
-  return { ...page, items: page.items.map((tenant) => toTenantOutput(deps, tenant)) }
+  return pageOf(input, {
+    list,
+    keys: z.tuple([textKey]),
+    read: (after, limit) => listTenants(deps.db, { ...filter, isDescending, after: after?.[0], limit }),
+    keysOf: ({ subdomain }) => [subdomain],
+    count: () => countTenants(deps.db, filter),
+    toItem: (tenant) => toTenantOutput(deps, tenant)
+  })
 }
 
 async function inviteFirst(trx: Trx, deps: Deps, tenant: TenantRow, actor: Actor, email: string) {

@@ -1,7 +1,6 @@
 // users.*: who is in the tenant, and what administrators do with them. The rules are in server/provisioning/users.ts.
 import { z } from 'zod'
 import { listAuditEvents } from '../../db/audit-log.ts'
-import { encodeCursor } from '../../db/cursor.ts'
 import { listRolesOf } from '../../db/group-roles.ts'
 import { MAIL_STATES, MAIL_TEMPLATES, USER_STATES } from '../../db/schema.ts'
 import { estimateSearch } from '../../db/search-plan.ts'
@@ -30,22 +29,9 @@ import {
   unlockUser,
   updateUserProfile
 } from '../provisioning/users.ts'
-import { auditEventOutput, readAuditCursor, toAuditPage } from './audit-shapes.ts'
-import {
-  authorityShape,
-  cursorInput,
-  DEFAULT_LIMIT,
-  limitInput,
-  listInput,
-  listOutput,
-  profileInput,
-  readCursor,
-  roleShape,
-  textKey,
-  toUserOutput,
-  userIdInput,
-  userOutput
-} from './shapes.ts'
+import { auditEventOutput, toAuditEvent } from './audit-shapes.ts'
+import { listInput, listOutput, orderOf, pageById, pageInput, pageOf, sortKeys, textKey } from './paging.ts'
+import { authorityShape, profileInput, roleShape, toUserOutput, userIdInput, userOutput } from './shapes.ts'
 import { administratorProcedure, type MemberContext, memberProcedure, router } from './trpc.ts'
 import { authorityOf, withAuthority } from './user-authority.ts'
 
@@ -133,18 +119,20 @@ export const usersRouter = router({
 
   /** What happened to a user and to their invitations, newest first. */
   history: administratorProcedure
-    .input(z.strictObject({ userId: z.uuid(), cursor: cursorInput, limit: limitInput }))
+    .input(userIdInput.extend(pageInput))
     .output(listOutput(auditEventOutput))
     .query(async ({ ctx, input }) => {
-      const limit = input.limit ?? DEFAULT_LIMIT
-      const after = readAuditCursor(input.cursor)
-      const query = { aboutUserId: input.userId, after, limit: limit + 1 }
-      const [user, events] = await Promise.all([
-        findUserView(ctx.deps.db, ctx.tenant.id, input.userId),
-        listAuditEvents(ctx.deps.db, ctx.tenant.id, query)
+      const { deps, tenant } = ctx
+      const [user, page] = await Promise.all([
+        findUserView(deps.db, tenant.id, input.userId),
+        pageById(input, {
+          list: 'users.history',
+          read: (after, limit) => listAuditEvents(deps.db, tenant.id, { aboutUserId: input.userId, after, limit }),
+          toItem: toAuditEvent
+        })
       ])
       if (!user) throw notFound(`User ${input.userId}`)
-      return toAuditPage(events, limit)
+      return page
     }),
 
   update: memberProcedure
@@ -181,15 +169,14 @@ function stepProcedure(step: (...args: Parameters<typeof resetSecondFactor>) => 
 
 const answer = (user: UserView) => ({ user: toUserOutput(user) })
 
-const cursorKeys = <T extends z.ZodType<string | null>>(value: T) => z.tuple([value, z.uuid()])
 /** What a cursor of each order holds: the sort value as PostgreSQL writes it, and the id. */
 const CURSOR_KEYS = {
-  displayName: cursorKeys(textKey),
-  email: cursorKeys(textKey.nullable()),
-  role: cursorKeys(z.string().regex(/^\d$/)),
-  state: cursorKeys(z.string().regex(/^\d$/)),
-  createdAt: cursorKeys(z.string().regex(/^\d{1,18}$/)),
-  lastSignInAt: cursorKeys(
+  displayName: sortKeys(textKey),
+  email: sortKeys(textKey.nullable()),
+  role: sortKeys(z.string().regex(/^\d$/)),
+  state: sortKeys(z.string().regex(/^\d$/)),
+  createdAt: sortKeys(z.string().regex(/^\d{1,18}$/)),
+  lastSignInAt: sortKeys(
     z
       .string()
       .regex(/^\d{1,12}(\.\d{1,6})?$/)
@@ -200,32 +187,19 @@ const CURSOR_KEYS = {
 async function listPage({ deps, tenant, actor }: MemberContext, input: z.infer<typeof usersListInput>) {
   const filter: UserFilter = input.filter ?? {}
   if (filter.state === 'removed') requireAdministrator(actor, 'list removed users')
-  const sort = input.sort?.by ?? 'displayName'
-  const isDescending = input.sort?.direction === 'desc'
-  const list = `users ${sort} ${isDescending ? 'desc' : 'asc'}`
-  const limit = input.limit ?? DEFAULT_LIMIT
-  const query = {
-    search: input.search,
-    filter,
-    sort,
-    isDescending,
-    after: readCursor(list, CURSOR_KEYS[sort], input.cursor),
-    limit
-  }
+  const { sort, isDescending, list } = orderOf('users', input.sort, 'displayName')
   const words = wordsOf(input.search)
   const estimate = words.length > 0 ? await estimateSearch(deps.db, tenant.id, words) : undefined
   if (estimate?.isBehind) await askForIndex(deps, tenant.id)
-  const [rows, total] = await Promise.all([
-    listUsers(deps.db, tenant.id, { ...query, estimate, limit: limit + 1 }),
-    input.includeTotal ? countUsers(deps.db, tenant.id, { ...query, estimate }) : undefined
-  ])
-  const items = rows.slice(0, limit)
-  const last = rows.length > limit ? items.at(-1) : undefined
-  return {
-    items: items.map(({ user }) => user),
-    nextCursor: last ? encodeCursor(list, [last.sortValue, last.user.id]) : null,
-    ...(total !== undefined && { total })
-  }
+  const wanted = { search: input.search, filter, estimate }
+  return pageOf(input, {
+    list,
+    keys: CURSOR_KEYS[sort],
+    read: (after, limit) => listUsers(deps.db, tenant.id, { ...wanted, sort, isDescending, after, limit }),
+    keysOf: ({ sortValue, user }) => [sortValue, user.id],
+    count: () => countUsers(deps.db, tenant.id, wanted),
+    toItem: ({ user }) => user
+  })
 }
 
 async function getDetails({ deps, tenant, actor }: MemberContext, userId: string) {

@@ -10,8 +10,8 @@ import type { WireEntry } from '../wire-log/entry.ts'
 import { explain } from '../wire-log/explain.ts'
 import type { Replayed } from '../wire-log/rehearsal.ts'
 import { type FoundEntry, findWireEntry, searchWireLog } from '../wire-log/search.ts'
+import { DEFAULT_LIMIT, pageInput, readCursor } from './paging.ts'
 import { leniencesOutput, toLeniences } from './scim-acceptance.ts'
-import { cursorInput, DEFAULT_LIMIT, limitInput, readCursor } from './shapes.ts'
 import { administratorProcedure, type MemberContext, router } from './trpc.ts'
 
 const time = z.iso.datetime()
@@ -116,8 +116,7 @@ export const wireLogRouter = router({
           from: timeInput.optional(),
           /** Exclusive. */
           to: timeInput.optional(),
-          cursor: cursorInput,
-          limit: limitInput
+          ...pageInput
         })
         .optional()
     )
