@@ -195,7 +195,7 @@ export const settleDeliveries = (trx: Trx, tenantId: number, outcomes: readonly 
   sql`
     update event_deliveries d set state = o.state, attempts = d.attempts + o.attempts, status = o.status,
       error = o.error, attempted_at = case when o.attempts > 0 then ${now}::timestamptz else d.attempted_at end
-    from ${rowSet('o', OUTCOME_COLUMNS, outcomes as unknown as Record<string, unknown>[])}
+    from ${rowSet('o', OUTCOME_COLUMNS, outcomes)}
     where d.tenant_id = ${tenantId} and d.id = o.id and d.state = 'queued'`.execute(trx)
 
 const OUTCOME_COLUMNS: ColumnTypes = { id: 'uuid', state: 'text', attempts: 'int', status: 'int', error: 'text' }

@@ -2,7 +2,7 @@
 import { type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { keepMemberships, type MemberCause } from './past-members.ts'
-import { insertRows } from './rows.ts'
+import { insertRows, rowSet } from './rows.ts'
 import type { Database, GroupRow } from './schema.ts'
 
 /** What people are shown of a group: every column but the document, its counters, the name of its connection. */
@@ -183,3 +183,15 @@ export const countMemberChanges = (
     member_delta = group_revisions.member_delta + excluded.member_delta,
     changes = group_revisions.changes + excluded.changes,
     at = greatest(group_revisions.at, excluded.at)`
+
+/** As countMemberChanges, of groups each of which stands in `deltas` once. */
+export async function addToMemberCounts(
+  trx: Trx,
+  tenantId: number,
+  now: Date,
+  deltas: readonly { group_id: string; delta: number }[]
+): Promise<void> {
+  if (deltas.length === 0) return
+  const source = sql`select * from ${rowSet('d', { group_id: 'uuid', delta: 'int' }, deltas)}`
+  await countMemberChanges(tenantId, now, source).execute(trx)
+}

@@ -39,18 +39,18 @@ function isSelected(selection: EventSelection): RawBuilder<unknown> {
     : sql`e.connection_id = ${selection.connectionId}::uuid and e.id >= ${first}::uuid`
 }
 
-/** All events of things from an event on, oldest first. */
+/** All events of things from an event on, oldest first, by thing. */
 export async function readTargetEvents(
   trx: Trx,
   tenantId: number,
   targetIds: readonly string[],
   fromId: string
-): Promise<HistoryEvent[]> {
+): Promise<Map<string, HistoryEvent[]>> {
   const { rows } = await sql<HistoryEvent>`
     select ${EVENT_COLUMNS} from audit_events e
     where e.tenant_id = ${tenantId} and e.target_id = any(${targetIds}::uuid[]) and e.id >= ${fromId}::uuid
     order by e.id`.execute(trx)
-  return rows
+  return Map.groupBy(rows, ({ target_id }) => target_id!)
 }
 
 /** Events by their ids, in no order. */
@@ -60,9 +60,6 @@ export async function selectEventsById(trx: Trx, tenantId: number, ids: readonly
     where e.tenant_id = ${tenantId} and e.id = any(${ids}::uuid[])`.execute(trx)
   return rows
 }
-
-/** Interfaces as what rowSet takes. */
-export const rowsOf = (items: readonly object[]) => items as readonly Record<string, unknown>[]
 
 /** A member and the group: `member_id` is a user, or a group that is a member. */
 export interface Pair {
@@ -190,7 +187,7 @@ export interface Period extends Pair {
 /** All periods of pairs, oldest first in each. */
 export async function readPeriods(trx: Trx, tenantId: number, kind: Kind, pairs: readonly Pair[]): Promise<Period[]> {
   const { now, past, member } = TABLES[kind]
-  const asked = rowSet('p', { group_id: 'uuid', member_id: 'uuid' }, rowsOf(pairs))
+  const asked = rowSet('p', { group_id: 'uuid', member_id: 'uuid' }, pairs)
   const { rows } = await sql<Period>`
     with p as materialized (select * from ${asked})
     select m.group_id, m.${member} as member_id, m.connection_id, m.added_event_id, m.removed_event_id

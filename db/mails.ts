@@ -157,7 +157,7 @@ export const settleMails = (trx: Trx, tenantId: number, outcomes: readonly MailO
     update mails m
     set state = o.state, sent_at = o.sent_at, error = o.error, attempts = m.attempts + o.attempts,
       token_sealed = case when o.state = 'queued' then m.token_sealed end
-    from locked, ${rowSet('o', OUTCOME_COLUMNS, outcomes as unknown as Record<string, unknown>[])}
+    from locked, ${rowSet('o', OUTCOME_COLUMNS, outcomes)}
     where m.tenant_id = ${tenantId} and m.id = locked.id and o.id = m.id and (m.state = 'queued' or o.state = 'sent')`.execute(
     trx
   )

@@ -10,16 +10,19 @@ export type ColumnTypes = Record<string, string>
  * Rows as a set to select from or join with: `unnest($1::int[], $2::uuid[]) as name (tenant_id, id)`.
  * Each column travels as one parameter; json columns take text of JSON.stringify().
  */
-export const rowSet = (name: string, types: ColumnTypes, rows: readonly Record<string, unknown>[]) =>
+export const rowSet = (name: string, types: ColumnTypes, rows: readonly object[]) =>
   columnSet(name, types, columnsOf(types, rows))
 
 /** The values of rows by column, in the form in which columnSet takes them. */
-export const columnsOf = (types: ColumnTypes, rows: readonly Record<string, unknown>[]): Record<string, unknown> =>
+export const columnsOf = (types: ColumnTypes, rows: readonly object[]): Record<string, unknown> =>
   Object.fromEntries(
-    Object.entries(types).map(([column, type]) => [
-      column,
-      type === 'json' ? rows.map((row) => row[column] ?? '').join(SEPARATOR) : rows.map((row) => row[column] ?? null)
-    ])
+    Object.entries(types).map(([column, type]) => {
+      const values = (rows as readonly Record<string, unknown>[]).map((row) => row[column])
+      return [
+        column,
+        type === 'json' ? values.map((text) => text ?? '').join(SEPARATOR) : values.map((value) => value ?? null)
+      ]
+    })
   )
 
 /** As rowSet. @param columns of columnsOf, or placeholders for them */
@@ -32,6 +35,14 @@ export function columnSet(name: string, types: ColumnTypes, columns: Record<stri
   )
   return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names.map((column) => sql.ref(column)))})`
 }
+
+/** What an update from such rows sets: every column but the id. */
+export const assignmentsFrom = (name: string, types: ColumnTypes): RawBuilder<unknown> =>
+  sql.join(
+    Object.keys(types)
+      .filter((column) => column !== 'id')
+      .map((column) => sql`${sql.ref(column)} = ${sql.ref(`${name}.${column}`)}`)
+  )
 
 /** The same of one row, whose values are parameters by themselves. @param row the row, or placeholders for its values */
 export const oneRow = (name: string, types: ColumnTypes, row: Record<string, unknown>): RawBuilder<unknown> => {

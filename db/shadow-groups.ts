@@ -1,7 +1,7 @@
 // Groups and memberships of a shadow that goes live: what is read and written of them in the tenant.
 import { sql } from 'kysely'
 import type { Trx } from './connect.ts'
-import { type Pair, rowsOf } from './history.ts'
+import type { Pair } from './history.ts'
 import { countResources } from './resource-counts.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { GroupRow } from './schema.ts'
@@ -52,7 +52,7 @@ export async function readPresentPairs(
   const [table, member] = kind === 'users' ? [sql`group_members`, sql`user_id`] : [sql`group_children`, sql`child_id`]
   const { rows } = await sql<Pair>`
     select m.group_id, m.${member} as member_id
-    from ${rowSet('p', { group_id: 'uuid', member_id: 'uuid' }, rowsOf(pairs))}
+    from ${rowSet('p', { group_id: 'uuid', member_id: 'uuid' }, pairs)}
     join ${table} m on m.tenant_id = ${tenantId} and m.group_id = p.group_id and m.${member} = p.member_id`.execute(trx)
   return rows
 }

@@ -2,8 +2,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import { isCitus, type Trx } from './connect.ts'
 import { type GroupColumns, groupVersion } from './groups.ts'
-import { type Pair, rowsOf } from './history.ts'
-import { insertRowsAnd, rowSet } from './rows.ts'
+import type { Pair } from './history.ts'
+import { assignmentsFrom, insertRowsAnd, rowSet } from './rows.ts'
 import type { GroupRow } from './schema.ts'
 
 /** Locks groups `for update`, by id, and reads them whole. */
@@ -36,7 +36,7 @@ export async function findTakenGroupNames(
 ): Promise<{ id: string; what: 'groupName' | 'externalId'; holder_id: string }[]> {
   const types = { id: 'uuid', display_name_key: 'text', external_id: 'text', connection_id: 'uuid' }
   const { rows } = await sql<{ id: string; what: 'groupName' | 'externalId'; holder_id: string }>`
-    with w as materialized (select * from ${rowSet('w', types, rowsOf(wanted))})
+    with w as materialized (select * from ${rowSet('w', types, wanted)})
     select w.id, 'groupName' as what, g.id as holder_id from w
       join groups g on g.tenant_id = ${tenantId} and g.display_name_key = w.display_name_key and g.id <> w.id
     union all
@@ -84,12 +84,9 @@ export const parkGroupNames = (trx: Trx, tenantId: number, groupIds: readonly st
 
 /** Changes the attributes of locked groups: each version goes up by one. */
 export async function updateGroups(trx: Trx, tenantId: number, groups: readonly ChangedGroup[], now: Date) {
-  const assignments = Object.keys(COLUMNS)
-    .filter((column) => column !== 'id')
-    .map((column) => sql`${sql.ref(column)} = r.${sql.ref(column)}`)
   await sql`
-    update groups g set ${sql.join(assignments)}, version = g.version + 1, updated_at = ${now}
-    from ${rowSet('r', COLUMNS, rowsOf(groups))}
+    update groups g set ${assignmentsFrom('r', COLUMNS)}, version = g.version + 1, updated_at = ${now}
+    from ${rowSet('r', COLUMNS, groups)}
     where g.tenant_id = ${tenantId} and g.id = r.id`.execute(trx)
 }
 
@@ -178,7 +175,7 @@ async function rebuildOnCluster(trx: Trx, tenantId: number, reached: RawBuilder<
 export async function findCircles(trx: Trx, tenantId: number, edges: readonly Pair[]): Promise<Pair[]> {
   const { rows } = await sql<Pair>`
     with recursive added as materialized (
-        select * from ${rowSet('e', { group_id: 'uuid', member_id: 'uuid' }, rowsOf(edges))}
+        select * from ${rowSet('e', { group_id: 'uuid', member_id: 'uuid' }, edges)}
       ),
       edges (group_id, child_id) as (
         select group_id, child_id from group_children where tenant_id = ${tenantId}

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { findClaims } from './addresses.ts'
 import type { Trx } from './connect.ts'
-import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
+import { assignmentsFrom, type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { UserPatch, UserRow } from './schema.ts'
 import { noteNames } from './search-index.ts'
 import { DOCUMENT_COLUMNS } from './user-columns.ts'
@@ -51,7 +51,7 @@ export async function findTakenIdentities(
 
 async function findTakenNames(trx: Trx, tenantId: number, wanted: readonly Identity[]): Promise<TakenIdentity[]> {
   const { rows } = await sql<TakenIdentity>`
-    with w as materialized (select * from ${rowSet('w', IDENTITY, wanted as unknown as Record<string, unknown>[])})
+    with w as materialized (select * from ${rowSet('w', IDENTITY, wanted)})
     select w.id, 'userName' as what, u.id as holder_id from w
       join users u on u.tenant_id = ${tenantId} and u.user_name_key = w.user_name_key and not u.is_removed
       where u.id <> w.id
@@ -83,14 +83,11 @@ export async function updateUsers(
   users: readonly (UserPatch & { id: string })[],
   now: Date
 ): Promise<void> {
-  const assignments = Object.keys(USER_COLUMNS)
-    .filter((column) => column !== 'id')
-    .map((column) => sql`${sql.ref(column)} = r.${sql.ref(column)}`)
   const noted = noteNames(tenantId, sql`select unnest(${users.map(({ id }) => id)}::uuid[])`)
   await sql`
     with noted as (${noted})
-    update users u set ${sql.join(assignments)}, version = u.version + 1, updated_at = ${now}
-    from ${rowSet('r', USER_COLUMNS, users as unknown as Record<string, unknown>[])}
+    update users u set ${assignmentsFrom('r', USER_COLUMNS)}, version = u.version + 1, updated_at = ${now}
+    from ${rowSet('r', USER_COLUMNS, users)}
     where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)
 }
 

@@ -1,5 +1,6 @@
 // A group's SCIM attributes and the columns that are kept beside them: the one place that goes from one to the other.
 import type { GroupColumns } from '../../db/groups.ts'
+import type { GroupRow } from '../../db/schema.ts'
 import { AppError } from '../errors.ts'
 import { caseKey } from './user-document.ts'
 
@@ -38,3 +39,13 @@ function refuseLong(name: string, text: string): void {
 }
 
 const invalidText = (detail: string) => new AppError('invalid', detail, { scimType: 'invalidValue' })
+
+/** All that a removed group is made of again, but for its members. */
+export function wholeGroup(
+  group: Pick<GroupRow, 'doc' | 'connection_id' | 'created_at'>,
+  version: number
+): Record<string, unknown> {
+  const { schemas: _, ...attributes } = JSON.parse(group.doc) as GroupDocument
+  const { connection_id: connectionId, created_at: createdAt } = group
+  return { ...attributes, ...(connectionId && { connectionId }), createdAt, version }
+}

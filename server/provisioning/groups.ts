@@ -33,7 +33,7 @@ import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
 import { brakeOf, countMembers, HeldBack, letMembersStay } from './brake.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
-import { type GroupDocument, groupColumns } from './group-document.ts'
+import { type GroupDocument, groupColumns, wholeGroup } from './group-document.ts'
 import {
   addedBy,
   applyMemberChanges,
@@ -304,13 +304,6 @@ async function changeDocument(
     { ...columns, id: group.id },
     isTakenOn ? takenOn(facts, connectionId) : facts
   )
-}
-
-/** All that a removed group is made of again, but for its members. */
-function wholeGroup(group: GroupRow, version: number): Record<string, unknown> {
-  const { schemas: _, ...attributes } = JSON.parse(group.doc) as GroupDocument
-  const { connection_id: connectionId, created_at: createdAt } = group
-  return { ...attributes, ...(connectionId && { connectionId }), createdAt, version }
 }
 
 const takenOn = ({ before, after }: ChangedFacts, connectionId: string | null): ChangedFacts => ({

@@ -1,11 +1,10 @@
 // Undoing what was done to groups, but for their members: up to some hundreds in one transaction, in a number of
 // statements that stays the same. Groups that shall be gone go last, when everything else is done.
-import { sql } from 'kysely'
-import { type AuditEvent, insertAuditEvents } from '../../../db/audit.ts'
+import { type AuditEvent, insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { lockGroupRoles } from '../../../db/group-roles.ts'
-import { countMemberChanges } from '../../../db/groups.ts'
+import { addToMemberCounts } from '../../../db/groups.ts'
 import { type HistoryEvent, readMembershipEvents, readTargetEvents } from '../../../db/history.ts'
 import { countResources } from '../../../db/resource-counts.ts'
 import type { GroupRow } from '../../../db/schema.ts'
@@ -19,7 +18,7 @@ import {
   restoreGroups,
   updateGroups
 } from '../../../db/undo-groups.ts'
-import { GROUP_SCHEMA, type GroupDocument, groupColumns } from '../group-document.ts'
+import { GROUP_SCHEMA, type GroupDocument, groupColumns, wholeGroup } from '../group-document.ts'
 import { refuseGoneConnections } from './connections.ts'
 import { type Facts, factsOfEvent, factsOfGroup, withFacts } from './facts.ts'
 import { followRoles } from './roles.ts'
@@ -28,9 +27,12 @@ import {
   changedNames,
   changesOf,
   eventFacts,
-  eventIdOf,
+  type FactsRun,
+  isChanged,
+  isTold,
   type Reversed,
   refuse,
+  refuseEach,
   reverseFacts,
   type UndoItem,
   type UndoRun,
@@ -62,7 +64,7 @@ export async function undoGroups(
 ): Promise<GroupsUndone> {
   await lockGroupRoles(trx, run.tenantId)
   const plans = await planGroups(trx, run, groupIds)
-  if (refusal) refuseAll(plans, refusal)
+  if (refusal) refuseEach(plans, refusal)
   const leavingIds = plans.filter(isLeaving).map(({ id }) => id)
   const staying = plans.filter((plan) => !isLeaving(plan))
   await refuseGoneConnections(
@@ -71,7 +73,7 @@ export async function undoGroups(
     staying.map(({ reversed }) => reversed)
   )
   await refuseTaken(trx, run, staying)
-  const changed = staying.filter(({ reversed }) => changedNames(reversed).length > 0)
+  const changed = staying.filter(isChanged)
   if (changed.length > 0) {
     await write(trx, run, changed)
     // how far the connection of a group reaches bounds the role that it gives
@@ -90,53 +92,56 @@ export async function undoGroupCreations(
   await lockNesting(trx, run.tenantId)
   await lockGroupRoles(trx, run.tenantId)
   const plans = (await planGroups(trx, run, groupIds)).filter(isLeaving)
-  if (refusal) refuseAll(plans, refusal)
+  if (refusal) refuseEach(plans, refusal)
   if (plans.length === 0 || refusal) return toItems(plans)
-  const { tenantId, actor } = run
-  const versions = await readGroupVersions(trx, tenantId, groupIds)
-  const removals = plans.map(({ id }) => ({ id, eventId: eventIdOf(run) }))
-  const containers = await removeGroups(trx, tenantId, removals)
-  const memberships = await readMembershipEvents(
-    trx,
-    tenantId,
-    plans.map((plan) => plan.id)
+  const versions = await readGroupVersions(trx, run.tenantId, groupIds)
+  const rows = plans.map(({ id, row }) => ({ ...row!, version: versions.get(id)! }))
+  const plansById = new Map(plans.map((plan) => [plan.id, plan]))
+  await takeGroupsAway(trx, run, rows, ({ id }, memberships) =>
+    undoFacts(run, plansById.get(id)!.reversed, memberships.filter(run.isUndone))
   )
-  const now = run.now()
-  const lost = sql`select * from unnest(
-    ${containers.map(({ group_id }) => group_id)}::uuid[],
-    ${containers.map(({ count }) => -count)}::int[]) as lost (group_id, delta)`
-  const events = plans.map(({ id, row, reversed }, index): AuditEvent => {
-    const { schemas: _, ...attributes } = JSON.parse(row!.doc) as GroupDocument
-    const { connection_id: connectionId, created_at: createdAt, display_name } = row!
-    return {
-      id: removals[index]!.eventId,
-      action: 'group.removed',
-      targetType: 'group',
-      targetId: id,
-      targetName: display_name,
-      before: { ...attributes, ...(connectionId && { connectionId }), createdAt, version: versions.get(id) },
-      after: undoFacts(run, reversed, (memberships.get(id) ?? []).filter(run.isUndone))
-    }
-  })
-  if (containers.length > 0) await countMemberChanges(tenantId, now, lost).execute(trx)
-  await insertAuditEvents(trx, tenantId, actor, now, events)
   await followRoles(trx, run)
-  await countResources(tenantId, 'Group', -plans.length).execute(trx)
   return toItems(plans)
 }
 
-function refuseAll(plans: readonly Plan[], reason: ConflictReason): void {
-  for (const { reversed } of plans) refuse(reversed, changedNames(reversed), reason)
+/**
+ * Takes locked groups away, under `lockNesting`, with all that follows but the roles that they gave.
+ * @param groups with the versions that clients see
+ * @param tell what their events say afterwards; `memberships` are the events of those that ended with them
+ */
+export async function takeGroupsAway(
+  trx: Trx,
+  { tenantId, actor, now }: FactsRun,
+  groups: readonly GroupRow[],
+  tell?: (group: GroupRow, memberships: readonly string[]) => Record<string, unknown>
+): Promise<void> {
+  const at = now()
+  const removals = groups.map(({ id }) => ({ id, eventId: newEventId(at) }))
+  const containers = await removeGroups(trx, tenantId, removals)
+  const ids = groups.map(({ id }) => id)
+  const memberships = tell ? await readMembershipEvents(trx, tenantId, ids) : new Map<string, string[]>()
+  const lost = containers.map(({ group_id, count }) => ({ group_id, delta: -count }))
+  await addToMemberCounts(trx, tenantId, at, lost)
+  const events = groups.map(
+    (group, index): AuditEvent => ({
+      id: removals[index]!.eventId,
+      action: 'group.removed',
+      targetType: 'group',
+      targetId: group.id,
+      targetName: group.display_name,
+      before: wholeGroup(group, group.version),
+      ...(tell && { after: tell(group, memberships.get(group.id) ?? []) })
+    })
+  )
+  await insertAuditEvents(trx, tenantId, actor, at, events)
+  await countResources(tenantId, 'Group', -groups.length).execute(trx)
 }
 
 const isLeaving = ({ row, reversed }: Plan) => row !== undefined && reversed.after.get('exists') === false
 
 async function planGroups(trx: Trx, run: UndoRun, groupIds: readonly string[]): Promise<Plan[]> {
   const rows = new Map((await lockGroups(trx, run.tenantId, groupIds)).map((row) => [row.id, row]))
-  const events = Map.groupBy(
-    await readTargetEvents(trx, run.tenantId, groupIds, run.fromId),
-    ({ target_id }) => target_id
-  )
+  const events = await readTargetEvents(trx, run.tenantId, groupIds, run.fromId)
   return groupIds.map((id) => {
     const own = events.get(id) ?? []
     const row = rows.get(id)
@@ -229,12 +234,10 @@ async function write(trx: Trx, run: UndoRun, plans: readonly Plan[]): Promise<vo
 }
 
 const toItems = (plans: readonly Plan[]): UndoItem[] =>
-  plans
-    .filter(({ reversed }) => changedNames(reversed).length + reversed.conflicts.length > 0)
-    .map(({ id, row, reversed }) => ({
-      kind: 'group',
-      id,
-      name: row?.display_name ?? (reversed.after.get('displayName') as string | undefined) ?? null,
-      changes: changesOf(reversed),
-      conflicts: reversed.conflicts
-    }))
+  plans.filter(isTold).map(({ id, row, reversed }) => ({
+    kind: 'group',
+    id,
+    name: row?.display_name ?? (reversed.after.get('displayName') as string | undefined) ?? null,
+    changes: changesOf(reversed),
+    conflicts: reversed.conflicts
+  }))

@@ -1,40 +1,21 @@
 // Undoing what was done to memberships: they come back with the authority that they had. Up to some hundreds in one
 // transaction, in a number of statements that stays the same.
-import { sql } from 'kysely'
-import { insertAuditEvents } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
-import { lockUsersShared, MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/group-members.ts'
+import { lockUsersShared } from '../../../db/group-members.ts'
 import { lockGroupRoles } from '../../../db/group-roles.ts'
-import { countMemberChanges } from '../../../db/groups.ts'
-import {
-  type MembershipChange,
-  type Pair,
-  type Period,
-  readPeriods,
-  readTakenBack,
-  selectEventsById,
-  writeMemberships
-} from '../../../db/history.ts'
+import { type Pair, type Period, readPeriods, readTakenBack, selectEventsById } from '../../../db/history.ts'
 import type { GroupRow } from '../../../db/schema.ts'
 import { findCircles, lockGroups, rebuildNesting } from '../../../db/undo-groups.ts'
 import { findUserNames } from '../../../db/users.ts'
 import { shownName } from '../user-document.ts'
+import { type MemberChange, writeMemberChanges } from './member-changes.ts'
 import { type Link, reverse } from './reverse.ts'
 import { followRoles } from './roles.ts'
-import {
-  type Conflict,
-  type ConflictReason,
-  conflictOf,
-  eventIdOf,
-  type UndoItem,
-  type UndoRun,
-  undoFacts
-} from './run.ts'
+import { type Conflict, type ConflictReason, conflictOf, type UndoItem, type UndoRun, undoFacts } from './run.ts'
 
 /** What becomes of a membership. */
-interface Plan {
-  readonly pair: Pair
+interface Plan extends MemberChange {
   readonly from: Period | undefined
   readonly to: Period | undefined
   readonly undone: readonly string[]
@@ -180,52 +161,12 @@ async function write(
   plans: readonly Plan[],
   groups: readonly GroupRow[]
 ): Promise<void> {
-  const byGroup = [...Map.groupBy(plans.filter(isChanged), ({ pair }) => pair.group_id)]
-  if (byGroup.length === 0) return
-  const { tenantId, actor } = run
-  const names = new Map(groups.map(({ id, display_name }) => [id, display_name]))
-  const now = run.now()
-  const changed = byGroup.map(([groupId, items]) => ({ groupId, items, eventId: eventIdOf(run) }))
-  const changes = changed.flatMap(({ items, eventId }) =>
-    items.map(({ pair, to }): MembershipChange => ({ ...pair, eventId, to: to && { connectionId: to.connection_id } }))
+  await writeMemberChanges(trx, run, kind, plans.filter(isChanged), groups, (own) =>
+    undoFacts(run, {
+      undone: new Map(own.map(({ pair, undone }) => [pair.member_id, [...undone]])),
+      kept: new Map()
+    })
   )
-  await writeMemberships(trx, tenantId, kind, changes)
-  await insertAuditEvents(
-    trx,
-    tenantId,
-    actor,
-    now,
-    changed.map(({ groupId, items, eventId }) => ({
-      id: eventId,
-      action: MEMBERS_CHANGED,
-      targetType: 'group',
-      targetId: groupId,
-      targetName: names.get(groupId) ?? null,
-      after: {
-        ...memberFacts(items),
-        ...undoFacts(run, {
-          undone: new Map(items.map(({ pair, undone }) => [pair.member_id, [...undone]])),
-          kept: new Map()
-        })
-      }
-    }))
-  )
-  const deltas = changed.map(({ items }) =>
-    items.reduce((sum, { from, to }) => sum + Number(Boolean(to)) - Number(Boolean(from)), 0)
-  )
-  const counts = sql`select * from unnest(
-    ${changed.map(({ groupId }) => groupId)}::uuid[], ${deltas}::int[]) as counts (group_id, delta)`
-  await countMemberChanges(tenantId, now, counts).execute(trx)
-}
-
-/** As other events of members tell it. */
-function memberFacts(items: readonly Plan[]): Record<string, unknown> {
-  const added = items.filter(({ to }) => to).map(({ pair }) => pair.member_id)
-  const removed = items.filter(({ to }) => !to).map(({ pair }) => pair.member_id)
-  return {
-    ...(added.length > 0 && { addedCount: added.length, added: added.slice(0, MAX_AUDITED_IDS) }),
-    ...(removed.length > 0 && { removedCount: removed.length, removed: removed.slice(0, MAX_AUDITED_IDS) })
-  }
 }
 
 async function toItems(

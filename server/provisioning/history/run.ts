@@ -147,6 +147,17 @@ export function refuse(reversed: Reversed, names: readonly string[], reason: Con
   }
 }
 
+/** Gives up all that was to become of each. */
+export function refuseEach(plans: readonly { readonly reversed: Reversed }[], reason: ConflictReason): void {
+  for (const { reversed } of plans) refuse(reversed, changedNames(reversed), reason)
+}
+
+export const isChanged = ({ reversed }: { readonly reversed: Reversed }): boolean => changedNames(reversed).length > 0
+
+/** Whether there is anything to tell of it. */
+export const isTold = (plan: { readonly reversed: Reversed }): boolean =>
+  isChanged(plan) || plan.reversed.conflicts.length > 0
+
 export const changesOf = (reversed: Reversed): UndoItem['changes'] =>
   changedNames(reversed).map((attribute) => {
     const [from, to] = [reversed.before.get(attribute), reversed.after.get(attribute)]

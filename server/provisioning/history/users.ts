@@ -33,8 +33,11 @@ import {
   eventFacts,
   eventIdOf,
   type FactsRun,
+  isChanged,
+  isTold,
   type Reversed,
   refuse,
+  refuseEach,
   reverseFacts,
   type UndoItem,
   type UndoRun,
@@ -46,7 +49,6 @@ export interface UserPlan {
   readonly row: UserRow
   readonly reversed: Reversed
 }
-type Plan = UserPlan
 
 /** Whatever names somebody: taken together, because the login address follows from all of them. */
 const IDENTITY = ['userName', 'emails', 'externalId', 'connectionId'] as const
@@ -60,19 +62,16 @@ export async function undoUsers(
 ): Promise<UndoItem[]> {
   await lockGroupRoles(trx, run.tenantId)
   const rows = await lockUsers(trx, run.tenantId, userIds)
-  const events = Map.groupBy(
-    await readTargetEvents(trx, run.tenantId, userIds, run.fromId),
-    ({ target_id }) => target_id
-  )
+  const events = await readTargetEvents(trx, run.tenantId, userIds, run.fromId)
   const plans = rows.map((row) => planUser(run, row, events.get(row.id) ?? []))
-  if (refusal) for (const { reversed } of plans) refuse(reversed, changedNames(reversed), refusal)
+  if (refusal) refuseEach(plans, refusal)
   await refuseGoneConnections(
     trx,
     run,
     plans.map(({ reversed }) => reversed)
   )
   await refuseUsers(trx, run, plans)
-  const changed = plans.filter(({ reversed }) => changedNames(reversed).length > 0)
+  const changed = plans.filter(isChanged)
   if (changed.length > 0) {
     await writeUsers(trx, run, changed, ({ reversed }, past) => undoFacts(run, reversed, past.filter(run.isUndone)))
     await followRoles(
@@ -81,18 +80,16 @@ export async function undoUsers(
       changed.map(({ row }) => row.id)
     )
   }
-  return plans
-    .filter(({ reversed }) => changedNames(reversed).length + reversed.conflicts.length > 0)
-    .map(({ row, reversed }) => ({
-      kind: 'user',
-      id: row.id,
-      name: shownName(row),
-      changes: changesOf(reversed),
-      conflicts: reversed.conflicts
-    }))
+  return plans.filter(isTold).map(({ row, reversed }) => ({
+    kind: 'user',
+    id: row.id,
+    name: shownName(row),
+    changes: changesOf(reversed),
+    conflicts: reversed.conflicts
+  }))
 }
 
-function planUser(run: UndoRun, row: UserRow, events: readonly HistoryEvent[]): Plan {
+function planUser(run: UndoRun, row: UserRow, events: readonly HistoryEvent[]): UserPlan {
   const reversed = reverseFacts(run, factsOfUser(row), events)
   if (row.state === 'removed' && reversed.after.get('state') === 'removed') {
     refuse(reversed, changedNames(reversed), 'userRemoved')
@@ -116,7 +113,7 @@ export function keepAuthority(reversed: Reversed): void {
 }
 
 /** What the row becomes. */
-function columnsOf({ row, reversed }: Plan, now: Date) {
+function columnsOf({ row, reversed }: UserPlan, now: Date) {
   const { after } = reversed
   const role = after.get('role') as Role
   const state = after.get('state') as UserState
@@ -155,7 +152,7 @@ export async function refuseUsers(trx: Trx, run: FactsRun, plans: readonly UserP
   for (const { reversed } of plans) keepAuthority(reversed)
 }
 
-async function refuseTaken(trx: Trx, run: FactsRun, plans: readonly Plan[]): Promise<void> {
+async function refuseTaken(trx: Trx, run: FactsRun, plans: readonly UserPlan[]): Promise<void> {
   const now = run.now()
   const wanted = plans
     .map((plan) => ({ plan, columns: columnsOf(plan, now) }))
@@ -194,12 +191,15 @@ const isGivenUp = (what: 'userName' | 'externalId' | 'address', row: UserRow, co
   return what === 'address' ? columns.email_key !== row.email_key : columns.external_id !== row.external_id
 }
 
-function refuseIdentity({ row, reversed }: Plan, reason: 'userNameTaken' | 'externalIdTaken' | 'addressTaken'): void {
+function refuseIdentity(
+  { row, reversed }: UserPlan,
+  reason: 'userNameTaken' | 'externalIdTaken' | 'addressTaken'
+): void {
   refuse(reversed, row.state === 'removed' ? changedNames(reversed) : IDENTITY, reason)
 }
 
 /** Takes the addresses; one that another tenant holds is in the way, too. */
-async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: Plan; columns: Columns }[]): Promise<void> {
+async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: UserPlan; columns: Columns }[]): Promise<void> {
   const moving = wanted.filter(
     ({ plan: { row }, columns }) => row.state === 'removed' || columns.email_key !== row.email_key
   )
@@ -221,8 +221,8 @@ async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: Plan; col
 }
 
 /** One active administrator who is not locked stays. */
-async function refuseLastAdministrators(trx: Trx, run: FactsRun, plans: readonly Plan[]): Promise<void> {
-  const after = ({ row, reversed: { after } }: Plan) =>
+async function refuseLastAdministrators(trx: Trx, run: FactsRun, plans: readonly UserPlan[]): Promise<void> {
+  const after = ({ row, reversed: { after } }: UserPlan) =>
     isCountedAdministrator({
       role: row.given_role === null ? (after.get('role') as Role) : row.role,
       state: after.get('state') as string,
@@ -253,69 +253,72 @@ export async function writeUsers(
 ): Promise<void> {
   const { tenantId } = run
   const now = run.now()
-  const changes = plans.map((plan) => ({ ...plan, columns: columnsOf(plan, now), eventId: eventIdOf(run) }))
-  const idsOf = (chosen: (change: (typeof changes)[number]) => boolean) =>
-    changes.filter(chosen).map(({ row }) => row.id)
-  const becomes = (state: UserState) => idsOf(({ row, columns }) => columns.state === state && row.state !== state)
-  const removed = becomes('removed')
-  const eventOf = new Map(changes.map(({ row, eventId }) => [row.id, eventId]))
-  const revoked = [
-    await endAccess(trx, tenantId, removed, now, 'removed', { leavesGroupsBy: removed.map((id) => eventOf.get(id)!) }),
-    await endAccess(trx, tenantId, idsOf(isDeactivated), now, 'deactivated'),
-    await endAccess(trx, tenantId, idsOf(isShutOut), now, 'locked')
-  ].flatMap(({ invitations }) => invitations.map(({ id }) => id))
+  const changes = plans.map((plan): Change => ({ ...plan, columns: columnsOf(plan, now), eventId: eventIdOf(run) }))
+  const revoked = await endAccessOf(trx, tenantId, changes, now)
+  const removed = becoming(changes, 'removed')
   const memberships = await readMembershipEvents(trx, tenantId, removed)
-  const parked = idsOf(
-    ({ row, columns }) =>
-      row.state !== 'removed' &&
-      (columns.user_name_key !== row.user_name_key || columns.external_id !== row.external_id)
-  )
-  if (parked.length > 1) await parkIdentities(trx, tenantId, parked)
-  const renamed = changes.filter(({ row, columns }) => columns.doc !== row.doc)
-  const emails = renamed.flatMap(({ row, columns: { document } }) =>
-    emailKeys(document).map((value_key) => ({ user_id: row.id, value_key }))
-  )
-  const [, reopened] = await Promise.all([
-    updateUsers(
-      trx,
-      tenantId,
-      changes.map(({ columns }) => columns),
-      now
-    ),
-    reopenInvitations(trx, tenantId, becomes('invited'), now),
-    renamed.length > 0 &&
-      replaceEmailsOfUsers(
-        trx,
-        tenantId,
-        renamed.map(({ row }) => row.id),
-        emails
-      )
-  ])
-  await followUsers(
-    trx,
-    tenantId,
-    changes.map(({ columns }) => ({ ...columns, role: columns.ownRole })),
-    now
-  )
+  const reopened = await writeRows(trx, tenantId, changes, now)
+  const followed = changes.map(({ columns }) => ({ ...columns, role: columns.ownRole }))
+  await followUsers(trx, tenantId, followed, now)
   await audit({ trx, tenantId, actor: run.actor, now }, [
     ...changes.map((change) => changeEvent(change, tell(change, memberships.get(change.row.id) ?? []))),
     ...revoked.map((id) => invitationEvent(id, 'pending', 'revoked')),
     ...reopened.map(({ id, state }) => invitationEvent(id, state, 'pending'))
   ])
-  await notifyIfSignedIn(
-    trx,
-    tenantId,
-    idsOf(({ row, columns }) => columns.role !== row.role)
-  )
-  const delta = idsOf(({ row, columns }) => row.state === 'removed' && columns.state !== 'removed').length
+  const withOtherRole = idsOf(changes, ({ row, columns }) => columns.role !== row.role)
+  await notifyIfSignedIn(trx, tenantId, withOtherRole)
+  const back = idsOf(changes, ({ row, columns }) => row.state === 'removed' && columns.state !== 'removed')
   // also where as many come back as go: who stands where has changed
-  if (delta > 0 || removed.length > 0) await countResources(tenantId, 'User', delta - removed.length).execute(trx)
+  if (back.length + removed.length > 0) {
+    await countResources(tenantId, 'User', back.length - removed.length).execute(trx)
+  }
 }
 
-interface Change extends Plan {
+const idsOf = (changes: readonly Change[], isChosen: (change: Change) => boolean): string[] =>
+  changes.filter(isChosen).map(({ row }) => row.id)
+
+const becoming = (changes: readonly Change[], state: UserState): string[] =>
+  idsOf(changes, ({ row, columns }) => columns.state === state && row.state !== state)
+
+/** Ends what users are signed in with who lose their access. @returns the invitations that ended with it */
+async function endAccessOf(trx: Trx, tenantId: number, changes: readonly Change[], now: Date): Promise<string[]> {
+  const eventOf = new Map(changes.map(({ row, eventId }) => [row.id, eventId]))
+  const removed = becoming(changes, 'removed')
+  const leavesGroupsBy = removed.map((id) => eventOf.get(id)!)
+  const ended = [
+    await endAccess(trx, tenantId, removed, now, 'removed', { leavesGroupsBy }),
+    await endAccess(trx, tenantId, idsOf(changes, isDeactivated), now, 'deactivated'),
+    await endAccess(trx, tenantId, idsOf(changes, isShutOut), now, 'locked')
+  ]
+  return ended.flatMap(({ invitations }) => invitations.map(({ id }) => id))
+}
+
+/** @returns the invitations that are pending again */
+async function writeRows(trx: Trx, tenantId: number, changes: readonly Change[], now: Date) {
+  const parked = idsOf(changes, isRenamed)
+  if (parked.length > 1) await parkIdentities(trx, tenantId, parked)
+  const columns = changes.map((change) => change.columns)
+  const documented = changes.filter(({ row, columns: { doc } }) => doc !== row.doc)
+  const emails = documented.flatMap(({ row, columns: { document } }) =>
+    emailKeys(document).map((value_key) => ({ user_id: row.id, value_key }))
+  )
+  const documentedIds = documented.map(({ row }) => row.id)
+  const [, reopened] = await Promise.all([
+    updateUsers(trx, tenantId, columns, now),
+    reopenInvitations(trx, tenantId, becoming(changes, 'invited'), now),
+    documented.length > 0 && replaceEmailsOfUsers(trx, tenantId, documentedIds, emails)
+  ])
+  return reopened
+}
+
+interface Change extends UserPlan {
   readonly columns: Columns
   readonly eventId: string
 }
+
+/** Somebody who stays, by another name. */
+const isRenamed = ({ row, columns }: Change) =>
+  row.state !== 'removed' && (columns.user_name_key !== row.user_name_key || columns.external_id !== row.external_id)
 
 const isDeactivated = ({ row, columns }: Change) =>
   columns.state === 'deactivated' && (row.state === 'active' || row.state === 'invited')

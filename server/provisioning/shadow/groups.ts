@@ -1,9 +1,6 @@
 // What becomes of groups when a shadow goes live: their attributes, and whether they are there. members.ts has the members.
 
-import { sql } from 'kysely'
 import { insertAuditEvents } from '../../../db/audit.ts'
-import { countMemberChanges } from '../../../db/groups.ts'
-import { countResources } from '../../../db/resource-counts.ts'
 import type { GroupRow, Preference } from '../../../db/schema.ts'
 import { insertShadowGroups, readGroups } from '../../../db/shadow-groups.ts'
 import { type GroupBase, readGoneGroups, readShadowGroups, type ShadowGroup } from '../../../db/shadows.ts'
@@ -13,12 +10,12 @@ import {
   lockGroups,
   parkGroupNames,
   readGroupVersions,
-  removeGroups,
   updateGroups
 } from '../../../db/undo-groups.ts'
 import { type GroupDocument, groupColumns } from '../group-document.ts'
 import { type Facts, factsOfGroup, withFacts } from '../history/facts.ts'
-import { changedNames, conflictOf, eventFacts, eventIdOf, put } from '../history/run.ts'
+import { takeGroupsAway } from '../history/groups.ts'
+import { changedNames, conflictOf, eventFacts, put } from '../history/run.ts'
 import {
   areSame,
   type Merged,
@@ -220,33 +217,8 @@ export async function writeGroups(
 
 async function takeAway(run: ShadowRun, planned: readonly PlannedGroup[]): Promise<void> {
   if (planned.length === 0) return
-  const { trx, tenantId, actor } = run
-  const now = run.now()
-  const removals = planned.map(({ id }) => ({ id, eventId: eventIdOf(run) }))
-  const containers = await removeGroups(trx, tenantId, removals)
-  const lost = sql`select * from unnest(
-    ${containers.map(({ group_id }) => group_id)}::uuid[],
-    ${containers.map(({ count }) => -count)}::int[]) as lost (group_id, delta)`
-  if (containers.length > 0) await countMemberChanges(tenantId, now, lost).execute(trx)
-  await insertAuditEvents(
-    trx,
-    tenantId,
-    actor,
-    now,
-    planned.map(({ id, name, real, realVersion: version }, index) => {
-      const { schemas: _, ...attributes } = JSON.parse(real!.doc) as GroupDocument
-      const { connection_id: connectionId, created_at: createdAt } = real!
-      return {
-        id: removals[index]!.eventId,
-        action: 'group.removed',
-        targetType: 'group',
-        targetId: id,
-        targetName: name,
-        before: { ...attributes, ...(connectionId && { connectionId }), createdAt, version }
-      }
-    })
-  )
-  await countResources(tenantId, 'Group', -planned.length).execute(trx)
+  const rows = planned.map(({ real, realVersion: version }) => ({ ...real!, version }))
+  await takeGroupsAway(run.trx, run, rows)
 }
 
 /** @param members whether users come or go, who alone make it one that is told */

@@ -1,14 +1,11 @@
 // What becomes of memberships when a shadow goes live: those that came or went there, and no others.
-import { sql } from 'kysely'
-import { insertAuditEvents } from '../../../db/audit.ts'
-import { lockUsersShared, MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/group-members.ts'
-import { countMemberChanges } from '../../../db/groups.ts'
-import { type Pair, writeMemberships } from '../../../db/history.ts'
+import { lockUsersShared } from '../../../db/group-members.ts'
+import type { Pair } from '../../../db/history.ts'
 import { readGroups, readPresentPairs, readPresentUsers } from '../../../db/shadow-groups.ts'
 import { readShadowPairs, type ShadowPair } from '../../../db/shadow-members.ts'
 import { seeTenant } from '../../../db/tenants.ts'
 import { findCircles, lockGroups, rebuildNesting } from '../../../db/undo-groups.ts'
-import { eventIdOf } from '../history/run.ts'
+import { writeMemberChanges } from '../history/member-changes.ts'
 import type { ShadowRun } from './run.ts'
 
 export interface MemberCounts {
@@ -42,7 +39,7 @@ export async function moveMembers(run: ShadowRun, made: ReadonlySet<string>): Pr
         counts[what] += moved.pairs.length
         counts.refused += moved.refused.length
         for (const { group_id } of moved.refused) incomplete.add(group_id)
-        if (!run.isPreview) await write(run, kind, what, moved.pairs)
+        if (!run.isPreview && moved.pairs.length > 0) await write(run, kind, what, moved.pairs)
         after = pairs.at(-1)
         if (pairs.length < CHUNK) break
       }
@@ -116,49 +113,12 @@ async function write(
   what: 'added' | 'removed',
   pairs: readonly ShadowPair[]
 ): Promise<void> {
-  if (pairs.length === 0) return
-  const { trx, tenantId, actor } = run
-  const now = run.now()
+  const { trx, tenantId } = run
   const groups = await lockGroups(trx, tenantId, idsOf(pairs, 'group_id'))
-  const names = new Map(groups.map(({ id, display_name }) => [id, display_name]))
-  const changed = [...Map.groupBy(pairs, ({ group_id }) => group_id)].map(([groupId, members]) => ({
-    groupId,
-    members,
-    eventId: eventIdOf(run)
-  }))
-  await writeMemberships(
-    trx,
-    tenantId,
-    kind,
-    changed.flatMap(({ members, eventId }) =>
-      members.map(({ group_id, member_id, connection_id }) => ({
-        group_id,
-        member_id,
-        eventId,
-        to: what === 'added' ? { connectionId: connection_id } : undefined
-      }))
-    )
-  )
-  await insertAuditEvents(
-    trx,
-    tenantId,
-    actor,
-    now,
-    changed.map(({ groupId, members, eventId }) => ({
-      id: eventId,
-      action: MEMBERS_CHANGED,
-      targetType: 'group',
-      targetId: groupId,
-      targetName: names.get(groupId) ?? null,
-      after: {
-        [`${what}Count`]: members.length,
-        [what]: members.slice(0, MAX_AUDITED_IDS).map(({ member_id }) => member_id)
-      }
-    }))
-  )
-  const sign = what === 'added' ? 1 : -1
-  const counts = sql`select * from unnest(
-    ${changed.map(({ groupId }) => groupId)}::uuid[],
-    ${changed.map(({ members }) => sign * members.length)}::int[]) as counts (group_id, delta)`
-  await countMemberChanges(tenantId, now, counts).execute(trx)
+  const changes = pairs.map(({ group_id, member_id, connection_id }) => {
+    const membership = { connection_id }
+    const [from, to] = what === 'added' ? [undefined, membership] : [membership, undefined]
+    return { pair: { group_id, member_id }, from, to }
+  })
+  await writeMemberChanges(trx, run, kind, changes, groups)
 }
