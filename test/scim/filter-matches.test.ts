@@ -2,25 +2,17 @@ import { type Test, test } from 'tap'
 import { parseDateTime } from '../../server/scim/date-time.ts'
 import { matches } from '../../server/scim/filter/matches.ts'
 import { parseFilter } from '../../server/scim/filter/parse.ts'
-import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
-import { userResourceType } from '../../server/scim/schemas/index.ts'
-import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
 import { compareCodePoints, foldCase, isStorableText } from '../../server/scim/text.ts'
 import fc from '../support/fuzz.ts'
+import { BADGE, userWithBadge } from './badge.ts'
 
 const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
-const BADGE = 'urn:example:badge:User'
-const badge = parseExtensionSchema({
-  id: BADGE,
-  name: 'Badge',
-  attributes: [
-    { name: 'number', type: 'integer' },
-    { name: 'issued', type: 'dateTime' },
-    { name: 'tags', multiValued: true, caseExact: true },
-    { name: 'constructor' }
-  ]
-})
-const userType = withExtensions(userResourceType, [{ schema: badge, required: false }])
+const userType = userWithBadge([
+  { name: 'number', type: 'integer' },
+  { name: 'issued', type: 'dateTime' },
+  { name: 'tags', multiValued: true, caseExact: true },
+  { name: 'constructor' }
+])
 
 const ada = {
   schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', ENT],

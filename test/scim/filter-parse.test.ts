@@ -3,17 +3,14 @@ import { AppError } from '../../server/errors.ts'
 import type { Filter } from '../../server/scim/filter/ast.ts'
 import { parseFilter } from '../../server/scim/filter/parse.ts'
 import { formatPath } from '../../server/scim/path.ts'
-import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
-import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
-import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+import { groupResourceType } from '../../server/scim/schemas/index.ts'
 import fc from '../support/fuzz.ts'
+import { userWithBadge } from './badge.ts'
 
 const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const BADGE = 'urn:example:badge.v1:User'
-const badge = parseExtensionSchema({
-  id: BADGE,
-  name: 'Badge',
-  attributes: [
+const user = userWithBadge(
+  [
     { name: 'number', type: 'integer' },
     { name: 'weight', type: 'decimal' },
     { name: 'issued', type: 'dateTime' },
@@ -21,9 +18,9 @@ const badge = parseExtensionSchema({
     { name: 'secret', returned: 'never' },
     { name: 'size', type: 'complex', subAttributes: [{ name: 'width', type: 'integer' }] },
     { name: 'pins', type: 'complex', multiValued: true, subAttributes: [{ name: 'value', returned: 'never' }] }
-  ]
-})
-const user = withExtensions(userResourceType, [{ schema: badge, required: false }])
+  ],
+  { id: BADGE }
+)
 
 const strict = { lenient: false }
 const lenient = { lenient: true }

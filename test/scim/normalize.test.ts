@@ -5,42 +5,35 @@ import { carryImmutable } from '../../server/scim/immutable.ts'
 import { normalizeResource } from '../../server/scim/normalize.ts'
 import { LENIENCES, type Lenience, Leniency } from '../../server/scim/profiles.ts'
 import { ENTERPRISE_USER_URN as ENT } from '../../server/scim/schemas/enterprise-user.ts'
-import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
 import { GROUP_URN } from '../../server/scim/schemas/group.ts'
 import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
-import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
 import type { ResourceType } from '../../server/scim/schemas/types.ts'
 import { USER_URN } from '../../server/scim/schemas/user.ts'
+import { BADGE, userWithBadge } from './badge.ts'
 import { refusal } from './refusal.ts'
 
-const BADGE = 'urn:example:badge:User'
-const badge = parseExtensionSchema({
-  id: BADGE,
-  name: 'Badge',
-  attributes: [
-    { name: 'number', type: 'integer' },
-    { name: 'weight', type: 'decimal' },
-    { name: 'issued', type: 'dateTime' },
-    { name: 'serial', mutability: 'immutable' },
-    { name: 'codes', multiValued: true, caseExact: true },
-    { name: 'constructor' },
-    {
-      name: 'size',
-      type: 'complex',
-      subAttributes: [
-        { name: 'width', type: 'integer', required: true },
-        { name: 'unit', mutability: 'immutable' }
-      ]
-    }
-  ]
-})
-const userWithBadge = withExtensions(userResourceType, [{ schema: badge, required: false }])
+const userType = userWithBadge([
+  { name: 'number', type: 'integer' },
+  { name: 'weight', type: 'decimal' },
+  { name: 'issued', type: 'dateTime' },
+  { name: 'serial', mutability: 'immutable' },
+  { name: 'codes', multiValued: true, caseExact: true },
+  { name: 'constructor' },
+  {
+    name: 'size',
+    type: 'complex',
+    subAttributes: [
+      { name: 'width', type: 'integer', required: true },
+      { name: 'unit', mutability: 'immutable' }
+    ]
+  }
+])
 
 type Json = Record<string, unknown>
 const ada = (rest: Json = {}): Json => ({ schemas: [USER_URN], userName: 'ada', ...rest })
 const extended = (badgeValues: Json): Json => ada({ schemas: [USER_URN, BADGE], [BADGE]: badgeValues })
 
-function normalize(body: unknown, profile: ScimProfile = 'auto', resourceType: ResourceType = userWithBadge) {
+function normalize(body: unknown, profile: ScimProfile = 'auto', resourceType: ResourceType = userType) {
   const leniency = new Leniency(profile)
   const { resource, password } = normalizeResource(body, resourceType, leniency)
   return { resource, password, applied: leniency.applied.map(({ lenience }) => lenience).sort() }
@@ -384,7 +377,7 @@ test('What no profile forgives is refused with the attribute’s path', (t) => {
         profile
       )
   }
-  const required = withExtensions(userResourceType, [{ schema: badge, required: true }])
+  const required = userWithBadge([{ name: 'number' }], { required: true })
   t.match(
     refusal(() => normalize(ada(), 'auto', required)),
     /^invalidValue: urn:example:badge:User is required/
@@ -441,15 +434,15 @@ test('Keys that name parts of a prototype are strays like any other', (t) => {
 test('PUT keeps immutable values and refuses others', (t) => {
   const read = (values: Json) => normalize(extended(values)).resource
   const before = read({ serial: 's', size: { width: 1, unit: 'cm' } })
-  t.strictSame(carryImmutable(before, before, userWithBadge), before)
+  t.strictSame(carryImmutable(before, before, userType), before)
   t.strictSame(
-    carryImmutable(before, read({ size: { width: 2 } }), userWithBadge),
+    carryImmutable(before, read({ size: { width: 2 } }), userType),
     read({ serial: 's', size: { width: 2, unit: 'cm' } }),
     'those left out come along'
   )
-  t.strictSame(carryImmutable(normalize(ada()).resource, before, userWithBadge), before, 'a first value is welcome')
+  t.strictSame(carryImmutable(normalize(ada()).resource, before, userType), before, 'a first value is welcome')
   t.match(
-    refusal(() => carryImmutable(before, read({ serial: 't' }), userWithBadge)),
+    refusal(() => carryImmutable(before, read({ serial: 't' }), userType)),
     /^mutability: .*serial is immutable/
   )
   t.end()

@@ -8,46 +8,39 @@ import { splitGroupPatch } from '../../server/scim/patch/members.ts'
 import { PATCH_OP_URN, parsePatch } from '../../server/scim/patch/parse.ts'
 import { Leniency } from '../../server/scim/profiles.ts'
 import { ENTERPRISE_USER_URN } from '../../server/scim/schemas/enterprise-user.ts'
-import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
-import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
-import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+import { groupResourceType } from '../../server/scim/schemas/index.ts'
 import type { Attribute } from '../../server/scim/schemas/types.ts'
 import { USER_URN } from '../../server/scim/schemas/user.ts'
 import fc from '../support/fuzz.ts'
+import { BADGE, userWithBadge } from './badge.ts'
 import { refusal } from './refusal.ts'
 
-const BADGE = 'urn:example:badge:User'
-const badge = parseExtensionSchema({
-  id: BADGE,
-  name: 'Badge',
-  attributes: [
-    { name: 'number', type: 'integer' },
-    { name: 'weight', type: 'decimal' },
-    { name: 'issued', type: 'dateTime' },
-    { name: 'serial', mutability: 'immutable' },
-    { name: 'codes', multiValued: true, caseExact: true },
-    { name: 'constructor', type: 'boolean' },
-    {
-      name: 'size',
-      type: 'complex',
-      subAttributes: [
-        { name: 'width', type: 'integer', required: true },
-        { name: 'unit', mutability: 'immutable' },
-        { name: 'marks', multiValued: true }
-      ]
-    },
-    {
-      name: 'pins',
-      type: 'complex',
-      multiValued: true,
-      subAttributes: [
-        { name: 'value', mutability: 'immutable' },
-        { name: 'colors', multiValued: true }
-      ]
-    }
-  ]
-})
-const resourceType = withExtensions(userResourceType, [{ schema: badge, required: false }])
+const resourceType = userWithBadge([
+  { name: 'number', type: 'integer' },
+  { name: 'weight', type: 'decimal' },
+  { name: 'issued', type: 'dateTime' },
+  { name: 'serial', mutability: 'immutable' },
+  { name: 'codes', multiValued: true, caseExact: true },
+  { name: 'constructor', type: 'boolean' },
+  {
+    name: 'size',
+    type: 'complex',
+    subAttributes: [
+      { name: 'width', type: 'integer', required: true },
+      { name: 'unit', mutability: 'immutable' },
+      { name: 'marks', multiValued: true }
+    ]
+  },
+  {
+    name: 'pins',
+    type: 'complex',
+    multiValued: true,
+    subAttributes: [
+      { name: 'value', mutability: 'immutable' },
+      { name: 'colors', multiValued: true }
+    ]
+  }
+])
 
 // Few different values, so that they meet again
 const TEXTS = ['a', 'A', 'b', 'work', 'home', 'a@x', 'ß', 'True', '{"value":"a"}']

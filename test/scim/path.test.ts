@@ -3,19 +3,15 @@ import { invalidPath } from '../../server/errors.ts'
 import { matches } from '../../server/scim/filter/matches.ts'
 import { parsePatchPath } from '../../server/scim/patch-path.ts'
 import { formatPath, resolveAttributePath, resolvePath } from '../../server/scim/path.ts'
-import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
-import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
-import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+import { groupResourceType } from '../../server/scim/schemas/index.ts'
+import { userWithBadge } from './badge.ts'
 
 const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User'
 const BADGE = 'urn:example:badge.v1:User'
-const badge = parseExtensionSchema({
-  id: BADGE,
-  name: 'Badge',
-  attributes: [{ name: 'colour' }, { name: 'department' }, { name: 'tags', multiValued: true }]
+const user = userWithBadge([{ name: 'colour' }, { name: 'department' }, { name: 'tags', multiValued: true }], {
+  id: BADGE
 })
-const user = withExtensions(userResourceType, [{ schema: badge, required: false }])
 
 const strict = { lenient: false }
 const lenient = { lenient: true }

@@ -1,28 +1,21 @@
 import { test } from 'tap'
 import { needs, type ProjectionParameters, parseProjection, project } from '../../server/scim/projection.ts'
-import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
-import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
-import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
+import { groupResourceType } from '../../server/scim/schemas/index.ts'
+import { BADGE, userWithBadge } from './badge.ts'
 
 const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User'
 const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
-const BADGE = 'urn:example:badge:User'
-const badge = parseExtensionSchema({
-  id: BADGE,
-  name: 'Badge',
-  attributes: [
-    { name: 'number', returned: 'always' },
-    { name: 'photo', returned: 'request' },
-    { name: 'pin', returned: 'never' },
-    {
-      name: 'doors',
-      type: 'complex',
-      multiValued: true,
-      subAttributes: [{ name: 'id', returned: 'always' }, { name: 'plan', returned: 'request' }, { name: 'floor' }]
-    }
-  ]
-})
-const user = withExtensions(userResourceType, [{ schema: badge, required: false }])
+const user = userWithBadge([
+  { name: 'number', returned: 'always' },
+  { name: 'photo', returned: 'request' },
+  { name: 'pin', returned: 'never' },
+  {
+    name: 'doors',
+    type: 'complex',
+    multiValued: true,
+    subAttributes: [{ name: 'id', returned: 'always' }, { name: 'plan', returned: 'request' }, { name: 'floor' }]
+  }
+])
 
 const ada = {
   schemas: [CORE, ENT, BADGE],
