@@ -93,76 +93,15 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const read = new Environment(env)
-  const postgres = (name: string) => read.url(name, read.secret(name), ['postgres:', 'postgresql:'])
-  const databaseUrl = postgres('DATABASE_URL')
-  const directUrl = postgres('DATABASE_DIRECT_URL')
-  if (directUrl && !databaseUrl) read.fail('DATABASE_URL is missing: DATABASE_DIRECT_URL stands beside it', undefined)
-  const migrateUrl = postgres('MIGRATE_DATABASE_URL')
+  const database = readDatabase(read)
   const port = read.number('PORT', 3000, 0, 65_535)
-  const baseDomain = read.text('BASE_DOMAIN')?.toLowerCase() ?? 'localhost'
-  if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(baseDomain)) {
-    read.fail(`BASE_DOMAIN must be a host name such as example.com, not "${baseDomain}"`, undefined)
-  }
-  const from = read.text('MAIL_FROM')
-  if (from !== undefined && !/^([^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(from)) {
-    read.fail(`MAIL_FROM must be an address such as Muster <muster@example.com>, not "${from}"`, undefined)
-  }
-  const smtpUrl = read.url('SMTP_URL', read.secret('SMTP_URL'), ['smtp:', 'smtps:'])
-  if (smtpUrl && !from) read.fail('MAIL_FROM is missing: SMTP_URL needs a sender', undefined)
-
-  const secretKeys = read
-    .secret('SECRET_KEY')
-    ?.split(',')
-    .map((key) => key.trim())
-    .filter(Boolean)
-  for (const key of secretKeys ?? []) {
-    if (key.length < MIN_SECRET_LENGTH) {
-      read.fail(`SECRET_KEY has ${key.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
-    }
-  }
-  if (databaseUrl && !secretKeys) read.fail('SECRET_KEY is missing: DATABASE_URL needs one', undefined)
-  const operatorToken = read.secret('OPERATOR_TOKEN')
-  if (operatorToken && operatorToken.length < MIN_SECRET_LENGTH) {
-    read.fail(`OPERATOR_TOKEN has ${operatorToken.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
-  }
-
-  const clientId = read.text('GOOGLE_CLIENT_ID')
-  const clientSecret = read.secret('GOOGLE_CLIENT_SECRET')
-  const issuer = read.url('GOOGLE_ISSUER', read.text('GOOGLE_ISSUER'), ['http:', 'https:']) ?? GOOGLE_ISSUER
-  if (Boolean(clientId) !== Boolean(clientSecret)) {
-    read.fail(
-      `${clientId ? 'GOOGLE_CLIENT_SECRET' : 'GOOGLE_CLIENT_ID'} is missing: both are needed for Google`,
-      undefined
-    )
-  }
-
-  const endpoint = read.url('OTEL_EXPORTER_OTLP_ENDPOINT', read.text('OTEL_EXPORTER_OTLP_ENDPOINT'), [
-    'http:',
-    'https:'
-  ])
-  const ratio = read.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1, false)
-
-  const scheme = read.choice('PUBLIC_SCHEME', ['http', 'https'], 'http')
-  const metricsToken = read.secret('METRICS_TOKEN')
-  if (metricsToken && metricsToken.length < MIN_SECRET_LENGTH) {
-    read.fail(`METRICS_TOKEN has ${metricsToken.length} characters, needs ${MIN_SECRET_LENGTH}`, undefined)
-  }
-  const breachedPasswordsUrl = read.url('BREACHED_PASSWORDS_URL', read.text('BREACHED_PASSWORDS_URL'), [
-    'http:',
-    'https:'
-  ])
-  const isPrivateAllowed = read.flag('WEBHOOKS_TO_PRIVATE_ADDRESSES')
+  const baseDomain = readBaseDomain(read)
   const requiresTls = read.flag('REQUIRE_TLS')
+  const isPrivateAllowed = read.flag('WEBHOOKS_TO_PRIVATE_ADDRESSES')
 
   const config: Config = {
     dataDir: resolve(read.text('DATA_DIR') ?? '.data'),
-    database: {
-      url: databaseUrl,
-      directUrl,
-      preparedStatements: read.flag('DATABASE_PREPARED_STATEMENTS', directUrl === undefined),
-      migrateUrl,
-      poolSize: read.number('DATABASE_POOL_SIZE', 16, 2, 500)
-    },
+    database,
     http: {
       host: read.text('HOST') ?? '127.0.0.1',
       port,
@@ -171,37 +110,97 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     },
     public: {
       baseDomain,
-      scheme,
+      scheme: read.choice('PUBLIC_SCHEME', ['http', 'https'], 'http'),
       port: read.number('PUBLIC_PORT', port, 0, 65_535)
     },
-    // a mail catcher on this machine has none
-    mail: {
-      smtpUrl,
-      requiresTls: requiresTls && !(smtpUrl && isLocal(new URL(smtpUrl))),
-      from: from ?? `Muster <muster@${baseDomain}>`
-    },
-    google: clientId && clientSecret ? { clientId, clientSecret, issuer } : undefined,
-    secretKeys,
-    operatorToken,
+    mail: readMail(read, baseDomain, requiresTls),
+    google: readGoogle(read),
+    secretKeys: readSecretKeys(read, database.url !== undefined),
+    operatorToken: read.secret('OPERATOR_TOKEN', MIN_SECRET_LENGTH),
     invitationTtlHours: read.number('INVITATION_TTL_HOURS', 168, 0.0001, 8760, false),
     bcryptCost: read.number('BCRYPT_COST', 12, 4, 16),
     scim: { requestsPerSecond: read.number('SCIM_REQUESTS_PER_SECOND', 100, 0, 100_000) },
     isDemo: read.flag('DEMO', !requiresTls),
-    metricsToken,
-    breachedPasswordsUrl,
+    metricsToken: read.secret('METRICS_TOKEN', MIN_SECRET_LENGTH),
+    breachedPasswordsUrl: read.url('BREACHED_PASSWORDS_URL', read.text('BREACHED_PASSWORDS_URL'), WEB),
     importMaxMb: read.number('IMPORT_MAX_MB', 4_000, 1, 1_000_000),
     events: {
       isPrivateAllowed,
       isHttpAllowed: isPrivateAllowed && !requiresTls,
       hosts: read.hosts('WEBHOOK_HOSTS')
     },
-    tracing: endpoint ? { endpoint, serviceName: read.text('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined,
+    tracing: readTracing(read),
     run: read.choice('RUN', ['all', 'server', 'worker'], 'all'),
     logLevel: read.choice('LOG_LEVEL', LOG_LEVELS, 'info')
   }
   if (requiresTls) for (const problem of plainConnections(config)) read.fail(problem, undefined)
   if (read.problems.length > 0) throw new ConfigError(read.problems)
   return deepFreeze(config)
+}
+
+const WEB = ['http:', 'https:']
+
+const postgresUrl = (read: Environment, name: string) => read.url(name, read.secret(name), ['postgres:', 'postgresql:'])
+
+function readDatabase(read: Environment): Config['database'] {
+  const url = postgresUrl(read, 'DATABASE_URL')
+  const directUrl = postgresUrl(read, 'DATABASE_DIRECT_URL')
+  if (directUrl && !url) read.fail('DATABASE_URL is missing: DATABASE_DIRECT_URL stands beside it', undefined)
+  return {
+    url,
+    directUrl,
+    preparedStatements: read.flag('DATABASE_PREPARED_STATEMENTS', directUrl === undefined),
+    migrateUrl: postgresUrl(read, 'MIGRATE_DATABASE_URL'),
+    poolSize: read.number('DATABASE_POOL_SIZE', 16, 2, 500)
+  }
+}
+
+function readBaseDomain(read: Environment): string {
+  const baseDomain = read.text('BASE_DOMAIN')?.toLowerCase() ?? 'localhost'
+  if (/^([a-z0-9]([a-z0-9-]*[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(baseDomain)) return baseDomain
+  return read.fail(`BASE_DOMAIN must be a host name such as example.com, not "${baseDomain}"`, baseDomain)
+}
+
+function readMail(read: Environment, baseDomain: string, requiresTls: boolean): Config['mail'] {
+  const from = read.text('MAIL_FROM')
+  if (from !== undefined && !/^([^<>\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(from)) {
+    read.fail(`MAIL_FROM must be an address such as Muster <muster@example.com>, not "${from}"`, undefined)
+  }
+  const smtpUrl = read.url('SMTP_URL', read.secret('SMTP_URL'), ['smtp:', 'smtps:'])
+  if (smtpUrl && !from) read.fail('MAIL_FROM is missing: SMTP_URL needs a sender', undefined)
+  return {
+    smtpUrl,
+    // a mail catcher on this machine has none
+    requiresTls: requiresTls && !(smtpUrl && isLocal(new URL(smtpUrl))),
+    from: from ?? `Muster <muster@${baseDomain}>`
+  }
+}
+
+function readSecretKeys(read: Environment, isNeeded: boolean): readonly string[] | undefined {
+  const keys = read
+    .secret('SECRET_KEY')
+    ?.split(',')
+    .map((key) => key.trim())
+    .filter(Boolean)
+  for (const key of keys ?? []) read.requireLength('SECRET_KEY', key, MIN_SECRET_LENGTH)
+  if (isNeeded && !keys) read.fail('SECRET_KEY is missing: DATABASE_URL needs one', undefined)
+  return keys
+}
+
+function readGoogle(read: Environment): Config['google'] {
+  const clientId = read.text('GOOGLE_CLIENT_ID')
+  const clientSecret = read.secret('GOOGLE_CLIENT_SECRET')
+  const issuer = read.url('GOOGLE_ISSUER', read.text('GOOGLE_ISSUER'), WEB) ?? GOOGLE_ISSUER
+  if (clientId && clientSecret) return { clientId, clientSecret, issuer }
+  if (!clientId && !clientSecret) return undefined
+  const missing = clientId ? 'GOOGLE_CLIENT_SECRET' : 'GOOGLE_CLIENT_ID'
+  return read.fail(`${missing} is missing: both are needed for Google`, undefined)
+}
+
+function readTracing(read: Environment): Config['tracing'] {
+  const endpoint = read.url('OTEL_EXPORTER_OTLP_ENDPOINT', read.text('OTEL_EXPORTER_OTLP_ENDPOINT'), WEB)
+  const ratio = read.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1, false)
+  return endpoint ? { endpoint, serviceName: read.text('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined
 }
 
 /** The environment, with what the file `.env` adds to it. */
@@ -218,7 +217,7 @@ export function readEnvironment(): Record<string, string | undefined> {
 export function loadOwnerUrl(env: Record<string, string | undefined>): string | undefined {
   const read = new Environment(env)
   const url = ['MIGRATE_DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_URL']
-    .map((name) => read.url(name, read.secret(name), ['postgres:', 'postgresql:']))
+    .map((name) => postgresUrl(read, name))
     .find((each) => each !== undefined)
   if (read.problems.length > 0) throw new ConfigError(read.problems)
   return url

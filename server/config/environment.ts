@@ -22,7 +22,17 @@ export class Environment {
   }
 
   /** A value that lets somebody in: `NAME`, or what is in the file that `NAME_FILE` names, as secret stores mount them. */
-  secret(name: string): string | undefined {
+  secret(name: string, minLength = 0): string | undefined {
+    const secret = this.mounted(name)
+    if (secret !== undefined) this.requireLength(name, secret, minLength)
+    return secret
+  }
+
+  requireLength(name: string, secret: string, minLength: number): void {
+    if (secret.length < minLength) this.fail(`${name} has ${secret.length} characters, needs ${minLength}`, undefined)
+  }
+
+  private mounted(name: string): string | undefined {
     const [value, file] = [this.text(name), this.text(`${name}_FILE`)]
     if (file === undefined) return value
     if (value !== undefined) return this.fail(`${name} and ${name}_FILE are both set: leave one out`, undefined)
