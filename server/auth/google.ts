@@ -4,8 +4,9 @@
 // can use (a cookie of the tenant's host), so that nobody can be signed in as somebody else by following a link.
 import type { FastifyOAuth2Options, OAuth2Namespace } from '@fastify/oauth2'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { JWTVerifyGetKey } from 'jose'
 import { useOnce } from '../../db/once.ts'
-import { GOOGLE_ISSUER, publicUrl } from '../config.ts'
+import { type Config, GOOGLE_ISSUER, publicUrl } from '../config.ts'
 import { noteRefusal } from '../counters.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, forbidden, invalid, unauthenticated } from '../errors.ts'
@@ -42,20 +43,45 @@ interface GoogleOptions {
   acceptWithGoogle: AcceptWithGoogle
 }
 
-export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogle }: GoogleOptions): Promise<void> {
+/** What the routes work with. */
+interface Google extends GoogleOptions {
+  readonly issuer: string
+  readonly clientId: string
+  readonly client: OAuth2Namespace
+  readonly keys: JWTVerifyGetKey
+}
+
+export async function googleRoutes(app: FastifyInstance, options: GoogleOptions): Promise<void> {
+  const { deps } = options
   const { google } = deps.config
   if (!google) return
+  await registerClient(app, deps, google)
+  const client = (app as unknown as { googleOauth2: OAuth2Namespace }).googleOauth2
+  const { issuer, clientId } = google
+  const own: Google = { ...options, issuer, clientId, client, keys: createKeySource(issuer) }
+  app.get('/auth/google', (request, reply) => leave(deps, request, reply))
+  app.post('/auth/google', (request, reply) => leaveWithInvitation(deps, request, reply))
+  app.get('/auth/google/start', (request, reply) => start(own, request, reply))
+  app.get(CALLBACK_PATH, (request, reply) => callBack(own, request, reply))
+  app.get('/auth/google/finish', (request, reply) => finish(deps, request, reply))
+}
+
+async function registerClient(
+  app: FastifyInstance,
+  deps: Deps,
+  { clientId, clientSecret, issuer }: NonNullable<Config['google']>
+): Promise<void> {
   // loaded where it is needed: it brings a hundred files along
   const { default: oauth2 } = await import('@fastify/oauth2')
-  const isSecure = deps.config.public.scheme === 'https'
+  const isSecure = isHttps(deps)
   await app.register(oauth2, {
     name: 'googleOauth2',
     scope: ['openid', 'email', 'profile'],
     credentials: {
-      client: { id: google.clientId, secret: google.clientSecret },
-      ...(google.issuer === GOOGLE_ISSUER && { auth: oauth2.fastifyOauth2.GOOGLE_CONFIGURATION })
+      client: { id: clientId, secret: clientSecret },
+      ...(issuer === GOOGLE_ISSUER && { auth: oauth2.fastifyOauth2.GOOGLE_CONFIGURATION })
     },
-    ...(google.issuer !== GOOGLE_ISSUER && { discovery: { issuer: google.issuer } }),
+    ...(issuer !== GOOGLE_ISSUER && { discovery: { issuer } }),
     callbackUri: `${publicUrl(deps.config)}${CALLBACK_PATH}`,
     pkce: 'S256',
     hostPrefixedCookies: isSecure,
@@ -65,97 +91,6 @@ export async function googleRoutes(app: FastifyInstance, { deps, acceptWithGoogl
     checkStateFunction: (request: FastifyRequest) =>
       typeof stateOf(request) === 'string' && stateOf(request) === stateCookie(request, isSecure)
   } as FastifyOAuth2Options)
-  const client = (app as unknown as { googleOauth2: OAuth2Namespace }).googleOauth2
-  const keys = createKeySource(google.issuer)
-
-  app.get('/auth/google', async (request, reply) => {
-    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
-    return reply.redirect(begin(deps, tenant, reply), 303)
-  })
-
-  // to accept an invitation: the page sends its token in the body, and goes where the answer says
-  app.post('/auth/google', async (request, reply) => {
-    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
-    requireSameOrigin(deps, request, tenant)
-    const { invitation } = (request.body ?? {}) as { invitation?: unknown }
-    if (typeof invitation !== 'string' || invitation.length > MAX_TOKEN_LENGTH) throw invalid('Name the invitation')
-    return reply.header('cache-control', 'no-store').send({ url: begin(deps, tenant, reply, invitation) })
-  })
-
-  app.get('/auth/google/start', async (request, reply) => {
-    requireBaseDomain(deps, request)
-    const ticket = openTicket(deps, (request.query as { ticket?: unknown }).ticket)
-    ;(request as StateRequest).googleState = sealTicket(deps, ticket)
-    const url = new URL(await client.generateAuthorizationUri(request, reply))
-    url.searchParams.set('nonce', ticket.nonce)
-    return reply.redirect(url.href, 303)
-  })
-
-  app.get(CALLBACK_PATH, async (request, reply) => {
-    requireBaseDomain(deps, request)
-    const state = stateOf(request)
-    const ticket = openTicket(deps, state)
-    const page = publicUrl(deps.config, ticket.subdomain)
-    try {
-      await requireFirstUse(deps, String(state), ticket)
-      const identity = await readIdentity()
-      const tenant = await deps.tenancy.getTenant({ kind: 'tenant', subdomain: ticket.subdomain })
-      requireGoogle(deps, tenant)
-      const userId = await identifyUser(deps, tenant, identity, {
-        invitationToken: ticket.invitationToken,
-        acceptWithGoogle,
-        requestId: request.id,
-        ip: request.ip
-      })
-      const code = await createOneTimeCode(deps, tenant.id, {
-        purpose: 'google',
-        userId,
-        browserHash: Buffer.from(ticket.browser, 'hex'),
-        expiresAt: new Date(deps.now().getTime() + HANDOVER_SECONDS * 1000)
-      })
-      return reply.redirect(`${page}/auth/google/finish?code=${code}`, 303)
-    } catch (error) {
-      return sendBack(deps, request, reply, page, error)
-    }
-
-    async function readIdentity(): Promise<OpenIdIdentity> {
-      const { error } = request.query as { error?: string }
-      if (error) throw unauthenticated('Google did not sign you in', 'googleDenied')
-      const { token } = await client.getAccessTokenFromAuthorizationCodeFlow(request, reply).catch((cause: unknown) => {
-        throw new AppError('unauthenticated', 'Google’s answer does not fit this sign-in', {
-          reason: 'googleRefused',
-          cause
-        })
-      })
-      const idToken = (token as { id_token?: string }).id_token ?? ''
-      return verifyIdToken(idToken, keys, {
-        issuer: google!.issuer,
-        clientId: google!.clientId,
-        nonce: ticket.nonce,
-        now: deps.now()
-      })
-    }
-  })
-
-  app.get('/auth/google/finish', async (request, reply) => {
-    const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
-    const page = publicUrl(deps.config, tenant.subdomain)
-    const browser = request.cookies[browserCookie(deps)]
-    reply.clearCookie(browserCookie(deps), browserCookieOptions(deps))
-    try {
-      const { code } = request.query as { code?: unknown }
-      const found = await consumeOneTimeCode(deps, tenant.id, {
-        purpose: 'google',
-        code: typeof code === 'string' ? code : '',
-        browserHash: browser ? hashToken(browser) : undefined
-      })
-      if (!found) throw unauthenticated('This sign-in was used already, or began in another browser', 'googleRefused')
-      await startSession(deps, tenant, found.userId, { request, reply, method: 'google' })
-      return reply.redirect(`${page}/`, 303)
-    } catch (error) {
-      return sendBack(deps, request, reply, page, error)
-    }
-  })
 }
 
 interface StateRequest extends FastifyRequest {
@@ -175,6 +110,101 @@ function begin(deps: Deps, tenant: Tenant, reply: FastifyReply, invitationToken?
     expiresAt: deps.now().getTime() + TICKET_MINUTES * 60_000
   })
   return `${publicUrl(deps.config)}/auth/google/start?ticket=${ticket}`
+}
+
+/** On the tenant's host: leads to the base domain. */
+async function leave(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+  return reply.redirect(begin(deps, tenant, reply), 303)
+}
+
+/** To accept an invitation: the page sends its token in the body, and goes where the answer says. */
+async function leaveWithInvitation(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+  requireSameOrigin(deps, request, tenant)
+  const { invitation } = (request.body ?? {}) as { invitation?: unknown }
+  if (typeof invitation !== 'string' || invitation.length > MAX_TOKEN_LENGTH) throw invalid('Name the invitation')
+  return reply.header('cache-control', 'no-store').send({ url: begin(deps, tenant, reply, invitation) })
+}
+
+/** On the base domain: leads to Google. */
+async function start({ deps, client }: Google, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  requireBaseDomain(deps, request)
+  const ticket = openTicket(deps, (request.query as { ticket?: unknown }).ticket)
+  ;(request as StateRequest).googleState = sealTicket(deps, ticket)
+  const url = new URL(await client.generateAuthorizationUri(request, reply))
+  url.searchParams.set('nonce', ticket.nonce)
+  return reply.redirect(url.href, 303)
+}
+
+/** On the base domain, from Google: finds out who it is, and leads back to the tenant's host. */
+async function callBack(google: Google, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { deps, acceptWithGoogle } = google
+  requireBaseDomain(deps, request)
+  const state = stateOf(request)
+  const ticket = openTicket(deps, state)
+  const page = publicUrl(deps.config, ticket.subdomain)
+  try {
+    await requireFirstUse(deps, String(state), ticket)
+    const identity = await readIdentity(google, ticket.nonce, request, reply)
+    const tenant = await deps.tenancy.getTenant({ kind: 'tenant', subdomain: ticket.subdomain })
+    requireGoogle(deps, tenant)
+    const userId = await identifyUser(deps, tenant, identity, {
+      invitationToken: ticket.invitationToken,
+      acceptWithGoogle,
+      requestId: request.id,
+      ip: request.ip
+    })
+    const code = await createOneTimeCode(deps, tenant.id, {
+      purpose: 'google',
+      userId,
+      browserHash: Buffer.from(ticket.browser, 'hex'),
+      expiresAt: new Date(deps.now().getTime() + HANDOVER_SECONDS * 1000)
+    })
+    return reply.redirect(`${page}/auth/google/finish?code=${code}`, 303)
+  } catch (error) {
+    return sendBack(deps, request, reply, page, error)
+  }
+}
+
+/** Changes Google's code for a token that says who it is. */
+async function readIdentity(
+  { deps, client, keys, issuer, clientId }: Google,
+  nonce: string,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<OpenIdIdentity> {
+  const { error } = request.query as { error?: string }
+  if (error) throw unauthenticated('Google did not sign you in', 'googleDenied')
+  const { token } = await client.getAccessTokenFromAuthorizationCodeFlow(request, reply).catch((cause: unknown) => {
+    throw new AppError('unauthenticated', 'Google’s answer does not fit this sign-in', {
+      reason: 'googleRefused',
+      cause
+    })
+  })
+  const idToken = (token as { id_token?: string }).id_token ?? ''
+  return verifyIdToken(idToken, keys, { issuer, clientId, nonce, now: deps.now() })
+}
+
+/** On the tenant's host, in the browser that began: signs in. */
+async function finish(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
+  const page = publicUrl(deps.config, tenant.subdomain)
+  const browser = request.cookies[browserCookie(deps)]
+  reply.clearCookie(browserCookie(deps), browserCookieOptions(deps))
+  try {
+    const { code } = request.query as { code?: unknown }
+    const found = await consumeOneTimeCode(deps, tenant.id, {
+      purpose: 'google',
+      code: typeof code === 'string' ? code : '',
+      browserHash: browser ? hashToken(browser) : undefined
+    })
+    if (!found) throw unauthenticated('This sign-in was used already, or began in another browser', 'googleRefused')
+    await startSession(deps, tenant, found.userId, { request, reply, method: 'google' })
+    return reply.redirect(`${page}/`, 303)
+  } catch (error) {
+    return sendBack(deps, request, reply, page, error)
+  }
 }
 
 const isHttps = ({ config }: Deps) => config.public.scheme === 'https'
