@@ -42,11 +42,41 @@ export const relist = (tenantId: number, relisted: RawBuilder<unknown>): RawBuil
   returning n.user_id, n.family_name_key`
 
 /**
- * Users whom neither finds, as a select of their ids: an earlier version has written their names, or their rows were
- * copied from another tenant.
+ * Users whom neither finds, as a select of their ids: an earlier version has written their names, their rows were copied
+ * from another tenant, or their family name was taken away in place.
  */
 export const unlistedUsers = (tenantId: number): RawBuilder<unknown> =>
   sql`select u.id from users u where u.tenant_id = ${tenantId} and u.is_name_unlisted`
+
+/** Some of the users of a tenant, in the order of their family names as far as these are not the same. */
+interface UsersInOrder {
+  /** What stands behind `from`; the users are `users`. */
+  readonly from: RawBuilder<unknown>
+  /** The family name, as what an index is in the order of. */
+  readonly name: RawBuilder<string>
+  readonly condition: RawBuilder<unknown>
+}
+
+/** All users of a tenant, each once. */
+export const usersByFamilyName = (tenantId: number): readonly UsersInOrder[] => [
+  {
+    from: sql`users`,
+    name: sql`users.indexed_family_name`,
+    condition: probably(sql`users.family_name_key is not distinct from users.indexed_family_name`)
+  },
+  {
+    // each looked up by itself, so that they stay in the order of the list
+    from: sql`user_family_names n cross join lateral (
+      select * from users where users.tenant_id = ${tenantId} and users.id = n.user_id offset 0) as users`,
+    name: sql`n.family_name_key`,
+    condition: sql`n.tenant_id = ${tenantId} and ${probably(sql`users.family_name_key = n.family_name_key
+      and users.family_name_key is distinct from users.indexed_family_name and not users.is_name_unlisted`)}`
+  },
+  { from: sql`users`, name: sql`users.family_name_key`, condition: sql`users.is_name_unlisted` }
+]
+
+/** Of a comparison the planner believes that hardly a row passes it, and would rather sort these few; half of them, of a case. */
+const probably = (condition: RawBuilder<unknown>) => sql`case when ${condition} then true else false end`
 
 /** Has the index find up to so many of them whom nobody else is changing. @returns how many they were */
 export async function indexUnlisted(trx: Trx, tenantId: number, limit = Number.MAX_SAFE_INTEGER): Promise<number> {

@@ -29,6 +29,7 @@ import * as holdShadowsInOnePolicy from './20261130T1555_hold_shadows_in_one_pol
 import * as sortSearchSegments from './20261130T1625_sort_search_segments.ts'
 import * as addSecondFactors from './20261130T1632_add_second_factors.ts'
 import * as sampleNoWireLog from './20261130T1917_sample_no_wire_log.ts'
+import * as leaveRemovedOutOfNames from './20261130T1923_leave_removed_out_of_names.ts'
 
 export const migrations: Record<string, Migration> = {
   '20261124T2200_create_tables': createTables,
@@ -59,5 +60,6 @@ export const migrations: Record<string, Migration> = {
   '20261130T1555_hold_shadows_in_one_policy': holdShadowsInOnePolicy,
   '20261130T1625_sort_search_segments': sortSearchSegments,
   '20261130T1632_add_second_factors': addSecondFactors,
-  '20261130T1917_sample_no_wire_log': sampleNoWireLog
+  '20261130T1917_sample_no_wire_log': sampleNoWireLog,
+  '20261130T1923_leave_removed_out_of_names': leaveRemovedOutOfNames
 }

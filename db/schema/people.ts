@@ -42,7 +42,7 @@ export interface UsersTable {
   indexed_family_name: string | null
   /** Tenant and name of their row in user_family_names (db/family-names.ts); null where there is none. */
   listed_family_name: Generated<string | null>
-  /** Made by the database: neither of these finds them. */
+  /** Made by the database: neither of these finds them, or they have no family name and the index has one. */
   is_name_unlisted: ColumnType<boolean, never, never>
   /** Made by the database: display name, else full name, else address or user name, in lower case. */
   shown_name_key: ColumnType<string, never, never>

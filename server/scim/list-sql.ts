@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { SentRow } from '../../db/sent-rows.ts'
 import { LongBody } from './long-body.ts'
-import type { SortKey } from './sort.ts'
+import type { SortedPart, SortKey } from './sort.ts'
 
 /** What a list reads of each row, by name; the first one is of type text. */
 export type PageColumns = Readonly<Record<string, RawBuilder<unknown>>>
@@ -154,16 +154,11 @@ function directPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unk
 }
 
 function chosenPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
-  const { table, tenantId, columns, sort, after, offset, limit } = query
+  const { table, tenantId, columns } = query
   const row = sql.table(table)
-  const order = orderBy(query)
+  const parts = query.rows ? undefined : query.sort?.parts?.(tenantId)
   return sql`
-    chosen as materialized (
-      select ${row}.id, ${row}.ordinal, ${sort ? sort.expression : sql`null::text`} as key,
-        row_number() over (${order}) as place
-      ${from}${after ? sql` and ${behind(query)}` : sql``}
-      ${order} limit ${limit} offset ${offset}
-    ),
+    chosen as materialized (${parts ? chosenInParts(query, parts) : chosenRows(query, from)}),
     page as materialized (
       select chosen.ordinal, chosen.key::text as key, read.*
       from chosen cross join lateral (
@@ -171,6 +166,46 @@ function chosenPage(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unk
       ) as read
       order by chosen.place
     )`
+}
+
+function chosenRows(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
+  const { sort, after, offset, limit } = query
+  const row = sql.table(query.table)
+  const order = orderBy(query)
+  return sql`
+    select ${row}.id, ${row}.ordinal, ${sort ? sort.expression : sql`null::text`} as key,
+      row_number() over (${order}) as place
+    ${from}${after ? sql` and ${behind(query)}` : sql``}
+    ${order} limit ${limit} offset ${offset}`
+}
+
+/** The first rows of each part, merged: to sort what no limit ends would read all. */
+function chosenInParts(query: PageQuery, parts: readonly SortedPart[]): RawBuilder<unknown> {
+  const { table, tenantId, condition, offset, limit } = query
+  const row = sql.table(table)
+  const found = parts.flatMap((part) => {
+    const ofPart = { ...query, sort: { ...query.sort!, expression: part.expression } }
+    return placesOf(ofPart).map(
+      (isThere) => sql`(
+        select ${row}.id, ${row}.ordinal, ${part.expression} as key from ${part.from}
+        where ${row}.tenant_id = ${tenantId} and ${part.condition} and ${condition} and ${isThere}
+        ${orderBy(ofPart)} limit ${limit}::int + ${offset}::int)`
+    )
+  })
+  const direction = directionOf(query)
+  const order = sql`order by found.key ${direction}, found.ordinal ${direction}`
+  return sql`
+    select found.id, found.ordinal, found.key, row_number() over (${order}) as place
+    from (${sql.join(found, sql` union all `)}) as found
+    ${order} limit ${limit} offset ${offset}`
+}
+
+/** Where rows of the page stand: what is behind a value and what has none apart, since an index is entered for either. */
+function placesOf(query: PageQuery): RawBuilder<unknown>[] {
+  const { after, sort } = query
+  if (!after) return [sql`true`]
+  if (after.key === null || !sort!.isNullable || isReversed(query)) return [behind(query)]
+  return [behind({ ...query, sort: { ...sort!, isNullable: false } }), sql`${sort!.expression} is null`]
 }
 
 const counted = (from: RawBuilder<unknown>): RawBuilder<number> => sql`(select count(*)::int ${from})`
@@ -186,8 +221,10 @@ function totalOf({ edition, after, reach }: PageQuery, from: RawBuilder<unknown>
 
 const isReversed = ({ isDescending, isBackward }: PageQuery): boolean => isDescending !== isBackward
 
+const directionOf = (query: PageQuery): RawBuilder<unknown> => (isReversed(query) ? sql`desc` : sql`asc`)
+
 function orderBy(query: PageQuery): RawBuilder<unknown> {
-  const direction = isReversed(query) ? sql`desc` : sql`asc`
+  const direction = directionOf(query)
   const ordinal = sql`${sql.table(query.table)}.ordinal ${direction}`
   // nulls last ascending and first descending is PostgreSQL's own order too
   return query.sort ? sql`order by ${query.sort.expression} ${direction}, ${ordinal}` : sql`order by ${ordinal}`

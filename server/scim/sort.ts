@@ -14,6 +14,17 @@ export interface SortKey {
   /** PostgreSQL's type, for the way of a key through a cursor. */
   readonly type: 'text' | 'timestamptz' | 'double precision' | 'uuid' | 'boolean' | 'int'
   readonly isNullable: boolean
+  /** Where indexes have the rows in this order by parts alone: each row is in one of these. */
+  readonly parts?: (tenantId: number) => readonly SortedPart[]
+}
+
+/** Some of a table's rows. */
+export interface SortedPart {
+  /** What stands behind `from`, with the table's rows under its name. */
+  readonly from: RawBuilder<unknown>
+  /** The key, as what an index is in the order of. */
+  readonly expression: RawBuilder<unknown>
+  readonly condition: RawBuilder<unknown>
 }
 
 /** Where a resource type's attributes live beside its documents, by `name` or `name.subAttribute`. */

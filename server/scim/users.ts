@@ -1,6 +1,7 @@
 // /Users (RFC 7644 §3): handlers, one for each operation.
 
 import { sql } from 'kysely'
+import { usersByFamilyName } from '../../db/family-names.ts'
 import { resourceEdition } from '../../db/resource-counts.ts'
 import { findScimUser, findScimUserByName } from '../../db/scim-user-lookup.ts'
 import { groupsOfPage, userPageColumns } from '../../db/scim-user-pages.ts'
@@ -168,8 +169,18 @@ export const userSource: ListSource = {
       id: { expression: sql`users.id`, type: 'uuid', isNullable: false },
       userName: { expression: sql`users.user_name_key`, type: 'text', isNullable: false },
       externalId: { expression: sql`users.external_id`, type: 'text', isNullable: true },
-      displayName: { expression: sql`users.display_name_key`, type: 'text', isNullable: true },
-      'name.familyName': { expression: sql`users.family_name_key`, type: 'text', isNullable: true },
+      displayName: {
+        expression: sql`users.display_name_key`,
+        type: 'text',
+        isNullable: true,
+        parts: () => [{ from: sql`users`, expression: sql`users.display_name_key`, condition: sql`true` }]
+      },
+      'name.familyName': {
+        expression: sql`users.family_name_key`,
+        type: 'text',
+        isNullable: true,
+        parts: (tenantId) => usersByFamilyName(tenantId).map(({ name, ...part }) => ({ ...part, expression: name }))
+      },
       active: { expression: sql`(users.state <> 'deactivated')`, type: 'boolean', isNullable: false },
       'meta.created': { expression: sql`users.created_at`, type: 'timestamptz', isNullable: false },
       'meta.lastModified': { expression: sql`users.updated_at`, type: 'timestamptz', isNullable: false }

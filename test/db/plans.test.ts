@@ -3,6 +3,9 @@ import { type RawBuilder, sql } from 'kysely'
 import { test } from 'tap'
 import type { Db } from '../../db/connect.ts'
 import { usersSought } from '../../db/gather.ts'
+import { holdersOf } from '../../db/scim-users.ts'
+import { compilePage } from '../../server/scim/list-statement.ts'
+import { userSource } from '../../server/scim/users.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant, insertUsers } from '../support/groups.ts'
 
@@ -85,6 +88,52 @@ test('users of the only tenant are found by their keys, also where it is small',
   const changed = sql`update users set locked = true from unnest($2::uuid[]) as given (id)
     where users.tenant_id = ${tenant} and users.id = given.id`
   t.match(await planOf(owner, changed), /Index Cond: .*id = given.id/)
+})
+
+test('lists in the order of names are read in the order of indexes, up to the page', async (t) => {
+  const { owner } = await openDatabase(t)
+  await insertUsers(owner, await insertTenant(owner, 'acme'), 2_000)
+  await sql`update users set display_name_key = user_name_key, family_name_key = user_name_key,
+    indexed_family_name = user_name_key`.execute(owner)
+  await sql`
+    insert into user_family_names (tenant_id, family_name_key, user_id) select tenant_id, id::text, id from users`.execute(
+    owner
+  )
+  await sql`analyze users, user_family_names`.execute(owner)
+  const { columns } = userSource.sortLayout(undefined)
+  const view = { tenantId: 1, baseUrl: '', connectionId: undefined }
+  for (const [name, index] of [
+    ['name.familyName', 'users_indexed_family_name_idx'],
+    ['displayName', 'users_display_name_key_idx']
+  ] as const) {
+    for (const after of [undefined, { key: 'm', ordinal: '1' }]) {
+      const search = { source: userSource, withRelated: false, sort: columns[name], isDescending: false }
+      const slice = { after, offset: 0, limit: 100, isBackward: false }
+      const plan = await planOf(owner, sql.raw(compilePage(owner, search, view, undefined, slice).sql))
+      const how = after
+        ? `${index} .*\n +Index Cond: .* >= `
+        : `Incremental Sort .*\n.*\n.*\n +-> +Index Scan using ${index} `
+      t.match(plan, new RegExp(how), `${name} ${after ? 'from a place on' : 'from the beginning'}`)
+      t.notMatch(plan, /Seq Scan on users/)
+      if (name !== 'displayName')
+        t.match(plan, /Incremental Sort .*(\n.*){4,6} using user_family_names_pkey /, 'and the list')
+    }
+  }
+})
+
+test("whoever is in the way of a new user is found by their address, also where everybody is a connection's", async (t) => {
+  const { owner } = await openDatabase(t)
+  const tenantId = await insertTenant(owner, 'acme')
+  await sql`
+    insert into users (tenant_id, id, state, role, user_name, user_name_key, email_key, external_id, connection_id, doc, created_at,
+      updated_at)
+    select ${tenantId}::int, gen_random_uuid(), 'active', 'responder', n, n, md5(n::text), md5((-n)::text), '0190cafe-0000-7000-8000-000000000000', '{}', now(), now()
+    from generate_series(1, 20000) n`.execute(owner)
+  await sql`analyze users`.execute(owner)
+  const plan = () => planOf(owner, holdersOf(sql`$2` as unknown as number, sql`$1` as unknown as string[]))
+  t.match(await plan(), /Index Scan using users_email_key_idx /)
+  await sql`drop index users_email_key_idx`.execute(owner)
+  t.notMatch(await plan(), /Index Cond: .*connection_id/, 'however cheap it looks to go by the connection')
 })
 
 /** As it is kept, for whatever values. */

@@ -12,6 +12,15 @@ import { addTenant, clientOf, type Scim, scimClient } from '../support/scim.ts'
 
 const NOBODY: string[] = []
 
+interface ListBody {
+  readonly startIndex: number
+  readonly itemsPerPage: number
+  readonly totalResults: number
+  readonly nextCursor?: string
+}
+/** What of a query names the page behind the one that was answered; undefined where it was the last. */
+type Next = (body: ListBody) => string | undefined
+
 test('filters by family name', async (t) => {
   const app = await startApp(t)
   const { owner, deps } = app
@@ -145,6 +154,80 @@ test('filters by family name', async (t) => {
     const left = await owner.selectFrom('user_family_names').selectAll().where('user_id', '=', id).execute()
     t.same(left, [])
   })
+})
+
+test('lists in the order of family names hold everybody once, however they came to theirs', async (t) => {
+  const app = await startApp(t)
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
+  const rename = (id: string, operation: object) =>
+    scim.patch(`/Users/${id}`, [{ path: 'name.familyName', ...operation }])
+  const ids: string[] = []
+  for (const [at, familyName] of [
+    'Berg',
+    'Adler',
+    undefined,
+    'Curie',
+    'Berg',
+    'Doe',
+    'Eco',
+    undefined,
+    'Fry'
+  ].entries()) {
+    const user = { userName: `u${at}`, ...(familyName && { name: { familyName } }) }
+    ids.push((await scim.post('/Users', user)).body.id)
+  }
+  const idOf = (at: number) => ids[at] as string
+  await rename(idOf(3), { op: 'replace', value: 'Abel' })
+  await rename(idOf(5), { op: 'remove' })
+  await rename(idOf(6), { op: 'replace', value: 'Zola' })
+  await rename(idOf(6), { op: 'replace', value: 'Berg' })
+  await rename(idOf(7), { op: 'add', value: 'Berg' })
+  await rename(idOf(4), { op: 'replace', value: 'Cole' })
+  // written whole: the index has the name, too, that the list has
+  await scim.put(`/Users/${idOf(4)}`, {
+    userName: 'u4',
+    name: { familyName: 'Cole' },
+    emails: [{ value: 'u4@x.test' }]
+  })
+  await scim.delete(`/Users/${idOf(8)}`)
+  // as a version that knows of no list does
+  await sql`update users set family_name_key = 'bell' where id = ${idOf(1)}`.execute(app.owner)
+  const expected = ['u3', 'u1', 'u0', 'u6', 'u7', 'u4', 'u2', 'u5']
+
+  const paged = async (query: string, next: Next) => {
+    const names: string[] = []
+    for (let place: string | undefined = query; place !== undefined; ) {
+      const { status, body } = await scim.get(`/Users?sortBy=name.familyName&count=3${place}`)
+      t.equal(status, 200)
+      names.push(...(body.Resources ?? []).map(({ userName }: { userName: string }) => userName))
+      place = next(body)
+    }
+    return names
+  }
+  const byIndex: Next = ({ startIndex, itemsPerPage, totalResults }) => {
+    const following = startIndex + itemsPerPage
+    return following > totalResults ? undefined : `&startIndex=${following}`
+  }
+  const byCursor: Next = ({ nextCursor }) =>
+    nextCursor === undefined ? undefined : `&cursor=${encodeURIComponent(nextCursor)}`
+  for (const order of ['ascending', 'descending']) {
+    const inOrder = order === 'ascending' ? expected : expected.toReversed()
+    const withOrder =
+      (next: Next): Next =>
+      (body) => {
+        const place = next(body)
+        return place && `${place}&sortOrder=${order}`
+      }
+    t.same(await paged(`&sortOrder=${order}`, withOrder(byIndex)), inOrder, `${order}, by index`)
+    t.same(await paged(`&cursor&sortOrder=${order}`, withOrder(byCursor)), inOrder, `${order}, by cursor`)
+  }
+  const filter = encodeURIComponent('name.familyName sw "b" and active eq true')
+  t.same(
+    await paged(`&filter=${filter}`, byIndex).then((names) => names.slice(0, 3)),
+    ['u1', 'u0', 'u6'],
+    'and a filter'
+  )
 })
 
 test('a rename is written in place', { skip: isOnCluster }, async (t) => {

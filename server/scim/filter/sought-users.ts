@@ -31,7 +31,7 @@ function boundsOfName(filter: Filter): KeyBounds | undefined {
 function usersNamed(tenantId: number, kind: KeyBounds['kind'], values: readonly string[]): RawBuilder<unknown> {
   const has = (column: RawBuilder<string>) => meetsBounds(column, kind, values)
   return sql`
-    select u.* from users u where u.tenant_id = ${tenantId} and ${has(sql`u.indexed_family_name`)}
+    select u.* from users u where u.tenant_id = ${tenantId} and not u.is_removed and ${has(sql`u.indexed_family_name`)}
     union all
     select u.* from user_family_names n join users u on u.tenant_id = ${tenantId} and u.id = n.user_id
     where n.tenant_id = ${tenantId} and ${has(sql`n.family_name_key`)}
