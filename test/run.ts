@@ -1,9 +1,9 @@
 // Runs the tests: one embedded PostgreSQL for the run (or a cluster, see support/cluster.ts), one migrated template
-// database, and each file in a process of its own.
+// database, and files of one folder a few to a process.
 //   node test/run.ts [--timeout=SECONDS] [file]…   all files without any; the last line says `N passed, N failed`
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ensureBuilt } from '../client/web/build.ts'
 import { startEmbedded } from '../db/embedded.ts'
@@ -17,7 +17,7 @@ const { values: options, positionals } = parseArgs({
   options: { timeout: { type: 'string', default: '120' } },
   allowPositionals: true
 })
-const files = positionals.length > 0 ? positionals : longestFirst(globSync('test/**/*.test.ts').sort())
+const files = positionals.length > 0 ? positionals : globSync('test/**/*.test.ts').sort()
 
 const folder = mkdtempSync(join(memoryOrDisk(), 'muster-test-'))
 const TEMPLATE = 'muster_template'
@@ -36,7 +36,7 @@ try {
   // of those that start processes, each of which would do so
   const templates = join(folder, 'templates')
   if (files.some(isLong)) await compileTemplates({ cacheDir: templates })
-  isGood = await runFiles(files, {
+  isGood = await runFiles(groupsOf(files), {
     TEST_TEMPLATE_URL: database.url,
     TEST_MAIL_TEMPLATES: templates,
     NODE_ENV: 'test',
@@ -60,9 +60,21 @@ function memoryOrDisk(): string {
   return bavail * bsize > 4 * 2 ** 30 ? memory : tmpdir()
 }
 
-/** Those that start browsers and processes take longest: none of them is left at the end, when the others are done. */
-function longestFirst(files: readonly string[]): string[] {
-  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))]
+/**
+ * Files of one folder share a process, a few at a time: most of what a short one costs is to load the app. Those that
+ * start browsers and processes take longest: none of them is left at the end, when the others are done.
+ */
+function groupsOf(files: readonly string[]): string[][] {
+  const [long, short] = [files.filter(isLong), files.filter((file) => !isLong(file))]
+  return [...inFolders(long, 2), ...inFolders(short, 10)]
+}
+
+function inFolders(files: readonly string[], atMost: number): string[][] {
+  return Object.values(Object.groupBy(files, dirname)).flatMap((all = []) => {
+    const groups = Math.ceil(all.length / atMost)
+    // of the same size each: 21 are three times seven
+    return Array.from({ length: groups }, (_, index) => all.filter((_, place) => place % groups === index))
+  })
 }
 
 /** Whether a file starts browsers or processes. */

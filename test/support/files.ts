@@ -1,29 +1,31 @@
-// Test files, each in a process of its own that writes TAP. tap's own runner starts each with loaders that they do not
-// need, and whatever those start as well: a tenth of the CPU of a run.
+// Test files in processes that write TAP, several of them in each. tap's own runner gives each file a process with
+// loaders that it does not need: a file of a few requests then spends most of its time on being started.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pLimit from 'p-limit'
 
 interface Result {
+  readonly file: string
   readonly pass: number
   readonly fail: number
   /** What to show of it. */
   readonly report: string
 }
 
-const NOT_RUN: Result = { pass: 0, fail: 1, report: '' }
-
 /** One more than there are cores: most wait for PostgreSQL or for a browser now and then. */
 const JOBS = availableParallelism() + 1
+const TOGETHER = join(import.meta.dirname, 'together.ts')
 
 /**
- * Runs the files, first come first served, tells of each that has ended, and sums up in the last line.
+ * Runs the files, first come first served, tells of each group that has ended, and sums up in the last line.
+ * @param groups files that share a process
  * @param env in addition to that of this process
  * @returns whether something passed and nothing failed
  */
-export async function runFiles(files: readonly string[], env: Record<string, string>): Promise<boolean> {
+export async function runFiles(groups: readonly string[][], env: Record<string, string>): Promise<boolean> {
   const running = new Set<ChildProcess>()
   let isStopped = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -32,47 +34,54 @@ export async function runFiles(files: readonly string[], env: Record<string, str
       for (const child of running) child.kill(signal)
     })
   }
-  const results = await pLimit(JOBS).map(files, async (file) => {
-    const result = isStopped ? NOT_RUN : await runFile(file, env, running)
-    process.stdout.write(result.report)
-    return result
+  const results = await pLimit(JOBS).map(groups, async (files) => {
+    const results = isStopped ? files.map(notRun) : await runTogether(files, env, running)
+    for (const { report } of results) process.stdout.write(report)
+    return results
   })
-  const sum = (count: 'pass' | 'fail') => results.reduce((total, result) => total + result[count], 0)
+  const sum = (count: 'pass' | 'fail') => results.flat().reduce((total, result) => total + result[count], 0)
   const [passed, failed] = [sum('pass'), sum('fail')]
-  for (const { fail, report } of results) if (fail > 0) process.stdout.write(report.split('\n', 1)[0] + '\n')
+  for (const { file, fail } of results.flat()) if (fail > 0) process.stdout.write(`not ok ${file}\n`)
   process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
   return passed > 0 && failed === 0
 }
 
-async function runFile(file: string, env: Record<string, string>, running: Set<ChildProcess>): Promise<Result> {
-  const began = performance.now()
-  const child = spawn(process.execPath, [file], {
+const notRun = (file: string): Result => ({ file, pass: 0, fail: 1, report: `not ok ${file} (not run)\n` })
+
+async function runTogether(
+  files: readonly string[],
+  env: Record<string, string>,
+  running: Set<ChildProcess>
+): Promise<Result[]> {
+  const child = spawn(process.execPath, [TOGETHER, ...files], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
     // tap ends a file that takes too long itself, unless it never yields
-    timeout: Number(env['TAP_TIMEOUT']) * 1_000 + 60_000,
+    timeout: files.length * Number(env['TAP_TIMEOUT']) * 1_000 + 60_000,
     killSignal: 'SIGKILL'
   })
   running.add(child)
   const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
   running.delete(child)
-  const seconds = ((performance.now() - began) / 1_000).toFixed(1)
-  const { pass, fail, isWhole } = readSum(output)
-  // a file that broke down without a failed assertion has failed all the same
-  const failed = fail || (child.exitCode === 0 && isWhole ? 0 : 1)
-  const verdict = failed > 0 ? 'not ok' : 'ok'
-  return {
-    pass,
-    fail: failed,
-    report: `${verdict} ${file} (${pass}, ${seconds} s)\n${failed > 0 ? failures(output) : ''}`
+  const parts = new Map(output.split(/^# file: /m).map((part) => [part.slice(0, part.indexOf('\n')), part]))
+  const results = files.map((file) => readPart(file, parts.get(file)))
+  // a process that breaks down when all has passed has failed all the same
+  if (child.exitCode !== 0 && results.every(({ fail }) => fail === 0)) {
+    const end = `the process of ${files.join(' ')} ended with ${child.signalCode ?? child.exitCode}`
+    results.push({ file: files.at(-1)!, pass: 0, fail: 1, report: `not ok ${end}\n${failures(output)}` })
   }
+  return results
 }
 
-/** Reads the line with which tap sums up: `# { total: 45, pass: 44, fail: 1 }`. */
-function readSum(output: string): { pass: number; fail: number; isWhole: boolean } {
-  const sum = output.match(/^# \{ .* \}$/gm)?.at(-1)
-  const count = (name: string) => Number(new RegExp(`${name}: (\\d+)`).exec(sum ?? '')?.[1] ?? 0)
-  return { pass: count('pass'), fail: count('fail'), isWhole: sum !== undefined }
+/** Reads how `together.ts` sums a file up: `# { total: 45, pass: 44, fail: 1, ms: 812 }`; nothing, where it broke down. */
+function readPart(file: string, part: string | undefined): Result {
+  if (part === undefined) return notRun(file)
+  const sum = /^# \{ total: (\d+), pass: (\d+), fail: (\d+), ms: (\d+) \}$/m.exec(part)
+  const [total = 0, pass = 0, failed = 0, ms = 0] = sum?.slice(1).map(Number) ?? []
+  // what is skipped is counted in the total, so one without any has said nothing at all
+  const fail = failed || (total > 0 ? 0 : 1)
+  const title = `${file} (${pass}, ${sum ? `${(ms / 1_000).toFixed(1)} s` : 'broke down'})`
+  return { file, pass, fail, report: fail > 0 ? `not ok ${title}\n${failures(part)}` : `ok ${title}\n` }
 }
 
 /** Each line that says `not ok`, with what tap tells of it; the end of the output where there is none. */
