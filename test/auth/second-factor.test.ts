@@ -56,7 +56,9 @@ const sealedOf = async (acme: Acme, email: string) =>
   (
     await acme.owner
       .selectFrom('second_factors')
-      .innerJoin('users', 'users.id', 'second_factors.user_id')
+      .innerJoin('users', (join) =>
+        join.onRef('users.tenant_id', '=', 'second_factors.tenant_id').onRef('users.id', '=', 'second_factors.user_id')
+      )
       .select('secret_sealed')
       .where('users.email', '=', email)
       .executeTakeFirstOrThrow()

@@ -14,6 +14,7 @@ import { violatedConstraint } from '../../db/failures.ts'
 import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareWrite } from '../../db/prepared.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
+import { isOnCluster } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant, NOW } from '../support/groups.ts'
 import { insertPeople } from '../support/people.ts'
@@ -204,7 +205,7 @@ test('a cluster that lacks the anchor’s successors is completed', async (t) =>
   )
 })
 
-test('without Citus nothing is distributed', async (t) => {
+test('without Citus nothing is distributed', { skip: isOnCluster }, async (t) => {
   const { url } = await openDatabase(t)
   t.equal((await migrate(url)).isCitus, false)
 })

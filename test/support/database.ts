@@ -47,9 +47,21 @@ export async function createDatabase(
     // FILE_COPY waits for nobody; WAL_LOG would write the whole template through the log
     await client.query(`create database ${name} template ${template} strategy file_copy`)
   })
-  t.teardown(() => onNodes(url.href, (client) => client.query(`drop database if exists ${name} with (force)`)))
+  t.teardown(() => onNodes(url.href, (client) => dropDatabase(client, name)))
   url.pathname = `/${name}`
   return url.href
+}
+
+async function dropDatabase(client: pg.Client, name: string): Promise<void> {
+  for (;;) {
+    try {
+      await client.query(`drop database if exists ${name} with (force)`)
+      return
+    } catch (error) {
+      // nodes of a cluster connect to one another meanwhile
+      if (!isOnCluster || (error as { code?: string }).code !== '55006') throw error
+    }
+  }
 }
 
 export async function openDatabase(t: Teardown): Promise<TestDatabase> {
