@@ -10,8 +10,10 @@ import type { Role } from '../../db/schema.ts'
 import { OPERATOR, startApp, type TestApp } from './app.ts'
 import { insertPeople, type PersonSpec, signInAs } from './people.ts'
 
+/** The headless shell first: it shows the same pages for a third less CPU than the whole browser. */
 const CANDIDATES = [
-  process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+  process.env.CHROMIUM_PATH ?? '/usr/bin/chromium-headless-shell',
+  '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
@@ -25,7 +27,7 @@ const SCREENSHOTS = process.env.BROWSER_SCREENSHOTS
 export const noBrowser: string | false = CHROMIUM ? false : complain()
 
 function complain(): string {
-  const reason = `SKIPPED: no Chromium at ${CANDIDATES[0]}; set CHROMIUM_PATH to try the page in a browser`
+  const reason = `SKIPPED: no Chromium at ${CANDIDATES.join(', ')}; set CHROMIUM_PATH to try the page in a browser`
   if (process.env.REQUIRE_BROWSER === '1') throw new Error(reason)
   process.stderr.write(`\n*** ${reason} ***\n`)
   return reason
