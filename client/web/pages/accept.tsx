@@ -11,7 +11,7 @@ import { ButtonLink } from '../parts/link.tsx'
 import { useLinkToken } from '../parts/link-token.ts'
 import { notifyDone } from '../parts/notify.ts'
 import { NewPassword } from '../parts/password-field.tsx'
-import { ProfileFields, presetProfile } from '../parts/profile-fields.tsx'
+import { ProfileFields, type ProfileValues, presetProfile } from '../parts/profile-fields.tsx'
 import { Time } from '../parts/time.tsx'
 import { ROLE_LABELS } from '../roles.ts'
 
@@ -56,7 +56,6 @@ interface StepsProps {
 
 function Steps({ token, preview }: StepsProps) {
   const navigate = useNavigate()
-  const options = useEntrance()
   const [step, setStep] = useState<'password' | 'profile'>('password')
   const [password, setPassword] = useState('')
   const [profile, setProfile] = useState(presetProfile)
@@ -73,77 +72,110 @@ function Steps({ token, preview }: StepsProps) {
   )
   const refusal = reason(accept.error)
   if (refusal && DEAD_LINKS[refusal]) return <DeadLink refusal={refusal} />
-  const minLength = options?.passwordMinLength ?? 8
-
   if (step === 'password') {
-    const submit = (event: FormEvent) => {
-      event.preventDefault()
-      if ([...password].length < minLength) return
-      accept.reset()
-      setStep('profile')
-    }
-    const isBack = preview.mustResetPassword
     return (
-      <Entrance
-        title={isBack ? 'Welcome back: choose a new password first' : `Join ${preview.tenant.name}`}
-        description={<Invited preview={preview} />}
-      >
-        {isBack && (
-          <Alert color="pine" variant="light">
-            Your earlier password and sessions ended when your access did. Nothing else signs you in before you have
-            chosen a new password.
-          </Alert>
-        )}
-        {options?.googleSignIn && !isBack && (
-          <>
-            <AcceptWithGoogle invitation={token} />
-            <Divider label="or choose a password" labelPosition="center" />
-          </>
-        )}
-        <form onSubmit={submit}>
-          <Stack gap="md">
-            <input type="hidden" autoComplete="username" value={preview.email} readOnly />
-            <NewPassword
-              label={isBack ? 'New password' : 'Password'}
-              value={password}
-              onChange={setPassword}
-              words={[preview.email, preview.tenant.name]}
-              minLength={minLength}
-              error={refusal === 'weakPassword' ? wordsFor(accept.error) : undefined}
-              autoFocus
-            />
-            <Button type="submit">Continue</Button>
-          </Stack>
-        </form>
-      </Entrance>
+      <PasswordStep
+        token={token}
+        preview={preview}
+        password={password}
+        onPassword={setPassword}
+        error={refusal === 'weakPassword' ? wordsFor(accept.error) : undefined}
+        onDone={() => {
+          accept.reset()
+          setStep('profile')
+        }}
+      />
     )
   }
+  return (
+    <ProfileStep
+      profile={profile}
+      onProfile={setProfile}
+      error={accept.error}
+      isPending={accept.isPending}
+      onBack={() => setStep('password')}
+      onDone={() => accept.mutate({ token, password, profile: given(profile) })}
+    />
+  )
+}
 
+interface PasswordStepProps extends StepsProps {
+  password: string
+  onPassword: (password: string) => void
+  /** Why the service refused it. */
+  error: string | undefined
+  onDone: () => void
+}
+
+function PasswordStep({ token, preview, password, onPassword, error, onDone }: PasswordStepProps) {
+  const options = useEntrance()
+  const minLength = options?.passwordMinLength ?? 8
+  const isBack = preview.mustResetPassword
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    accept.mutate({
-      token,
-      password,
-      profile: {
-        displayName: profile.displayName.trim(),
-        ...(profile.givenName.trim() && { givenName: profile.givenName.trim() }),
-        ...(profile.familyName.trim() && { familyName: profile.familyName.trim() }),
-        ...(profile.timeZone && { timeZone: profile.timeZone }),
-        ...(profile.locale && { locale: profile.locale })
-      }
-    })
+    if ([...password].length >= minLength) onDone()
+  }
+  return (
+    <Entrance
+      title={isBack ? 'Welcome back: choose a new password first' : `Join ${preview.tenant.name}`}
+      description={<Invited preview={preview} />}
+    >
+      {isBack && (
+        <Alert color="pine" variant="light">
+          Your earlier password and sessions ended when your access did. Nothing else signs you in before you have
+          chosen a new password.
+        </Alert>
+      )}
+      {options?.googleSignIn && !isBack && (
+        <>
+          <AcceptWithGoogle invitation={token} />
+          <Divider label="or choose a password" labelPosition="center" />
+        </>
+      )}
+      <form onSubmit={submit}>
+        <Stack gap="md">
+          <input type="hidden" autoComplete="username" value={preview.email} readOnly />
+          <NewPassword
+            label={isBack ? 'New password' : 'Password'}
+            value={password}
+            onChange={onPassword}
+            words={[preview.email, preview.tenant.name]}
+            minLength={minLength}
+            error={error}
+            autoFocus
+          />
+          <Button type="submit">Continue</Button>
+        </Stack>
+      </form>
+    </Entrance>
+  )
+}
+
+interface ProfileStepProps {
+  profile: ProfileValues
+  onProfile: (profile: ProfileValues) => void
+  error: unknown
+  isPending: boolean
+  onBack: () => void
+  onDone: () => void
+}
+
+function ProfileStep({ profile, onProfile, error, isPending, onBack, onDone }: ProfileStepProps) {
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    onDone()
   }
   return (
     <Entrance title="Who are you?" description="You can change all of this later, under My account.">
       <form onSubmit={submit}>
         <Stack gap="md">
-          {accept.error && <Failure error={accept.error} />}
-          <ProfileFields values={profile} onChange={setProfile} autoFocus />
+          {error ? <Failure error={error} /> : null}
+          <ProfileFields values={profile} onChange={onProfile} autoFocus />
           <Group justify="space-between">
-            <Button variant="subtle" color="gray" onClick={() => setStep('password')}>
+            <Button variant="subtle" color="gray" onClick={onBack}>
               Back
             </Button>
-            <Button type="submit" loading={accept.isPending}>
+            <Button type="submit" loading={isPending}>
               Finish and sign in
             </Button>
           </Group>
@@ -152,6 +184,15 @@ function Steps({ token, preview }: StepsProps) {
     </Entrance>
   )
 }
+
+/** Without what was left empty. */
+const given = ({ displayName, givenName, familyName, timeZone, locale }: ProfileValues) => ({
+  displayName: displayName.trim(),
+  ...(givenName.trim() && { givenName: givenName.trim() }),
+  ...(familyName.trim() && { familyName: familyName.trim() }),
+  ...(timeZone && { timeZone }),
+  ...(locale && { locale })
+})
 
 const Invited = ({ preview }: { preview: Preview }) => (
   <>

@@ -1,11 +1,9 @@
-// One event stream: what it is, what was delivered by it, and what was given up.
-import { Alert, Button, Group, Select, Skeleton, Stack, Table, Text } from '@mantine/core'
+// One event stream: what it is, what may be done with it, and what was delivered.
+import { Alert, Button, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
-import { httpStatus, type Outputs, queryClient, trpc } from '../api.ts'
-import { counted } from '../counted.ts'
+import { httpStatus, trpc } from '../api.ts'
 import { BackLink } from '../parts/back-link.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { CopyOnce, OnceDialog } from '../parts/copy-once.tsx'
@@ -16,21 +14,12 @@ import { Page } from '../parts/page.tsx'
 import { Facts, Section } from '../parts/section.tsx'
 import { Mark } from '../parts/state-badge.tsx'
 import { Time } from '../parts/time.tsx'
+import { Deliveries } from './events/deliveries.tsx'
+import { REFRESHED, refresh } from './events/refresh.ts'
 import { KIND_NAMES, type Stream, statusOf } from './events/words.ts'
 import './provisioning/provisioning.css'
 
 const route = getRouteApi('/shell/events/$streamId')
-const REFRESHED = { refetchInterval: 10_000 }
-
-type Delivery = Outputs['eventStreams']['deliveries']['items'][number]
-type State = Delivery['state']
-
-const STATES: Record<State, { tone: 'good' | 'wait' | 'bad'; label: string }> = {
-  delivered: { tone: 'good', label: 'Delivered' },
-  queued: { tone: 'wait', label: 'On its way' },
-  dead: { tone: 'bad', label: 'Given up' }
-}
-
 export default function EventStreamPage() {
   const { streamId } = route.useParams()
   const found = useQuery(trpc.eventStreams.get.queryOptions({ streamId }, REFRESHED))
@@ -54,8 +43,6 @@ export default function EventStreamPage() {
     </Page>
   )
 }
-
-const refresh = () => queryClient.invalidateQueries(trpc.eventStreams.pathFilter())
 
 function About({ stream }: { stream: Stream }) {
   const { tone, label } = statusOf(stream)
@@ -179,124 +166,6 @@ function RemoveStream({ stream }: { stream: Stream }) {
         Nothing is sent there any more, and what was not delivered goes with it.
       </Confirm>
     </>
-  )
-}
-
-function Deliveries({ stream }: { stream: Stream }) {
-  const [state, setState] = useState<State | null>(null)
-  const list = useInfiniteQuery(
-    trpc.eventStreams.deliveries.infiniteQueryOptions(
-      { streamId: stream.id, ...(state && { state }), limit: 50 },
-      { getNextPageParam: (page) => page.nextCursor, ...REFRESHED }
-    )
-  )
-  const replay = useMutation(
-    trpc.eventStreams.replay.mutationOptions({
-      onSuccess: async ({ count }) => {
-        await refresh()
-        notifyDone(`${counted(count, 'event is on its', 'events are on their')} way again.`)
-      }
-    })
-  )
-  const items = list.data?.pages.flatMap((page) => page.items) ?? []
-  return (
-    <div className="card">
-      <Section
-        title="Deliveries"
-        action={
-          <Group gap="xs">
-            <Select
-              aria-label="State"
-              placeholder="All states"
-              data={Object.entries(STATES).map(([value, { label }]) => ({ value, label }))}
-              value={state}
-              onChange={(value) => setState(value as State | null)}
-              clearable
-              size="xs"
-            />
-            {stream.deliveries.dead > 0 && (
-              <Button
-                size="xs"
-                onClick={() => replay.mutate({ streamId: stream.id })}
-                loading={replay.isPending}
-                disabled={stream.state === 'paused'}
-              >
-                Replay all given up
-              </Button>
-            )}
-          </Group>
-        }
-      >
-        {(list.error || replay.error) && <Failure error={list.error ?? replay.error} />}
-        {list.data && items.length === 0 && <Empty title="Nothing was delivered yet" />}
-        {items.length > 0 && (
-          <Table.ScrollContainer minWidth={640} scrollAreaProps={{ tabIndex: 0, 'aria-label': 'Deliveries' } as object}>
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Event</Table.Th>
-                  <Table.Th>State</Table.Th>
-                  <Table.Th>Attempts</Table.Th>
-                  <Table.Th>Answer</Table.Th>
-                  <Table.Th>When</Table.Th>
-                  <Table.Th>
-                    <span className="visually-hidden">Actions</span>
-                  </Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map((delivery) => (
-                  <DeliveryRow
-                    key={delivery.id}
-                    delivery={delivery}
-                    onReplay={() => replay.mutate({ streamId: stream.id, deliveryIds: [delivery.id] })}
-                  />
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
-        )}
-        {list.hasNextPage && (
-          <Button variant="default" size="xs" mt="sm" onClick={() => list.fetchNextPage()} loading={list.isFetching}>
-            Show older ones
-          </Button>
-        )}
-      </Section>
-    </div>
-  )
-}
-
-function DeliveryRow({ delivery, onReplay }: { delivery: Delivery; onReplay: () => void }) {
-  const { tone, label } = STATES[delivery.state]
-  return (
-    <Table.Tr>
-      <Table.Td>
-        {delivery.type}
-        <Text size="xs" c="dimmed">
-          {delivery.targetName}
-        </Text>
-      </Table.Td>
-      <Table.Td>
-        <Mark tone={tone}>{label}</Mark>
-      </Table.Td>
-      <Table.Td>{delivery.attempts}</Table.Td>
-      <Table.Td>{[delivery.status, delivery.error].filter(Boolean).join(': ') || '–'}</Table.Td>
-      <Table.Td>
-        <Time value={delivery.attemptedAt ?? delivery.queuedAt} />
-      </Table.Td>
-      <Table.Td>
-        {delivery.state !== 'queued' && (
-          <Button
-            size="compact-xs"
-            variant="default"
-            onClick={onReplay}
-            aria-label={`Replay ${delivery.type} of ${delivery.targetName}`}
-          >
-            Replay
-          </Button>
-        )}
-      </Table.Td>
-    </Table.Tr>
   )
 }
 

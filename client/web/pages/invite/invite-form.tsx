@@ -1,7 +1,17 @@
 import { Alert, Button, CloseButton, FileButton, Group, NativeSelect, Stack, Text, Textarea } from '@mantine/core'
 import { IconFileSpreadsheet, IconSend } from '@tabler/icons-react'
-import { type ClipboardEvent, type DragEvent, type KeyboardEvent, memo, useCallback, useRef, useState } from 'react'
+import {
+  type ClipboardEvent,
+  type DragEvent,
+  type KeyboardEvent,
+  memo,
+  type ReactNode,
+  useCallback,
+  useRef,
+  useState
+} from 'react'
 import { type PastedAddress, readCsv, splitAddresses } from '../../addresses.ts'
+import { counted } from '../../counted.ts'
 import { Failure } from '../../parts/failures.tsx'
 import { VirtualBox } from '../../parts/virtual-list.tsx'
 import { offeredRoles, ROLE_DESCRIPTIONS, ROLE_LABELS, type Role, roleOptions } from '../../roles.ts'
@@ -25,23 +35,12 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024
 
 export function InviteForm({ invitees, onChange, onSend, isSending, error }: InviteFormProps) {
   const me = useMe()
-  const roles = offeredRoles(me.rolesYouMayGive, me.defaultRole)
-  const [text, setText] = useState('')
   const [role, setRole] = useState<Role>(me.defaultRole)
   const [notice, setNotice] = useState<string>()
-  const [isDropping, setIsDropping] = useState(false)
-  const field = useRef<HTMLTextAreaElement>(null)
-
   const add = (pasted: PastedAddress[], from?: string) => {
     const { invitees: next, otherRoleCount } = addInvitees(invitees, pasted, role, me.rolesYouMayGive)
     onChange(next)
     setNotice(noticeFor(pasted.length, next.length - invitees.length, otherRoleCount, role, from))
-  }
-  const addTyped = () => {
-    if (text.trim() === '') return
-    add(splitAddresses(text))
-    setText('')
-    field.current?.focus()
   }
   const readFile = async (file: File | null | undefined) => {
     if (!file) return
@@ -49,116 +48,21 @@ export function InviteForm({ invitees, onChange, onSend, isSending, error }: Inv
       return setNotice(`${file.name} is too large: at most 1,000 addresses are taken at once.`)
     add(readCsv(await file.text()), file.name)
   }
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
-    event.preventDefault()
-    addTyped()
-  }
-  // several addresses at once are a list already; a single one may still be typed on
-  const onPaste = (event: ClipboardEvent) => {
-    const pasted = event.clipboardData.getData('text')
-    if (text.trim() !== '' || splitAddresses(pasted).filter(({ isValid }) => isValid).length < 2) return
-    event.preventDefault()
-    add(splitAddresses(pasted))
-  }
-  const onDrop = (event: DragEvent) => {
-    event.preventDefault()
-    setIsDropping(false)
-    const file = event.dataTransfer.files[0]
-    if (file) void readFile(file)
-    else add(splitAddresses(event.dataTransfer.getData('text')))
-  }
-  const setOne = useStable((email: string, given: Role) =>
-    onChange(invitees.map((invitee) => (invitee.email === email ? { ...invitee, role: given } : invitee)))
-  )
-  const remove = useStable((email: string) => onChange(invitees.filter((invitee) => invitee.email !== email)))
   const setAll = (given: Role) => {
     setRole(given)
     onChange(invitees.map((invitee) => ({ ...invitee, role: given })))
   }
-
   const valid = invitees.filter(({ isValid }) => isValid)
-  const badCount = invitees.length - valid.length
   const tooMany = valid.length - MAX_INVITEES
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: files can be chosen by the button below, too
-    <div
-      onDragOver={(event) => {
-        event.preventDefault()
-        setIsDropping(true)
-      }}
-      onDragLeave={() => setIsDropping(false)}
-      onDrop={onDrop}
-      className="drop-zone"
-      data-dropping={isDropping || undefined}
-    >
+    <DropZone onFile={readFile} onText={(text) => add(splitAddresses(text))}>
       <Stack gap="md">
-        <Textarea
-          ref={field}
-          label="E-mail addresses"
-          description="Paste any number, separated by commas, semicolons, spaces or new lines. Press Enter to add them."
-          placeholder="ada@example.com, Ben Li <ben@example.com>"
-          autosize
-          minRows={2}
-          maxRows={6}
-          value={text}
-          onChange={(event) => setText(event.currentTarget.value)}
-          onKeyDown={onKeyDown}
-          onPaste={onPaste}
-          data-autofocus
-        />
-        <Group justify="space-between" gap="xs">
-          <FileButton
-            onChange={readFile}
-            accept=".csv,.txt,text/csv,text/plain"
-            inputProps={{ 'aria-label': 'CSV file' }}
-          >
-            {(props) => (
-              <Button {...props} variant="subtle" size="compact-sm" leftSection={<IconFileSpreadsheet size={16} />}>
-                Choose or drop a CSV file
-              </Button>
-            )}
-          </FileButton>
-          <Button variant="default" onClick={addTyped} disabled={text.trim() === ''}>
-            Add to list
-          </Button>
-        </Group>
+        <AddressField onAdd={(text) => add(splitAddresses(text))} onFile={readFile} />
         <Text size="sm" c="dimmed" role="status" className="invite-notice">
           {notice}
         </Text>
         {invitees.length > 0 && (
-          <>
-            <Group justify="space-between" align="flex-end" gap="xs">
-              <NativeSelect
-                label="Role for all"
-                description={ROLE_DESCRIPTIONS[role]}
-                data={roleOptions(roles)}
-                value={role}
-                onChange={(event) => setAll(event.currentTarget.value as Role)}
-              />
-              <Button variant="subtle" color="gray" size="compact-sm" onClick={() => onChange([])}>
-                Clear the list
-              </Button>
-            </Group>
-            <VirtualBox
-              items={invitees}
-              itemKey={keyOf}
-              row={(invitee) => <InviteeRow invitee={invitee} roles={roles} onRole={setOne} onRemove={remove} />}
-              label={`${invitees.length.toLocaleString()} to invite`}
-              rowClass="invitee"
-              estimatedHeight={ROW_HEIGHT}
-              height={`min(30dvh, ${valid.length * ROW_HEIGHT + badCount * BAD_ROW_HEIGHT + 2}px)`}
-            />
-          </>
-        )}
-        {badCount > 0 && (
-          <Alert color="red" variant="light" role="status">
-            {badCount === 1 ? 'One is no address and' : `${badCount.toLocaleString()} are no addresses and`} will not be
-            sent.{' '}
-            <Button variant="subtle" size="compact-sm" onClick={() => onChange(valid)}>
-              Take {badCount === 1 ? 'it' : 'them'} out
-            </Button>
-          </Alert>
+          <InviteeList invitees={invitees} onChange={onChange} role={role} onRoleForAll={setAll} />
         )}
         {tooMany > 0 && (
           <Alert color="red" variant="light" role="status">
@@ -174,13 +78,155 @@ export function InviteForm({ invitees, onChange, onSend, isSending, error }: Inv
             disabled={valid.length === 0 || tooMany > 0}
             onClick={() => onSend(valid.map(({ email, role: given }) => ({ email, role: given })))}
           >
-            {valid.length === 0
-              ? 'Send invitations'
-              : `Send ${valid.length.toLocaleString()} ${valid.length === 1 ? 'invitation' : 'invitations'}`}
+            {valid.length === 0 ? 'Send invitations' : `Send ${counted(valid.length, 'invitation', 'invitations')}`}
           </Button>
         </Group>
       </Stack>
+    </DropZone>
+  )
+}
+
+interface DropZoneProps {
+  onFile: (file: File) => void
+  onText: (text: string) => void
+  children: ReactNode
+}
+
+/** Takes what is dropped on it: a file, or text. */
+function DropZone({ onFile, onText, children }: DropZoneProps) {
+  const [isDropping, setIsDropping] = useState(false)
+  const onDrop = (event: DragEvent) => {
+    event.preventDefault()
+    setIsDropping(false)
+    const file = event.dataTransfer.files[0]
+    if (file) onFile(file)
+    else onText(event.dataTransfer.getData('text'))
+  }
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: files can be chosen by a button within, too
+    <div
+      onDragOver={(event) => {
+        event.preventDefault()
+        setIsDropping(true)
+      }}
+      onDragLeave={() => setIsDropping(false)}
+      onDrop={onDrop}
+      className="drop-zone"
+      data-dropping={isDropping || undefined}
+    >
+      {children}
     </div>
+  )
+}
+
+interface AddressFieldProps {
+  onAdd: (text: string) => void
+  onFile: (file: File | null) => void
+}
+
+/** Where addresses are typed and pasted, or come from a file. */
+function AddressField({ onAdd, onFile }: AddressFieldProps) {
+  const [text, setText] = useState('')
+  const field = useRef<HTMLTextAreaElement>(null)
+  const addTyped = () => {
+    if (text.trim() === '') return
+    onAdd(text)
+    setText('')
+    field.current?.focus()
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+    event.preventDefault()
+    addTyped()
+  }
+  // several addresses at once are a list already; a single one may still be typed on
+  const onPaste = (event: ClipboardEvent) => {
+    const pasted = event.clipboardData.getData('text')
+    if (text.trim() !== '' || splitAddresses(pasted).filter(({ isValid }) => isValid).length < 2) return
+    event.preventDefault()
+    onAdd(pasted)
+  }
+  return (
+    <>
+      <Textarea
+        ref={field}
+        label="E-mail addresses"
+        description="Paste any number, separated by commas, semicolons, spaces or new lines. Press Enter to add them."
+        placeholder="ada@example.com, Ben Li <ben@example.com>"
+        autosize
+        minRows={2}
+        maxRows={6}
+        value={text}
+        onChange={(event) => setText(event.currentTarget.value)}
+        onKeyDown={onKeyDown}
+        onPaste={onPaste}
+        data-autofocus
+      />
+      <Group justify="space-between" gap="xs">
+        <FileButton onChange={onFile} accept=".csv,.txt,text/csv,text/plain" inputProps={{ 'aria-label': 'CSV file' }}>
+          {(props) => (
+            <Button {...props} variant="subtle" size="compact-sm" leftSection={<IconFileSpreadsheet size={16} />}>
+              Choose or drop a CSV file
+            </Button>
+          )}
+        </FileButton>
+        <Button variant="default" onClick={addTyped} disabled={text.trim() === ''}>
+          Add to list
+        </Button>
+      </Group>
+    </>
+  )
+}
+
+interface InviteeListProps {
+  invitees: Invitee[]
+  onChange: (invitees: Invitee[]) => void
+  role: Role
+  onRoleForAll: (role: Role) => void
+}
+
+function InviteeList({ invitees, onChange, role, onRoleForAll }: InviteeListProps) {
+  const me = useMe()
+  const roles = offeredRoles(me.rolesYouMayGive, me.defaultRole)
+  const setOne = useStable((email: string, given: Role) =>
+    onChange(invitees.map((invitee) => (invitee.email === email ? { ...invitee, role: given } : invitee)))
+  )
+  const remove = useStable((email: string) => onChange(invitees.filter((invitee) => invitee.email !== email)))
+  const valid = invitees.filter(({ isValid }) => isValid)
+  const badCount = invitees.length - valid.length
+  return (
+    <>
+      <Group justify="space-between" align="flex-end" gap="xs">
+        <NativeSelect
+          label="Role for all"
+          description={ROLE_DESCRIPTIONS[role]}
+          data={roleOptions(roles)}
+          value={role}
+          onChange={(event) => onRoleForAll(event.currentTarget.value as Role)}
+        />
+        <Button variant="subtle" color="gray" size="compact-sm" onClick={() => onChange([])}>
+          Clear the list
+        </Button>
+      </Group>
+      <VirtualBox
+        items={invitees}
+        itemKey={keyOf}
+        row={(invitee) => <InviteeRow invitee={invitee} roles={roles} onRole={setOne} onRemove={remove} />}
+        label={`${invitees.length.toLocaleString()} to invite`}
+        rowClass="invitee"
+        estimatedHeight={ROW_HEIGHT}
+        height={`min(30dvh, ${valid.length * ROW_HEIGHT + badCount * BAD_ROW_HEIGHT + 2}px)`}
+      />
+      {badCount > 0 && (
+        <Alert color="red" variant="light" role="status">
+          {badCount === 1 ? 'One is no address and' : `${badCount.toLocaleString()} are no addresses and`} will not be
+          sent.{' '}
+          <Button variant="subtle" size="compact-sm" onClick={() => onChange(valid)}>
+            Take {badCount === 1 ? 'it' : 'them'} out
+          </Button>
+        </Alert>
+      )}
+    </>
   )
 }
 
