@@ -10,17 +10,21 @@ import { toIsoTime } from './times.ts'
 type Given = { groupsUrl: string; connectionId: string }
 
 /** In the order of scimUserColumns. */
-const toRow = ([, id, state, role, connectionId, version, doc, createdAt, updatedAt, groups]: Fields): ScimUserRow => ({
-  id: id!,
-  state: state as UserState,
-  role: role as Role,
-  connection_id: connectionId!,
-  version: Number(version),
-  doc: doc!,
-  groups: groups!,
-  created_at: toIsoTime(createdAt!),
-  updated_at: toIsoTime(updatedAt!)
-})
+const toRow = (fields: Fields): ScimUserRow => {
+  const [, id, state, role, connectionId, version, doc, createdAt, updatedAt, groups, authority] = fields
+  return {
+    id: id!,
+    state: state as UserState,
+    role: role as Role,
+    connection_id: connectionId!,
+    version: Number(version),
+    doc: doc!,
+    groups: groups!,
+    created_at: toIsoTime(createdAt!),
+    updated_at: toIsoTime(updatedAt!),
+    authority: authority!
+  }
+}
 
 /** By each of both keys there are four statements: with groups or without, of all connections or of one. */
 function lookups(key: 'id' | 'user_name_key', type: 'uuid' | 'text') {

@@ -11,7 +11,8 @@ export const userPageColumns = {
   doc: sql`users.doc`,
   created_at: sql`users.created_at`,
   // a time is long to write for PostgreSQL, and many have never been changed
-  updated_at: sql`nullif(users.updated_at, users.created_at)`
+  updated_at: sql`nullif(users.updated_at, users.created_at)`,
+  authority: sql`users.authority`
 }
 
 /**

@@ -34,7 +34,6 @@ const FACTS = [
   'indexed_family_name',
   'listed_family_name',
   'must_reset_password',
-  'authority',
   'apart_key',
   'activated_at'
 ] as const
@@ -42,7 +41,16 @@ const FACTS = [
 /** What a change of a user starts from. */
 export type UserFacts = Pick<
   UserRow,
-  'id' | 'state' | 'role' | 'connection_id' | 'version' | 'doc' | 'created_at' | 'updated_at' | (typeof FACTS)[number]
+  | 'id'
+  | 'state'
+  | 'role'
+  | 'connection_id'
+  | 'authority'
+  | 'version'
+  | 'doc'
+  | 'created_at'
+  | 'updated_at'
+  | (typeof FACTS)[number]
 >
 
 /** A user as a change starts from them, with what goes along with their access. */
@@ -144,7 +152,7 @@ const holdersAmong = (tenantId: number, userIds: unknown, among: readonly RawBui
 
 /** In the order of the select list. */
 function toReadUser(fields: Fields): ReadUser {
-  const [id, state, role, connection_id, version, doc, created_at, updated_at, groups, ...rest] = fields
+  const [id, state, role, connection_id, version, doc, created_at, updated_at, groups, authority, ...rest] = fields
   const facts = rest as (string | null)[]
   return {
     id: id!,
@@ -171,11 +179,11 @@ function toReadUser(fields: Fields): ReadUser {
     indexed_family_name: facts[12]!,
     listed_family_name: facts[13]!,
     must_reset_password: facts[14] === 't',
-    authority: facts[15]!,
-    apart_key: facts[16]!,
-    activated_at: facts[17] == null ? null : readTime(facts[17]),
-    hasAccess: facts[18] === 't',
-    groupIds: facts[19]?.split(' ') ?? []
+    authority: authority!,
+    apart_key: facts[15]!,
+    activated_at: facts[16] == null ? null : readTime(facts[16]),
+    hasAccess: facts[17] === 't',
+    groupIds: facts[18]?.split(' ') ?? []
   }
 }
 

@@ -14,6 +14,8 @@ export interface ScimUserRow {
   state: UserState
   role: Role
   connection_id: string | null
+  /** Who has an attribute that the connection has not: JSON text. */
+  authority: string
   version: number
   /** JSON text. */
   doc: string
@@ -41,7 +43,7 @@ export const isVisibleUser = (connectionId: string | undefined): RawBuilder<SqlB
 /** The select list of a ScimUserRow on a row of `users`. */
 export const scimUserColumns = (view: ScimView): RawBuilder<unknown> => sql`
   users.id, users.state, users.role, users.connection_id, users.version, users.doc, users.created_at, users.updated_at,
-  ${view.withGroups ? groupsOfUser(view) : sql`null::text`} as groups`
+  ${view.withGroups ? groupsOfUser(view) : sql`null::text`} as groups, users.authority`
 
 // Put together as text, because json_build_object would spread it with spaces
 const groupsOfUser = ({ tenantId, groupsUrl, connectionId }: ScimView): RawBuilder<string> => sql`

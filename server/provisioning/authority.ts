@@ -52,6 +52,16 @@ export function ownerOf(user: Owned, document: UserDocument, path: string): Owne
   return exceptions[path] ?? user.connection_id ?? exceptions[GONE] ?? usualOwner(path)
 }
 
+/**
+ * Whether the externalId that is kept of a user is none that the connection has given: it is scoped to whoever provisions
+ * (RFC 7643 §3.1), so that two identity providers may mean different people by one. What no connection has, any may take on.
+ */
+export const isForeignExternalId = (user: Owned, connectionId: string | null): boolean =>
+  connectionId !== null &&
+  user.connection_id !== null &&
+  user.connection_id !== connectionId &&
+  exceptionsOf(user)['externalId'] !== connectionId
+
 /** Every attribute of the document with its owner, and the role's also where the document names none. */
 export function ownersOf(user: Owned, document: UserDocument): Map<string, Owner> {
   return new Map([...pathsOf(document), 'roles'].map((path) => [path, ownerOf(user, document, path)]))

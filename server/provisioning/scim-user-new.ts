@@ -3,6 +3,7 @@ import type { Trx } from '../../db/connect.ts'
 import { newId } from '../../db/ids.ts'
 import type { UserState } from '../../db/schema.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
+import { NO_EXCEPTIONS } from './authority.ts'
 import type { RoleDecision } from './scim-roles.ts'
 import type { ScimWriter } from './scim-users.ts'
 import { documentColumns, emailKeys, shownName, type UserDocument, withoutAddress } from './user-document.ts'
@@ -62,6 +63,7 @@ export const madeRow = ({ row, now }: NewUserRows): ScimUserRow => ({
   state: row.state,
   role: row.role,
   connection_id: row.connection_id,
+  authority: NO_EXCEPTIONS,
   version: 1,
   doc: row.doc,
   groups: null,

@@ -5,7 +5,7 @@ import type { UserPatch, UserRow } from '../../db/schema.ts'
 import type { UserFacts } from '../../db/scim-user-writes.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
-import { authorityAfterWrite, authorityFacts, ownerOf, withOthersKept } from './authority.ts'
+import { authorityAfterWrite, authorityFacts, isForeignExternalId, ownerOf, withOthersKept } from './authority.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
@@ -49,7 +49,9 @@ export function plan(
   options.precondition?.(before.version)
   requireTouchable(writer.actor, before)
   const document = JSON.parse(before.doc) as UserDocument
-  const change = options.change({ id: before.id, active: before.state !== 'deactivated', document })
+  const isForeign = isForeignExternalId(before, connectionOf(writer.actor))
+  const shown = isForeign ? withoutExternalId(document) : document
+  const change = options.change({ id: before.id, active: before.state !== 'deactivated', document: shown })
   const finish = (computed: ScimUserChange) => planned(writer, before, document, computed, options.kind)
   return change instanceof Promise ? change.then(finish) : finish(change)
 }
@@ -64,19 +66,35 @@ function planned(
   const connectionId = connectionOf(actor)
   const isWhole = kind === 'replace'
   const decide = isWhole ? roleOfReplaced : roleOfPatched
-  const wanted = isWhole ? withOthersKept(before, document, change.document, connectionId) : change.document
+  const isForeign = isForeignExternalId(before, connectionId)
+  const saysExternalId = isForeign && change.document.externalId !== undefined
+  const kept = isForeign && !saysExternalId ? withExternalIdOf(document, change.document) : change.document
+  const wanted = isWhole ? withOthersKept(before, document, change.document, connectionId) : kept
   const isRoleOwn = connectionId !== null && isWhole && ownerOf(before, document, 'roles') === connectionId
   const decision = decide({ role: ownRoleOf(before), document, isRoleOwn }, wanted, actor.role)
   requireRoleWithin(actor.role, decision.role)
   const columns = columnsOfUser(decision.document, before)
   const emails = emailKeys(decision.document)
-  const isProfileChanged = columns.doc !== before.doc || change.passwordHash !== undefined
   const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
   const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
   if (isAddressChanged || change.passwordHash !== undefined) requireNotOwnToken(actor, before)
   const isTaken = isTakenOn(before, columns)
   const isAdopted = isTaken && connectionId !== null && before.state === 'invited' && change.active !== false
+  const authority = authorityAfterWrite(before, {
+    connectionId,
+    userConnectionId: isTaken ? connectionId : before.connection_id,
+    // who sends the externalId that another connection has given has given it, too
+    before: saysExternalId ? withoutExternalId(document) : document,
+    after: decision.document,
+    sent: isWhole ? change.document : undefined,
+    mayRepeat: true,
+    isRoleKept: decision.document !== wanted
+  })
+  const isProfileChanged =
+    columns.doc !== before.doc ||
+    change.passwordHash !== undefined ||
+    (saysExternalId && authority !== before.authority)
   const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
   return {
     before,
@@ -85,15 +103,7 @@ function planned(
     columns,
     emails: areEmailsChanged ? emails : undefined,
     facts: changedFacts(document, decision.document),
-    authority: authorityAfterWrite(before, {
-      connectionId,
-      userConnectionId: isTaken ? connectionId : before.connection_id,
-      before: document,
-      after: decision.document,
-      sent: isWhole ? change.document : undefined,
-      mayRepeat: true,
-      isRoleKept: decision.document !== wanted
-    }),
+    authority,
     isProfileChanged,
     isStateChanged,
     isRoleChanged,
@@ -108,6 +118,16 @@ function planned(
 function requireNotOwnToken(actor: Actor, user: Pick<UserRow, 'id'>): void {
   if (actor.kind !== 'apiToken' || actor.id !== user.id) return
   throw forbidden('An API token changes neither the password nor the login address of its owner', 'sessionOnly')
+}
+
+const withoutExternalId = ({ externalId: _, ...document }: UserDocument): UserDocument => document
+
+/** In its place: where nothing else changes, the text stays what it was. */
+function withExternalIdOf(before: UserDocument, changed: UserDocument): UserDocument {
+  const entries = Object.keys(before)
+    .filter((name) => name === 'externalId' || name in changed)
+    .map((name) => [name, name === 'externalId' ? before[name] : changed[name]])
+  return { ...Object.fromEntries(entries), ...changed }
 }
 
 /** A token never touches somebody whose role is above the highest that it may give. */

@@ -146,6 +146,7 @@ function afterwards({ before, planned, item: { writer } }: QuickStep): ScimUserR
     groups,
     created_at,
     connection_id: before.connection_id,
+    authority: planned.isChange ? planned.authority : before.authority,
     state: before.state,
     doc: before.doc
   }

@@ -57,7 +57,8 @@ export const ownScopeOf = ({ actor, tenant }: Pick<ScimContext, 'actor' | 'tenan
 export const sqlContextOf = (context: ScimContext) => ({
   tenantId: context.tenant.id,
   baseUrl: context.baseUrl,
-  connectionId: ownScopeOf(context)
+  connectionId: ownScopeOf(context),
+  readerId: connectionOf(context) ?? undefined
 })
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -2,7 +2,7 @@
 import type { RawBuilder } from 'kysely'
 import { isCitus, readRowsInTenant } from '../../db/connect.ts'
 import { findAnchor, keepAnchor } from './anchors.ts'
-import { ownScopeOf, type ScimAnswer, type ScimContext, sqlContextOf } from './context.ts'
+import { connectionOf, type ScimAnswer, type ScimContext, sqlContextOf } from './context.ts'
 import { openCursor, type Position, sealCursor } from './cursor.ts'
 import type { Filter } from './filter/ast.ts'
 import { filterToRows, type SqlContext } from './filter/to-sql.ts'
@@ -157,7 +157,7 @@ async function readBehindAnchor(
   read: (place: Place) => Promise<Page>
 ): Promise<Page> {
   const { deps, tenant } = context
-  const name = JSON.stringify([tenant.id, ownScopeOf(context), search.source.name, filter, sortBy, isDescending])
+  const name = JSON.stringify([tenant.id, connectionOf(context), search.source.name, filter, sortBy, isDescending])
   const anchor = findAnchor(deps, name, offset)
   const next = anchor && (await read({ after: anchor.after, offset: 0 }))
   const isCurrent = next !== undefined && next.edition === anchor?.edition

@@ -5,7 +5,7 @@ import type { UserState } from '../../db/schema.ts'
 import { type GroupsOfPage, readPageGroups, userPageColumns } from '../../db/scim-user-pages.ts'
 import type { SentRow } from '../../db/sent-rows.ts'
 import { copyIsoTime, ISO_TIME_LENGTH, toIsoTime } from '../../db/times.ts'
-import type { ScimContext } from './context.ts'
+import { connectionOf, type ScimContext } from './context.ts'
 import { COLUMNS_FROM, type WriteRow } from './list-sql.ts'
 import type { LongBody } from './long-body.ts'
 import type { Projection } from './projection.ts'
@@ -16,6 +16,7 @@ const STATE = columnOf('state')
 const ID = columnOf('id')
 const VERSION = columnOf('version')
 const CONNECTION = columnOf('connection_id')
+const AUTHORITY = columnOf('authority')
 const DOC = columnOf('doc')
 const CREATED = columnOf('created_at')
 const MODIFIED = columnOf('updated_at')
@@ -29,9 +30,11 @@ export function userWriter(context: ScimContext, projection: Projection, besides
   const isCopied = isWhole(projection, context)
   const { leniency, baseUrl } = context
   const copier = new UserCopier(baseUrl, groups)
+  const own = connectionOf(context)
   return (row, body) => {
-    // of whom no connection has named, a name may be assumed
-    const isAsStored = leniency.profile === 'strict' || !row.isNull(CONNECTION)
+    const connectionId = row.text(CONNECTION)
+    // of whom no connection has named, a name may be assumed, and what another one calls somebody is its own
+    const isAsStored = connectionId === null ? leniency.profile === 'strict' : own === null || connectionId === own
     if (isCopied && isAsStored && copier.copy(row, body)) return
     body.write(userText(toRow(row, groups), context, projection))
   }
@@ -43,6 +46,7 @@ function toRow(row: SentRow, groups: GroupsOfPage): UserTextRow {
     id,
     state: row.text(STATE) as UserState,
     connection_id: row.text(CONNECTION),
+    authority: row.text(AUTHORITY)!,
     version: Number(row.text(VERSION)),
     doc: row.text(DOC)!,
     groups: groups.of(id),

@@ -1,9 +1,10 @@
 // A user's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
 
 import type { ScimUserRow, ScimView } from '../../db/scim-users.ts'
+import { isForeignExternalId } from '../provisioning/authority.ts'
 import type { UserBefore } from '../provisioning/scim-users.ts'
 import type { UserDocument } from '../provisioning/user-document.ts'
-import { ownScopeOf, type ScimContext } from './context.ts'
+import { connectionOf, ownScopeOf, type ScimContext } from './context.ts'
 import { isObject, type Resource } from './json.ts'
 import { needs, type Projection, project } from './projection.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
@@ -22,7 +23,7 @@ export const userLocation = (context: Pick<ScimContext, 'baseUrl'>, userId: stri
 /** What a text is made of. */
 export type UserTextRow = Pick<
   ScimUserRow,
-  'id' | 'state' | 'connection_id' | 'version' | 'doc' | 'groups' | 'created_at' | 'updated_at'
+  'id' | 'state' | 'connection_id' | 'authority' | 'version' | 'doc' | 'groups' | 'created_at' | 'updated_at'
 >
 
 /** The resource as JSON text, with what the projection leaves of it. */
@@ -43,7 +44,14 @@ export function isWhole({ mode, selections }: Projection, { schemas }: ScimConte
 }
 
 function wholeText(row: UserTextRow, context: ScimContext): string {
-  return `{"id":"${row.id}",${membersOf(row.doc, context.baseUrl)}${restOf(row, context)}`
+  return `{"id":"${row.id}",${membersOf(docOf(row, context), context.baseUrl)}${restOf(row, context)}`
+}
+
+/** Without the externalId that another identity provider has given. */
+function docOf(row: UserTextRow, context: ScimContext): string {
+  if (!isForeignExternalId(row, connectionOf(context)) || !row.doc.includes('"externalId":')) return row.doc
+  const { externalId: _, ...document } = JSON.parse(row.doc) as UserDocument
+  return JSON.stringify(document)
 }
 
 /** A document without its braces, and with references as they are sent. */

@@ -36,6 +36,8 @@ export interface SqlContext {
   baseUrl: string
   /** Where set, the memberships of other users and groups than this SCIM connection's are out of sight. */
   connectionId?: string | undefined
+  /** The connection that asks: externalIds that others have given are none to it. */
+  readerId?: string | undefined
 }
 
 interface Layout {
@@ -57,7 +59,7 @@ const userScopes = new LRUCache<string, Scope>({ maxSize: 200, sizeCalculation: 
  * @param isNamed whether the rows are those of sought-users.ts, so that no index has to find a family name
  */
 export function userScope(context: SqlContext, isNamed = false): Scope {
-  const key = `${context.tenantId} ${context.connectionId} ${isNamed} ${context.baseUrl}`
+  const key = `${context.tenantId} ${context.connectionId} ${context.readerId} ${isNamed} ${context.baseUrl}`
   let scope = userScopes.get(key)
   if (!scope) {
     scope = makeUserScope(context, isNamed)
@@ -73,7 +75,7 @@ const makeUserScope = (context: SqlContext, isNamed: boolean): Scope =>
       id: uuidColumn(sql`users.id`, true),
       active: booleanColumn(sql`(users.state <> 'deactivated')`),
       userName: { compare: (op, literal) => compareKey(sql`users.user_name_key`, op, String(literal)), present: TRUE },
-      externalId: nullableColumn(sql`users.external_id`, compareExact),
+      externalId: ownExternalId(context),
       displayName: nullableColumn(sql`users.display_name_key`, compareKey),
       'name.familyName': nullableColumn(sql`users.family_name_key`, isNamed ? compareKey : compareFamilyName(context)),
       [`${ENTERPRISE_USER_URN}:manager.$ref`]: textColumn(managerRef(context), false)
@@ -85,6 +87,22 @@ const makeUserScope = (context: SqlContext, isNamed: boolean): Scope =>
       groups: (op, literal) => (op === 'eq' ? isInGroup(literal, context) : undefined)
     }
   })
+
+/** As isForeignExternalId has it (provisioning/authority.ts). */
+function ownExternalId({ readerId }: SqlContext): Column {
+  const column = nullableColumn(sql`users.external_id`, compareExact)
+  if (readerId === undefined) return column
+  const isOwn = sql`(users.connection_id is null or users.connection_id = ${readerId}::uuid
+    or users.authority ->> 'externalId' = ${readerId}::text)`
+  return {
+    compare: (op, literal) => {
+      const compared =
+        column.compare(op, literal) ?? compareText(sql`(users.doc ->> 'externalId')`, op, String(literal))
+      return sql`(${compared} and ${isOwn})`
+    },
+    present: sql`(${column.present} and ${isOwn})`
+  }
+}
 
 /** The document keeps a reference to a user of this server relative: `../Users/…` (user-text.ts). */
 function managerRef({ baseUrl }: SqlContext): RawBuilder<string> {
