@@ -9,7 +9,7 @@ import type { Role } from '../../db/schema.ts'
 import { lockUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import { invalid, notFound, unauthenticated } from '../errors.ts'
-import type { Actor } from '../provisioning/actor.ts'
+import { type Actor, requireConfirmed } from '../provisioning/actor.ts'
 import { expiryWithin, requireRoleWithin } from '../provisioning/guards.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
@@ -19,8 +19,8 @@ import { refusalOf } from './session.ts'
 /**
  * @param actor its owner-to-be; an API token makes tokens for its own owner, none above itself and none that outlives it
  * @returns the token's text too, which is not shown again
- * @throws AppError forbidden `roleNotAllowed`, `expiryNotAllowed`; invalid `expiryInPast`; unauthenticated where the
- *   API token that asks is revoked meanwhile
+ * @throws AppError forbidden `reauthenticationRequired` for a session, which a token may outlive; `roleNotAllowed`,
+ *   `expiryNotAllowed`; invalid `expiryInPast`; unauthenticated where the API token that asks is revoked meanwhile
  */
 export async function createApiToken(
   deps: Deps,
@@ -29,9 +29,10 @@ export async function createApiToken(
   given: { name: string; role: Role; expiresAt: Date | undefined }
 ): Promise<{ apiToken: ApiTokenView; token: string }> {
   const { name, role } = given
+  const now = deps.now()
+  requireConfirmed(actor, now)
   requireRoleWithin(actor.role, role)
   const expiresAt = expiryWithin(actor, given.expiresAt)
-  const now = deps.now()
   if (expiresAt && expiresAt <= now) throw invalid('expiresAt must be in the future', 'expiryInPast')
   const id = uuidv7({ msecs: now.getTime() })
   const token = `${API_TOKEN_PREFIX}${randomToken()}`

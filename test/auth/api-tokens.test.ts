@@ -3,7 +3,7 @@ import { lockUser, updateUser } from '../../db/users.ts'
 import { endAccess } from '../../server/provisioning/ending.ts'
 import { startApp } from '../support/app.ts'
 import { lockIsAwaited } from '../support/locks.ts'
-import { startAcme } from './acme.ts'
+import { PASSWORD, startAcme } from './acme.ts'
 
 test('API tokens', async (t) => {
   const acme = await startAcme(t)
@@ -122,6 +122,9 @@ test('API tokens', async (t) => {
     t.equal(data.apiToken.expiresAt, expiresAt)
     t.equal((await me(data.token)).status, 200)
     clock.advance({ minutes: 61 })
+    // who makes tokens has signed in a moment ago
+    ada.cookie = await cookieOf('ada@acme.test')
+    ben.cookie = await cookieOf('ben@acme.test')
     t.match(await me(data.token), { status: 401, error: { message: new RegExp(`expired on ${expiresAt}`) } })
     t.match(await create({ expiresAt: '2020-01-01T00:00:00Z' }), { status: 400, error: { reason: 'expiryInPast' } })
     t.equal((await create({ expiresAt: 'tomorrow' })).status, 400)
@@ -236,5 +239,16 @@ test('API tokens', async (t) => {
     await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, ben)
     await heard
     t.equal(await askThere(), 401)
+  })
+
+  t.test('ask a session that was begun a while ago to prove itself, which they would outlive', async (t) => {
+    const late = { cookie: await cookieOf('ben@acme.test') }
+    clock.advance({ minutes: 16 })
+    t.match(await create({}, late), { status: 403, error: { reason: 'reauthenticationRequired' } })
+    t.equal((await mutate('acme', 'auth.confirm', { password: PASSWORD }, late)).status, 200)
+    const { status, data } = await create({}, late)
+    t.equal(status, 200)
+    clock.advance({ minutes: 16 })
+    t.equal((await create({}, { token: data.token })).status, 200, 'a token proves itself with each request')
   })
 })

@@ -137,6 +137,15 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await dialog.getByRole('button', { name: 'Go on' }).click()
     await section.getByRole('button', { name: 'Set it up' }).waitFor()
 
+    site.clock.advance({ minutes: 20 })
+    await page.getByRole('button', { name: 'New token' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('Nightly sync')
+    await page.getByRole('button', { name: 'Make token' }).click()
+    await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD)
+    await dialog.getByRole('button', { name: 'Go on' }).click()
+    await page.getByRole('textbox', { name: 'API token' }).waitFor()
+    await page.getByRole('button', { name: 'I have copied it' }).click()
+
     await site.mutate('acme', 'settings.update', { secondFactor: 'everybody' }, OPERATOR)
     await go('/users')
     await page.getByRole('heading', { name: 'One more step' }).waitFor()

@@ -4,6 +4,7 @@ import { IconPlus } from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { type Outputs, queryClient, trpc } from '../../api.ts'
+import { AskAgain, needsConfirmation } from '../../parts/ask-again.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
 import { CopyOnce, OnceDialog } from '../../parts/copy-once.tsx'
 import { DialogButtons } from '../../parts/dialog-buttons.tsx'
@@ -118,53 +119,59 @@ function NewTokenDialog({ onClose }: { onClose: () => void }) {
       onSuccess: () => void queryClient.invalidateQueries(trpc.apiTokens.list.pathFilter())
     })
   )
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
+  const make = () => {
     const expiresAt = days ? new Date(Date.now() + Number(days) * DAY_MS).toISOString() : undefined
     create.mutate({ name: name.trim(), role, ...(expiresAt && { expiresAt }) })
   }
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    make()
+  }
   return (
-    <OnceDialog
-      opened
-      onClose={onClose}
-      title={create.data ? `Token ${create.data.apiToken.name}` : 'New API token'}
-      isShown={create.data !== undefined}
-    >
-      {create.data ? (
-        <CopyOnce label="API token" value={create.data.token} onCopied={onClose} />
-      ) : (
-        <form onSubmit={submit}>
-          <Stack gap="md">
-            {create.error && <Failure error={create.error} />}
-            <TextInput
-              label="Name"
-              description="What it is for, such as Payroll sync"
-              required
-              withAsterisk={false}
-              maxLength={100}
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
-              data-autofocus
-            />
-            <NativeSelect
-              label="Role"
-              description="The least that is enough"
-              data={roleOptions(me.rolesYouMayGive)}
-              value={role}
-              onChange={(event) => setRole(event.currentTarget.value as Role)}
-            />
-            <NativeSelect
-              label="Expires after"
-              data={LIFETIMES}
-              value={days}
-              onChange={(event) => setDays(event.currentTarget.value)}
-            />
-            <DialogButtons onClose={onClose} isPending={create.isPending}>
-              Make token
-            </DialogButtons>
-          </Stack>
-        </form>
-      )}
-    </OnceDialog>
+    <>
+      <OnceDialog
+        opened
+        onClose={onClose}
+        title={create.data ? `Token ${create.data.apiToken.name}` : 'New API token'}
+        isShown={create.data !== undefined}
+      >
+        {create.data ? (
+          <CopyOnce label="API token" value={create.data.token} onCopied={onClose} />
+        ) : (
+          <form onSubmit={submit}>
+            <Stack gap="md">
+              {create.error && !needsConfirmation(create.error) && <Failure error={create.error} />}
+              <TextInput
+                label="Name"
+                description="What it is for, such as Payroll sync"
+                required
+                withAsterisk={false}
+                maxLength={100}
+                value={name}
+                onChange={(event) => setName(event.currentTarget.value)}
+                data-autofocus
+              />
+              <NativeSelect
+                label="Role"
+                description="The least that is enough"
+                data={roleOptions(me.rolesYouMayGive)}
+                value={role}
+                onChange={(event) => setRole(event.currentTarget.value as Role)}
+              />
+              <NativeSelect
+                label="Expires after"
+                data={LIFETIMES}
+                value={days}
+                onChange={(event) => setDays(event.currentTarget.value)}
+              />
+              <DialogButtons onClose={onClose} isPending={create.isPending}>
+                Make token
+              </DialogButtons>
+            </Stack>
+          </form>
+        )}
+      </OnceDialog>
+      <AskAgain error={create.error} onConfirmed={make} onClose={() => create.reset()} />
+    </>
   )
 }
