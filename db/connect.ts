@@ -53,6 +53,8 @@ interface ConnectOptions {
   prepares?: boolean
   /** Whether tables are distributed by Citus. */
   isCitus?: boolean
+  /** Set on each connection, beside what always is: `name=value`. */
+  settings?: readonly string[]
   /** Is told of every statement. */
   trace?: TraceStatement
 }
@@ -98,12 +100,13 @@ export function connect(options: ConnectOptions): Db {
   return db
 }
 
-function sessionOptions({ role, isCitus }: ConnectOptions, statementTimeoutMs: number): string {
+function sessionOptions({ role, isCitus, settings: given = [] }: ConnectOptions, statementTimeoutMs: number): string {
   const settings = [
     ...(role ? [`role=${role}`] : []),
     `statement_timeout=${statementTimeoutMs}`,
     'idle_in_transaction_session_timeout=30000',
-    ...(isCitus ? CITUS_SETTINGS : [])
+    ...(isCitus ? CITUS_SETTINGS : []),
+    ...given
   ]
   return settings.map((setting) => `-c ${setting}`).join(' ')
 }

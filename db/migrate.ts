@@ -28,7 +28,13 @@ export async function migrate(
   url: string,
   afterwards?: (db: Db, isCitus: boolean) => Promise<void>
 ): Promise<MigrationResult> {
-  const db = connect({ url, poolSize: 2, statementTimeoutMs: 0, applicationName: 'muster migrate' })
+  const db = connect({
+    url,
+    poolSize: 2,
+    statementTimeoutMs: 0,
+    applicationName: 'muster migrate',
+    settings: [ONE_NODE_AFTER_THE_OTHER]
+  })
   try {
     const { error, results } = await createMigrator(db).migrateToLatest()
     if (error) throw error
@@ -44,6 +50,12 @@ export async function migrate(
     await db.destroy()
   }
 }
+
+/**
+ * Else Citus refuses a transaction that changes the tenants, which are on every node, after a distributed table. Any other
+ * PostgreSQL takes it for a setting of somebody's.
+ */
+const ONE_NODE_AFTER_THE_OTHER = 'citus.multi_shard_modify_mode=sequential'
 
 export interface MigrationState {
   name: string
