@@ -57,6 +57,14 @@ export function createLogger(level: string): FastifyBaseLogger {
   return logger as unknown as FastifyBaseLogger
 }
 
+/**
+ * Logs a rejection that nobody waits for, which is a mistake in the code of one request: Node would end the process for
+ * it, and with it the requests of everybody else.
+ */
+export function outliveStrayRejections(log: FastifyBaseLogger): void {
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'nobody waited for what was rejected'))
+}
+
 /** Characters that are written at once. */
 const MAX_COLLECTED = 32_768
 const MAX_COLLECTED_MS = 100

@@ -3,12 +3,14 @@ import { DataFolderInUseError } from '../db/embedded.ts'
 import { boot, isEmpty } from './boot.ts'
 import { type Config, ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
 import { createDemo } from './demo.ts'
+import { outliveStrayRejections } from './log.ts'
 
 async function main(): Promise<void> {
   const config = loadConfig(readEnvironment())
   const running = await boot(config)
   stopOnSignals(running.close)
   const { deps, app } = running
+  outliveStrayRejections(deps.log)
   if (!app) {
     deps.log.info({ port: running.port }, 'worker started')
     return

@@ -12,7 +12,7 @@ const LOG = join(import.meta.dirname, '../../server/log.ts')
 
 /** The lines that a script logs to a pipe and leaves behind when it exits. */
 async function linesOf(script: string): Promise<Record<string, unknown>[]> {
-  const code = `import { createLogger } from ${JSON.stringify(LOG)}; const log = createLogger('info'); ${script}`
+  const code = `import { createLogger, outliveStrayRejections } from ${JSON.stringify(LOG)}; const log = createLogger('info'); ${script}`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', code], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -51,6 +51,14 @@ test('An error is told with its causes, and without the row that PostgreSQL quot
     outer: { secret: '[redacted]', deep: 1 }
   })
   t.notMatch(JSON.stringify(line), /Failing|client/)
+})
+
+test('A rejection that nobody waits for is told, and ends nothing', async (t) => {
+  const lines = await linesOf(`
+    outliveStrayRejections(log)
+    void Promise.reject(new Error('stray'))
+    setTimeout(() => log.info('still there'), 10)`)
+  t.match(lines, [{ level: 50, err: { message: 'stray', stack: /stray/ } }, { msg: 'still there' }])
 })
 
 test('A request is one line, once it is answered', async (t) => {
