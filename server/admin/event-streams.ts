@@ -165,13 +165,17 @@ export const eventStreamsRouter = router({
       })
     )
     .output(listOutput(deliveryOutput))
-    .query(({ ctx: { deps, tenant }, input: { streamId, state, ...page } }) =>
-      pageById(page, {
+    .query(async ({ ctx, input: { streamId, state, ...page } }) => {
+      const { deps, tenant } = ctx
+      const answer = await pageById(page, {
         list: LIST,
         read: (after, limit) => listDeliveries(deps.db, tenant.id, { streamId, state, after, limit }),
         toItem: toDelivery
       })
-    ),
+      // an id that is nobody's must not look like a stream that sent nothing
+      if (answer.items.length === 0) await getStream(ctx, streamId)
+      return answer
+    }),
 
   /** Those that are named, or every one that was given up (1,000 at most). */
   replay: administratorProcedure

@@ -180,7 +180,7 @@ export const PROBES: Record<string, Probe> = {
   'eventStreams.remove': missing(({ streamId }) => ({ streamId })),
   'eventStreams.rotateSecret': missing(({ streamId }) => ({ streamId })),
   'eventStreams.test': missing(({ streamId }) => ({ streamId })),
-  'eventStreams.deliveries': { inputs: ({ streamId }) => [{ streamId }], statuses: [200] },
+  'eventStreams.deliveries': { inputs: ({ streamId }) => [{ streamId }], statuses: [404] },
   'eventStreams.replay': missing(({ streamId }) => ({ streamId })),
   'scimConnections.list': list(),
   'scimConnections.get': missing(({ connectionId }) => ({ connectionId })),
