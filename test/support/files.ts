@@ -73,13 +73,13 @@ async function runTogether(
   return results
 }
 
-/** Reads how `together.ts` sums a file up: `# { total: 45, pass: 44, fail: 1, ms: 812 }`; nothing, where it broke down. */
+/** Reads how `together.ts` sums a file up: `# { tests: 3, pass: 44, fail: 1, ms: 812 }`; nothing, where it broke down. */
 function readPart(file: string, part: string | undefined): Result {
   if (part === undefined) return notRun(file)
-  const sum = /^# \{ total: (\d+), pass: (\d+), fail: (\d+), ms: (\d+) \}$/m.exec(part)
-  const [total = 0, pass = 0, failed = 0, ms = 0] = sum?.slice(1).map(Number) ?? []
-  // what is skipped is counted in the total, so one without any has said nothing at all
-  const fail = failed || (total > 0 ? 0 : 1)
+  const sum = /^# \{ tests: (\d+), pass: (\d+), fail: (\d+), ms: (\d+) \}$/m.exec(part)
+  const [tests = 0, pass = 0, failed = 0, ms = 0] = sum?.slice(1).map(Number) ?? []
+  // a skipped test counts as one: a file without any has said nothing at all
+  const fail = failed || (tests > 0 ? 0 : 1)
   const title = `${file} (${pass}, ${sum ? `${(ms / 1_000).toFixed(1)} s` : 'broke down'})`
   return { file, pass, fail, report: fail > 0 ? `not ok ${title}\n${failures(part)}` : `ok ${title}\n` }
 }
