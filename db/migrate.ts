@@ -44,7 +44,7 @@ export async function migrate(
     return {
       isCitus,
       applied: (results ?? []).map((result) => result.migrationName),
-      serverRole: await retryConcurrentGrants(() => grantToServerRole(db, isCitus))
+      serverRole: await oneAtATime(db, isCitus, (db) => retryConcurrentGrants(() => grantToServerRole(db, isCitus)))
     }
   } finally {
     await db.destroy()
@@ -97,6 +97,21 @@ async function withLaterOnes(db: Db): Promise<Record<string, Migration>> {
 }
 
 const ALREADY_RAN: Migration = { up: async () => {} }
+
+const GRANT_LOCK = 4_726_002
+
+/** On a cluster each grant is one on each node, and more of them are refused than are worth repeating. */
+function oneAtATime<T>(db: Db, isCitus: boolean, grant: (db: Db) => Promise<T>): Promise<T> {
+  if (!isCitus) return grant(db)
+  return db.connection().execute(async (connection) => {
+    await sql`select pg_advisory_lock(${GRANT_LOCK})`.execute(connection)
+    try {
+      return await grant(connection)
+    } finally {
+      await sql`select pg_advisory_unlock(${GRANT_LOCK})`.execute(connection)
+    }
+  })
+}
 
 /** Processes that start together grant the same rights at once; PostgreSQL refuses one of them, which then repeats it. */
 async function retryConcurrentGrants<T>(grant: () => Promise<T>): Promise<T> {
