@@ -15,8 +15,8 @@ interface Result {
   readonly report: string
 }
 
-/** One more than there are cores: most wait for PostgreSQL or for a browser now and then. */
-const JOBS = availableParallelism() + 1
+/** Two more than there are cores: most wait for PostgreSQL, a browser or a clock now and then. */
+const JOBS = availableParallelism() + 2
 const TOGETHER = join(import.meta.dirname, 'together.ts')
 
 /**
