@@ -178,11 +178,13 @@ export async function disableSecondFactor(deps: Deps, tenant: Tenant, actor: Per
 /**
  * Takes the factor of somebody who has lost their device and their codes away. That it is they who ask, the administrator
  * finds out.
- * @throws AppError forbidden `administratorOnly`, `notYourself`; not_found; conflict `noSecondFactor`
+ * @throws AppError forbidden `administratorOnly`, `notYourself`, `reauthenticationRequired`; not_found; conflict
+ *   `noSecondFactor`
  */
 export async function resetSecondFactor(deps: Deps, tenantId: number, actor: Actor, userId: string): Promise<UserView> {
   requireAdministrator(actor, 'take somebody’s second factor away')
   if (actor.id === userId) throw forbidden('Take your own away in your account', 'notYourself')
+  requireConfirmed(actor, deps.now())
   const view = await inTenant(deps.db, tenantId, async (trx) => {
     const user = await lockUser(trx, tenantId, userId, 'for no key update')
     if (!user || user.state === 'removed') throw notFound(`User ${userId}`)

@@ -283,19 +283,22 @@ test('a tenant that demands a second factor', async (t) => {
 test('what a stolen session must not do asks for the password again', async (t) => {
   const acme = await startAcme(t)
   acme.clock.stop()
-  const { cookie, email } = await person(acme, 'dora')
+  const { cookie, email, id: userId } = await person(acme, 'dora')
   const other = await acme.cookieOf(email)
+  const ada = await acme.cookieOf('ada@acme.test')
   const { data } = await acme.query('acme', 'auth.sessions', undefined, { cookie: other })
   const sessionId = data.items.find(({ current }: { current: boolean }) => current).id
   const guarded: [procedure: string, input: object][] = [
     ['auth.revokeSession', { sessionId }],
     ['secondFactor.prepare', {}],
     ['secondFactor.disable', {}],
-    ['auth.signOutEverywhere', {}]
+    ['auth.signOutEverywhere', {}],
+    ['users.resetSecondFactor', { userId }]
   ]
   acme.clock.advance({ minutes: 15 })
   for (const [procedure, input] of guarded) {
-    const answer = await acme.mutate('acme', procedure, input, { cookie })
+    const caller = { cookie: procedure === 'users.resetSecondFactor' ? ada : cookie }
+    const answer = await acme.mutate('acme', procedure, input, caller)
     t.match(answer, { status: 403, error: { reason: 'reauthenticationRequired' } }, procedure)
   }
   t.equal((await acme.query('acme', 'auth.me', undefined, { cookie: other })).status, 200)

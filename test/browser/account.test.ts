@@ -88,11 +88,7 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
 
   await t.test('a second factor is set up, asked for at sign-in, and taken away with the password', async (t) => {
     const [benId] = await site.people([{ email: 'ben@acme.test', displayName: 'Ben' }])
-    const password_hash = await site.deps.auth.passwords.hash(PASSWORD)
-    await site.owner
-      .insertInto('user_credentials')
-      .values({ tenant_id: site.tenantId, user_id: benId!, password_hash, updated_at: new Date() })
-      .execute()
+    await givePassword(benId!)
     const { page, go } = await site.open({ userId: benId })
     const codeOf = (secret: string) => totpOf(fromBase32(secret), stepAt(site.clock.now()))
     await go('/account')
@@ -152,6 +148,46 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'must-set-up')
     await site.mutate('acme', 'settings.update', { secondFactor: null }, OPERATOR)
   })
+
+  await t.test('somebody else’s second factor is taken away by an administrator who is still the same', async (t) => {
+    const [cleoId, danaId] = await site.people([
+      { email: 'cleo@acme.test', displayName: 'Cleo' },
+      { email: 'dana@acme.test', displayName: 'Dana', role: 'administrator' }
+    ])
+    const now = site.clock.now()
+    await site.owner
+      .insertInto('second_factors')
+      .values({
+        tenant_id: site.tenantId,
+        user_id: cleoId!,
+        secret_sealed: Buffer.from('sealed'),
+        last_step: '0',
+        recovery_hashes: [],
+        created_at: now,
+        confirmed_at: now
+      })
+      .execute()
+    await givePassword(danaId!)
+    const { page, go } = await site.open({ userId: danaId })
+    await go(`/users/${cleoId}`)
+    site.clock.advance({ minutes: 20 })
+    await page.getByRole('button', { name: 'Actions' }).click()
+    await page.getByRole('menuitem', { name: 'Take the second factor away' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Take the second factor away' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Is it still you?' })
+    await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD)
+    await checkPage(t, page, 'reset-ask-again')
+    await dialog.getByRole('button', { name: 'Go on' }).click()
+    await page.getByText('Cleo has no second factor now.').waitFor()
+  })
+
+  async function givePassword(userId: string): Promise<void> {
+    const password_hash = await site.deps.auth.passwords.hash(PASSWORD)
+    await site.owner
+      .insertInto('user_credentials')
+      .values({ tenant_id: site.tenantId, user_id: userId, password_hash, updated_at: new Date() })
+      .execute()
+  }
 })
 
 /** Which squares of a picture are dark, by the path that fills them. */

@@ -15,6 +15,7 @@ import { type ComponentType, type ReactNode, useState } from 'react'
 import { reason, trpc } from '../../api.ts'
 import { counted } from '../../counted.ts'
 import { peopleChanged, userChanged } from '../../lists.ts'
+import { AskAgain, needsConfirmation } from '../../parts/ask-again.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
 import { MenuChoice } from '../../parts/menu-choice.tsx'
 import { notifyDone } from '../../parts/notify.ts'
@@ -170,19 +171,23 @@ function AskStep({ step, user, onClose }: { step: Step; user: User; onClose: () 
     release: useMutation(trpc.users.release.mutationOptions({ onSuccess })),
     remove: useMutation(trpc.users.remove.mutationOptions({ onSuccess }))
   }
-  const { mutate, isPending, error } = mutations[step]
+  const { mutate, isPending, error, reset } = mutations[step]
+  const take = () => mutate({ userId: user.id })
   return (
-    <Confirm
-      opened
-      onClose={onClose}
-      title={`${label} ${name}?`}
-      action={label}
-      isDangerous={isDangerous}
-      isPending={isPending}
-      error={reason(error) === 'unauthenticated' ? undefined : error}
-      onConfirm={() => mutate({ userId: user.id })}
-    >
-      {consequence(name)}
-    </Confirm>
+    <>
+      <Confirm
+        opened
+        onClose={onClose}
+        title={`${label} ${name}?`}
+        action={label}
+        isDangerous={isDangerous}
+        isPending={isPending}
+        error={reason(error) === 'unauthenticated' || needsConfirmation(error) ? undefined : error}
+        onConfirm={take}
+      >
+        {consequence(name)}
+      </Confirm>
+      <AskAgain error={error} onConfirmed={take} onClose={reset} />
+    </>
   )
 }
