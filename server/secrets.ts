@@ -30,6 +30,8 @@ export interface Sealer {
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+/** Else Node takes a tag of four bytes for good, which is one of few enough to try. */
+const WHOLE_TAG = { authTagLength: TAG_BYTES }
 
 /** @param keys SECRET_KEY's values, newest first: the first one seals, all of them open */
 export function createSealer(keys: readonly string[]): Sealer {
@@ -45,7 +47,7 @@ export function createSealer(keys: readonly string[]): Sealer {
     open(purpose, sealed) {
       for (const key of derived) {
         try {
-          const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES))
+          const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), WHOLE_TAG)
             .setAAD(Buffer.from(purpose))
             .setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
           return decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')

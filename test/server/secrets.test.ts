@@ -14,6 +14,9 @@ test('a sealed text opens with its key and purpose alone', async (t) => {
   changed[changed.length - 1]! ^= 1
   t.equal(createSealer([OLD]).open('mail', changed), undefined)
   t.equal(createSealer([OLD]).open('mail', Buffer.from('short')), undefined)
+  const empty = createSealer([OLD]).seal('mail', '')
+  t.equal(createSealer([OLD]).open('mail', empty), '')
+  t.equal(createSealer([OLD]).open('mail', empty.subarray(0, 16)), undefined, 'by the whole tag alone')
   t.notSame(createSealer([OLD]).seal('mail', 'token'), sealed, 'sealing twice gives two texts')
 })
 
