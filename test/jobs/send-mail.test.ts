@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { createSealer } from '../../server/secrets.ts'
 import { PASSWORD } from '../invitations/acme.ts'
@@ -36,11 +37,19 @@ test('a mail that was queued', async (t) => {
     t.equal((await acme.accept(token!)).status, 200)
   })
 
+  /** The invitation before it may have been accepted before its mail left, which then does not. */
+  async function mailOf(address: string, subject: string) {
+    for (;;) {
+      const found = (await smtp.mailsTo(address)).find(({ parsed }) => parsed.subject?.includes(subject))
+      if (found) return found.parsed
+      await setTimeout(50)
+    }
+  }
+
   t.test('to somebody who comes back says so', async (t) => {
     await acme.removeMember(await acme.join('back@acme.test'))
     await acme.invite(['back@acme.test'])
-    const { parsed } = (await smtp.mailsTo('back@acme.test', 2))[1]!
-    t.match(parsed.subject, 'Welcome back to acme')
+    const parsed = await mailOf('back@acme.test', 'Welcome back to acme')
     t.match(linkIn(parsed.text), 'http://acme.muster.test/accept?token=')
   })
 
@@ -59,8 +68,7 @@ test('a mail that was queued', async (t) => {
     const userId = await acme.join('new@acme.test')
     await acme.owner.deleteFrom('user_credentials').where('user_id', '=', userId).execute()
     await acme.mutate('acme', 'auth.requestPasswordReset', { email: 'new@acme.test' })
-    const { parsed } = (await smtp.mailsTo('new@acme.test', 2))[1]!
-    t.equal(parsed.subject, 'Choose your password for acme')
+    const parsed = await mailOf('new@acme.test', 'Choose your password for acme')
     t.match(parsed.text, /You have access to acme, but no password yet/)
     const token = new URL(linkIn(parsed.text)!).searchParams.get('token')
     t.equal((await acme.mutate('acme', 'auth.resetPassword', { token, password: PASSWORD })).status, 200)
