@@ -5,22 +5,25 @@
 import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const statement of [COLUMN, INDEXES, PRIMARY_KEY]) await sql.raw(statement).execute(db)
+  for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
+  await sql.raw(PRIMARY_KEY).execute(db)
 }
 
-const COLUMN = `
-  alter table users
-    drop column is_name_unlisted,
+// One by one: Citus takes no two of them together for a table that it distributes
+const STATEMENTS = [
+  'drop index users_display_name_key_idx',
+  'drop index users_indexed_family_name_idx',
+  // its index goes with it
+  'alter table users drop column is_name_unlisted',
+  `alter table users
     add column is_name_unlisted boolean not null generated always as (
       family_name_key is distinct from indexed_family_name and (
         family_name_key is null or listed_family_name is distinct from (tenant_id::text || ' ' || family_name_key))
-    ) stored;`
-
-const INDEXES = `
-  drop index users_display_name_key_idx, users_indexed_family_name_idx;
-  create index users_display_name_key_idx on users (tenant_id, display_name_key) where not is_removed;
-  create index users_indexed_family_name_idx on users (tenant_id, indexed_family_name) where not is_removed;
-  create index users_unlisted_idx on users (tenant_id, id) where is_name_unlisted;`
+    ) stored`,
+  'create index users_display_name_key_idx on users (tenant_id, display_name_key) where not is_removed',
+  'create index users_indexed_family_name_idx on users (tenant_id, indexed_family_name) where not is_removed',
+  'create index users_unlisted_idx on users (tenant_id, id) where is_name_unlisted'
+]
 
 // It has to be the newest index (see the first migration), and those that refer to it hold it
 const PRIMARY_KEY = `

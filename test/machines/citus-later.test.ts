@@ -1,15 +1,13 @@
 // A database that was in use before the extension came: what the nodes have is as if it had been there from the start.
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { createClient } from '../../client/index.ts'
 import { connect } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { openAgent, scim } from '../faults/traffic.ts'
-import { OPERATOR_TOKEN, SECRET_KEY } from '../support/app.ts'
 import { createOnEach, inDatabase, joinNodes } from '../support/cluster.ts'
 import { readNodes } from '../support/nodes.ts'
 import { noOwnCluster, startOwnCluster } from '../support/own-cluster.ts'
-import { startProcess } from '../support/process.ts'
+import { addTenant, startServer } from './service.ts'
 
 const PEOPLE = 30
 
@@ -20,15 +18,6 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
   const url = inDatabase(nodes[0]!, 'muster')
   const agent = openAgent()
   t.teardown(() => agent.destroy())
-  const start = () =>
-    startProcess(t, {
-      DATABASE_URL: url,
-      SECRET_KEY,
-      OPERATOR_TOKEN,
-      LOG_LEVEL: 'warn',
-      MAIL_FROM: 'Muster <muster@muster.test>',
-      DEMO: 'false'
-    })
   const emailOf = (place: number) => `user${place}@acme.test`
   const userOf = (place: number) => ({
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
@@ -41,12 +30,8 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
     Operations
   })
 
-  const before = await start()
-  const operator = createClient({ url: `http://localhost:${before.port}`, token: OPERATOR_TOKEN })
-  const { tenant } = await operator.tenants.create.mutate({ subdomain: 'acme', name: 'Acme', admin: 'ada@acme.test' })
-  const adminOn = (port: number) => createClient({ url: `http://acme.localhost:${port}`, token: OPERATOR_TOKEN })
-  const { token } = await adminOn(before.port).scimTokens.create.mutate({ name: 'okta' })
-  const acme = { id: tenant.id, subdomain: 'acme', scimToken: token }
+  const before = await startServer(t, url)
+  const acme = await addTenant(before.port, 'acme', 'ada@acme.test')
   const ids: string[] = []
   for (let place = 0; place < PEOPLE; place++) {
     const { status, id } = await scim(agent, before.port, acme, 'POST', '/Users', userOf(place))
@@ -61,7 +46,7 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
   t.equal(await before.stop(), 0)
 
   await joinNodes('muster', nodes)
-  const after = await start()
+  const after = await startServer(t, url)
   const owner = connect({ url, poolSize: 1, isCitus: true })
   t.teardown(() => owner.destroy())
 

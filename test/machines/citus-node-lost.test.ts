@@ -3,15 +3,13 @@
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { createClient } from '../../client/index.ts'
 import { connect } from '../../db/connect.ts'
 import { settleUsers } from '../faults/scenario.ts'
 import type { Tenant } from '../faults/stage.ts'
 import { createUsers, namesOf, openAgent, scim, tally, timeUntilServing } from '../faults/traffic.ts'
-import { OPERATOR_TOKEN, SECRET_KEY } from '../support/app.ts'
 import { createOnCluster } from '../support/cluster.ts'
 import { noOwnCluster, startOwnCluster } from '../support/own-cluster.ts'
-import { startProcess } from '../support/process.ts'
+import { addTenant, startServer } from './service.ts'
 
 /** Of each tenant; the second half is sent from the loss on. */
 const USERS = 150
@@ -27,25 +25,10 @@ test('a node that is lost', { skip: noOwnCluster, timeout: 110_000 }, async (t) 
   // what was committed on the coordinator alone is committed on a node that is back; every minute, unless this says so
   await sql`alter system set citus.recover_2pc_interval = '1s'`.execute(owner)
   await sql`select pg_reload_conf()`.execute(owner)
-  const server = await startProcess(t, {
-    DATABASE_URL: url,
-    SECRET_KEY,
-    OPERATOR_TOKEN,
-    LOG_LEVEL: 'warn',
-    MAIL_FROM: 'Muster <muster@muster.test>',
-    SCIM_REQUESTS_PER_SECOND: '0',
-    DEMO: 'false'
-  })
+  const server = await startServer(t, url)
   const agent = openAgent()
   t.teardown(() => agent.destroy())
 
-  const operator = createClient({ url: `http://localhost:${server.port}`, token: OPERATOR_TOKEN })
-  const addTenant = async (subdomain: string): Promise<Tenant> => {
-    const { tenant } = await operator.tenants.create.mutate({ subdomain, name: subdomain })
-    const admin = createClient({ url: `http://${subdomain}.localhost:${server.port}`, token: OPERATOR_TOKEN })
-    const { token } = await admin.scimTokens.create.mutate({ name: 'okta' })
-    return { id: tenant.id, subdomain, scimToken: token }
-  }
   const portOf = async ({ id }: Tenant) => {
     const { rows } = await sql<{ port: number }>`
       select nodeport as port from citus_shards
@@ -55,7 +38,7 @@ test('a node that is lost', { skip: noOwnCluster, timeout: 110_000 }, async (t) 
   const [lost, kept] = cluster.nodes.slice(1).map((node) => Number(new URL(node).port))
   const tenants = new Map<number, Tenant>()
   for (let number = 0; tenants.size < 2; number++) {
-    const tenant = await addTenant(`tenant${number}`)
+    const tenant = await addTenant(server.port, `tenant${number}`)
     tenants.set(await portOf(tenant), tenant)
   }
   const [there, elsewhere] = [tenants.get(lost!)!, tenants.get(kept!)!]

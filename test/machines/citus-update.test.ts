@@ -1,5 +1,5 @@
-// An update of a Citus cluster: `muster db migrate` of a newer version, which adds columns, a table and an index, while a
-// server of this version answers.
+// Updates of a Citus cluster: `muster db migrate` of a newer version, which adds columns, a table and an index, while a
+// server of this version answers; and the migrations of this version on what an earlier one has made.
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,14 +8,15 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { createClient } from '../../client/index.ts'
 import { connect } from '../../db/connect.ts'
+import { migrations } from '../../db/migrations/index.ts'
 import { createRest, createUsers, namesOf, openAgent, scim, tally } from '../faults/traffic.ts'
-import { OPERATOR_TOKEN, SECRET_KEY } from '../support/app.ts'
-import { isOnCluster } from '../support/cluster.ts'
+import { createOnCluster, isOnCluster, onNodes } from '../support/cluster.ts'
 import { createDatabase } from '../support/database.ts'
+import { insertTenant, insertUsers } from '../support/groups.ts'
 import { readNodes } from '../support/nodes.ts'
-import { startProcess, type Teardown } from '../support/process.ts'
+import type { Teardown } from '../support/process.ts'
+import { addTenant, startServer } from './service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const NAME = '20991231T2359_add_later'
@@ -38,21 +39,64 @@ const USERS = 200
 /** So that creates go on all the while. */
 const BETWEEN_MS = 25
 
-/** This program with one migration more. @returns its folder */
-function makeNewer(t: Teardown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'muster-newer-'))
+const INDEX = 'db/migrations/index.ts'
+/** The last one that the first cluster was made with. */
+const FIRST_ON_CLUSTERS = '20261130T1632_add_second_factors'
+
+/** This program with other migrations. @param change what it has of the list @returns its folder */
+function copyProgram(t: Teardown, change: (index: string) => string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-copy-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   for (const part of ['db', 'server', 'jobs', 'client', 'templates', 'package.json']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-  writeFileSync(join(folder, 'db/migrations', `${NAME}.ts`), MIGRATION)
-  const index = join(folder, 'db/migrations/index.ts')
-  const known = readFileSync(index, 'utf8')
-  const more = known.replace(/(const migrations[^=]*= \{)/, `$1\n  '${NAME}': later,`)
-  writeFileSync(index, `import * as later from './${NAME}.ts'\n${more}`)
+  writeFileSync(join(folder, INDEX), change(readFileSync(join(ROOT, INDEX), 'utf8')))
   return folder
 }
+
+function makeNewer(t: Teardown): string {
+  const folder = copyProgram(
+    t,
+    (index) =>
+      `import * as later from './${NAME}.ts'\n${index.replace(/(const migrations[^=]*= \{)/, `$1\n  '${NAME}': later,`)}`
+  )
+  writeFileSync(join(folder, 'db/migrations', `${NAME}.ts`), MIGRATION)
+  return folder
+}
+
+const makeFirst = (t: Teardown): string =>
+  copyProgram(t, (index) =>
+    index.replace(/^ {2}'(\w+)': \w+,?$/gm, (line, name) => (name > FIRST_ON_CLUSTERS ? '' : line))
+  )
+
+const migrateWith = (folder: string, url: string) =>
+  promisify(execFile)(process.execPath, ['client/cli/main.ts', 'db', 'migrate'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, DATABASE_URL: url }
+  })
+
+test('this version migrates a cluster that an earlier one has made', {
+  skip: !isOnCluster,
+  timeout: 110_000
+}, async (t) => {
+  const name = 'muster_earlier'
+  const url = await createOnCluster(name)
+  t.teardown(() => onNodes(url, (client) => client.query(`drop database if exists ${name} with (force)`)))
+  await migrateWith(makeFirst(t), url)
+  const owner = connect({ url, poolSize: 1, isCitus: true })
+  t.teardown(() => owner.destroy())
+  const tenantId = await insertTenant(owner, 'acme')
+  await insertUsers(owner, tenantId, 20)
+  const { stdout } = await migrateWith(ROOT, url)
+  const newer = Object.keys(migrations).filter((migration) => migration > FIRST_ON_CLUSTERS)
+  t.ok(newer.length > 0)
+  for (const migration of newer) t.match(stdout, migration)
+  const { coordinator, workers } = await readNodes(owner)
+  for (const worker of workers) t.same(worker, coordinator)
+  const { rows } = await sql`select from users where tenant_id = ${tenantId} and not is_name_unlisted`.execute(owner)
+  t.equal(rows.length, 20)
+})
 
 test('a newer version migrates a cluster that is in use', { skip: !isOnCluster, timeout: 110_000 }, async (t) => {
   const url = await createDatabase(t)
@@ -60,20 +104,8 @@ test('a newer version migrates a cluster that is in use', { skip: !isOnCluster, 
   t.teardown(() => owner.destroy())
   const agent = openAgent()
   t.teardown(() => agent.destroy())
-  const server = await startProcess(t, {
-    DATABASE_URL: url,
-    SECRET_KEY,
-    OPERATOR_TOKEN,
-    LOG_LEVEL: 'warn',
-    MAIL_FROM: 'Muster <muster@muster.test>',
-    SCIM_REQUESTS_PER_SECOND: '0',
-    DEMO: 'false'
-  })
-  const operator = createClient({ url: `http://localhost:${server.port}`, token: OPERATOR_TOKEN })
-  const { tenant } = await operator.tenants.create.mutate({ subdomain: 'acme', name: 'Acme' })
-  const admin = createClient({ url: `http://acme.localhost:${server.port}`, token: OPERATOR_TOKEN })
-  const { token } = await admin.scimTokens.create.mutate({ name: 'okta' })
-  const acme = { id: tenant.id, subdomain: 'acme', scimToken: token }
+  const server = await startServer(t, url)
+  const acme = await addTenant(server.port, 'acme')
 
   const folder = makeNewer(t)
   const names = namesOf(acme, USERS)
@@ -91,10 +123,7 @@ test('a newer version migrates a cluster that is in use', { skip: !isOnCluster, 
     while (!isOver) statuses.push((await scim(agent, server.port, acme, 'GET', '/Users?count=5')).status)
     return statuses
   })()
-  const { stdout } = await promisify(execFile)(process.execPath, ['client/cli/main.ts', 'db', 'migrate'], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, DATABASE_URL: url }
-  })
+  const { stdout } = await migrateWith(folder, url)
   t.match(stdout, NAME)
   await traffic.done
   isOver = true
