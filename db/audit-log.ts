@@ -1,7 +1,7 @@
 // Reading the audit log: newest first, paged by the events' ids, which begin with their time (UUID version 7).
-import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely'
 import { type Db, readInTenant } from './connect.ts'
-import type { ActorKind } from './schema.ts'
+import type { ActorKind, AuditEventsTable } from './schema.ts'
 
 export interface AuditLogQuery {
   /** Part of the action, of who acted, or of whom it was about, in any letter case. */
@@ -25,21 +25,7 @@ export interface AuditLogQuery {
 }
 
 /** `before` and `after` as JSON text. */
-export interface AuditRow {
-  id: string
-  at: Date
-  action: string
-  actor_kind: ActorKind
-  actor_id: string | null
-  actor_name: string | null
-  target_type: string
-  target_id: string | null
-  target_name: string | null
-  request_id: string | null
-  ip: string | null
-  before: string | null
-  after: string | null
-}
+export type AuditRow = Omit<Selectable<AuditEventsTable>, 'tenant_id' | 'connection_id' | 'xid'>
 
 /** Up to `limit` events in the asked order; one statement. */
 export const listAuditEvents = (db: Db, tenantId: number, query: AuditLogQuery): Promise<AuditRow[]> =>

@@ -2,25 +2,16 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import type { CursorKeys } from './cursor.ts'
-import type { MailState, Role } from './schema.ts'
+import type { InvitationRow, MailState, Role } from './schema.ts'
 
 export const INVITATION_STATES = ['pending', 'expired', 'accepted', 'revoked', 'adopted'] as const
 type InvitationState = (typeof INVITATION_STATES)[number]
 
-export interface InvitationView {
-  id: string
-  user_id: string
+export interface InvitationView extends Omit<InvitationRow, 'tenant_id' | 'state'> {
   /** The address that the newest mail went to. */
   email: string
-  role: Role
   /** `expired` is what is pending after its time. */
   state: InvitationState
-  inviter_id: string | null
-  inviter_name: string
-  created_at: Date
-  renewed_at: Date
-  expires_at: Date
-  ended_at: Date | null
   mail_state: MailState
   mail_queued_at: Date
   mail_sent_at: Date | null

@@ -1,5 +1,6 @@
 // A user's SCIM attributes and the columns that are kept beside them: the one place that goes from one to the other.
 import { ROLES, type Role, type UserRow } from '../../db/schema.ts'
+import type { DOCUMENT_COLUMNS } from '../../db/user-columns.ts'
 import { addressKey, parseAddress } from './address.ts'
 
 export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User'
@@ -29,23 +30,7 @@ export interface UserDocument {
 }
 
 /** The columns of `users` that follow from a document, and the rows of `user_emails`. */
-export interface DocumentColumns {
-  user_name: string
-  user_name_key: string
-  external_id: string | null
-  email: string | null
-  email_key: string | null
-  display_name: string | null
-  display_name_key: string | null
-  given_name: string | null
-  family_name: string | null
-  family_name_key: string | null
-  /** The same: what writes both needs no list of names. */
-  indexed_family_name: string | null
-  time_zone: string | null
-  locale: string | null
-  doc: string
-}
+export type DocumentColumns = Pick<UserRow, keyof typeof DOCUMENT_COLUMNS>
 
 /** Lower case as every `…_key` column holds it and every comparison without regard to case uses it. */
 export const caseKey = (text: string) => text.toLowerCase()

@@ -5,6 +5,17 @@ import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
 
 export const BADGE = 'urn:example:badge:User'
 
+/** An attribute of several values, whose own parts are of both kinds. */
+export const PINS = {
+  name: 'pins',
+  type: 'complex',
+  multiValued: true,
+  subAttributes: [
+    { name: 'value', mutability: 'immutable' },
+    { name: 'colors', multiValued: true }
+  ]
+}
+
 interface BadgeOptions {
   id?: string
   /** Whether no user is without one. */

@@ -5,7 +5,7 @@ import { PATCH_OP_URN, parsePatch } from '../../server/scim/patch/parse.ts'
 import { Leniency } from '../../server/scim/profiles.ts'
 import { ENTERPRISE_USER_URN as ENT } from '../../server/scim/schemas/enterprise-user.ts'
 import { USER_URN } from '../../server/scim/schemas/user.ts'
-import { BADGE, userWithBadge } from './badge.ts'
+import { BADGE, PINS, userWithBadge } from './badge.ts'
 import { emails, everywhere, home, type Json, name } from './patch-cases.ts'
 import { leniently } from './patch-cases-lenient.ts'
 import { refusal } from './refusal.ts'
@@ -21,15 +21,7 @@ const resourceType = userWithBadge([
       { name: 'unit', mutability: 'immutable' }
     ]
   },
-  {
-    name: 'pins',
-    type: 'complex',
-    multiValued: true,
-    subAttributes: [
-      { name: 'value', mutability: 'immutable' },
-      { name: 'colors', multiValued: true }
-    ]
-  }
+  PINS
 ])
 
 /** Schemas follow the extensions, so the cases leave them out. */

@@ -12,7 +12,7 @@ import { groupResourceType } from '../../server/scim/schemas/index.ts'
 import type { Attribute } from '../../server/scim/schemas/types.ts'
 import { USER_URN } from '../../server/scim/schemas/user.ts'
 import fc from '../support/fuzz.ts'
-import { BADGE, userWithBadge } from './badge.ts'
+import { BADGE, PINS, userWithBadge } from './badge.ts'
 import { refusal } from './refusal.ts'
 
 const resourceType = userWithBadge([
@@ -31,15 +31,7 @@ const resourceType = userWithBadge([
       { name: 'marks', multiValued: true }
     ]
   },
-  {
-    name: 'pins',
-    type: 'complex',
-    multiValued: true,
-    subAttributes: [
-      { name: 'value', mutability: 'immutable' },
-      { name: 'colors', multiValued: true }
-    ]
-  }
+  PINS
 ])
 
 // Few different values, so that they meet again
