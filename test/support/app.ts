@@ -81,6 +81,8 @@ const testConfig = (overrides: Record<string, string> = {}): Config =>
     PUBLIC_PORT: '80',
     BCRYPT_COST: '4',
     LOG_LEVEL: 'silent',
+    // workers keep compiled mails there: in the run's folder, and not in the project's
+    DATA_DIR: process.env.TEST_MAIL_TEMPLATES ?? '',
     // what else the machine does makes the process late, which is no matter of these tests
     MAX_REQUESTS_IN_FLIGHT: '0',
     ...overrides
