@@ -13,7 +13,7 @@ const MAX_IDS = 1_000
 const KEPT_HEADERS = ['content-type', 'user-agent', 'if-match', 'if-none-match'] as const
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 const ID = new RegExp(`(${UUID})`, 'g')
-const LAST_ID = new RegExp(`/${UUID}$`)
+const ONE_ID = new RegExp(`^${UUID}$`)
 const RESOURCE_ID = new RegExp(`"id":"(${UUID})"`, 'g')
 const FIRST_RESOURCE_ID = new RegExp(`"id":"(${UUID})"`)
 /** A POST to one of them makes one resource. */
@@ -34,7 +34,7 @@ export interface EncodedEntry {
 
 const BEFORE_REQUEST_ID = '{"requestId":"'
 const BEFORE_RESOURCE_IDS = '","resourceIds":['
-export const ID_LENGTH = 36
+const ID_LENGTH = 36
 /** With quotes and a comma. */
 const ID_STEP = ID_LENGTH + 3
 
@@ -151,7 +151,7 @@ function idsOf(
 ): readonly string[] {
   const query = url.indexOf('?')
   const path = query === -1 ? url : url.slice(0, query)
-  const own = LAST_ID.test(path) ? path.slice(-ID_LENGTH) : undefined
+  const own = lastIdOf(path)
   const isMaking = method === 'POST' && COLLECTION.test(path)
   // other requests name nobody else, or a manager at most
   const mayName = request !== undefined && !(isMaking && path.endsWith('/Users'))
@@ -164,6 +164,12 @@ function idsOf(
   return [...ids]
 }
 
+/** The id that a path ends with. */
+function lastIdOf(path: string): string | undefined {
+  const last = path.slice(-ID_LENGTH)
+  return path[path.length - ID_LENGTH - 1] === '/' && ONE_ID.test(last) ? last : undefined
+}
+
 function collectIds(text: string, pattern: RegExp, ids: Set<string>): void {
   for (const match of text.matchAll(pattern)) {
     if (ids.size >= MAX_IDS) return
@@ -171,10 +177,30 @@ function collectIds(text: string, pattern: RegExp, ids: Set<string>): void {
   }
 }
 
-/** Members of who asked, with what. */
-const askerOf = ({ headers, ip, connectionId, name, kind }: Exchange): string =>
-  `,"headers":${headersText(headers)},"ip":${quote(ip)},"connectionId":${ours(connectionId)},"name":${quote(name)}` +
-  `,"kind":${ours(kind)}`
+type Asker = Pick<Exchange, 'ip' | 'connectionId' | 'name' | 'kind'>
+
+const last: { asker: Asker | undefined; headers: readonly unknown[]; text: string } = {
+  asker: undefined,
+  headers: [],
+  text: ''
+}
+
+/** Members of who asked, with what. An identity provider's requests come one after the other and are alike in it. */
+function askerOf({ headers, ip, connectionId, name, kind }: Exchange): string {
+  const asker = { ip, connectionId, name, kind }
+  if (!isSameAsker(asker, last.asker) || !KEPT_HEADERS.every((header, at) => headers[header] === last.headers[at])) {
+    last.asker = asker
+    // the rest of them holds a token
+    last.headers = KEPT_HEADERS.map((header) => headers[header])
+    last.text =
+      `,"headers":${headersText(headers)},"ip":${quote(ip)},"connectionId":${ours(connectionId)}` +
+      `,"name":${quote(name)},"kind":${ours(kind)}`
+  }
+  return last.text
+}
+
+const isSameAsker = (one: Asker, other: Asker | undefined): boolean =>
+  one.connectionId === other?.connectionId && one.ip === other.ip && one.name === other.name && one.kind === other.kind
 
 function headersText(headers: Exchange['headers']): string {
   let text = ''
