@@ -54,6 +54,9 @@ export function shedLoad(
     return loop.isBlocked() ? 'process' : undefined
   }
 
+  const leave = () => {
+    inFlight--
+  }
   app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.isAlwaysServed) return done()
     const reason = reasonToShed()
@@ -63,7 +66,7 @@ export function shedLoad(
     }
     inFlight++
     // also where the client hangs up, which `onResponse` does not tell
-    reply.raw.on('close', () => inFlight--)
+    reply.raw.on('close', leave)
     done()
   })
 }

@@ -21,8 +21,24 @@ export interface Tenant {
 /** Where a request was sent: the base domain (operator), a tenant's host, or a host that is none of ours. */
 export type Place = { kind: 'base' } | { kind: 'tenant'; subdomain: string } | { kind: 'foreign' }
 
-/** @param host the Host header or its trusted forwarded form, with or without a port */
+const last: { host: string | undefined; baseDomain: string; place: Place } = {
+  host: '',
+  baseDomain: '',
+  place: { kind: 'base' }
+}
+
+/**
+ * A request asks for it twice, and mostly the next one does, too.
+ * @param host the Host header or its trusted forwarded form, with or without a port
+ */
 export function placeOf(host: string | undefined, baseDomain: string): Place {
+  if (host !== last.host || baseDomain !== last.baseDomain) {
+    Object.assign(last, { host, baseDomain, place: readPlace(host, baseDomain) })
+  }
+  return last.place
+}
+
+function readPlace(host: string | undefined, baseDomain: string): Place {
   const name = (host ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '')
   if (name === baseDomain || name === '127.0.0.1' || name === '[::1]' || name === '') return { kind: 'base' }
   if (!name.endsWith(`.${baseDomain}`)) return { kind: 'foreign' }

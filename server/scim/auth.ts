@@ -28,6 +28,8 @@ interface ScimAuth {
    *   where a shadow takes nothing just now
    */
   authenticate(request: FastifyRequest, tenant: Tenant, now: Date): Promise<Bearer>
+  /** The same where a SCIM token is remembered, as it mostly is: without a promise. */
+  known(request: FastifyRequest, tenant: Tenant, now: Date): Bearer | undefined
   /** Waits for the uses that are still being noted. */
   close(): Promise<void>
 }
@@ -40,6 +42,8 @@ interface Remembered {
   noted: readonly { readonly address: string; ms: number }[]
 }
 
+/** How the header of one begins; any letter case is taken, too. */
+const SCIM_BEARER = `Bearer ${SCIM_TOKEN_PREFIX}`
 const NOTE_EVERY_MS = 60_000
 /** Whoever comes from more addresses is noted more often. */
 const MAX_NOTED = 100
@@ -77,6 +81,18 @@ export function createScimAuth(deps: Deps): ScimAuth {
     return found
   }
 
+  function admit(remembered: Remembered, request: FastifyRequest, tenant: Tenant, now: Date): Bearer {
+    const { token } = remembered
+    requireAlive(token, now)
+    limiter.take(token.id, now)
+    noteUse(remembered, request.ip, now)
+    return {
+      actor: toActor(token, tenant, request),
+      profile: token.profile,
+      shadowId: shadowIdOf(token, now)
+    }
+  }
+
   return {
     async authenticate(request, tenant, now) {
       const secret = readBearer(request.headers.authorization)
@@ -86,17 +102,14 @@ export function createScimAuth(deps: Deps): ScimAuth {
         return { actor, profile: 'auto' }
       }
       if (!secret.startsWith(SCIM_TOKEN_PREFIX)) throw invalidToken('The token is not valid')
-      // all of it is hashed: what is put together would be remembered beside its parts
-      const key = tokenKey(`${tenant.id} ${secret}`)
-      const remembered = cache.known(key) ?? (await find(key, tenant, secret))
-      requireAlive(remembered.token, now)
-      limiter.take(remembered.token.id, now)
-      noteUse(remembered, request.ip, now)
-      return {
-        actor: toActor(remembered.token, tenant, request),
-        profile: remembered.token.profile,
-        shadowId: shadowIdOf(remembered.token, now)
-      }
+      const key = keyOf(tenant, secret)
+      return admit(cache.known(key) ?? (await find(key, tenant, secret)), request, tenant, now)
+    },
+    known(request, tenant, now) {
+      const { authorization } = request.headers
+      if (!authorization?.startsWith(SCIM_BEARER)) return undefined
+      const remembered = cache.known(keyOf(tenant, readBearer(authorization)))
+      return remembered && admit(remembered, request, tenant, now)
     },
     async close() {
       await Promise.all(uses)
@@ -120,6 +133,9 @@ const toKnown = (view: ScimTokenView): KnownToken => ({
   shadow_id: view.shadow_id,
   shadow_closed_until: view.shadow_closed_until
 })
+
+/** All of it is hashed: what is put together would be remembered beside its parts. */
+const keyOf = (tenant: Tenant, secret: string): string => tokenKey(`${tenant.id} ${secret}`)
 
 const invalidToken = (detail: string) => unauthenticated(detail, 'invalidToken')
 

@@ -10,7 +10,7 @@ import { type BadOperation, type BulkMethod, type BulkOperation, isBad, parseBul
 import type { ScimAnswer, ScimContext, ScimHandler, ScimRequest } from './context.ts'
 import { toScimError } from './errors.ts'
 import { createGroup, deleteGroup, patchGroup, replaceGroup } from './groups.ts'
-import { notingHeld } from './held.ts'
+import { noteHeld } from './held.ts'
 import { isObject } from './json.ts'
 import { shorten } from './text.ts'
 import { createUser, deleteUser, patchUser, replaceUser } from './users.ts'
@@ -18,7 +18,9 @@ import { createUsersTogether, readPlainUsers } from './users-batch.ts'
 
 const BULK_RESPONSE_URN = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse'
 
-const HANDLERS: Record<BulkOperation['resourceType'], Record<BulkMethod, ScimHandler>> = {
+type Handler = (...request: Parameters<ScimHandler>) => Promise<ScimAnswer>
+
+const HANDLERS: Record<BulkOperation['resourceType'], Record<BulkMethod, Handler>> = {
   User: { POST: createUser, PUT: replaceUser, PATCH: patchUser, DELETE: deleteUser },
   Group: { POST: createGroup, PUT: replaceGroup, PATCH: patchGroup, DELETE: deleteGroup }
 }
@@ -182,17 +184,15 @@ class BulkRun {
     const id = replaceInText(operation.id, resolve) ?? ''
     const known = method === 'POST' ? undefined : `${context.baseUrl}/${resourceType}s/${id}`
     try {
-      const answer = await notingHeld(context, () =>
-        HANDLERS[resourceType][method](context, {
-          id,
-          // results carry no resources, so nothing is read for them
-          query: method === 'PATCH' && resourceType === 'Group' ? {} : { attributes: 'id' },
-          body: replaceReferences(operation.data, resolve),
-          ifMatch,
-          ifNoneMatch: undefined
-        })
-      )
-      this.succeed(reported, answer, known)
+      const answering = HANDLERS[resourceType][method](context, {
+        id,
+        // results carry no resources, so nothing is read for them
+        query: method === 'PATCH' && resourceType === 'Group' ? {} : { attributes: 'id' },
+        body: replaceReferences(operation.data, resolve),
+        ifMatch,
+        ifNoneMatch: undefined
+      })
+      this.succeed(reported, await answering.catch((error) => noteHeld(context, error)), known)
     } catch (error) {
       this.fail(reported, error, known)
     }

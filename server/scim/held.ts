@@ -4,13 +4,9 @@ import { ArrivalConflict, recordConflict } from '../provisioning/arrival-conflic
 import { HeldBack, recordHeld } from '../provisioning/brake.ts'
 import type { ScimContext } from './context.ts'
 
-/** Runs an operation, and notes it for administrators where they have to decide; it is refused all the same. */
-export async function notingHeld<T>(context: ScimContext, operation: () => Promise<T> | T): Promise<T> {
-  try {
-    return await operation()
-  } catch (error) {
-    if (error instanceof HeldBack) await recordHeld(context, error)
-    if (error instanceof ArrivalConflict) await recordConflict(context, error)
-    throw error
-  }
+/** Notes a refusal for administrators where they have to decide. @throws the refusal all the same */
+export async function noteHeld(context: ScimContext, refusal: unknown): Promise<never> {
+  if (refusal instanceof HeldBack) await recordHeld(context, refusal)
+  if (refusal instanceof ArrivalConflict) await recordConflict(context, refusal)
+  throw refusal
 }

@@ -8,7 +8,7 @@ import type { WireLog } from '../wire-log/wire-log.ts'
 import { type Bearer, createScimAuth } from './auth.ts'
 import { readBodies } from './body.ts'
 import { bulk } from './bulk.ts'
-import type { ScimContext, ScimHandler } from './context.ts'
+import type { ScimAnswer, ScimContext, ScimHandler } from './context.ts'
 import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from './discovery.ts'
 import { createErrorTally } from './error-tally.ts'
 import { errorOf } from './errors.ts'
@@ -22,11 +22,11 @@ import {
   replaceGroup,
   searchGroups
 } from './groups.ts'
-import { notingHeld } from './held.ts'
+import { noteHeld } from './held.ts'
 import { createMe, deleteMe, getMe, patchMe, replaceMe } from './me.ts'
 import { Leniency } from './profiles.ts'
 import { sendAnswer, sendError } from './respond.ts'
-import { createSchemasOfTenant } from './schemas-of-tenant.ts'
+import { createSchemasOfTenant, type TenantSchemas } from './schemas-of-tenant.ts'
 import { rootSearch } from './search.ts'
 import { createShadowPlaces } from './shadow.ts'
 import { createUser, deleteUser, getUser, listUsers, patchUser, replaceUser, searchUsers, userSource } from './users.ts'
@@ -106,24 +106,52 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
   })
   app.decorateRequest('scim', undefined)
 
+  const placeOfRequest = (request: FastifyRequest) => placeOf(request.host, deps.config.public.baseDomain)
+
   async function enter(request: FastifyRequest): Promise<void> {
-    const place = placeOf(request.host, deps.config.public.baseDomain)
+    const place = placeOfRequest(request)
     const tenant = deps.tenancy.knownTenant(place) ?? (await deps.tenancy.getTenant(place))
     const access = request.routeOptions.config.scimAccess ?? 'token'
     const now = deps.now()
     const isAnonymous = access === 'public' && request.headers.authorization === undefined
     const bearer = isAnonymous ? ANONYMOUS : await admit(request, tenant, access, now)
-    request.scim = {
-      ...(bearer.shadowId === undefined ? { deps, tenant } : shadowPlace(tenant, bearer.shadowId)),
-      actor: bearer.actor,
-      leniency: new Leniency(bearer.profile),
-      schemas: schemasOfTenant.known(tenant) ?? (await schemasOfTenant.get(tenant)),
-      baseUrl: scimBaseUrl(deps.config, tenant.subdomain),
-      now,
-      log: request.log
+    const schemas = schemasOfTenant.known(tenant) ?? (await schemasOfTenant.get(tenant))
+    request.scim = contextOf(request, tenant, bearer, schemas, now)
+  }
+
+  /** The same where everything is remembered, as it mostly is, and without a promise. @returns whether it was */
+  function entersAtOnce(request: FastifyRequest): boolean {
+    if (request.routeOptions.config.scimAccess !== 'token') return false
+    const tenant = deps.tenancy.knownTenant(placeOfRequest(request))
+    const schemas = tenant && schemasOfTenant.known(tenant)
+    if (!schemas) return false
+    const now = deps.now()
+    try {
+      const bearer = auth.known(request, tenant, now)
+      if (bearer) request.scim = contextOf(request, tenant, bearer, schemas, now)
+      return bearer !== undefined
+    } catch (error) {
+      noteStranger(wireLog, tenant, request, { now, error })
+      throw error
     }
   }
-  app.addHook('onRequest', enter)
+  app.addHook('onRequest', (request, _reply, done) => (entersAtOnce(request) ? done() : enter(request)))
+
+  const contextOf = (
+    request: FastifyRequest,
+    tenant: Tenant,
+    bearer: Bearer,
+    schemas: TenantSchemas,
+    now: Date
+  ): ScimContext => ({
+    ...(bearer.shadowId === undefined ? { deps, tenant } : shadowPlace(tenant, bearer.shadowId)),
+    actor: bearer.actor,
+    leniency: new Leniency(bearer.profile),
+    schemas,
+    baseUrl: scimBaseUrl(deps.config, tenant.subdomain),
+    now,
+    log: request.log
+  })
 
   async function admit(request: FastifyRequest, tenant: Tenant, access: Access, now: Date): Promise<Bearer> {
     try {
@@ -165,15 +193,18 @@ async function answer(
   wireLog: ScimRoutesOptions['wireLog']
 ): Promise<FastifyReply> {
   const context = request.scim!
-  const answered = await notingHeld(context, () =>
-    handler(context, {
+  let answered: ScimAnswer
+  try {
+    answered = await handler(context, {
       id: (request.params as { id?: string }).id ?? '',
       query: request.query as Record<string, unknown>,
       body: request.body,
       ifMatch: request.headers['if-match'],
       ifNoneMatch: request.headers['if-none-match']
     })
-  )
+  } catch (error) {
+    return noteHeld(context, error)
+  }
   const { applied } = context.leniency
   if (applied.length > 0) context.log.info({ leniences: applied }, 'SCIM request needed leniency')
   noteAnswer(wireLog, request, reply, answered, applied)
