@@ -9,6 +9,17 @@ export interface ChangedFacts {
   readonly after: Facts
 }
 
+/** Whether every value is the very same one: what a change has left alone costs no comparison. */
+export function isUntouched(before: Facts, after: Facts): boolean {
+  const names = Object.keys(after)
+  if (names.length !== Object.keys(before).length) return false
+  return names.every((name) => before[name] === after[name] || (name === 'schemas' && isSameList(before, after)))
+}
+
+/** It is made anew by each change. */
+const isSameList = ({ schemas: before }: Facts, { schemas: after }: Facts): boolean =>
+  Array.isArray(before) && Array.isArray(after) && before.join() === after.join()
+
 /** @returns the attributes that differ, as they were and as they are; those of an extension under its URN */
 export function changedFacts(before: Facts, after: Facts): ChangedFacts {
   const changed: ChangedFacts = { before: {}, after: {} }

@@ -6,7 +6,7 @@ import type { UserFacts } from '../../db/scim-user-writes.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
 import { authorityAfterWrite, authorityFacts, isForeignExternalId, ownerOf, withOthersKept } from './authority.ts'
-import { type ChangedFacts, changedFacts } from './document-changes.ts'
+import { type ChangedFacts, changedFacts, isUntouched } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
@@ -73,8 +73,9 @@ function planned(
   const isRoleOwn = connectionId !== null && isWhole && ownerOf(before, document, 'roles') === connectionId
   const decision = decide({ role: ownRoleOf(before), document, isRoleOwn }, wanted, actor.role)
   requireRoleWithin(actor.role, decision.role)
-  const columns = columnsOfUser(decision.document, before)
-  const emails = emailKeys(decision.document)
+  const isSame = isUntouched(document, decision.document)
+  const columns = columnsOfUser(decision.document, before, isSame ? before.doc : undefined)
+  const emails = isSame ? undefined : changedEmails(document, decision.document)
   const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
   const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
@@ -95,14 +96,13 @@ function planned(
     columns.doc !== before.doc ||
     change.passwordHash !== undefined ||
     (saysExternalId && authority !== before.authority)
-  const areEmailsChanged = emails.join('\n') !== emailKeys(document).join('\n')
   return {
     before,
     change,
     decision,
     columns,
-    emails: areEmailsChanged ? emails : undefined,
-    facts: changedFacts(document, decision.document),
+    emails,
+    facts: isSame ? NO_FACTS : changedFacts(document, decision.document),
     authority,
     isProfileChanged,
     isStateChanged,
@@ -110,8 +110,16 @@ function planned(
     isAddressChanged,
     isAdopted,
     isChange: isProfileChanged || isStateChanged || isRoleChanged,
-    needsLock: isAdopted || isStateChanged || isRoleChanged || isAddressChanged || areEmailsChanged
+    needsLock: isAdopted || isStateChanged || isRoleChanged || isAddressChanged || emails !== undefined
   }
+}
+
+const NO_FACTS: ChangedFacts = { before: {}, after: {} }
+
+/** @returns undefined where they stay */
+function changedEmails(before: UserDocument, after: UserDocument): readonly string[] | undefined {
+  const emails = emailKeys(after)
+  return emails.join('\n') === emailKeys(before).join('\n') ? undefined : emails
 }
 
 /** A token in the wrong hands must not become its owner's account, which would outlive it. */

@@ -38,7 +38,8 @@ export const caseKey = (text: string) => text.toLowerCase()
 const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null)
 const keyOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? caseKey(value) : null)
 
-export function documentColumns(document: UserDocument): DocumentColumns {
+/** @param doc the document's JSON text, where that is known */
+export function documentColumns(document: UserDocument, doc = JSON.stringify(document)): DocumentColumns {
   const email = loginAddress(document) ?? null
   const familyNameKey = keyOf(document.name?.familyName)
   return {
@@ -55,13 +56,17 @@ export function documentColumns(document: UserDocument): DocumentColumns {
     indexed_family_name: familyNameKey,
     time_zone: textOf(document.timezone),
     locale: textOf(document.locale),
-    doc: JSON.stringify(document)
+    doc
   }
 }
 
 /** As documentColumns, of a user who is there: a login address that was kept apart stays somebody else's. */
-export function columnsOfUser(document: UserDocument, { apart_key }: Pick<UserRow, 'apart_key'>): DocumentColumns {
-  const columns = documentColumns(document)
+export function columnsOfUser(
+  document: UserDocument,
+  { apart_key }: Pick<UserRow, 'apart_key'>,
+  doc?: string
+): DocumentColumns {
+  const columns = documentColumns(document, doc)
   return apart_key !== null && columns.email_key === apart_key ? withoutAddress(columns) : columns
 }
 

@@ -3,18 +3,28 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AppError, invalidSyntax } from '../errors.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What `body` was parsed from. */
+    bodyText: string | undefined
+  }
+}
+
 const TYPES = /^application\/(scim\+json|json)\s*(;.*)?$/i
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)"?/i
 
 /** Replaces the body parsers of this plugin by the protocol's. An empty body becomes undefined. */
 export function readBodies(app: FastifyInstance): void {
+  app.decorateRequest('bodyText', undefined)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
     // Clients send DELETE with whatever type they send all else with
     if (body.length === 0 || request.method === 'DELETE') return undefined
     checkCoding(request.headers['content-encoding'])
     checkType(request.headers['content-type'])
-    return parseJson(body)
+    const text = textOf(body)
+    request.bodyText = text
+    return parseJson(text)
   })
 }
 
@@ -33,12 +43,17 @@ function checkType(header: string | undefined): void {
 }
 
 /** @throws AppError invalidSyntax */
-function parseJson(body: Buffer): unknown {
+function textOf(body: Buffer): string {
   if (!isUtf8(body)) throw invalidSyntax('The body is not UTF-8')
   const text = body.toString('utf8')
+  // Some clients begin with a byte order mark
+  return text.startsWith('\ufeff') ? text.slice(1) : text
+}
+
+/** @throws AppError invalidSyntax */
+function parseJson(text: string): unknown {
   try {
-    // Some clients begin with a byte order mark
-    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
+    return JSON.parse(text)
   } catch (error) {
     throw new AppError('invalid', `The body is not JSON${placeIn(error)}`, { scimType: 'invalidSyntax' })
   }

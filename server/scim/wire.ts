@@ -60,6 +60,7 @@ export function noteStranger(
     kind: known?.connectionId ? 'scimToken' : null,
     status,
     requestBody: undefined,
+    requestText: undefined,
     responseBody: body,
     leniences: NONE,
     error: reasonOf(error),
@@ -86,7 +87,7 @@ function exchangeOf(
   error: Exchange['error']
 ): Exchange {
   const { tenant, actor, schemas, now } = context
-  const { body: requestBody } = request
+  const { body: requestBody, bodyText: requestText } = request
   return {
     requestId: request.id,
     method: request.method,
@@ -102,6 +103,7 @@ function exchangeOf(
     kind: actor.kind,
     status,
     requestBody,
+    requestText,
     responseBody: body,
     leniences,
     error,

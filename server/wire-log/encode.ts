@@ -51,10 +51,10 @@ const ours = (value: string | null): string => (value === null ? 'null' : `"${va
 
 /** What is kept of an exchange, without passwords and tokens. Put together by hand: it is done for every request. */
 export function encodeEntry(exchange: Exchange): EncodedEntry {
-  const { requestId, requestBody, status, connectionId, leniences, error } = exchange
+  const { requestId, requestBody, requestText, status, connectionId, leniences, error } = exchange
   const maxLength = exchange.method === 'GET' ? MAX_READ_LENGTH : MAX_BODY_LENGTH
   const response = responseOf(exchange, maxLength)
-  const sent = requestBody === undefined ? undefined : keepable(requestBody, exchange.secretNames)
+  const sent = requestBody === undefined ? undefined : keepable(requestBody, requestText, exchange.secretNames)
   const answered = response && (sent ? sent.clean(response.text) : response.text)
   const url = redactUrl(exchange.url).slice(0, MAX_URL_LENGTH)
   const ids = idsOf(exchange.method, url, sent?.text, answered)
@@ -101,10 +101,11 @@ function hundredthsText(value: number): string {
 /** A body as it is kept, and what takes its secrets out of the answer. */
 function keepable(
   body: unknown,
+  sent: string | undefined,
   names: ReadonlySet<string>
 ): { text: string; clean(answer: string): string | undefined } {
   try {
-    const { text, secrets } = redactBody(body, names)
+    const { text, secrets } = redactBody(body, sent, names)
     return { text, clean: (answer) => redactAnswer(answer, secrets) }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error

@@ -21,6 +21,8 @@ export interface Exchange {
   readonly status: number
   /** Parsed JSON; undefined where there was none, or none that could be read. */
   readonly requestBody: unknown
+  /** What that was parsed from. */
+  readonly requestText: string | undefined
   /** JSON text, or its bytes. */
   readonly responseBody: string | Buffer | undefined
   readonly leniences: readonly AppliedLenience[]

@@ -46,10 +46,11 @@ export interface RedactedBody {
  * A body as JSON text without the values of attributes that are secret by their name or by the schema, also where a
  * PATCH names them by their path.
  * @param body parsed JSON
+ * @param sent what that was parsed from, where it was
  * @param names see secretNames
  */
-export function redactBody(body: unknown, names: ReadonlySet<string>): RedactedBody {
-  const text = JSON.stringify(body)
+export function redactBody(body: unknown, sent: string | undefined, names: ReadonlySet<string>): RedactedBody {
+  const text = sent !== undefined && isTellable(sent) ? sent : JSON.stringify(body)
   if (!mayHoldSecret(text, names)) return { text, secrets: [] }
   const isSecret = (name: string) => SECRET_NAME.test(name) || names.has(lastName(name))
   const secrets: string[] = []
@@ -65,6 +66,13 @@ export function redactBody(body: unknown, names: ReadonlySet<string>): RedactedB
   })
   return { text: redacted, secrets }
 }
+
+/** Longer ones may be nested deeper than everybody can read who is shown them. */
+const MAX_TOLD_LENGTH = 4_096
+
+/** Whether a text can stand for what was parsed from it: in one line, and with names that are what they look like. */
+const isTellable = (sent: string): boolean =>
+  sent.length <= MAX_TOLD_LENGTH && !sent.includes('\n') && !sent.includes('\\u')
 
 function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
   if (SECRET_NAME.test(text)) return true

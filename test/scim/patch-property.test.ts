@@ -174,9 +174,6 @@ test('Random PATCH sequences keep a resource valid and never change their input'
           refusal(() => {
             const leniency = new Leniency(profile)
             const patched = applyPatch(before, parsePatch(message, resourceType, leniency), resourceType, leniency)
-            if (patched.changed === isDeepStrictEqual(before, patched.resource) && patched.password === undefined) {
-              throw new Error('changed does not say whether the resource changed')
-            }
             resource = patched.resource
             applied++
           })

@@ -39,7 +39,8 @@ test('the wire log', async (t) => {
     await scim.get(`/Users/${ada.id}?attributes=userName`, { 'user-agent': 'tester/1.0' })
     await scim.get('/Users?filter=userName%20is%20wrong')
     await scim.delete(`/Users/${ada.id}`)
-    const [made, read, refused, deleted] = await entriesOf(app, tenant, 4)
+    await scim.ask('POST', '/Users', '{\n  "userName": "bob@kept.test"\n}')
+    const [made, read, refused, deleted, inLines] = await entriesOf(app, tenant, 5)
     t.match(made, {
       method: 'POST',
       url: '/scim/v2/Users',
@@ -55,6 +56,7 @@ test('the wire log', async (t) => {
     t.match(refused, { status: 400, error: { reason: 'invalidFilter', scimType: 'invalidFilter' } })
     t.match(deleted, { method: 'DELETE', status: 204, resourceIds: [ada.id] })
     t.notOk('response' in deleted!, 'and no body where there was none')
+    t.strictSame(inLines!.request, { userName: 'bob@kept.test' }, 'however it was written')
     const { rows } = await sql<{ connections: number; statuses: number[] }>`
       select cardinality(connection_ids) as connections, statuses from wire_log where tenant_id = ${tenant.id}
       `.execute(app.owner)
@@ -79,8 +81,8 @@ test('the wire log', async (t) => {
       })
       .execute()
     const secrets = await sendSecrets(t, scim.ask, scim.token)
-    const entries = await entriesOf(app, tenant, 14)
-    t.equal(entries.length, 14)
+    const entries = await entriesOf(app, tenant, 16)
+    t.equal(entries.length, 16)
     const stored = JSON.stringify(entries)
     for (const secret of secrets) t.notOk(stored.includes(secret), secret)
     const { rows } = await sql<{ bytes: string }>`
@@ -185,7 +187,7 @@ const pin = {
 
 type Ask = Awaited<ReturnType<typeof scimClient>>['ask']
 
-/** Fourteen requests. @returns what none of them may leave behind */
+/** Sixteen requests. @returns what none of them may leave behind */
 async function sendSecrets(t: Test, ask: Ask, token: string): Promise<string[]> {
   const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User']
   const OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
@@ -210,6 +212,8 @@ async function sendSecrets(t: Test, ask: Ask, token: string): Promise<string[]> 
   await ask('GET', '/Users?filter=password%20eq%20%22hunter2-query%22')
   await ask('GET', `/Users?access_token=${token}`)
   await ask('POST', '/Users', `{"schemas":["${schemas[0]}"],"userName":"eve","password":"hunter2-broken" oops`)
+  await ask('POST', '/Users', `{"schemas":["${schemas[0]}"],"userName":"mallory","p\\u0061ssword":"hunter2-escaped"}`)
+  await ask('POST', '/Users', JSON.stringify({ schemas, userName: 'trent', password: 'hunter2-lines' }, null, 2))
   await ask('POST', '/Users/.search', { schemas: ['x'], filter: 'password eq "hunter2-search"', note: token })
   return ['hunter2', '-door', token, token.slice(0, 20)]
 }
@@ -233,6 +237,7 @@ test('the wire log’s buffer', async (t) => {
     kind: 'scimToken',
     status: 200,
     requestBody: undefined,
+    requestText: undefined,
     responseBody: '{}',
     leniences: [],
     error: undefined,

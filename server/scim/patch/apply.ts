@@ -1,5 +1,4 @@
 // Applies operations to a resource (RFC 7644 §3.5.2.1 to 3), in memory and without changing its input.
-import { isDeepStrictEqual } from 'node:util'
 import { invalidValue, mutability, tooMany } from '../../errors.ts'
 import type { Filter } from '../filter/ast.ts'
 import { refuseImmutableChanges } from '../immutable.ts'
@@ -28,8 +27,6 @@ const MAX_WORK = 3_000_000
 
 interface PatchedResource {
   readonly resource: Resource
-  /** Whether the resource differs from what it was, or a password was set or taken away. */
-  readonly changed: boolean
   /** As sent; null where it was removed, left out where no operation named it. */
   readonly password?: string | null
 }
@@ -59,12 +56,17 @@ export function applyPatch(
     else draft.assign(operation)
   }
   const after = draft.finish(resourceType)
+  if (operations.some(mayLengthen) && JSON.stringify(after).length > MAX_RESOURCE_LENGTH) {
+    throw invalidValue('The resource would have more than 2,000,000 characters')
+  }
   checkRequired(resource, after, resourceType)
   refuseImmutableChanges(resource, after, resourceType)
-  const changed = draft.password !== undefined || !isDeepStrictEqual(resource, after)
-  const patched = { resource: after, changed }
-  return draft.password === undefined ? patched : { ...patched, password: draft.password }
+  return draft.password === undefined ? { resource: after } : { resource: after, password: draft.password }
 }
+
+/** To activate or deactivate somebody does not, which is most of what is asked for. */
+const mayLengthen = (operation: PatchOperation): boolean =>
+  operation.op !== 'remove' && typeof operation.value !== 'boolean'
 
 /** RFC 7644 §3.5.2.2: what is required cannot become unassigned. */
 function checkRequired(before: Resource, after: Resource, resourceType: ResourceType): void {
@@ -160,11 +162,7 @@ class Draft {
       if (!Array.isArray(list)) continue
       this.resource = writeTarget(this.resource, path, tidyList(list, path.attribute, at, this.leniency))
     }
-    const after = { ...this.resource, schemas: schemasOf(this.resource, resourceType) }
-    if (JSON.stringify(after).length > MAX_RESOURCE_LENGTH) {
-      throw invalidValue('The resource would have more than 2,000,000 characters')
-    }
-    return after
+    return { ...this.resource, schemas: schemasOf(this.resource, resourceType) }
   }
 }
 
