@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type CursorKeys, decodeCursor, encodeCursor } from '../../db/cursor.ts'
 import { invalid } from '../errors.ts'
+import { atOnce } from './shapes.ts'
 
 const MAX_LIMIT = 200
 export const DEFAULT_LIMIT = 50
@@ -45,7 +46,7 @@ export const listInput = <F extends z.ZodRawShape, const S extends readonly [str
 
 /** What lists give: `nextCursor` is null on the last page. */
 export const listOutput = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), nextCursor: z.string().nullable(), total: z.number().int().optional() })
+  atOnce(z.object({ items: z.array(item), nextCursor: z.string().nullable(), total: z.number().int().optional() }))
 
 interface Order<By extends string> {
   readonly sort: By

@@ -79,6 +79,18 @@ export const toAuthority = (connection: Pick<ShownAuthority, 'id' | 'name' | 'is
     ? { kind: 'connection', id: connection.id, name: connection.name, isRemoved: connection.isRemoved }
     : { kind: 'administrator' }
 
+/**
+ * For what is asked all the time: checked by code that Zod makes for a schema. tRPC would ask it for a promise, for which
+ * Zod walks through the schema each time.
+ */
+export const atOnce = <Schema extends z.ZodType>(
+  schema: Schema
+): { _input: z.input<Schema>; _output: z.output<Schema> } => {
+  const parser = { parse: (value: unknown) => schema.parse(value) }
+  // what tRPC asks for beside are types alone
+  return parser as typeof parser & { _input: z.input<Schema>; _output: z.output<Schema> }
+}
+
 /** One line of text as people type it: trimmed, no control characters. */
 export const lineInput = (maxLength: number, minLength = 0) =>
   z

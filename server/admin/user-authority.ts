@@ -22,21 +22,20 @@ export function authorityOf(details: UserDetails): Record<string, AuthorityOutpu
   const { user, connection_id, authority, doc } = details
   const reaching = details.connections.filter(({ highestRole }) => reaches({ highest_role: highestRole }, user.role))
   const connections = new Map(reaching.map((one) => [one.id, one]))
-  const found = doc === null ? [] : ownersOf({ connection_id, authority }, JSON.parse(doc) as UserDocument)
-  const owners = new Map<string, Owner>([...ALWAYS.map((path) => [path, usualOwner(path)] as const), ...found])
+  const owners =
+    doc === null ? new Map<string, Owner>() : ownersOf({ connection_id, authority }, JSON.parse(doc) as UserDocument)
   // without e-mails the login address is the userName
-  if (doc !== null && !new Map(found).has('emails')) owners.set('emails', owners.get('userName')!)
-  const shown = [...owners].map(([path, owner]) => {
+  if (doc !== null && !owners.has('emails')) owners.set('emails', owners.get('userName')!)
+  for (const path of ALWAYS) if (!owners.has(path)) owners.set(path, usualOwner(path))
+  const shown: Record<string, AuthorityOutput> = {}
+  for (const [path, owner] of owners) {
     const connection = connections.get(owner)
-    if (connection) {
-      const isRole = path === 'roles' && { highestRole: connection.highestRole }
-      return [NAMES[path] ?? path, { ...toAuthority(connection), ...isRole }] as const
-    }
-    const kind = (isConnection(owner) ? usualOwner(path) : owner) as 'person' | 'administrator'
-    return [NAMES[path] ?? path, { kind }] as const
-  })
-  const state = toAuthority((connection_id !== null && connections.get(connection_id)) || null)
-  return { ...Object.fromEntries(shown), state }
+    shown[NAMES[path] ?? path] = connection
+      ? { ...toAuthority(connection), ...(path === 'roles' && { highestRole: connection.highestRole }) }
+      : { kind: (isConnection(owner) ? usualOwner(path) : owner) as 'person' | 'administrator' }
+  }
+  shown['state'] = toAuthority((connection_id !== null && connections.get(connection_id)) || null)
+  return shown
 }
 
 /** Who has the memberships of a user. */

@@ -31,7 +31,7 @@ import {
 } from '../provisioning/users.ts'
 import { auditEventOutput, toAuditEvent } from './audit-shapes.ts'
 import { listInput, listOutput, orderOf, pageById, pageInput, pageOf, sortKeys, textKey } from './paging.ts'
-import { authorityShape, profileInput, roleShape, toUserOutput, userIdInput, userOutput } from './shapes.ts'
+import { atOnce, authorityShape, profileInput, roleShape, toUserOutput, userIdInput, userOutput } from './shapes.ts'
 import { administratorProcedure, type MemberContext, memberProcedure, router } from './trpc.ts'
 import { authorityOf, withAuthority } from './user-authority.ts'
 
@@ -113,8 +113,8 @@ export const usersRouter = router({
     .query(({ ctx, input }) => listPage(ctx, input)),
 
   get: memberProcedure
-    .input(userIdInput)
-    .output(detailsOutput)
+    .input(atOnce(userIdInput))
+    .output(atOnce(detailsOutput))
     .query(({ ctx, input }) => getDetails(ctx, input.userId)),
 
   /** What happened to a user and to their invitations, newest first. */

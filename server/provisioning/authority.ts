@@ -48,9 +48,11 @@ export function ownerOf(user: Owned, document: UserDocument, path: string): Owne
   // a role that is nobody's word is the administrators', and so is a value that is none of ours
   const isThere = path === 'roles' ? roleOf(document) !== undefined : valueAt(document, path) !== undefined
   if (!isThere) return usualOwner(path)
-  const exceptions = exceptionsOf(user)
-  return exceptions[path] ?? user.connection_id ?? exceptions[GONE] ?? usualOwner(path)
+  return ownerOfPresent(user, exceptionsOf(user), path)
 }
+
+const ownerOfPresent = (user: Owned, exceptions: Exceptions, path: string): Owner =>
+  exceptions[path] ?? user.connection_id ?? exceptions[GONE] ?? usualOwner(path)
 
 /**
  * Whether the externalId that is kept of a user is none that the connection has given: it is scoped to whoever provisions
@@ -64,7 +66,10 @@ export const isForeignExternalId = (user: Owned, connectionId: string | null): b
 
 /** Every attribute of the document with its owner, and the role's also where the document names none. */
 export function ownersOf(user: Owned, document: UserDocument): Map<string, Owner> {
-  return new Map([...pathsOf(document), 'roles'].map((path) => [path, ownerOf(user, document, path)]))
+  const exceptions = exceptionsOf(user)
+  const owners = new Map(pathsOf(document).map((path) => [path, ownerOfPresent(user, exceptions, path)]))
+  if (roleOf(document) === undefined) owners.set('roles', usualOwner('roles'))
+  return owners
 }
 
 /** What a connection has written. */
