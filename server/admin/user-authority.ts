@@ -22,13 +22,13 @@ export function authorityOf(details: UserDetails): Record<string, AuthorityOutpu
   const { user, connection_id, authority, doc } = details
   const reaching = details.connections.filter(({ highestRole }) => reaches({ highest_role: highestRole }, user.role))
   const connections = new Map(reaching.map((one) => [one.id, one]))
-  const owners =
-    doc === null ? new Map<string, Owner>() : ownersOf({ connection_id, authority }, JSON.parse(doc) as UserDocument)
+  const owners: Map<string, Owner> =
+    doc === null ? new Map() : ownersOf({ connection_id, authority }, JSON.parse(doc) as UserDocument)
   // without e-mails the login address is the userName
   if (doc !== null && !owners.has('emails')) owners.set('emails', owners.get('userName')!)
-  for (const path of ALWAYS) if (!owners.has(path)) owners.set(path, usualOwner(path))
   const shown: Record<string, AuthorityOutput> = {}
-  for (const [path, owner] of owners) {
+  for (const path of new Set([...ALWAYS, ...owners.keys()])) {
+    const owner = owners.get(path) ?? usualOwner(path)
     const connection = connections.get(owner)
     shown[NAMES[path] ?? path] = connection
       ? { ...toAuthority(connection), ...(path === 'roles' && { highestRole: connection.highestRole }) }

@@ -28,7 +28,10 @@ interface ScimAuth {
    *   where a shadow takes nothing just now
    */
   authenticate(request: FastifyRequest, tenant: Tenant, now: Date): Promise<Bearer>
-  /** The same where a SCIM token is remembered, as it mostly is: without a promise. */
+  /**
+   * The same where a SCIM token is remembered, as it mostly is: without a promise.
+   * @throws as `authenticate` does
+   */
   known(request: FastifyRequest, tenant: Tenant, now: Date): Bearer | undefined
   /** Waits for the uses that are still being noted. */
   close(): Promise<void>
@@ -42,7 +45,7 @@ interface Remembered {
   noted: readonly { readonly address: string; ms: number }[]
 }
 
-/** How the header of one begins; any letter case is taken, too. */
+/** How the header of a SCIM token begins; other letter cases are taken, too. */
 const SCIM_BEARER = `Bearer ${SCIM_TOKEN_PREFIX}`
 const NOTE_EVERY_MS = 60_000
 /** Whoever comes from more addresses is noted more often. */
@@ -106,9 +109,7 @@ export function createScimAuth(deps: Deps): ScimAuth {
       return admit(cache.known(key) ?? (await find(key, tenant, secret)), request, tenant, now)
     },
     known(request, tenant, now) {
-      const { authorization } = request.headers
-      if (!authorization?.startsWith(SCIM_BEARER)) return undefined
-      const remembered = cache.known(keyOf(tenant, readBearer(authorization)))
+      const remembered = cache.known(keyOf(tenant, readBearer(request.headers.authorization)))
       return remembered && admit(remembered, request, tenant, now)
     },
     async close() {
@@ -133,6 +134,10 @@ const toKnown = (view: ScimTokenView): KnownToken => ({
   shadow_id: view.shadow_id,
   shadow_closed_until: view.shadow_closed_until
 })
+
+/** Whether a request brings a SCIM token, written as it usually is. */
+export const bringsScimToken = ({ headers }: FastifyRequest): boolean =>
+  headers.authorization?.startsWith(SCIM_BEARER) ?? false
 
 /** All of it is hashed: what is put together would be remembered beside its parts. */
 const keyOf = (tenant: Tenant, secret: string): string => tokenKey(`${tenant.id} ${secret}`)

@@ -5,7 +5,7 @@ import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
 import { scimBaseUrl } from '../provisioning/scim-tokens.ts'
 import { placeOf, type Tenant } from '../tenancy.ts'
 import type { WireLog } from '../wire-log/wire-log.ts'
-import { type Bearer, createScimAuth } from './auth.ts'
+import { type Bearer, bringsScimToken, createScimAuth } from './auth.ts'
 import { readBodies } from './body.ts'
 import { bulk } from './bulk.ts'
 import type { ScimAnswer, ScimContext, ScimHandler } from './context.ts'
@@ -121,7 +121,7 @@ export async function scimRoutes(app: FastifyInstance, { deps, wireLog }: ScimRo
 
   /** The same where everything is remembered, as it mostly is, and without a promise. @returns whether it was */
   function entersAtOnce(request: FastifyRequest): boolean {
-    if (request.routeOptions.config.scimAccess !== 'token') return false
+    if (request.routeOptions.config.scimAccess !== 'token' || !bringsScimToken(request)) return false
     const tenant = deps.tenancy.knownTenant(placeOfRequest(request))
     const schemas = tenant && schemasOfTenant.known(tenant)
     if (!schemas) return false

@@ -2,7 +2,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { UuidArray } from '../../db/uuid-array.ts'
 import type { NewWireBatch } from '../../db/wire-log.ts'
-import { type EncodedEntry, requestIdAt, resourceIdAt } from './encode.ts'
+import { type EncodedEntry, ID_LENGTH, requestIdAt, resourceIdAt } from './encode.ts'
 import type { Piece } from './slabs.ts'
 
 /** A batch is full with so many lines, or bytes of them: enough for a row. */
@@ -20,6 +20,8 @@ export class Batch {
   private readonly lengths: number[]
   private readonly requestIds: UuidArray
   private readonly resourceIds: UuidArray
+  /** The resources of lines that name several. */
+  private readonly known: Set<string>
   private readonly statuses: Set<number>
   private readonly connectionIds: Set<string | null>
   private fromMs: number
@@ -33,6 +35,7 @@ export class Batch {
     this.lengths = []
     this.requestIds = new UuidArray(FEW)
     this.resourceIds = new UuidArray(FEW)
+    this.known = new Set()
     this.statuses = new Set()
     this.connectionIds = new Set()
     this.fromMs = Number.MAX_SAFE_INTEGER
@@ -55,11 +58,21 @@ export class Batch {
     this.lengths.push(end - start)
     // at once, while the line is in the processor's cache
     this.requestIds.add(slab.bytes, requestIdAt(start))
-    for (let index = 0; index < resources; index++) this.resourceIds.addOther(slab.bytes, resourceIdAt(start, index))
+    if (resources === 1) this.resourceIds.addOther(slab.bytes, resourceIdAt(start, 0))
+    else this.addResources(slab.bytes, start, resources)
     this.statuses.add(status)
     this.connectionIds.add(connectionId)
     this.fromMs = Math.min(this.fromMs, atMs)
     this.toMs = Math.max(this.toMs, atMs)
+  }
+
+  /** Many name the same ones again and again: members of a group that changes. */
+  private addResources(bytes: Buffer, start: number, count: number): void {
+    for (let index = 0; index < count; index++) {
+      const at = resourceIdAt(start, index)
+      const { size } = this.known
+      if (this.known.add(bytes.toString('latin1', at, at + ID_LENGTH)).size > size) this.resourceIds.add(bytes, at)
+    }
   }
 
   /** Takes the oldest line out; its ids stay, and whoever looks for them finds none. @returns where it is */

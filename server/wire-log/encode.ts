@@ -34,7 +34,7 @@ export interface EncodedEntry {
 
 const BEFORE_REQUEST_ID = '{"requestId":"'
 const BEFORE_RESOURCE_IDS = '","resourceIds":['
-const ID_LENGTH = 36
+export const ID_LENGTH = 36
 /** With quotes and a comma. */
 const ID_STEP = ID_LENGTH + 3
 

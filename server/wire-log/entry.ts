@@ -21,7 +21,7 @@ export interface Exchange {
   readonly status: number
   /** Parsed JSON; undefined where there was none, or none that could be read. */
   readonly requestBody: unknown
-  /** What that was parsed from. */
+  /** What that was parsed from, where that is known. */
   readonly requestText: string | undefined
   /** JSON text, or its bytes. */
   readonly responseBody: string | Buffer | undefined

@@ -68,11 +68,14 @@ export function redactBody(body: unknown, sent: string | undefined, names: Reado
 }
 
 /** Longer ones may be nested deeper than everybody can read who is shown them. */
-const MAX_TOLD_LENGTH = 4_096
+export const MAX_TOLD_LENGTH = 4_096
 
-/** Whether a text can stand for what was parsed from it: in one line, and with names that are what they look like. */
+/** What JSON.stringify would write otherwise: names that are not what they look like, and what a search would not find. */
+const OTHERWISE = ['\\u', '\\/', '": ', '\n']
+
+/** Whether a text can stand for what was parsed from it. */
 const isTellable = (sent: string): boolean =>
-  sent.length <= MAX_TOLD_LENGTH && !sent.includes('\n') && !sent.includes('\\u')
+  sent.length <= MAX_TOLD_LENGTH && !OTHERWISE.some((text) => sent.includes(text))
 
 function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
   if (SECRET_NAME.test(text)) return true

@@ -193,6 +193,21 @@ test('A password is handed back apart from the resource (O9)', (t) => {
   t.end()
 })
 
+test('A resource stays short of 2,000,000 characters, also by values that only their filter describes', (t) => {
+  const operations = (from: number) =>
+    Array.from({ length: 300 }, (_, i) => ({
+      op: 'add',
+      path: `entitlements[value eq "${from + i}${'x'.repeat(4_000)}"].primary`,
+      value: false
+    }))
+  const once = patch(user(), operations(0)).resource
+  t.match(
+    refusal(() => patch(once, operations(300))),
+    /^invalidValue: The resource would have more than 2,000,000 characters/
+  )
+  t.end()
+})
+
 test('Operations that would look at too many values are refused before they take long', (t) => {
   const before = user({ ims: Array.from({ length: 1000 }, (_, i) => ({ value: `${i}` })) })
   const filter = Array.from({ length: 200 }, (_, i) => `value eq "${i}x"`).join(' or ')

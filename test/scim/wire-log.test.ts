@@ -39,7 +39,7 @@ test('the wire log', async (t) => {
     await scim.get(`/Users/${ada.id}?attributes=userName`, { 'user-agent': 'tester/1.0' })
     await scim.get('/Users?filter=userName%20is%20wrong')
     await scim.delete(`/Users/${ada.id}`)
-    await scim.ask('POST', '/Users', '{\n  "userName": "bob@kept.test"\n}')
+    await scim.ask('POST', '/Users', '{"userName":\n"bob@kept.test", "title": "R\\/D"}')
     const [made, read, refused, deleted, inLines] = await entriesOf(app, tenant, 5)
     t.match(made, {
       method: 'POST',
@@ -56,7 +56,7 @@ test('the wire log', async (t) => {
     t.match(refused, { status: 400, error: { reason: 'invalidFilter', scimType: 'invalidFilter' } })
     t.match(deleted, { method: 'DELETE', status: 204, resourceIds: [ada.id] })
     t.notOk('response' in deleted!, 'and no body where there was none')
-    t.strictSame(inLines!.request, { userName: 'bob@kept.test' }, 'however it was written')
+    t.strictSame(inLines!.request, { userName: 'bob@kept.test', title: 'R/D' }, 'however it was written')
     const { rows } = await sql<{ connections: number; statuses: number[] }>`
       select cardinality(connection_ids) as connections, statuses from wire_log where tenant_id = ${tenant.id}
       `.execute(app.owner)

@@ -64,9 +64,9 @@ export function applyPatch(
   return draft.password === undefined ? { resource: after } : { resource: after, password: draft.password }
 }
 
-/** To activate or deactivate somebody does not, which is most of what is asked for. */
+/** To activate or deactivate somebody does not, which is most of what is asked for; a value within a list may come with it. */
 const mayLengthen = (operation: PatchOperation): boolean =>
-  operation.op !== 'remove' && typeof operation.value !== 'boolean'
+  operation.op !== 'remove' && (typeof operation.value !== 'boolean' || operation.path.subAttribute !== undefined)
 
 /** RFC 7644 §3.5.2.2: what is required cannot become unassigned. */
 function checkRequired(before: Resource, after: Resource, resourceType: ResourceType): void {

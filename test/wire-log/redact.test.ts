@@ -1,0 +1,17 @@
+import { test } from 'tap'
+import { redactBody } from '../../server/wire-log/redact.ts'
+
+test('a body is kept as it was sent where that is what its value would be written as', (t) => {
+  const kept = (sent: string) => redactBody(JSON.parse(sent), sent, new Set()).text
+  const plain = '{"userName":"ada","name":{"givenName":"Ada"},"emails":[],"title":"a\\"b"}'
+  t.equal(kept(plain), plain)
+  t.equal(kept('{"a":1, "b":2}'), '{"a":1, "b":2}')
+  t.equal(kept('{"title":"R\\/D"}'), '{"title":"R/D"}', 'a slash that need not be escaped')
+  t.equal(kept('{"active": false}'), '{"active":false}', 'space behind a name')
+  t.equal(kept('{"active":\nfalse}'), '{"active":false}', 'several lines')
+  t.equal(kept('{"n\\u0061me":1}'), '{"name":1}', 'letters that are escaped')
+  t.equal(kept('{"p\\u0061ssword":"hunter2"}'), '{"password":"[redacted]"}')
+  const long = JSON.stringify({ title: 'x'.repeat(5_000) }).replace(':', ' :')
+  t.equal(kept(long), JSON.stringify(JSON.parse(long)), 'a long one')
+  t.end()
+})
