@@ -6,7 +6,6 @@ const UUID_OID = 2950
 /** The length of an element comes before it. */
 const LENGTH_BYTES = 4
 const UUID_BYTES = 16
-const STEP = LENGTH_BYTES + UUID_BYTES
 const DASH = '-'.charCodeAt(0)
 
 /** What hexadecimal digits in ASCII stand for. */
@@ -19,36 +18,24 @@ export class UuidArray {
 
   /** @param expected how many will be added, more or less */
   constructor(expected: number) {
-    this.bytes = Buffer.allocUnsafe(HEADER_BYTES + expected * STEP)
+    this.bytes = Buffer.allocUnsafe(HEADER_BYTES + expected * (LENGTH_BYTES + UUID_BYTES))
     this.count = 0
   }
 
   /** @param text holds a uuid in ASCII and lower case from `start` on */
   add(text: Buffer, start: number): void {
     const at = this.end
-    if (at + STEP > this.bytes.length) this.bytes = Buffer.concat([this.bytes], 2 * this.bytes.length)
+    if (at + LENGTH_BYTES + UUID_BYTES > this.bytes.length)
+      this.bytes = Buffer.concat([this.bytes], 2 * this.bytes.length)
     const { bytes } = this
     bytes.writeInt32BE(UUID_BYTES, at)
     let from = start
-    for (let to = at + LENGTH_BYTES; to < at + STEP; to++) {
+    for (let to = at + LENGTH_BYTES; to < at + LENGTH_BYTES + UUID_BYTES; to++) {
       if (text[from] === DASH) from++
       bytes[to] = (DIGITS[text[from]!]! << 4) | DIGITS[text[from + 1]!]!
       from += 2
     }
     this.count++
-  }
-
-  /** The same, unless it is the last one that was added. */
-  addOther(text: Buffer, start: number): void {
-    this.add(text, start)
-    if (this.count > 1 && this.isLastTwice()) this.count--
-  }
-
-  private isLastTwice(): boolean {
-    const { bytes, end } = this
-    // mostly these four bytes differ, and to compare all of them takes a call
-    if (bytes.readInt32BE(end - 4) !== bytes.readInt32BE(end - STEP - 4)) return false
-    return bytes.compare(bytes, end - STEP - UUID_BYTES, end - STEP, end - UUID_BYTES, end) === 0
   }
 
   /** The value of a parameter. */
@@ -65,6 +52,6 @@ export class UuidArray {
   }
 
   private get end(): number {
-    return HEADER_BYTES + this.count * STEP
+    return HEADER_BYTES + this.count * (LENGTH_BYTES + UUID_BYTES)
   }
 }

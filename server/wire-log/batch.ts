@@ -8,8 +8,6 @@ import type { Piece } from './slabs.ts'
 /** A batch is full with so many lines, or bytes of them: enough for a row. */
 const MAX_LINES = 1_000
 const MAX_BYTES = 4 * 2 ** 20
-/** Ids that there is room for at first. */
-const FEW = 32
 
 /** Lines of one tenant, in their order, and what is known of them; no object is kept for a line. */
 export class Batch {
@@ -18,10 +16,8 @@ export class Batch {
   /** Each grows while lines come behind it. */
   private readonly pieces: { slab: Piece['slab']; start: number; end: number }[]
   private readonly lengths: number[]
-  private readonly requestIds: UuidArray
-  private readonly resourceIds: UuidArray
-  /** The resources of lines that name several. */
-  private readonly known: Set<string>
+  /** How many resources each line names. */
+  private readonly resources: number[]
   private readonly statuses: Set<number>
   private readonly connectionIds: Set<string | null>
   private fromMs: number
@@ -33,9 +29,7 @@ export class Batch {
     this.bytes = 0
     this.pieces = []
     this.lengths = []
-    this.requestIds = new UuidArray(FEW)
-    this.resourceIds = new UuidArray(FEW)
-    this.known = new Set()
+    this.resources = []
     this.statuses = new Set()
     this.connectionIds = new Set()
     this.fromMs = Number.MAX_SAFE_INTEGER
@@ -56,29 +50,18 @@ export class Batch {
     else this.pieces.push({ slab, start, end })
     this.bytes += end - start
     this.lengths.push(end - start)
-    // at once, while the line is in the processor's cache
-    this.requestIds.add(slab.bytes, requestIdAt(start))
-    if (resources === 1) this.resourceIds.addOther(slab.bytes, resourceIdAt(start, 0))
-    else this.addResources(slab.bytes, start, resources)
+    this.resources.push(resources)
     this.statuses.add(status)
     this.connectionIds.add(connectionId)
     this.fromMs = Math.min(this.fromMs, atMs)
     this.toMs = Math.max(this.toMs, atMs)
   }
 
-  /** Many name the same ones again and again: members of a group that changes. */
-  private addResources(bytes: Buffer, start: number, count: number): void {
-    for (let index = 0; index < count; index++) {
-      const at = resourceIdAt(start, index)
-      const { size } = this.known
-      if (this.known.add(bytes.toString('latin1', at, at + ID_LENGTH)).size > size) this.resourceIds.add(bytes, at)
-    }
-  }
-
-  /** Takes the oldest line out; its ids stay, and whoever looks for them finds none. @returns where it is */
+  /** Takes the oldest line out. @returns where it is */
   shift(): Piece {
     const [{ slab, start, end }] = this.pieces as [Piece]
     const length = this.lengths.shift()!
+    this.resources.shift()
     this.bytes -= length
     if (start + length === end) this.pieces.shift()
     else this.pieces[0] = { slab, start: start + length, end }
@@ -103,9 +86,28 @@ export class Batch {
       dropped,
       statuses: [...this.statuses],
       connection_ids: [...this.connectionIds],
-      request_ids: this.requestIds.value,
-      resource_ids: this.resourceIds.value,
+      ...this.ids(),
       entries
     }
+  }
+
+  /** Taken from the lines: to remember them until now would have cost more. */
+  private ids(): Pick<NewWireBatch, 'request_ids' | 'resource_ids'> {
+    const requestIds = new UuidArray(this.count)
+    const resourceIds = new UuidArray(this.count)
+    const known = new Set<string>()
+    let line = 0
+    for (const { slab, start, end } of this.pieces) {
+      const { bytes } = slab
+      for (let at = start; at < end; at += this.lengths[line++]!) {
+        requestIds.add(bytes, requestIdAt(at))
+        for (let index = 0; index < this.resources[line]!; index++) {
+          const idAt = resourceIdAt(at, index)
+          const { size } = known
+          if (known.add(bytes.toString('latin1', idAt, idAt + ID_LENGTH)).size > size) resourceIds.add(bytes, idAt)
+        }
+      }
+    }
+    return { request_ids: requestIds.value, resource_ids: resourceIds.value }
   }
 }

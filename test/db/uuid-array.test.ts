@@ -3,15 +3,6 @@ import { test } from 'tap'
 import { UuidArray } from '../../db/uuid-array.ts'
 import { openDatabase } from '../support/database.ts'
 
-test('a uuid that is the last one already can be left out', async (t) => {
-  const { db } = await openDatabase(t)
-  const [one, other] = [crypto.randomUUID(), crypto.randomUUID()]
-  const list = new UuidArray(2)
-  for (const id of [one, one, other, other, one]) list.addOther(Buffer.from(id), 0)
-  const { rows } = await sql<{ ids: string[] }>`select ${list.value}::uuid[] as ids`.execute(db)
-  t.strictSame(rows[0]!.ids, [one, other, one])
-})
-
 test('a list of uuids in binary is what PostgreSQL reads, however long it becomes', async (t) => {
   const { db } = await openDatabase(t)
   const ids = Array.from({ length: 300 }, () => crypto.randomUUID())
