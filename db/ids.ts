@@ -17,3 +17,24 @@ export function newId(msecs: number, seq?: number): string {
   used += BYTES
   return uuidv7({ random, msecs, seq })
 }
+
+/** Characters of an id. */
+export const ID_LENGTH = 36
+const DASH = '-'.charCodeAt(0)
+/** Which codes in ASCII are hexadecimal digits, in lower case. */
+const IS_DIGIT = new Uint8Array(128)
+for (const digit of '0123456789abcdef') IS_DIGIT[digit.charCodeAt(0)] = 1
+
+/** Whether a text is an id, as PostgreSQL writes it: ids are caseExact. */
+export const isId = (text: string): boolean => text.length === ID_LENGTH && isIdAt(text, 0)
+
+/** Whether an id stands there. By hand: a regular expression takes four times as long, and each request asks it twice. */
+export function isIdAt(text: string, start: number): boolean {
+  if (start < 0 || start + ID_LENGTH > text.length) return false
+  for (let at = 0; at < ID_LENGTH; at++) {
+    const code = text.charCodeAt(start + at)
+    const isRight = at === 8 || at === 13 || at === 18 || at === 23 ? code === DASH : IS_DIGIT[code] === 1
+    if (!isRight) return false
+  }
+  return true
+}

@@ -10,6 +10,7 @@ import {
   lockUsersShared,
   MAX_AUDITED_IDS
 } from '../../db/group-members.ts'
+import { isId } from '../../db/ids.ts'
 import type { MemberCause } from '../../db/past-members.ts'
 import { AppError } from '../errors.ts'
 
@@ -34,11 +35,7 @@ export type MemberChange =
 /** Thrown inside a transaction that must begin again under the lock for nesting: groups are among the members. */
 export class NestingNeeded extends Error {}
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-/** Ids are compared as PostgreSQL writes them; anything else is nobody's. */
-export const isId = (text: string): boolean => UUID.test(text)
-
-/** Those that can be ids, each once, in the order in which rows are locked. */
+/** Those that can be ids, each once, in the order in which rows are locked; anything else is nobody's. */
 export const sortedIds = (values: Iterable<string>): string[] => [...new Set(values)].filter(isId).sort()
 
 /** The references that a change adds. */

@@ -24,6 +24,7 @@ import {
   lockGroup,
   updateGroup
 } from '../../db/groups.ts'
+import { isId } from '../../db/ids.ts'
 import type { Listener } from '../../db/listen.ts'
 import type { MemberCause } from '../../db/past-members.ts'
 import { retryRaces } from '../../db/races.ts'
@@ -37,7 +38,6 @@ import { type GroupDocument, groupColumns, wholeGroup } from './group-document.t
 import {
   addedBy,
   applyMemberChanges,
-  isId,
   lockAddedUsers,
   type MemberChange,
   type MemberReference,

@@ -60,8 +60,3 @@ export const sqlContextOf = (context: ScimContext) => ({
   connectionId: ownScopeOf(context),
   readerId: connectionOf(context) ?? undefined
 })
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-
-/** Ids are given as PostgreSQL writes them; they are caseExact. */
-export const isId = (text: string): boolean => UUID.test(text)

@@ -1,8 +1,9 @@
 // Exchanges that will be a row.
 import { v7 as uuidv7 } from 'uuid'
+import { ID_LENGTH } from '../../db/ids.ts'
 import { UuidArray } from '../../db/uuid-array.ts'
 import type { NewWireBatch } from '../../db/wire-log.ts'
-import { type EncodedEntry, ID_LENGTH, requestIdAt, resourceIdAt } from './encode.ts'
+import { type EncodedEntry, requestIdAt, resourceIdAt } from './encode.ts'
 import type { Piece } from './slabs.ts'
 
 /** A batch is full with so many lines, or bytes of them: enough for a row. */
@@ -101,7 +102,10 @@ export class Batch {
       const { bytes } = slab
       for (let at = start; at < end; at += this.lengths[line++]!) {
         requestIds.add(bytes, requestIdAt(at))
-        for (let index = 0; index < this.resources[line]!; index++) {
+        const resources = this.resources[line]!
+        // whoever is alone is listed again rather than looked for
+        if (resources === 1) resourceIds.add(bytes, resourceIdAt(at, 0))
+        for (let index = 0; resources > 1 && index < resources; index++) {
           const idAt = resourceIdAt(at, index)
           const { size } = known
           if (known.add(bytes.toString('latin1', idAt, idAt + ID_LENGTH)).size > size) resourceIds.add(bytes, idAt)

@@ -1,6 +1,9 @@
 // What is known of an exchange, and what is kept of it.
 import type { ActorKind } from '../../db/schema.ts'
 
+/** Characters (or bytes, where we have those) of a body that are kept. */
+export const MAX_BODY_LENGTH = 65_536
+
 /** What is known of a request that has been answered. */
 export interface Exchange {
   readonly tenantId: number

@@ -1,5 +1,6 @@
 // Takes passwords and tokens out of what is kept of a request.
 import type { Attribute, ResourceType } from '../scim/schemas/types.ts'
+import { MAX_BODY_LENGTH } from './entry.ts'
 
 export const REDACTED = '[redacted]'
 
@@ -67,15 +68,23 @@ export function redactBody(body: unknown, sent: string | undefined, names: Reado
   return { text: redacted, secrets }
 }
 
-/** Longer ones may be nested deeper than everybody can read who is shown them. */
-export const MAX_TOLD_LENGTH = 4_096
+/** Longer ones may be nested deeper than everybody can read who is shown them; of what is cut the text alone is shown. */
+const MAX_TOLD_LENGTH = 4_096
 
-/** What JSON.stringify would write otherwise: names that are not what they look like, and what a search would not find. */
-const OTHERWISE = ['\\u', '\\/', '": ', '\n']
+/** Whether a text of so many characters may stand for what is parsed from it. */
+export const mayBeTold = (length: number): boolean => length <= MAX_TOLD_LENGTH || length > MAX_BODY_LENGTH
+
+/** A letter that is written so may belong to a name that is not what it looks like. */
+const ESCAPED = '\\u'
+/** What else JSON.stringify would write otherwise, so that a search would not find it. */
+const OTHERWISE = ['\\/', '": ', '\n']
 
 /** Whether a text can stand for what was parsed from it. */
-const isTellable = (sent: string): boolean =>
-  sent.length <= MAX_TOLD_LENGTH && !OTHERWISE.some((text) => sent.includes(text))
+function isTellable(sent: string): boolean {
+  if (!mayBeTold(sent.length) || sent.includes(ESCAPED)) return false
+  const kept = sent.slice(0, MAX_BODY_LENGTH)
+  return !OTHERWISE.some((text) => kept.includes(text))
+}
 
 function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
   if (SECRET_NAME.test(text)) return true

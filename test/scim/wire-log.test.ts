@@ -101,6 +101,21 @@ test('the wire log', async (t) => {
     t.match(entry!.request, /^\{"schemas":/)
   })
 
+  t.test('names whom a bulk request made, changed and meant', async (t) => {
+    const { tenant, scim } = await open('bulk')
+    const ada = await scim.createUser({ userName: 'ada@bulk.test' })
+    const made = (userName: string) => ({ method: 'POST', path: '/Users', bulkId: userName, data: { userName } })
+    const answer = await scim.ask('POST', '/Bulk', {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      Operations: [made('bob@bulk.test'), made('cy@bulk.test'), { method: 'DELETE', path: `/Users/${ada.id}` }]
+    })
+    const ids = answer.body.Operations.map(({ location }: { location: string }) => location.slice(-36))
+    const entry = (await entriesOf(app, tenant, 2)).at(-1)!
+    t.match(entry, { method: 'POST', url: '/scim/v2/Bulk', status: 200 })
+    t.equal(ids.length, 3)
+    t.same([...entry.resourceIds].sort(), [...ids].sort())
+  })
+
   t.test('keeps the beginning of a long list, and whom that names', async (t) => {
     const { tenant, scim } = await open('lists')
     const ids: string[] = []

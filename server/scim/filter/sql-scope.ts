@@ -1,6 +1,7 @@
 // What a filter's conditions are about: the JSON document of a resource, one value of it, or columns. A scope turns
 // single conditions into SQL; to-sql.ts puts them together.
 import { type RawBuilder, sql } from 'kysely'
+import { isId } from '../../../db/ids.ts'
 import { DATE_TIME_PATTERN, parseDateTime } from '../date-time.ts'
 import type { AttributePath } from '../path.ts'
 import type { Attribute } from '../schemas/types.ts'
@@ -130,8 +131,6 @@ export const instantColumn = (instant: RawBuilder<Date>): Column => ({
   present: TRUE
 })
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 /** An id, as PostgreSQL writes it; equality compares as uuid, which an index serves. */
 export const uuidColumn = (id: RawBuilder<string>, isCaseExact: boolean): Column => {
   const text = textColumn(sql`(${id})::text`, isCaseExact)
@@ -147,7 +146,7 @@ export const uuidColumn = (id: RawBuilder<string>, isCaseExact: boolean): Column
 
 export function readUuid(literal: Scalar, isCaseExact: boolean): string | undefined {
   const text = isCaseExact ? String(literal) : String(literal).toLowerCase()
-  return UUID.test(text) ? text : undefined
+  return isId(text) ? text : undefined
 }
 
 /** One value of a complex attribute that is made of columns: `type eq "work"` finds the column of `type`. */
