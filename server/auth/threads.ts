@@ -5,12 +5,8 @@ import { getPriority, setPriority } from 'node:os'
 
 const TASKS = '/proc/self/task'
 const POOL = 'libuv-worker'
-/**
- * Beyond the process's own: a thirtieth of the share that a thread has which answers requests, and all that nobody else
- * wants. What answers requests waits for PostgreSQL often enough: beside 64 connections that create users a sign-in takes
- * a quarter of a second. Where other programs need all processors, a hash takes seconds.
- */
-export const NICENESS = 15
+/** Beyond the process's own: a third of the share that a thread has which answers requests; without such a one, all. */
+export const NICENESS = 5
 const MAX_NICENESS = 19
 
 /** Once the pool's threads are there: its first use makes all of them. Elsewhere than on Linux nothing happens. */

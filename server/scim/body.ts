@@ -2,11 +2,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AppError, invalidSyntax } from '../errors.ts'
-import { mayBeTold } from '../wire-log/redact.ts'
+import { MAX_TOLD_LENGTH } from '../wire-log/redact.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What `body` was parsed from, where the wire log may keep that. */
+    /** What `body` was parsed from, where that is short. */
     bodyText: string | undefined
   }
 }
@@ -24,7 +24,7 @@ export function readBodies(app: FastifyInstance): void {
     checkCoding(request.headers['content-encoding'])
     checkType(request.headers['content-type'])
     const text = textOf(body)
-    if (mayBeTold(text.length)) request.bodyText = text
+    if (text.length <= MAX_TOLD_LENGTH) request.bodyText = text
     return parseJson(text)
   })
 }

@@ -1,6 +1,7 @@
 // A page of users as the bytes that are sent, copied from those that came: to make text of them costs more than all
 // the rest of a page does.
 
+import { ID_LENGTH } from '../../db/ids.ts'
 import type { UserState } from '../../db/schema.ts'
 import { type GroupsOfPage, readPageGroups, userPageColumns } from '../../db/scim-user-pages.ts'
 import type { SentRow } from '../../db/sent-rows.ts'
@@ -58,7 +59,6 @@ function toRow(row: SentRow, groups: GroupsOfPage): UserTextRow {
 const BEGINNING = Buffer.from('{"id":"')
 const BEHIND_ID = Buffer.from('",')
 const BEHIND_VERSION = Buffer.from('\\""}}')
-const ID_LENGTH = 36
 const DEACTIVATED_LENGTH = 'deactivated'.length
 
 /** What follows a document up to the version, with gaps that each user fills. */

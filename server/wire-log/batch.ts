@@ -102,10 +102,7 @@ export class Batch {
       const { bytes } = slab
       for (let at = start; at < end; at += this.lengths[line++]!) {
         requestIds.add(bytes, requestIdAt(at))
-        const resources = this.resources[line]!
-        // whoever is alone is listed again rather than looked for
-        if (resources === 1) resourceIds.add(bytes, resourceIdAt(at, 0))
-        for (let index = 0; resources > 1 && index < resources; index++) {
+        for (let index = 0; index < this.resources[line]!; index++) {
           const idAt = resourceIdAt(at, index)
           const { size } = known
           if (known.add(bytes.toString('latin1', idAt, idAt + ID_LENGTH)).size > size) resourceIds.add(bytes, idAt)

@@ -1,10 +1,12 @@
 // One exchange as it is kept: one line of JSON, made while the request is answered, so that nothing of the request has
 // to be remembered beside it; a garbage collector that meets it again later costs more than writing it.
 import { ID_LENGTH, isIdAt } from '../../db/ids.ts'
-import { type Exchange, MAX_BODY_LENGTH } from './entry.ts'
+import type { Exchange } from './entry.ts'
 import { redactAnswer, redactBody, redactUrl, withoutTokens } from './redact.ts'
 
-/** So much is kept of what was read alone: a page of a list says in its beginning what there is to learn from it. */
+/** Characters (or bytes, where we have those) of a body that are kept. */
+export const MAX_BODY_LENGTH = 65_536
+/** The same of what was read alone: a page of a list says in its beginning what there is to learn from it. */
 const MAX_READ_LENGTH = 4_096
 const MAX_URL_LENGTH = 8_192
 const MAX_HEADER_LENGTH = 500
@@ -55,8 +57,9 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
   const request = sent ? memberOf('request', sent.text, sent.text.length, MAX_BODY_LENGTH) : undefined
   const answer = answered ? memberOf('response', answered, response!.length, maxLength) : undefined
   const head =
-    `${BEFORE_REQUEST_ID}${requestId}${BEFORE_RESOURCE_IDS}${ids.length === 0 ? '' : `"${ids.join('","')}"`}` +
-    `${timeText(atMs)}${durationText(exchange.durationMs)}${quote(url)}${alikeOf(exchange)}` +
+    `${BEFORE_REQUEST_ID}${requestId}${BEFORE_RESOURCE_IDS}${ids.length === 0 ? '' : `"${ids.join('","')}"`}]` +
+    `,"at":${timeText(atMs)},"durationMs":${hundredthsText(exchange.durationMs)},"method":"${exchange.method}"` +
+    `,"url":${quote(url)}${askerOf(exchange)},"status":${status}` +
     (exchange.isShadow ? ',"shadow":true' : '') +
     (leniences.length > 0 ? `,"leniences":${JSON.stringify(leniences)}` : '') +
     (error ? `,"error":${JSON.stringify(error)}` : '') +
@@ -74,29 +77,21 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
 
 const lastTime = { ms: Number.NaN, text: '' }
 
-/**
- * From the end of the ids to the duration. Several come in one millisecond, and to write what is no small integer takes V8
- * as long as the rest of a line; each piece that is not put together again saves some of it, too.
- */
+/** Thousands come in one millisecond's neighbourhood, and to write what is no small integer takes V8 as long as a line. */
 function timeText(ms: number): string {
   if (ms !== lastTime.ms) {
     lastTime.ms = ms
-    lastTime.text = `],"at":${ms},"durationMs":`
+    lastTime.text = String(ms)
   }
   return lastTime.text
 }
 
-/** From the duration to the path, of those that are usual, by the hundredth of a millisecond. */
-const durations: string[] = new Array(2_000)
-
-function durationText(ms: number): string {
-  const hundredths = Math.round(ms * 100)
-  if (hundredths >= durations.length) return writeDuration(hundredths)
-  durations[hundredths] ??= writeDuration(hundredths)
-  return durations[hundredths]
+/** With two decimal places, put together from small integers. */
+function hundredthsText(value: number): string {
+  const hundredths = Math.round(value * 100)
+  const rest = hundredths % 100
+  return `${Math.floor(hundredths / 100)}.${rest < 10 ? '0' : ''}${rest}`
 }
-
-const writeDuration = (hundredths: number): string => `${hundredths / 100},"url":`
 
 /** A body as it is kept, and what takes its secrets out of the answer. */
 function keepable(
@@ -141,9 +136,7 @@ function memberOf(name: 'request' | 'response', text: string, length: number, ma
   return { name: `${cut},"${name}":`, value: JSON.stringify(kept) }
 }
 
-const NO_IDS: readonly string[] = []
-
-/** Of the path, of the members that the request names, and of the resources answered where the path names none. */
+/** Of the path, of what was answered where the path names nobody, and of whom the request names. */
 function idsOf(
   method: string,
   url: string,
@@ -154,22 +147,18 @@ function idsOf(
   const path = query === -1 ? url : url.slice(0, query)
   const own = lastIdOf(path)
   const isMaking = method === 'POST' && COLLECTION.test(path)
+  const isBulk = path.endsWith('/Bulk')
   // other requests name nobody else, or a manager at most
   const mayName = request !== undefined && !(isMaking && path.endsWith('/Users'))
   const names = mayName && (request.includes('embers') || request.includes('"Operations"')) ? request : undefined
   if (own && !names) return [own]
-  const ids = new Set<string>(own ? [own] : NO_IDS)
-  if (isMaking && !names) {
-    collectIds(response ?? '', AS_ID, ids, 1)
-    return [...ids]
-  }
-  if (names) {
-    // an answer to /Bulk tells at the end of locations whom it made; what was sent may hold other uuids, as Entra's externalIds
-    if (!own) collectIds(response ?? '', ANYWHERE, ids)
-    collectIds(names, ANYWHERE, ids)
-  } else if (response && response.length <= MAX_BODY_LENGTH) {
-    collectIds(response, AS_ID, ids)
-  }
+  const ids = new Set<string>(own ? [own] : [])
+  // what was made comes first: a request can name more than are kept
+  if (isMaking) collectIds(response, AS_ID, ids, 1)
+  if (isBulk) for (const mark of IN_LOCATIONS) collectIds(response, mark, ids)
+  collectIds(names, ANYWHERE, ids)
+  const isList = !own && !isMaking && !isBulk
+  if (isList && response && response.length <= MAX_BODY_LENGTH) collectIds(response, AS_ID, ids)
   return [...ids]
 }
 
@@ -184,51 +173,48 @@ interface Mark {
   readonly text: string
   readonly offset: number
 }
-const AS_ID: Mark = { text: '"id":"', offset: 6 }
-/** By its first dash: to try each place by a regular expression takes ten times as long. */
+const before = (text: string): Mark => ({ text, offset: text.length })
+const AS_ID = before('"id":"')
+/** An answer to /Bulk repeats bulkIds, which may be uuids, too. */
+const IN_LOCATIONS = [before('/Users/'), before('/Groups/')]
+/** By its first dash, which is rare beside what else an id begins with. */
 const ANYWHERE: Mark = { text: '-', offset: -8 }
 
-function collectIds(text: string, { text: mark, offset }: Mark, ids: Set<string>, most = MAX_IDS): void {
-  for (let from = 0; ids.size < most; ) {
-    const at = text.indexOf(mark, from)
-    if (at === -1) return
+/** Adds the ids that a text holds, until there are so many. */
+function collectIds(text: string | undefined, { text: mark, offset }: Mark, ids: Set<string>, most = MAX_IDS): void {
+  if (text === undefined) return
+  for (let at = text.indexOf(mark); at !== -1 && ids.size < most; ) {
     const start = at + offset
-    const end = start + ID_LENGTH
     const isFound = isIdAt(text, start)
-    if (isFound) ids.add(text.slice(start, end))
-    from = isFound ? end : at + 1
+    if (isFound) ids.add(text.slice(start, start + ID_LENGTH))
+    at = text.indexOf(mark, at + (isFound ? ID_LENGTH : 1))
   }
 }
 
-type Alike = Pick<Exchange, 'ip' | 'connectionId' | 'name' | 'kind' | 'method' | 'status'>
+type Asker = Pick<Exchange, 'ip' | 'connectionId' | 'name' | 'kind'>
 
-const last: { alike: Alike | undefined; headers: readonly unknown[]; text: string } = {
-  alike: undefined,
+const last: { asker: Asker | undefined; headers: readonly unknown[]; text: string } = {
+  asker: undefined,
   headers: [],
   text: ''
 }
 
-/** Members that one exchange mostly shares with the next: an identity provider's requests are alike in them. */
-function alikeOf({ headers, ip, connectionId, name, kind, method, status }: Exchange): string {
-  const alike = { ip, connectionId, name, kind, method, status }
-  if (!isAlike(alike, last.alike) || !KEPT_HEADERS.every((header, at) => headers[header] === last.headers[at])) {
-    last.alike = alike
+/** Members of who asked, with what. An identity provider's requests come one after the other and are alike in it. */
+function askerOf({ headers, ip, connectionId, name, kind }: Exchange): string {
+  const asker = { ip, connectionId, name, kind }
+  if (!isSameAsker(asker, last.asker) || !KEPT_HEADERS.every((header, at) => headers[header] === last.headers[at])) {
+    last.asker = asker
     // the rest of them holds a token
     last.headers = KEPT_HEADERS.map((header) => headers[header])
     last.text =
-      `,"method":"${method}","headers":${headersText(headers)},"ip":${quote(ip)}` +
-      `,"connectionId":${ours(connectionId)},"name":${quote(name)},"kind":${ours(kind)},"status":${status}`
+      `,"headers":${headersText(headers)},"ip":${quote(ip)},"connectionId":${ours(connectionId)}` +
+      `,"name":${quote(name)},"kind":${ours(kind)}`
   }
   return last.text
 }
 
-const isAlike = (one: Alike, other: Alike | undefined): boolean =>
-  one.connectionId === other?.connectionId &&
-  one.status === other.status &&
-  one.method === other.method &&
-  one.ip === other.ip &&
-  one.name === other.name &&
-  one.kind === other.kind
+const isSameAsker = (one: Asker, other: Asker | undefined): boolean =>
+  one.connectionId === other?.connectionId && one.ip === other.ip && one.name === other.name && one.kind === other.kind
 
 function headersText(headers: Exchange['headers']): string {
   let text = ''

@@ -1,6 +1,5 @@
 // Takes passwords and tokens out of what is kept of a request.
 import type { Attribute, ResourceType } from '../scim/schemas/types.ts'
-import { MAX_BODY_LENGTH } from './entry.ts'
 
 export const REDACTED = '[redacted]'
 
@@ -68,23 +67,15 @@ export function redactBody(body: unknown, sent: string | undefined, names: Reado
   return { text: redacted, secrets }
 }
 
-/** Longer ones may be nested deeper than everybody can read who is shown them; of what is cut the text alone is shown. */
-const MAX_TOLD_LENGTH = 4_096
+/** Longer ones may be nested deeper than everybody can read who is shown them. */
+export const MAX_TOLD_LENGTH = 4_096
 
-/** Whether a text of so many characters may stand for what is parsed from it. */
-export const mayBeTold = (length: number): boolean => length <= MAX_TOLD_LENGTH || length > MAX_BODY_LENGTH
-
-/** A letter that is written so may belong to a name that is not what it looks like. */
-const ESCAPED = '\\u'
-/** What else JSON.stringify would write otherwise, so that a search would not find it. */
-const OTHERWISE = ['\\/', '": ', '\n']
+/** What JSON.stringify would write otherwise: names that are not what they look like, and what a search would not find. */
+const OTHERWISE = ['\\u', '\\/', '": ', '\n']
 
 /** Whether a text can stand for what was parsed from it. */
-function isTellable(sent: string): boolean {
-  if (!mayBeTold(sent.length) || sent.includes(ESCAPED)) return false
-  const kept = sent.slice(0, MAX_BODY_LENGTH)
-  return !OTHERWISE.some((text) => kept.includes(text))
-}
+const isTellable = (sent: string): boolean =>
+  sent.length <= MAX_TOLD_LENGTH && !OTHERWISE.some((text) => sent.includes(text))
 
 function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
   if (SECRET_NAME.test(text)) return true
@@ -128,9 +119,21 @@ function decoded(url: string): string {
   }
 }
 
-/** An answer without what was taken out of its request. */
-export const redactAnswer = (text: string, secrets: readonly string[]): string =>
-  secrets.reduce((rest, secret) => rest.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED), text)
+/** A string in JSON text; the last one has no end where the text was cut. */
+const STRING = /"[^"\\]*(?:\\.?[^"\\]*)*("|$)/gs
+
+/**
+ * An answer without what was taken out of its request.
+ * @param text JSON, or the beginning of it; stays that: `true` may be a secret, and stand for no string
+ */
+export function redactAnswer(text: string, secrets: readonly string[]): string {
+  if (secrets.length === 0) return text
+  const clean = (inner: string) => secrets.reduce((rest, secret) => rest.replaceAll(secret, REDACTED), inner)
+  return text.replace(STRING, (literal, end: string) => {
+    if (end !== '') return JSON.stringify(clean(JSON.parse(literal) as string))
+    return secrets.reduce((rest, secret) => rest.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED), literal)
+  })
+}
 
 /** The last look at what is stored. */
 export const withoutTokens = (text: string): string => (mayHoldToken(text) ? text.replace(OWN_TOKEN, REDACTED) : text)

@@ -1,4 +1,5 @@
 // What is kept of exchanges: written in batches, off the requests' path, without a secret in it.
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import { type Test, test } from 'tap'
@@ -114,6 +115,49 @@ test('the wire log', async (t) => {
     t.match(entry, { method: 'POST', url: '/scim/v2/Bulk', status: 200 })
     t.equal(ids.length, 3)
     t.same([...entry.resourceIds].sort(), [...ids].sort())
+  })
+
+  t.test('names all whom a large bulk request made, whatever uuids it holds beside', async (t) => {
+    const { tenant, scim } = await open('large')
+    const Operations = Array.from({ length: 800 }, (_, i) => {
+      const data = { userName: `u${i}@large.test`, externalId: randomUUID() }
+      return { method: 'POST', path: '/Users', bulkId: randomUUID(), data }
+    })
+    const schemas = ['urn:ietf:params:scim:api:messages:2.0:BulkRequest']
+    const answer = await scim.ask('POST', '/Bulk', { schemas, Operations })
+    const ids = answer.body.Operations.map(({ location }: { location: string }) => location.slice(-36))
+    t.equal(ids.length, 800)
+    const [entry] = await entriesOf(app, tenant, 1)
+    t.same(entry!.resourceIds.slice(0, 800), ids)
+  })
+
+  t.test('names groups that are sought by a member, and that member, but not the others', async (t) => {
+    const { tenant, scim } = await open('sought')
+    const [ada, bob] = [
+      await scim.createUser({ userName: 'ada@sought.test' }),
+      await scim.createUser({ userName: 'bob@sought.test' })
+    ]
+    const schemas = ['urn:ietf:params:scim:schemas:core:2.0:Group']
+    const members = [{ value: ada.id }, { value: bob.id }]
+    const group = (await scim.ask('POST', '/Groups', { schemas, displayName: 'All', members })).body
+    const filter = `members.value eq "${ada.id}"`
+    const search = { schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'], filter }
+    await scim.ask('POST', '/Groups/.search', search)
+    const [, , made, found] = await entriesOf(app, tenant, 4)
+    t.same(made!.resourceIds, [group.id, ada.id, bob.id])
+    t.same(found!.resourceIds, [ada.id, group.id])
+  })
+
+  t.test('can be read whatever is taken for a secret', async (t) => {
+    const { tenant, scim } = await open('secrets')
+    await scim.ask('POST', '/Users', { userName: 'ada@secrets.test', changePasswordAtNextLogin: 'true' })
+    await scim.ask('POST', '/Users', {
+      userName: 'x\nabc1234@secrets.test',
+      displayName: 'x\nabc1234',
+      password: 'nabc1234'
+    })
+    const [ada] = await entriesOf(app, tenant, 2)
+    t.match(ada, { status: 201, request: { changePasswordAtNextLogin: '[redacted]' }, response: { active: true } })
   })
 
   t.test('keeps the beginning of a long list, and whom that names', async (t) => {

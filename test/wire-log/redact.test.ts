@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { redactBody } from '../../server/wire-log/redact.ts'
+import { redactAnswer, redactBody } from '../../server/wire-log/redact.ts'
 
 test('a body is kept as it was sent where that is what its value would be written as', (t) => {
   const kept = (sent: string) => redactBody(JSON.parse(sent), sent, new Set()).text
@@ -11,13 +11,25 @@ test('a body is kept as it was sent where that is what its value would be writte
   t.equal(kept('{"active":\nfalse}'), '{"active":false}', 'several lines')
   t.equal(kept('{"n\\u0061me":1}'), '{"name":1}', 'letters that are escaped')
   t.equal(kept('{"p\\u0061ssword":"hunter2"}'), '{"password":"[redacted]"}')
-  const ofLength = (length: number) => JSON.stringify({ title: 'x'.repeat(length) }).replace(':', ' :')
-  const long = ofLength(5_000)
+  const long = JSON.stringify({ title: 'x'.repeat(5_000) }).replace(':', ' :')
   t.equal(kept(long), JSON.stringify(JSON.parse(long)), 'a long one')
-  const cut = ofLength(70_000)
-  t.equal(kept(cut), cut, 'one of which the beginning alone is kept, as text')
-  const hidden = `{"title":"${'x'.repeat(70_000)}","p\\u0061ssword":"hunter2"}`
-  t.match(kept(hidden), /"password":"\[redacted\]"/, 'a secret behind what is kept')
-  t.same(redactBody(JSON.parse(hidden), hidden, new Set()).secrets, ['hunter2'], 'an answer may quote it')
+  t.end()
+})
+
+test('an answer loses what its request had for a secret, and stays JSON', (t) => {
+  const cases: readonly [answer: unknown, secret: string, redacted: unknown][] = [
+    [{ active: true, title: 'it is true' }, 'true', { active: true, title: 'it is [redacted]' }],
+    [{ count: 12345, title: '12345' }, '12345', { count: 12345, title: '[redacted]' }],
+    [{ title: 'x\nabc1234' }, 'nabc1234', { title: 'x\nabc1234' }],
+    [{ detail: 'not "p\\w\u0001"!' }, '"p\\w\u0001"', { detail: 'not [redacted]!' }],
+    [{ a: '', b: '\\', c: ['hunter2', '"'] }, 'hunter2', { a: '', b: '\\', c: ['[redacted]', '"'] }]
+  ]
+  for (const [answer, secret, redacted] of cases) {
+    t.strictSame(JSON.parse(redactAnswer(JSON.stringify(answer), [secret])), redacted, secret)
+  }
+  t.equal(redactAnswer('{"a":"pass: hunter2 an', ['hunter2']), '{"a":"pass: [redacted] an', 'one that is cut')
+  t.equal(redactAnswer('{"a":"hunter2\\', ['hunter2']), '{"a":"[redacted]\\', 'within an escape')
+  const long = JSON.stringify({ a: `${'\\"'.repeat(500_000)}hunter2` })
+  t.notMatch(redactAnswer(long, ['hunter2']), /hunter2/, 'a long one')
   t.end()
 })
