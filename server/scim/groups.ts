@@ -29,7 +29,7 @@ import { NO_CONTENT, resourceAnswer } from './respond.ts'
 export const groupSource: ListSource = {
   name: 'Group',
   table: 'groups',
-  sortLayout: (tenant) => ({
+  sortLayout: (_view, tenant) => ({
     document: sql`groups.doc`,
     columns: {
       id: { expression: sql`groups.id`, type: 'uuid', isNullable: false },

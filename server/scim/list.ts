@@ -21,7 +21,7 @@ export interface ListSource {
   readonly name: 'User' | 'Group'
   readonly table: 'users' | 'groups'
   /** @param tenant its id, where a cluster has to be told of it by its value; else it is the row's */
-  sortLayout(tenant: number | undefined): SortLayout
+  sortLayout(view: SqlContext, tenant: number | undefined): SortLayout
   /** The attribute that is read from memberships, and only where an answer shows it. */
   readonly related: 'groups' | 'members'
   /** Which rows there are for the asker, beside the tenant. What it is given may stand for values that come later. */
@@ -73,7 +73,8 @@ export async function listResources(
 ): Promise<ScimAnswer> {
   const filter = query.filter === undefined ? undefined : readFilter(query.filter)
   const { deps, tenant } = context
-  const layoutOf = (source: ListSource) => source.sortLayout(isCitus(deps.db) ? tenant.id : undefined)
+  const layoutOf = (source: ListSource) =>
+    source.sortLayout(sqlContextOf(context), isCitus(deps.db) ? tenant.id : undefined)
   const searches = sources.map((source): Search => {
     const resourceType = context.schemas[source.name]
     return {

@@ -17,6 +17,7 @@ import type { ScimAnswer, ScimContext, ScimRequest } from './context.ts'
 import { etagOf, namesVersion, precondition } from './etag.ts'
 import type { Filter } from './filter/ast.ts'
 import { parseFilter } from './filter/parse.ts'
+import { shownExternalId } from './filter/sql-resources.ts'
 import { carryImmutable } from './immutable.ts'
 import type { Resource } from './json.ts'
 import { type ListSource, listResources } from './list.ts'
@@ -164,12 +165,12 @@ async function listByUserName(context: ScimContext, query: ListQuery, userName: 
 export const userSource: ListSource = {
   name: 'User',
   table: 'users',
-  sortLayout: () => ({
+  sortLayout: (view) => ({
     document: sql`users.doc`,
     columns: {
       id: { expression: sql`users.id`, type: 'uuid', isNullable: false },
       userName: { expression: sql`users.user_name_key`, type: 'text', isNullable: false },
-      externalId: { expression: sql`users.external_id`, type: 'text', isNullable: true },
+      externalId: { expression: shownExternalId(view), type: 'text', isNullable: true },
       displayName: {
         expression: sql`users.display_name_key`,
         type: 'text',

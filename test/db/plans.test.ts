@@ -100,8 +100,8 @@ test('lists in the order of names are read in the order of indexes, up to the pa
     owner
   )
   await sql`analyze users, user_family_names`.execute(owner)
-  const { columns } = userSource.sortLayout(undefined)
   const view = { tenantId: 1, baseUrl: '', connectionId: undefined }
+  const { columns } = userSource.sortLayout(view, undefined)
   for (const [name, index] of [
     ['name.familyName', 'users_indexed_family_name_idx'],
     ['displayName', 'users_display_name_key_idx']

@@ -121,6 +121,27 @@ test('lists', async (t) => {
     t.equal((await sorted('meta.lastModified')).length, 5)
   })
 
+  t.test('orders by externalIds only where the connection sees them', async (t) => {
+    const beta = await addTenant(app, 'beta')
+    const [okta, entra] = [await scimClient(app, beta), await scimClient(app, beta)]
+    for (const [client, userName, externalId] of [
+      [okta, 'o1', 'd'],
+      [entra, 'e1', 'c'],
+      [okta, 'o2', 'a'],
+      [entra, 'e2', 'b']
+    ] as const) {
+      await client.createUser({ userName, externalId })
+    }
+    const sorted = async (client: Scim, parameters: Parameters = {}) =>
+      namesOf(await list(client, { sortBy: 'externalId', ...parameters }))
+    t.same(await sorted(okta), ['o2', 'o1', 'e1', 'e2'], 'those of others have none')
+    t.same(await sorted(entra), ['e2', 'e1', 'o1', 'o2'])
+    t.same(await sorted(entra, { sortOrder: 'descending' }), ['o2', 'o1', 'e1', 'e2'])
+    const first = await list(entra, { sortBy: 'externalId', cursor: '', count: 1 })
+    t.same(namesOf(first), ['e2'])
+    t.same(await sorted(entra, { cursor: first.nextCursor, count: 3 }), ['e1', 'o1', 'o2'])
+  })
+
   t.test('sortOrder without sortBy changes nothing', async (t) => {
     t.same(namesOf(await list(scim, { sortOrder: 'descending' })), ['eve', 'Ada', 'cy', 'Bob', 'dee'])
   })

@@ -88,12 +88,26 @@ const makeUserScope = (context: SqlContext, isNamed: boolean): Scope =>
     }
   })
 
-/** As isForeignExternalId has it (provisioning/authority.ts). */
-function ownExternalId({ readerId }: SqlContext): Column {
+/**
+ * Whether the reader sees the externalId of a row of `users`, as isForeignExternalId has it (provisioning/authority.ts);
+ * undefined where all are seen.
+ */
+const isOwnExternalId = ({ readerId }: Pick<SqlContext, 'readerId'>): RawBuilder<boolean> | undefined =>
+  readerId === undefined
+    ? undefined
+    : sql`(users.connection_id is null or users.connection_id = ${readerId}::uuid
+        or users.authority ->> 'externalId' = ${readerId}::text)`
+
+/** What users are sorted by where it is their externalId. */
+export function shownExternalId(context: Pick<SqlContext, 'readerId'>): RawBuilder<unknown> {
+  const isOwn = isOwnExternalId(context)
+  return isOwn ? sql`(case when ${isOwn} then users.external_id end)` : sql`users.external_id`
+}
+
+function ownExternalId(context: SqlContext): Column {
   const column = nullableColumn(sql`users.external_id`, compareExact)
-  if (readerId === undefined) return column
-  const isOwn = sql`(users.connection_id is null or users.connection_id = ${readerId}::uuid
-    or users.authority ->> 'externalId' = ${readerId}::text)`
+  const isOwn = isOwnExternalId(context)
+  if (!isOwn) return column
   return {
     compare: (op, literal) => {
       const compared =
