@@ -2,11 +2,9 @@
 
 import type { Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
-import { notifyChange } from '../../db/listen.ts'
-import { expirePasswordResets } from '../../db/password-resets.ts'
-import { deleteSessions } from '../../db/sessions.ts'
 import { updateUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
+import { endWithPassword } from '../provisioning/ending.ts'
 import type { Tenant } from '../tenancy.ts'
 import { checkPassword, weak } from './password-policy.ts'
 
@@ -48,8 +46,6 @@ export async function setPassword(
   options: { exceptSessionId?: string } = {}
 ): Promise<void> {
   await setPasswordHash(trx, tenantId, user.id, hash, now)
-  await expirePasswordResets(trx, tenantId, user.id, now)
   if (user.must_reset_password) await updateUser(trx, tenantId, user.id, { must_reset_password: false }, now)
-  const ended = await deleteSessions(trx, tenantId, user.id, options.exceptSessionId)
-  if (ended > 0) await notifyChange(trx, { kind: 'credentials', tenantId })
+  await endWithPassword(trx, tenantId, user.id, now, options.exceptSessionId)
 }

@@ -4,6 +4,8 @@ import { releaseAddressesOf } from '../../db/addresses.ts'
 import type { Trx } from '../../db/connect.ts'
 import { countMemberChanges } from '../../db/groups.ts'
 import { notifyChange } from '../../db/listen.ts'
+import { expirePasswordResets } from '../../db/password-resets.ts'
+import { deleteSessions } from '../../db/sessions.ts'
 
 /**
  * - `locked`: sessions, API tokens, one-time codes and unused reset links are gone, mails with such links are not sent;
@@ -98,6 +100,25 @@ export async function endAccess(
   // NOTIFY makes commits wait for one another, so only those who must tell others take part
   if (hadCredentials) await notifyChange(trx, { kind: 'credentials', tenantId })
   return { hadCredentials, invitations: ended.invitations, memberships: ended.memberships }
+}
+
+/**
+ * Ends what was begun with the password of somebody who gets another one, or none: their sessions, and reset links that
+ * were not used. API tokens, which no password made, stay. The caller holds the user's row.
+ * @param exceptSessionId the session that goes on
+ */
+export async function endWithPassword(
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  now: Date,
+  exceptSessionId?: string
+): Promise<void> {
+  const [ended] = await Promise.all([
+    deleteSessions(trx, tenantId, userId, exceptSessionId),
+    expirePasswordResets(trx, tenantId, userId, now)
+  ])
+  if (ended > 0) await notifyChange(trx, { kind: 'credentials', tenantId })
 }
 
 /**

@@ -18,7 +18,7 @@ import { ArrivalConflict, subjectOf } from './arrival-conflicts.ts'
 import { type Arrival, arrivalKeys, obstacleTo, planArrival } from './arrivals.ts'
 import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS, withOthersKept } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
-import { notifyIfSignedIn } from './ending.ts'
+import { endWithPassword, notifyIfSignedIn } from './ending.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { takenError } from './scim-conflicts.ts'
@@ -43,7 +43,7 @@ const MAX_ATTEMPTS = 3
  * - Whoever has a pending invitation for the address (or the userName) is adopted: the same id, the invitation ended,
  *   the role kept unless one is given.
  * - Whoever signs in by the address, and is managed by no connection, is linked: the same id, and sessions, password,
- *   groups and role stay.
+ *   groups and role stay; a password that is given ends the sessions.
  * - Whoever was removed here and had the address comes back: the same id, a clean profile, no old credentials, and a
  *   new password before any sign-in where they once could sign in.
  * @throws ArrivalConflict where it takes a person to say who somebody is; AppError uniqueness where the userName, the
@@ -179,7 +179,9 @@ async function join(trx: Trx, writer: ScimWriter, given: NewUser, before: UserRo
     ...profileOfJoined(writer, given, before),
     must_reset_password: before.must_reset_password && user.passwordHash === undefined
   }
-  if (documentColumns(joining.decision.document).email_key !== before.email_key) {
+  if (user.passwordHash !== undefined) {
+    await endWithPassword(trx, writer.tenant.id, before.id, writer.now)
+  } else if (documentColumns(joining.decision.document).email_key !== before.email_key) {
     await expirePasswordResets(trx, writer.tenant.id, before.id, writer.now)
   }
   const step = before.state === 'invited' ? adopt : link

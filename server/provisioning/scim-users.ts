@@ -28,7 +28,7 @@ import type { Tenant } from '../tenancy.ts'
 import type { Actor } from './actor.ts'
 import { endByAdoption } from './adoption.ts'
 import { letUserStay } from './brake.ts'
-import { notifyIfSignedIn } from './ending.ts'
+import { endWithPassword, notifyIfSignedIn } from './ending.ts'
 import { followGroups } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
@@ -59,6 +59,8 @@ export interface ScimUserChange {
   readonly asksActive?: boolean
   /** A hash; null takes the password away, undefined keeps it. */
   readonly passwordHash?: string | null
+  /** Whether the hash is one of the password that they have: sessions then go on. */
+  readonly isSamePassword?: boolean
 }
 
 /** A user as a change starts from it. */
@@ -111,7 +113,10 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
     const after = planned.isChange
       ? await writeUnlessOvertaken(writer, planned)
       : await findScimUser(deps.db, view, userId)
-    if (after) return after
+    if (after) {
+      if (isPasswordChanged(planned)) forgetCredentials(writer)
+      return after
+    }
   }
   // whoever was overtaken once would be again: here they wait for their turn
   const locked = await translateConflicts(writer, () => retryRaces(() => changeLocked(writer, userId, options)))
@@ -221,9 +226,11 @@ async function changeLocked(
     }
     const after = await getScimUser(trx, writer.view, userId)
     if (planned.isAdopted) await options.adopted?.(trx, after, planned.columns.email)
-    return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged }
+    return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged || isPasswordChanged(planned) }
   })
 }
+
+const isPasswordChanged = ({ change }: Planned): boolean => change.passwordHash !== undefined && !change.isSamePassword
 
 const movedUser = ({ before, change, columns }: Planned): MovedUser => ({
   id: before.id,
@@ -259,7 +266,7 @@ export async function followGroupsOf(
   await followGroups(stepOf(trx, writer), undefined, sql`select ${user.id}::uuid`)
 }
 
-/** E-mail keys, password and audit event of a change. */
+/** E-mail keys, password with what ends by it, and audit event of a change. */
 function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unknown>[] {
   const { before, emails } = planned
   const tenantId = writer.tenant.id
@@ -268,6 +275,7 @@ function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unk
     emails ? replaceUserEmails(trx, tenantId, before.id, emails) : undefined,
     passwordHash ? setPasswordHash(trx, tenantId, before.id, passwordHash, writer.now) : undefined,
     passwordHash === null ? deletePassword(trx, tenantId, before.id) : undefined,
+    isPasswordChanged(planned) ? endWithPassword(trx, tenantId, before.id, writer.now) : undefined,
     audit(stepOf(trx, writer), [updateEvent(writer, planned)])
   ].filter((statement) => statement !== undefined)
 }
