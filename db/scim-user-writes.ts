@@ -137,7 +137,7 @@ const HELD: Readonly<Record<keyof Endings, readonly RawBuilder<unknown>[]>> = {
     sql`mails where state = 'queued'`
   ],
   /** What ends with a removal alone, beside the address. */
-  leaving: [sql`user_credentials`, sql`google_identities`]
+  leaving: [sql`user_credentials`, sql`second_factors`, sql`google_identities`]
 }
 
 /** Each table is asked once, for all: to ask it for each user costs the more the more there are. */

@@ -1,5 +1,6 @@
 // What ends with a person's access, and what does not.
 import { type EventEmitter, once } from 'node:events'
+import { sql } from 'kysely'
 import { test } from 'tap'
 import { newEventId } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
@@ -7,11 +8,33 @@ import { type Change, listen } from '../../db/listen.ts'
 import { endAccess } from '../../server/provisioning/ending.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant, NOW } from '../support/groups.ts'
-import { aliveOf, EVERYTHING, giveEverything, insertPeople } from '../support/people.ts'
+import { ACCESS_TABLES, aliveOf, EVERYTHING, giveEverything, insertPeople } from '../support/people.ts'
 
 const LOCKED = { ...EVERYTHING, sessions: 0, apiTokens: 0, codes: 0, resets: 0, mails: 1 }
 const DEACTIVATED = { ...LOCKED, invitations: 0, mails: 0 }
-const REMOVED = { ...DEACTIVATED, passwords: 0, google: 0, addresses: 0 }
+const REMOVED = { ...DEACTIVATED, passwords: 0, secondFactors: 0, google: 0, addresses: 0 }
+
+test('each table with rows of people is known to end with their access, or is seen to elsewhere', async (t) => {
+  const { owner } = await openDatabase(t)
+  const { rows } = await sql<{ name: string }>`
+    select table_name as name from information_schema.columns
+    where table_schema = 'public' and column_name = 'user_id' order by 1`.execute(owner)
+  const elsewhere = [
+    'addresses',
+    'brake_people',
+    'group_members',
+    'held_changes',
+    'past_memberships',
+    'search_pending',
+    'shadow_members',
+    'user_emails',
+    'user_family_names'
+  ]
+  t.same(
+    rows.map(({ name }) => name),
+    [...ACCESS_TABLES, ...elsewhere].sort()
+  )
+})
 
 test('endAccess', async (t) => {
   const { db, owner, url } = await openDatabase(t)

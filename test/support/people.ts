@@ -92,7 +92,7 @@ export const asUser = (id: string, role: Role): Actor => ({
   ip: null
 })
 
-/** A session and an API token, a sign-in code, a reset link, a password, a Google link, a pending invitation. */
+/** A session and an API token, a sign-in code, a reset link, a password with its second factor, a Google link, a pending invitation. */
 export async function giveEverything(owner: Db, tenantId: number, userId: string): Promise<void> {
   const at = CREATED_AT
   const later = new Date(at.getTime() + 86_400_000)
@@ -119,6 +119,17 @@ export async function giveEverything(owner: Db, tenantId: number, userId: string
   await owner
     .insertInto('user_credentials')
     .values({ ...theirs, password_hash: 'hash', updated_at: at })
+    .execute()
+  await owner
+    .insertInto('second_factors')
+    .values({
+      ...theirs,
+      secret_sealed: Buffer.from('sealed'),
+      confirmed_at: at,
+      last_step: '0',
+      recovery_hashes: [],
+      created_at: at
+    })
     .execute()
   await owner
     .insertInto('google_identities')
@@ -180,10 +191,24 @@ export async function aliveOf(owner: Db, tenantId: number, userId: string): Prom
     ${count("invitations where state = 'pending'")} as invitations,
     ${count("mails where state = 'queued' and token_sealed is not null")} as mails,
     ${count('user_credentials where true')} as passwords,
+    ${count('second_factors where true')} as "secondFactors",
     ${count('google_identities where true')} as google,
     ${count('addresses where true')} as addresses`.execute(owner)
   return rows[0]!
 }
+
+/** Where rows of that are that end with somebody's access: what any of them knows must not outlive a removal. */
+export const ACCESS_TABLES = [
+  'sessions',
+  'api_tokens',
+  'one_time_codes',
+  'password_resets',
+  'invitations',
+  'mails',
+  'user_credentials',
+  'second_factors',
+  'google_identities'
+] as const
 
 export const EVERYTHING = {
   sessions: 1,
@@ -193,6 +218,7 @@ export const EVERYTHING = {
   invitations: 1,
   mails: 2,
   passwords: 1,
+  secondFactors: 1,
   google: 1,
   addresses: 1
 }
