@@ -80,8 +80,8 @@ function planned(
   const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
   if (isAddressChanged || change.passwordHash !== undefined) requireNotOwnToken(actor, before)
-  const isTaken = isTakenOn(before, columns)
-  const isAdopted = isTaken && connectionId !== null && before.state === 'invited' && change.active !== false
+  const isTaken = connectionId !== null && isTakenOn(before, columns)
+  const isAdopted = isTaken && before.state === 'invited' && change.active !== false
   const authority = authorityAfterWrite(before, {
     connectionId,
     userConnectionId: isTaken ? connectionId : before.connection_id,
@@ -95,6 +95,7 @@ function planned(
   const isProfileChanged =
     columns.doc !== before.doc ||
     change.passwordHash !== undefined ||
+    isTaken ||
     (saysExternalId && authority !== before.authority)
   return {
     before,
@@ -110,7 +111,13 @@ function planned(
     isAddressChanged,
     isAdopted,
     isChange: isProfileChanged || isStateChanged || isRoleChanged,
-    needsLock: isAdopted || isStateChanged || isRoleChanged || isAddressChanged || emails !== undefined
+    needsLock:
+      isAdopted ||
+      isStateChanged ||
+      isRoleChanged ||
+      isAddressChanged ||
+      emails !== undefined ||
+      change.passwordHash !== undefined
   }
 }
 

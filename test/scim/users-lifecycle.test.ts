@@ -2,8 +2,16 @@
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { startApp, type TestApp } from '../support/app.ts'
-import { aliveOf, EVERYTHING, giveEverything, insertPeople, type PersonSpec, signInAs } from '../support/people.ts'
-import { addTenant, type Scim, scimClient, type Tenant, USER } from '../support/scim.ts'
+import {
+  ACCESS_TABLES,
+  aliveOf,
+  EVERYTHING,
+  giveEverything,
+  insertPeople,
+  type PersonSpec,
+  signInAs
+} from '../support/people.ts'
+import { addTenant, clientOf, type Scim, scimClient, type Tenant, USER } from '../support/scim.ts'
 
 const rowOf = (app: TestApp, id: string) =>
   app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
@@ -164,6 +172,19 @@ test('a POST for somebody who was removed', async (t) => {
     t.match((await scim.get('/Users?filter=userName%20eq%20%22ada@acme.test%22')).body, { totalResults: 1 })
   })
 
+  t.test('leaves nothing of the one before them, whatever single thing they had', async (t) => {
+    for (const kept of ACCESS_TABLES) {
+      const { id } = await scim.createUser({ userName: `had-${kept}` })
+      await giveEverything(app.owner, acme.id, id)
+      for (const table of ACCESS_TABLES.filter((table) => table !== kept)) {
+        await app.owner.deleteFrom(table).where('user_id', '=', id).execute()
+      }
+      t.equal((await scim.delete(`/Users/${id}`)).status, 204)
+      const left = Object.entries(await aliveOf(app.owner, acme.id, id)).filter(([, count]) => count > 0)
+      t.same(left, [], kept)
+    }
+  })
+
   t.test('takes a password that the identity provider sets for a new one', async (t) => {
     const user = await scim.createUser({ userName: 'bob@acme.test' })
     await scim.delete(`/Users/${user.id}`)
@@ -277,6 +298,42 @@ test('what is taken', async (t) => {
     t.ok((await rowOf(app, id)).connection_id)
     await taken(t, okta.post('/Users', { schemas: [USER], userName: 'h2', externalId: 'hal' }), /externalId/)
   })
+
+  t.test(
+    'somebody whom nobody manages, with an externalId already, is the next connection’s that names them',
+    async (t) => {
+      const [administrator] = await insertPeople(app.owner, acme.id, [
+        { email: 'admin@acme.test', role: 'administrator' }
+      ])
+      const cookie = await signInAs(app.owner, acme.id, administrator!)
+      const { data } = await app.mutate('acme', 'apiTokens.create', { name: 'backend' }, { cookie })
+      const backend = clientOf(app, acme, data.token)
+      const invited = await app.mutate(
+        'acme',
+        'invitations.create',
+        { invites: [{ email: 'ivy@acme.test' }] },
+        { cookie }
+      )
+      t.equal(invited.status, 200)
+      const [{ id }] = (await okta.get('/Users?filter=userName%20eq%20%22ivy@acme.test%22')).body.Resources
+      await backend.patch(`/Users/${id}`, [{ op: 'add', path: 'externalId', value: 'ivy' }])
+      t.match(await rowOf(app, id), { state: 'invited', connection_id: null })
+      const { body } = await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: true }])
+      t.match(body, { active: true, externalId: 'ivy' })
+      const row = await rowOf(app, id)
+      t.match(row, { state: 'active' })
+      t.ok(row.connection_id)
+      t.equal((await aliveOf(app.owner, acme.id, id))['invitations'], 0)
+      t.same((await actionsOf(app, id)).slice(-1), ['user.adopted'])
+
+      const [member] = await insertPeople(app.owner, acme.id, [{ email: 'jo@acme.test' }])
+      await backend.patch(`/Users/${member}`, [{ op: 'add', path: 'externalId', value: 'jo' }])
+      const taken = await okta.patch(`/Users/${member}`, [{ op: 'replace', path: 'active', value: true }])
+      t.ok((await rowOf(app, member!)).connection_id)
+      const again = await okta.patch(`/Users/${member}`, [{ op: 'replace', path: 'active', value: true }])
+      t.equal(again.body.meta.version, taken.body.meta.version, 'once')
+    }
+  )
 })
 
 test('active', async (t) => {
