@@ -6,7 +6,7 @@
 import { sql } from 'kysely'
 import { releaseAddresses } from '../../db/addresses.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
-import { setPasswordHash } from '../../db/credentials.ts'
+import { isPasswordHash, setPasswordHash } from '../../db/credentials.ts'
 import { lockGroupRoles } from '../../db/group-roles.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { UserRow } from '../../db/schema.ts'
@@ -59,8 +59,8 @@ export interface ScimUserChange {
   readonly asksActive?: boolean
   /** A hash; null takes the password away, undefined keeps it. */
   readonly passwordHash?: string | null
-  /** Whether the hash is one of the password that they have: sessions then go on. */
-  readonly isSamePassword?: boolean
+  /** Another hash of the same password: where it is still the one that they have, sessions go on. */
+  readonly sameAsHash?: string | undefined
 }
 
 /** A user as a change starts from it. */
@@ -113,10 +113,7 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
     const after = planned.isChange
       ? await writeUnlessOvertaken(writer, planned)
       : await findScimUser(deps.db, view, userId)
-    if (after) {
-      if (isPasswordChanged(planned)) forgetCredentials(writer)
-      return after
-    }
+    if (after) return after
   }
   // whoever was overtaken once would be again: here they wait for their turn
   const locked = await translateConflicts(writer, () => retryRaces(() => changeLocked(writer, userId, options)))
@@ -207,6 +204,7 @@ async function changeLocked(
   return inTenant(writer.deps.db, tenantId, async (trx) => {
     const user = await lockVisible(trx, writer, userId)
     const planned = await plan(writer, user, options)
+    const isPasswordChanged = await endsWithPassword(trx, tenantId, planned)
     if (planned.isRoleChanged) await requireRoleChange(trx, writer, planned)
     if (planned.isProfileChanged || planned.isRoleChanged) {
       const addressKey = planned.columns.email_key
@@ -214,6 +212,7 @@ async function changeLocked(
         planned.isAddressChanged && releaseAddresses(trx, tenantId, [user]),
         planned.isAddressChanged && addressKey !== null && claimAddress(trx, tenantId, userId, addressKey),
         updateUser(trx, tenantId, userId, patchOf(writer, planned), writer.now),
+        isPasswordChanged && endWithPassword(trx, tenantId, userId, writer.now),
         ...writeAlong(trx, writer, planned)
       ])
     }
@@ -226,11 +225,16 @@ async function changeLocked(
     }
     const after = await getScimUser(trx, writer.view, userId)
     if (planned.isAdopted) await options.adopted?.(trx, after, planned.columns.email)
-    return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged || isPasswordChanged(planned) }
+    return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged || isPasswordChanged }
   })
 }
 
-const isPasswordChanged = ({ change }: Planned): boolean => change.passwordHash !== undefined && !change.isSamePassword
+/** Whether the person has another password then, or none. */
+async function endsWithPassword(trx: Trx, tenantId: number, { before, change }: Planned): Promise<boolean> {
+  const { passwordHash, sameAsHash } = change
+  if (passwordHash === undefined) return false
+  return sameAsHash === undefined || !(await isPasswordHash(trx, tenantId, before.id, sameAsHash))
+}
 
 const movedUser = ({ before, change, columns }: Planned): MovedUser => ({
   id: before.id,
@@ -266,7 +270,7 @@ export async function followGroupsOf(
   await followGroups(stepOf(trx, writer), undefined, sql`select ${user.id}::uuid`)
 }
 
-/** E-mail keys, password with what ends by it, and audit event of a change. */
+/** E-mail keys, password and audit event of a change. */
 function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unknown>[] {
   const { before, emails } = planned
   const tenantId = writer.tenant.id
@@ -275,7 +279,6 @@ function writeAlong(trx: Trx, writer: ScimWriter, planned: Planned): Promise<unk
     emails ? replaceUserEmails(trx, tenantId, before.id, emails) : undefined,
     passwordHash ? setPasswordHash(trx, tenantId, before.id, passwordHash, writer.now) : undefined,
     passwordHash === null ? deletePassword(trx, tenantId, before.id) : undefined,
-    isPasswordChanged(planned) ? endWithPassword(trx, tenantId, before.id, writer.now) : undefined,
     audit(stepOf(trx, writer), [updateEvent(writer, planned)])
   ].filter((statement) => statement !== undefined)
 }

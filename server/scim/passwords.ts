@@ -20,20 +20,28 @@ export function hashPassword({ deps, tenant }: ScimContext, password: string): P
   return deps.auth.passwords.hash(password)
 }
 
+type PasswordChange = Pick<ScimUserChange, 'passwordHash' | 'sameAsHash'>
+
 /**
- * The password that a change gives somebody. Some clients send it with each change: one that they have already ends
- * nothing, and nothing in the answer tells that it was right.
- * @throws AppError invalidValue
+ * For one request, whose change may be computed several times: the password is hashed the first time. Some clients send
+ * it with each change, so one that the person has already is told apart; nothing in the answer tells that it was right.
+ * @returns what rejects with AppError invalidValue
  */
-export async function changedPassword(
-  context: ScimContext,
-  userId: string,
-  password: string
-): Promise<Pick<ScimUserChange, 'passwordHash' | 'isSamePassword'>> {
+export function passwordSetter(context: ScimContext): (userId: string, password: string) => Promise<PasswordChange> {
   const { deps, tenant } = context
-  const [passwordHash, user] = await Promise.all([
-    hashPassword(context, password),
-    findSignInUserById(deps.db, tenant.id, userId)
-  ])
-  return { passwordHash, isSamePassword: await deps.auth.passwords.verify(password, user?.password_hash ?? undefined) }
+  let setting: Promise<PasswordChange> | undefined
+
+  async function compute(userId: string, password: string): Promise<PasswordChange> {
+    const [passwordHash, user] = await Promise.all([
+      hashPassword(context, password),
+      findSignInUserById(deps.db, tenant.id, userId)
+    ])
+    const before = user?.password_hash ?? undefined
+    return { passwordHash, sameAsHash: (await deps.auth.passwords.verify(password, before)) ? before : undefined }
+  }
+
+  return (userId, password) => {
+    setting ??= compute(userId, password)
+    return setting
+  }
 }

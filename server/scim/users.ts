@@ -24,7 +24,7 @@ import { type ListSource, listResources } from './list.ts'
 import { type ListQuery, readListQuery, readSearchRequest } from './list-query.ts'
 import { listBody } from './list-response.ts'
 import { normalizeResource } from './normalize.ts'
-import { changedPassword, hashPassword } from './passwords.ts'
+import { hashPassword, passwordSetter } from './passwords.ts'
 import { applyPatch } from './patch/apply.ts'
 import { type PatchOperation, parsePatch } from './patch/parse.ts'
 import { type Projection, parseProjection } from './projection.ts'
@@ -69,7 +69,7 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
   const projection = projectionOf(context, request)
   const { resource, password } = normalizeResource(request.body, context.schemas.User, context.leniency)
   if (!isId(request.id)) throw notFound('User')
-  const passwordChange = password === undefined ? undefined : await changedPassword(context, request.id, password)
+  const setPassword = passwordSetter(context)
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'replace',
     mayDeactivate: resource['active'] === false,
@@ -77,7 +77,9 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
     change(before) {
       const after = carryImmutable(toResource(before), resource, context.schemas.User)
       const active = activeOf(resource)
-      return { document: toDocument(after, context.baseUrl), active, asksActive: active === true, ...passwordChange }
+      const changed = { document: toDocument(after, context.baseUrl), active, asksActive: active === true }
+      if (password === undefined) return changed
+      return setPassword(before.id, password).then((given) => ({ ...changed, ...given }))
     },
     addressMoved: (trx, moved) => moveLinks(trx, context, moved),
     adopted: welcomeMail(context)
@@ -91,8 +93,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
   const projection = projectionOf(context, request)
   const operations = parsePatch(request.body, schemas.User, leniency)
   if (!isId(request.id)) throw notFound('User')
-  // the same password however often the change is computed
-  let hashing: ReturnType<typeof changedPassword> | undefined
+  const setPassword = passwordSetter(context)
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'patch',
     mayDeactivate: operations.some(mayDeactivate),
@@ -106,8 +107,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
           true
       const changed = { document: toDocument(resource, baseUrl), active: activeOf(resource), asksActive }
       if (typeof password !== 'string') return { ...changed, passwordHash: password === null ? null : undefined }
-      hashing ??= changedPassword(context, before.id, password)
-      return hashing.then((passwordChange) => ({ ...changed, ...passwordChange }))
+      return setPassword(before.id, password).then((given) => ({ ...changed, ...given }))
     },
     addressMoved: (trx, moved) => moveLinks(trx, context, moved),
     adopted: welcomeMail(context)

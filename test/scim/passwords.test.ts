@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
+import { lockIsAwaited } from '../support/locks.ts'
 import { aliveOf, giveEverything, insertPeople, signInAs } from '../support/people.ts'
 import { addTenant, scimClient, USER } from '../support/scim.ts'
 
@@ -15,6 +16,8 @@ test('a password that an identity provider sets', async (t) => {
   const patch = (value: string | null) => [{ op: 'replace', path: 'password', value }]
   const isSignedIn = async (cookie: string) =>
     (await app.query('acme', 'auth.me', undefined, { cookie })).status === 200
+  const hashOf = (id: string) =>
+    app.owner.selectFrom('user_credentials').select('password_hash').where('user_id', '=', id).executeTakeFirstOrThrow()
   /** What ends with a password, and what does not. */
   async function aliveBeside(id: string) {
     const { sessions, apiTokens, mails, passwords } = await aliveOf(app.owner, acme.id, id)
@@ -28,11 +31,7 @@ test('a password that an identity provider sets', async (t) => {
   /** Signed in twice by the first password of the identity provider, with an API token and a reset link on its way. */
   async function member(name: string): Promise<{ id: string; cookie: string }> {
     const { id } = await scim.createUser({ userName: `${name}@acme.test`, password: FIRST })
-    const { password_hash } = await app.owner
-      .selectFrom('user_credentials')
-      .select('password_hash')
-      .where('user_id', '=', id)
-      .executeTakeFirstOrThrow()
+    const { password_hash } = await hashOf(id)
     await app.owner.deleteFrom('user_credentials').where('user_id', '=', id).execute()
     await giveEverything(app.owner, acme.id, id)
     await app.owner.updateTable('user_credentials').set({ password_hash }).where('user_id', '=', id).execute()
@@ -98,6 +97,24 @@ test('a password that an identity provider sets', async (t) => {
       t.equal(linked.id, id)
       t.equal(await isSignedIn(cookie), isKept, name)
     }
+  })
+
+  t.test('ends them where the person has set another one meanwhile', async (t) => {
+    const { id, cookie } = await member('ian')
+    const { password_hash } = await hashOf(id)
+    // they have set it a moment ago, and have signed in by it
+    const patching = await app.owner.transaction().execute(async (trx) => {
+      await trx.selectFrom('users').select('id').where('id', '=', id).forUpdate().execute()
+      const sent = scim.patch(`/Users/${id}`, patch(FIRST))
+      await lockIsAwaited(app.owner)
+      const other = await app.deps.auth.passwords.hash(OTHER)
+      await trx.updateTable('user_credentials').set({ password_hash: other }).where('user_id', '=', id).execute()
+      return { sent }
+    })
+    t.equal((await patching.sent).status, 200)
+    t.ok(await app.deps.auth.passwords.verify(FIRST, (await hashOf(id)).password_hash))
+    t.not((await hashOf(id)).password_hash, password_hash)
+    t.notOk(await isSignedIn(cookie))
   })
 
   t.test('that is refused ends nothing', async (t) => {
