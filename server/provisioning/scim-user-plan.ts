@@ -31,10 +31,19 @@ export interface Planned {
   readonly isAddressChanged: boolean
   /** Somebody invited whom a connection takes on: active from then on, and without the invitation, as after a create. */
   readonly isAdopted: boolean
-  readonly isChange: boolean
-  /** Rows beside the user's own follow, and must not be changed by others meanwhile. */
-  readonly needsLock: boolean
 }
+
+export const isChange = ({ isProfileChanged, isStateChanged, isRoleChanged }: Planned): boolean =>
+  isProfileChanged || isStateChanged || isRoleChanged
+
+/** Whether rows beside the user's own follow, which must not be changed by others meanwhile. */
+export const needsLock = (planned: Planned): boolean =>
+  planned.isAdopted ||
+  planned.isStateChanged ||
+  planned.isRoleChanged ||
+  planned.isAddressChanged ||
+  planned.emails !== undefined ||
+  planned.change.passwordHash !== undefined
 
 /**
  * Computes a change; at once where that takes no time.
@@ -64,61 +73,71 @@ function planned(
   kind: ChangeOptions['kind']
 ): Planned {
   const connectionId = connectionOf(actor)
-  const isWhole = kind === 'replace'
-  const decide = isWhole ? roleOfReplaced : roleOfPatched
   const isForeign = isForeignExternalId(before, connectionId)
   const saysExternalId = isForeign && change.document.externalId !== undefined
-  const kept = isForeign && !saysExternalId ? withExternalIdOf(document, change.document) : change.document
-  const wanted = isWhole ? withOthersKept(before, document, change.document, connectionId) : kept
-  const isRoleOwn = connectionId !== null && isWhole && ownerOf(before, document, 'roles') === connectionId
-  const decision = decide({ role: ownRoleOf(before), document, isRoleOwn }, wanted, actor.role)
-  requireRoleWithin(actor.role, decision.role)
+  const wanted = wantedDocument(before, document, change.document, { kind, connectionId })
+  const decision = decideRole(actor, before, document, wanted, kind)
   const isSame = isUntouched(document, decision.document)
   const columns = columnsOfUser(decision.document, before, isSame ? before.doc : undefined)
-  const emails = isSame ? undefined : changedEmails(document, decision.document)
-  const isStateChanged = change.active !== undefined && change.active !== (before.state !== 'deactivated')
-  const isRoleChanged = decision.role !== ownRoleOf(before)
   const isAddressChanged = columns.email_key !== before.email_key
   if (isAddressChanged || change.passwordHash !== undefined) requireNotOwnToken(actor, before)
   const isTaken = connectionId !== null && isTakenOn(before, columns)
-  const isAdopted = isTaken && before.state === 'invited' && change.active !== false
   const authority = authorityAfterWrite(before, {
     connectionId,
     userConnectionId: isTaken ? connectionId : before.connection_id,
     // who sends the externalId that another connection has given has given it, too
     before: saysExternalId ? withoutExternalId(document) : document,
     after: decision.document,
-    sent: isWhole ? change.document : undefined,
+    sent: kind === 'replace' ? change.document : undefined,
     mayRepeat: true,
     isRoleKept: decision.document !== wanted
   })
-  const isProfileChanged =
-    columns.doc !== before.doc ||
-    change.passwordHash !== undefined ||
-    isTaken ||
-    (saysExternalId && authority !== before.authority)
   return {
     before,
     change,
     decision,
     columns,
-    emails,
+    emails: isSame ? undefined : changedEmails(document, decision.document),
     facts: isSame ? NO_FACTS : changedFacts(document, decision.document),
     authority,
-    isProfileChanged,
-    isStateChanged,
-    isRoleChanged,
+    isProfileChanged:
+      columns.doc !== before.doc ||
+      change.passwordHash !== undefined ||
+      isTaken ||
+      (saysExternalId && authority !== before.authority),
+    isStateChanged: change.active !== undefined && change.active !== (before.state !== 'deactivated'),
+    isRoleChanged: decision.role !== ownRoleOf(before),
     isAddressChanged,
-    isAdopted,
-    isChange: isProfileChanged || isStateChanged || isRoleChanged,
-    needsLock:
-      isAdopted ||
-      isStateChanged ||
-      isRoleChanged ||
-      isAddressChanged ||
-      emails !== undefined ||
-      change.passwordHash !== undefined
+    isAdopted: isTaken && before.state === 'invited' && change.active !== false
   }
+}
+
+/** The document as the request would have it, before roles are decided: what is another connection's stays. */
+function wantedDocument(
+  before: UserFacts,
+  document: UserDocument,
+  sent: UserDocument,
+  { kind, connectionId }: { kind: ChangeOptions['kind']; connectionId: string | null }
+): UserDocument {
+  if (kind === 'replace') return withOthersKept(before, document, sent, connectionId)
+  const keepsExternalId = isForeignExternalId(before, connectionId) && sent.externalId === undefined
+  return keepsExternalId ? withExternalIdOf(document, sent) : sent
+}
+
+/** @throws AppError forbidden `roleNotAllowed` */
+function decideRole(
+  actor: Actor,
+  before: UserFacts,
+  document: UserDocument,
+  wanted: UserDocument,
+  kind: ChangeOptions['kind']
+): RoleDecision {
+  const connectionId = connectionOf(actor)
+  const isRoleOwn = kind === 'replace' && connectionId !== null && ownerOf(before, document, 'roles') === connectionId
+  const decide = kind === 'replace' ? roleOfReplaced : roleOfPatched
+  const decision = decide({ role: ownRoleOf(before), document, isRoleOwn }, wanted, actor.role)
+  requireRoleWithin(actor.role, decision.role)
+  return decision
 }
 
 const NO_FACTS: ChangedFacts = { before: {}, after: {} }

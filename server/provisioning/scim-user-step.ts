@@ -5,6 +5,7 @@ import type { UserFacts } from '../../db/scim-user-writes.ts'
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { isRenamed } from '../../db/search-index.ts'
 import { notFound } from '../errors.ts'
+import type { Outcome } from './gathering.ts'
 import { isCountedAdministrator } from './guards.ts'
 import { type Planned, patchOf, plan, requireTouchable } from './scim-user-plan.ts'
 import type { ChangeOptions, ScimWriter } from './scim-users.ts'
@@ -13,11 +14,13 @@ type UserWork =
   | { readonly kind: 'change'; readonly options: ChangeOptions }
   | { readonly kind: 'remove'; readonly precondition: ((version: number) => void) | undefined }
 
-/** Nothing was done: the change is one of those that are made alone. */
-export const ALONE = 'alone'
+/**
+ * - `done`: the user as they are then, undefined once they are removed;
+ * - `alone`: nothing was done, the change is one of those that are made by themselves.
+ */
+export type Result = { readonly kind: 'done'; readonly user: ScimUserRow | undefined } | { readonly kind: 'alone' }
 
-/** The user as they are then; undefined once they are removed. */
-export type Result = ScimUserRow | undefined | typeof ALONE
+export const ALONE: Result = { kind: 'alone' }
 
 export interface Item {
   readonly writer: ScimWriter
@@ -35,11 +38,28 @@ export interface Step<User extends UserFacts = UserFacts> {
   readonly eventId: string
 }
 
-/** @returns what becomes of the item where nothing is to be written */
-export function begin<User extends UserFacts>(
-  item: Item,
-  row: User | undefined
-): Step<User> | typeof ALONE | { error: unknown } {
+/** What is to become of an item, once its user is read. */
+export type Begun<User extends UserFacts = UserFacts> =
+  | (Step<User> & { readonly kind: 'write' })
+  | { readonly kind: 'alone' }
+  | { readonly kind: 'refused'; readonly error: unknown }
+
+/** @param ofStep what became of what was to be written */
+export function outcomeOf<User extends UserFacts>(
+  begun: Begun<User>,
+  ofStep: (step: Step<User>) => Outcome<Result>
+): Outcome<Result> {
+  switch (begun.kind) {
+    case 'write':
+      return ofStep(begun)
+    case 'alone':
+      return { value: ALONE }
+    case 'refused':
+      return { error: begun.error }
+  }
+}
+
+export function begin<User extends UserFacts>(item: Item, row: User | undefined): Begun<User> {
   const { writer, work } = item
   try {
     const before = requireVisible(writer, row)
@@ -49,22 +69,28 @@ export function begin<User extends UserFacts>(
       if (planned instanceof Promise) {
         // it is computed anew, and refused there; a rejection that nobody waits for would end the process
         planned.catch(() => {})
-        return ALONE
+        return { kind: 'alone' }
       }
-      return isPlain(writer, planned) ? { item, before, planned, eventId } : ALONE
+      return isPlain(writer, planned) ? { kind: 'write', item, before, planned, eventId } : { kind: 'alone' }
     }
     requireTouchable(writer.actor, before)
     work.precondition?.(before.version)
     // who has their role from a group is left with their own
     const isPlainRemoval = isExpendable(writer, before) && before.given_role === null
-    return isPlainRemoval ? { item, before, planned: undefined, eventId } : ALONE
+    return isPlainRemoval ? { kind: 'write', item, before, planned: undefined, eventId } : { kind: 'alone' }
   } catch (error) {
-    return { error }
+    return { kind: 'refused', error }
   }
 }
 
-/** @throws AppError not_found */
-function requireVisible<User extends UserFacts>({ view }: ScimWriter, user: User | undefined): User {
+/**
+ * The user, where the writer may see them.
+ * @throws AppError not_found
+ */
+export function requireVisible<User extends Pick<UserFacts, 'state' | 'connection_id'>>(
+  { view }: ScimWriter,
+  user: User | undefined
+): User {
   const isVisible =
     user && user.state !== 'removed' && (view.connectionId === undefined || user.connection_id === view.connectionId)
   if (!isVisible) throw notFound('User')

@@ -10,7 +10,7 @@ import { countUsers } from './brake.ts'
 import { endAccess } from './ending.ts'
 import type { Outcome } from './gathering.ts'
 import { updateEvent } from './scim-user-plan.ts'
-import { ALONE, begin, type Item, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
+import { ALONE, begin, type Item, outcomeOf, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
 import { activatedEvent, audit, deactivatedEvent, invitationRevoked, removedEvent } from './user-states.ts'
 
 /** @returns what became of each; nothing where the database refuses any of them, which are then to be made alone */
@@ -41,7 +41,7 @@ async function changeWithin(
   )
   const found = new Map(rows.map((row) => [row.id, row]))
   const begun = items.map((item) => begin(item, found.get(item.userId)))
-  const steps = begun.filter((step) => typeof step === 'object' && 'before' in step)
+  const steps = begun.filter((one) => one.kind === 'write')
   const ended = await write(trx, tenant.id, steps)
   const left = steps.filter(({ planned }) => planned)
   const [after] = await Promise.all([
@@ -55,10 +55,11 @@ async function changeWithin(
     ...ended.follow
   ])
   const afterwards = new Map(after.map((row) => [row.id, row]))
-  const outcomes = begun.map((step): Outcome<Result> => {
-    if (step === ALONE) return { value: ALONE }
-    return 'error' in step ? step : { value: step.planned && afterwards.get(step.before.id)! }
-  })
+  const outcomes = begun.map((one) =>
+    outcomeOf(one, ({ planned, before }) => ({
+      value: { kind: 'done', user: planned && afterwards.get(before.id)! }
+    }))
+  )
   return { outcomes, hadCredentials: ended.hadCredentials }
 }
 

@@ -18,8 +18,8 @@ import {
 import type { ScimUserRow } from '../../db/scim-users.ts'
 import { permitsOf } from './brake.ts'
 import { Gathering, type Outcome } from './gathering.ts'
-import { connectionAfter, updateEvent } from './scim-user-plan.ts'
-import { ALONE, begin, type Item, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
+import { connectionAfter, isChange, updateEvent } from './scim-user-plan.ts'
+import { ALONE, begin, type Item, outcomeOf, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
 import type { ScimWriter } from './scim-users.ts'
 import { changeUnderLocks } from './scim-users-locked.ts'
 import { activatedEvent, deactivatedEvent, removedEvent } from './user-states.ts'
@@ -47,17 +47,14 @@ async function changeAll(items: readonly Item[]): Promise<readonly Outcome<Resul
   // it would copy the rows of an insert from one node to another
   if (isCitus(items[0]!.writer.deps.db)) return changeUnderLocks(items)
   const begun = await beginAll(items)
-  const steps = begun.filter((step) => typeof step === 'object' && 'before' in step)
+  const steps = begun.filter((one) => one.kind === 'write')
   const [laborious, quick] = [steps.filter(hasConsequences), steps.filter((step) => !hasConsequences(step))]
   const [ofLaborious, ofQuick] = await Promise.all([changeUnderLocks(laborious.map(itemOf)), changeAtOnce(quick)])
-  const outcomes = new Map<unknown, Outcome<Result>>([
+  const outcomes = new Map<Step, Outcome<Result>>([
     ...laborious.map((step, index) => [step, ofLaborious[index]!] as const),
     ...quick.map((step, index) => [step, ofQuick[index]!] as const)
   ])
-  return begun.map((step): Outcome<Result> => {
-    if (step === ALONE) return { value: ALONE }
-    return 'error' in step ? step : outcomes.get(step)!
-  })
+  return begun.map((one) => outcomeOf(one, (step) => outcomes.get(step)!))
 }
 
 const itemOf = ({ item }: Step) => item
@@ -95,13 +92,13 @@ async function changeAtOnce(steps: readonly QuickStep[]): Promise<readonly Outco
       return isUnavailable(error) ? steps.map(() => ({ error })) : changeUnderLocks(steps.map(itemOf))
     }
   }
-  return steps.map((step) => ({ value: afterwards(step) }))
+  return steps.map((step) => ({ value: { kind: 'done', user: afterwards(step) } }))
 }
 
 /** What is to be written, in the order in which rows are locked. */
 function statementsOf(steps: readonly QuickStep[]): CompiledQuery[] {
   const changing = steps
-    .filter(({ planned }) => !planned || planned.isChange)
+    .filter(({ planned }) => !planned || isChange(planned))
     .sort((one, other) => (one.before.id < other.before.id ? -1 : 1))
   if (changing.length === 0) return []
   const { deps, tenant, now } = changing[0]!.item.writer
@@ -146,11 +143,11 @@ function afterwards({ before, planned, item: { writer } }: QuickStep): ScimUserR
     groups,
     created_at,
     connection_id: before.connection_id,
-    authority: planned.isChange ? planned.authority : before.authority,
+    authority: isChange(planned) ? planned.authority : before.authority,
     state: before.state,
     doc: before.doc
   }
-  if (!planned.isChange) return { ...row, version: before.version, updated_at: before.updated_at }
+  if (!isChange(planned)) return { ...row, version: before.version, updated_at: before.updated_at }
   const written = { version: before.version + 1, updated_at: writer.now }
   if (!planned.isProfileChanged) {
     return { ...row, ...written, state: planned.change.active ? 'active' : 'deactivated' }

@@ -23,7 +23,6 @@ import {
 } from '../../db/scim-users.ts'
 import { lockUser, replaceUserEmails, updateUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
-import { notFound } from '../errors.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { Actor } from './actor.ts'
 import { endByAdoption } from './adoption.ts'
@@ -33,8 +32,8 @@ import { followGroups } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import type { NewUser } from './scim-user-new.ts'
-import { type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
-import { ALONE } from './scim-user-step.ts'
+import { isChange, needsLock, type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
+import { requireVisible } from './scim-user-step.ts'
 import { changeTogether } from './scim-users-together.ts'
 import type { UserDocument } from './user-document.ts'
 import { activate, audit, deactivate, remove, type UserChange } from './user-states.ts'
@@ -103,14 +102,14 @@ export interface ChangeOptions {
  */
 export async function changeUser(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
   const done = await changeTogether(writer, userId, { kind: 'change', options })
-  if (done !== ALONE) return done!
+  if (done.kind === 'done') return done.user!
   const { deps, tenant, view } = writer
   const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
   if (planned.change.asksActive) {
     await letUserStay({ db: deps.db, tenantId: tenant.id, actor: writer.actor, now: writer.now }, userId)
   }
-  if (!planned.needsLock) {
-    const after = planned.isChange
+  if (!needsLock(planned)) {
+    const after = isChange(planned)
       ? await writeUnlessOvertaken(writer, planned)
       : await findScimUser(deps.db, view, userId)
     if (after) return after
@@ -131,7 +130,8 @@ export async function deleteUser(
   userId: string,
   precondition?: (version: number) => void
 ): Promise<void> {
-  if ((await changeTogether(writer, userId, { kind: 'remove', precondition })) !== ALONE) return
+  const done = await changeTogether(writer, userId, { kind: 'remove', precondition })
+  if (done.kind === 'done') return
   await retryRaces(() =>
     inTenant(writer.deps.db, writer.tenant.id, async (trx) => {
       const user = await lockVisible(trx, writer, userId)
@@ -167,13 +167,8 @@ export async function translateConflicts<T>(writer: ScimWriter, work: () => Prom
 const forgetCredentials = ({ deps, tenant }: ScimWriter): boolean =>
   deps.listener.emit('change', { kind: 'credentials', tenantId: tenant.id })
 
-async function lockVisible(trx: Trx, { tenant, view }: ScimWriter, userId: string): Promise<UserRow> {
-  const user = await lockUser(trx, tenant.id, userId, 'for update')
-  const isVisible =
-    user && user.state !== 'removed' && (view.connectionId === undefined || user.connection_id === view.connectionId)
-  if (!isVisible) throw notFound('User')
-  return user
-}
+const lockVisible = async (trx: Trx, writer: ScimWriter, userId: string): Promise<UserRow> =>
+  requireVisible(writer, await lockUser(trx, writer.tenant.id, userId, 'for update'))
 
 class Overtaken extends Error {}
 
