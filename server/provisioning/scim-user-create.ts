@@ -10,7 +10,15 @@ import { retryRaces } from '../../db/races.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserPatch, UserRow, UserState } from '../../db/schema.ts'
 import { deleteConflict, lockDecision } from '../../db/scim-conflicts.ts'
-import { claimAddress, getScimUser, insertUser, lockCandidates, type ScimUserRow } from '../../db/scim-users.ts'
+import {
+  type ArrivalKeys,
+  type Candidates,
+  claimAddress,
+  getScimUser,
+  insertUser,
+  lockCandidates,
+  type ScimUserRow
+} from '../../db/scim-users.ts'
 import { replaceUserEmails, updateUser } from '../../db/users.ts'
 import { isAbove } from './actor.ts'
 import { endByAdoption } from './adoption.ts'
@@ -80,56 +88,79 @@ async function insert(
   return row
 }
 
+/** A user who was made, or whom somebody has become who was here. */
+interface Made {
+  readonly row: ScimUserRow
+  readonly isJoined: boolean
+}
+
 /** @returns undefined where what was in the way is gone, and the user can be made after all */
 async function makeAmongOthers(
   writer: ScimWriter,
   user: NewUser,
   decision: RoleDecision
 ): Promise<ScimUserRow | undefined> {
-  const keys = arrivalKeys(writer.actor, user.document)
-  let joined: UserRow | undefined
-  const work = async (trx: Trx) => {
-    const candidates = await lockCandidates(trx, writer.tenant.id, keys)
-    const arrival = planArrival(writer.actor, candidates)
-    switch (arrival.kind) {
-      case 'join':
-        joined = arrival.user
-        return join(trx, writer, user, arrival.user)
-      case 'revive':
-        return revive(trx, writer, user, arrival.user, decision)
-      case 'taken':
-        throw takenError(arrival.what)
-      case 'judge':
-        return asJudged(arrival)
-      case 'new':
-        // tells which key is violated, if one still is
-        return insert(trx, writer, user, decision)
-    }
-
-    async function asJudged({ reason, people }: Arrival & { kind: 'judge' }): Promise<ScimUserRow> {
-      const { holder, named, known } = candidates
-      const subject = subjectOf(keys, user.active)
-      const judged = await lockDecision(trx, writer.tenant.id, keys.connectionId!, subject, writer.now)
-      const isAdoption = judged?.decision === 'adopt'
-      const self = isAdoption ? people.find(({ id }) => id === judged.adopt_id) : undefined
-      const isDecided = judged?.decision === 'apart' || self !== undefined
-      const obstacles = { holder: inTheWay(holder), named: inTheWay(named), known: inTheWay(known) }
-      if (!isDecided || obstacleTo(obstacles, self?.id)) {
-        const isIgnored = judged?.decision === 'ignore'
-        const isOwnScope = writer.view.connectionId !== undefined
-        throw new ArrivalConflict({ reason, people, keys, user, isIgnored, isOwnScope })
-      }
-      if (named && named !== self) await giveUpUserName(trx, writer, named)
-      await deleteConflict(trx, writer.tenant.id, judged!.id)
-      joined = self
-      if (self) return join(trx, writer, user, self)
-      return insert(trx, writer, user, decision, { isApart: true, apartKey: holder ? keys.addressKey : null })
-    }
-  }
-  const made = await translateConflicts(writer, () => transact(writer, work))
+  const made = await translateConflicts(writer, () =>
+    transact(writer, (trx) => makeWithin(trx, writer, user, decision))
+  )
   // what is remembered beside sessions may be another thing by now
-  if (made && joined) writer.deps.listener.emit('change', { kind: 'credentials', tenantId: writer.tenant.id })
-  return made
+  if (made?.isJoined) writer.deps.listener.emit('change', { kind: 'credentials', tenantId: writer.tenant.id })
+  return made?.row
+}
+
+async function makeWithin(trx: Trx, writer: ScimWriter, user: NewUser, decision: RoleDecision): Promise<Made> {
+  const keys = arrivalKeys(writer.actor, user.document)
+  const candidates = await lockCandidates(trx, writer.tenant.id, keys)
+  const arrival = planArrival(writer.actor, candidates)
+  switch (arrival.kind) {
+    case 'join':
+      return { row: await join(trx, writer, user, arrival.user), isJoined: true }
+    case 'revive':
+      return { row: await revive(trx, writer, user, arrival.user, decision), isJoined: false }
+    case 'taken':
+      throw takenError(arrival.what)
+    case 'judge':
+      return makeAsJudged(trx, writer, user, { keys, candidates, arrival, decision })
+    case 'new':
+      // tells which key is violated, if one still is
+      return { row: await insert(trx, writer, user, decision), isJoined: false }
+  }
+}
+
+/**
+ * Does what an administrator has decided of whom nobody else can tell apart.
+ * @throws ArrivalConflict where nothing is decided, or the decision does not fit any longer
+ */
+async function makeAsJudged(
+  trx: Trx,
+  writer: ScimWriter,
+  user: NewUser,
+  asked: {
+    keys: ArrivalKeys
+    candidates: Candidates
+    arrival: Arrival & { kind: 'judge' }
+    decision: RoleDecision
+  }
+): Promise<Made> {
+  const { keys, arrival, decision } = asked
+  const { holder, named, known } = asked.candidates
+  const { reason, people } = arrival
+  const subject = subjectOf(keys, user.active)
+  const judged = await lockDecision(trx, writer.tenant.id, keys.connectionId!, subject, writer.now)
+  const isAdoption = judged?.decision === 'adopt'
+  const self = isAdoption ? people.find(({ id }) => id === judged.adopt_id) : undefined
+  const isDecided = judged?.decision === 'apart' || self !== undefined
+  const obstacles = { holder: inTheWay(holder), named: inTheWay(named), known: inTheWay(known) }
+  if (!isDecided || obstacleTo(obstacles, self?.id)) {
+    const isIgnored = judged?.decision === 'ignore'
+    const isOwnScope = writer.view.connectionId !== undefined
+    throw new ArrivalConflict({ reason, people, keys, user, isIgnored, isOwnScope })
+  }
+  if (named && named !== self) await giveUpUserName(trx, writer, named)
+  await deleteConflict(trx, writer.tenant.id, judged!.id)
+  if (self) return { row: await join(trx, writer, user, self), isJoined: true }
+  const apart = { isApart: true, apartKey: holder ? keys.addressKey : null }
+  return { row: await insert(trx, writer, user, decision, apart), isJoined: false }
 }
 
 const inTheWay = (user: UserRow | undefined) => user && { id: user.id, connectionId: user.connection_id }
@@ -152,10 +183,7 @@ async function giveUpUserName(trx: Trx, writer: ScimWriter, user: UserRow): Prom
 }
 
 /** @returns undefined where a removed user is in the way; nothing was changed then */
-async function transact(
-  { deps, tenant }: ScimWriter,
-  work: (trx: Trx) => Promise<ScimUserRow>
-): Promise<ScimUserRow | undefined> {
+async function transact<T>({ deps, tenant }: ScimWriter, work: (trx: Trx) => Promise<T>): Promise<T | undefined> {
   try {
     return await retryRaces(() => inTenant(deps.db, tenant.id, work))
   } catch (error) {
