@@ -73,7 +73,7 @@ const PREVIEW_ATTEMPTS = 4
  */
 export async function undo(deps: UndoDeps, tenantId: number, actor: Actor, scope: UndoScope): Promise<UndoReport> {
   requireAdministrator(actor, 'undo changes')
-  const report = await run(deps.db, deps.now, tenantId, actor, scope)
+  const report = await undoScope(deps.db, deps.now, tenantId, actor, scope)
   if (report.undoId) deps.listener.emit('change', { kind: 'credentials', tenantId })
   return report
 }
@@ -91,7 +91,9 @@ export async function previewUndo(
   requireAdministrator(actor, 'undo changes')
   for (let attempt = 1; ; attempt++) {
     try {
-      const report = await inSandbox(deps.db, { timeMs: PREVIEW_MS }, (db) => run(db, deps.now, tenantId, actor, scope))
+      const report = await inSandbox(deps.db, { timeMs: PREVIEW_MS }, (db) =>
+        undoScope(db, deps.now, tenantId, actor, scope)
+      )
       // what summed it up is rolled back with the rest
       return { ...report, undoId: null }
     } catch (error) {
@@ -113,7 +115,13 @@ interface Selected {
   readonly pairs: PairSelection
 }
 
-async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scope: UndoScope): Promise<UndoReport> {
+async function undoScope(
+  db: Db,
+  now: () => Date,
+  tenantId: number,
+  actor: Actor,
+  scope: UndoScope
+): Promise<UndoReport> {
   const id = newEventId(now())
   const { events, count, pairs, ...selected } = await select(db, tenantId, scope, id)
   const run: UndoRun = { db, tenantId, actor, now, id, ...selected }
@@ -126,29 +134,19 @@ async function run(db: Db, now: () => Date, tenantId: number, actor: Actor, scop
   ]
   const items: UndoItem[] = []
   const leaving = new Set<string>()
-  const bringGroups: Work<string> = async (trx, chunk, refusal) => {
-    const undone = await undoGroups(trx, run, chunk, refusal)
-    return () => {
-      items.push(...undone.items)
-      for (const groupId of undone.leavingIds) leaving.add(groupId)
-    }
+  const collect = (undone: readonly UndoItem[]) => void items.push(...undone)
+  const collectGroups = (undone: Awaited<ReturnType<typeof undoGroups>>) => {
+    collect(undone.items)
+    for (const groupId of undone.leavingIds) leaving.add(groupId)
   }
-  const collect =
-    <T>(
-      work: (trx: Trx, run: UndoRun, chunk: readonly T[], refusal?: ConflictReason) => Promise<UndoItem[]>
-    ): Work<T> =>
-    async (trx, chunk, refusal) => {
-      const undone = await work(trx, run, chunk, refusal)
-      return () => void items.push(...undone)
-    }
   const stays = ({ group_id, member_id }: { group_id: string; member_id: string }) =>
     !leaving.has(group_id) && !leaving.has(member_id)
   try {
-    await inChunks(run, targets('group').sort(), bringGroups)
-    await inChunks(run, targets('user').sort(), collect(undoUsers))
-    await inChunks(run, users.filter(stays), collect(undoMemberships))
-    await inChunks(run, groups.filter(stays), collect(undoNesting))
-    await inChunks(run, [...leaving].sort(), collect(undoGroupCreations))
+    await inChunks(run, targets('group').sort(), undoGroups, collectGroups)
+    await inChunks(run, targets('user').sort(), undoUsers, collect)
+    await inChunks(run, users.filter(stays), undoMemberships, collect)
+    await inChunks(run, groups.filter(stays), undoNesting, collect)
+    await inChunks(run, [...leaving].sort(), undoGroupCreations, collect)
     items.push(...(await lostMemberships(run, items)))
   } catch (error) {
     // what is done can be undone, also where the rest was cut off
@@ -267,28 +265,32 @@ const RACED = [
 /**
  * One transaction's part, done again where it lost a race.
  * @param refusal why nothing of the chunk may be done
- * @returns what is called when it is committed
  */
-type Work<T> = (trx: Trx, chunk: readonly T[], refusal?: ConflictReason) => Promise<() => void>
+type Work<T, Done> = (trx: Trx, run: UndoRun, chunk: readonly T[], refusal?: ConflictReason) => Promise<Done>
 
-async function inChunks<T>(run: UndoRun, targets: readonly T[], work: Work<T>): Promise<void> {
+/** @param onCommit is given what each transaction has done, once it has */
+async function inChunks<T, Done>(
+  run: UndoRun,
+  targets: readonly T[],
+  work: Work<T, Done>,
+  onCommit: (done: Done) => void
+): Promise<void> {
   for (let start = 0; start < targets.length; start += CHUNK) {
-    await inOne(run, targets.slice(start, start + CHUNK), work)
+    await inOne(targets.slice(start, start + CHUNK))
   }
-}
 
-async function inOne<T>(run: UndoRun, chunk: readonly T[], work: Work<T>, refusal?: ConflictReason): Promise<void> {
-  try {
-    const done = await retryRaces(() => inTenant(run.db, run.tenantId, (trx) => work(trx, chunk, refusal)), RACED)
-    done()
-  } catch (error) {
-    const refused = roleRefusal(error)
-    if (refused && chunk.length === 1 && !refusal) return inOne(run, chunk, work, refused)
-    if (!refused || chunk.length < 2) throw translated(error)
-    // halves lead to the one whose role must not follow
-    const middle = chunk.length >> 1
-    await inOne(run, chunk.slice(0, middle), work)
-    await inOne(run, chunk.slice(middle), work)
+  async function inOne(chunk: readonly T[], refusal?: ConflictReason): Promise<void> {
+    try {
+      onCommit(await retryRaces(() => inTenant(run.db, run.tenantId, (trx) => work(trx, run, chunk, refusal)), RACED))
+    } catch (error) {
+      const refused = roleRefusal(error)
+      if (refused && chunk.length === 1 && !refusal) return inOne(chunk, refused)
+      if (!refused || chunk.length < 2) throw translated(error)
+      // halves lead to the one whose role must not follow
+      const middle = chunk.length >> 1
+      await inOne(chunk.slice(0, middle))
+      await inOne(chunk.slice(middle))
+    }
   }
 }
 
@@ -317,14 +319,6 @@ function countsOf(items: readonly UndoItem[], events: number): UndoCounts {
 /** The one event by which the whole of an undo can be undone. */
 async function sumUp(run: UndoRun, scope: UndoScope, events: readonly HistoryEvent[], counts: UndoCounts) {
   const at = run.now()
-  const asked =
-    'eventId' in scope
-      ? { eventId: scope.eventId }
-      : 'userId' in scope
-        ? { userId: scope.userId, at: scope.at }
-        : 'groupId' in scope
-          ? { groupId: scope.groupId, at: scope.at }
-          : { connectionId: scope.connectionId, since: scope.since }
   const [first] = events
   await inTenant(run.db, run.tenantId, (trx) =>
     insertAuditEvents(trx, run.tenantId, run.actor, at, [
@@ -334,7 +328,7 @@ async function sumUp(run: UndoRun, scope: UndoScope, events: readonly HistoryEve
         targetType: 'history',
         targetId: null,
         targetName: ('connectionId' in scope ? first?.actor_name : first?.target_name) ?? null,
-        after: { ...asked, ...counts }
+        after: { ...scope, ...counts }
       }
     ])
   )
