@@ -12,6 +12,7 @@ import { AppError, notFound } from '../errors.ts'
 import type { Tenant } from '../tenancy.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
 import { endMany } from './ending-many.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { changeGroup, type GroupWork, removeGroup } from './groups.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { requireTouchable } from './scim-user-plan.ts'
@@ -119,7 +120,7 @@ async function decide(
     if (changed > 0) await settleWithin(trx, tenantId, actor, connection, action, now, { changes: changed })
     return changed
   })
-  deps.listener.emit('change', { kind: 'credentials', tenantId })
+  forgetCredentials(deps, tenantId)
   return count
 }
 
@@ -199,7 +200,7 @@ async function endUsers(work: ReleaseWork, changes: readonly HeldChange[]): Prom
       return error ? [refusalOf(change, error)] : []
     })
   })
-  deps.listener.emit('change', { kind: 'credentials', tenantId: tenant.id })
+  forgetCredentials(deps, tenant.id)
   return refused
 }
 
@@ -256,7 +257,7 @@ async function settle(
   after: Record<string, unknown>
 ): Promise<void> {
   await inTenant(db, tenantId, (trx) => settleWithin(trx, tenantId, actor, connection, action, now, after))
-  listener.emit('change', { kind: 'credentials', tenantId })
+  forgetCredentials({ listener }, tenantId)
 }
 
 const settleWithin = async (

@@ -26,6 +26,7 @@ import { requirePermits } from '../../db/scim-user-writes.ts'
 import type { Deps } from '../deps.ts'
 import { AppError } from '../errors.ts'
 import type { Actor } from './actor.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { notifyAdministrators } from './notices.ts'
 
 const DEFAULT_BRAKE: BrakeLimits = { percent: 10, people: 20 }
@@ -179,7 +180,7 @@ export async function recordHeld(
   const connectionId = actor.scim?.connectionId
   if (connectionId === undefined || reason !== 'heldByBrake') return
   const isNew = await retryRaces(() => noteInTransaction(deps, tenantId, actor, connectionId, held, now))
-  if (isNew) deps.listener.emit('change', { kind: 'credentials', tenantId })
+  if (isNew) forgetCredentials(deps, tenantId)
 }
 
 class Released extends Error {}

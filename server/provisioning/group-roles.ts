@@ -27,6 +27,7 @@ import type { Deps } from '../deps.ts'
 import { forbidden, invalid, notFound } from '../errors.ts'
 import { type Actor, isAbove, requireAdministrator } from './actor.ts'
 import { notifyIfSignedIn } from './ending.ts'
+import { forgetCredentials, forgetTenant } from './forgetting.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { shownName } from './user-document.ts'
 import type { UserChange } from './user-states.ts'
@@ -163,8 +164,8 @@ export async function changeGroupRoles(
       return changed
     })
   )
-  deps.listener.emit('change', { kind: 'tenant', subdomain })
-  deps.listener.emit('change', { kind: 'credentials', tenantId })
+  forgetTenant(deps, subdomain)
+  forgetCredentials(deps, tenantId)
   return changes
 }
 
@@ -197,7 +198,7 @@ async function announce(deps: GroupRolesDeps, tenantId: number): Promise<boolean
     await setFlag(trx, found, true, deps.now())
     return found
   })
-  if (tenant) deps.listener.emit('change', { kind: 'tenant', subdomain: tenant.subdomain })
+  if (tenant) forgetTenant(deps, tenant.subdomain)
   return tenant !== undefined
 }
 

@@ -22,6 +22,7 @@ import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
 import { type Actor, requireAdministrator, systemActor } from './actor.ts'
 import { changedFacts } from './document-changes.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { followGroups } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { type Released, releaseResources } from './release.ts'
@@ -224,7 +225,3 @@ const audit = (
   insertAuditEvents(trx, tenantId, actor, now, [
     { action, targetType: 'scimConnection', targetId: connection.id, targetName: connection.name, ...facts }
   ])
-
-/** This process forgets at once; the others hear of it by NOTIFY. */
-const forgetCredentials = ({ listener }: ConnectionDeps, tenantId: number): boolean =>
-  listener.emit('change', { kind: 'credentials', tenantId })

@@ -14,6 +14,7 @@ import type { Deps } from '../deps.ts'
 import { AppError, conflict, invalid, notFound } from '../errors.ts'
 import { parseExtensionSchema } from '../scim/schemas/extension.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
+import { forgetTenant } from './forgetting.ts'
 
 type ScimSchemaDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 interface TenantRef {
@@ -102,7 +103,7 @@ async function change<T>(deps: ScimSchemaDeps, tenant: TenantRef, work: (trx: Tr
     await notifyChange(trx, { kind: 'tenant', subdomain: tenant.subdomain })
     return result
   })
-  deps.listener.emit('change', { kind: 'tenant', subdomain: tenant.subdomain })
+  forgetTenant(deps, tenant.subdomain)
   return changed
 }
 

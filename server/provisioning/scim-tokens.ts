@@ -20,6 +20,7 @@ import type { Deps } from '../deps.ts'
 import { invalid, notFound } from '../errors.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import { type Actor, defaultRole, requireAdministrator } from './actor.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { expiryWithin, requireRoleWithin } from './guards.ts'
 
 export const SCIM_TOKEN_PREFIX = 'mst_scim_'
@@ -190,7 +191,3 @@ const audit = (
       }
     }
   ])
-
-/** This process forgets at once; the others hear of it by NOTIFY. */
-const forgetCredentials = ({ listener }: ScimTokenDeps, tenantId: number): boolean =>
-  listener.emit('change', { kind: 'credentials', tenantId })

@@ -27,6 +27,7 @@ import { type Arrival, arrivalKeys, obstacleTo, planArrival } from './arrivals.t
 import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS, withOthersKept } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
 import { endWithPassword, notifyIfSignedIn } from './ending.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { takenError } from './scim-conflicts.ts'
@@ -104,7 +105,7 @@ async function makeAmongOthers(
     transact(writer, (trx) => makeWithin(trx, writer, user, decision))
   )
   // what is remembered beside sessions may be another thing by now
-  if (made?.isJoined) writer.deps.listener.emit('change', { kind: 'credentials', tenantId: writer.tenant.id })
+  if (made?.isJoined) forgetCredentials(writer.deps, writer.tenant.id)
   return made?.row
 }
 

@@ -8,6 +8,7 @@ import { getScimUsers, lockUsers, updateUsers } from '../../db/scim-user-changes
 import { isRenamed, noteNamesOf } from '../../db/search-index.ts'
 import { countUsers } from './brake.ts'
 import { endAccess } from './ending.ts'
+import { forgetCredentials } from './forgetting.ts'
 import type { Outcome } from './gathering.ts'
 import { updateEvent } from './scim-user-plan.ts'
 import { ALONE, begin, type Item, outcomeOf, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
@@ -22,7 +23,7 @@ export async function changeUnderLocks(items: readonly Item[]): Promise<readonly
       inTenant(deps.db, tenant.id, (trx) => changeWithin(trx, items))
     )
     // this process forgets at once whose sessions and tokens ended; the others hear of it
-    if (hadCredentials) deps.listener.emit('change', { kind: 'credentials', tenantId: tenant.id })
+    if (hadCredentials) forgetCredentials(deps, tenant.id)
     return outcomes
   } catch (error) {
     return items.map(() => (isUnavailable(error) ? { error } : { value: ALONE }))

@@ -28,6 +28,7 @@ import type { Actor } from './actor.ts'
 import { endByAdoption } from './adoption.ts'
 import { letUserStay } from './brake.ts'
 import { endWithPassword, notifyIfSignedIn } from './ending.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { followGroups } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
@@ -116,7 +117,7 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
   }
   // whoever was overtaken once would be again: here they wait for their turn
   const locked = await translateConflicts(writer, () => retryRaces(() => changeLocked(writer, userId, options)))
-  if (locked.isAccessChanged) forgetCredentials(writer)
+  if (locked.isAccessChanged) forgetCredentials(writer.deps, writer.tenant.id)
   return locked.after
 }
 
@@ -140,7 +141,7 @@ export async function deleteUser(
       await remove(stepOf(trx, writer), user, { withMemberships: true })
     })
   )
-  forgetCredentials(writer)
+  forgetCredentials(writer.deps, writer.tenant.id)
 }
 
 /** For the steps of user-states.ts. */
@@ -162,10 +163,6 @@ export async function translateConflicts<T>(writer: ScimWriter, work: () => Prom
     throw takenError(conflict, error)
   }
 }
-
-/** This process forgets at once whose sessions and tokens ended; the others hear of it. */
-const forgetCredentials = ({ deps, tenant }: ScimWriter): boolean =>
-  deps.listener.emit('change', { kind: 'credentials', tenantId: tenant.id })
 
 const lockVisible = async (trx: Trx, writer: ScimWriter, userId: string): Promise<UserRow> =>
   requireVisible(writer, await lockUser(trx, writer.tenant.id, userId, 'for update'))

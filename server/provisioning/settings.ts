@@ -7,6 +7,7 @@ import { lockTenant, updateTenant } from '../../db/tenants.ts'
 import type { Deps } from '../deps.ts'
 import { notFound } from '../errors.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
+import { forgetTenant } from './forgetting.ts'
 
 export type TenantDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
@@ -77,10 +78,6 @@ async function writeTenant(
   await notifyChange(trx, { kind: 'tenant', subdomain: before.subdomain })
   return after
 }
-
-/** This process forgets at once what it knew of a tenant; the others hear of it by NOTIFY. */
-export const forgetTenant = ({ listener }: TenantDeps, subdomain: string): boolean =>
-  listener.emit('change', { kind: 'tenant', subdomain })
 
 function mergeSettings(settings: TenantSettings, patch: SettingsPatch): TenantSettings {
   const merged: Record<string, unknown> = { ...settings }

@@ -23,7 +23,7 @@ import { findTenantById, insertTenant, nextTenantId, updateTenant } from '../../
 import type { Deps } from '../deps.ts'
 import { type AppError, conflict, notFound } from '../errors.ts'
 import type { Actor } from './actor.ts'
-import { forgetTenant } from './settings.ts'
+import { forgetTenant } from './forgetting.ts'
 import { FILE_VERSION, FileWriter, invalidFile, type RowGroup, readFile } from './tenant-file.ts'
 import { enqueueImported } from './tenant-transfer-jobs.ts'
 import { readSubdomain } from './tenants.ts'

@@ -15,7 +15,8 @@ import {
 } from '../../db/tenants.ts'
 import { conflict, invalid, notFound } from '../errors.ts'
 import type { Actor } from './actor.ts'
-import { forgetTenant, type TenantDeps } from './settings.ts'
+import { forgetCredentials, forgetTenant } from './forgetting.ts'
+import type { TenantDeps } from './settings.ts'
 
 /** One label of a host name (RFC 1123 §2.1), lower-cased. */
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
@@ -126,6 +127,6 @@ export async function removeTenant(deps: TenantDeps, key: TenantKey, confirm: st
   })
   await endRemoval(deps.db, ids)
   forgetTenant(deps, subdomain)
-  deps.listener.emit('change', { kind: 'credentials', tenantId: id })
+  forgetCredentials(deps, id)
   return removed
 }

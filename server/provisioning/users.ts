@@ -10,6 +10,7 @@ import { type Actor, requireAdministrator } from './actor.ts'
 import { authorityAfterRole, authorityFacts } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
 import { notifyIfSignedIn } from './ending.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { followGroups, ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requireRoleWithin } from './guards.ts'
 import { requireOwnProfile, requireOwnRole } from './managed.ts'
@@ -184,8 +185,7 @@ async function changeUser(
     await work({ trx, tenantId, actor, now }, user)
     return (await getUserViews(trx, tenantId, [userId]))[0]!
   })
-  // the other processes hear of it by NOTIFY; this one answers nothing more with what it remembered
-  deps.listener.emit('change', { kind: 'credentials', tenantId })
+  forgetCredentials(deps, tenantId)
   return after
 }
 

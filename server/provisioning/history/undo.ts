@@ -23,6 +23,7 @@ import { inSandbox, SandboxEnded } from '../../../db/sandbox.ts'
 import type { Deps } from '../../deps.ts'
 import { AppError, conflict, invalid, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
+import { forgetCredentials } from '../forgetting.ts'
 import { isUndoable, UNDONE } from './facts.ts'
 import { undoGroupCreations, undoGroups } from './groups.ts'
 import { requireConnection, requireKnown } from './known.ts'
@@ -74,7 +75,7 @@ const PREVIEW_ATTEMPTS = 4
 export async function undo(deps: UndoDeps, tenantId: number, actor: Actor, scope: UndoScope): Promise<UndoReport> {
   requireAdministrator(actor, 'undo changes')
   const report = await undoScope(deps.db, deps.now, tenantId, actor, scope)
-  if (report.undoId) deps.listener.emit('change', { kind: 'credentials', tenantId })
+  if (report.undoId) forgetCredentials(deps, tenantId)
   return report
 }
 

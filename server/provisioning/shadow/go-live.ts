@@ -25,21 +25,13 @@ import { closeShadow, removeShadow, seeTenant } from '../../../db/tenants.ts'
 import { parkIdentities } from '../../../db/undo-users.ts'
 import { AppError, conflict, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
+import { forgetCredentials } from '../forgetting.ts'
 import { followRoles } from '../history/roles.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { planGroups, toGroupItem, writeGroups } from './groups.ts'
 import { type MemberCounts, moveMembers } from './members.ts'
 import { EFFECTS, type Effect, MAX_NAMED, type ShadowFollow, type ShadowItem, type ShadowRun } from './run.ts'
-import {
-  closeForGoingLive,
-  forgetCredentials,
-  getLocked,
-  getShadow,
-  reopenShadow,
-  type ShadowDeps,
-  shadowIdOf,
-  tellOf
-} from './shadow.ts'
+import { closeForGoingLive, getLocked, getShadow, reopenShadow, type ShadowDeps, shadowIdOf, tellOf } from './shadow.ts'
 import { planUsers, toUserItem, writePlannedUsers } from './users.ts'
 
 type Effects = Record<Effect, number>

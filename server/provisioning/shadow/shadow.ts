@@ -23,6 +23,7 @@ import { endRemoval, lockTenant, nextTenantId, seeTenant } from '../../../db/ten
 import type { Deps } from '../../deps.ts'
 import { conflict, notFound } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
+import { forgetCredentials } from '../forgetting.ts'
 import { requireRoleWithin } from '../guards.ts'
 
 export type ShadowDeps = Pick<Deps, 'db' | 'listener' | 'log' | 'now'>
@@ -233,7 +234,3 @@ export async function tellOf(
   ])
   await notifyChange(trx, { kind: 'credentials', tenantId })
 }
-
-/** This process forgets at once whose tokens go where; the others hear of it by NOTIFY. */
-export const forgetCredentials = ({ listener }: Pick<Deps, 'listener'>, tenantId: number): boolean =>
-  listener.emit('change', { kind: 'credentials', tenantId })
