@@ -5,7 +5,7 @@ import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 /** The service's refusal, as `describeError` shows it. */
-export class ServiceError extends Error {
+class ServiceError extends Error {
   readonly data: { reason?: string }
 
   constructor({ message, reason }: { message?: string; reason?: string }, status: number) {

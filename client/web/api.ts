@@ -5,7 +5,7 @@ import { createTRPCOptionsProxy } from '@trpc/tanstack-react-query'
 import { type AppRouter, createClient, type Inputs, type Outputs } from '../index.ts'
 
 /** Lists go forward alone and take no `direction`, which infinite queries add to the input of each page. */
-export const forwardOnly: TRPCLink<AppRouter> =
+const forwardOnly: TRPCLink<AppRouter> =
   () =>
   ({ op, next }) => {
     const { direction, ...input } = (op.input ?? {}) as Record<string, unknown>

@@ -36,7 +36,7 @@ export interface Actor {
 
 export const roleRank = (role: Role) => ROLES.indexOf(role)
 export const isAbove = (role: Role, ceiling: Role) => roleRank(role) > roleRank(ceiling)
-/** Lowest first: what an inviter of this role may give (contract: the table of roles). */
+/** Lowest first: what an inviter of this role may give. */
 export const rolesUpTo = (role: Role): Role[] => ROLES.slice(0, roleRank(role) + 1)
 /** The role offered first. */
 export const defaultRole = (ceiling: Role): Role => (isAbove('responder', ceiling) ? 'stakeholder' : 'responder')

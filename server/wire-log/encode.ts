@@ -5,7 +5,7 @@ import type { Exchange } from './entry.ts'
 import { redactAnswer, redactBody, redactUrl, withoutTokens } from './redact.ts'
 
 /** Characters (or bytes, where we have those) of a body that are kept. */
-export const MAX_BODY_LENGTH = 65_536
+const MAX_BODY_LENGTH = 65_536
 /** The same of what was read alone: a page of a list says in its beginning what there is to learn from it. */
 const MAX_READ_LENGTH = 4_096
 const MAX_URL_LENGTH = 8_192

@@ -57,7 +57,7 @@ test('Operations on members become set operations', (t) => {
       [{ op: 'remove', path: 'members[value eq "a" or (value eq "b" or value eq "c")]' }],
       [remove('a', 'b', 'c')]
     ],
-    ['remove without value and filter (D3)', [{ op: 'remove', path: 'members' }], [{ kind: 'clear' }]],
+    ['remove without value and filter', [{ op: 'remove', path: 'members' }], [{ kind: 'clear' }]],
     [
       'remove and add (O13)',
       [

@@ -1,5 +1,5 @@
 // A Citus cluster that test files run on in place of a single PostgreSQL:
-// `TEST_CITUS_NODES=postgres://…/postgres,postgres://…/postgres npm run test:run test/scim/groups.test.ts`, the
+// `TEST_CITUS_NODES=postgres://…/postgres,postgres://…/postgres npm run test:run test/scim/groups-crud.test.ts`, the
 // coordinator first, each as a superuser. A database is made on every node, and cloned there.
 import pg from 'pg'
 

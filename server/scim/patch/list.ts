@@ -70,7 +70,7 @@ function namedIn(filter: Filter): string[] {
   return filter.op === 'eq' ? [filter.path.attribute.name] : []
 }
 
-/** The list with a value made from the filter's equality terms: `emails[type eq "work"].value` -> type: work (D2). */
+/** The list with a value made from the filter's equality terms: `emails[type eq "work"].value` -> type: work. */
 function createValue(list: List, operation: AssignOperation, leniency: Leniency): List {
   const { path, value } = operation
   const { attribute, subAttribute, filter } = path

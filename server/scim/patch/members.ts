@@ -36,7 +36,7 @@ interface GroupPatch {
 
 /**
  * Splits the operations of a group's PATCH. The order between attributes and members does not matter.
- * - `remove members` without value and filter clears them all (D3); with Entra's list of values only these (E37).
+ * - `remove members` without value and filter clears them all; with Entra's list of values only these.
  * - `members[value eq "a" or value eq "b"]` needs no filter any more: it removes a and b.
  * @param operations of parsePatch for the Group resource type
  * @throws AppError mutability for a change to a part of a member; invalidValue for a member without `value`

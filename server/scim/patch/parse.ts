@@ -225,7 +225,7 @@ class OperationReader {
   }
 }
 
-/** Entra's app roles as JSON text, also where the path names the `value` (E24). */
+/** Entra's app roles as JSON text, also where the path names the `value`. */
 function openText({ attribute, subAttribute }: TargetPath, value: unknown, at: string, leniency: Leniency): unknown {
   return subAttribute?.name === 'value' ? openJsonText({ value }, attribute, at, leniency)['value'] : value
 }
