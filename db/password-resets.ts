@@ -48,15 +48,20 @@ export async function usePasswordReset(trx: Trx, tenantId: number, tokenHash: Bu
   return numUpdatedRows > 0n
 }
 
-/** A user's links that were not used expire now, and mails with such links that have not left are not sent. */
-export async function expirePasswordResets(trx: Trx, tenantId: number, userId: string, now: Date): Promise<void> {
+/** The unused links of users expire now, and mails with such links that have not left are not sent. */
+export async function expirePasswordResets(
+  trx: Trx,
+  tenantId: number,
+  userIds: readonly string[],
+  now: Date
+): Promise<void> {
   await sql`
     with ended as (
       update password_resets set expires_at = ${now}
-      where tenant_id = ${tenantId} and user_id = ${userId} and used_at is null and expires_at > ${now}
+      where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[]) and used_at is null and expires_at > ${now}
     ), locked as (
       select id from mails
-      where tenant_id = ${tenantId} and user_id = ${userId} and template = 'password-reset' and state = 'queued'
+      where tenant_id = ${tenantId} and user_id = any(${userIds}::uuid[]) and template = 'password-reset' and state = 'queued'
       order by id for no key update
     )
     update mails set state = 'cancelled', token_sealed = null

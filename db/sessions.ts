@@ -108,9 +108,17 @@ export async function deleteSession(trx: Trx, tenantId: number, userId: string, 
   return numDeletedRows > 0n
 }
 
-/** Ends a user's sessions but one, or all of them. @returns how many there were */
-export async function deleteSessions(trx: Trx, tenantId: number, userId: string, exceptId?: string): Promise<number> {
-  let query = trx.deleteFrom('sessions').where('tenant_id', '=', tenantId).where('user_id', '=', userId)
+/** Ends the sessions of users, except `exceptId`. @returns how many there were */
+export async function deleteSessions(
+  trx: Trx,
+  tenantId: number,
+  userIds: readonly string[],
+  exceptId?: string
+): Promise<number> {
+  let query = trx
+    .deleteFrom('sessions')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', sql<string>`any(${userIds}::uuid[])`)
   if (exceptId) query = query.where('id', '<>', exceptId)
   const { numDeletedRows } = await query.executeTakeFirst()
   return Number(numDeletedRows)

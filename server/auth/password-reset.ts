@@ -71,7 +71,7 @@ async function sendResetLink(
     if (!user?.email || !mayReset(user)) return
     const token = randomToken()
     const mailId = uuidv7({ msecs: now.getTime() })
-    await expirePasswordResets(trx, tenant.id, user.id, now)
+    await expirePasswordResets(trx, tenant.id, [user.id], now)
     await insertPasswordReset(trx, tenant.id, {
       tokenHash: hashToken(token),
       userId: user.id,

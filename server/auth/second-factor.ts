@@ -146,7 +146,7 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
     if (!(await confirmSecondFactor(trx, tenant.id, actor.id, facts))) {
       throw conflict('Begin to set a second factor up first', 'noSecondFactor')
     }
-    await deleteSessions(trx, tenant.id, actor.id, actor.sessionId)
+    await deleteSessions(trx, tenant.id, [actor.id], actor.sessionId)
     await noteChange(trx, deps, tenant.id, actor, {
       action: 'user.secondFactorEnabled',
       name: actor.name,

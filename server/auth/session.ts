@@ -138,7 +138,7 @@ export async function revokeSession(deps: Deps, tenant: Tenant, actor: Actor & {
 export async function revokeSessions(deps: Deps, tenant: Tenant, actor: Actor & { id: string }): Promise<number> {
   requireConfirmed(actor, deps.now())
   const ended = await inTenant(deps.db, tenant.id, async (trx) => {
-    const count = await deleteSessions(trx, tenant.id, actor.id)
+    const count = await deleteSessions(trx, tenant.id, [actor.id])
     if (count === 0) return 0
     await insertAuditEvents(trx, tenant.id, actor, deps.now(), [
       { action: 'user.sessionsEnded', targetType: 'user', targetId: actor.id, targetName: actor.name, after: { count } }

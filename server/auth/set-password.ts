@@ -47,5 +47,5 @@ export async function setPassword(
 ): Promise<void> {
   await setPasswordHash(trx, tenantId, user.id, hash, now)
   if (user.must_reset_password) await updateUser(trx, tenantId, user.id, { must_reset_password: false }, now)
-  await endWithPassword(trx, tenantId, user.id, now, options.exceptSessionId)
+  await endWithPassword(trx, tenantId, [user.id], now, options.exceptSessionId)
 }

@@ -28,7 +28,7 @@ export async function moveLinks(trx: Trx, by: MovedBy, user: MovedUser): Promise
   const { tenant, now } = by
   const [invitation] = await Promise.all([
     readPendingInvitation(trx, tenant.id, user.id),
-    expirePasswordResets(trx, tenant.id, user.id, now)
+    expirePasswordResets(trx, tenant.id, [user.id], now)
   ])
   if (!invitation) return
   await cancelInvitationMails(trx, tenant.id, [invitation.id])

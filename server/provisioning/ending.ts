@@ -103,20 +103,20 @@ export async function endAccess(
 }
 
 /**
- * Ends what was begun with the password of somebody who gets another one, or none: their sessions, and reset links that
- * were not used. API tokens, which no password made, stay. The caller holds the user's row.
+ * Ends what people began with a password that is now replaced or taken away: sessions and unused reset links. API tokens
+ * stay, since no password made them. The caller has locked the users' rows.
  * @param exceptSessionId the session that goes on
  */
 export async function endWithPassword(
   trx: Trx,
   tenantId: number,
-  userId: string,
+  userIds: readonly string[],
   now: Date,
   exceptSessionId?: string
 ): Promise<void> {
   const [ended] = await Promise.all([
-    deleteSessions(trx, tenantId, userId, exceptSessionId),
-    expirePasswordResets(trx, tenantId, userId, now)
+    deleteSessions(trx, tenantId, userIds, exceptSessionId),
+    expirePasswordResets(trx, tenantId, userIds, now)
   ])
   if (ended > 0) await notifyChange(trx, { kind: 'credentials', tenantId })
 }

@@ -209,9 +209,9 @@ async function join(trx: Trx, writer: ScimWriter, given: NewUser, before: UserRo
     must_reset_password: before.must_reset_password && user.passwordHash === undefined
   }
   if (user.passwordHash !== undefined) {
-    await endWithPassword(trx, writer.tenant.id, before.id, writer.now)
+    await endWithPassword(trx, writer.tenant.id, [before.id], writer.now)
   } else if (documentColumns(joining.decision.document).email_key !== before.email_key) {
-    await expirePasswordResets(trx, writer.tenant.id, before.id, writer.now)
+    await expirePasswordResets(trx, writer.tenant.id, [before.id], writer.now)
   }
   const step = before.state === 'invited' ? adopt : link
   return step(trx, writer, user, before, joining)

@@ -204,7 +204,7 @@ async function changeLocked(
         planned.isAddressChanged && releaseAddresses(trx, tenantId, [user]),
         planned.isAddressChanged && addressKey !== null && claimAddress(trx, tenantId, userId, addressKey),
         updateUser(trx, tenantId, userId, patchOf(writer, planned), writer.now),
-        isPasswordChanged && endWithPassword(trx, tenantId, userId, writer.now),
+        isPasswordChanged && endWithPassword(trx, tenantId, [userId], writer.now),
         ...writeAlong(trx, writer, planned)
       ])
     }

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { test } from 'tap'
 import { OPERATOR } from '../support/app.ts'
 import { GROUP, openHistory, snapshotOf } from '../support/history.ts'
-import { insertPeople } from '../support/people.ts'
+import { insertPeople, signInAs } from '../support/people.ts'
 import { ENTERPRISE } from '../support/scim.ts'
 import { countShadowRows, dump, none, openShadow, person } from './shadowing.ts'
 
@@ -19,6 +19,7 @@ test('a whole cycle in shadow mode', async (t) => {
   const old = (await acme.mutate('groups.create', { displayName: 'Old', members: [zoeId] })).data.group.id
   await acme.mutate('invitations.create', { invites: [{ email: 'ivy@acme.test', role: 'manager' }] })
   const { scim, connectionId, shadowId } = await openShadow(acme, 'Entra')
+  const [ofMax, ofLin] = [await signInAs(app.owner, tenant.id, maxId), await signInAs(app.owner, tenant.id, linId)]
   const before = await dump(acme, tenant.id)
   const jobs = async () =>
     (await sql<{ count: number }>`select count(*)::int as count from pgboss.job`.execute(app.owner)).rows[0]!.count
@@ -39,7 +40,11 @@ test('a whole cycle in shadow mode', async (t) => {
     made['ivy'] = ivy.body.id
     const short = await scim.post('/Users', person('short', 'acme'))
     t.equal((await scim.delete(`/Users/${short.body.id}`)).status, 204, 'somebody who comes and goes')
-    t.equal((await scim.patch(`/Users/${maxId}`, [{ op: 'Replace', path: 'title', value: 'Boss' }])).status, 200)
+    const patched = await scim.patch(`/Users/${maxId}`, [
+      { op: 'Replace', path: 'title', value: 'Boss' },
+      { op: 'Replace', path: 'password', value: 'another horse battery' }
+    ])
+    t.equal(patched.status, 200)
     t.match((await scim.patch(`/Users/${tomId}`, [{ op: 'Replace', path: 'active', value: 'False' }])).body, {
       active: false
     })
@@ -173,6 +178,8 @@ test('a whole cycle in shadow mode', async (t) => {
       password: 'correct horse battery'
     })
     t.equal(signedIn.status, 200)
+    const me = async (cookie: string) => (await app.query('acme', 'auth.me', undefined, { cookie })).status
+    t.same([await me(ofMax), await me(ofLin)], [401, 200], 'another password ends sessions')
     const audited = (await acme.query('audit.list', { limit: 200 })).data.items as {
       action: string
       actor: { name: string }

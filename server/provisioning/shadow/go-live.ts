@@ -25,6 +25,7 @@ import { closeShadow, removeShadow, seeTenant } from '../../../db/tenants.ts'
 import { parkIdentities } from '../../../db/undo-users.ts'
 import { AppError, conflict, notFound, unavailable } from '../../errors.ts'
 import { type Actor, requireAdministrator } from '../actor.ts'
+import { endWithPassword } from '../ending.ts'
 import { forgetCredentials } from '../forgetting.ts'
 import { followRoles } from '../history/roles.ts'
 import { audit, userEvent } from '../user-states.ts'
@@ -374,6 +375,12 @@ async function passOnPasswords(run: ShadowRun, untouchable: ReadonlySet<string>)
   for (let start = 0; start < given.length; start += CHUNK) {
     const now = run.now()
     const users = await givePasswords(trx, tenantId, given.slice(start, start + CHUNK), now)
+    await endWithPassword(
+      trx,
+      tenantId,
+      users.map(({ id }) => id),
+      now
+    )
     await audit(
       { trx, tenantId, actor, now },
       users.map((user) => userEvent('user.updated', user, {}, { passwordSet: true }))
