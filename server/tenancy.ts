@@ -18,6 +18,8 @@ export interface Tenant {
   readonly shadowOf?: number
 }
 
+export type TenantRef = Pick<Tenant, 'id' | 'subdomain'>
+
 /** Where a request was sent: the base domain (operator), a tenant's host, or a host that is none of ours. */
 export type Place = { kind: 'base' } | { kind: 'tenant'; subdomain: string } | { kind: 'foreign' }
 

@@ -10,7 +10,7 @@ import { type Actor, isAbove } from './actor.ts'
  * the administrators' rows: a caller already holds the row of the person it changes, so two that change one another
  * would each wait for the other's row. Take it after the rows of the people, and do nothing slow while it is held.
  */
-export async function lockAdministrators(trx: Trx, tenantId: number): Promise<void> {
+async function lockAdministrators(trx: Trx, tenantId: number): Promise<void> {
   // `no key`: inserts that refer to the tenant (every new user) need not wait
   await sql`select 1 from tenants where id = ${tenantId} for no key update`.execute(trx)
 }
@@ -25,6 +25,16 @@ export async function requireOtherAdministrator(
   tenantId: number,
   leavingUserIds: readonly string[]
 ): Promise<void> {
+  if (await hasOtherAdministrator(trx, tenantId, leavingUserIds)) return
+  throw forbidden('A tenant keeps at least one active administrator: name another one first', 'lastAdministrator')
+}
+
+/** Holds the tenant's lock for administrators until the transaction ends, so that the answer stays true. */
+export async function hasOtherAdministrator(
+  trx: Trx,
+  tenantId: number,
+  leavingUserIds: readonly string[]
+): Promise<boolean> {
   // its own statement: in READ COMMITTED the next one then sees what the transaction before us has committed
   const locked = lockAdministrators(trx, tenantId)
   const others = sql`
@@ -33,8 +43,7 @@ export async function requireOtherAdministrator(
       and id <> all(${leavingUserIds}::uuid[])
     limit 1`.execute(trx)
   const [, { rows }] = await Promise.all([locked, others])
-  if (rows.length > 0) return
-  throw forbidden('A tenant keeps at least one active administrator: name another one first', 'lastAdministrator')
+  return rows.length > 0
 }
 
 /** Whether a person counts as one of the administrators of whom one must stay. */

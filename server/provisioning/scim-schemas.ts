@@ -13,14 +13,11 @@ import { lockTenant } from '../../db/tenants.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, conflict, invalid, notFound } from '../errors.ts'
 import { parseExtensionSchema } from '../scim/schemas/extension.ts'
+import type { TenantRef } from '../tenancy.ts'
 import { type Actor, requireAdministrator } from './actor.ts'
 import { forgetTenant } from './forgetting.ts'
 
 type ScimSchemaDeps = Pick<Deps, 'db' | 'listener' | 'now'>
-interface TenantRef {
-  readonly id: number
-  readonly subdomain: string
-}
 
 /** Paths and filters are looked up in all of them. */
 const MAX_SCHEMAS = 20

@@ -19,6 +19,7 @@ import { publicUrl } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { invalid, notFound } from '../errors.ts'
 import { hashToken, randomToken } from '../secrets.ts'
+import type { TenantRef } from '../tenancy.ts'
 import { type Actor, defaultRole, requireAdministrator } from './actor.ts'
 import { forgetCredentials } from './forgetting.ts'
 import { expiryWithin, requireRoleWithin } from './guards.ts'
@@ -26,10 +27,6 @@ import { expiryWithin, requireRoleWithin } from './guards.ts'
 export const SCIM_TOKEN_PREFIX = 'mst_scim_'
 
 type ScimTokenDeps = Pick<Deps, 'config' | 'db' | 'listener' | 'now'>
-interface TenantRef {
-  readonly id: number
-  readonly subdomain: string
-}
 
 export interface NewScimToken {
   /** Of the connection, such as `okta`. */

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { hasGroupRoles, lockGroupRoles } from '../../db/group-roles.ts'
 import type { Role, UserRow } from '../../db/schema.ts'
+import { setInvitedRole } from '../../db/scim-users.ts'
 import { getUserViews, lockUser as lockUserRow, type UserView, updateUser } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import { conflict, notFound } from '../errors.ts'
@@ -111,13 +112,7 @@ async function writeRole(change: UserChange, user: UserRow, before: UserDocument
   const columns = { ...columnsOfUser(document, user), ...ownRolePatch(user, role), authority }
   await Promise.all([
     updateUser(trx, tenantId, user.id, columns, now),
-    trx
-      .updateTable('invitations')
-      .set({ role })
-      .where('tenant_id', '=', tenantId)
-      .where('user_id', '=', user.id)
-      .where('state', '=', 'pending')
-      .execute(),
+    setInvitedRole(trx, tenantId, user.id, role),
     audit(change, [
       userEvent(
         'user.roleChanged',

@@ -1,6 +1,5 @@
 // Undoing what was done to users: up to some hundreds in one transaction, in a number of statements that stays the same.
 
-import { sql } from 'kysely'
 import { claimAddresses, releaseAddresses } from '../../../db/addresses.ts'
 import type { AuditEvent } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
@@ -20,7 +19,7 @@ import {
 } from '../../../db/undo-users.ts'
 import { endAccess, notifyIfSignedIn } from '../ending.ts'
 import { ownRoleOf } from '../group-roles.ts'
-import { isCountedAdministrator, lockAdministrators } from '../guards.ts'
+import { hasOtherAdministrator, isCountedAdministrator } from '../guards.ts'
 import { columnsOfUser, emailKeys, roleOf, shownName, type UserDocument, withRole } from '../user-document.ts'
 import { audit, userEvent } from '../user-states.ts'
 import { refuseGoneConnections } from './connections.ts'
@@ -231,13 +230,11 @@ async function refuseLastAdministrators(trx: Trx, run: FactsRun, plans: readonly
   const leaving = plans.filter((plan) => isCountedAdministrator(plan.row) && !after(plan))
   if (leaving.length === 0) return
   const ids = leaving.map(({ row }) => row.id)
-  const [, { rows }] = await Promise.all([
-    lockAdministrators(trx, run.tenantId),
-    sql`
-      select 1 from users where tenant_id = ${run.tenantId} and role = 'administrator' and state = 'active'
-        and not locked and id <> all(${ids}::uuid[]) limit 1`.execute(trx)
-  ])
-  if (rows.length > 0 || plans.some((plan) => !isCountedAdministrator(plan.row) && after(plan))) return
+  if (
+    (await hasOtherAdministrator(trx, run.tenantId, ids)) ||
+    plans.some((plan) => !isCountedAdministrator(plan.row) && after(plan))
+  )
+    return
   refuse(leaving[0]!.reversed, ['state', 'role', 'locked', 'roles'], 'lastAdministrator')
 }
 
