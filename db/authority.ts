@@ -1,9 +1,11 @@
 // Connections as owners of what is kept of people and groups: those that are there, and those that are gone and had it
 // kept for them.
 import { type RawBuilder, sql } from 'kysely'
+import type { EndedMemberships } from './brakes.ts'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import { rowSet } from './rows.ts'
 import type { Role, UserRow } from './schema.ts'
+import { shownName } from './scim-groups.ts'
 
 export interface Authority {
   id: string
@@ -39,19 +41,46 @@ export async function findAuthorities(trx: Trx, tenantId: number, ids: readonly 
   return rows
 }
 
-/** Of members of a group: those whose membership a connection has, but for people who are deactivated. */
-export async function findManagedMembers(
+/** A membership of a connection that has ended: of a user, or of a group. */
+export interface EndedMembership extends Authority {
+  user_id: string | null
+  child_id: string | null
+  /** The member's. */
+  shown_name: string
+  /** Of how many users, and of how many groups, the same event has ended one. */
+  user_count: number
+  child_count: number
+}
+
+/**
+ * Memberships that a connection has and an event has ended, but for those of people who are deactivated: by ids, users
+ * first.
+ */
+export async function findEndedMemberships(
   trx: Trx,
   tenantId: number,
-  groupId: string,
-  userIds: readonly string[]
-): Promise<(Authority & { user_id: string })[]> {
-  const { rows } = await sql<Authority & { user_id: string }>`
-    select m.user_id, a.* from group_members m
-    join (${authorities(tenantId)}) as a on a.id = m.connection_id
-    join users on users.tenant_id = m.tenant_id and users.id = m.user_id and users.state <> 'deactivated'
-    where m.tenant_id = ${tenantId} and m.group_id = ${groupId}::uuid and m.user_id = any(${userIds}::uuid[])
-    order by m.user_id`.execute(trx)
+  { groupId, eventId }: EndedMemberships,
+  limit: number
+): Promise<EndedMembership[]> {
+  const isOfEvent = (past: string) => {
+    const table = sql.table(past)
+    return sql`${table}.tenant_id = ${tenantId} and ${table}.group_id = ${groupId}::uuid
+      and ${table}.removed_event_id = ${eventId}::uuid`
+  }
+  const { rows } = await sql<EndedMembership>`
+    with ended as (
+      select user_id, null::uuid as child_id, m.connection_id, ${shownName} as shown_name from past_memberships m
+      join users on users.tenant_id = m.tenant_id and users.id = m.user_id and users.state <> 'deactivated'
+      where ${isOfEvent('m')}
+      union all
+      select null, child_id, c.connection_id, groups.display_name from past_children c
+      join groups on groups.tenant_id = c.tenant_id and groups.id = c.child_id
+      where ${isOfEvent('c')}
+    )
+    select ended.user_id, ended.child_id, ended.shown_name, a.*,
+      count(ended.user_id) over ()::int as user_count, count(ended.child_id) over ()::int as child_count
+    from ended join (${authorities(tenantId)}) as a on a.id = ended.connection_id
+    order by ended.user_id, ended.child_id limit ${limit}`.execute(trx)
   return rows
 }
 

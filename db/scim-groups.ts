@@ -40,7 +40,7 @@ const selectList = (columns: Readonly<Record<string, RawBuilder<unknown>>>) =>
   sql.join(Object.entries(columns).map(([name, expression]) => sql`${expression} as ${sql.ref(name)}`))
 
 /** What people see, as provisioning/user-document.ts says it (shownName). */
-const shownName = sql`coalesce(users.display_name,
+export const shownName = sql`coalesce(users.display_name,
   nullif(concat_ws(' ', users.given_name, users.family_name), ''), users.email, users.user_name)`
 
 // Put together as text, because json_build_object would spread it with spaces. An array of ids and not a join: the

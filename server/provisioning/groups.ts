@@ -237,12 +237,12 @@ async function changeLocked(
   if (precondition) precondition(await getGroupVersion(trx, tenantId, groupId))
   if (document) await changeDocument(trx, work, group, document)
   if (members.length === 0) return false
-  if (isPerson(work)) {
-    const leaving = members.flatMap((change) => (change.kind === 'remove' ? sortedIds(change.values) : []))
-    await requireOwnMemberships(trx, group, leaving)
-  }
   const cause = causeOf(work)
   const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, { isNesting, cause })
+  // whichever way they were chosen: what has left tells whose it was
+  if (isPerson(work) && changed.removed.count > 0) {
+    await requireOwnMemberships(trx, tenantId, { groupId, eventId: cause.eventId })
+  }
   if (changed.added.count + changed.removed.count === 0) return false
   const areRolesChanged = work.groupRoles && (await followMembers(trx, work, group, cause.eventId, changed))
   await Promise.all([

@@ -1,5 +1,6 @@
 // What a connection has, people and administrators do not change: it is decided on the locked row, and said why.
-import { type Authority, findAuthorities, findManagedMembers } from '../../db/authority.ts'
+import { type Authority, findAuthorities, findEndedMemberships } from '../../db/authority.ts'
+import type { EndedMemberships } from '../../db/brakes.ts'
 import type { Trx } from '../../db/connect.ts'
 import type { GroupRow, Role, UserRow } from '../../db/schema.ts'
 import { type AppError, forbidden } from '../errors.ts'
@@ -77,22 +78,30 @@ export async function requireOwnGroup(trx: Trx, group: GroupRow, what: string, a
   if (found) throw managed(found, what, { attributes })
 }
 
+/** In the data, and in the text. */
 const NAMED = 50
+const NAMED_IN_WORDS = 3
 
 /**
- * Of people who are to leave a group, with its row locked `for update`. Whoever is deactivated may always be taken out:
- * it is the way to their removal.
- * @throws AppError forbidden `managedByConnection` with `userIds`, up to 50, and `userCount`
+ * Of members whom an event has taken out of a group, in this transaction: people who were put there by a connection stay,
+ * and groups too. Whoever is deactivated may always be taken out: it is the way to their removal.
+ * @throws AppError forbidden `managedByConnection` with `userIds` and `userCount`, and where groups are among them with
+ *   `groupIds` and `groupCount`: up to 50 ids in all
  */
-export async function requireOwnMemberships(trx: Trx, group: GroupRow, userIds: readonly string[]): Promise<void> {
-  if (userIds.length === 0) return
-  const found = await findManagedMembers(trx, group.tenant_id, group.id, userIds)
+export async function requireOwnMemberships(trx: Trx, tenantId: number, ended: EndedMemberships): Promise<void> {
+  const found = await findEndedMemberships(trx, tenantId, ended, NAMED)
   const [first] = found
   if (!first) return
-  const what = found.length === 1 ? 'The membership' : `The membership of ${found.length} people`
-  throw managed(first, what, {
+  const names = found.slice(0, NAMED_IN_WORDS).map((member) => member.shown_name.slice(0, 100))
+  const others = first.user_count + first.child_count - names.length
+  const more = others > 0 ? ` and ${others} more` : ''
+  throw managed(first, `The membership of ${names.join(', ')}${more}`, {
     attributes: ['members'],
-    userIds: found.slice(0, NAMED).map(({ user_id }) => user_id),
-    userCount: found.length
+    userIds: found.flatMap(({ user_id }) => user_id ?? []),
+    userCount: first.user_count,
+    ...(first.child_count > 0 && {
+      groupIds: found.flatMap(({ child_id }) => child_id ?? []),
+      groupCount: first.child_count
+    })
   })
 }

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type HistoryTenant, openHistory } from '../support/history.ts'
 import { signInAs } from '../support/people.ts'
-import { ENTERPRISE, USER } from '../support/scim.ts'
+import { clientOf, ENTERPRISE, type Scim, USER } from '../support/scim.ts'
 
 const detailsOf = (acme: HistoryTenant, userId: string) =>
   acme.app.owner.selectFrom('users').selectAll().where('id', '=', userId).executeTakeFirstOrThrow()
@@ -250,9 +250,115 @@ test('what an identity provider manages', async (t) => {
   })
 })
 
+test('memberships that a provider made, and a person’s API token', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  const own = await ownClient(acme)
+  const create = async (name: string) =>
+    (await scim.createUser({ userName: `${name}@acme.test`, externalId: name, displayName: `Name of ${name}` })).id
+  const [sent, left, mine] = (await Promise.all(['sent', 'left', 'mine'].map(create))) as [string, string, string]
+  const refs = (...ids: string[]) => ids.map((value) => ({ value }))
+  const make = async (displayName: string, ...ids: string[]) =>
+    (await own.post('/Groups', { displayName, members: refs(...ids) })).body.id as string
+  const add = (client: Scim, groupId: string, ...ids: string[]) =>
+    client.patch(`/Groups/${groupId}`, [{ op: 'add', path: 'members', value: refs(...ids) }])
+  const remove = (path = 'members') => ({ op: 'remove', path })
+  const childId = await make('Child', sent)
+  const ownChildId = await make('Own child')
+  const groupId = await make('Crew', mine, ownChildId)
+  await add(scim, groupId, sent, childId)
+  const put = (...ids: string[]) => own.put(`/Groups/${groupId}`, { displayName: 'Crew', members: refs(...ids) })
+  const patch = (...operations: object[]) => own.patch(`/Groups/${groupId}`, operations)
+
+  t.test('no change takes them out', async (t) => {
+    const before = await acme.snapshot()
+    const person = /^The membership of Name of sent is managed by Okta: change it there$/
+    const group = /^The membership of Child is managed by Okta: change it there$/
+    const both = /^The membership of Name of sent, Child is managed by Okta: change it there$/
+    for (const [what, change, detail] of [
+      ['PUT without anybody', () => put(), both],
+      ['PUT without one', () => put(mine, childId), person],
+      ['PUT without a group', () => put(mine, sent), group],
+      ['replace', () => patch({ op: 'replace', path: 'members', value: refs(mine, sent) }), group],
+      ['replace by nobody', () => patch({ op: 'replace', path: 'members', value: [] }), both],
+      ['remove all', () => patch(remove()), both],
+      ['remove people', () => patch(remove('members[type eq "User"]')), person],
+      ['remove groups', () => patch(remove('members[type eq "Group"]')), group],
+      ['remove by name', () => patch(remove('members[display sw "Name"]')), person],
+      ['remove one', () => patch(remove(`members[value eq "${sent}"]`)), person],
+      ['remove a group', () => patch(remove(`members[value eq "${childId}"]`)), group],
+      [
+        'remove and add again',
+        () => patch(remove('members[type eq "User"]'), { op: 'add', value: { members: refs(sent, mine) } }),
+        person
+      ]
+    ] as const) {
+      const answer = await change()
+      t.equal(answer.status, 403, what)
+      t.match(answer.body.detail, detail, what)
+    }
+    t.match((await acme.mutate('groups.removeMembers', { groupId, userIds: [sent, childId, mine] })).error, {
+      reason: 'managedByConnection',
+      connection: { id: connectionId, name: 'Okta', isRemoved: false },
+      attributes: ['members'],
+      userIds: [sent],
+      userCount: 1,
+      groupIds: [childId],
+      groupCount: 1
+    })
+    t.same(await acme.snapshot(), before, 'and nothing has changed')
+  })
+
+  t.test('what people put in is theirs, whatever is beside it', async (t) => {
+    t.equal((await patch(remove(), { op: 'add', value: { members: refs(sent, childId) } })).status, 204)
+    t.equal((await add(own, groupId, mine, ownChildId)).status, 204)
+    t.equal((await put(sent, childId)).status, 200)
+    t.equal((await add(own, groupId, mine, ownChildId)).status, 204)
+    t.equal((await patch({ op: 'replace', path: 'members', value: refs(sent, childId, left) })).status, 204)
+    t.equal((await patch(remove(`members[value eq "${left}"]`))).status, 204)
+    t.match((await own.get(`/Groups/${groupId}`)).body.members, refs(...[sent, childId].sort()))
+  })
+
+  t.test('who is deactivated may be taken out, and a group of one’s own removed', async (t) => {
+    await add(scim, groupId, left)
+    await acme.mutate('users.deactivate', { userId: left })
+    t.equal((await put(sent, childId)).status, 200)
+    const outer = await make('Outer')
+    await add(scim, outer, ownChildId, sent)
+    t.equal((await own.delete(`/Groups/${ownChildId}`)).status, 204, 'also out of where a provider put it')
+    t.equal((await own.delete(`/Groups/${outer}`)).status, 204, 'with whoever is in it')
+  })
+
+  t.test('the provider takes out whom it likes', async (t) => {
+    await add(own, groupId, mine)
+    t.equal((await scim.patch(`/Groups/${groupId}`, [remove()])).status, 204)
+    t.notOk((await own.get(`/Groups/${groupId}`)).body.members?.length)
+  })
+
+  t.test('many are told by their number', async (t) => {
+    const ids = await Promise.all(Array.from({ length: 60 }, (_, index) => create(`crowd${index}`)))
+    const id = await make('Crowd')
+    await add(scim, id, ...ids)
+    const answer = await own.patch(`/Groups/${id}`, [remove()])
+    t.match(
+      answer.body.detail,
+      /^The membership of Name of crowd\d+, Name of crowd\d+, Name of crowd\d+ and 57 more is managed by Okta/
+    )
+    const { error } = await acme.mutate('groups.removeMembers', { groupId: id, userIds: ids })
+    t.match(error, { userIds: ids.sort().slice(0, 50), userCount: 60 })
+    t.equal((error!['userIds'] as string[]).length, 50)
+  })
+})
+
+/** The administrator's backend. */
+const ownClient = async (acme: HistoryTenant) =>
+  clientOf(acme.app, acme.tenant, (await acme.mutate('apiTokens.create', { name: 'backend' })).data.token)
+
 test('of a provider and people who change the same at once, neither is lost', async (t) => {
   const acme = await openHistory(t)
   const { scim } = await acme.connect('Okta')
+  const backend = await ownClient(acme)
+  const { body: group } = await backend.post('/Groups', { displayName: 'Crew' })
   for (let round = 0; round < 12; round++) {
     const { id } = await scim.createUser({ userName: `u${round}@acme.test`, externalId: `${round}` })
     const [sent, own] = await Promise.all([
@@ -265,5 +371,11 @@ test('of a provider and people who change the same at once, neither is lost', as
     t.match(row, { time_zone: 'Europe/Zurich', authority: '{}' })
     t.equal(own.error?.reason ?? 'before', own.error ? 'managedByConnection' : 'before')
     t.equal(row.version, own.error ? 2 : 3)
+
+    const clear = () => backend.put(`/Groups/${group.id}`, { displayName: 'Crew', members: [] })
+    const join = () => scim.patch(`/Groups/${group.id}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
+    await Promise.all([clear(), clear(), join(), clear(), clear()])
+    const { members } = (await backend.get(`/Groups/${group.id}`)).body
+    t.equal(members?.length, round + 1, 'whoever was put in stays, and everybody before')
   }
 })

@@ -174,7 +174,7 @@ test('changes of one group at the same time', async (t) => {
       [
         'remove one, add another',
         [
-          { kind: 'remove', values: [users[200]!] },
+          { kind: 'remove', values: [users[0]!] },
           { kind: 'add', members: refs([users[201]!]) }
         ]
       ],
