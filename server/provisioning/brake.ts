@@ -230,31 +230,24 @@ const noticeOf = (connectionName: string, connectionId: string) => ({
   actionPath: `/provisioning/${connectionId}?tab=brake`
 })
 
-/** Whose connection asks for the opposite of what may be held. */
-interface OppositeWriter {
-  readonly db: Db
-  readonly tenantId: number
-  readonly actor: Actor
-  readonly now: Date
-}
+/**
+ * Forgets what was held or rejected of a person whom the connection wants to be active. Send it when all else is done
+ * that may be refused, and before permits are taken.
+ */
+export const letUserStay = (change: BrakedChange, userId: string): Promise<void> =>
+  letStay(change, sql`kind in ('deactivate', 'remove') and user_id = ${userId}::uuid`)
 
-/** Forgets what was held or rejected of a person whom the connection wants to be active. */
-export const letUserStay = (writer: OppositeWriter, userId: string): Promise<void> =>
-  letStay(writer, sql`kind in ('deactivate', 'remove') and user_id = ${userId}::uuid`)
-
-/** Forgets what was held or rejected of members whom the connection wants in the group. */
-export const letMembersStay = (writer: OppositeWriter, groupId: string, memberIds: readonly string[]): Promise<void> =>
+/** As letUserStay, of members whom the connection wants in the group. */
+export const letMembersStay = (change: BrakedChange, groupId: string, memberIds: readonly string[]): Promise<void> =>
   letStay(
-    writer,
+    change,
     sql`kind = 'leave' and group_id = ${groupId}::uuid
       and (user_id = any(${memberIds}::uuid[]) or child_id = any(${memberIds}::uuid[]))`
   )
 
-async function letStay({ db, tenantId, actor, now }: OppositeWriter, chosen: RawBuilder<unknown>): Promise<void> {
+async function letStay({ trx, tenantId, actor, now }: BrakedChange, chosen: RawBuilder<unknown>): Promise<void> {
   // remembered beside the token: who has nothing held pays nothing
   if (!actor.scim?.hasHeld) return
   const { connectionId } = actor.scim
-  await inTenant(db, tenantId, async (trx) => {
-    if ((await forgetHeld(trx, tenantId, connectionId, chosen)) > 0) await settleBrake(trx, tenantId, connectionId, now)
-  })
+  if ((await forgetHeld(trx, tenantId, connectionId, chosen)) > 0) await settleBrake(trx, tenantId, connectionId, now)
 }

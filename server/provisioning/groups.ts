@@ -115,9 +115,8 @@ export async function createGroup(
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<number | undefined> {
   requireGroupRights(work.actor)
   if (!isId(groupId)) throw notFound('Group')
-  const added = (change.members ?? []).flatMap(addedBy)
-  if (added.length > 0) await letMembersStay(work, groupId, sortedIds(added.map(({ value }) => value)))
-  if (!work.groupRoles && (await translating(() => changeMembersAlone(work, groupId, change)))) return undefined
+  const isAlone = !work.groupRoles && !asksToStay(work, change)
+  if (isAlone && (await translating(() => changeMembersAlone(work, groupId, change)))) return undefined
   const { areRolesChanged, version } = await inTransaction(work, async (trx, isNesting) => ({
     areRolesChanged: await changeLocked(trx, work, groupId, change, isNesting),
     version: change.precondition && (await getGroupVersion(trx, work.tenantId, groupId))
@@ -172,6 +171,10 @@ function requireGroupRights(actor: Actor): void {
   throw forbidden('Only administrators and managers may change groups', 'groupsNotAllowed')
 }
 
+/** Whether a connection of which something is held adds members: of them nothing is held any more, if it is done. */
+const asksToStay = ({ actor }: GroupWork, { members = [] }: GroupChange): boolean =>
+  actor.scim?.hasHeld === true && members.some((change) => addedBy(change).length > 0)
+
 /** A connection may change what another one has; people may not. */
 const isPerson = ({ actor }: GroupWork): boolean => actor.scim === undefined
 
@@ -224,9 +227,10 @@ async function changeLocked(
   trx: Trx,
   work: GroupWork,
   groupId: string,
-  { document, members = [], precondition }: GroupChange,
+  change: GroupChange,
   isNesting: boolean
 ): Promise<boolean> {
+  const { document, members = [], precondition } = change
   const { tenantId, ownScope } = work
   const lock = members.length > 0 || precondition ? 'for update' : 'for no key update'
   const [users, group] = await Promise.all([
@@ -243,8 +247,15 @@ async function changeLocked(
   if (isPerson(work) && changed.removed.count > 0) {
     await requireOwnMemberships(trx, tenantId, { groupId, eventId: cause.eventId })
   }
-  if (changed.added.count + changed.removed.count === 0) return false
-  const areRolesChanged = work.groupRoles && (await followMembers(trx, work, group, cause.eventId, changed))
+  const isChanged = changed.added.count + changed.removed.count > 0
+  const areRolesChanged =
+    isChanged && work.groupRoles && (await followMembers(trx, work, group, cause.eventId, changed))
+  // also of those who are members already; before permits are taken, since the brake's row is locked before its slots
+  if (asksToStay(work, change)) {
+    const ids = sortedIds(members.flatMap(addedBy).map(({ value }) => value))
+    await letMembersStay({ trx, ...work }, groupId, ids)
+  }
+  if (!isChanged) return false
   await Promise.all([
     countMemberChanges(tenantId, work.now, oneGroup(groupId, changed)).execute(trx),
     audit(trx, work, MEMBERS_CHANGED, group, { after: auditedMembers(changed) }, cause.eventId),

@@ -106,10 +106,9 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
   if (done.kind === 'done') return done.user!
   const { deps, tenant, view } = writer
   const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
-  if (planned.change.asksActive) {
-    await letUserStay({ db: deps.db, tenantId: tenant.id, actor: writer.actor, now: writer.now }, userId)
-  }
-  if (!needsLock(planned)) {
+  // what is held of somebody is forgotten with the change that is made, or not at all
+  const mayBeHeld = planned.change.asksActive && writer.actor.scim?.hasHeld
+  if (!needsLock(planned) && !mayBeHeld) {
     const after = isChange(planned)
       ? await writeUnlessOvertaken(writer, planned)
       : await findScimUser(deps.db, view, userId)
@@ -215,6 +214,7 @@ async function changeLocked(
       const step = planned.change.active ? activate : deactivate
       await step(stepOf(trx, writer), user)
     }
+    if (planned.change.asksActive) await letUserStay(stepOf(trx, writer), userId)
     const after = await getScimUser(trx, writer.view, userId)
     if (planned.isAdopted) await options.adopted?.(trx, after, planned.columns.email)
     return { after, isAccessChanged: planned.isRoleChanged || planned.isStateChanged || isPasswordChanged }

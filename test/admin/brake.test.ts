@@ -138,6 +138,82 @@ test('brake', async (t) => {
     t.same(statusesOf(again), { 204: 1 })
   })
 
+  t.test('who asks for the opposite and is refused lifts nothing', async (t) => {
+    const { tenant, ids, scim, held, decide } = await setUpSignedIn(app, 'refused', 60)
+    const group = (await scim.post('/Groups', { displayName: 'Staff', members: ids.map((value) => ({ value })) })).body
+    await scim.post('/Groups', { displayName: 'Taken' })
+    const url = `/Groups/${group.id}`
+    const remove = (of: readonly string[]) => ({ op: 'Remove', path: 'members', value: of.map((value) => ({ value })) })
+    const add = (...of: string[]) => ({ op: 'Add', path: 'members', value: of.map((value) => ({ value })) })
+    await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
+    const [person, member, waiting] = ids.slice(20) as [string, string, string]
+    t.equal((await deactivate(scim, person)).status, 429)
+    t.equal((await scim.patch(url, [remove([member])])).status, 429)
+    t.match((await decide('reject')).data, { rejected: 2 })
+    t.equal((await scim.patch(url, [remove([waiting])])).status, 429)
+    const before = await heldRows(app, tenant)
+
+    const stale = { 'if-match': 'W/"99"' }
+    const unknown = '01890000-0000-7000-8000-000000000000'
+    const on = { op: 'Replace', path: 'active', value: 'True' }
+    const rename = (value: string) => ({ op: 'Replace', path: 'userName', value })
+    const taken = 'user40@acme.test'
+    for (const [what, request, status] of [
+      ['another version', () => scim.patch(url, [add(member, waiting)], stale), 412],
+      ['somebody unknown', () => scim.patch(url, [add(member, waiting, unknown)]), 400],
+      [
+        'a name that is taken',
+        () => scim.patch(url, [add(member), { op: 'Replace', value: { displayName: 'taken' } }]),
+        409
+      ],
+      ['more than may be taken away', () => scim.patch(url, [add(member), remove(ids.slice(30))]), 429],
+      [
+        'a whole group of another version',
+        () => scim.put(url, { displayName: 'Staff', members: [{ value: member }] }, stale),
+        412
+      ],
+      [
+        'a whole group with too few in it',
+        () => scim.put(url, { displayName: 'Staff', members: [{ value: member }] }),
+        429
+      ],
+      ['another version of somebody', () => scim.patch(`/Users/${person}`, [on], stale), 412],
+      ['a userName that is taken', () => scim.patch(`/Users/${person}`, [on, rename(taken)]), 409],
+      ['a whole person with it', () => scim.put(`/Users/${person}`, { userName: taken, active: true }), 409],
+      [
+        'a role beyond',
+        () =>
+          scim.patch(`/Users/${person}`, [
+            on,
+            { op: 'Add', path: 'roles', value: [{ value: 'administrator', primary: true }] }
+          ]),
+        403
+      ]
+    ] as const) {
+      const answer = await request()
+      t.equal(answer.status, status, `${what}: ${answer.text}`)
+      const rows = (await heldRows(app, tenant)).filter(({ id }) => before.some((row) => row.id === id))
+      t.equal(rows.length, before.length, what)
+    }
+    t.equal((await deactivate(scim, person)).status, 403)
+    t.equal((await scim.patch(url, [remove([member])])).status, 403)
+
+    t.test('who is not does, with whatever else is asked for', async (t) => {
+      const { headers } = await scim.get(url)
+      const whole = { displayName: 'Crew', members: ids.map((value) => ({ value })) }
+      t.equal((await scim.put(url, whole, { 'if-match': String(headers['etag']) })).status, 200)
+      t.same(
+        (await held()).filter(({ user }: { user: { id: string } }) => user.id === waiting),
+        []
+      )
+      t.equal((await scim.patch(`/Users/${person}`, [on, rename('renamed@acme.test')])).status, 200)
+      t.same(await held('rejected'), [])
+      app.clock.advance({ hours: 2 })
+      t.equal((await deactivate(scim, person)).status, 200)
+      t.equal((await scim.patch(url, [remove([member])])).status, 204)
+    })
+  })
+
   t.test('the opposite takes back what is held; a held change that comes through later is held no more', async (t) => {
     const { tenant, ids, scim, held, status } = await setUpSignedIn(app, 'opposite', 40)
     await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
