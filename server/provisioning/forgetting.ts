@@ -1,7 +1,9 @@
 // After a change this process forgets at once what it remembered of a tenant; the others hear of it by NOTIFY.
-import type { Deps } from '../deps.ts'
+import type { Listener } from '../../db/listen.ts'
 
-type Forgetful = Pick<Deps, 'listener'>
+interface Forgetful {
+  readonly listener: Pick<Listener, 'emit'>
+}
 
 /** Who has signed in, and what is known beside a session or a token: roles, rights, what is held of a connection. */
 export const forgetCredentials = ({ listener }: Forgetful, tenantId: number): boolean =>

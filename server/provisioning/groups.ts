@@ -34,6 +34,7 @@ import { AppError, forbidden, notFound, uniqueness } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
 import { brakeOf, countMembers, HeldBack, letMembersStay } from './brake.ts'
 import { type ChangedFacts, changedFacts } from './document-changes.ts'
+import { forgetCredentials } from './forgetting.ts'
 import { type GroupDocument, groupColumns, wholeGroup } from './group-document.ts'
 import {
   addedBy,
@@ -127,7 +128,7 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
 
 /** What is remembered beside sessions and tokens is out of date where roles have changed. */
 export function forgetRoles({ listener, tenantId }: GroupWork, areChanged: boolean): void {
-  if (areChanged) listener.emit('change', { kind: 'credentials', tenantId })
+  if (areChanged) forgetCredentials({ listener }, tenantId)
 }
 
 /**
