@@ -119,9 +119,34 @@ export function authorityAfterWrite(user: Owned, written: Written): string {
   }
 }
 
+/** What people, by their API tokens, change of a user over SCIM. */
+export interface OwnWrite {
+  /** `users.authority` */
+  readonly authority: string
+  /** By connection, the paths of what it has and they would change. */
+  readonly managed: ReadonlyMap<Owner, readonly string[]>
+}
+
+/** @param isSelf whether it is the user who writes */
+export function ownWrite(user: Owned, before: UserDocument, after: UserDocument, isSelf: boolean): OwnWrite {
+  const exceptions = exceptionsOf(user)
+  const isConnected = Boolean(user.connection_id ?? exceptions[GONE])
+  const managed = new Map<Owner, string[]>()
+  for (const path of new Set([...pathsOf(before), ...pathsOf(after)])) {
+    const value = valueAt(after, path)
+    if (isDeepStrictEqual(valueAt(before, path), value)) continue
+    const owner = ownerOf(user, before, path)
+    if (isConnection(owner)) managed.set(owner, [...(managed.get(owner) ?? []), path])
+    if (value === undefined || !isConnected) delete exceptions[path]
+    else exceptions[path] = isSelf ? usualOwner(path) : 'administrator'
+  }
+  return { authority: toText(user, exceptions), managed }
+}
+
 /**
- * A whole user as a connection sends it, with what others have and it leaves out: RFC 7644 §3.5.1 lets a provider keep
- * what a client may not know of.
+ * A whole user as it is sent, with what others have and it leaves out: RFC 7644 §3.5.1 lets a provider keep what a client
+ * may not know of, and what it may only read. People's API tokens keep what a connection has.
+ * @param connectionId who sends it; null for people
  */
 export function withOthersKept(
   user: Owned,
@@ -129,13 +154,14 @@ export function withOthersKept(
   sent: UserDocument,
   connectionId: string | null
 ): UserDocument {
-  if (connectionId === null || (user.connection_id === connectionId && user.authority === NO_EXCEPTIONS)) return sent
+  if (user.connection_id === connectionId && user.authority === NO_EXCEPTIONS) return sent
   const gone = exceptionsOf(user)[GONE]
   let document = sent
   for (const path of pathsOf(before)) {
     if (path === 'roles' || valueAt(sent, path) !== undefined) continue
     const owner = ownerOf(user, before, path)
-    const isKept = isConnection(owner) ? owner !== connectionId && owner !== gone : PERSONAL.has(path)
+    const isOthers = owner !== connectionId && (owner !== gone || connectionId === null)
+    const isKept = isConnection(owner) ? isOthers : connectionId !== null && PERSONAL.has(path)
     if (isKept) document = withValueAt(document, path, valueAt(before, path))
   }
   return document

@@ -16,7 +16,7 @@ export const reaches = ({ highest_role }: Pick<Authority, 'highest_role'>, ...ro
  * @param what as in `${what} is managed by Okta`
  * @param data names what, beside the connection
  */
-function managed({ id, name, is_removed }: Authority, what: string, data: Record<string, unknown>): AppError {
+function refusal({ id, name, is_removed }: Authority, what: string, data: Record<string, unknown>): AppError {
   const how = is_removed ? `${name}, which was removed: release it to change this here` : `${name}: change it there`
   return forbidden(`${what} is managed by ${how}`, 'managedByConnection', {
     connection: { id, name, isRemoved: is_removed },
@@ -51,7 +51,7 @@ export async function requireOwnProfile(
   const [first] = having
   if (!first) return withOwnProfile(user, profile, by, () => false)
   const attributes = having.flatMap(({ id }) => own.managed.get(id)!)
-  throw managed(first, attributes.map((name) => WORDS[name]).join(', '), { attributes })
+  throw refusal(first, attributes.map((name) => WORDS[name]).join(', '), { attributes })
 }
 
 /**
@@ -63,7 +63,28 @@ export async function requireOwnRole(trx: Trx, user: UserRow, document: UserDocu
   const owner = ownerOf(user, document, 'roles')
   if (!isConnection(owner)) return
   const [found] = await findAuthorities(trx, user.tenant_id, [owner])
-  if (found && reaches(found, user.role, role)) throw managed(found, 'The role', { attributes: ['role'] })
+  if (found && reaches(found, user.role, role)) throw refusal(found, 'The role', { attributes: ['role'] })
+}
+
+/**
+ * Of what people change of a user over SCIM.
+ * @param user locked
+ * @param managed by connection, the paths of what it has and they would change
+ * @param role what theirs would become
+ * @throws AppError forbidden `managedByConnection` with `attributes`, by their SCIM paths
+ */
+export async function requireOwnAttributes(
+  trx: Trx,
+  user: UserRow,
+  managed: ReadonlyMap<string, readonly string[]>,
+  role: Role
+): Promise<void> {
+  if (managed.size === 0) return
+  const found = await findAuthorities(trx, user.tenant_id, [...managed.keys()])
+  for (const connection of found.filter((one) => reaches(one, user.role))) {
+    const attributes = managed.get(connection.id)!.filter((path) => path !== 'roles' || reaches(connection, role))
+    if (attributes.length > 0) throw refusal(connection, `The attribute ${attributes.join(', ')}`, { attributes })
+  }
 }
 
 /**
@@ -75,7 +96,7 @@ export async function requireOwnGroup(trx: Trx, group: GroupRow, what: string, a
   const owner = group.connection_id ?? group.kept_by
   if (owner === null) return
   const [found] = await findAuthorities(trx, group.tenant_id, [owner])
-  if (found) throw managed(found, what, { attributes })
+  if (found) throw refusal(found, what, { attributes })
 }
 
 /** In the data, and in the text. */
@@ -95,7 +116,7 @@ export async function requireOwnMemberships(trx: Trx, tenantId: number, ended: E
   const names = found.slice(0, NAMED_IN_WORDS).map((member) => member.shown_name.slice(0, 100))
   const others = first.user_count + first.child_count - names.length
   const more = others > 0 ? ` and ${others} more` : ''
-  throw managed(first, `The membership of ${names.join(', ')}${more}`, {
+  throw refusal(first, `The membership of ${names.join(', ')}${more}`, {
     attributes: ['members'],
     userIds: found.flatMap(({ user_id }) => user_id ?? []),
     userCount: first.user_count,

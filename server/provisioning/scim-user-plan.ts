@@ -5,7 +5,15 @@ import type { UserPatch, UserRow } from '../../db/schema.ts'
 import type { UserFacts } from '../../db/scim-user-writes.ts'
 import { forbidden, notFound } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
-import { authorityAfterWrite, authorityFacts, isForeignExternalId, ownerOf, withOthersKept } from './authority.ts'
+import {
+  authorityAfterWrite,
+  authorityFacts,
+  isForeignExternalId,
+  type OwnWrite,
+  ownerOf,
+  ownWrite,
+  withOthersKept
+} from './authority.ts'
 import { type ChangedFacts, changedFacts, isUntouched } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
@@ -25,6 +33,8 @@ export interface Planned {
   readonly facts: ChangedFacts
   /** `users.authority` */
   readonly authority: string
+  /** Of what people change: by connection, the paths of what it has, which only `requireOwnAttributes` may let pass. */
+  readonly managed: OwnWrite['managed']
   readonly isProfileChanged: boolean
   readonly isStateChanged: boolean
   readonly isRoleChanged: boolean
@@ -39,6 +49,7 @@ export const isChange = ({ isProfileChanged, isStateChanged, isRoleChanged }: Pl
 /** Whether rows beside the user's own follow, which must not be changed by others meanwhile. */
 export const needsLock = (planned: Planned): boolean =>
   planned.isAdopted ||
+  planned.managed.size > 0 ||
   planned.isStateChanged ||
   planned.isRoleChanged ||
   planned.isAddressChanged ||
@@ -82,16 +93,19 @@ function planned(
   const isAddressChanged = columns.email_key !== before.email_key
   if (isAddressChanged || change.passwordHash !== undefined) requireNotOwnToken(actor, before)
   const isTaken = connectionId !== null && isTakenOn(before, columns)
-  const authority = authorityAfterWrite(before, {
-    connectionId,
-    userConnectionId: isTaken ? connectionId : before.connection_id,
-    // who sends the externalId that another connection has given has given it, too
-    before: saysExternalId ? withoutExternalId(document) : document,
-    after: decision.document,
-    sent: kind === 'replace' ? change.document : undefined,
-    mayRepeat: true,
-    isRoleKept: decision.document !== wanted
-  })
+  const own = connectionId === null ? ownWrite(before, document, decision.document, actor.id === before.id) : undefined
+  const authority =
+    own?.authority ??
+    authorityAfterWrite(before, {
+      connectionId,
+      userConnectionId: isTaken ? connectionId : before.connection_id,
+      // who sends the externalId that another connection has given has given it, too
+      before: saysExternalId ? withoutExternalId(document) : document,
+      after: decision.document,
+      sent: kind === 'replace' ? change.document : undefined,
+      mayRepeat: true,
+      isRoleKept: decision.document !== wanted
+    })
   return {
     before,
     change,
@@ -100,6 +114,7 @@ function planned(
     emails: isSame ? undefined : changedEmails(document, decision.document),
     facts: isSame ? NO_FACTS : changedFacts(document, decision.document),
     authority,
+    managed: own?.managed ?? NOTHING_MANAGED,
     isProfileChanged:
       columns.doc !== before.doc ||
       change.passwordHash !== undefined ||
@@ -140,6 +155,7 @@ function decideRole(
   return decision
 }
 
+const NOTHING_MANAGED: OwnWrite['managed'] = new Map()
 const NO_FACTS: ChangedFacts = { before: {}, after: {} }
 
 /** @returns undefined where they stay */

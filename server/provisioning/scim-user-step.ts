@@ -103,7 +103,7 @@ const isExpendable = ({ actor }: ScimWriter, user: UserFacts) => actor.id !== us
 function isPlain(writer: ScimWriter, planned: Planned): boolean {
   const { before, change, emails, isProfileChanged, isStateChanged, isRoleChanged, isAddressChanged } = planned
   if (isRoleChanged || isAddressChanged || emails || change.passwordHash !== undefined) return false
-  if (planned.authority !== before.authority || planned.isAdopted) return false
+  if (planned.authority !== before.authority || planned.isAdopted || planned.managed.size > 0) return false
   return !isStateChanged || (!isProfileChanged && isExpendable(writer, before))
 }
 

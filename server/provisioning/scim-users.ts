@@ -31,6 +31,7 @@ import { endWithPassword, notifyIfSignedIn } from './ending.ts'
 import { forgetCredentials } from './forgetting.ts'
 import { followGroups } from './group-roles.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
+import { requireOwnAttributes } from './managed.ts'
 import { conflictOf, takenError } from './scim-conflicts.ts'
 import type { NewUser } from './scim-user-new.ts'
 import { isChange, needsLock, type Planned, patchOf, plan, requireTouchable, updateEvent } from './scim-user-plan.ts'
@@ -195,6 +196,7 @@ async function changeLocked(
   return inTenant(writer.deps.db, tenantId, async (trx) => {
     const user = await lockVisible(trx, writer, userId)
     const planned = await plan(writer, user, options)
+    await requireOwnAttributes(trx, user, planned.managed, planned.decision.role)
     const isPasswordChanged = await endsWithPassword(trx, tenantId, planned)
     if (planned.isRoleChanged) await requireRoleChange(trx, writer, planned)
     if (planned.isProfileChanged || planned.isRoleChanged) {

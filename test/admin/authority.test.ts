@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type HistoryTenant, openHistory } from '../support/history.ts'
 import { signInAs } from '../support/people.ts'
-import { clientOf, ENTERPRISE, type Scim, USER } from '../support/scim.ts'
+import { clientOf, ENTERPRISE, PATCH_OP, type Scim, USER } from '../support/scim.ts'
 
 const detailsOf = (acme: HistoryTenant, userId: string) =>
   acme.app.owner.selectFrom('users').selectAll().where('id', '=', userId).executeTakeFirstOrThrow()
@@ -247,6 +247,88 @@ test('what an identity provider manages', async (t) => {
     const ours = await acme.mutate('groups.removeMembers', { groupId: data.group.id, userIds: [one] })
     t.match(ours.error, refusal, 'in a group of people’s own, too')
     t.notOk((await acme.mutate('groups.remove', { groupId: data.group.id })).error)
+  })
+})
+
+test('attributes that a provider has, and a person’s API token', async (t) => {
+  const acme = await openHistory(t)
+  const { scim, connectionId } = await acme.connect('Okta')
+  await acme.mutate('scimConnections.update', { connectionId, highestRole: 'manager' })
+  const own = await ownClient(acme)
+  const sent = {
+    schemas: [USER, ENTERPRISE],
+    userName: 'amy@acme.test',
+    externalId: 'amy',
+    displayName: 'Sent',
+    name: { givenName: 'Given' },
+    roles: [{ value: 'manager', primary: true }],
+    [ENTERPRISE]: { department: 'Engines' }
+  }
+  const { id } = await scim.createUser(sent)
+  const patch = (...operations: object[]) => own.patch(`/Users/${id}`, operations)
+  const replace = (path: string, value: unknown) => patch({ op: 'replace', path, value })
+  const put = (changes: object) => own.put(`/Users/${id}`, { schemas: [USER], userName: 'amy@acme.test', ...changes })
+
+  t.test('change none of them, and nothing beside them', async (t) => {
+    const before = await detailsOf(acme, id)
+    for (const [asked, attributes] of [
+      [() => replace('displayName', 'Mine'), 'displayName'],
+      [() => replace('name.givenName', 'Mine'), 'name.givenName'],
+      [() => replace('externalId', 'mine'), 'externalId'],
+      [() => replace('userName', 'mine@acme.test'), 'userName'],
+      [() => replace(`${ENTERPRISE}:department`, 'Mine'), `${ENTERPRISE}:department`],
+      [() => patch({ op: 'remove', path: 'displayName' }), 'displayName'],
+      [
+        () => patch({ op: 'add', value: { title: 'T', displayName: 'Mine', externalId: 'x' } }),
+        'externalId, displayName'
+      ],
+      [() => replace('roles', [{ value: 'stakeholder', primary: true }]), 'roles'],
+      [() => put({ title: 'T', displayName: 'Mine' }), 'displayName']
+    ] as const) {
+      const detail = `The attribute ${attributes} is managed by Okta: change it there`
+      t.match(await asked(), { status: 403, body: { detail } }, attributes)
+    }
+    t.same(await detailsOf(acme, id), before)
+  })
+
+  t.test('say what is, leave out what they may only read, and fill in what is not sent', async (t) => {
+    t.equal((await replace('displayName', 'Sent')).status, 200)
+    t.match((await replace('title', 'T')).body, { title: 'T', displayName: 'Sent' })
+    t.same(await exceptionsOf(acme, id), { title: 'administrator' })
+    const { status, body } = await put({ nickName: 'N' })
+    t.equal(status, 200)
+    t.match(body, { nickName: 'N', displayName: 'Sent', externalId: 'amy', [ENTERPRISE]: { department: 'Engines' } })
+    t.notOk('title' in body, 'one’s own is taken away by leaving it out')
+    t.same(await exceptionsOf(acme, id), { nickName: 'administrator' })
+    t.match((await scim.put(`/Users/${id}`, { ...sent, nickName: 'Theirs' })).body, { nickName: 'Theirs' })
+    t.match(await replace('nickName', 'N'), { status: 403 }, 'until it is sent')
+  })
+
+  t.test('give access and take it, and a role above the provider’s', async (t) => {
+    t.match((await replace('active', false)).body, { active: false })
+    t.match((await replace('active', true)).body, { active: true })
+    const roles = [{ value: 'administrator', primary: true }]
+    t.match((await replace('roles', roles)).body, { roles }, 'which puts them out of its reach')
+    t.match((await replace('displayName', 'Mine')).body, { displayName: 'Mine' })
+  })
+
+  t.test('are refused one by one in a bulk', async (t) => {
+    const { id: other } = await scim.createUser({
+      ...sent,
+      userName: 'ben@acme.test',
+      externalId: 'ben',
+      roles: undefined
+    })
+    const operation = (path: string) => ({
+      method: 'PATCH',
+      path: `/Users/${other}`,
+      data: { schemas: [PATCH_OP], Operations: [{ op: 'replace', path, value: 'B' }] }
+    })
+    const { body } = await own.post('/Bulk', {
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      Operations: [operation('displayName'), operation('title')]
+    })
+    t.match(body.Operations, [{ status: '403' }, { status: '200' }])
   })
 })
 
