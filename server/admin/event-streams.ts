@@ -111,7 +111,8 @@ export const eventStreamsRouter = router({
         url: facts.url.optional(),
         eventTypes: facts.eventTypes.optional(),
         audience: facts.audience.optional(),
-        authorization: facts.authorization.optional(),
+        /** Null takes it away. To be given with a URL of another origin, where one is stored. */
+        authorization: facts.authorization.nullish(),
         state: z.enum(['enabled', 'paused']).optional()
       })
     )

@@ -37,7 +37,8 @@ interface StreamPatch {
   readonly url?: string
   readonly eventTypes?: readonly string[]
   readonly audience?: string
-  readonly authorization?: string
+  /** Null for none. */
+  readonly authorization?: string | null
   readonly state?: EventStreamRow['state']
 }
 
@@ -92,7 +93,10 @@ export async function createStream(
   return { streamId: id, secret }
 }
 
-/** @throws AppError not_found; invalid `badUrl`, `notOfThisKind` */
+/**
+ * What waits to be delivered goes to the new URL, with the new Authorization header.
+ * @throws AppError not_found; invalid `badUrl`, `notOfThisKind`, `authorizationRequired`. Nothing has changed then.
+ */
 export async function changeStream(
   deps: StreamDeps,
   tenantId: number,
@@ -106,6 +110,7 @@ export async function changeStream(
   await inTenant(deps.db, tenantId, async (trx) => {
     const before = await getLocked(trx, tenantId, streamId)
     requireFitting(before.kind, patch)
+    requireOwnAuthorization(before, patch)
     const after = {
       name: patch.name ?? before.name,
       url: patch.url ?? before.url,
@@ -234,15 +239,32 @@ export const enqueueDeliveries = (
 /** Standard Webhooks: `whsec_` and 32 random bytes, base64. */
 const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`
 
-const sealAuthorization = ({ sealer }: StreamDeps, authorization: string | undefined): Buffer | null =>
+const sealAuthorization = ({ sealer }: StreamDeps, authorization: string | null | undefined): Buffer | null =>
   authorization ? sealer.seal(AUTHORIZATION_SEAL, authorization) : null
 
 const notOfThisKind = (message: string) => invalid(message, 'notOfThisKind')
 
-function requireFitting(kind: EventStreamRow['kind'], given: { audience?: string; authorization?: string }): void {
+function requireFitting(
+  kind: EventStreamRow['kind'],
+  given: { audience?: string; authorization?: string | null }
+): void {
   if (kind === 'webhook' && (given.audience !== undefined || given.authorization !== undefined)) {
     throw notOfThisKind('A webhook has a secret; audience and authorization belong to streams of tokens')
   }
+}
+
+/**
+ * A stored Authorization header is shown to nobody. Whoever sent it to a server of their own, with a stolen token, say,
+ * would read it: another origin asks for one of its own, or for none.
+ */
+function requireOwnAuthorization(before: EventStreamRow, { url, authorization }: StreamPatch): void {
+  if (before.authorization_sealed === null || url === undefined || authorization !== undefined) return
+  const [old, next] = [new URL(before.url).origin, new URL(url).origin]
+  if (old === next) return
+  throw invalid(
+    `The stored Authorization header is for ${old} alone: give the one for ${next} too, or say that there is none`,
+    'authorizationRequired'
+  )
 }
 
 async function requireRoom(trx: Trx, tenantId: number): Promise<void> {

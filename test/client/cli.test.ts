@@ -406,6 +406,24 @@ test('muster', async (t) => {
     t.match(await json(t, 'event-stream deliveries', ...ON_ACME, id), { items: Array, nextCursor: null })
     t.match(await json(t, 'event-stream replay', ...ON_ACME, id), { count: 0 })
     await json(t, 'event-stream remove', ...ON_ACME, id)
+
+    const tokens = ['--name', 'siem', '--kind', 'set', '--url', url, '--authorization', 'Bearer one']
+    const { id: siem } = (await json(t, 'event-stream create', ...ON_ACME, ...tokens)).stream
+    const to = (host: string, ...more: string[]) => [...ON_ACME, siem, '--url', `https://${host}/`, ...more]
+    t.match(await muster('event-stream', 'update', ...to('a.example')), {
+      status: 1,
+      stderr: /for https:\/\/hooks\.example alone.*authorizationRequired/
+    })
+    t.match(await json(t, 'event-stream update', ...to('a.example', '--authorization', 'Bearer two')), {
+      stream: { url: 'https://a.example/', hasAuthorization: true }
+    })
+    t.match(await json(t, 'event-stream update', ...ON_ACME, siem, '--name', 'other'), {
+      stream: { name: 'other', hasAuthorization: true }
+    })
+    t.match(await json(t, 'event-stream update', ...to('b.example', '--no-authorization')), {
+      stream: { url: 'https://b.example/', hasAuthorization: false }
+    })
+    await json(t, 'event-stream remove', ...ON_ACME, siem)
   })
 
   t.test('audit', async (t) => {

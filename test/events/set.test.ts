@@ -119,3 +119,47 @@ test('security event tokens', async (t) => {
     t.equal(await signedBy(), young)
   })
 })
+
+test('a stored Authorization header goes to the origin alone that it was given for', async (t) => {
+  const acme = await startStreaming(t)
+  const receiver = await startReceiver(t, () => 202)
+  const other = await startReceiver(t, () => 202)
+  const authorization = 'Bearer of-the-receiver'
+  const { streamId } = await acme.createStream({ kind: 'set', url: receiver.url, authorization })
+  const update = (patch: object) => acme.call('eventStreams.update', { streamId, ...patch })
+  const send = () => acme.call('eventStreams.test', { streamId })
+  const sentTo = async ({ takes, taken }: typeof receiver) => {
+    const count = taken.length
+    await send()
+    return (await takes(count + 1))[count]!.headers['authorization']
+  }
+
+  t.test('and stays there where another URL is named without one', async (t) => {
+    const answer = await update({ url: other.url, name: 'another' })
+    t.match(answer, { status: 400, error: { reason: 'authorizationRequired' } })
+    t.match(answer.error?.message, `for ${new URL(receiver.url).origin} alone`)
+    await send()
+    await Promise.race([receiver.takes(1), other.takes(1)])
+    t.match(receiver.received, [{ headers: { authorization } }])
+    t.same(other.received, [])
+    const { cookies } = acme
+    const { data } = await acme.query('acme', 'eventStreams.get', { streamId }, { cookie: cookies.administrator })
+    t.match(data.stream, { name: 'backend', url: receiver.url }, 'nothing else of the change was made')
+  })
+
+  t.test('and stays where the origin does', async (t) => {
+    const url = new URL('/moved', receiver.url).href
+    t.match(await update({ url }), { status: 200, data: { stream: { url, hasAuthorization: true } } })
+    t.equal(await sentTo(receiver), authorization)
+  })
+
+  t.test('and gives way to one that comes with the URL, or to none', async (t) => {
+    const anew = { url: other.url, authorization: 'Bearer of-the-other' }
+    t.match(await update(anew), { status: 200, data: { stream: { url: other.url, hasAuthorization: true } } })
+    t.equal(await sentTo(other), 'Bearer of-the-other')
+    const none = { url: receiver.url, authorization: null }
+    t.match(await update(none), { status: 200, data: { stream: { url: receiver.url, hasAuthorization: false } } })
+    t.equal(await sentTo(receiver), undefined)
+    t.match(await update({ url: other.url }), { status: 200 }, 'where there is none, none is asked for')
+  })
+})

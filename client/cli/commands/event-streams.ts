@@ -55,10 +55,12 @@ export function eventStreamCommands(program: Command): void {
     .option('--name <name>', 'what people and the audit log call it')
     .option('--url <url>', 'where events are posted')
     .option('--events <types>', 'such as user.*,group.membersChanged', parseTypes)
+    .option('--authorization <header>', 'of set: another Authorization header; a URL of another origin asks for it')
+    .option('--no-authorization', 'of set: none any longer')
     .addOption(new Option('--state <state>', 'whether events are sent').choices(['enabled', 'paused']))
     .action(async (streamId: string, options: UpdateOptions, command: Command) => {
-      const { tenant, events: eventTypes, ...facts } = options
-      const patch = { ...facts, eventTypes }
+      const { tenant, events: eventTypes, authorization, ...facts } = options
+      const patch = { ...facts, eventTypes, authorization: authorization === false ? null : authorization }
       if (Object.values(patch).every((value) => value === undefined)) throw new UsageError('Name what shall change')
       const answer = await connectTenant(tenant).eventStreams.update.mutate({ streamId, ...patch })
       print(command, answer, () => done('The stream is changed.'))
@@ -147,6 +149,8 @@ interface UpdateOptions {
   name?: string
   url?: string
   events?: string[]
+  /** False for none. */
+  authorization?: string | false
   state?: 'enabled' | 'paused'
 }
 
