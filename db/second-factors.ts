@@ -20,6 +20,17 @@ export const findSecondFactor = (db: Db, tenantId: number, userId: string): Prom
       .where('user_id', '=', userId)
   )
 
+/** When the factor came in force that the person has, undefined without one: read it after the user's row is locked. */
+export async function readConfirmedAt(trx: Trx, tenantId: number, userId: string): Promise<Date | undefined> {
+  const row = await trx
+    .selectFrom('second_factors')
+    .select('confirmed_at')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  return row?.confirmed_at ?? undefined
+}
+
 /** Begins a factor, or begins anew. @returns false where one is in force already, which stays */
 export async function beginSecondFactor(
   trx: Trx,

@@ -21,7 +21,7 @@ import { shownName } from '../provisioning/user-document.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 import { networkOf } from './network.ts'
-import { passSecondFactor } from './second-factor.ts'
+import { passSecondFactor, requireNoOtherFactor } from './second-factor.ts'
 import { beginSession, giveSession, refusalOf, type SignInBy } from './session.ts'
 import { hashNewPassword, setPassword } from './set-password.ts'
 
@@ -116,7 +116,7 @@ export async function resetPassword(
   if (!person) throw resetLinkInvalid()
   const hash = await hashNewPassword(deps, tenant, person, password)
   // the mailbox alone is one factor, and the link is still good for another try
-  await passSecondFactor(deps, tenant, person.id, {
+  const factor = await passSecondFactor(deps, tenant, person.id, {
     code,
     device: 'reset',
     origin: { requestId: by.request.id, ip: by.request.ip }
@@ -127,6 +127,7 @@ export async function resetPassword(
     const user = await lockUser(trx, tenant.id, link.user_id, 'for update')
     const refusal = user ? refusalOf({ ...user, must_reset_password: false }) : resetLinkInvalid()
     if (!user || refusal) throw refusal
+    await requireNoOtherFactor(trx, tenant.id, user.id, factor)
     if (!(await usePasswordReset(trx, tenant.id, tokenHash, now))) throw resetLinkUsed()
     await setPassword(trx, tenant.id, user, hash, now)
     await insertAuditEvents(trx, tenant.id, actorOf(user, by), now, [

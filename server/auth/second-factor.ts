@@ -9,6 +9,7 @@ import {
   confirmSecondFactor,
   deleteSecondFactor,
   findSecondFactor,
+  readConfirmedAt,
   useRecoveryCode,
   useStep
 } from '../../db/second-factors.ts'
@@ -39,9 +40,13 @@ interface Attempt {
   readonly origin: { readonly requestId: string | null; readonly ip: string | null }
 }
 
+/** When the factor came in force that a code was given of; undefined where somebody had none. */
+export type PassedFactor = Date | undefined
+
 /**
  * Asks whoever has a second factor for a code of it, once their password was right. Wrong ones count for the person, and
  * apart from that for a browser that has signed in before.
+ * @returns what `requireNoOtherFactor` compares, before a session is begun
  * @throws AppError unauthenticated `secondFactorRequired` (nothing counts), `wrongCode`; rate_limited
  */
 export async function passSecondFactor(
@@ -49,10 +54,10 @@ export async function passSecondFactor(
   tenant: Tenant,
   userId: string,
   { code, device, origin }: Attempt
-): Promise<void> {
+): Promise<PassedFactor> {
   const factor = await findSecondFactor(deps.db, tenant.id, userId)
-  if (!factor?.confirmed_at) return
-  if (code === undefined) throw unauthenticated('Enter the code that your app shows', 'secondFactorRequired')
+  if (!factor?.confirmed_at) return undefined
+  if (code === undefined) throw secondFactorRequired()
   await deps.auth.limits.countFailures(
     [{ limit: 'second-factor', key: `${tenant.id} ${userId} ${device ?? ''}`, onSuccess: 'forget' }],
     async () => {
@@ -64,6 +69,22 @@ export async function passSecondFactor(
     },
     isWrongCode
   )
+  return factor.confirmed_at
+}
+
+/**
+ * Refuses somebody for whom a factor has come in force since `passSecondFactor` looked, which holds no lock. The caller
+ * has locked the user's row, as `enableSecondFactor` does: it has ended the sessions before, or ends this one.
+ * @throws AppError unauthenticated `secondFactorRequired`
+ */
+export async function requireNoOtherFactor(
+  trx: Trx,
+  tenantId: number,
+  userId: string,
+  passed: PassedFactor
+): Promise<void> {
+  const confirmedAt = await readConfirmedAt(trx, tenantId, userId)
+  if (confirmedAt && confirmedAt.getTime() !== passed?.getTime()) throw secondFactorRequired()
 }
 
 async function useAppCode(deps: Deps, tenantId: number, userId: string, sealed: Buffer, code: string) {
@@ -94,6 +115,7 @@ function openSecret({ sealer }: Deps, sealed: Buffer): Buffer {
   return Buffer.from(text, 'base64url')
 }
 
+const secondFactorRequired = () => unauthenticated('Enter the code that your app shows', 'secondFactorRequired')
 const wrongCode = () => unauthenticated('That code is wrong, or was used already: enter the next one', 'wrongCode')
 const isWrongCode = (error: unknown) => error instanceof AppError && error.reason === 'wrongCode'
 
@@ -124,7 +146,8 @@ export async function prepareSecondFactor(deps: Deps, tenant: Tenant, actor: Per
 /**
  * Puts the factor in force that was prepared, and ends the caller's other sessions, which were begun without it.
  * @returns the recovery codes, shown this once
- * @throws AppError invalid `wrongCode`; forbidden `sessionOnly`; conflict `noSecondFactor`
+ * @throws AppError forbidden `wrongCode`, `sessionOnly`; conflict `noSecondFactor`; unauthenticated `wrongCode` where no
+ *   SECRET_KEY of ours opens the secret; rate_limited
  */
 export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Person, code: string): Promise<string[]> {
   requireOwnSession(actor)
@@ -142,6 +165,8 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
   )
   const codes = Array.from({ length: RECOVERY_CODES }, () => toBase32(randomBytes(RECOVERY_BYTES)))
   await inTenant(deps.db, tenant.id, async (trx) => {
+    // a sign-in that looked before there was a factor is over afterwards, or finds it
+    await lockUser(trx, tenant.id, actor.id, 'for update')
     const facts = { secretSealed: factor.secret_sealed, step, recoveryHashes: codes.map(hashToken), now }
     if (!(await confirmSecondFactor(trx, tenant.id, actor.id, facts))) {
       throw conflict('Begin to set a second factor up first', 'noSecondFactor')

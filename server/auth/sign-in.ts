@@ -11,7 +11,7 @@ import { addressKey, parseAddress } from '../provisioning/address.ts'
 import { shownName } from '../provisioning/user-document.ts'
 import type { Tenant } from '../tenancy.ts'
 import { knownDevice } from './known-device.ts'
-import { passSecondFactor } from './second-factor.ts'
+import { type PassedFactor, passSecondFactor, requireNoOtherFactor } from './second-factor.ts'
 import { beginSession, giveSession, invalidCredentials, refusalOf, type SignInBy } from './session.ts'
 import { signInCounts } from './sign-in-counts.ts'
 
@@ -38,8 +38,9 @@ export async function signIn(
       async () => {
         const user = address ? await findSignInUser(deps.db, tenant.id, key) : undefined
         const verifiedHash = await verify(deps, tenant, user, password, by)
-        await passSecondFactor(deps, tenant, verifiedHash.userId, { code, device, origin: originOf(by) })
-        return begin(deps, tenant, { ...verifiedHash, password }, by)
+        const attempt = { code, device, origin: originOf(by) }
+        const factor = await passSecondFactor(deps, tenant, verifiedHash.userId, attempt)
+        return begin(deps, tenant, { ...verifiedHash, password, factor }, by)
       },
       isWrongPassword
     )
@@ -71,18 +72,20 @@ async function verify(
 async function begin(
   deps: Deps,
   tenant: Tenant,
-  { userId, hash, password }: { userId: string; hash: string; password: string },
+  { userId, hash, password, factor }: { userId: string; hash: string; password: string; factor: PassedFactor },
   by: Omit<SignInBy, 'method'>
 ): Promise<UserView> {
   const renewed = deps.auth.passwords.isOutdated(hash) ? await deps.auth.passwords.hash(password) : hash
   const begun = await inTenant(deps.db, tenant.id, async (trx) => {
-    // locks the user: a reset that is going on is over afterwards, and has made the password another one
+    // locks the user: a reset that is going on is over afterwards, and has made the password another one; a second
+    // factor that is being set up is in force
     const session = await beginSession(trx, deps, tenant, userId, { ...by, method: 'password' })
     const isStillRight =
       renewed === hash
         ? await isPasswordHash(trx, tenant.id, userId, hash)
         : await exchangePasswordHash(trx, tenant.id, userId, hash, renewed)
     if (!isStillRight) throw invalidCredentials()
+    await requireNoOtherFactor(trx, tenant.id, userId, factor)
     return session
   })
   return giveSession(deps, tenant, by.reply, begun)

@@ -9,10 +9,12 @@ import {
   findSecondFactor,
   useStep
 } from '../../db/second-factors.ts'
+import { lockUser } from '../../db/users.ts'
 import { stepAt, toBase32, totpOf, totpUri } from '../../server/auth/totp.ts'
 import { isUndoable } from '../../server/provisioning/history/facts.ts'
 import { hashToken, randomToken } from '../../server/secrets.ts'
-import { OPERATOR } from '../support/app.ts'
+import { OPERATOR, type TrpcAnswer } from '../support/app.ts'
+import { lockIsAwaited } from '../support/locks.ts'
 import { type Acme, fromBase32, PASSWORD, startAcme } from './acme.ts'
 
 test('codes are those of RFC 6238, and secrets those that apps read', async (t) => {
@@ -36,17 +38,42 @@ test('codes are those of RFC 6238, and secrets those that apps read', async (t) 
   )
 })
 
-/** What somebody's app knows, and what it shows. */
-async function setUp(acme: Acme, cookie: string) {
+/** What somebody's app knows before it counts, and what it shows. */
+async function prepare(acme: Acme, cookie: string) {
   const { data, error } = await acme.mutate('acme', 'secondFactor.prepare', {}, { cookie })
   if (error) throw new Error(error.message)
   const secret = fromBase32(data.secret)
   const code = () => totpOf(secret, stepAt(acme.clock.now()))
-  const enabled = await acme.mutate('acme', 'secondFactor.enable', { code: code() }, { cookie })
+  return {
+    code,
+    uri: data.uri as string,
+    enable: () => acme.mutate('acme', 'secondFactor.enable', { code: code() }, { cookie })
+  }
+}
+
+/** The same once it counts. */
+async function setUp(acme: Acme, cookie: string) {
+  const { code, uri, enable } = await prepare(acme, cookie)
+  const enabled = await enable()
   if (enabled.error) throw new Error(enabled.error.message)
   // what was shown to set it up is used
   acme.clock.advance({ seconds: 30 })
-  return { code, codes: enabled.data.recoveryCodes as string[], uri: data.uri as string }
+  return { code, codes: enabled.data.recoveryCodes as string[], uri }
+}
+
+/** A reset link's token. */
+async function resetLinkOf(acme: Acme, userId: string): Promise<string> {
+  const token = randomToken()
+  const now = acme.clock.now()
+  await inTenant(acme.db, acme.acmeId, (trx) =>
+    insertPasswordReset(trx, acme.acmeId, {
+      tokenHash: hashToken(token),
+      userId,
+      now,
+      expiresAt: new Date(now.getTime() + 3_600_000)
+    })
+  )
+  return token
 }
 
 const signIn = (acme: Acme, email: string, code?: string, headers = {}) =>
@@ -175,16 +202,7 @@ test('a second factor', async (t) => {
   t.test('is asked for by reset links too, which stay good until it was right', async (t) => {
     const { cookie, email, id } = await person(acme, 'ida')
     const { code } = await setUp(acme, cookie)
-    const token = randomToken()
-    const now = acme.clock.now()
-    await inTenant(acme.db, acme.acmeId, (trx) =>
-      insertPasswordReset(trx, acme.acmeId, {
-        tokenHash: hashToken(token),
-        userId: id,
-        now,
-        expiresAt: new Date(now.getTime() + 3_600_000)
-      })
-    )
+    const token = await resetLinkOf(acme, id)
     const reset = (given?: string) =>
       acme.mutate('acme', 'auth.resetPassword', { token, password: `${PASSWORD} new`, ...(given && { code: given }) })
     t.match(await reset(), { status: 401, error: { reason: 'secondFactorRequired' } })
@@ -242,6 +260,79 @@ test('a second factor', async (t) => {
     await acme.mutate('acme', 'users.deactivate', { userId: id }, OPERATOR)
     await acme.mutate('acme', 'users.remove', { userId: id }, OPERATOR)
     t.same(await acme.owner.selectFrom('second_factors').select('user_id').where('user_id', '=', id).execute(), [])
+  })
+})
+
+test('a second factor that comes in force while somebody signs in without it', async (t) => {
+  const acme = await startAcme(t)
+  acme.clock.stop()
+  const isAlive = async (cookie: string | undefined) =>
+    (await acme.query('acme', 'auth.me', undefined, { cookie })).status === 200
+
+  /** Both have read that there is no factor, and change something in this order. */
+  async function inTurn(userId: string, first: () => Promise<TrpcAnswer>, second: () => Promise<TrpcAnswer>) {
+    const answers: Promise<TrpcAnswer>[] = []
+    await acme.owner.transaction().execute(async (trx) => {
+      await lockUser(trx, acme.acmeId, userId, 'for update')
+      for (const begin of [first, second]) {
+        answers.push(begin())
+        // or is over, where it does not wait for the person's row
+        await Promise.race([lockIsAwaited(acme.owner, answers.length), answers.at(-1)])
+      }
+    })
+    return Promise.all(answers)
+  }
+
+  t.test('refuses the session where it came first', async (t) => {
+    const { id, email, cookie } = await person(acme, 'mia')
+    const { code, enable } = await prepare(acme, cookie)
+    const [enabled, signedIn] = await inTurn(id, enable, () => signIn(acme, email))
+    t.equal(enabled?.status, 200)
+    t.match(signedIn, { status: 401, cookie: undefined, error: { reason: 'secondFactorRequired' } })
+    acme.clock.advance({ seconds: 30 })
+    t.equal((await signIn(acme, email, code())).status, 200)
+  })
+
+  t.test('ends the session where that came first', async (t) => {
+    const { id, email, cookie } = await person(acme, 'nora')
+    const { enable } = await prepare(acme, cookie)
+    const [signedIn, enabled] = await inTurn(id, () => signIn(acme, email), enable)
+    t.same([signedIn?.status, enabled?.status], [200, 200])
+    t.equal(await isAlive(signedIn?.cookie), false)
+    t.equal(await isAlive(cookie), true)
+  })
+
+  t.test('stops a reset, whose link stays good', async (t) => {
+    const { id, email, cookie } = await person(acme, 'olaf')
+    const { code, enable } = await prepare(acme, cookie)
+    const token = await resetLinkOf(acme, id)
+    const reset = (given?: string) =>
+      acme.mutate('acme', 'auth.resetPassword', { token, password: `${PASSWORD} new`, ...(given && { code: given }) })
+    const [enabled, answer] = await inTurn(id, enable, reset)
+    t.equal(enabled?.status, 200)
+    t.match(answer, { status: 401, cookie: undefined, error: { reason: 'secondFactorRequired' } })
+    t.equal(await isAlive(cookie), true, 'nothing has changed')
+    acme.clock.advance({ seconds: 30 })
+    t.equal((await signIn(acme, email, code())).status, 200)
+    acme.clock.advance({ seconds: 30 })
+    t.equal((await reset(code())).status, 200)
+  })
+
+  t.test('is asked for where a code was that of the one before', async (t) => {
+    const { id, email, cookie } = await person(acme, 'pia')
+    const { code } = await setUp(acme, cookie)
+    let attempt: Promise<TrpcAnswer> | undefined
+    await acme.owner.transaction().execute(async (trx) => {
+      await lockUser(trx, acme.acmeId, id, 'for update')
+      attempt = signIn(acme, email, code())
+      await lockIsAwaited(acme.owner)
+      const now = new Date(acme.clock.now().getTime() + 1)
+      const secretSealed = Buffer.from('other')
+      await deleteSecondFactor(trx, acme.acmeId, id)
+      await beginSecondFactor(trx, acme.acmeId, id, secretSealed, now)
+      await confirmSecondFactor(trx, acme.acmeId, id, { secretSealed, step: 1, recoveryHashes: [], now })
+    })
+    t.match(await attempt, { status: 401, cookie: undefined, error: { reason: 'secondFactorRequired' } })
   })
 })
 
