@@ -108,6 +108,18 @@ export async function deleteSession(trx: Trx, tenantId: number, userId: string, 
   return numDeletedRows > 0n
 }
 
+/** Whether a session of the user has not been ended: read it after the user's row is locked. */
+export async function isSession(trx: Trx, tenantId: number, userId: string, sessionId: string): Promise<boolean> {
+  const row = await trx
+    .selectFrom('sessions')
+    .select('id')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('id', '=', sessionId)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Ends the sessions of users, except `exceptId`. @returns how many there were */
 export async function deleteSessions(
   trx: Trx,

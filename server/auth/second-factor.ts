@@ -13,7 +13,7 @@ import {
   useRecoveryCode,
   useStep
 } from '../../db/second-factors.ts'
-import { deleteSessions } from '../../db/sessions.ts'
+import { deleteSessions, isSession } from '../../db/sessions.ts'
 import { getUserViews, lockUser, type UserView } from '../../db/users.ts'
 import type { Deps } from '../deps.ts'
 import { AppError, conflict, forbidden, notFound, unauthenticated } from '../errors.ts'
@@ -147,15 +147,15 @@ export async function prepareSecondFactor(deps: Deps, tenant: Tenant, actor: Per
  * Puts the factor in force that was prepared, and ends the caller's other sessions, which were begun without it.
  * @returns the recovery codes, shown this once
  * @throws AppError forbidden `wrongCode`, `sessionOnly`; conflict `noSecondFactor`; unauthenticated `wrongCode` where no
- *   SECRET_KEY of ours opens the secret; rate_limited
+ *   SECRET_KEY of ours opens the secret, or where the session has been ended meanwhile; rate_limited
  */
 export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Person, code: string): Promise<string[]> {
-  requireOwnSession(actor)
+  const sessionId = requireOwnSession(actor)
   const factor = await findSecondFactor(deps.db, tenant.id, actor.id)
   if (!factor || factor.confirmed_at) throw conflict('Begin to set a second factor up first', 'noSecondFactor')
   const now = deps.now()
   const step = await deps.auth.limits.countFailures(
-    [{ limit: 'second-factor', key: `${tenant.id} ${actor.id} ${actor.sessionId}`, onSuccess: 'forget' }],
+    [{ limit: 'second-factor', key: `${tenant.id} ${actor.id} ${sessionId}`, onSuccess: 'forget' }],
     async () => {
       const found = findStep(openSecret(deps, factor.secret_sealed), code.replace(/\s/g, ''), now)
       if (found === undefined) throw forbidden('That code is wrong: enter the next one', 'wrongCode')
@@ -167,11 +167,13 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
   await inTenant(deps.db, tenant.id, async (trx) => {
     // a sign-in that looked before there was a factor is over afterwards, or finds it
     await lockUser(trx, tenant.id, actor.id, 'for update')
+    // a reset ends the session of whoever knew the password: their factor must not come in force after it
+    if (!(await isSession(trx, tenant.id, actor.id, sessionId))) throw unauthenticated('Sign in first')
     const facts = { secretSealed: factor.secret_sealed, step, recoveryHashes: codes.map(hashToken), now }
     if (!(await confirmSecondFactor(trx, tenant.id, actor.id, facts))) {
       throw conflict('Begin to set a second factor up first', 'noSecondFactor')
     }
-    await deleteSessions(trx, tenant.id, [actor.id], actor.sessionId)
+    await deleteSessions(trx, tenant.id, [actor.id], sessionId)
     await noteChange(trx, deps, tenant.id, actor, {
       action: 'user.secondFactorEnabled',
       name: actor.name,
@@ -240,6 +242,8 @@ async function noteChange(
   await notifyChange(trx, { kind: 'credentials', tenantId })
 }
 
-function requireOwnSession(actor: Actor): void {
-  if (actor.sessionId === undefined) throw forbidden('Only a person who has signed in does this', 'sessionOnly')
+/** @returns the session's id */
+function requireOwnSession({ sessionId }: Actor): string {
+  if (sessionId === undefined) throw forbidden('Only a person who has signed in does this', 'sessionOnly')
+  return sessionId
 }

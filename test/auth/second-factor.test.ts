@@ -318,6 +318,18 @@ test('a second factor that comes in force while somebody signs in without it', a
     t.equal((await reset(code())).status, 200)
   })
 
+  t.test('is none where a reset has ended the session that sets it up', async (t) => {
+    const { id, email, cookie } = await person(acme, 'rosa')
+    const { enable } = await prepare(acme, cookie)
+    const [token, password] = [await resetLinkOf(acme, id), `${PASSWORD} new`]
+    const reset = () => acme.mutate('acme', 'auth.resetPassword', { token, password })
+    const [answer, enabled] = await inTurn(id, reset, enable)
+    t.equal(answer?.status, 200)
+    t.match(enabled, { status: 401, error: { reason: 'unauthenticated' } })
+    t.equal(await isAlive(answer?.cookie), true)
+    t.equal((await acme.signIn(email, password)).status, 200)
+  })
+
   t.test('is asked for where a code was that of the one before', async (t) => {
     const { id, email, cookie } = await person(acme, 'pia')
     const { code } = await setUp(acme, cookie)
