@@ -1,5 +1,6 @@
 // Where the service is and who asks: MUSTER_URL and the operator's token.
 import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Client, createClient } from '../index.ts'
@@ -56,9 +57,16 @@ export function connectTenant(subdomain: string): Client {
   return createClient({ url: tenantUrl(subdomain).origin, token: operatorToken() })
 }
 
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\])$/
+
 function tenantUrl(subdomain: string): URL {
   if (!/^[a-z0-9-]{1,63}$/i.test(subdomain)) throw new UsageError(`"${subdomain}" is not a tenant's subdomain`)
   const url = serviceUrl()
+  // tenants are subdomains, which an address cannot have; on this machine it stands for localhost
+  if (LOOPBACK.test(url.hostname)) url.hostname = 'localhost'
+  if (isIP(url.hostname.replace(/^\[|\]$/g, ''))) {
+    throw new UsageError(`MUSTER_URL must name the service's domain, not the address ${url.hostname}`)
+  }
   url.hostname = `${subdomain}.${url.hostname}`
   return url
 }

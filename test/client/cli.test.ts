@@ -510,8 +510,21 @@ test('muster', async (t) => {
     t.match(await muster('tenant', 'list', '--json'), { status: 1, stdout: '', stderr: /\(unauthenticated\)/ })
     process.env.MUSTER_URL = `http://localhost:${await freePort()}`
     t.match(await muster('tenant', 'list'), { status: 1, stdout: '', stderr: /cannot be reached/ })
+    process.env.MUSTER_URL = 'http://192.0.2.1:3000'
+    const byAddress = await muster('user', 'list', ...ON_ACME)
+    t.match(byAddress, { status: 2, stdout: '', stderr: /domain, not the address 192\.0\.2\.1/ })
     process.env.MUSTER_URL = 'nonsense'
     t.match(await muster('tenant', 'list'), { status: 2, stdout: '', stderr: /MUSTER_URL/ })
+  })
+
+  t.test('this machine may go by its address', async (t) => {
+    const url = process.env.MUSTER_URL!
+    t.teardown(() => {
+      process.env.MUSTER_URL = url
+    })
+    process.env.MUSTER_URL = `http://127.0.0.1:${new URL(url).port}`
+    t.match(await muster('user', 'list', ...ON_ACME, '--json'), { status: 0, stderr: '' })
+    t.match(await muster('tenant', 'list', '--json'), { status: 0, stderr: '' })
   })
 
   t.test('as a process of its own it ends with that status', async (t) => {
