@@ -26,7 +26,10 @@ export function sealCursor(context: ScimContext, query: string, position: Positi
 
 /** @throws AppError invalidCursor where it is none of this query's; expiredCursor after an hour */
 export function openCursor(context: ScimContext, query: string, cursor: string): Position {
-  const text = SEALED.test(cursor) && context.deps.sealer.open(PURPOSE, Buffer.from(cursor, 'base64url'))
+  const sealed = Buffer.from(cursor, 'base64url')
+  // Node reads base64url leniently: other texts would stand for the same bytes
+  const isExact = SEALED.test(cursor) && sealed.toString('base64url') === cursor
+  const text = isExact && context.deps.sealer.open(PURPOSE, sealed)
   const [madeAtMs, binding, source, isBackward, key, ordinal] = text ? JSON.parse(text) : []
   if (binding !== bindingOf(context, query)) {
     throw invalidCursor('The cursor does not belong to this query; begin again with an empty one')

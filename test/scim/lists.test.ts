@@ -198,6 +198,7 @@ test('lists', async (t) => {
   t.test('a cursor belongs to its query and its tenant, and ends after an hour', async (t) => {
     const { nextCursor } = await list(scim, { cursor: '', count: 2, sortBy: 'userName' })
     t.match(nextCursor, /^[A-Za-z0-9_-]+$/)
+    t.match(await list(scim, { cursor: `${nextCursor}A`, count: 2, sortBy: 'userName' }), { scimType: 'invalidCursor' })
     t.match(
       await list(scim, { cursor: nextCursor, count: 3, sortBy: 'userName' }),
       { itemsPerPage: 3 },
