@@ -85,7 +85,7 @@ export const authRouter = router({
 
   /** Tells nobody whether the address has an account. */
   requestPasswordReset: publicProcedure
-    .input(z.strictObject({ email: emailInput }))
+    .input(z.strictObject({ email: z.string() }))
     .output(nothing)
     .mutation(async ({ ctx: { deps, tenant, request }, input }) => {
       await requestPasswordReset(deps, tenant, input.email, { requestId: request.id, ip: request.ip })

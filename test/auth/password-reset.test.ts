@@ -196,6 +196,16 @@ test('password reset', async (t) => {
     t.equal(answer.data.user.id, ids.ben)
   })
 
+  t.test('answers alike for whatever is no address', async (t) => {
+    for (const email of ['', ' ', 'x', 'a@b@c', `${'a'.repeat(400)}@acme.test`, '\0']) {
+      t.match(
+        await mutate('acme', 'auth.requestPasswordReset', { email }),
+        { status: 200, data: {} },
+        email.slice(0, 20)
+      )
+    }
+  })
+
   t.test('refuses bad input by name', async (t) => {
     t.match(await mutate('acme', 'auth.requestPasswordReset', { mail: 'x' }), {
       status: 400,
