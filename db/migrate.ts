@@ -145,17 +145,34 @@ async function grantToServerRole(db: Db, isCitus: boolean): Promise<string | und
     if ((error as { code?: string }).code === '42501') return undefined
     throw error
   }
+  // earlier versions granted it for a moment at each start, and left it where they were killed in that moment
+  await sql.raw(`revoke update, delete, truncate on ${APPEND_ONLY} from ${SERVER_ROLE}`).execute(db)
   for (const schema of ['public', 'pgboss']) {
-    const { rows } = await sql`select 1 from pg_namespace where nspname = ${schema}`.execute(db)
-    if (rows.length === 0) continue
+    const tables = await listChangeableTables(db, schema)
+    if (tables.length === 0) continue
     await sql
       .raw(`
         grant usage on schema ${schema} to ${SERVER_ROLE};
-        grant select, insert, update, delete on all tables in schema ${schema} to ${SERVER_ROLE};
+        grant select, insert, update, delete on ${tables.join(', ')} to ${SERVER_ROLE};
         grant usage, select, update on all sequences in schema ${schema} to ${SERVER_ROLE};
         grant execute on all functions in schema ${schema} to ${SERVER_ROLE};`)
       .execute(db)
   }
-  await sql.raw(`revoke update, delete, truncate on audit_events from ${SERVER_ROLE}`).execute(db)
+  await sql.raw(`grant select, insert on ${APPEND_ONLY} to ${SERVER_ROLE}`).execute(db)
   return SERVER_ROLE
+}
+
+const APPEND_ONLY = 'public.audit_events'
+
+/**
+ * By name, and not ON ALL TABLES: what is granted and then revoked is there in between, for every server that runs.
+ * @returns all that may be granted on, views too, as it stands in a statement; none where there is no such schema
+ */
+async function listChangeableTables(db: Db, schema: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select format('%I.%I', n.nspname, c.relname) as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${schema} and c.relkind in ('r', 'p', 'v', 'm', 'f')
+      and c.oid <> ${APPEND_ONLY}::regclass`.execute(db)
+  return rows.map(({ name }) => name)
 }
