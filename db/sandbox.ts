@@ -183,7 +183,10 @@ class SandboxDriver implements TenantDriver {
     }
   }
 
-  /** Whatever was done with the connection is taken back when it is released: it is lent for reads. */
+  /**
+   * Whatever was done with the connection is taken back when it is released: it is lent for reads. Its `query` fails by
+   * SandboxEnded once the sandbox has.
+   */
   async connect(): Promise<pg.PoolClient> {
     const connection = (await this.acquireConnection()) as SandboxConnection
     const client = await this.opened
@@ -195,7 +198,7 @@ class SandboxDriver implements TenantDriver {
         .finally(connection.release)
     }
     const lent = {
-      query: client.query.bind(client),
+      query: this.lendQuery(client),
       manners: { ...mannersOf(client), isInBlock: true },
       connection: (client as unknown as { connection: unknown }).connection
     }
@@ -228,15 +231,36 @@ class SandboxDriver implements TenantDriver {
     { sql: text, parameters }: CompiledQuery,
     options?: typeof AS_SENT
   ): Promise<QueryResult<R>> {
-    this.requireRunning()
     const values = [...parameters]
-    const statement: Promise<pg.QueryResult> = options
-      ? client.query({ text, values, ...options } as pg.QueryConfig)
-      : client.query(text, values)
+    const { command, rowCount, rows } = await this.watch(
+      (): Promise<pg.QueryResult> =>
+        options ? client.query({ text, values, ...options } as pg.QueryConfig) : client.query(text, values)
+    )
+    return { rows: rows ?? [], numAffectedRows: WRITES.has(command) ? BigInt(rowCount ?? 0) : undefined }
+  }
+
+  /**
+   * `query` of the one connection, for whoever sends one statement after the other and does not hear of the end: what they
+   * sent then would run in the transaction of whom the pool has given the connection to.
+   */
+  private lendQuery(client: pg.PoolClient): pg.PoolClient['query'] {
+    const send = client.query.bind(client) as (...args: unknown[]) => unknown
+    const query = (...args: unknown[]) => {
+      if (!isSubmittable(args[0])) return this.watch(() => send(...args) as Promise<unknown>)
+      // it answers by its own callback, and the rollback comes behind it on the connection
+      this.requireRunning()
+      return send(...args)
+    }
+    return query as pg.PoolClient['query']
+  }
+
+  /** Sends a statement that `destroy` waits for. @throws SandboxEnded once a limit was met */
+  private async watch<T>(send: () => Promise<T>): Promise<T> {
+    this.requireRunning()
+    const statement = send()
     this.running.add(statement)
     try {
-      const { command, rowCount, rows } = await statement
-      return { rows: rows ?? [], numAffectedRows: WRITES.has(command) ? BigInt(rowCount ?? 0) : undefined }
+      return await statement
     } catch (error) {
       const { code } = error as { code?: string }
       if (code === LOCK_NOT_AVAILABLE) this.end(new SandboxEnded('lock', { cause: error }))
@@ -260,6 +284,9 @@ class SandboxDriver implements TenantDriver {
     return client
   }
 }
+
+const isSubmittable = (query: unknown): query is pg.Submittable =>
+  typeof (query as Partial<pg.Submittable> | undefined)?.submit === 'function'
 
 /** The one connection, as whoever's turn it is sees it. */
 class SandboxConnection implements DatabaseConnection {

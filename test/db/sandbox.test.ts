@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
+import type pg from 'pg'
 import { test } from 'tap'
-import { connect, type Db, inTenant, readInTenant } from '../../db/connect.ts'
+import { connect, type Db, driverOf, inTenant, readInTenant } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareWrite } from '../../db/prepared.ts'
 import { inSandbox, SandboxEnded } from '../../db/sandbox.ts'
+import { readAsTenants } from '../../db/tenant-query.ts'
 import { openDatabase } from '../support/database.ts'
 import { insertTenant } from '../support/groups.ts'
 
@@ -139,4 +141,48 @@ test('a sandbox', async (t) => {
     })
     await t.rejects(insert(kept!, acme, 'urn:late'), new SandboxEnded('done'))
   })
+
+  t.test('lends a connection for reads that is of no use afterwards', async (t) => {
+    let lent: pg.PoolClient | undefined
+    await inSandbox(db, LIMITS, async (sandboxed) => {
+      lent = await driverOf(sandboxed).connect()
+      await lent.query('select 1')
+    })
+    await t.rejects(lent!.query('select 1'), new SandboxEnded('done'))
+  })
+})
+
+test('a sandbox on Citus that ends amid reads is out of the next one’s way', async (t) => {
+  const { url, owner } = await openDatabase(t)
+  // its manners alone: a transaction block for each read, one after the other
+  const db = connect({ url, role: SERVER_ROLE, poolSize: 1, isCitus: true })
+  t.teardown(() => db.destroy())
+  const acme = await insertTenant(owner, 'acme')
+  const globex = await insertTenant(owner, 'globex')
+  const failures: Error[] = []
+  const statement = { name: 'slow_read', text: 'select pg_sleep($1)::text', values: ['0.01'] }
+  const reads = Array.from({ length: 20 }, () => ({
+    tenantId: acme,
+    statement,
+    take() {},
+    done() {},
+    failed: (error: Error) => failures.push(error)
+  }))
+  let exchange: Promise<unknown> | undefined
+  await inSandbox(db, LIMITS, async (sandboxed) => {
+    exchange = readAsTenants(await driverOf(sandboxed).connect(), reads)
+  })
+  const seen = await inTenant(db, globex, async (trx) => {
+    const tenants: string[] = []
+    for (let time = 0; time < 20; time++) {
+      const { rows } = await sql<{ tenant: string }>`
+        select current_setting('app.tenant') as tenant, pg_sleep(0.01)`.execute(trx)
+      tenants.push(rows[0]!.tenant)
+    }
+    return tenants
+  })
+  await exchange
+  t.strictSame(new Set(seen), new Set([String(globex)]))
+  t.ok(failures.length > 0)
+  for (const failure of failures) t.match(failure, new SandboxEnded('done'))
 })
