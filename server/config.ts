@@ -184,6 +184,7 @@ function readSecretKeys(read: Environment, isNeeded: boolean): readonly string[]
     .filter(Boolean)
   for (const key of keys ?? []) read.requireLength('SECRET_KEY', key, MIN_SECRET_LENGTH)
   if (isNeeded && !keys) read.fail('SECRET_KEY is missing: DATABASE_URL needs one', undefined)
+  if (keys?.length === 0) read.fail('SECRET_KEY is missing: there is nothing between its commas', undefined)
   return keys
 }
 

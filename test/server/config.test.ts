@@ -28,6 +28,12 @@ test('loadConfig', async (t) => {
     ['a direct URL alone', { DATABASE_DIRECT_URL: 'postgres://h/d' }, /DATABASE_URL is missing/],
     ['a direct URL of another kind', { DATABASE_DIRECT_URL: 'http://h/d' }, /DATABASE_DIRECT_URL must be a URL/],
     ['a database without a secret', { DATABASE_URL: 'postgres://h/d' }, /SECRET_KEY is missing/],
+    [
+      'a database with commas for a secret',
+      { DATABASE_URL: 'postgres://h/d', SECRET_KEY: ',' },
+      /SECRET_KEY is missing/
+    ],
+    ['commas for a secret', { SECRET_KEY: ' , ,' }, /SECRET_KEY is missing/],
     ['a short secret', { SECRET_KEY: 'short' }, /SECRET_KEY has 5 characters, needs 32/],
     ['a short secret among several', { SECRET_KEY: `${SECRET},short` }, /SECRET_KEY has 5 characters/],
     ['a short operator token', { OPERATOR_TOKEN: 'short' }, /OPERATOR_TOKEN has 5 characters/],
