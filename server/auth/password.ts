@@ -10,6 +10,7 @@ import { yieldToRequests } from './threads.ts'
 export const MAX_PASSWORD_LENGTH = 1_024
 /** bcrypt reads so much and no further. */
 const BCRYPT_BYTES = 72
+const BCRYPT_HASH = /^\$2[ab]\$\d\d\$/
 /** Hashes that wait at most: at the default cost these are some 40 seconds of one core. */
 const MAX_WAITING = 200
 
@@ -17,7 +18,8 @@ export interface Passwords {
   /** bcrypt's own form, `$2b$12$…`. @throws AppError unavailable where too many are being hashed already */
   hash(password: string): Promise<string>
   /**
-   * Takes as long without a hash (nobody has the address, or has no password) as with one.
+   * Takes as long without a hash (nobody has the address, or has no password), or with what is none of bcrypt's, as with
+   * one, also of a lower cost than is asked for today. One of a higher cost takes longer.
    * @throws AppError unavailable where too many are being hashed already
    */
   verify(password: string, hash: string | undefined): Promise<boolean>
@@ -42,9 +44,16 @@ export function createPasswords(cost: number): Passwords {
   return {
     hash: async (password) => run(() => bcrypt.hash(bcryptInput(password), cost)),
     async verify(password, hash) {
-      const compared = hash ?? (await standIn)
-      const isRight = await run(() => bcrypt.compare(bcryptInput(password), compared))
-      return isRight && hash !== undefined
+      const known = hash !== undefined && BCRYPT_HASH.test(hash) ? hash : undefined
+      const compared = known ?? (await standIn)
+      const input = bcryptInput(password)
+      const isRight = await run(async () => {
+        const isSame = await bcrypt.compare(input, compared)
+        // 2^c of the comparison, as much again at c, twice that at c + 1 and so on: together 2^cost
+        for (let c = bcrypt.getRounds(compared); c < cost; c++) await bcrypt.hash(input, c)
+        return isSame
+      })
+      return isRight && known !== undefined
     },
     isOutdated: (hash) => bcrypt.getRounds(hash) < cost
   }

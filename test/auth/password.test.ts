@@ -53,19 +53,37 @@ test('password hashes', async (t) => {
     }
   })
 
-  t.test('are compared at today’s cost also where there is none', async (t) => {
-    const seen: string[] = []
-    const compare = bcrypt.compare
-    t.teardown(() => {
-      bcrypt.compare = compare
-    })
+  t.test('are compared by today’s work also where there is none, or one of a lower cost', async (t) => {
+    const cost = 8
+    const dear = createPasswords(cost)
+    const hashes = {
+      none: undefined,
+      'today’s': await dear.hash('Zebra-42-umbrella'),
+      'a lower one': await createPasswords(cost - 1).hash('Zebra-42-umbrella'),
+      'the lowest': await passwords.hash('Zebra-42-umbrella'),
+      'none of bcrypt’s': 'Zebra-42-umbrella'
+    }
+    // the stand-in is there
+    await dear.verify('anything', undefined)
+    const { compare, hash } = bcrypt
+    t.teardown(() => Object.assign(bcrypt, { compare, hash }))
+    let rounds = 0
     bcrypt.compare = ((password: string, hash: string) => {
-      seen.push(hash)
+      rounds += 2 ** bcrypt.getRounds(hash)
       return compare(password, hash)
     }) as typeof bcrypt.compare
-    t.equal(await passwords.verify('anything', undefined), false)
-    t.equal(seen.length, 1)
-    t.equal(bcrypt.getRounds(seen[0]!), 4)
+    bcrypt.hash = ((password: string, cost: number) => {
+      rounds += 2 ** cost
+      return hash(password, cost)
+    }) as typeof bcrypt.hash
+    for (const [name, known] of Object.entries(hashes)) {
+      for (const password of ['Zebra-42-umbrella', 'another']) {
+        rounds = 0
+        const isRight = known !== undefined && known !== password && password !== 'another'
+        t.equal(await dear.verify(password, known), isRight, name)
+        t.equal(rounds, 2 ** cost, `${name}, ${password}`)
+      }
+    }
   })
 
   t.test('of a lower cost are outdated', async (t) => {
