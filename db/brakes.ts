@@ -66,7 +66,7 @@ const leftBy = (tenantId: number, { groupId, eventId }: EndedMemberships) => ({
         and c.child_id = past.child_id)`
 })
 
-/** Takes permits for everybody who has lost a group, also those who were in it by a group in it; as takeUserPermit. */
+/** Takes permits for everybody who has lost a group, also those who were in it by a group in it; as takeUserPermits. */
 export async function takeMemberPermits(
   trx: Trx,
   tenantId: number,

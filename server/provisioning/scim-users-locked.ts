@@ -14,7 +14,10 @@ import { updateEvent } from './scim-user-plan.ts'
 import { ALONE, begin, type Item, outcomeOf, profileRow, type Result, type Step, stateRow } from './scim-user-step.ts'
 import { activatedEvent, audit, deactivatedEvent, invitationRevoked, removedEvent } from './user-states.ts'
 
-/** @returns what became of each; nothing where the database refuses any of them, which are then to be made alone */
+/**
+ * @returns what became of each, in order. Where the database refuses any of them nothing was done, and it is ALONE for
+ *   each; where the database is away, its error for each
+ */
 export async function changeUnderLocks(items: readonly Item[]): Promise<readonly Outcome<Result>[]> {
   if (items.length === 0) return []
   const { deps, tenant } = items[0]!.writer
