@@ -20,6 +20,16 @@ export function isUntouched(before: Facts, after: Facts): boolean {
 const isSameList = ({ schemas: before }: Facts, { schemas: after }: Facts): boolean =>
   Array.isArray(before) && Array.isArray(after) && before.join() === after.join()
 
+/**
+ * The text to store of a document: the stored one, where only the order of attributes differs. What somebody tells when
+ * they accept an invitation stands behind the rest; a PUT has the order of the schema.
+ */
+export function documentText(after: Facts, { text, document }: { text: string; document: Facts }): string {
+  const written = JSON.stringify(after)
+  const mayBeSame = written.length === text.length && written !== text
+  return mayBeSame && isDeepStrictEqual(document, after) ? text : written
+}
+
 /** @returns the attributes that differ, as they were and as they are; those of an extension under its URN */
 export function changedFacts(before: Facts, after: Facts): ChangedFacts {
   const changed: ChangedFacts = { before: {}, after: {} }

@@ -14,7 +14,7 @@ import {
   ownWrite,
   withOthersKept
 } from './authority.ts'
-import { type ChangedFacts, changedFacts, isUntouched } from './document-changes.ts'
+import { type ChangedFacts, changedFacts, documentText, isUntouched } from './document-changes.ts'
 import { ownRoleOf, ownRolePatch } from './group-roles.ts'
 import { requireRoleWithin } from './guards.ts'
 import { type RoleDecision, roleOfPatched, roleOfReplaced } from './scim-roles.ts'
@@ -89,7 +89,8 @@ function planned(
   const wanted = wantedDocument(before, document, change.document, { kind, connectionId })
   const decision = decideRole(actor, before, document, wanted, kind)
   const isSame = isUntouched(document, decision.document)
-  const columns = columnsOfUser(decision.document, before, isSame ? before.doc : undefined)
+  const doc = isSame ? before.doc : documentText(decision.document, { text: before.doc, document })
+  const columns = columnsOfUser(decision.document, before, doc)
   const isAddressChanged = columns.email_key !== before.email_key
   if (isAddressChanged || change.passwordHash !== undefined) requireNotOwnToken(actor, before)
   const isTaken = connectionId !== null && isTakenOn(before, columns)

@@ -112,6 +112,18 @@ test('users', async (t) => {
     const user = await scim.createUser({ userName: 'same@acme.test', displayName: 'Same', title: 'T' })
     const { body } = await scim.put(`/Users/${user.id}`, user)
     t.same(body, user, 'not even the version')
+    const person = { email: 'joined@acme.test', displayName: 'Jo Ng', givenName: 'Jo', familyName: 'Ng' }
+    const [id] = await insertPeople(app.owner, acme.id, [person])
+    const joined = (await scim.get(`/Users/${id}`)).body
+    t.same(
+      (await scim.put(`/Users/${id}`, joined)).body,
+      joined,
+      'also where what people tell is stored in another order'
+    )
+    const events = await app.owner.selectFrom('audit_events').select('id').where('target_id', '=', id!).execute()
+    t.equal(events.length, 0)
+    const renamed = { ...joined, displayName: 'Ng Jo' }
+    t.match((await scim.put(`/Users/${id}`, renamed)).body, { displayName: 'Ng Jo', meta: { version: 'W/"2"' } })
   })
 
   t.test('DELETE takes the user out of sight, and frees userName and address for others', async (t) => {
