@@ -71,7 +71,8 @@ export function plan(
   const document = JSON.parse(before.doc) as UserDocument
   const isForeign = isForeignExternalId(before, connectionOf(writer.actor))
   const shown = isForeign ? withoutExternalId(document) : document
-  const change = options.change({ id: before.id, active: before.state !== 'deactivated', document: shown })
+  const active = before.state !== 'deactivated'
+  const change = options.change({ id: before.id, active, document: shown, row: before })
   const finish = (computed: ScimUserChange) => planned(writer, before, document, computed, options.kind)
   return change instanceof Promise ? change.then(finish) : finish(change)
 }

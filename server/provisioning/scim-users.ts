@@ -69,6 +69,8 @@ export interface UserBefore {
   readonly id: string
   readonly active: boolean
   readonly document: UserDocument
+  /** What is stored, by which a client was shown the user. */
+  readonly row: Pick<UserRow, 'connection_id' | 'doc'>
 }
 
 /** Somebody whose login address has become another one, or none. */

@@ -5,7 +5,8 @@ import { isForeignExternalId } from '../provisioning/authority.ts'
 import type { UserBefore } from '../provisioning/scim-users.ts'
 import type { UserDocument } from '../provisioning/user-document.ts'
 import { connectionOf, ownScopeOf, type ScimContext } from './context.ts'
-import { isObject, type Resource } from './json.ts'
+import { isObject, member, type Resource } from './json.ts'
+import { withMember } from './patch/target.ts'
 import { needs, type Projection, project } from './projection.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
 
@@ -70,7 +71,7 @@ function membersOf(doc: string, baseUrl: string): string {
 function restOf(row: UserTextRow, context: ScimContext): string {
   const { id, state, version, groups } = row
   return (
-    `${assumedName(row, context)},"active":${state !== 'deactivated'}` +
+    `${assumedNameText(row, context)},"active":${state !== 'deactivated'}` +
     (groups === null ? '' : `,"groups":${groups}`) +
     `,"meta":{"resourceType":"User","created":"${timeText(row.created_at)}"` +
     `,"lastModified":"${timeText(row.updated_at)}","location":"${context.baseUrl}/Users/${id}"` +
@@ -85,14 +86,37 @@ const timeText = (time: Date | string) => (typeof time === 'string' ? time : tim
  * invited, and has told neither, goes by what their display name or address suggests; a strict token sees what is
  * stored. Invited people are known by their role, which stands in their document, and by having no connection.
  */
-function assumedName({ connection_id, doc }: UserTextRow, { leniency }: ScimContext): string {
-  if (connection_id !== null || leniency.profile === 'strict') return ''
-  if (doc.includes('"name":{') || !doc.includes('"roles":[{')) return ''
+function assumedName({ connection_id, doc }: UserBefore['row'], { leniency }: ScimContext): AssumedName | undefined {
+  if (connection_id !== null || leniency.profile === 'strict') return undefined
+  if (doc.includes('"name":{') || !doc.includes('"roles":[{')) return undefined
   const { displayName, userName } = JSON.parse(doc) as UserDocument
   const words = (displayName ?? userName.replace(/@.*$/, '').replace(/[._+-]+/g, ' ')).trim().split(/\s+/)
   const familyName = words.at(-1) ?? userName
   const givenName = words.slice(0, -1).join(' ') || familyName
-  return `,"name":${JSON.stringify({ familyName, givenName })}`
+  return { familyName, givenName }
+}
+
+interface AssumedName {
+  readonly familyName: string
+  readonly givenName: string
+}
+
+function assumedNameText(row: UserTextRow, context: ScimContext): string {
+  const name = assumedName(row, context)
+  return name ? `,"name":${JSON.stringify(name)}` : ''
+}
+
+/**
+ * What a write makes of a user, without the parts of an assumed name. Okta writes back what it has read: the name would
+ * become the identity provider's, and the person could not give their own.
+ */
+export function withoutAssumedName(after: Resource, before: UserBefore, context: ScimContext): Resource {
+  const name = after['name']
+  if (!isObject(name) || before.document.name !== undefined) return after
+  const assumed = assumedName(before.row, context)
+  if (!assumed) return after
+  const given = Object.entries(name).filter(([part, value]) => value !== member(assumed, part))
+  return withMember(after, 'name', given.length > 0 ? Object.fromEntries(given) : undefined)
 }
 
 // In JSON text a quote within a value is escaped, so this is always a member's name and the beginning of its value

@@ -31,7 +31,7 @@ import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 import { foldCase } from './text.ts'
 import { userWriter } from './user-page.ts'
-import { toDocument, toResource, userLocation, userText, viewOf } from './user-text.ts'
+import { toDocument, toResource, userLocation, userText, viewOf, withoutAssumedName } from './user-text.ts'
 
 /** POST /Users, RFC 7644 §3.3. A pending invitation for the address ends, and its user becomes this one. */
 export async function createUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
@@ -75,7 +75,8 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
     mayDeactivate: resource['active'] === false,
     precondition: precondition(request.ifMatch),
     change(before) {
-      const after = carryImmutable(toResource(before), resource, context.schemas.User)
+      const sent = withoutAssumedName(resource, before, context)
+      const after = carryImmutable(toResource(before), sent, context.schemas.User)
       const active = activeOf(resource)
       const changed = { document: toDocument(after, context.baseUrl), active, asksActive: active === true }
       if (password === undefined) return changed
@@ -105,7 +106,8 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
         context.actor.scim?.hasHeld &&
         applyPatch({ ...toResource(before), active: false }, operations, schemas.User, leniency).resource['active'] ===
           true
-      const changed = { document: toDocument(resource, baseUrl), active: activeOf(resource), asksActive }
+      const after = withoutAssumedName(resource, before, context)
+      const changed = { document: toDocument(after, baseUrl), active: activeOf(after), asksActive }
       if (typeof password !== 'string') return { ...changed, passwordHash: password === null ? null : undefined }
       return setPassword(before.id, password).then((given) => ({ ...changed, ...given }))
     },
