@@ -26,7 +26,7 @@ export interface ScimContext {
 export interface ScimRequest {
   /** Of the resource that the path names; empty where it names none. As sent: it need not be a UUID. */
   readonly id: string
-  /** Percent-decoded; a parameter that is given twice is an array. */
+  /** Percent-decoded, known names in their usual letter case; a parameter that is given twice is an array. */
   readonly query: Readonly<Record<string, unknown>>
   /** Parsed JSON; undefined where there was no body. */
   readonly body: unknown

@@ -56,9 +56,28 @@ const CANONICAL = new Map(
     .map((name) => [name.toLowerCase(), name])
 )
 
-/** Names match in any letter case (RFC 7643 §2.1): a `Filter` that went unseen would find everything. */
-const inCanonicalCase = (body: JsonObject): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(body).map(([name, value]) => [CANONICAL.get(name.toLowerCase()) ?? name, value]))
+/**
+ * Parameters by their usual names, which match in any letter case (RFC 7643 §2.1): a `Filter` that went unseen would find
+ * everything. What is given in two spellings is given twice.
+ * @returns the very same where the spelling is the usual one; else without what is no parameter
+ */
+export function inCanonicalCase(parameters: JsonObject): JsonObject {
+  for (const name in parameters) {
+    const canonical = CANONICAL.get(name.toLowerCase())
+    if (canonical !== undefined && canonical !== name) return rename(parameters)
+  }
+  return parameters
+}
+
+function rename(parameters: JsonObject): JsonObject {
+  const renamed: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(parameters)) {
+    const canonical = CANONICAL.get(name.toLowerCase())
+    if (canonical === undefined) continue
+    renamed[canonical] = Object.hasOwn(renamed, canonical) ? [renamed[canonical], value].flat() : value
+  }
+  return renamed
+}
 
 type Refuse = (detail: string) => Error
 

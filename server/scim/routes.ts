@@ -20,6 +20,7 @@ import {
   searchGroups
 } from './groups.ts'
 import { noteHeld } from './held.ts'
+import { inCanonicalCase } from './list-query.ts'
 import { createMe, deleteMe, getMe, patchMe, replaceMe } from './me.ts'
 import { sendAnswer, sendError } from './respond.ts'
 import { rootSearch } from './search.ts'
@@ -108,7 +109,7 @@ async function answer(
   try {
     answered = await handler(context, {
       id: (request.params as { id?: string }).id ?? '',
-      query: request.query as Record<string, unknown>,
+      query: inCanonicalCase(request.query as Record<string, unknown>),
       body: request.body,
       ifMatch: request.headers['if-match'],
       ifNoneMatch: request.headers['if-none-match']

@@ -36,9 +36,11 @@ test('discovery', async (t) => {
 
   t.test('takes no filter', async (t) => {
     for (const endpoint of ['/ServiceProviderConfig', '/ResourceTypes', '/Schemas']) {
-      const { status, body } = await scim.get(`${endpoint}?filter=id%20pr`)
-      t.equal(status, 403)
-      t.match(body, { status: '403' })
+      for (const name of ['filter', 'Filter']) {
+        const { status, body } = await scim.get(`${endpoint}?${name}=id%20pr`)
+        t.equal(status, 403)
+        t.match(body, { status: '403' })
+      }
     }
   })
 

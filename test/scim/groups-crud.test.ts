@@ -240,6 +240,9 @@ test('/Groups', async (t) => {
     })
     t.strictSame(put.body, { id, schemas: [GROUP], displayName: 'Chosen' })
     t.match(await scim.get(`/Groups/${id}?attributes=id&excludedAttributes=members`), { status: 400 })
+    t.strictSame(await get('Attributes=displayName'), { id, schemas: [GROUP], displayName: 'Chosen' })
+    const patched = await scim.patch(`/Groups/${id}?ATTRIBUTES=id`, [{ op: 'add', path: 'externalId', value: 'e' }])
+    t.match(patched, { status: 200, body: { id, schemas: [GROUP] } })
   })
 
   t.test('one group is read in one statement', async (t) => {

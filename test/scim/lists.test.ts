@@ -261,6 +261,42 @@ test('lists', async (t) => {
     t.match((await scim.post('/Users/.search', [])).body, { scimType: 'invalidSyntax' })
   })
 
+  t.test('parameters count in any letter case, for strict tokens too', async (t) => {
+    for (const profile of ['auto', 'strict'] as const) {
+      const client = await scimClient(app, acme, { profile })
+      t.match(await list(client, { Filter: 'userName eq "nobody"', count: 1 }), { totalResults: 0, Resources: [] })
+      t.same(namesOf(await list(client, { FILTER: 'userName eq "ada"', other: 1 })), ['Ada'])
+      t.match(await list(client, { fILTER: 'nosuch eq "x"' }), { status: '400', scimType: 'invalidFilter' })
+      const ordered = await list(client, { SortBy: 'userName', sortorder: 'descending', STARTINDEX: 2, Count: 2 })
+      t.match(ordered, { startIndex: 2, itemsPerPage: 2 })
+      t.same(namesOf(ordered), ['dee', 'cy'])
+      t.ok((await list(client, { Cursor: '', count: 1 })).nextCursor)
+      const [ada] = (await list(client, { filter: 'userName eq "ada"', Attributes: 'displayName' })).Resources
+      t.same(Object.keys(ada).sort(), ['displayName', 'id', 'schemas'])
+      const [rest] = (await list(client, { filter: 'userName eq "ada"', EXCLUDEDattributes: 'emails,name' })).Resources
+      t.same(Object.keys(rest).sort(), ['active', 'displayName', 'id', 'meta', 'schemas', 'userName'])
+    }
+  })
+
+  t.test('a parameter that is given in two spellings is given twice', async (t) => {
+    const twice = async (parameters: Parameters) => {
+      const body = { schemas: [SEARCH], ...parameters }
+      const [got, posted] = [await list(scim, parameters), (await scim.post('/Users/.search', body)).body]
+      t.same(posted, got, 'in either form')
+      return got
+    }
+    for (const [one, other] of [
+      ['eq "ada"', 'eq "nobody"'],
+      ['eq "ada"', 'eq "ada"']
+    ]) {
+      const filters = { filter: `userName ${one}`, Filter: `userName ${other}` }
+      t.match(await twice(filters), { status: '400', scimType: 'invalidFilter', detail: /filter must be given once/ })
+    }
+    t.match(await twice({ Count: '1', count: '1' }), { status: '400', scimType: 'invalidValue' })
+    const { Resources } = await twice({ attributes: 'userName', Attributes: 'active', count: 1 })
+    t.same(Object.keys(Resources[0]).sort(), ['active', 'id', 'schemas', 'userName'])
+  })
+
   t.test('whatever the page, the pages together are the list', async (t) => {
     const sorts = fc.constantFrom('userName', 'displayName', 'name.familyName', 'emails', 'active', 'externalId')
     const orders = fc.constantFrom('ascending', 'descending')

@@ -104,6 +104,7 @@ test('the root', async (t) => {
     const { status, body } = await scim.post('/.search', message)
     t.match({ status, ...body }, { status: 200, totalResults: 2, startIndex: 2, itemsPerPage: 1 })
     t.strictSame(names(body), ['Alpha'])
+    t.strictSame(names((await scim.get('/?Filter=displayName%20eq%20%22Echo%22')).body), ['Echo'], 'by GET too')
   })
 
   t.test('wants a SearchRequest', async (t) => {

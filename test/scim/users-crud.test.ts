@@ -177,6 +177,32 @@ test('users', async (t) => {
     const replaced = await scim.put(`/Users/${id}?attributes=id`, body)
     t.same(Object.keys(replaced.body).sort(), ['id', 'schemas'])
     t.match((await scim.get(`/Users/${id}?attributes=id&excludedAttributes=name`)).body, { scimType: 'invalidValue' })
+
+    t.test('in any letter case', async (t) => {
+      const strict = await scimClient(app, acme, { profile: 'strict' })
+      for (const [client, userName] of [
+        [scim, 'cased@acme.test'],
+        [strict, 'strict@acme.test']
+      ] as const) {
+        const person = { schemas: [USER], userName, title: 'T' }
+        const { body } = await client.post('/Users?Attributes=title', person)
+        t.same(body, { schemas: [USER], id: body.id, title: 'T' })
+        const url = `/Users/${body.id}`
+        t.same((await client.get(`${url}?ATTRIBUTES=title`)).body, body)
+        t.same((await client.get(`${url}?ExcludedAttributes=userName,active,meta`)).body, body)
+        t.same((await client.put(`${url}?aTTRIBUTES=title`, person)).body, body)
+        t.same((await client.patch(`${url}?Attributes=title`, [{ op: 'remove', path: 'title' }])).body, {
+          schemas: [USER],
+          id: body.id
+        })
+        t.same((await client.get(`${url}?attributes=title&Attributes=userName`)).body, {
+          schemas: [USER],
+          id: body.id,
+          userName
+        })
+        t.equal((await client.get(`${url}?attributes=id&ExcludedAttributes=name`)).status, 400)
+      }
+    })
   })
 
   t.test('people who were invited are listed as active, with their role', async (t) => {
