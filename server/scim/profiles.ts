@@ -24,7 +24,8 @@ export const LENIENCES = {
   managerId: '`managerId` for the `value` of manager (templates of OneLogin)',
   missingSchemas: 'a body without `schemas`, or with an empty one (hand-written connectors, templates of OneLogin)',
   readOnlyIgnored: 'read-only attributes in the value of a PATCH without path: the same id, meta, groups (Okta)',
-  removeByValue: 'remove with a list of the values to take away: members [{ value }] (Entra, JumpCloud)',
+  removeByValue:
+    'remove with a list of the values to take away, or of labels: members [{ value }] (Entra, JumpCloud), emails [{ type }]',
   severalPrimaries: 'more than one primary value in one list, of which the first stays primary (Okta, OneLogin)',
   singleForArray: 'one object where an array is asked for: members { value } (Rippling)',
   strayKeys: 'attributes that no schema defines, which are ignored (Entra sends department beside its extension)',

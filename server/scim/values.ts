@@ -1,6 +1,7 @@
 // Values of attributes, checked against the schema and brought into canonical form. Resources (normalize.ts) and the
 // values of PATCH operations (patch/parse.ts) both pass through here.
 import { invalidSyntax, invalidValue } from '../errors.ts'
+import type { Scalar } from './filter/ast.ts'
 import { isObject, isUnassigned, type JsonObject, member } from './json.ts'
 import type { Leniency } from './profiles.ts'
 import { readScalar } from './scalars.ts'
@@ -46,6 +47,40 @@ export function readList(
   }
   return tidyList(list, attribute, at, leniency)
 }
+
+/** `{ "type": "work" }`, by canonical names: it stands for the values that bear it. */
+export type Label = Readonly<Record<string, Scalar>>
+
+/**
+ * Reads what a client lists to be removed.
+ * @returns labels, and apart from them the values as readList gives them
+ */
+export function readListed(
+  value: unknown,
+  attribute: Attribute,
+  at: string,
+  leniency: Leniency
+): { values: readonly unknown[]; labels: readonly Label[] } {
+  const labels: Label[] = []
+  const others = toArray(value, attribute, at, leniency, true).map((element, index) => {
+    const label = readLabel(element, attribute, `${at}[${index}]`, leniency)
+    if (label) labels.push(label)
+    return label ? null : element
+  })
+  return { values: readList(others, attribute, at, leniency), labels }
+}
+
+/** A label with something empty or unknown beside it is none: the client may have lost the value that it meant. */
+function readLabel(element: unknown, attribute: Attribute, at: string, leniency: Leniency): Label | undefined {
+  if (!isObject(element) || !Object.keys(element).every((key) => isLabel(key.toLowerCase()))) return undefined
+  const label = readChanges(element, attribute, at, leniency)
+  const said = Object.values(label)
+  const isSaid = said.length > 0 && said.every(isScalar)
+  return isSaid && isHollow(label, attribute) ? (label as Label) : undefined
+}
+
+const isScalar = (value: unknown): value is Scalar =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 
 function toArray(value: unknown, attribute: Attribute, at: string, leniency: Leniency, takesOne: boolean) {
   if (Array.isArray(value)) return value

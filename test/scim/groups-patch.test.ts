@@ -35,6 +35,16 @@ test('PATCH /Groups/{id}', async (t) => {
     ['removes by filter', [u0, u1], [{ op: 'remove', path: `members[value eq "${u0}"]` }], [u1]],
     ['removes by a list', [u0, u1, u2], [{ op: 'remove', path: 'members', value: refs(u0, u2) }], [u1]],
     ['removes who is no member', [u0], [{ op: 'remove', path: `members[value eq "${u5}"]` }], [u0]],
+    [
+      'removes nobody by a list that names nobody',
+      [u0],
+      [[], [{}], [{ value: null }], {}, '', [''], [{ type: 'User' }]].map((value) => ({
+        op: 'remove',
+        path: 'members',
+        value
+      })),
+      [u0]
+    ],
     ['removes whoever does not exist', [u0], [{ op: 'remove', path: 'members', value: refs(NOBODY, 'x') }], [u0]],
     ['removes everybody', [u0, u1], [{ op: 'remove', path: 'members' }], []],
     ['removes by name', ids, [{ op: 'remove', path: 'members[display sw "a"]' }], [u3, u4, u5]],

@@ -2,6 +2,11 @@
 import { ENTERPRISE_USER_URN as ENT } from '../../server/scim/schemas/enterprise-user.ts'
 import { type Case, emails, home, manager, name, work } from './patch-cases.ts'
 
+const addresses = [
+  { locality: 'Ulm', type: 'work' },
+  { locality: 'Bonn', type: 'home' }
+]
+
 export const leniently: Case[] = [
   [
     'Entra: both operations apply (E15)',
@@ -106,6 +111,58 @@ export const leniently: Case[] = [
     { emails },
     [{ op: 'Remove', path: 'emails', value: [{ value: 'W@x' }, { value: 'none@x' }] }],
     { emails: [home] }
+  ],
+  [
+    'remove with a list of labels takes whatever bears them',
+    { emails, addresses },
+    [
+      { op: 'Remove', path: 'addresses', value: [{ type: 'Work' }] },
+      { op: 'remove', path: 'emails', value: { TYPE: 'work' } }
+    ],
+    { emails: [home], addresses: [addresses[1]] }
+  ],
+  [
+    'of several labels each takes its own, and all that one says counts',
+    { emails: [work, home, { value: 'o@x', type: 'home', primary: false }, { value: 'p@x', type: 'other' }] },
+    [
+      {
+        op: 'remove',
+        path: 'emails',
+        value: [{ type: 'home', primary: 'False' }, { type: 'other', primary: true }, { primary: true }]
+      }
+    ],
+    { emails: [home, { value: 'p@x', type: 'other' }] }
+  ],
+  [
+    'labels and values may be listed together',
+    { emails: [...emails, { value: 'o@x', type: 'other' }] },
+    [{ op: 'remove', path: 'emails', value: [{ value: 'h@x' }, { type: 'work' }] }],
+    { emails: [{ value: 'o@x', type: 'other' }] }
+  ],
+  [
+    'a label that nothing bears takes nothing',
+    { emails: [home] },
+    [
+      { op: 'remove', path: 'emails', value: [{ type: 'work' }, { primary: true }] },
+      { op: 'remove', path: 'addresses', value: [{ type: 'work' }] }
+    ],
+    { emails: [home] }
+  ],
+  [
+    'a list that names no value takes nothing, nor does a label whose value was lost',
+    { emails, addresses },
+    [
+      ...[[], [{}], [null], {}, '', [''], [{ value: null }], [{ type: null }], [{ type: '' }]].map((value) => ({
+        op: 'remove',
+        path: 'emails',
+        value
+      })),
+      { op: 'remove', path: 'emails', value: [{ type: 'work', value: null }] },
+      { op: 'remove', path: 'emails', value: [{ type: 'work', value: '' }] },
+      { op: 'remove', path: 'emails', value: [{ type: 'work', adress: 'w@x' }] },
+      { op: 'remove', path: 'addresses', value: [{ type: 'work', formatted: null, locality: '' }] }
+    ],
+    { emails, addresses }
   ],
   [
     'Entra: a value that is cleared leaves no label behind',

@@ -51,6 +51,20 @@ test('Operations on members become set operations', (t) => {
       [remove('a')]
     ],
     ['remove with an empty list removes nobody', [{ op: 'remove', path: 'members', value: [] }], []],
+    [
+      'remove of what names nobody removes nobody, and a label names nobody',
+      [
+        [{}],
+        [{ value: null }],
+        {},
+        '',
+        [''],
+        [{ type: 'User' }],
+        { type: 'Group' },
+        [{ type: 'User', value: null }]
+      ].map((value) => ({ op: 'remove', path: 'members', value })),
+      []
+    ],
     ['remove through a filter (E38)', [{ op: 'remove', path: 'members[value eq "a"]' }], [remove('a')]],
     [
       'remove through a filter with several ids',

@@ -1,17 +1,27 @@
 // PatchOp messages (RFC 7644 §3.5.2) into operations whose paths are resolved and whose values are checked, so that
 // only what depends on the resource is left to patch/apply.ts and patch/members.ts.
 import { AppError, invalidPath, invalidSyntax, invalidValue, mutability, noTarget, tooMany } from '../../errors.ts'
+import type { Filter } from '../filter/ast.ts'
 import { isObject, isUnassigned, memberInAnyCase } from '../json.ts'
 import { modernize } from '../legacy.ts'
 import { isMissing } from '../normalize.ts'
 import { parsePatchPath } from '../patch-path.ts'
 import { type AttributePath, type ExtensionPath, formatPath, type PatchPath } from '../path.ts'
 import type { Leniency } from '../profiles.ts'
-import { findCoreAttribute, findSchema } from '../schemas/resource-type.ts'
-import type { ResourceType, SchemaLookup } from '../schemas/types.ts'
+import { findCoreAttribute, findSchema, findSubAttribute } from '../schemas/resource-type.ts'
+import type { Attribute, ResourceType, SchemaLookup } from '../schemas/types.ts'
 import { readUrns } from '../schemas-attribute.ts'
 import { shorten } from '../text.ts'
-import { ignoreStray, openJsonText, readAttribute, readChanges, readList, readOne } from '../values.ts'
+import {
+  ignoreStray,
+  type Label,
+  openJsonText,
+  readAttribute,
+  readChanges,
+  readList,
+  readListed,
+  readOne
+} from '../values.ts'
 
 export const PATCH_OP_URN = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
 export const MAX_OPERATIONS = 1_000
@@ -132,9 +142,24 @@ class OperationReader {
     }
     // Without this, Entra's `remove members [{ value }]` would empty the group
     if (!this.leniency.allow('removeByValue', formatPath(path))) throw invalidValue('remove takes no value')
-    const isList = path.attribute?.multiValued && !path.subAttribute && !path.filter
-    const values = isList ? readList(value, path.attribute, formatPath(path), this.leniency, true) : undefined
-    this.operations.push(values ? { op: 'remove', path, values } : { op: 'remove', path })
+    if (path.attribute?.multiValued && !path.subAttribute && !path.filter) this.readRemoveListed(path, value)
+    else this.operations.push({ op: 'remove', path })
+  }
+
+  /** A label chooses as a filter of the path does. */
+  private readRemoveListed(path: AttributePath, value: unknown): void {
+    const { attribute } = path
+    const at = formatPath(path)
+    if (isMembers(path)) {
+      // A label names no member: a client that lost the ids would empty the group with `{ "type": "User" }`
+      this.operations.push({ op: 'remove', path, values: readList(value, attribute, at, this.leniency, true) })
+      return
+    }
+    const { values, labels } = readListed(value, attribute, at, this.leniency)
+    this.operations.push({ op: 'remove', path, values })
+    for (const label of labels) {
+      this.operations.push({ op: 'remove', path: { ...path, filter: bearing(label, attribute) } })
+    }
   }
 
   /** One member of a value without path: an attribute, an extension, or a path as a key. */
@@ -225,6 +250,15 @@ class OperationReader {
   }
 }
 
+/** `{ type: 'work', primary: true }` -> `type eq "work" and primary eq true` */
+function bearing(label: Label, attribute: Attribute): Filter {
+  const terms = Object.entries(label).map(([name, value]): Filter => {
+    const path = { extension: undefined, attribute: findSubAttribute(attribute, name)!, subAttribute: undefined }
+    return { op: 'eq', path, value }
+  })
+  return terms.reduce((left, right) => ({ op: 'and', left, right }))
+}
+
 /** Entra's app roles as JSON text, also where the path names the `value`. */
 function openText({ attribute, subAttribute }: TargetPath, value: unknown, at: string, leniency: Leniency): unknown {
   return subAttribute?.name === 'value' ? openJsonText({ value }, attribute, at, leniency)['value'] : value
@@ -250,4 +284,5 @@ export const isPassword = (path: PatchPath): boolean =>
   isCore(path, 'password') && path.attribute?.mutability === 'writeOnly'
 
 export const isId = (path: PatchPath): boolean => isCore(path, 'id')
+const isMembers = (path: PatchPath): boolean => isCore(path, 'members')
 const isSchemas = (path: PatchPath): boolean => isCore(path, 'schemas')
