@@ -1,18 +1,18 @@
-// Where the page after a page begins. An offset reads past everything before it, so that importing a million users page
-// by page by startIndex would cost more with each page; whoever asks for the next page is sent on from the last row.
+// Remembers where the next page begins. An offset reads past everything before it, so importing a million users by
+// startIndex would cost more with each page; a client asking for the next page continues from the last row instead.
 import type { LRUCache } from 'lru-cache'
 import { createExpiring } from '../cache.ts'
 import type { Deps } from '../deps.ts'
 
-/** The last row before the page, and what the list was when it was read. */
+/** The last row before the page, and the edition of the list when it was read. */
 export interface Anchor {
   readonly after: { readonly key: string | null; readonly ordinal: string }
   readonly edition: string
 }
 
-/** Below it an offset costs little, and is always exact. */
+/** Below this an offset costs little, and it is always exact. */
 export const MIN_ANCHORED_OFFSET = 2_000
-/** Clients page on within moments. */
+/** Clients ask for the next page within moments. */
 const TTL_MS = 5 * 60_000
 
 const caches = new WeakMap<Deps, LRUCache<string, Anchor>>()
@@ -28,7 +28,7 @@ function cacheOf(deps: Deps): LRUCache<string, Anchor> {
 
 /**
  * @param query names tenant, source, filter and order
- * @param offset rows before the page
+ * @param offset number of rows before the page
  */
 export const findAnchor = (deps: Deps, query: string, offset: number): Anchor | undefined =>
   cacheOf(deps).get(`${offset} ${query}`)

@@ -17,23 +17,24 @@ import { createRateLimiter } from './rate-limit.ts'
 export interface Bearer {
   readonly actor: Actor
   readonly profile: ScimProfile
-  /** Of a token whose connection is in shadow mode: the id of the tenant that is its shadow. */
+  /** The id of the shadow tenant, for a token whose connection is in shadow mode. */
   readonly shadowId?: number
 }
 
 interface ScimAuth {
   /**
-   * Costs no query while the token is remembered; counts against the token's rate.
+   * Needs no query while the token is cached; counts against the token's rate limit.
    * @throws AppError unauthenticated, with the reason `missingToken` where none was sent; rate_limited; unavailable
-   *   where a shadow takes nothing just now
+   *   while a shadow accepts nothing
    */
   authenticate(request: FastifyRequest, tenant: Tenant, now: Date): Promise<Bearer>
   /**
-   * The same where a SCIM token is remembered, as it mostly is: without a promise.
+   * Does the same without a promise for a cached SCIM token, which is the usual case.
+   * @returns undefined where the token is not cached
    * @throws as `authenticate` does
    */
   known(request: FastifyRequest, tenant: Tenant, now: Date): Bearer | undefined
-  /** Waits for the uses that are still being noted. */
+  /** Waits until all pending token uses are written. */
   close(): Promise<void>
 }
 
@@ -41,14 +42,14 @@ type KnownToken = Omit<ScimTokenView, 'created_at' | 'last_used_at'>
 
 interface Remembered {
   readonly token: KnownToken
-  /** When uses were last noted; milliseconds. Mostly of one network address. */
+  /** When uses were last written, for each network address, of which there is usually one; milliseconds. */
   noted: readonly { readonly address: string; ms: number }[]
 }
 
-/** How the header of a SCIM token begins; other letter cases are taken, too. */
+/** How the header of a SCIM token usually begins; other letter cases are accepted, too. */
 const SCIM_BEARER = `Bearer ${SCIM_TOKEN_PREFIX}`
 const NOTE_EVERY_MS = 60_000
-/** Whoever comes from more addresses is noted more often. */
+/** Addresses remembered per token. With more, the list starts over and uses are written more often. */
 const MAX_NOTED = 100
 
 export function createScimAuth(deps: Deps): ScimAuth {
@@ -60,7 +61,7 @@ export function createScimAuth(deps: Deps): ScimAuth {
     if (change.kind === 'credentials') cache.deleteWhere(({ token }) => token.tenant_id === change.tenantId)
   })
 
-  /** Off the request's path; a use that cannot be noted is no reason to refuse it. */
+  /** Runs outside the request; failing to write a use is no reason to refuse the request. */
   function noteUse(remembered: Remembered, address: string, now: Date): void {
     const { token, noted } = remembered
     const nowMs = now.getTime()
@@ -118,7 +119,7 @@ export function createScimAuth(deps: Deps): ScimAuth {
   }
 }
 
-/** What requests ask for alone: each of the many that are remembered takes its place. */
+/** Keeps only what requests need, since many tokens are cached. */
 const toKnown = (view: ScimTokenView): KnownToken => ({
   tenant_id: view.tenant_id,
   id: view.id,
@@ -135,11 +136,11 @@ const toKnown = (view: ScimTokenView): KnownToken => ({
   shadow_closed_until: view.shadow_closed_until
 })
 
-/** Whether a request brings a SCIM token, written as it usually is. */
+/** Whether a request carries a SCIM token in the usual spelling. */
 export const bringsScimToken = ({ headers }: FastifyRequest): boolean =>
   headers.authorization?.startsWith(SCIM_BEARER) ?? false
 
-/** All of it is hashed: what is put together would be remembered beside its parts. */
+/** Hashes tenant id and secret together: a concatenated key would keep its parts in memory as well. */
 const keyOf = (tenant: Tenant, secret: string): string => tokenKey(`${tenant.id} ${secret}`)
 
 const invalidToken = (detail: string) => unauthenticated(detail, 'invalidToken')
@@ -160,14 +161,14 @@ function requireAlive(token: KnownToken, now: Date): void {
   }
 }
 
-/** The error knows the connection, for those who read the log of it; the client is told the text alone. */
+/** The error carries the connection for readers of its wire log; the client sees only the detail. */
 const endedToken = ({ connection_id, connection_name }: KnownToken, detail: string): AppError =>
   new AppError('unauthenticated', detail, {
     reason: 'invalidToken',
     data: { connectionId: connection_id, connectionName: connection_name }
   })
 
-/** @throws AppError unavailable, which identity providers try again */
+/** @throws AppError unavailable, after which identity providers try again */
 function shadowIdOf(token: KnownToken, now: Date): number | undefined {
   if (!token.is_shadow) return undefined
   const data = { connectionId: token.connection_id, connectionName: token.connection_name }
@@ -199,7 +200,7 @@ const toActor = (token: KnownToken, tenant: Tenant, request: FastifyRequest): Ac
     connectionId: token.connection_id,
     tokenId: token.id,
     profile: token.profile,
-    // nobody loses anything in a shadow
+    // a shadow needs no brake: nobody loses anything in it
     ...(!token.is_shadow && { brake: brakeLimits(tenant.settings.brake, token.brake), hasHeld: token.has_held })
   }
 })

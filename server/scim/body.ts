@@ -6,7 +6,7 @@ import { MAX_TOLD_LENGTH } from '../wire-log/redact.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What `body` was parsed from, where that is short. */
+    /** The text that `body` was parsed from, if it is short. */
     bodyText: string | undefined
   }
 }
@@ -14,12 +14,12 @@ declare module 'fastify' {
 const TYPES = /^application\/(scim\+json|json)\s*(;.*)?$/i
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)"?/i
 
-/** Replaces the body parsers of this plugin by the protocol's. An empty body becomes undefined. */
+/** Replaces this plugin's body parsers with those of the protocol. An empty body becomes undefined. */
 export function readBodies(app: FastifyInstance): void {
   app.decorateRequest('bodyText', undefined)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    // Clients send DELETE with whatever type they send all else with
+    // Clients send DELETE with the content type of all their other requests
     if (body.length === 0 || request.method === 'DELETE') return undefined
     checkCoding(request.headers['content-encoding'])
     checkType(request.headers['content-type'])
@@ -29,13 +29,13 @@ export function readBodies(app: FastifyInstance): void {
   })
 }
 
-/** @throws an error with the status 415 (RFC 9110 §8.4): nothing is unpacked, so that a body has the size that it is sent in */
+/** @throws an error with status 415 (RFC 9110 §8.4): nothing is unpacked, so a body is as large as what was sent */
 function checkCoding(header: string | undefined): void {
   if (header === undefined || /^\s*(identity)?\s*$/i.test(header)) return
   throw Object.assign(new Error('Send the body as it is, without a Content-Encoding'), { statusCode: 415 })
 }
 
-/** A missing type passes; an error with the status 415 for any other, and for a charset other than UTF-8. */
+/** Accepts a missing type. @throws an error with status 415 for another type or a charset other than UTF-8 */
 function checkType(header: string | undefined): void {
   if (header === undefined) return
   const charset = CHARSET.exec(header)?.[1]?.toLowerCase() ?? 'utf-8'
@@ -47,7 +47,7 @@ function checkType(header: string | undefined): void {
 function textOf(body: Buffer): string {
   if (!isUtf8(body)) throw invalidSyntax('The body is not UTF-8')
   const text = body.toString('utf8')
-  // Some clients begin with a byte order mark
+  // Some clients send a byte order mark
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
@@ -60,7 +60,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** ` at line 2, column 7`; V8 also quotes what stands there, which may be a password, and errors are kept. */
+/** `, from line 2, column 7 on`. V8 also quotes the text there, which may be a password, and errors are stored. */
 function placeIn(error: unknown): string {
   const [, line, column] = /\(line (\d+) column (\d+)\)/.exec((error as Error).message) ?? []
   return line ? `, from line ${line}, column ${column} on` : ''

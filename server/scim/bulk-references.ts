@@ -1,21 +1,21 @@
-// References between the operations of a bulk request (RFC 7644 §3.7.2): `bulkId:qwerty` stands for the id of the
-// resource that the operation with that bulkId makes, wherever it stands.
+// References between the operations of a bulk request (RFC 7644 §3.7.2): `bulkId:qwerty` stands, wherever it occurs,
+// for the id of the resource that the operation with that bulkId creates.
 import { AppError, invalidValue } from '../errors.ts'
 import { type BadOperation, type BulkOperation, isBad } from './bulk-request.ts'
 import { isObject } from './json.ts'
 import { shorten } from './text.ts'
 
-// alone, or as the end of a reference: `../Users/bulkId:qwerty`
+// alone, or at the end of a reference: `../Users/bulkId:qwerty`
 const REFERENCE = /^(.*\/)?bulkId:([^/]+)$/s
 const QUOTED = /"bulkId:([^"]+)"/g
 
-/** No attribute lies deeper, and what a client sends may be nested so deep that looking at all of it fails. */
+/** No attribute lies deeper, and a client may nest data so deeply that visiting all of it fails. */
 const MAX_DEPTH = 20
 
-/** @returns the id; undefined leaves the reference out */
+/** @returns the id; undefined leaves out the reference */
 type Resolve = (bulkId: string) => string | undefined
 
-/** The bulkIds that an operation's path and data refer to, each once. */
+/** The bulkIds that an operation's path and data refer to, without duplicates. */
 function referencesOf({ id, data, resourceType }: BulkOperation): Set<string> {
   const found = new Set<string>()
   const note: Resolve = (bulkId) => {
@@ -27,13 +27,13 @@ function referencesOf({ id, data, resourceType }: BulkOperation): Set<string> {
   return found
 }
 
-/** `groups` of a user is read-only and ignored: a reference in it binds nobody. */
+/** `groups` of a user is read-only and ignored, so a reference in it creates no dependency. */
 const readable = (data: unknown, resourceType: 'User' | 'Group'): unknown =>
   resourceType === 'User' && isObject(data) && 'groups' in data ? { ...data, groups: undefined } : data
 
 /**
- * The value with every reference replaced. What a reference cannot be replaced in is left out: a member of an object,
- * an element of a list, and an object that loses its `value`. Most refer to nothing, and are not copied.
+ * Replaces every reference in a value. A reference that cannot be replaced is left out along with its place: the member
+ * of an object, the element of a list, or the object that loses its `value`. Values without references are not copied.
  */
 export const replaceReferences = (value: unknown, resolve: Resolve): unknown =>
   mayRefer(value) ? replaceWithin(value, resolve, 0) : value
@@ -61,7 +61,7 @@ function replaceWithin(value: unknown, resolve: Resolve, depth: number): unknown
   return replaced
 }
 
-/** @returns undefined where the text is a reference that is left out */
+/** @returns undefined where the text is a reference to leave out */
 export function replaceInText(text: string, resolve: Resolve): string | undefined {
   const [, before = '', bulkId] = (text.includes('bulkId:') && REFERENCE.exec(text)) || []
   if (bulkId === undefined) return text
@@ -69,21 +69,21 @@ export function replaceInText(text: string, resolve: Resolve): string | undefine
   return id === undefined ? undefined : before + id
 }
 
-/** The path of a PATCH: `members[value eq "bulkId:qwerty"]`. */
+/** Replaces references in the path of a PATCH: `members[value eq "bulkId:qwerty"]`. */
 const replaceQuoted = (path: string, resolve: Resolve): string =>
   path.replace(QUOTED, (_, bulkId: string) => JSON.stringify(resolve(bulkId) ?? ''))
 
 /** What an operation waits for. */
 export interface Dependencies {
-  /** The operations that make what it refers to. */
+  /** The operations that create the resources it refers to. */
   readonly makers: readonly (BulkOperation | BadOperation)[]
-  /** Users that refer to each other, in the order of the request: all of them, this one too. Usually empty. */
+  /** Users that refer to each other, this one included, in the order of the request. Usually empty. */
   readonly circle: readonly BulkOperation[]
 }
 
 /**
- * @returns for each operation what it waits for, or why it can never be carried out: a reference to a bulkId that no
- * operation has, or (409, RFC 7644 §3.7.1) groups that would contain each other
+ * @returns what each operation waits for, or why it can never run: a reference to a bulkId that no operation has, or
+ *   (409, RFC 7644 §3.7.1) groups that would contain each other
  */
 export function findDependencies(
   operations: readonly (BulkOperation | BadOperation)[]
@@ -118,7 +118,7 @@ export function findDependencies(
 const containedInEachOther = () =>
   new AppError('conflict', 'These groups would contain each other, directly or not', { reason: 'groupCycle' })
 
-/** Sets of operations of which each waits for all others, and single ones that wait for themselves (Tarjan). */
+/** Finds the sets of operations that all wait for each other, and single ones that wait for themselves (Tarjan). */
 function findCircles(found: ReadonlyMap<BulkOperation, Dependencies | AppError>): BulkOperation[][] {
   const circles: BulkOperation[][] = []
   const order = new Map<BulkOperation, number>()
@@ -129,7 +129,7 @@ function findCircles(found: ReadonlyMap<BulkOperation, Dependencies | AppError>)
     if (!dependencies || dependencies instanceof AppError) return []
     return dependencies.makers.flatMap((maker) => (isBad(maker) ? [] : [maker]))
   }
-  /** @returns the earliest operation on the stack that can be reached */
+  /** @returns the place of the earliest operation on the stack that can be reached */
   function visit(operation: BulkOperation): number {
     const place = order.size
     order.set(operation, place)

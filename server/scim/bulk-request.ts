@@ -1,5 +1,5 @@
-// A BulkRequest (RFC 7644 §3.7) read into operations. What is wrong with one of them is its own result, and no reason
-// to refuse the others.
+// Parses a BulkRequest (RFC 7644 §3.7) into operations. An error in one operation becomes its own result and does not
+// refuse the others.
 import { AppError, invalidSyntax, invalidValue } from '../errors.ts'
 import { isObject, type JsonObject, memberInAnyCase } from './json.ts'
 import { MAX_OPERATIONS } from './patch/parse.ts'
@@ -13,10 +13,10 @@ const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 export type BulkMethod = (typeof METHODS)[number]
 const ENDPOINTS = { '/users': 'User', '/groups': 'Group' } as const
 
-/** What a result says of its operation, whatever became of it. */
+/** What a result repeats of its operation, whatever the outcome. */
 interface Echo {
   readonly index: number
-  /** As sent, where it was text. */
+  /** As sent, if it was a string. */
   readonly method: string
   readonly bulkId: string | undefined
 }
@@ -24,7 +24,7 @@ interface Echo {
 export interface BulkOperation extends Echo {
   readonly method: BulkMethod
   readonly resourceType: 'User' | 'Group'
-  /** Of the resource; `bulkId:…` where another operation makes it; empty for POST. */
+  /** The resource's id; `bulkId:…` where another operation creates it; empty for POST. */
   readonly id: string
   readonly ifMatch: string | undefined
   readonly data: unknown
@@ -39,12 +39,12 @@ export const isBad = (operation: BulkOperation | BadOperation): operation is Bad
 
 export interface BulkRequest {
   readonly operations: readonly (BulkOperation | BadOperation)[]
-  /** Errors after which nothing more is done. */
+  /** Number of errors after which no further operation runs. */
   readonly failOnErrors: number
 }
 
 /**
- * @param body parsed JSON, of whatever shape
+ * @param body parsed JSON of any shape
  * @throws AppError invalidSyntax where it is no BulkRequest; too_large (413, tooMany) for more than 1,000 operations
  */
 export function parseBulkRequest(body: unknown, leniency: Leniency): BulkRequest {
@@ -69,14 +69,14 @@ export function parseBulkRequest(body: unknown, leniency: Leniency): BulkRequest
 function readFailOnErrors(value: unknown): number {
   if (value === undefined || value === null) return Number.POSITIVE_INFINITY
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
-  // who accepts no error is told of the first one
+  // 0 means 1: the first error is always reported
   if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return Math.max(1, number)
   throw invalidValue('failOnErrors must be an integer that is not negative')
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 
-/** @param taken bulkIds of the operations before */
+/** @param taken the bulkIds of earlier operations */
 function readOperation(operation: unknown, index: number, taken: Set<string>): BulkOperation | BadOperation {
   const message = isObject(operation) ? operation : {}
   const method = textOf(memberInAnyCase(message, 'method')) ?? ''
@@ -92,7 +92,7 @@ function readOperation(operation: unknown, index: number, taken: Set<string>): B
   }
 }
 
-/** RFC 7644 §3.7: required when method is POST, and unique. */
+/** RFC 7644 §3.7: POST requires a bulkId, and it must be unique. */
 function claimBulkId(bulkId: string | undefined, taken: Set<string>): void {
   if (bulkId === undefined) throw invalidValue('POST needs a bulkId')
   if (taken.has(bulkId)) throw invalidValue(`Another operation has the bulkId "${shorten(bulkId)}" already`)
@@ -108,7 +108,7 @@ function readParts(operation: JsonObject): Omit<BulkOperation, 'index' | 'bulkId
   return { method, resourceType, id, ifMatch: textOf(memberInAnyCase(operation, 'version')), data }
 }
 
-/** `/Users`, `/Groups/2819c223`, `/Users/bulkId:qwerty`; a query behind it says nothing of the result. */
+/** `/Users`, `/Groups/2819c223`, `/Users/bulkId:qwerty`; a query string after it is ignored. */
 function readPath(value: unknown, method: BulkMethod) {
   const path = textOf(value)
   if (path === undefined) throw invalidSyntax('path is required')

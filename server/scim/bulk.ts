@@ -1,8 +1,8 @@
-// POST /Bulk (RFC 7644 §3.7): operations through the same handlers that the endpoints have, each with its own result.
+// POST /Bulk (RFC 7644 §3.7): runs operations through the handlers of the endpoints, each with its own result.
 //
-// They are carried out in the order of the request, but for those that others refer to: these come first. Users that
-// refer to each other (managers) are made without the references, which follow once all of them have an id. Groups
-// that would contain each other are refused with 409, as §3.7.1 allows.
+// Operations run in the order of the request, except that those others refer to come first. Users that refer to each
+// other (managers) are created without the references, which are added once all of them have an id. Groups that would
+// contain each other are refused with 409, as §3.7.1 allows.
 import { AppError } from '../errors.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { type Dependencies, findDependencies, replaceInText, replaceReferences } from './bulk-references.ts'
@@ -25,7 +25,7 @@ const HANDLERS: Record<BulkOperation['resourceType'], Record<BulkMethod, Handler
   Group: { POST: createGroup, PUT: replaceGroup, PATCH: patchGroup, DELETE: deleteGroup }
 }
 
-/** Users that are made in one transaction: more would hold their keys for long. */
+/** Users created in one transaction; more would hold their keys for too long. */
 const MAX_TOGETHER = 250
 
 type Operation = BulkOperation | BadOperation
@@ -34,7 +34,7 @@ interface Result {
   readonly status: number
   readonly location?: string
   readonly version?: string
-  /** Of a failure: the Error message as JSON text. */
+  /** For a failure: the Error message as JSON text. */
   readonly error?: string
 }
 
@@ -51,7 +51,7 @@ class BulkRun {
   private readonly operations: readonly Operation[]
   private readonly dependencies: ReturnType<typeof findDependencies>
   private readonly results = new Map<Operation, Result>()
-  /** What the bulkIds stand for, of the resources that were made. */
+  /** The ids of the resources created so far, by bulkId. */
   private readonly ids = new Map<string, string>()
   private errorsLeft: number
 
@@ -71,7 +71,7 @@ class BulkRun {
     }
   }
 
-  /** The results in the order of the request; what was not begun any more has none. */
+  /** The results in the order of the request; an operation that was never started has none. */
   toText(): string {
     const results = this.operations.flatMap((operation) => {
       const result = this.results.get(operation)
@@ -84,7 +84,7 @@ class BulkRun {
     return this.errorsLeft <= 0
   }
 
-  /** The operations from `index` on that make users and wait for nothing, up to the first that does not. */
+  /** The operations from `index` on that create users and wait for nothing, up to the first that does not. */
   private independentUsers(index: number): BulkOperation[] {
     const found: BulkOperation[] = []
     for (const operation of this.operations.slice(index, index + MAX_TOGETHER)) {
@@ -97,7 +97,7 @@ class BulkRun {
     return found
   }
 
-  /** Makes users together where nobody is in their way, and by themselves the others, all in their order. */
+  /** Creates users in order: together where nothing prevents it, the others one by one. */
   private async makeUsers(operations: readonly BulkOperation[]): Promise<void> {
     const bodies = operations.map(({ data }) => replaceReferences(data, (bulkId) => this.ids.get(bulkId)))
     const users = await readPlainUsers(this.context, bodies)
@@ -114,7 +114,7 @@ class BulkRun {
     }
   }
 
-  /** @returns undefined where each has to be made by itself, which also tells what is wrong */
+  /** @returns undefined where each must be created by itself, which also reports what is wrong */
   private async tryTogether(users: readonly NewUser[]): Promise<ScimAnswer[] | undefined> {
     try {
       return await createUsersTogether(this.context, users)
@@ -136,7 +136,7 @@ class BulkRun {
     else if (await this.makeNeeded(operation, dependencies)) await this.send(operation)
   }
 
-  /** @returns whether all is there that the operation, or its circle, needs from others, and there is time for it */
+  /** @returns whether all that the operation, or its circle, needs from others exists, and the run goes on */
   private async makeNeeded(operation: BulkOperation, { makers, circle }: Dependencies): Promise<boolean> {
     const others = makers.filter((maker) => isBad(maker) || !circle.includes(maker))
     for (const maker of others) await this.carryOut(maker)
@@ -160,7 +160,7 @@ class BulkRun {
     }
   }
 
-  /** Gives a user of a circle the references that it was made without. */
+  /** Adds the references that a user of a circle was created without. */
   private async complete(operation: BulkOperation, id: string): Promise<void> {
     const { makers } = this.dependencies.get(operation) as Dependencies
     const missing = makers.find((maker) => !this.ids.has(maker.bulkId!))
@@ -168,7 +168,7 @@ class BulkRun {
       this.fail(operation, notMade(missing), this.results.get(operation)?.location)
       return
     }
-    // the password is set already, and hashing it again would only take time
+    // the password is set already; hashing it again would only cost time
     const { password: _, ...data } = isObject(operation.data) ? operation.data : {}
     const made = this.results.get(operation)!
     await this.send({ ...operation, method: 'PUT', id, data, ifMatch: undefined }, operation)
@@ -176,7 +176,7 @@ class BulkRun {
     if (completed.error === undefined) this.results.set(operation, { ...completed, status: made.status })
   }
 
-  /** Calls the handler. A reference to what is not there yet is left out: only circles have such. */
+  /** Calls the handler. Leaves out references to what does not exist yet, which only circles have. */
   private async send(operation: BulkOperation, reported: BulkOperation = operation): Promise<void> {
     const { context } = this
     const { resourceType, method, ifMatch } = operation
@@ -186,7 +186,7 @@ class BulkRun {
     try {
       const answering = HANDLERS[resourceType][method](context, {
         id,
-        // results carry no resources, so nothing is read for them
+        // results carry no resources, so as little as possible is read for them
         query: method === 'PATCH' && resourceType === 'Group' ? {} : { attributes: 'id' },
         body: replaceReferences(operation.data, resolve),
         ifMatch,
@@ -217,7 +217,7 @@ const notMade = ({ bulkId }: Operation): AppError =>
     reason: 'notMade'
   })
 
-/** RFC 7644 §3.7.3: status is a string here; `response` is there for failures. */
+/** RFC 7644 §3.7.3: status is a string here; only failures have a `response`. */
 function resultText({ method, bulkId }: Operation, { status, location, version, error }: Result): string {
   const text = JSON.stringify({ location, method, bulkId, version, status: String(status) })
   return error === undefined ? text : `${text.slice(0, -1)},"response":${error}}`

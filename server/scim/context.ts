@@ -1,4 +1,4 @@
-// What a handler of the protocol is given and what it gives back: no HTTP in it, so that /Bulk calls the same handlers.
+// What a handler of the protocol receives and returns: free of HTTP, so that /Bulk calls the same handlers.
 import type { FastifyBaseLogger } from 'fastify'
 import type { Deps } from '../deps.ts'
 import type { Actor } from '../provisioning/actor.ts'
@@ -6,13 +6,13 @@ import type { Tenant } from '../tenancy.ts'
 import type { Leniency } from './profiles.ts'
 import type { TenantSchemas } from './schemas-of-tenant.ts'
 
-/** Who asks, for which tenant, and by which rules. One instance a request. */
+/** Who asks, for which tenant, under which rules. One instance per request. */
 export interface ScimContext {
   readonly deps: Deps
   readonly tenant: Tenant
   /**
-   * A SCIM token (kind `scimToken`, id of its connection, `role` the highest it may give) or an administrator's API
-   * token (kind `apiToken`, no connection).
+   * A SCIM token (kind `scimToken`; the id is its connection's, `role` the highest it may give) or an administrator's
+   * API token (kind `apiToken`, no connection).
    */
   readonly actor: Actor
   readonly leniency: Leniency
@@ -24,21 +24,21 @@ export interface ScimContext {
 }
 
 export interface ScimRequest {
-  /** Of the resource that the path names; empty where it names none. As sent: it need not be a UUID. */
+  /** The id in the path, as sent: it need not be a UUID. Empty where the path names no resource. */
   readonly id: string
-  /** Percent-decoded, known names in their usual letter case; a parameter that is given twice is an array. */
+  /** Percent-decoded, known names in their usual letter case; a repeated parameter is an array. */
   readonly query: Readonly<Record<string, unknown>>
-  /** Parsed JSON; undefined where there was no body. */
+  /** Parsed JSON; undefined without a body. */
   readonly body: unknown
   readonly ifMatch: string | undefined
   readonly ifNoneMatch: string | undefined
 }
 
-/** What is sent: `body` is JSON text, or its bytes in UTF-8. `etag` is `W/"3"`, `location` an absolute URL. */
+/** The answer to send: `body` is JSON text, or its bytes in UTF-8. `etag` is `W/"3"`, `location` an absolute URL. */
 export interface ScimAnswer {
   readonly status: number
   readonly body?: string | Buffer
-  /** Is called once the body has been sent, and is not looked at any more; not where that fails. */
+  /** Called once the body has been sent and is no longer read; not called where sending fails. */
   readonly sent?: () => void
   readonly etag?: string
   readonly location?: string
@@ -46,14 +46,14 @@ export interface ScimAnswer {
 
 export type ScimHandler = (context: ScimContext, request: ScimRequest) => Promise<ScimAnswer> | ScimAnswer
 
-/** Of the connection that a token belongs to; null for an API token. */
+/** The connection that the token belongs to; null for an API token. */
 export const connectionOf = ({ actor }: Pick<ScimContext, 'actor'>): string | null => actor.scim?.connectionId ?? null
 
-/** The connection whose resources alone the token may see and manage; undefined where it may all of them. */
+/** The connection whose resources are all that the token may see and manage; undefined where it may access all. */
 export const ownScopeOf = ({ actor, tenant }: Pick<ScimContext, 'actor' | 'tenant'>): string | undefined =>
   tenant.settings.scimScope === 'own' ? actor.scim?.connectionId : undefined
 
-/** What conditions on users and groups are made with. */
+/** The context for SQL conditions on users and groups. */
 export const sqlContextOf = (context: ScimContext) => ({
   tenantId: context.tenant.id,
   baseUrl: context.baseUrl,

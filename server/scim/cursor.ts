@@ -1,15 +1,15 @@
-// Cursors of RFC 9865: sealed, so that nobody can make one up, and bound to the tenant and the query they came from.
+// Cursors of RFC 9865: sealed so that nobody can forge one, and bound to their tenant and query.
 import { hash } from 'node:crypto'
 import { expiredCursor, invalidCursor } from '../errors.ts'
 import type { ScimContext } from './context.ts'
 import { CURSOR_TIMEOUT_SECONDS } from './limits.ts'
 
-/** Where a page begins: behind (or, backward, before) the row that the key and the ordinal name. */
+/** Where a page begins: after (or, backward, before) the row with this key and ordinal. */
 export interface Position {
-  /** Which of the lists that a search goes through. */
+  /** Index of the list, among those that a search goes through. */
   readonly source: number
   readonly isBackward: boolean
-  /** The sort key as text; null where the row has none, or nothing is sorted. */
+  /** The sort key as text; null where the row has none, or the list is not sorted. */
   readonly key: string | null
   readonly ordinal: string
 }
@@ -17,17 +17,17 @@ export interface Position {
 const PURPOSE = 'scim cursor'
 const SEALED = /^[A-Za-z0-9_-]{20,8000}$/
 
-/** @param query names everything that the order and the choice of the rows depend on */
+/** @param query names everything that decides which rows are listed, and in which order */
 export function sealCursor(context: ScimContext, query: string, position: Position): string {
   const { source, isBackward, key, ordinal } = position
   const text = JSON.stringify([context.now.getTime(), bindingOf(context, query), source, isBackward, key, ordinal])
   return context.deps.sealer.seal(PURPOSE, text).toString('base64url')
 }
 
-/** @throws AppError invalidCursor where it is none of this query's; expiredCursor after an hour */
+/** @throws AppError invalidCursor where it does not belong to this query; expiredCursor after an hour */
 export function openCursor(context: ScimContext, query: string, cursor: string): Position {
   const sealed = Buffer.from(cursor, 'base64url')
-  // Node reads base64url leniently: other texts would stand for the same bytes
+  // Node decodes base64url leniently: several texts would stand for the same bytes
   const isExact = SEALED.test(cursor) && sealed.toString('base64url') === cursor
   const text = isExact && context.deps.sealer.open(PURPOSE, sealed)
   const [madeAtMs, binding, source, isBackward, key, ordinal] = text ? JSON.parse(text) : []

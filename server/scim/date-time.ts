@@ -1,8 +1,8 @@
-// dateTime values (RFC 7643 §2.3.5): xsd:dateTime as instants of millisecond precision.
+// dateTime values (RFC 7643 §2.3.5): xsd:dateTime as instants with millisecond precision.
 
 /**
- * What counts as a dateTime: years 0001 to 9999, days that exist, no leap second, an optional offset (without one
- * the time is UTC). PostgreSQL reads the same expression (filter/to-sql.ts), so it keeps to what both engines share.
+ * What counts as a dateTime: years 0001 to 9999, existing days, no leap second, an optional offset (default UTC).
+ * PostgreSQL reads the same expression (filter/sql-scope.ts), so it uses only what both engines support.
  */
 export const DATE_TIME_PATTERN = (() => {
   const year = '(?!0000)[0-9]{4}'
@@ -16,7 +16,7 @@ export const DATE_TIME_PATTERN = (() => {
 const DATE_TIME = new RegExp(DATE_TIME_PATTERN)
 const PARTS = /^(.{19})([.]\d+)?(.*)$/
 
-/** @returns milliseconds since 1970, digits after the millisecond cut off; undefined where it is no dateTime */
+/** @returns milliseconds since 1970, further digits cut off; undefined for text that is no dateTime */
 export function parseDateTime(text: string): number | undefined {
   if (!DATE_TIME.test(text)) return undefined
   const [, seconds = '', fraction = '', offset = ''] = PARTS.exec(text) ?? []

@@ -1,4 +1,4 @@
-// What a client may learn before it begins (RFC 7644 §4, RFC 7643 §5 to §7, RFC 9865 §4).
+// What a client may find out before it begins (RFC 7644 §4, RFC 7643 §5 to §7, RFC 9865 §4).
 import { MAX_BODY_BYTES } from '../config.ts'
 import { AppError, notFound } from '../errors.ts'
 import { SCIM_EVENT_URIS } from '../events/scim-events.ts'
@@ -28,7 +28,7 @@ export function getServiceProviderConfig({ baseUrl }: ScimContext, { query }: Sc
       maxPageSize: MAX_PAGE_SIZE,
       cursorTimeout: CURSOR_TIMEOUT_SECONDS
     },
-    // RFC 9967 §3: what a tenant's event streams may tell
+    // RFC 9967 §3: the events that a tenant's event streams may carry
     securityEvents: { asyncRequest: 'none', eventUris: SCIM_EVENT_URIS },
     authenticationSchemes: [
       {
@@ -56,7 +56,7 @@ export function getResourceType({ schemas, baseUrl }: ScimContext, { id }: ScimR
   return json(toResourceTypeResource(found, baseUrl))
 }
 
-/** GET /Schemas, RFC 7643 §7: the tenant's own extensions too. */
+/** GET /Schemas, RFC 7643 §7: includes the tenant's own extensions. */
 export function listSchemas({ schemas, baseUrl }: ScimContext, { query }: ScimRequest): ScimAnswer {
   refuseFilter(query)
   return list([...schemasOf(schemas.User), ...schemasOf(schemas.Group)].map((s) => toSchemaResource(s, baseUrl)))
@@ -72,7 +72,7 @@ export function getSchema({ schemas, baseUrl }: ScimContext, { id }: ScimRequest
 
 const schemasOf = ({ schema, extensions }: ResourceType): Schema[] => [schema, ...extensions.map((e) => e.schema)]
 
-/** RFC 7644 §4: a filter here is refused with 403, lest a client take everything for what it asked. */
+/** RFC 7644 §4: a filter is refused with 403, so that no client mistakes the full list for a filtered one. */
 function refuseFilter(query: ScimRequest['query']): void {
   if (query['filter'] === undefined) return
   throw new AppError('forbidden', 'Discovery endpoints take no filter', { reason: 'filterNotAllowed' })

@@ -1,4 +1,4 @@
-// How a request comes in: to which tenant, as whom, and with which schemas.
+// How a request enters: for which tenant, as whom, and with which schemas.
 import type { FastifyRequest } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { type Actor, requireAdministrator } from '../provisioning/actor.ts'
@@ -23,8 +23,8 @@ declare module 'fastify' {
 }
 
 /**
- * token: a SCIM token, or an administrator's API token. me: also the API token of any other user.
- * public: anybody, though not with a bad token.
+ * token: a SCIM token, or an administrator's API token. me: also any other user's API token. public: anyone, but not
+ * with an invalid token.
  */
 export type Access = 'token' | 'me' | 'public'
 
@@ -35,16 +35,16 @@ interface Entrance {
    */
   enter(request: FastifyRequest): Promise<void>
   /**
-   * Does the same without a promise where tenant, token and schemas are remembered, as they mostly are.
+   * Does the same without a promise where tenant, token and schemas are cached, which is the usual case.
    * @returns whether they were
    * @throws AppError as `enter` does
    */
   enterAtOnce(request: FastifyRequest): boolean
-  /** Waits for the uses of tokens that are still being noted. */
+  /** Waits until all pending token uses are written. */
   close(): Promise<void>
 }
 
-/** @param wireLog is told of requests with a token that does not let them in */
+/** @param wireLog notes requests whose token does not let them in */
 export function createEntrance(deps: Deps, wireLog: Pick<WireLog, 'isOn' | 'note'>): Entrance {
   const auth = createScimAuth(deps)
   const schemasOfTenant = createSchemasOfTenant(deps)
@@ -111,13 +111,13 @@ export function createEntrance(deps: Deps, wireLog: Pick<WireLog, 'isOn' | 'note
   }
 }
 
-/** Discovery asks nobody who they are; its handlers read no actor. */
+/** Discovery needs no token; its handlers read no actor. */
 const ANONYMOUS: Bearer = {
   actor: { kind: 'system', id: null, name: 'anonymous', role: 'stakeholder', requestId: null, ip: null },
   profile: 'auto'
 }
 
-/** @throws AppError forbidden: the API token of anybody but an administrator reaches /Me alone */
+/** @throws AppError forbidden: only an administrator's API token reaches more than /Me */
 function requireRights(actor: Actor): void {
   if (actor.kind === 'apiToken') requireAdministrator(actor, 'use SCIM beyond /Me with an API token')
 }

@@ -1,4 +1,4 @@
-// Counts what identity providers are refused, off the request's path: the page of provisioning shows it.
+// Counts the errors that identity providers receive, outside the request; the provisioning page shows them.
 import { noteScimErrors, type ScimErrors } from '../../db/scim-errors.ts'
 import type { Deps } from '../deps.ts'
 import type { ScimContext } from './context.ts'
@@ -6,7 +6,7 @@ import { toScimError } from './errors.ts'
 
 interface ErrorTally {
   note(context: Pick<ScimContext, 'tenant' | 'actor' | 'now'>, error: unknown): void
-  /** Waits for what is still being written. */
+  /** Waits for pending writes. */
   close(): Promise<void>
 }
 
@@ -14,7 +14,7 @@ interface ErrorTally {
 const MAX_DETAIL_LENGTH = 500
 
 export function createErrorTally(deps: Pick<Deps, 'db' | 'log'>): ErrorTally {
-  /** By tenant and connection; what comes in while a write is under way goes with the next one. */
+  /** By tenant and connection; what arrives during a write goes with the next one. */
   let pending = new Map<number, Map<string, ScimErrors>>()
   let writing: Promise<void> | undefined
 
@@ -36,7 +36,7 @@ export function createErrorTally(deps: Pick<Deps, 'db' | 'log'>): ErrorTally {
   return {
     note({ tenant, actor, now }, error) {
       const { status, detail } = toScimError(error)
-      // asking for what is gone is how an identity provider finds out
+      // a 404 is how an identity provider finds out what exists
       if (!actor.scim || status === 404) return
       const { connectionId } = actor.scim
       const tenantId = tenant.shadowOf ?? tenant.id

@@ -13,7 +13,7 @@ interface ScimError {
 }
 
 /**
- * What a client is told of any error. What we did not foresee is 500 without its message: the caller logs it.
+ * What a client sees of any error. An unexpected error becomes a 500 without its message; the caller logs it.
  * @param error an AppError, an error of Fastify's parsers, or anything else
  */
 export function toScimError(error: unknown): ScimError {
@@ -27,7 +27,7 @@ export function toScimError(error: unknown): ScimError {
   return errorOf(500, 'Something went wrong on our side')
 }
 
-/** An Error message as it is sent. */
+/** An Error message, ready to send. */
 export const errorOf = (status: number, detail: string, scimType?: string): ScimError => ({
   status,
   detail,

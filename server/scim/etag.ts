@@ -1,12 +1,12 @@
-// Versions of resources as weak ETags (RFC 7644 §3.14, RFC 9110 §13.1).
+// Resource versions as weak ETags (RFC 7644 §3.14, RFC 9110 §13.1).
 import { stale } from '../errors.ts'
 
-/** @param version of the row; of a group also what its memberships add: `3.17` */
+/** @param version the row's; a group's also includes its memberships: `3.17` */
 export const etagOf = (version: number | string): string => `W/"${version}"`
 
 /**
- * Whether a header of If-Match or If-None-Match names the version: `*` names every one, a list any of its items.
- * Weak and strong forms compare alike, because every version here is weak.
+ * Whether an If-Match or If-None-Match header names the version: `*` matches any version, a list any of its items. Weak
+ * and strong forms compare equal, because every version here is weak.
  */
 export function namesVersion(header: string, etag: string): boolean {
   if (header.trim() === '*') return true
@@ -21,9 +21,9 @@ const opaqueTag = (etag: string): string => {
 }
 
 /**
- * What a write asks of the version that it finds.
+ * The check that a write makes on the version it finds.
  * @param ifMatch the header, if one was sent
- * @returns throws AppError stale (412) where the header names another version
+ * @returns a function that throws AppError stale (412) where the header names another version
  */
 export const precondition =
   (ifMatch: string | undefined) =>

@@ -1,4 +1,4 @@
-// A group's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
+// Builds a group's answer as text around the stored document, which is parsed only to select attributes.
 
 import type { ScimGroupRow, ScimGroupView } from '../../db/scim-groups.ts'
 import { readTime } from '../../db/times.ts'
@@ -6,7 +6,7 @@ import { ownScopeOf, type ScimContext } from './context.ts'
 import { COLUMNS_FROM, type WriteRow } from './list-sql.ts'
 import { needs, type Projection, project } from './projection.ts'
 
-/** How groups are read for an answer; memberships only where the answer carries them. */
+/** What to read of groups for an answer; memberships only where the answer includes them. */
 export const groupViewOf = (context: ScimContext, projection: Projection): ScimGroupView => ({
   tenantId: context.tenant.id,
   baseUrl: context.baseUrl,
@@ -17,14 +17,14 @@ export const groupViewOf = (context: ScimContext, projection: Projection): ScimG
 export const groupLocation = (context: Pick<ScimContext, 'baseUrl'>, groupId: string): string =>
   `${context.baseUrl}/Groups/${groupId}`
 
-/** The resource as JSON text, with what the projection leaves of it. */
+/** The resource as JSON text, reduced by the projection. */
 export function groupText(row: ScimGroupRow, context: ScimContext, projection: Projection): string {
   const text = wholeText(row, context)
   if (isWhole(projection, row, context)) return text
   return JSON.stringify(project(JSON.parse(text), projection, context.schemas.Group))
 }
 
-/** For the rows of a list, which come in the order of scimGroupColumns. */
+/** Writes the rows of a list, whose columns have the order of scimGroupColumns. */
 export function groupWriter(context: ScimContext, projection: Projection): WriteRow {
   return (sent, body) => {
     const [members, id, version, doc, created, modified] = sent.fields().slice(COLUMNS_FROM)
@@ -34,7 +34,7 @@ export function groupWriter(context: ScimContext, projection: Projection): Write
   }
 }
 
-/** Whether nothing is left out but the members, which were not read then. */
+/** Whether nothing is left out except members, which were then not read. */
 function isWhole({ mode, selections }: Projection, { members }: ScimGroupRow, { schemas }: ScimContext): boolean {
   if (!schemas.isPlain.Group) return false
   if (mode === 'default') return true

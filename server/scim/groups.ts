@@ -1,4 +1,4 @@
-// Groups of the protocol (RFC 7644 §3): one handler for each endpoint. The rules are in server/provisioning/groups.ts.
+// Group handlers of the protocol (RFC 7644 §3), one for each endpoint. The rules are in server/provisioning/groups.ts.
 import { sql } from 'kysely'
 import { groupLastModified, groupVersion, isWithinScope } from '../../db/groups.ts'
 import { isId } from '../../db/ids.ts'
@@ -25,7 +25,7 @@ import type { Leniency } from './profiles.ts'
 import { type Projection, parseProjection } from './projection.ts'
 import { NO_CONTENT, resourceAnswer } from './respond.ts'
 
-/** What lists know of groups. */
+/** How lists read groups. */
 export const groupSource: ListSource = {
   name: 'Group',
   table: 'groups',
@@ -98,8 +98,8 @@ export async function replaceGroup(context: ScimContext, request: ScimRequest): 
 }
 
 /**
- * PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. Who sent If-Match
- * is told the version that it has become; for the others nobody counts it.
+ * PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. A request with
+ * If-Match also receives the new version, which is not computed for others.
  */
 export async function patchGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   const { id, body, query } = request
@@ -138,7 +138,7 @@ const workOf = (context: ScimContext): GroupWork => ({
   listener: context.deps.listener
 })
 
-/** Without one, most changes of members need not hold the group. */
+/** Without a precondition, most member changes need not lock the group. */
 const preconditionOf = ({ ifMatch }: ScimRequest) => (ifMatch === undefined ? undefined : precondition(ifMatch))
 
 function readBody({ schemas, leniency }: ScimContext, body: unknown) {
@@ -146,7 +146,7 @@ function readBody({ schemas, leniency }: ScimContext, body: unknown) {
   return { document: toDocument(group), members: references(members, leniency) }
 }
 
-/** An id tells what it is; what a client says of it counts for strict alone. */
+/** An id alone tells the member's type; what the client says of it counts only for strict. */
 const references = (members: readonly MemberReference[], leniency: Leniency): readonly MemberReference[] =>
   leniency.permits('looseMemberTypes') ? members.map(({ value }) => ({ value })) : members
 

@@ -1,4 +1,4 @@
-// Immutable attributes: given once, then kept (RFC 7643 §2.2). PUT and PATCH both pass through here.
+// Immutable attributes: set once, then kept (RFC 7643 §2.2). Both PUT and PATCH use this.
 import { isDeepStrictEqual } from 'node:util'
 import { mutability } from '../errors.ts'
 import { member, type Resource } from './json.ts'
@@ -9,7 +9,7 @@ import type { ResourceType } from './schemas/types.ts'
 /**
  * For PUT: keeps immutable values that the new resource leaves out (RFC 7644 §3.5.1).
  * @param before as stored
- * @param after what normalizeResource made of the body
+ * @param after the body after normalizeResource
  * @throws AppError mutability where the new resource has another value
  */
 export function carryImmutable(before: Resource, after: Resource, resourceType: ResourceType): Resource {
@@ -22,7 +22,7 @@ export function carryImmutable(before: Resource, after: Resource, resourceType: 
   return carried
 }
 
-/** @throws AppError mutability where an immutable value that was there is another one now, or gone */
+/** @throws AppError mutability where an immutable value was changed or removed */
 export function refuseImmutableChanges(before: Resource, after: Resource, resourceType: ResourceType): void {
   for (const path of immutablePaths(resourceType)) {
     const value = valueAt(before, path)
@@ -33,7 +33,7 @@ export function refuseImmutableChanges(before: Resource, after: Resource, resour
 
 const known = new WeakMap<ResourceType, readonly AttributePath[]>()
 
-/** Attributes, and sub-attributes of single values; the values of a list come and go as wholes. */
+/** Immutable attributes, and sub-attributes of single values. Elements of a list are added and removed as a whole. */
 function immutablePaths(resourceType: ResourceType): readonly AttributePath[] {
   let paths = known.get(resourceType)
   if (!paths) {

@@ -1,18 +1,18 @@
-// JSON objects as clients send them and as resources are made of, read without meeting a prototype.
+// JSON objects, from clients or in resources, read without touching their prototype.
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** A resource in canonical form (normalize.ts); never changed in place. */
+/** A resource in canonical form (normalize.ts); never modified in place. */
 export type Resource = Readonly<Record<string, unknown>>
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** An own member, or undefined: a registered attribute may be called `constructor`. */
+/** An own member, or undefined: a registered attribute may be named `constructor`. */
 export const member = (value: unknown, key: string): unknown =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
-/** A member of a message; names match in any letter case (RFC 7643 §2.1), the usual spelling first. */
+/** A member of a message in any letter case (RFC 7643 §2.1); the usual spelling comes first. */
 export function memberInAnyCase(message: JsonObject, name: string): unknown {
   if (Object.hasOwn(message, name)) return message[name]
   const wanted = name.toLowerCase()

@@ -1,4 +1,4 @@
-// Names that older clients still send, and what they became.
+// Names that older clients still send, and their current forms.
 import type { Leniency } from './profiles.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
 import type { ResourceType } from './schemas/types.ts'
@@ -8,9 +8,9 @@ const LEGACY_ENTERPRISE = /^urn:(ietf:params:)?scim:schemas:extension:enterprise
 const MANAGER_ID = /(?<=^|:)manager\.managerId$/i
 
 /**
- * Puts today's URN for one of SCIM 1.1, of a draft, or misspelt, and `manager.value` for `manager.managerId`.
+ * Replaces a URN of SCIM 1.1, of a draft, or misspelt with today's, and `manager.managerId` with `manager.value`.
  * @param text a URN, or a path that may begin with one: `urn:scim:schemas:extension:enterprise:1.0:department`
- * @returns the text as it was where nothing is to be replaced, or where the profile does not allow it
+ * @returns the text unchanged where nothing needs replacing, or the profile does not allow it
  */
 export function modernize(text: string, resourceType: ResourceType, leniency: Leniency): string {
   const path = modernizeUrn(text, resourceType, leniency)

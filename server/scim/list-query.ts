@@ -1,4 +1,4 @@
-// The parameters of a list (RFC 7644 §3.4.2, RFC 9865 §2), from a query string or from the body of /.search.
+// The parameters of a list (RFC 7644 §3.4.2, RFC 9865 §2), from a query string or the body of /.search.
 import { invalidCount, invalidCursor, invalidFilter, invalidSyntax, invalidValue } from '../errors.ts'
 import { isObject, type JsonObject } from './json.ts'
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './limits.ts'
@@ -12,16 +12,16 @@ export interface ListQuery {
   readonly isDescending: boolean
   /** 1-based. */
   readonly startIndex: number
-  /** 0 for the totals alone, at most MAX_PAGE_SIZE. */
+  /** 0 for totals only, at most MAX_PAGE_SIZE. */
   readonly count: number
-  /** Undefined where the index pages; empty for the first page by cursor. */
+  /** Undefined for paging by index; empty for the first page by cursor. */
   readonly cursor: string | undefined
   readonly projection: ProjectionParameters
 }
 
 const SEARCH_REQUEST_URN = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 
-/** @param parameters others than those of a list are left aside */
+/** @param parameters those that lists do not know are ignored */
 export function readListQuery(parameters: Readonly<Record<string, unknown>>): ListQuery {
   const cursor = readText(parameters['cursor'], 'cursor', invalidCursor)
   return {
@@ -36,7 +36,7 @@ export function readListQuery(parameters: Readonly<Record<string, unknown>>): Li
 }
 
 /**
- * The body of POST /.search, RFC 7644 §3.4.3.
+ * Reads the body of POST /.search, RFC 7644 §3.4.3.
  * @throws AppError invalidSyntax where it is no SearchRequest
  */
 export function readSearchRequest(body: unknown, leniency: Leniency): ListQuery {
@@ -57,9 +57,9 @@ const CANONICAL = new Map(
 )
 
 /**
- * Parameters by their usual names, which match in any letter case (RFC 7643 §2.1): a `Filter` that went unseen would find
- * everything. What is given in two spellings is given twice.
- * @returns the very same where the spelling is the usual one; else without what is no parameter
+ * Parameters under their usual names, which match in any letter case (RFC 7643 §2.1): overlooking a `Filter` would
+ * return everything. A parameter in two spellings counts as repeated.
+ * @returns the same object where all spellings are usual; else a copy without unknown parameters
  */
 export function inCanonicalCase(parameters: JsonObject): JsonObject {
   for (const name in parameters) {
@@ -87,7 +87,7 @@ function readText(value: unknown, name: string, refuse: Refuse): string | undefi
   throw refuse(`${name} must be given once, as text`)
 }
 
-/** An empty filter would be everything: a client that lost its value must not take that for an answer. */
+/** An empty filter would match everything, which a client that lost its value must not take for the answer. */
 function readFilter(value: unknown): string | undefined {
   const filter = readText(value, 'filter', invalidFilter)
   if (filter !== undefined && filter.trim() === '') throw invalidFilter('The filter is empty')
@@ -108,7 +108,7 @@ function readInteger(value: unknown, name: string, refuse: Refuse = invalidValue
   throw refuse(`${name} must be an integer`)
 }
 
-/** RFC 7644 §3.4.2.4: less than 0 is 0, and the service provider may return fewer. */
+/** RFC 7644 §3.4.2.4: a negative count means 0, and the service provider may return fewer. */
 function readCount(value: unknown): number {
   const count = readInteger(value, 'count') ?? DEFAULT_PAGE_SIZE
   return Math.min(Math.max(0, count), MAX_PAGE_SIZE)

@@ -1,31 +1,31 @@
-// One page of one kind of resource, and the number of all that match, in one statement.
+// One statement that reads one page of one kind of resource, and the number of all matches.
 import { type RawBuilder, sql } from 'kysely'
 import type { SentRow } from '../../db/sent-rows.ts'
 import { LongBody } from './long-body.ts'
 import type { SortedPart, SortKey } from './sort.ts'
 
-/** What a list reads of each row, by name; the first one is of type text. */
+/** The expressions that a list reads of each row, by name; the first has type text. */
 export type PageColumns = Readonly<Record<string, RawBuilder<unknown>>>
 
 export interface PageQuery {
   readonly table: 'users' | 'groups'
   readonly tenantId: number
-  /** The table's rows among which the page is; undefined for all. */
+  /** The subset of the table's rows to page through; undefined for all. */
   readonly rows: RawBuilder<unknown> | undefined
-  /** Which rows there are, the filter included. */
+  /** Which rows belong to the list, filter included. */
   readonly condition: RawBuilder<unknown>
   /**
-   * The number of them, where it is known without counting: a scalar expression of a text that begins with it, and is
-   * the same as long as the rows are.
+   * If the number of rows is known without counting: a scalar text expression that begins with the number and stays the
+   * same as long as the rows do.
    */
   readonly edition: RawBuilder<string> | undefined
   readonly columns: PageColumns
-  /** A text that is read once, of all rows together: a scalar expression on `page`, which has the columns. */
+  /** A text read once for all rows together: a scalar expression on `page`, which has the columns. */
   readonly besides: RawBuilder<unknown> | undefined
-  /** Undefined for the order in which the resources were made. */
+  /** Undefined for the order of creation. */
   readonly sort: SortKey | undefined
   readonly isDescending: boolean
-  /** Reads towards the beginning; the rows come nearest first. */
+  /** Reads towards the beginning; the nearest rows come first. */
   readonly isBackward: boolean
   readonly after: { readonly key: string | null; readonly ordinal: string } | undefined
   readonly offset: number
@@ -33,7 +33,7 @@ export interface PageQuery {
   readonly reach: Reach
 }
 
-/** Whether totals alone are wanted, and how far rows are from where reading begins; other numbers change no text. */
+/** Whether only totals are wanted, or how far into the list the page begins. No other number changes the SQL text. */
 type Reach = 'totals' | 'beginning' | 'near' | 'far'
 
 export function reachOf({ offset, limit }: { offset: number; limit: number }): Reach {
@@ -42,7 +42,7 @@ export function reachOf({ offset, limit }: { offset: number; limit: number }): R
   return offset <= SMALL_OFFSET ? 'near' : 'far'
 }
 
-/** A row of a page: where it stands in the list, and where its text is in the page's body. */
+/** A row of a page: its position in the list, and where its text is in the page's body. */
 export interface PageRow {
   readonly ordinal: string
   readonly key: string | null
@@ -52,26 +52,26 @@ export interface PageRow {
 
 export interface Page {
   readonly rows: readonly PageRow[]
-  /** Of all that match, not of the page. */
+  /** The number of all matches, not only of the page's. */
   readonly total: number
-  /** What pageStatement was given as such, else the total. */
+  /** The edition of the PageQuery, else the total. */
   readonly edition: string
-  /** The rows' texts, a comma between them. */
+  /** The rows' texts, separated by commas. */
   readonly body: LongBody
 }
 
-/** Writes a resource as JSON text. @param row has its columns from COLUMNS_FROM on, in their order */
+/** Writes a resource as JSON text. @param row the resource's columns begin at COLUMNS_FROM, in their order */
 export type WriteRow = (row: SentRow, body: LongBody) => void
 
 export const COLUMNS_FROM = 2
 
-/** An offset up to which the rows before a page are passed over as they are. */
+/** Up to this offset, the rows before a page are simply read and skipped. */
 export const SMALL_OFFSET = 200
 
 /**
- * A page of the order in which resources were made is read as it comes. Otherwise the rows are chosen and ordered by
- * their keys alone, and only then read: an offset passes over no documents.
- * @returns a statement for readRowsInTenant; what it gives a PageReader takes
+ * Reads a page in order of creation directly, up to SMALL_OFFSET. Otherwise it chooses and orders rows by their keys
+ * alone and only then reads them, so that an offset skips no documents.
+ * @returns a statement for readRowsInTenant; a PageReader takes its rows
  */
 export function pageStatement(query: PageQuery): RawBuilder<unknown> {
   const { table, tenantId, condition, reach, besides } = query
@@ -91,7 +91,7 @@ export function pageStatement(query: PageQuery): RawBuilder<unknown> {
     select * from page`
 }
 
-/** Takes what the statement of pageStatement gives: the first row is about all of them. */
+/** Takes the rows of pageStatement; the first row is about all of them. */
 export class PageReader {
   private readonly rows: PageRow[]
   private readonly body: LongBody
@@ -100,8 +100,8 @@ export class PageReader {
   private write: WriteRow | undefined
 
   /**
-   * @param capacity bytes that are expected
-   * @param writerOf is given what was read besides
+   * @param capacity expected bytes
+   * @param writerOf receives the text read for all rows together
    */
   constructor(capacity: number, writerOf: (besides: string | null) => WriteRow) {
     this.rows = []
@@ -123,14 +123,14 @@ export class PageReader {
     rows.push({ ordinal: row.text(0)!, key: row.text(1), start, end: body.length })
   }
 
-  /** @param total of all that match, where the statement did not count them */
+  /** @param total number of all matches, for a statement that did not count them */
   page(total: number): Page {
     const { rows, body } = this
     const edition = this.edition ?? String(total)
     return { rows, edition, body, total: Number.parseInt(edition, 10) }
   }
 
-  /** Whether nobody has counted the rows that come behind the page. */
+  /** Whether rows may follow the page that nobody has counted. */
   isUncounted(limit: number): boolean {
     return this.edition === null && this.rows.length === limit
   }
@@ -179,7 +179,7 @@ function chosenRows(query: PageQuery, from: RawBuilder<unknown>): RawBuilder<unk
     ${order} limit ${limit} offset ${offset}`
 }
 
-/** The first rows of each part, merged: to sort what no limit ends would read all. */
+/** Merges the first rows of each part. Sorting the parts without a limit on each would read all their rows. */
 function chosenInParts(query: PageQuery, parts: readonly SortedPart[]): RawBuilder<unknown> {
   const { table, tenantId, condition, offset, limit } = query
   const row = sql.table(table)
@@ -200,7 +200,7 @@ function chosenInParts(query: PageQuery, parts: readonly SortedPart[]): RawBuild
     ${order} limit ${limit} offset ${offset}`
 }
 
-/** Where rows of the page stand: what is behind a value and what has none apart, since an index is entered for either. */
+/** Conditions for rows after the position. Rows without a value get their own, since they enter the index elsewhere. */
 function placesOf(query: PageQuery): RawBuilder<unknown>[] {
   const { after, sort } = query
   if (!after) return [sql`true`]
@@ -211,8 +211,8 @@ function placesOf(query: PageQuery): RawBuilder<unknown>[] {
 const counted = (from: RawBuilder<unknown>): RawBuilder<number> => sql`(select count(*)::int ${from})`
 
 /**
- * A first page that is not full tells the number itself: most filters look for one user, and a count that is not carried
- * out takes a third of what they cost.
+ * A first page that is not full reveals the total itself. Most filters look for one user, and even a count that never
+ * runs is a third of their cost.
  */
 function totalOf({ edition, after, reach }: PageQuery, from: RawBuilder<unknown>): RawBuilder<unknown> {
   if (edition) return edition
@@ -226,11 +226,11 @@ const directionOf = (query: PageQuery): RawBuilder<unknown> => (isReversed(query
 function orderBy(query: PageQuery): RawBuilder<unknown> {
   const direction = directionOf(query)
   const ordinal = sql`${sql.table(query.table)}.ordinal ${direction}`
-  // nulls last ascending and first descending is PostgreSQL's own order too
+  // nulls last ascending and first descending is PostgreSQL's default too
   return query.sort ? sql`order by ${query.sort.expression} ${direction}, ${ordinal}` : sql`order by ${ordinal}`
 }
 
-/** Rows behind the position in the direction of reading. */
+/** Rows after the position in the direction of reading. */
 function behind(query: PageQuery): RawBuilder<unknown> {
   const { sort, table } = query
   const { key, ordinal } = query.after!
@@ -244,7 +244,7 @@ function behind(query: PageQuery): RawBuilder<unknown> {
   }
   const value = sql`${key}::${sql.raw(type)}`
   const [beyond, from] = isDown ? [sql`<`, sql`<=`] : [sql`>`, sql`>=`]
-  // the first half is what an index starts at
+  // the first half lets an index start there
   const valued = sql`(${expression} ${from} ${value} and (${expression} ${beyond} ${value} or ${further}))`
   return isNullable && !isDown ? sql`(${valued} or ${expression} is null)` : valued
 }

@@ -1,5 +1,5 @@
-// The statement of a page. Its text is put together once for each shape of a query: to do that each time costs several
-// times what PostgreSQL needs for a filter that an index serves.
+// The statement of a page. Its text is built once for each shape of query: building it every time costs several times
+// what PostgreSQL needs for a filter that an index serves.
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import type { Db } from '../../db/connect.ts'
@@ -9,21 +9,21 @@ import type { ListSource, Slice } from './list.ts'
 import { pageStatement, reachOf } from './list-sql.ts'
 import type { SortKey } from './sort.ts'
 
-/** What of a query the text depends on, beside the filter. */
+/** The parts of a query, besides the filter, that the text depends on. */
 interface PageSearch {
   readonly source: ListSource
-  /** Whether the memberships are wanted. */
+  /** Whether memberships are read. */
   readonly withRelated: boolean
   readonly sort: SortKey | undefined
   readonly isDescending: boolean
 }
 
-/** Texts that are kept: few kinds of clients ask for few kinds of pages. */
+/** Cached texts: a few kinds of clients ask for a few kinds of pages. */
 const MAX_TEXTS = 500
 
 const texts = new LRUCache<string, ReturnType<typeof prepare>>({ maxSize: MAX_TEXTS, sizeCalculation: () => 1 })
 
-/** @param filter what it is made of has other values mostly, and nothing else */
+/** @param filter usually differs from earlier ones in its values only */
 export function compilePage(
   db: Db,
   search: PageSearch,
@@ -32,7 +32,7 @@ export function compilePage(
   slice: Slice
 ): CompiledQuery {
   const condition = textOf(db, filter?.condition)
-  // sorting by whatever a document holds is rare
+  // sorting by an attribute without a column is rare
   if (search.sort || !condition) return build(search, view, filter, slice).compile(db)
   const sought = filter?.rows?.values ?? []
   const values = [...sought, ...condition.values]
@@ -78,7 +78,7 @@ interface Text {
   readonly values: readonly unknown[]
 }
 
-/** @returns undefined where a name of a schema's looks like a value */
+/** @returns undefined where a name from a schema looks like a placeholder */
 function textOf(db: Db, part: RawBuilder<unknown> | undefined): Text | undefined {
   if (!part) return NO_TEXT
   const { sql: text, parameters } = part.compile(db)
@@ -86,7 +86,7 @@ function textOf(db: Db, part: RawBuilder<unknown> | undefined): Text | undefined
   return fragments.length === parameters.length + 1 ? { fragments, values: parameters } : undefined
 }
 const NO_TEXT: Text = { fragments: [''], values: [] }
-/** Where a text of Kysely's has a value. */
+/** A placeholder in SQL text from Kysely. */
 const VALUE = /\$\d+/
 
 const filled = ({ fragments }: Text, values: readonly unknown[]): FilteredRows['condition'] =>

@@ -1,4 +1,4 @@
-// Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several one after the other, paged by index or cursor.
+// Lists (RFC 7644 §3.4.2, RFC 9865): one kind of resource, or several in sequence, paged by index or cursor.
 import type { RawBuilder } from 'kysely'
 import { isCitus, readRowsInTenant } from '../../db/connect.ts'
 import { findAnchor, keepAnchor } from './anchors.ts'
@@ -20,23 +20,23 @@ import { parseSortBy, type SortKey, type SortLayout } from './sort.ts'
 export interface ListSource {
   readonly name: 'User' | 'Group'
   readonly table: 'users' | 'groups'
-  /** @param tenant its id, where a cluster has to be told of it by its value; else it is the row's */
+  /** @param tenant the tenant's id where Citus needs it as a value; undefined uses the row's column */
   sortLayout(view: SqlContext, tenant: number | undefined): SortLayout
-  /** The attribute that is read from memberships, and only where an answer shows it. */
+  /** The attribute that is read from memberships, only where an answer includes it. */
   readonly related: 'groups' | 'members'
-  /** Which rows there are for the asker, beside the tenant. What it is given may stand for values that come later. */
+  /** Which of the tenant's rows the caller may see. The view may hold placeholders for later values. */
   condition(view: SqlContext): RawBuilder<unknown>
-  /** How many these are, where that is known without counting: see PageQuery. */
+  /** The number of these rows, where it is known without counting: see PageQuery. */
   edition(view: SqlContext): RawBuilder<string> | undefined
-  /** What the texts need of a row, as expressions on it. */
+  /** What the texts need of each row, as expressions on it. */
   columns(view: SqlContext, withRelated: boolean): PageColumns
-  /** What the texts need of a page's rows together, as a scalar expression on `page`. */
+  /** What the texts need of all rows of a page together, as a scalar expression on `page`. */
   besides(view: SqlContext, withRelated: boolean): RawBuilder<unknown> | undefined
-  /** @param besides what was read of a page's rows together */
+  /** @param besides the text read for all rows of a page together */
   writer(context: ScimContext, projection: Projection, besides: string | null): WriteRow
 }
 
-/** How a filter's text becomes its tree: against one resource type, or against all that are searched. */
+/** Parses a filter against one resource type, or against all that are searched. */
 type ReadFilter = (text: string) => Filter
 
 /** One source with what the query asks of it. */
@@ -48,7 +48,7 @@ interface Search {
   readonly sort: SortKey | undefined
 }
 
-/** Where a page begins: so many rows behind the position, or the beginning. */
+/** Where a page begins: `offset` rows after the position, or after the beginning of the list. */
 export interface Place {
   readonly after?: { readonly key: string | null; readonly ordinal: string }
   readonly offset: number
@@ -61,8 +61,8 @@ export interface Slice extends Place {
 
 /**
  * Answers a list.
- * @param sources in their order; a page may begin in one and end in another, and sorting is within each
- * @param sortType against what sortBy is resolved: the resource type itself, unless several are searched
+ * @param sources in order; a page may begin in one and end in another, and sorting is within each
+ * @param sortType resolves sortBy: the resource type itself, unless several are searched
  */
 export async function listResources(
   context: ScimContext,
@@ -102,7 +102,7 @@ async function listByIndex(context: ScimContext, searches: readonly Search[], qu
   return { status: 200, ...bodyOf({ totalResults, startIndex: query.startIndex }, parts) }
 }
 
-/** The rows of an answer that one search gave. */
+/** The rows of an answer that come from one search. */
 interface Part {
   readonly search: Search
   readonly page: Page
@@ -123,7 +123,7 @@ function bodyOf(head: Omit<ListHead, 'itemsPerPage'>, parts: readonly Part[]): L
 
 const isAsRead = ({ page, rows }: Part): boolean => rows.every((row, index) => row === page.rows[index])
 
-/** The texts of several searches, or in another order than they were read in. */
+/** Joins the texts of several searches, or texts that were read in another order. */
 function together(parts: readonly Part[]): LongBody {
   const rows = parts.flatMap(({ page, rows }) => rows.map(({ start, end }) => ({ from: page.body, start, end })))
   const body = new LongBody(rows.reduce((size, { start, end }) => size + end - start + 1, 0))
@@ -149,7 +149,7 @@ async function readByOffset(
   return isWhole ? readAtMark(context, source, offset, read) : readBehindAnchor(context, search, query, offset, read)
 }
 
-/** From the last row of the page before, where it is known and the list is what it was then. */
+/** Starts from the last row of the previous page, if that is known and the list has not changed since. */
 async function readBehindAnchor(
   context: ScimContext,
   search: Search,
@@ -182,7 +182,7 @@ async function listByCursor(context: ScimContext, searches: readonly Search[], q
   const isBackward = position?.isBackward ?? false
   const pages = await readFrom(context, searches, query, position)
   const found = pages.flatMap(({ page, source }) => page.rows.map((row) => ({ row, source })))
-  // one more than the page holds tells whether there is another one
+  // one row more than the page holds tells whether another page follows
   const hasMore = found.length > query.count
   const shown = found.slice(0, query.count)
   if (isBackward) shown.reverse()
@@ -207,7 +207,7 @@ interface Found {
 
 const placeOf = ({ row, source }: Found) => ({ source, key: row.key, ordinal: row.ordinal })
 
-/** The rows from the position on, through the sources in the direction of reading, and the totals of all of them. */
+/** Reads the rows from the position on, across sources in the direction of reading, and every source's total. */
 async function readFrom(
   context: ScimContext,
   searches: readonly Search[],
@@ -249,6 +249,6 @@ async function readPage(context: ScimContext, search: Search, query: ListQuery, 
   return reader.page(Math.max(counted.total, reader.count))
 }
 
-/** What a page without a filter is expected to take; most filters look for one user. */
+/** Expected bytes of a resource, for pages without a filter; most filters look for one user. */
 const ROW_BYTES = 2_000
 const MAX_EXPECTED_BYTES = 1_000_000

@@ -1,14 +1,14 @@
-// A long answer, put together as the bytes that are sent: text that is joined and then encoded is copied three times.
-// The memory is used again once an answer has left: to have it collected costs more than to write the answer.
+// A long answer, built directly as the bytes to send: joining text and then encoding it copies it three times. The
+// memory is reused once an answer was sent, since collecting it costs more than writing the answer.
 
-/** Grows as it is written to. What it begins with may be written last. */
+/** Grows as it is written to. Its beginning may be written last. */
 export class LongBody {
-  /** Where the next byte is written to. */
+  /** Where the next byte is written. */
   length: number
   private bytes: Buffer
   private readonly capacity: number
 
-  /** @param capacity bytes that are expected; nothing is taken before something is written */
+  /** @param capacity expected bytes; memory is taken at the first write */
   constructor(capacity: number) {
     this.bytes = EMPTY
     this.capacity = capacity + BEGINNING_BYTES
@@ -25,7 +25,7 @@ export class LongBody {
     this.length += from.copy(bytes, this.length, start, end)
   }
 
-  /** The bytes, of which at least so many can be written from `length` on; the next call may give others. */
+  /** The buffer, with room for at least `size` bytes from `length` on; the next call may return another one. */
   room(size: number): Buffer {
     const needed = this.length + size
     if (needed <= this.bytes.length) return this.bytes
@@ -36,12 +36,12 @@ export class LongBody {
     return larger
   }
 
-  /** Writes what was written to another one. */
+  /** Appends a part of another body. */
   copyFrom(other: LongBody, start: number, end: number): void {
     this.copy(other.bytes, start, end)
   }
 
-  /** What was written up to `end`, behind a beginning. Nothing can be written then. */
+  /** Completes the body: `beginning`, what was written up to `end`, and `ending`. Nothing can be written afterwards. */
   endWith(beginning: string, end: number, ending: string): LongAnswer {
     const size = Buffer.byteLength(beginning)
     if (size > BEGINNING_BYTES) return this.endElsewhere(beginning, end, ending)
@@ -53,7 +53,7 @@ export class LongBody {
     return { body: bytes.subarray(start, this.length), sent: () => giveBack(bytes) }
   }
 
-  /** Lets others have the memory. */
+  /** Releases the memory for reuse. */
   discard(): void {
     if (this.bytes.length > 0) giveBack(this.bytes)
     this.bytes = EMPTY
@@ -66,27 +66,27 @@ export class LongBody {
   }
 }
 
-/** The bytes to be sent; once they have been, `sent` lets others have the memory. */
+/** The bytes to send. Calling `sent` afterwards releases their memory for reuse. */
 export interface LongAnswer {
   readonly body: Buffer
   readonly sent: () => void
 }
 
 const EMPTY = Buffer.alloc(0)
-/** Kept free in front. */
+/** Reserved at the front. */
 const BEGINNING_BYTES = 1_024
 /** Of a UTF-16 code unit in UTF-8. */
 const MAX_BYTES = 3
 
 const SMALLEST = 2 ** 14
 const LARGEST = 2 ** 20
-/** Of all sizes together. */
+/** Bytes kept for reuse, over all sizes. */
 const MAX_SPARE = 8 * 2 ** 20
 
 const spare = new Map<number, Buffer[]>()
 let spareSize = 0
 
-/** @returns at least so many bytes, with whatever is in them */
+/** @returns a buffer of at least this capacity, with arbitrary contents */
 function take(capacity: number): Buffer {
   if (capacity > LARGEST) return Buffer.allocUnsafeSlow(capacity)
   const size = Math.max(SMALLEST, 2 ** Math.ceil(Math.log2(capacity)))

@@ -1,6 +1,6 @@
-// Where every hundredth resource of a tenant stands, so that a page far behind costs what the first one does. Pages that
-// are asked for in any order leave no anchors to each other; passing over everything before them would cost more the
-// larger the tenant is.
+// Remembers where every hundredth resource of a tenant stands, so that a page far into the list costs no more than the
+// first. Pages requested in arbitrary order leave each other no anchors, and skipping everything before them would cost
+// more the larger the tenant is.
 import { sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { readFieldsInTenant } from '../../db/connect.ts'
@@ -10,18 +10,18 @@ import type { ListSource, Place } from './list.ts'
 import type { Page } from './list-sql.ts'
 
 interface Marks {
-  /** Of the list that they hold for: the total and how often somebody moved in it. */
+  /** The edition of the list that they hold for: its total, and how often a row has moved in it. */
   edition: string
-  /** Of the hundredth row, the two hundredth, … */
+  /** Of rows 100, 200, … */
   readonly ordinals: readonly string[]
   readonly readAtMs: number
   readonly tookMs: number
 }
 
 const STEP = 100
-/** Ordinals that are remembered, of all tenants together: those of twenty million users. */
+/** Cached ordinals over all tenants: enough for twenty million users. */
 const MAX_ORDINALS = 200_000
-/** Reading a list whole anew takes no more than this share of the time. */
+/** The largest share of the time that rereading a whole list may take. */
 const MAX_SHARE = 0.05
 
 interface Known {
@@ -41,7 +41,7 @@ function knownOf(deps: Deps): Known {
   return found
 }
 
-/** @param read reads the page; its offset is counted from the position on */
+/** @param read reads the page; its offset counts from the position */
 export async function readAtMark(
   context: ScimContext,
   source: ListSource,
@@ -54,7 +54,7 @@ export async function readAtMark(
   const after = { key: null, ordinal: marks.ordinals[count - 1]! }
   const page = await read({ after, offset: offset - count * STEP })
   if (page.edition === marks.edition) return page
-  // where the same marks are good for a newer edition, and nobody has moved, they were good for this one
+  // if the same marks hold for a newer edition and no row has moved since, they held for this one
   const renewed = await renew(context, source, marks)
   const areGood = renewed?.readAtMs === marks.readAtMs && movesOf(renewed.edition) === movesOf(page.edition)
   return areGood ? page : read({ offset })
@@ -69,7 +69,7 @@ async function currentMarks(context: ScimContext, source: ListSource): Promise<M
 
 const keyOf = ({ tenant }: ScimContext, source: ListSource) => `${tenant.id} ${source.name}`
 
-/** @returns undefined where the list has changed before its end, and it is too early to read it whole again */
+/** @returns undefined where the list changed before its end, and it is too early to reread it whole */
 function renew(context: ScimContext, source: ListSource, before: Marks | undefined): Promise<Marks | undefined> {
   const { marks, beingRead } = knownOf(context.deps)
   const key = keyOf(context, source)
@@ -98,8 +98,8 @@ async function extendOrRead(
 }
 
 /**
- * The marks behind those that are known.
- * @returns undefined where somebody has moved, or come late to a place before the known marks' end
+ * Reads the marks after the known ones.
+ * @returns undefined where a row has moved, or was added late before the end of the known marks
  */
 async function readMarks(context: ScimContext, source: ListSource, before: Marks): Promise<Marks | undefined> {
   const readAtMs = performance.now()

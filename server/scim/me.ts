@@ -1,4 +1,4 @@
-// /Me (RFC 7644 §3.11): the user to whom an API token belongs. An identity provider's token belongs to nobody.
+// /Me (RFC 7644 §3.11): the user whom an API token belongs to. An identity provider's token belongs to no user.
 import { AppError } from '../errors.ts'
 import { requireAdministrator } from '../provisioning/actor.ts'
 import type { ScimContext, ScimHandler, ScimRequest } from './context.ts'
@@ -12,13 +12,13 @@ function ownRequest({ actor }: ScimContext, request: ScimRequest): ScimRequest {
 
 export const getMe: ScimHandler = (context, request) => getUser(context, ownRequest(context, request))
 
-/** POST /Me would make the caller's own user, who is there already. */
+/** POST /Me would create the caller's own user, who already exists. */
 export const createMe: ScimHandler = (context, request) => {
   ownRequest(context, request)
   throw new AppError('not_implemented', 'Whoever has an API token is a user already', { reason: 'noMe' })
 }
 
-/** Whoever is no administrator changes their profile through the admin API, which knows what may be changed. */
+/** Other users change their profile through the admin API, which knows what they may change. */
 const changeMe =
   (handler: ScimHandler): ScimHandler =>
   (context, request) => {

@@ -1,4 +1,4 @@
-// Resources as clients send them (POST, PUT), brought into the form in which they are stored and compared.
+// Resources from clients (POST, PUT), brought into the form in which they are stored and compared.
 import { AppError, invalidPath, invalidSyntax, invalidValue } from '../errors.ts'
 import { isObject, isUnassigned, type JsonObject, member, type Resource } from './json.ts'
 import { modernize } from './legacy.ts'
@@ -10,19 +10,19 @@ import { checkSchemas } from './schemas-attribute.ts'
 import { givenTwice, ignoreStray, readAttribute } from './values.ts'
 
 interface NormalizedResource {
-  /** Canonical names and JSON types, nothing unassigned, nothing read-only, no password; `schemas` as it really is. */
+  /** Canonical names and JSON types; nothing unassigned, nothing read-only, no password; `schemas` rebuilt to fit. */
   readonly resource: Resource
-  /** As sent; kept apart, so that it can neither be stored nor returned by mistake. */
+  /** As sent; kept separate, so that it can be neither stored nor returned by mistake. */
   readonly password?: string
 }
 
 /**
  * Checks a resource against its schemas (RFC 7643) and brings it into canonical form. Normalizing twice changes
  * nothing. Read-only attributes are ignored (RFC 7644 §3.3, §3.5.1); canonicalValues are suggestions.
- * @param body parsed JSON, of whatever shape
- * @param leniency decides about, and notes, what the RFCs do not allow
+ * @param body parsed JSON of any shape
+ * @param leniency decides on departures from the RFCs, and notes those it allows
  * @throws AppError invalidValue naming the attribute (`emails[0].value must be a string`); invalidSyntax where the body
- * is no object, an attribute is unknown or given twice, or `schemas` does not fit
+ *   is no object, an attribute is unknown or given twice, or `schemas` does not fit
  */
 export function normalizeResource(body: unknown, resourceType: ResourceType, leniency: Leniency): NormalizedResource {
   if (!isObject(body)) throw invalidSyntax('A resource must be a JSON object')
@@ -33,13 +33,13 @@ export function normalizeResource(body: unknown, resourceType: ResourceType, len
   return typeof password === 'string' ? { resource, password } : { resource }
 }
 
-/** What `schemas` of a resource holds: its own schema and the extensions that are present (RFC 7643 §3). */
+/** The value of a resource's `schemas`: its own schema and the extensions present (RFC 7643 §3). */
 export const schemasOf = (resource: JsonObject, resourceType: ResourceType): string[] => [
   resourceType.schema.id,
   ...resourceType.extensions.map(({ schema }) => schema.id).filter((urn) => member(resource, urn) !== undefined)
 ]
 
-/** Attributes that a client must give and the resource lacks, of the schemas that are present. */
+/** Attributes that a client must provide and the resource lacks, in the schemas that are present. */
 export function missingAttributes(resource: JsonObject, resourceType: ResourceType): AttributePath[] {
   return requiredPaths(resourceType).filter(({ extension, attribute }) => {
     const container = extension === undefined ? resource : member(resource, extension)
@@ -62,7 +62,7 @@ function requiredPaths(resourceType: ResourceType): readonly AttributePath[] {
   return paths
 }
 
-/** Whether a required attribute needs more than this value. */
+/** Whether the value of a required attribute counts as missing. */
 export const isMissing = (value: unknown): boolean =>
   value === undefined || (typeof value === 'string' && value.trim() === '')
 
@@ -74,7 +74,7 @@ function checkRequired(resource: Resource, resourceType: ResourceType): void {
   }
 }
 
-/** Collects what a body assigns to which attribute, whatever notation it uses, before anything is read. */
+/** Collects the values a body assigns to each attribute, in any notation, before reading them. */
 class Draft {
   private readonly resourceType: ResourceType
   private readonly leniency: Leniency
@@ -87,7 +87,7 @@ class Draft {
     for (const lookup of resourceType.lookups) this.assigned.set(lookup, new Map())
   }
 
-  /** One member of the body: an attribute, an extension, or a path as a key. */
+  /** Takes one member of the body: an attribute, an extension, or a path as a key. */
   place(key: string, value: unknown): void {
     const attribute = findCoreAttribute(this.resourceType, key)
     if (attribute) {
@@ -111,7 +111,7 @@ class Draft {
     }
   }
 
-  /** `name.givenName` or `urn:…:User:department` as a key. */
+  /** Takes a key such as `name.givenName` or `urn:…:User:department`. */
   private placeByPath(text: string, key: string, value: unknown): void {
     const path = this.findPath(text)
     if (!path || !this.leniency.allow('dottedKeys', key)) {
@@ -167,7 +167,7 @@ class Draft {
     return { resource, password }
   }
 
-  /** The assigned values of one schema, in its order. */
+  /** Reads the values assigned to one schema, in the schema's order. */
   private readSchema(lookup: SchemaLookup): Record<string, unknown> {
     const values: Record<string, unknown> = {}
     const assigned = this.assigned.get(lookup)!

@@ -12,7 +12,7 @@ import { shorten } from './text.ts'
  * Parses the path of a PATCH operation; names and URNs match in any letter case.
  * @param text at most 4,096 characters: `name.familyName`, `members[value eq "2f0c"]`, `urn:…:enterprise:2.0:User`
  * @param options lenient as for filters (FilterOptions) and paths (PathOptions)
- * @returns the filter's paths start at one value of the attribute, so that matches(filter, value) chooses values
+ * @returns a path whose filter starts at one value of the attribute, so that matches(filter, value) chooses values
  * @throws AppError invalidPath naming what is unknown; invalidFilter where the brackets hold no filter
  */
 export function parsePatchPath(text: string, resourceType: ResourceType, options: PathOptions): PatchPath {
@@ -26,7 +26,7 @@ export function parsePatchPath(text: string, resourceType: ResourceType, options
   if (path.attribute === undefined || path.subAttribute || path.attribute.type !== 'complex') {
     throw invalidPath(`${formatPath(path)} is not complex and takes no [ at column ${opening + 1}`)
   }
-  // A name cannot hold a bracket, so the last one closes the filter, whatever its strings hold
+  // A name contains no bracket, so the last one closes the filter, whatever its strings contain
   const closing = trimmed.lastIndexOf(']')
   if (closing < opening) throw invalidPath(`"[" at column ${opening + 1} is not closed`)
   const filter = readFilter(trimmed.slice(opening + 1, closing), path.attribute, options, opening + 1)

@@ -1,4 +1,4 @@
-// Attribute paths (RFC 7644 §3.10), resolved against a resource type; shared by filters, PATCH, sorting and projection.
+// Attribute paths (RFC 7644 §3.10) resolved against a resource type, for filters, PATCH, sorting and projection.
 import type { AppError } from '../errors.ts'
 import type { Filter } from './filter/ast.ts'
 import { findSubAttribute } from './schemas/resource-type.ts'
@@ -20,11 +20,11 @@ export interface ExtensionPath {
   readonly subAttribute: undefined
 }
 
-/** What a PATCH operation may name (RFC 7644 §3.5.2), a value filter included: `emails[type eq "work"].value`. */
+/** What a PATCH operation may name (RFC 7644 §3.5.2), with a value filter: `emails[type eq "work"].value`. */
 export type PatchPath = ExtensionPath | (AttributePath & { readonly filter?: Filter })
 
 export interface PathOptions {
-  /** Also finds extension attributes without their URN (`manager`), and takes `.` for the `:` after a URN. */
+  /** Also finds extension attributes without their URN (`manager`), and accepts `.` for the `:` after a URN. */
   lenient: boolean
 }
 
@@ -49,7 +49,7 @@ export function resolvePath(
   return resolveNames(rest, lookup, resourceType, options, refuse)
 }
 
-/** Like resolvePath, for the places where a whole extension makes no sense (filters, sortBy). */
+/** Like resolvePath, where a whole extension makes no sense (filters, sortBy). */
 export function resolveAttributePath(
   text: string,
   resourceType: ResourceType,
@@ -68,7 +68,7 @@ export function formatPath(path: AttributePath | ExtensionPath): string {
   return path.extension === undefined ? names : `${path.extension}:${names}`
 }
 
-/** Splits off a schema URN that the resource type knows; without a URN, everything belongs to the core schema. */
+/** Splits off a schema URN that the resource type knows; text without a URN belongs to the core schema. */
 function splitUrn(text: string, resourceType: ResourceType, options: PathOptions) {
   const lower = text.toLowerCase()
   if (!lower.startsWith('urn:')) return { lookup: resourceType.core, rest: text }
@@ -103,7 +103,7 @@ function resolveNames(
   return { extension: owner.extension, attribute, subAttribute }
 }
 
-/** The schema that holds the name. Entra asks for `manager` without the URN; two candidates are none. */
+/** The schema that has the attribute. Entra asks for `manager` without the URN; an ambiguous name finds nothing. */
 function findOwner(nameLower: string, lookup: SchemaLookup, resourceType: ResourceType, options: PathOptions) {
   if (lookup.attributes.has(nameLower)) return lookup
   if (!options.lenient || lookup !== resourceType.core) return undefined

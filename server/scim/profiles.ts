@@ -1,9 +1,9 @@
-// Which departures from the RFCs a token's client may make: each lenience has a name, each profile a set of them.
+// The departures from the RFCs that a token's client may make: each lenience has a name, each profile a set of them.
 import type { ScimProfile } from '../../db/schema.ts'
 import type { PathOptions } from './path.ts'
 import { shorten } from './text.ts'
 
-/** Every lenience, with what it accepts and who sends it. `null` for "unassigned" is no lenience: RFC 7643 §2.5. */
+/** Every lenience: what it accepts, and who sends it. `null` for "unassigned" is no lenience: RFC 7643 §2.5. */
 export const LENIENCES = {
   anyCaseOps: '`op` in any letter case, such as "Replace" (Entra without aadOptscim062020)',
   arrayForSingle: 'an array of one for a single-valued attribute: manager as [{ value }] (Entra)',
@@ -37,7 +37,7 @@ export type Lenience = keyof typeof LENIENCES
 
 const NAMES = Object.keys(LENIENCES) as Lenience[]
 
-/** What every vendor's profile has: it harms nobody, and admins edit every vendor's mappings by hand. */
+/** In every vendor's profile: these are harmless, and administrators edit every vendor's mappings by hand. */
 const COMMON: readonly Lenience[] = [
   'emptyStringClears',
   'extensionNotInSchemas',
@@ -75,7 +75,7 @@ export interface AppliedLenience {
 const MAX_PLACES = 10
 const NONE: readonly AppliedLenience[] = []
 
-/** What one request may take liberties with, and which liberties it took. One instance a request. */
+/** The leniences that one request may use, and those it used. One instance per request. */
 export class Leniency {
   readonly profile: ScimProfile
   private readonly permitted: ReadonlySet<Lenience>
@@ -86,14 +86,14 @@ export class Leniency {
     this.permitted = PROFILES[profile]
   }
 
-  /** Whether the profile has the lenience; nothing is noted. */
+  /** Whether the profile has the lenience; notes nothing. */
   permits(lenience: Lenience): boolean {
     return this.permitted.has(lenience)
   }
 
   /**
-   * Asks at the place where the lenience is needed: when the profile has it, it counts as applied.
-   * @param where the attribute's path or the key, never a value: it is logged
+   * Asks where the lenience is needed, and notes it as applied if the profile has it.
+   * @param where the attribute's path or the key, never a value, since it is logged
    */
   allow(lenience: Lenience, where: string): boolean {
     if (!this.permitted.has(lenience)) return false

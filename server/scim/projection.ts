@@ -1,4 +1,4 @@
-// Which attributes of a resource an answer carries: `attributes` and `excludedAttributes` (RFC 7644 §3.9) together
+// Which attributes of a resource an answer includes: `attributes` and `excludedAttributes` (RFC 7644 §3.9) combined
 // with the `returned` characteristic (RFC 7643 §7).
 import { AppError, invalidPath, invalidValue } from '../errors.ts'
 import { isObject, type JsonObject } from './json.ts'
@@ -6,18 +6,18 @@ import { type AttributePath, type ExtensionPath, resolvePath } from './path.ts'
 import { findSchema } from './schemas/resource-type.ts'
 import type { Attribute, ResourceType, SchemaLookup } from './schemas/types.ts'
 
-/** A whole attribute, or those of its sub-attributes that the set holds. */
+/** A whole attribute, or the sub-attributes in the set. */
 type Selection = 'whole' | ReadonlySet<Attribute>
 type Selections = ReadonlyMap<Attribute, Selection>
 
-/** default: what `returned` says. only: `attributes`. except: `excludedAttributes`. */
+/** default: by `returned` alone. only: `attributes`. except: `excludedAttributes`. */
 export interface Projection {
   readonly mode: 'default' | 'only' | 'except'
   readonly selections: Selections
 }
 
 export interface ProjectionParameters {
-  /** Comma-separated, or a list whose items may be so too (a repeated query parameter, a /.search body). */
+  /** Comma-separated, or a list of such texts (a repeated query parameter, a /.search body). */
   attributes?: unknown
   excludedAttributes?: unknown
 }
@@ -25,10 +25,10 @@ export interface ProjectionParameters {
 const DEFAULT: Projection = { mode: 'default', selections: new Map() }
 
 /**
- * Reads the two parameters. Names match in any letter case, with or without their URN, a URN alone means the whole
- * schema, and unknown names are left aside, since one request may go to several resource types.
- * @throws AppError invalidValue when both are given: the RFC leaves open which wins, and a guess could leak or lose
- * attributes; also when one is neither a string nor a list of strings
+ * Reads the two parameters. Names match in any letter case, with or without their URN; a URN alone means the whole
+ * schema. Unknown names are ignored, since one request may go to several resource types.
+ * @throws AppError invalidValue where both are given (the RFC leaves open which wins, and a guess could leak or lose
+ *   attributes), or where one is neither a string nor a list of strings
  */
 export function parseProjection(parameters: ProjectionParameters, resourceType: ResourceType): Projection {
   const attributes = namesOf(parameters.attributes, 'attributes')
@@ -81,8 +81,8 @@ function findPath(name: string, resourceType: ResourceType): AttributePath | Ext
 }
 
 /**
- * Whether an answer would carry the attribute: `needs(projection, resourceType, 'members')` tells a handler that it
- * can do without reading memberships.
+ * Whether an answer would include the attribute: `needs(projection, resourceType, 'members')` tells a handler whether
+ * it must read memberships.
  */
 export function needs(projection: Projection, resourceType: ResourceType, coreName: string): boolean {
   const attribute = resourceType.core.attributes.get(coreName.toLowerCase())
@@ -90,8 +90,8 @@ export function needs(projection: Projection, resourceType: ResourceType, coreNa
 }
 
 /**
- * The resource as an answer carries it; what was left without attributes by it (an extension, one value of a list)
- * goes too. Members that no schema of the resource type knows are dropped.
+ * The resource as an answer includes it. Extensions and list elements that lose all their attributes are removed, as
+ * are members that no schema of the resource type knows.
  * @param resource the whole resource, keys in the schemas' letter case; it is not changed
  */
 export function project(resource: JsonObject, projection: Projection, resourceType: ResourceType): JsonObject {
@@ -117,7 +117,7 @@ function projectExtension(lookup: SchemaLookup | undefined, container: unknown, 
   return Object.keys(result).length > 0 ? result : undefined
 }
 
-/** `always` and `never` hold whatever was asked for; `request` only where the name was given. */
+/** `always` and `never` apply whatever was asked for; `request` only returns attributes named in `attributes`. */
 function isReturned(attribute: Attribute, { mode, selections }: Projection): boolean {
   if (attribute.returned === 'always') return true
   if (attribute.returned === 'never') return false
@@ -146,7 +146,7 @@ function isSubReturned(sub: Attribute, mode: Projection['mode'], selection: Sele
   return sub.returned !== 'request' && !isNamed
 }
 
-/** @returns undefined where nothing is left of it */
+/** @returns undefined where nothing is left */
 function withoutMembers(value: unknown, drops: readonly Attribute[]): unknown {
   if (!isObject(value)) return value
   const names = new Set(drops.map(({ name }) => name))

@@ -1,8 +1,8 @@
-// How many requests a token may send: a bucket for each token in each process, refilled steadily.
+// How many requests a token may send: one steadily refilled bucket per token in each process.
 import { createExpiring } from '../cache.ts'
 import { rateLimited } from '../errors.ts'
 
-/** A full import begins with a burst: so many seconds' worth may come at once. */
+/** A full import begins with a burst: this many seconds' worth may come at once. */
 const BURST_SECONDS = 60
 
 interface Bucket {
@@ -17,11 +17,11 @@ interface RateLimiter {
 
 /**
  * @param perSecond 0 for no limit
- * @param onRefusal is told of each request that was one too many
+ * @param onRefusal called for each request over the limit
  */
 export function createRateLimiter(perSecond: number, onRefusal: () => void = () => {}): RateLimiter {
   const capacity = perSecond * BURST_SECONDS
-  // one that was not used for so long is full again, as a new one is
+  // a bucket unused for so long is full again, like a new one
   const buckets = createExpiring<Bucket>({ max: 10_000, ttlMs: BURST_SECONDS * 1000, isRenewedByUse: true })
   return {
     take(key, now) {
@@ -32,7 +32,7 @@ export function createRateLimiter(perSecond: number, onRefusal: () => void = () 
         bucket = { tokens: capacity, atMs: nowMs }
         buckets.set(key, bucket)
       }
-      // the clock may be set back
+      // the clock may have been set back
       const elapsedMs = Math.max(0, nowMs - bucket.atMs)
       bucket.tokens = Math.min(capacity, bucket.tokens + (elapsedMs * perSecond) / 1000)
       bucket.atMs = nowMs

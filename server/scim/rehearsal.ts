@@ -1,4 +1,4 @@
-// Tries requests at the real edge without their effects: in a sandbox, over the very routes that HTTP reaches.
+// Tries requests at the real edge without their effects: in a sandbox, through the routes that HTTP reaches.
 import Fastify, { type FastifyInstance, type InjectOptions, LogController } from 'fastify'
 import pLimit from 'p-limit'
 import { v7 as uuidv7 } from 'uuid'
@@ -29,10 +29,10 @@ import { scimRoutes } from './routes.ts'
 const MAX_AT_ONCE = 2
 const CONVERSATION_MS = 20_000
 const REPLAY_MS = 10_000
-/** Audit events of one request that are looked for. */
+/** How many audit events are searched for those of one request. */
 const MAX_CHANGES = 1_000
 
-/** What is tried with: the settings of a connection, in one of its own that nobody else sees. */
+/** What to try with: a connection's settings, on a connection of its own that nobody else sees. */
 interface Trial {
   readonly profile: ScimProfile
   readonly highestRole: Role
@@ -45,7 +45,7 @@ export function createRehearsal(deps: Deps): Rehearsal {
     limit(() =>
       runInSandbox(deps, { timeMs: CONVERSATION_MS }, async (sandboxed) => {
         const run = uuidv7().slice(-12)
-        // a connection of its own that sees nothing but its own: what is there already neither helps nor hinders
+        // a new connection sees only its own resources, so existing ones neither help nor hinder
         const stage = await openStage(seeingOwn(sandboxed, tenant), tenant, { ...trial, name: `trial ${run}` })
         try {
           return await playConversation(conversation, { ...stage, run })
@@ -84,7 +84,7 @@ export function createRehearsal(deps: Deps): Rehearsal {
     if (entry.connectionId !== null && !connection) throw notReplayable('its connection was removed')
     return limit(() =>
       runInSandbox(deps, { timeMs: REPLAY_MS }, async (sandboxed) => {
-        // an administrator's API token is the only other one that gets this far
+        // without a connection, it was an administrator's API token
         const own = { name: `trial ${uuidv7()}`, profile: 'auto', highestRole: 'administrator' } as const
         const stage = await openStage(sandboxed.deps, tenant, connection ?? own)
         const jobsBefore = sandboxed.jobs.length
@@ -96,7 +96,7 @@ export function createRehearsal(deps: Deps): Rehearsal {
             body
           })
           const jobs = sandboxed.jobs.slice(jobsBefore)
-          // of a connection in shadow mode, it is the shadow that would change
+          // a connection in shadow mode changes its shadow
           const shadow = connection && (await findShadow(sandboxed.deps.db, tenant.id, connection.id))
           const changedId = shadow?.shadow_id ?? tenant.id
           return await toReplayed({ ...sandboxed, jobs }, changedId, reply, stage.noted.at(-1))
@@ -114,7 +114,7 @@ const notReplayable = (why: string) => conflict(`This request cannot be sent aga
 
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
-/** @returns JSON text in which something made up stands for what was redacted; undefined for no body */
+/** @returns JSON text with random values in place of redacted ones; undefined for no body */
 function bodyToReplay({ method, url, kind, request, requestCut }: WireEntry): string | undefined {
   if (kind === null) throw notReplayable('nobody knows whose token it came with')
   if (url.includes(REDACTED)) throw notReplayable('its query was not kept')
@@ -154,16 +154,16 @@ async function toReplayed(
   }
 }
 
-/** The tenant as it is, but for what its tokens may see. */
+/** The same tenant, except that its tokens see only their own resources. */
 function seeingOwn({ deps }: Sandboxed, tenant: Tenant): Deps {
   const narrowed: Tenant = { ...tenant, settings: { ...tenant.settings, scimScope: 'own' } }
   return { ...deps, tenancy: { ...deps.tenancy, getTenant: async () => narrowed } }
 }
 
-/** A connection that is there, or one to be made for the trial. */
+/** An existing connection, or one to create for the trial. */
 type TrialConnection = { readonly id: string } | (Trial & { readonly name: string })
 
-/** @returns a token; rows alone, without the locks and the audit events of one that stays */
+/** Inserts only the rows, without the locks and audit events of a lasting token. @returns the token */
 function insertToken(deps: Deps, tenant: Tenant, connection: TrialConnection): Promise<string> {
   const now = deps.now()
   const token = SCIM_TOKEN_PREFIX + randomToken()
@@ -176,7 +176,7 @@ function insertToken(deps: Deps, tenant: Tenant, connection: TrialConnection): P
   })
 }
 
-/** The edge over sandboxed deps, and a token for it. */
+/** Opens the edge on sandboxed deps, with a token for it. */
 async function openStage(deps: Deps, tenant: Tenant, connection: TrialConnection) {
   const token = await insertToken(deps, tenant, connection)
   const noted: Exchange[] = []

@@ -1,4 +1,4 @@
-// Answers and errors as HTTP.
+// Sends answers and errors over HTTP.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { ScimAnswer } from './context.ts'
@@ -25,13 +25,13 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   return sendAnswer(reply, { status, body })
 }
 
-/** RFC 6750 §3: a request without a token is not told that one is wrong. */
+/** RFC 6750 §3: the challenge to a request without a token names no error. */
 const challengeOf = (error: unknown): string =>
   error instanceof AppError && error.reason === 'missingToken'
     ? 'Bearer realm="SCIM"'
     : 'Bearer realm="SCIM", error="invalid_token"'
 
-/** 200, or 201 for one that was made, with the resource's URL and ETag. */
+/** 200, or 201 for a new resource, with the resource's URL and ETag. */
 export const resourceAnswer = (
   status: 200 | 201,
   resource: { body: string; version: string; location: string }

@@ -29,7 +29,7 @@ import { noteAnswer, noteRefusal } from './wire.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** HEAD goes with GET. */
+/** HEAD is allowed where GET is. */
 const OTHER_METHODS = ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const
 
 const root = rootSearch([userSource, groupSource])
@@ -66,7 +66,7 @@ export const ROUTES: readonly [method: Method, path: string, handler: ScimHandle
 
 interface ScimRoutesOptions {
   readonly deps: Deps
-  /** Is told of every exchange; its owner closes it. */
+  /** Notes every exchange; its owner closes it. */
   readonly wireLog: Pick<WireLog, 'isOn' | 'note'>
 }
 
@@ -123,7 +123,7 @@ async function answer(
   return sendAnswer(reply, answered)
 }
 
-/** A path that exists answers 405 to what it does not take (RFC 9110 §15.5.6). */
+/** An existing path answers 405 to methods that it does not take (RFC 9110 §15.5.6). */
 function refuseOtherMethods(app: FastifyInstance): void {
   for (const path of new Set(ROUTES.map(([, routePath]) => routePath))) {
     const taken = ROUTES.filter(([, routePath]) => routePath === path).map(([method]) => method)

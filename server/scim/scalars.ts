@@ -1,4 +1,4 @@
-// Single values of the simple types (RFC 7643 §2.3), checked and brought into the type's JSON form.
+// Single values of the simple types (RFC 7643 §2.3), checked and converted to the type's JSON form.
 import { type AppError, invalidValue } from '../errors.ts'
 import { parseDateTime } from './date-time.ts'
 import type { Scalar } from './filter/ast.ts'
@@ -7,17 +7,17 @@ import type { Attribute } from './schemas/types.ts'
 import { isStorableText } from './text.ts'
 
 const MAX_STRING_LENGTH = 65_536
-/** Photos as data: URIs and certificates are longer than text. */
+/** Photos as data: URIs and certificates are longer than other text. */
 const MAX_BLOB_LENGTH = 262_144
-/** Of what is indexed: at most 2,048 bytes in UTF-8, within what an index entry of PostgreSQL holds. */
+/** Of indexed values: at most 2,048 bytes in UTF-8, which fits into an index entry of PostgreSQL. */
 const MAX_INDEXED_LENGTH = 512
 const INDEXED = new Set(['userName', 'externalId', 'displayName', 'name.familyName', 'emails.value'])
 
 /**
- * Reads one value of a simple attribute, or one of several.
+ * Reads one value of a simple attribute, single-valued or multi-valued.
  * @param value neither null nor undefined
- * @param at where it stands, for messages: `emails[0].value`
- * @returns undefined where "" stands for nothing
+ * @param at its path, for messages: `emails[0].value`
+ * @returns undefined where "" means unassigned
  * @throws AppError invalidValue
  */
 export function readScalar(value: unknown, attribute: Attribute, at: string, leniency: Leniency): Scalar | undefined {
@@ -78,11 +78,11 @@ function readReference(value: unknown, at: string, leniency: Leniency): string {
   throw mustBe(at, 'a URI')
 }
 
-/** RFC 3986 §4.1, as far as a parser of URLs checks it; URIs have no spaces and no control characters. */
+/** RFC 3986 §4.1, as far as a URL parser checks it; a URI has no spaces and no control characters. */
 const isUriReference = (text: string): boolean =>
   text !== '' && !/[\s\u0000-\u001f\u007f]/.test(text) && URL.canParse(text, 'http://base.invalid')
 
-// RFC 4648 §4 and §5; RFC 7643 §2.3.6 lets a client leave out the padding
+// RFC 4648 §4 and §5; RFC 7643 §2.3.6 lets a client omit the padding
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/
 
 function readBinary(value: unknown, at: string): string {

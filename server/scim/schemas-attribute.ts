@@ -1,5 +1,5 @@
-// The `schemas` attribute of a resource that a client sends (RFC 7643 §3). It is checked and then rebuilt from what
-// the resource holds, so nothing here is stored.
+// The `schemas` attribute of a resource from a client (RFC 7643 §3). It is checked and then rebuilt from the resource's
+// contents, so nothing here is stored.
 import { invalidSyntax, invalidValue } from '../errors.ts'
 import { isUnassigned } from './json.ts'
 import { modernize } from './legacy.ts'
@@ -9,10 +9,10 @@ import type { ResourceType } from './schemas/types.ts'
 import { shorten } from './text.ts'
 
 /**
- * @param value of `schemas`, undefined where there is none
+ * @param value of `schemas`; undefined where it is absent
  * @param present the URNs that `schemas` should name
- * @throws AppError invalidSyntax where it is no list of URNs or none of them belongs to the resource type; unless the
- * profile forgives it, invalidValue for a foreign URN, invalidSyntax for one that is missing
+ * @throws AppError invalidSyntax where it is no list of URNs, or none belongs to the resource type; unless the profile
+ *   allows it, invalidValue for a foreign URN and invalidSyntax for a missing one
  */
 export function checkSchemas(
   value: unknown,
@@ -26,7 +26,7 @@ export function checkSchemas(
     throw invalidSyntax(`schemas must name ${resourceType.schema.id}`)
   }
   const known = new Set(urns.flatMap((urn) => knownUrn(urn, resourceType, leniency) ?? []))
-  // Even auto refuses a body that says it is something else altogether
+  // Even auto refuses a body that claims to be something else altogether
   if (known.size === 0) throw invalidSyntax(`schemas must name ${resourceType.schema.id}`)
   for (const urn of present) {
     if (known.has(urn)) continue
@@ -35,7 +35,7 @@ export function checkSchemas(
   }
 }
 
-/** @throws AppError invalidSyntax where it is no array of strings */
+/** @throws AppError invalidSyntax for anything but an array of strings */
 export function readUrns(value: unknown, leniency: Leniency): readonly string[] {
   if (isUnassigned(value)) return []
   const list = typeof value === 'string' && leniency.allow('singleForArray', 'schemas') ? [value] : value

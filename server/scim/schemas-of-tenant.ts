@@ -1,4 +1,4 @@
-// The resource types of one tenant, registered extensions included: built once, forgotten when the tenant changes.
+// The resource types of one tenant, with its registered extensions: built once, dropped when the tenant changes.
 import { listScimSchemas, type ScimSchemaView } from '../../db/scim-schemas.ts'
 import { type Cache, createCache } from '../cache.ts'
 import type { Deps } from '../deps.ts'
@@ -10,15 +10,13 @@ import type { Attribute, ResourceType, Schema, SchemaExtension } from './schemas
 export interface TenantSchemas {
   readonly User: ResourceType
   readonly Group: ResourceType
-  /**
-   * Whether a stored document may be answered as it is: no attribute in it is returned never, or only on request.
-   */
+  /** Whether a stored document may be sent as it is: none of its attributes is `returned` never or only on request. */
   readonly isPlain: { readonly User: boolean; readonly Group: boolean }
 }
 
 interface SchemasOfTenant {
   get(tenant: Tenant): Promise<TenantSchemas>
-  /** The same where they are remembered, as they mostly are: without a promise. */
+  /** The same without a promise where they are cached, which is the usual case. */
   known(tenant: Tenant): TenantSchemas | undefined
 }
 

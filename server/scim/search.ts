@@ -1,4 +1,4 @@
-// Searches over all resource types from the root (RFC 7644 §3.4.2.1 and §3.4.3): users first, then groups.
+// Root searches over all resource types (RFC 7644 §3.4.2.1 and §3.4.3): users first, then groups.
 import type { ScimAnswer, ScimContext, ScimRequest } from './context.ts'
 import { parseFilter } from './filter/parse.ts'
 import { type ListSource, listResources } from './list.ts'
@@ -7,7 +7,7 @@ import { buildResourceType } from './schemas/resource-type.ts'
 import type { ResourceType, SchemaLookup } from './schemas/types.ts'
 import type { TenantSchemas } from './schemas-of-tenant.ts'
 
-/** Makes the handlers of the root from the lists that it goes through. */
+/** Makes the root's handlers from the lists to search. */
 export function rootSearch(sources: readonly ListSource[]) {
   const list = (context: ScimContext, query: ListQuery): Promise<ScimAnswer> => {
     const everything = everyType(context.schemas)
@@ -30,8 +30,8 @@ export function rootSearch(sources: readonly ListSource[]) {
 const types = new WeakMap<TenantSchemas, ResourceType>()
 
 /**
- * The attributes of users and groups together: one that a resource does not have is one without a value there, as
- * RFC 7644 §3.4.2.1 wants it.
+ * The attributes of users and groups together. A resource without an attribute counts as having no value for it, as RFC
+ * 7644 §3.4.2.1 demands.
  */
 function everyType(schemas: TenantSchemas): ResourceType {
   const known = types.get(schemas)

@@ -1,12 +1,9 @@
-// Where the requests of a connection in shadow mode go: the very same handlers, on the rows of the shadow.
+// Where requests of a connection in shadow mode go: the same handlers, on the shadow's rows.
 import type { Deps } from '../deps.ts'
 import type { Tenant } from '../tenancy.ts'
 import type { ScimContext } from './context.ts'
 
-/**
- * What stands in for a tenant and the dependencies: addresses of resources are the tenant's own, and nobody is written
- * to.
- */
+/** Replaces tenant and deps of a request: resource URLs stay the tenant's own, and no mail is sent. */
 export function createShadowPlaces(
   deps: Deps
 ): (tenant: Tenant, shadowId: number) => Pick<ScimContext, 'deps' | 'tenant'> {
@@ -18,7 +15,7 @@ export function createShadowPlaces(
     },
     close: () => queue.close()
   }
-  // one for all: what is remembered goes by it
+  // one object for all, since caches are keyed by it
   const quiet: Deps = { ...deps, queue: silent }
   return (tenant, shadowId) => ({
     deps: quiet,

@@ -1,4 +1,4 @@
-// What a list is sorted by (RFC 7644 §3.4.2.3).
+// The keys by which a list may be sorted (RFC 7644 §3.4.2.3).
 import { type RawBuilder, sql } from 'kysely'
 import { invalidValue } from '../errors.ts'
 import { DATE_TIME_PATTERN } from './date-time.ts'
@@ -8,34 +8,34 @@ import type { Leniency } from './profiles.ts'
 import { findSubAttribute } from './schemas/resource-type.ts'
 import type { Attribute, ResourceType } from './schemas/types.ts'
 
-/** A key on the rows of a list. Rows without a value come last in ascending order, first in descending order. */
+/** A key on a list's rows. Rows without a value come last in ascending order, first in descending order. */
 export interface SortKey {
   readonly expression: RawBuilder<unknown>
-  /** PostgreSQL's type, for the way of a key through a cursor. */
+  /** The PostgreSQL type, to which a key from a cursor is cast. */
   readonly type: 'text' | 'timestamptz' | 'double precision' | 'uuid' | 'boolean' | 'int'
   readonly isNullable: boolean
-  /** Where indexes have the rows in this order by parts alone: each row is in one of these. */
+  /** Set where indexes have this order only in parts; each row is in exactly one part. */
   readonly parts?: (tenantId: number) => readonly SortedPart[]
 }
 
-/** Some of a table's rows. */
+/** A part of a table's rows. */
 export interface SortedPart {
-  /** What stands behind `from`, with the table's rows under its name. */
+  /** The text after `from`, which calls the rows by the table's name. */
   readonly from: RawBuilder<unknown>
-  /** The key, as what an index is in the order of. */
+  /** The key as an expression that an index is ordered by. */
   readonly expression: RawBuilder<unknown>
   readonly condition: RawBuilder<unknown>
 }
 
-/** Where a resource type's attributes live beside its documents, by `name` or `name.subAttribute`. */
+/** Where a resource type's attributes live outside its documents, by `name` or `name.subAttribute`. */
 export interface SortLayout {
   readonly document: RawBuilder<unknown>
   readonly columns: Readonly<Record<string, SortKey>>
-  /** Attributes that no document holds and no column: nothing can be sorted by them. */
+  /** Attributes in neither a document nor a column, which cannot be sorted by. */
   readonly unsortable: readonly string[]
 }
 
-/** @throws AppError invalidValue for an unknown attribute, and for one without an order */
+/** @throws AppError invalidValue for an unknown attribute, and for one that has no order */
 export function parseSortBy(text: string, resourceType: ResourceType, layout: SortLayout, leniency: Leniency): SortKey {
   const path = complete(resolveAttributePath(text, resourceType, leniency.pathOptions, invalidValue))
   const name = path.subAttribute ? `${path.attribute.name}.${path.subAttribute.name}` : path.attribute.name
@@ -69,13 +69,13 @@ function documentKey({ extension, attribute, subAttribute }: AttributePath, docu
 // Names come from schema data
 const member = (json: RawBuilder<unknown>, name: string): RawBuilder<unknown> => sql`(${json} -> ${sql.lit(name)})`
 
-/** The primary value, else the first. */
+/** The primary value, else the first one. */
 const firstValue = (list: RawBuilder<unknown>): RawBuilder<unknown> => sql`
   (select e.v from json_array_elements(case when json_typeof(${list}) = 'array' then ${list} end)
     with ordinality as e (v, place)
     order by (json_typeof(e.v) = 'object' and (e.v ->> 'primary') = 'true') desc nulls last, e.place limit 1)`
 
-/** A value of another JSON type than the attribute's is none. */
+/** A value of another JSON type than the attribute's counts as none. */
 function keyOf(json: RawBuilder<unknown>, attribute: Attribute): SortKey {
   const text: RawBuilder<string> = sql`(${json} #>> '{}')`
   switch (attribute.type) {

@@ -1,5 +1,5 @@
-// A page of users as the bytes that are sent, copied from those that came: to make text of them costs more than all
-// the rest of a page does.
+// Writes a page of users as bytes, copied from those that PostgreSQL sent: converting them to text would cost more than
+// the rest of the page.
 
 import { ID_LENGTH } from '../../db/ids.ts'
 import type { UserState } from '../../db/schema.ts'
@@ -23,8 +23,8 @@ const CREATED = columnOf('created_at')
 const MODIFIED = columnOf('updated_at')
 
 /**
- * For the rows of a list.
- * @param besides what groupsOfPage gave
+ * Writes the rows of a list.
+ * @param besides what groupsOfPage selected
  */
 export function userWriter(context: ScimContext, projection: Projection, besides: string | null): WriteRow {
   const groups = readPageGroups(besides, `${context.baseUrl}/Groups/`)
@@ -34,7 +34,7 @@ export function userWriter(context: ScimContext, projection: Projection, besides
   const own = connectionOf(context)
   return (row, body) => {
     const connectionId = row.text(CONNECTION)
-    // of whom no connection has named, a name may be assumed, and what another one calls somebody is its own
+    // an unowned user may get an assumed name, and an externalId from another connection is not shown
     const isAsStored = connectionId === null ? leniency.profile === 'strict' : own === null || connectionId === own
     if (isCopied && isAsStored && copier.copy(row, body)) return
     body.write(userText(toRow(row, groups), context, projection))
@@ -61,7 +61,7 @@ const BEHIND_ID = Buffer.from('",')
 const BEHIND_VERSION = Buffer.from('\\""}}')
 const DEACTIVATED_LENGTH = 'deactivated'.length
 
-/** What follows a document up to the version, with gaps that each user fills. */
+/** The text from the end of a document up to the version, with gaps to fill for each user. */
 interface Ending {
   readonly bytes: Buffer
   readonly created: number
@@ -73,7 +73,7 @@ class UserCopier {
   private readonly baseUrl: string
   private readonly groups: GroupsOfPage
   private readonly ref: Buffer
-  /** By the text of groups; of those who are active, and of those who are not. */
+  /** By the text of groups, separately for active and inactive users. */
   private readonly endings: Record<'active' | 'inactive', Map<string | null, Ending>>
 
   constructor(baseUrl: string, groups: GroupsOfPage) {
@@ -83,7 +83,7 @@ class UserCopier {
     this.endings = { active: new Map(), inactive: new Map() }
   }
 
-  /** @returns false where nothing was written, because a time has an unusual form */
+  /** @returns false where nothing was written, because a time has an unusual format */
   copy(row: SentRow, body: LongBody): boolean {
     const { bytes } = row
     const begin = body.length
@@ -109,7 +109,7 @@ class UserCopier {
     return true
   }
 
-  /** References to users of this server are kept relative. */
+  /** References to users of this server are stored as relative ones. */
   private copyDocument(doc: Buffer, body: LongBody): void {
     let from = 0
     for (let at = doc.indexOf(RELATIVE_REF); at !== -1; at = doc.indexOf(RELATIVE_REF, from)) {

@@ -1,4 +1,4 @@
-// A user's answer, put together as text around the stored document: it is parsed only where attributes are chosen.
+// Builds a user's answer as text around the stored document, which is parsed only to select attributes.
 
 import type { ScimUserRow, ScimView } from '../../db/scim-users.ts'
 import { isForeignExternalId } from '../provisioning/authority.ts'
@@ -10,7 +10,7 @@ import { withMember } from './patch/target.ts'
 import { needs, type Projection, project } from './projection.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
 
-/** How users are read for an answer; memberships only where the answer carries them. */
+/** What to read of users for an answer; memberships only where the answer includes them. */
 export const viewOf = (context: ScimContext, projection: Projection): ScimView => ({
   tenantId: context.tenant.id,
   groupsUrl: `${context.baseUrl}/Groups/`,
@@ -21,13 +21,13 @@ export const viewOf = (context: ScimContext, projection: Projection): ScimView =
 export const userLocation = (context: Pick<ScimContext, 'baseUrl'>, userId: string): string =>
   `${context.baseUrl}/Users/${userId}`
 
-/** What a text is made of. */
+/** The columns that a user's text needs. */
 export type UserTextRow = Pick<
   ScimUserRow,
   'id' | 'state' | 'connection_id' | 'authority' | 'version' | 'doc' | 'groups' | 'created_at' | 'updated_at'
 >
 
-/** The resource as JSON text, with what the projection leaves of it. */
+/** The resource as JSON text, reduced by the projection. */
 export function userText(row: UserTextRow, context: ScimContext, projection: Projection): string {
   const text = wholeText(row, context)
   return isWhole(projection, context) ? text : partOf(text, context, projection)
@@ -36,7 +36,7 @@ export function userText(row: UserTextRow, context: ScimContext, projection: Pro
 const partOf = (text: string, { schemas }: ScimContext, projection: Projection): string =>
   JSON.stringify(project(JSON.parse(text), projection, schemas.User))
 
-/** Whether nothing is left out: by default everything is shown that is stored, groups as they were read. */
+/** Whether nothing is left out: by default everything stored is shown, with groups as they were read. */
 export function isWhole({ mode, selections }: Projection, { schemas }: ScimContext): boolean {
   if (!schemas.isPlain.User) return false
   if (mode === 'default') return true
@@ -48,14 +48,14 @@ function wholeText(row: UserTextRow, context: ScimContext): string {
   return `{"id":"${row.id}",${membersOf(docOf(row, context), context.baseUrl)}${restOf(row, context)}`
 }
 
-/** Without the externalId that another identity provider has given. */
+/** The document without an externalId that another identity provider gave. */
 function docOf(row: UserTextRow, context: ScimContext): string {
   if (!isForeignExternalId(row, connectionOf(context)) || !row.doc.includes('"externalId":')) return row.doc
   const { externalId: _, ...document } = JSON.parse(row.doc) as UserDocument
   return JSON.stringify(document)
 }
 
-/** A document without its braces, and with references as they are sent. */
+/** A document without its braces, with references in the form that is sent. */
 function membersOf(doc: string, baseUrl: string): string {
   let text = ''
   let from = 1
@@ -82,9 +82,9 @@ function restOf(row: UserTextRow, context: ScimContext): string {
 const timeText = (time: Date | string) => (typeof time === 'string' ? time : time.toISOString())
 
 /**
- * Okta imports nobody without a given and a family name, and takes the first user of a list for a sample. Whoever was
- * invited, and has told neither, goes by what their display name or address suggests; a strict token sees what is
- * stored. Invited people are known by their role, which stands in their document, and by having no connection.
+ * Okta imports no user without a given and a family name, and takes the first user of a list as a sample. An invited
+ * user who has told neither gets a name derived from their display name or address; a strict token sees what is stored.
+ * Invited users have a role in their document and no connection.
  */
 function assumedName({ connection_id, doc }: UserBefore['row'], { leniency }: ScimContext): AssumedName | undefined {
   if (connection_id !== null || leniency.profile === 'strict') return undefined
@@ -119,14 +119,14 @@ export function withoutAssumedName(after: Resource, before: UserBefore, context:
   return withMember(after, 'name', given.length > 0 ? Object.fromEntries(given) : undefined)
 }
 
-// In JSON text a quote within a value is escaped, so this is always a member's name and the beginning of its value
+// JSON text escapes quotes in values, so this always is a member's name and the start of its value
 export const RELATIVE_REF = '"$ref":"../Users/'
-/** What it is looked for by: a dollar is rare in a document, and found far faster than a quote. */
+/** The text to search for: a dollar is rare in a document, and found far faster than a quote. */
 const REF = RELATIVE_REF.slice(1)
 
 /**
- * What is stored of a resource: a manager without `$ref` gets one, and one of this server is kept relative, so that it
- * outlives a change of the server's name.
+ * What is stored of a resource. A manager without `$ref` gets one, and a reference to this server is stored as a
+ * relative one, so that it survives a change of the server's name.
  */
 export function toDocument(resource: Resource, baseUrl: string): UserDocument {
   const { id: _id, active: _active, ...document } = resource
@@ -141,7 +141,7 @@ export function toDocument(resource: Resource, baseUrl: string): UserDocument {
   } as unknown as UserDocument
 }
 
-/** A reference to a user of this server follows `value`, which alone is changed by many clients. */
+/** A reference to a user of this server follows `value`, the only part that many clients change. */
 function relativeRef({ value, $ref }: Resource, baseUrl: string): unknown {
   const isOwn = typeof $ref !== 'string' || $ref.startsWith('../Users/') || $ref.startsWith(`${baseUrl}/Users/`)
   return isOwn && typeof value === 'string' ? `../Users/${encodeURIComponent(value)}` : $ref

@@ -1,4 +1,4 @@
-// POST /Users for many at once, as /Bulk asks: whoever can be made together is, with the answers of single ones.
+// POST /Users for many users at once, as /Bulk needs: creates together those who can be, with the same answers.
 import { AppError } from '../errors.ts'
 import { createUsers, findPlainUsers } from '../provisioning/scim-user-batch.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
@@ -10,8 +10,7 @@ import { readNewUser, writerOf } from './users.ts'
 
 /**
  * Reads bodies of POST /Users.
- * @returns for each the user that it makes; undefined where that has to be made by itself, because of an error or of
- * somebody in the way
+ * @returns the new user of each; undefined where it must be created by itself, because of an error or a conflict
  */
 export async function readPlainUsers(
   context: ScimContext,
@@ -37,9 +36,9 @@ async function readUnlessRefused(context: ScimContext, body: unknown): Promise<N
 }
 
 /**
- * Makes users in one transaction.
- * @returns their answers, without bodies; undefined where somebody got in the way meanwhile, or another tenant has an
- * address: nothing was changed then
+ * Creates users in one transaction.
+ * @returns their answers without bodies; undefined, with nothing changed, where a conflict arose meanwhile or another
+ *   tenant has an address
  */
 export async function createUsersTogether(
   context: ScimContext,
@@ -49,6 +48,6 @@ export async function createUsersTogether(
   return made?.map(({ id, version }) => ({ status: 201, etag: etagOf(version), location: userLocation(context, id) }))
 }
 
-/** Results carry no resources. */
+/** Results include no resources. */
 const writerFor = (context: ScimContext) =>
   writerOf(context, parseProjection({ attributes: 'id' }, context.schemas.User))

@@ -1,4 +1,4 @@
-// /Users (RFC 7644 §3): handlers, one for each operation.
+// /Users (RFC 7644 §3): one handler for each operation.
 
 import { sql } from 'kysely'
 import { usersByFamilyName } from '../../db/family-names.ts'
@@ -41,7 +41,7 @@ export async function createUser(context: ScimContext, request: ScimRequest): Pr
 }
 
 /**
- * The user that a POST makes; a password is hashed already.
+ * The user that a POST creates, with the password already hashed.
  * @throws AppError invalidSyntax, invalidValue
  */
 export async function readNewUser(context: ScimContext, body: unknown): Promise<NewUser> {
@@ -64,7 +64,7 @@ export async function getUser(context: ScimContext, request: ScimRequest): Promi
   return answer(200, user, context, projection)
 }
 
-/** PUT /Users/{id}, RFC 7644 §3.5.1: what is left out is taken away, but for active and the role. */
+/** PUT /Users/{id}, RFC 7644 §3.5.1: removes what the body leaves out, except active and the role. */
 export async function replaceUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   const projection = projectionOf(context, request)
   const { resource, password } = normalizeResource(request.body, context.schemas.User, context.leniency)
@@ -101,7 +101,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
     precondition: precondition(request.ifMatch),
     change(before: UserBefore) {
       const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)
-      // asked only where something of the connection is held: whether an inactive user would become active
+      // asked only while changes of the connection are held: whether an inactive user would become active
       const asksActive =
         context.actor.scim?.hasHeld &&
         applyPatch({ ...toResource(before), active: false }, operations, schemas.User, leniency).resource['active'] ===
@@ -120,7 +120,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
 const mayDeactivate = (operation: PatchOperation): boolean =>
   operation.op !== 'remove' && operation.path.attribute.name === 'active' && operation.value === false
 
-/** DELETE /Users/{id}, RFC 7644 §3.6: also of an active user, and of one in groups. */
+/** DELETE /Users/{id}, RFC 7644 §3.6: also deletes active users and members of groups. */
 export async function deleteUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   if (!isId(request.id)) throw notFound('User')
   await removeUser(writerOf(context, WHOLE), request.id, precondition(request.ifMatch))
@@ -144,8 +144,8 @@ async function list(context: ScimContext, query: ListQuery): Promise<ScimAnswer>
 }
 
 /**
- * Identity providers look for one user by their userName before they make or change them.
- * @returns the name in lower case, where that is all that is asked; nobody else in the tenant has it then
+ * Identity providers look up one user by userName before they create or change them.
+ * @returns the name in lower case if the query asks for nothing else; at most one user in the tenant has it
  */
 function soughtUserName(filter: Filter, { cursor, sortBy, startIndex, count }: ListQuery): string | undefined {
   if (filter.op !== 'eq' || cursor !== undefined || sortBy !== undefined || startIndex > 1 || count < 1)
@@ -209,7 +209,7 @@ export const writerOf = (context: ScimContext, projection: Projection): ScimWrit
   view: viewOf(context, projection)
 })
 
-/** PUT without `active` keeps what it is, and so does a PATCH that removes it. */
+/** PUT without `active` keeps its value, and so does a PATCH that removes it. */
 const activeOf = (resource: Resource): boolean | undefined => {
   const active = resource['active']
   return typeof active === 'boolean' ? active : undefined

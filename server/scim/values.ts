@@ -1,5 +1,5 @@
-// Values of attributes, checked against the schema and brought into canonical form. Resources (normalize.ts) and the
-// values of PATCH operations (patch/parse.ts) both pass through here.
+// Checks attribute values against the schema and brings them into canonical form, for resources (normalize.ts) and for
+// PATCH operations (patch/parse.ts).
 import { invalidSyntax, invalidValue } from '../errors.ts'
 import type { Scalar } from './filter/ast.ts'
 import { isObject, isUnassigned, type JsonObject, member } from './json.ts'
@@ -9,16 +9,16 @@ import { findSubAttribute } from './schemas/resource-type.ts'
 import type { Attribute } from './schemas/types.ts'
 import { foldCase, shorten } from './text.ts'
 
-/** Values of one attribute; the members of a group have no limit here, only that of the body. */
+/** Values of one attribute. Only the limit on the body applies to a group's members. */
 const MAX_VALUES = 1_000
 
-/** Sub-attributes by canonical name; one that is present and undefined is to be unassigned. */
+/** Sub-attributes by canonical name; one that is present but undefined is to be unassigned. */
 export type Changes = Readonly<Record<string, unknown>>
 
 /**
  * Reads a whole attribute.
  * @param at the attribute's path, for messages
- * @returns a scalar, an object, or a non-empty array of either; undefined for null, [], {} and objects of such
+ * @returns a scalar, an object, or a non-empty array of either; undefined for null, [], {} and objects of only such
  * @throws AppError invalidValue, invalidSyntax where an attribute is unknown or given twice
  */
 export function readAttribute(value: unknown, attribute: Attribute, at: string, leniency: Leniency): unknown {
@@ -29,8 +29,8 @@ export function readAttribute(value: unknown, attribute: Attribute, at: string, 
 }
 
 /**
- * Reads the values of a multi-valued attribute, as tidyList leaves them.
- * @param takesOne whether one value may stand for an array of it: RFC 7644 §3.5.2.1 shows so for PATCH add
+ * Reads the values of a multi-valued attribute, as tidyList returns them.
+ * @param takesOne whether one value may replace an array of one: RFC 7644 §3.5.2.1 shows this for PATCH add
  */
 export function readList(
   value: unknown,
@@ -85,13 +85,13 @@ const isScalar = (value: unknown): value is Scalar =>
 function toArray(value: unknown, attribute: Attribute, at: string, leniency: Leniency, takesOne: boolean) {
   if (Array.isArray(value)) return value
   if (value === '' && leniency.allow('emptyStringClears', at)) return []
-  // A bare string is one only where it is the whole value: `emails: "x"` is a mistake
+  // For a complex attribute only an object counts as one value: `emails: "x"` is a mistake
   const isOne = attribute.type === 'complex' ? isObject(value) : !isObject(value)
   if (isOne && (takesOne || leniency.allow('singleForArray', at))) return [value]
   throw invalidValue(`${at} must be an array`)
 }
 
-/** Reads a single-valued attribute, or the one value that a filter of a PATCH path chooses. */
+/** Reads a single-valued attribute, or the single value that a PATCH path's filter chooses. */
 export function readOne(value: unknown, attribute: Attribute, at: string, leniency: Leniency): unknown {
   const one = unwrap(value, at, leniency)
   return isUnassigned(one) ? undefined : readElement(one, attribute, at, leniency)
@@ -102,7 +102,7 @@ function readElement(value: unknown, attribute: Attribute, at: string, leniency:
   return complete(attribute, readSubAttributes(value, attribute, at, leniency), at)
 }
 
-/** Reads a complex value as changes, for PATCH, where null unassigns a sub-attribute and absence keeps it. */
+/** Reads a complex value as changes for PATCH: null unassigns a sub-attribute, absence keeps it. */
 export function readChanges(value: unknown, attribute: Attribute, at: string, leniency: Leniency): Changes {
   const one = unwrap(value, at, leniency)
   return isUnassigned(one) ? {} : readSubAttributes(one, attribute, at, leniency)
@@ -127,7 +127,7 @@ function readSubAttributes(value: unknown, attribute: Attribute, at: string, len
   return changes
 }
 
-/** @throws AppError invalidSyntax unless the profile ignores what no schema defines (RFC 7644 §3.12, table 9) */
+/** @throws AppError invalidSyntax unless the profile ignores unknown attributes (RFC 7644 §3.12, table 9) */
 export function ignoreStray(at: string, leniency: Leniency): void {
   if (!leniency.allow('strayKeys', at)) throw invalidSyntax(`Unknown attribute "${shorten(at)}"`)
 }
@@ -169,7 +169,7 @@ function parseObject(text: string): unknown {
 }
 
 /**
- * A complex value from its sub-attributes, in the schema's order.
+ * Builds a complex value from its sub-attributes, in the schema's order.
  * @returns undefined where nothing is assigned
  * @throws AppError invalidValue where a required sub-attribute is missing
  */
@@ -188,8 +188,8 @@ export function complete(attribute: Attribute, subValues: Changes, at: string): 
 }
 
 /**
- * Makes a list keep the rules of RFC 7643 §2.4: a pair of value and type appears once (the later one adds to the
- * earlier one), at most one value is primary.
+ * Enforces the rules of RFC 7643 §2.4 on a list: each pair of value and type appears once (a later one adds to the
+ * earlier one), and at most one value is primary.
  * @throws AppError invalidValue for several primary values, unless the profile keeps the first; for too many values
  */
 export function tidyList(
@@ -198,7 +198,7 @@ export function tidyList(
   at: string,
   leniency: Leniency
 ): readonly unknown[] {
-  // the usual list of one, quicker
+  // faster for the usual list of one
   if (list.length === 1 && !isHollow(list[0], attribute)) return list
   const values = new Map<string, unknown>()
   for (const value of list) {
@@ -211,7 +211,7 @@ export function tidyList(
   return keepFirstPrimary([...values.values()], at, leniency)
 }
 
-/** A string that two values share when they are the same one: by value and type, else by all that they say. */
+/** A string equal for two values with the same identity: value and type, else everything except `primary`. */
 export function identity(value: unknown, attribute: Attribute): string {
   if (!isObject(value)) return JSON.stringify(folded(value, attribute))
   const own = findSubAttribute(attribute, 'value')
@@ -225,7 +225,7 @@ const folded = (value: unknown, attribute: Attribute): unknown =>
 
 const isLabel = (name: string): boolean => name === 'type' || name === 'primary'
 
-/** `{ "type": "work", "primary": true }`: a label for nothing. */
+/** `{ "type": "work", "primary": true }`: labels without a value. */
 const isHollow = (value: unknown, attribute: Attribute): boolean =>
   isObject(value) &&
   Object.keys(value).every(isLabel) &&
@@ -241,7 +241,7 @@ function keepFirstPrimary(list: readonly unknown[], at: string, leniency: Lenien
   return demote(list, first)
 }
 
-/** The list with every primary but the one at `kept` set to false (RFC 7644 §3.5.2). */
+/** The list with every primary value except the one at `kept` set to false (RFC 7644 §3.5.2). */
 export const demote = (list: readonly unknown[], kept: number): readonly unknown[] =>
   list.map((value, index) =>
     index !== kept && isObject(value) && isPrimary(value) ? { ...value, primary: false } : value

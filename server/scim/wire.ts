@@ -1,4 +1,4 @@
-// What the wire log is told of each request: one call when it is answered, or refused.
+// Reports each request to the wire log, with one call when it is answered or refused.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { Tenant } from '../tenancy.ts'
@@ -13,7 +13,7 @@ type WireLog = Pick<WholeWireLog, 'isOn' | 'note'>
 const NONE: readonly AppliedLenience[] = []
 const NO_NAMES: ReadonlySet<string> = new Set()
 
-/** Where only a part of an exchange could be read, the rest may hold a password. */
+/** Replaces a parser's message that quotes an unparsed body, which may hold a password. */
 const UNREADABLE = 'The body is not JSON'
 
 /** @param applied the leniences that the request needed */
@@ -28,14 +28,14 @@ export function noteAnswer(
   if (isWanted(wireLog, context)) wireLog.note(exchangeOf(context, request, reply, answer, applied, undefined))
 }
 
-/** A request whose token was good. */
+/** Notes a refused request whose token was valid. */
 export function noteRefusal(wireLog: WireLog, request: FastifyRequest, reply: FastifyReply, error: unknown): void {
   const context = request.scim!
   if (!isWanted(wireLog, context)) return
   wireLog.note(exchangeOf(context, request, reply, answerOf(error, request), context.leniency.applied, reasonOf(error)))
 }
 
-/** A request that did not get past its token. */
+/** Notes a request whose token was refused. */
 export function noteStranger(
   wireLog: WireLog,
   tenant: Tenant,
@@ -68,13 +68,13 @@ export function noteStranger(
   })
 }
 
-/** What an error about a token that has ended says of its connection. */
+/** What the error of an ended token tells about its connection. */
 interface KnownToken {
   readonly connectionId?: string
   readonly connectionName?: string
 }
 
-/** Whoever reads the schemas without a token is nobody's identity provider. */
+/** Reading the schemas without a token is not an identity provider's exchange. */
 const isWanted = (wireLog: WireLog, { tenant, actor }: ScimContext): boolean =>
   actor.kind !== 'system' && wireLog.isOn(tenant)
 
@@ -111,7 +111,7 @@ function exchangeOf(
   }
 }
 
-/** A body that could not be parsed cannot be redacted either; the parser's message quotes it. */
+/** A body that could not be parsed cannot be redacted either, and the parser's message quotes it. */
 function answerOf(error: unknown, request: FastifyRequest): Pick<ScimAnswer, 'status' | 'body'> {
   const told = toScimError(error)
   if (request.body !== undefined || !told.detail.startsWith(UNREADABLE)) return told

@@ -1,15 +1,15 @@
-// The conversations of identity providers that are kept beside: exchanges/<vendor>/<name>.json.
+// The identity providers' conversations stored next to this file: exchanges/<vendor>/<name>.json.
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Conversation } from './exchange.ts'
 
-/** `other` stands for all that have no profile of their own. */
+/** `other` stands for every vendor without a profile of its own. */
 export const VENDORS = ['entra', 'google', 'jumpcloud', 'okta', 'onelogin', 'other'] as const
 type Vendor = (typeof VENDORS)[number]
 
 const FOLDER = join(import.meta.dirname, 'exchanges')
 
-/** Of one vendor, those about users first. */
+/** Reads one vendor's conversations, those about users first. */
 export function readConversations(vendor: Vendor): Conversation[] {
   const files = globSync('*.json', { cwd: join(FOLDER, vendor) })
     .sort()

@@ -1,47 +1,47 @@
-// What identity providers send and must get, as data: the shape of exchanges/*/*.json, and how an answer is compared.
+// What identity providers send and must receive, as data: the shape of exchanges/*/*.json, and how a reply is compared.
 import { isDeepStrictEqual } from 'node:util'
 import type { ScimProfile } from '../../../db/schema.ts'
 
 export interface Conversation {
   /** Who sends it, and about what. */
   title: string
-  /** Of the tokens that it works with. */
+  /** The profiles of the tokens that it works with. */
   profiles: ScimProfile[]
   exchanges: Exchange[]
 }
 
 /**
- * Texts may hold `{{name}}` of what an earlier exchange saved; `{{uuid}}` is a random one, `{{baseUrl}}` is
- * the tenant's; `{{domain}}` (for e-mail addresses) and `{{run}}` (in other names) belong to nobody else.
+ * Texts may hold `{{name}}`, a value that an earlier exchange saved. `{{uuid}}` is a random UUID and `{{baseUrl}}` the
+ * tenant's; `{{domain}}` (for e-mail addresses) and `{{run}}` (in other names) are unique to the run.
  */
 export interface Exchange {
-  /** What of an identity provider's behaviour it shows, such as E19; several may show the same. */
+  /** The behaviour of an identity provider that it shows, such as E19; several exchanges may show the same one. */
   id: string
-  /** In words that an administrator understands. */
+  /** A description that an administrator understands. */
   says: string
   request: {
     method: string
-    /** Below /scim/v2, as it stands on the wire. */
+    /** Below /scim/v2, as sent on the wire. */
     url: string
-    /** null takes away what the loop would send: authorization, content-type. */
+    /** null removes a header that would otherwise be sent: authorization, content-type. */
     headers?: Record<string, string | null>
     body?: unknown
   }
-  /** The same request so often at once, `{{index}}` in it counting from 0. Each answer must fit. */
+  /** Sends the request this many times at once, with `{{index}}` counting from 0. Every reply must fit. */
   times?: number
   expect: {
     status: number | number[]
     headers?: Record<string, string>
-    /** Found in the answer: members that are not named may be there, arrays are as long and in this order. */
+    /** What the reply must contain: it may have further members, but arrays must have the same length and order. */
     body?: unknown
-    /** Paths that must not be there: `password`, `Resources.0.members`. */
+    /** Paths that must be absent: `password`, `Resources.0.members`. */
     absent?: string[]
   }
-  /** Names for parts of the answer: `{ "adaId": "id" }`. */
+  /** Names for parts of the reply: `{ "adaId": "id" }`. */
   save?: Record<string, string>
 }
 
-/** What a template refers to is not there. */
+/** A template refers to a value that was not saved. */
 export class NothingSaved extends Error {
   constructor(name: string) {
     super(`Nothing was saved as ${name}`)
@@ -49,7 +49,7 @@ export class NothingSaved extends Error {
   }
 }
 
-/** Exchanges the placeholders of a template. @throws NothingSaved for one that nothing was saved under */
+/** Replaces the placeholders of a template. @throws NothingSaved for a name that nothing was saved under */
 function fill<T>(template: T, values: Readonly<Record<string, unknown>>): T {
   if (typeof template === 'string') return fillText(template, values) as T
   if (Array.isArray(template)) return template.map((item) => fill(item, values)) as T
@@ -64,11 +64,11 @@ const fillText = (text: string, values: Readonly<Record<string, unknown>>): stri
     return String(values[name])
   })
 
-/** `Resources.0.id` of an answer; undefined where it is not there. */
+/** The value at a path such as `Resources.0.id`; undefined where there is none. */
 const valueAt = (body: unknown, path: string): unknown =>
   path.split('.').reduce((value, key) => (value as Record<string, unknown> | undefined)?.[key], body)
 
-/** Placeholders for values whose text nobody knows beforehand. */
+/** Placeholders for values that cannot be known beforehand. */
 const KINDS: Record<string, (value: unknown) => boolean> = {
   '<string>': (value) => typeof value === 'string' && value !== '',
   '<number>': (value) => typeof value === 'number',
@@ -76,7 +76,7 @@ const KINDS: Record<string, (value: unknown) => boolean> = {
   '<etag>': (value) => typeof value === 'string' && /^W\/".+"$/.test(value)
 }
 
-/** @returns where an answer lacks what is expected, such as `Resources.0.active: true instead of false` */
+/** @returns where the reply differs from what is expected, such as `Resources.0.active: true instead of false` */
 function differences(actual: unknown, expected: unknown, at = ''): string[] {
   const told = (what: string) => [`${at || 'body'}: ${what}`]
   if (typeof expected === 'string' && KINDS[expected]) {
@@ -97,16 +97,16 @@ function differences(actual: unknown, expected: unknown, at = ''): string[] {
   return told(`${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
 }
 
-/** An answer as whoever plays the exchanges got it. */
+/** A reply as the player of the exchanges received it. */
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
-  /** Parsed JSON; undefined where there was none. */
+  /** Parsed JSON; undefined without a body. */
   readonly body: unknown
   readonly text: string
 }
 
-/** @param expect filled; @returns where the answer is not what is expected */
+/** @param expect with its placeholders replaced; @returns where the reply differs from it */
 export function problemsOf(reply: Reply, expect: Exchange['expect']): string[] {
   const wanted = [expect.status].flat()
   return [
@@ -120,7 +120,7 @@ export function problemsOf(reply: Reply, expect: Exchange['expect']): string[] {
 export type Ask = (request: Exchange['request']) => Promise<Reply>
 
 export interface Played {
-  /** As sent; the first one where there were several at once. */
+  /** As sent. Of several requests at once, the first that failed, else the first. */
   readonly request: Exchange['request']
   readonly reply: Reply
   readonly expect: Exchange['expect']
@@ -128,9 +128,9 @@ export interface Played {
 }
 
 /**
- * Plays an exchange, and saves what later ones need.
- * @param saved by name; added to
- * @throws NothingSaved where an earlier exchange gave nothing to refer to
+ * Plays an exchange and saves what later ones need.
+ * @param saved values by name; new ones are added
+ * @throws NothingSaved where an earlier exchange did not save a value that this one refers to
  */
 export async function playExchange(exchange: Exchange, saved: Record<string, unknown>, ask: Ask): Promise<Played> {
   const { times = 1, save = {} } = exchange

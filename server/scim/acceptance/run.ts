@@ -1,4 +1,4 @@
-// Plays a conversation and tells of each step, in words, whether it worked and what to do if not.
+// Plays a conversation and reports for each step, in words, whether it worked and what to do if not.
 import type { ScimProfile } from '../../../db/schema.ts'
 import type { Exchange as Noted } from '../../wire-log/entry.ts'
 import { explain } from '../../wire-log/explain.ts'
@@ -10,18 +10,18 @@ import { type Ask, type Conversation, type Exchange, NothingSaved, playExchange 
 export interface Stage {
   readonly ask: Ask
   readonly baseUrl: string
-  /** What belongs to nobody else, in letters and digits. */
+  /** Letters and digits unique to this run. */
   readonly run: string
-  /** What the edge has noted of the requests so far. */
+  /** The requests that the edge has noted so far. */
   readonly noted: readonly Noted[]
 }
 
-/** A step before it is known what to do. */
+/** A step without its hint yet. */
 export interface PlayedStep extends Omit<AcceptanceStep, 'hint'> {
   readonly error: Noted['error']
 }
 
-/** Characters of a body that are shown. */
+/** Maximum number of characters shown of a body. */
 const MAX_SHOWN = 4_000
 
 export async function playConversation(conversation: Conversation, stage: Stage): Promise<PlayedStep[]> {
@@ -89,7 +89,7 @@ const NAMES: Record<Played, string> = {
 
 /**
  * Says what to do about each step that did not pass.
- * @param others the same steps with the profile that is made for the identity provider, where that is another one
+ * @param others the same steps played with the identity provider's own profile, where the connection has another one
  */
 export function withHints(
   steps: readonly PlayedStep[],

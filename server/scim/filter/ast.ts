@@ -1,5 +1,5 @@
-// The tree of a filter (RFC 7644 §3.4.2.2), its attributes resolved against a resource type. Two readers: matches.ts
-// and to-sql.ts.
+// The tree of a filter (RFC 7644 §3.4.2.2), its attributes resolved against a resource type. matches.ts and to-sql.ts
+// read it.
 import type { AttributePath } from '../path.ts'
 
 export const COMPARISONS = ['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'ge', 'lt', 'le'] as const

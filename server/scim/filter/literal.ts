@@ -1,4 +1,4 @@
-// Reads the right side of a comparison as the attribute's type asks for it (RFC 7644 §3.4.2.2).
+// Reads the right side of a comparison according to the attribute's type (RFC 7644 §3.4.2.2).
 import { parseDateTime } from '../date-time.ts'
 import type { Attribute, AttributeType } from '../schemas/types.ts'
 import { isStorableText } from '../text.ts'
@@ -26,9 +26,9 @@ export function checkOperator(attribute: Attribute, operator: Comparison, token:
 }
 
 /**
- * @param token a string or a word (`true`, `5`); null is the caller's to handle
- * @param lenient also takes words without quotes as strings, and strings as booleans and numbers
- * @returns dateTimes as written, checked
+ * @param token a string or a word (`true`, `5`); the caller handles null
+ * @param lenient also accepts unquoted words as strings, and strings as booleans and numbers
+ * @returns dateTimes as written, after a check
  * @throws AppError invalidFilter where the value does not fit the attribute's type
  */
 export function readLiteral(attribute: Attribute, token: Token, lenient: boolean): Scalar {
@@ -69,7 +69,7 @@ function literalOf(type: AttributeType, token: Token, lenient: boolean): Scalar 
 }
 
 // Entra documents `externalId eq jyoung`. A word with an apostrophe or the like is more likely a mistake, and a client
-// takes an empty answer to a mistake for "no such user".
+// would take an empty answer to a mistake for "no such user".
 const BARE_STRING = /^[\p{L}\p{N}_.@+\-:/=#%~|!]+$/u
 
 function stringOf(token: Token, lenient: boolean): string | undefined {

@@ -1,11 +1,11 @@
-// Evaluates a filter on a resource in memory. filter/to-sql.ts says the same in SQL; a property test holds the two
-// together, so what a rule below leaves out, neither of them does.
+// Evaluates a filter on a resource in memory. filter/to-sql.ts does the same in SQL; a property test checks that both
+// agree, so neither does anything beyond these rules.
 //
 // - A comparison is true when one of the attribute's values fits; without values it is false.
 // - `ne` is the negation of `eq`: true without values, and true only if no value is equal.
-// - A value of another JSON type than the attribute's counts as no value, as does a single value where the attribute
-//   is multi-valued, and the other way round.
-// - Strings compare by code points, unless caseExact after foldCase; dateTimes as instants of millisecond precision.
+// - A value of another JSON type than the attribute's counts as no value. So does a single value of a multi-valued
+//   attribute, and an array of a single-valued one.
+// - Strings compare by code points, after foldCase unless caseExact; dateTimes as instants with millisecond precision.
 // - `pr` is false for null, "", [] and {}.
 import { parseDateTime } from '../date-time.ts'
 import { isObject, type JsonObject, member } from '../json.ts'
@@ -15,8 +15,8 @@ import { compareCodePoints, foldCase } from '../text.ts'
 import type { Comparison, Filter, Scalar } from './ast.ts'
 
 /**
- * @param resource a whole resource, keys in the schema's letter case, id, meta and groups included; for the inner
- * filter of a value path (PATCH), one value of the multi-valued attribute
+ * @param resource a whole resource, keys in the schema's letter case, with id, meta and groups; for the inner filter of
+ *   a value path (PATCH), one value of the multi-valued attribute
  */
 export function matches(filter: Filter, resource: JsonObject): boolean {
   switch (filter.op) {
@@ -46,13 +46,13 @@ function hasMatch(resource: JsonObject, path: AttributePath, op: Exclude<Compari
   })
 }
 
-/** What `pr` asks about: the attribute as a whole, or the sub-attribute in each of its values. */
+/** What `pr` tests: the attribute as a whole, or the sub-attribute in each of its values. */
 function candidates(resource: JsonObject, path: AttributePath): unknown[] {
   if (path.subAttribute) return elements(resource, path).map((element) => member(element, path.subAttribute!.name))
   return [rawValue(resource, path)]
 }
 
-/** Every single value that the path leads to. */
+/** Every single value that the path reaches. */
 function values(resource: JsonObject, path: AttributePath): unknown[] {
   const first = elements(resource, path)
   const { subAttribute } = path
@@ -79,7 +79,7 @@ function isPresent(value: unknown): boolean {
   return typeof value !== 'object' || Object.keys(value).length > 0
 }
 
-/** The value in the form that compares; undefined where its type does not fit the attribute. */
+/** The value in comparable form; undefined where its type does not fit the attribute. */
 function comparable(attribute: Attribute, value: unknown): Scalar | undefined {
   switch (attribute.type) {
     case 'boolean':

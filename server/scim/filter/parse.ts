@@ -13,17 +13,17 @@ const MAX_FILTER_DEPTH = 50
 
 export interface FilterOptions {
   /**
-   * Takes what identity providers send beyond the RFC: strings without quotes, "True" for a boolean, extension
-   * attributes without their URN, and a complex attribute for its `value` (`manager eq "…"`).
+   * Accepts what identity providers send beyond the RFC: unquoted strings, "True" for a boolean, extension attributes
+   * without their URN, and a complex attribute for its `value` (`manager eq "…"`).
    */
   lenient: boolean
 }
 
 /**
- * Parses a filter. Attribute names and operators match in any letter case; `not` binds tightest, then `and`, then
- * `or`. A multi-valued complex attribute stands for its `value`: `emails co "@x"`. `eq null` becomes "not present".
- * `emails[type eq "work"].value eq "x"` becomes `emails[type eq "work" and value eq "x"]`; with `ne` and `eq null`
- * the negation of that.
+ * Parses a filter. Attribute names and operators match in any letter case; `not` binds tightest, then `and`, then `or`.
+ * A multi-valued complex attribute stands for its `value`: `emails co "@x"`. `eq null` becomes "not present".
+ * `emails[type eq "work"].value eq "x"` becomes `emails[type eq "work" and value eq "x"]`; with `ne` and `eq null` it
+ * becomes the negation of that.
  * @param text as received, percent-decoded, at most 4,096 characters and 50 levels of brackets
  * @returns `userName eq "ada"` -> { op: 'eq', path: { attribute: userName, … }, value: 'ada' }
  * @throws AppError invalidFilter, naming the 1-based column where reading stopped
@@ -37,7 +37,7 @@ export function parseFilter(text: string, resourceType: ResourceType, options: F
 }
 
 /**
- * Parses what stands between the brackets of a PATCH path: `type eq "work"` of `emails[type eq "work"]`.
+ * Parses the text between the brackets of a PATCH path: `type eq "work"` of `emails[type eq "work"]`.
  * @param attribute the complex attribute before the brackets
  * @throws AppError invalidFilter as parseFilter does; columns count from the start of `text`
  */
@@ -145,7 +145,7 @@ class FilterParser {
     return this.readValuePathComparison(path, complex, inner)
   }
 
-  /** The rest of `emails[type eq "work"].value eq "u@x"`, as Entra sends it. */
+  /** Reads the rest of `emails[type eq "work"].value eq "u@x"`, as Entra sends it. */
   private readValuePathComparison(path: AttributePath, complex: Attribute, inner: Filter): Filter {
     const word = this.next()
     if (!word.text.startsWith('.')) throw filterError(`Expected "." and a name, found ${showToken(word)}`, word.start)
@@ -153,7 +153,7 @@ class FilterParser {
     checkFilterable(subPath, word)
     const comparison = this.readComparison(subPath, word)
     const within = (right: Filter): Filter => ({ op: 'valuePath', path, inner: { op: 'and', left: inner, right } })
-    // ne and `eq null` speak of all values that the brackets choose: none of them is equal, or present
+    // ne and `eq null` are about all values that the brackets choose: none of them is equal, or present
     if (comparison.op === 'not') return { op: 'not', inner: within(comparison.inner) }
     if (comparison.op === 'ne') return { op: 'not', inner: within({ ...comparison, op: 'eq' }) }
     return within(comparison)
@@ -177,7 +177,7 @@ class FilterParser {
     return { op: operator, path: target, value: readLiteral(attribute, value, this.options.lenient) }
   }
 
-  /** A complex attribute has no value of its own to compare; its `value` stands for it. */
+  /** A complex attribute has no value of its own to compare, so its `value` stands for it. */
   private comparablePath(path: AttributePath, word: Token): AttributePath {
     if (path.subAttribute || path.attribute.type !== 'complex') return path
     const value = findSubAttribute(path.attribute, 'value')
@@ -216,7 +216,7 @@ function nullComparison(path: AttributePath, operator: Comparison, token: Token)
   throw filterError(`"${operator}" cannot compare with null`, token.start)
 }
 
-/** A filter on what is never returned would tell it letter by letter. */
+/** A filter on an attribute that is never returned would reveal it letter by letter. */
 function checkFilterable(path: AttributePath, word: Token): void {
   for (const attribute of [path.attribute, path.subAttribute]) {
     if (attribute && (attribute.returned === 'never' || attribute.mutability === 'writeOnly')) {

@@ -1,18 +1,18 @@
-// The users among whom a filter looks, where it asks a family name of all that it finds: the list reads these alone.
+// Narrows the users that a list reads, where a filter requires a family name of every match.
 import { type RawBuilder, sql } from 'kysely'
 import { formatPath } from '../path.ts'
 import type { Filter, Scalar } from './ast.ts'
 import { type KeyBounds, keyBounds, meetsBounds, type TextComparison } from './sql-text.ts'
 
-/** Rows as a set to read from. Its text follows from its shape alone, so that who knows that need not have it built. */
+/** A set of rows to read from. Its SQL text depends on `shape` alone, so texts can be cached by shape. */
 export interface SoughtRows {
   readonly shape: string
   readonly values: readonly string[]
-  /** A select of whole rows. @param values as above, or what stands for them */
+  /** Builds a select of whole rows. @param values as above, or placeholders for them */
   build(tenantId: number, values: readonly string[]): RawBuilder<unknown>
 }
 
-/** Undefined where the filter asks no family name of all, or not so that an index has it. */
+/** Undefined unless the filter requires a family name of every match, in a form that the index serves. */
 export function usersSoughtBy(filter: Filter): SoughtRows | undefined {
   const bounds = boundsOfName(filter)
   if (!bounds) return undefined
@@ -27,7 +27,7 @@ function boundsOfName(filter: Filter): KeyBounds | undefined {
   return formatPath(path) === 'name.familyName' ? keyBounds(op, String(value)) : undefined
 }
 
-/** By the index, by the list of those whom it has by another name, and whoever is in neither (db/family-names.ts). */
+/** Reads the index, the list of users whom it holds under another name, and those in neither (db/family-names.ts). */
 function usersNamed(tenantId: number, kind: KeyBounds['kind'], values: readonly string[]): RawBuilder<unknown> {
   const has = (column: RawBuilder<string>) => meetsBounds(column, kind, values)
   return sql`

@@ -1,5 +1,5 @@
-// Where the attributes of users and groups live beside their documents: columns, e-mail keys and memberships. What
-// is not named here is read from `doc`.
+// Where attributes of users and groups live outside their documents: columns, e-mail keys and memberships. All others
+// are read from `doc`.
 import { type RawBuilder, sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { unlistedUsers } from '../../../db/family-names.ts'
@@ -32,11 +32,11 @@ import {
 
 export interface SqlContext {
   tenantId: number
-  /** Of the tenant's SCIM endpoint, without a slash at the end, for `meta.location` and `$ref`. */
+  /** The tenant's SCIM endpoint without a trailing slash, for `meta.location` and `$ref`. */
   baseUrl: string
-  /** Where set, the memberships of other users and groups than this SCIM connection's are out of sight. */
+  /** If set, hides memberships of users and groups that do not belong to this SCIM connection. */
   connectionId?: string | undefined
-  /** The connection that asks: externalIds that others have given are none to it. */
+  /** The connection that asks; it does not see externalIds that other connections gave. */
   readerId?: string | undefined
 }
 
@@ -45,18 +45,18 @@ interface Layout {
   /** By path: `name`, `name.subAttribute`, `urn:…:User:name.subAttribute`. */
   columns: Readonly<Record<string, Column>>
   meta: Readonly<Record<string, Column>>
-  /** Multi-valued attributes that no document holds: the set of a row's values, and its columns as a value. */
+  /** Multi-valued attributes that no document holds: the set of a row's values, and the columns of one value. */
   relations: Readonly<Record<string, { rows: RawBuilder<unknown>; value: Scope }>>
-  /** By multi-valued attribute: finds the rows that have a `value`; undefined where it cannot tell. */
+  /** By multi-valued attribute: a condition that finds the rows with a `value`; undefined where no index can tell. */
   valueIndexes: Readonly<Record<string, (op: TextComparison, literal: Scalar) => Condition | undefined>>
 }
 
-/** To make a scope costs more than to compile a filter against it; who asks asks again. */
+/** Making a scope costs more than compiling a filter against it, and the same clients ask again. */
 const userScopes = new LRUCache<string, Scope>({ maxSize: 200, sizeCalculation: () => 1 })
 
 /**
- * The scope of a whole user: the row is `users` in the statement; tenant and states are the caller's conditions.
- * @param isNamed whether the rows are those of sought-users.ts, so that no index has to find a family name
+ * The scope of a whole user. The statement calls the row `users`; the caller adds the conditions on tenant and state.
+ * @param isNamed whether the rows are those of sought-users.ts, which need no index for the family name
  */
 export function userScope(context: SqlContext, isNamed = false): Scope {
   const key = `${context.tenantId} ${context.connectionId} ${context.readerId} ${isNamed} ${context.baseUrl}`
@@ -89,8 +89,8 @@ const makeUserScope = (context: SqlContext, isNamed: boolean): Scope =>
   })
 
 /**
- * Whether the reader sees the externalId of a row of `users`, as isForeignExternalId has it (provisioning/authority.ts);
- * undefined where all are seen.
+ * Whether the reader sees the externalId of a row of `users`: the SQL of isForeignExternalId
+ * (provisioning/authority.ts). Undefined where it sees all.
  */
 const isOwnExternalId = ({ readerId }: Pick<SqlContext, 'readerId'>): RawBuilder<boolean> | undefined =>
   readerId === undefined
@@ -98,7 +98,7 @@ const isOwnExternalId = ({ readerId }: Pick<SqlContext, 'readerId'>): RawBuilder
     : sql`(users.connection_id is null or users.connection_id = ${readerId}::uuid
         or users.authority ->> 'externalId' = ${readerId}::text)`
 
-/** What users are sorted by where it is their externalId. */
+/** The sort expression for a user's externalId. */
 export function shownExternalId(context: Pick<SqlContext, 'readerId'>): RawBuilder<unknown> {
   const isOwn = isOwnExternalId(context)
   return isOwn ? sql`(case when ${isOwn} then users.external_id end)` : sql`users.external_id`
@@ -118,13 +118,13 @@ function ownExternalId(context: SqlContext): Column {
   }
 }
 
-/** The document keeps a reference to a user of this server relative: `../Users/…` (user-text.ts). */
+/** The document stores a reference to a user of this server as a relative one: `../Users/…` (user-text.ts). */
 function managerRef({ baseUrl }: SqlContext): RawBuilder<string> {
   const ref = sql`(users.doc #>> ${sql.lit(`{${ENTERPRISE_USER_URN},manager,$ref}`)}::text[])`
   return sql`case when ${ref} like '../%' then ${`${baseUrl}/`}::text || substr(${ref}, 4) else ${ref} end`
 }
 
-/** The scope of a whole group: the row is `groups` in the statement; the tenant is the caller's condition. */
+/** The scope of a whole group. The statement calls the row `groups`; the caller adds the condition on the tenant. */
 export const groupScope = (context: SqlContext): Scope =>
   layoutScope({
     document: jsonScope(sql`groups.doc`),
@@ -177,7 +177,7 @@ function layoutScope({ document, columns, meta, relations, valueIndexes }: Layou
     const conditions = conjuncts(inner)
     const found = index && conditions.flatMap((condition) => valueCondition(condition, index) ?? [])[0]
     if (!found) return someValue(path, inner, compile)
-    // Entra asks `emails[type eq "work"].value eq "…"`: the index finds the rows, the rest sorts them out
+    // Entra asks `emails[type eq "work"].value eq "…"`: the index finds candidate rows, the full condition checks them
     return conditions.length === 1 ? found : sql`(${found} and ${someValue(path, inner, compile)})`
   }
   return { compare, present, some }
@@ -185,7 +185,7 @@ function layoutScope({ document, columns, meta, relations, valueIndexes }: Layou
 
 const isMeta = ({ extension, attribute }: AttributePath) => extension === undefined && attribute.name === 'meta'
 
-/** `groups.type` of a user is `type` of one of the groups. */
+/** Turns `groups.type` of a user into `type` of one of the groups. */
 const subPath = ({ subAttribute }: AttributePath): AttributePath => ({
   extension: undefined,
   attribute: subAttribute!,
@@ -208,7 +208,7 @@ type CompareText = (column: RawBuilder<string>, op: TextComparison, literal: str
 const compareExact: CompareText = (column, op, literal) =>
   op === 'sw' ? hasPrefix(column, literal) : compareText(column, op, literal)
 
-/** A column that is null for "" too, so that it cannot tell what fits "" and what comes before a text. */
+/** A column that is null for "" as well, so it cannot answer a comparison with "", nor `lt` and `le`. */
 const nullableColumn = (column: RawBuilder<string>, compare: CompareText): Column => ({
   compare: (op, literal) =>
     literal === '' || op === 'lt' || op === 'le' ? undefined : compare(column, op, String(literal)),
@@ -227,20 +227,20 @@ function metaColumns(
     created: instantColumn(sql`${row}.created_at`),
     lastModified: instantColumn(lastModified),
     location: textColumn(sql`${`${baseUrl}/${resourceType}s/`}::text || ${row}.id`, true),
-    // As etag.ts writes it
+    // In the format of etag.ts
     version: textColumn(sql`'W/"' || ${version} || '"'`, true)
   }
 }
 
-/** The e-mail keys leave out "". */
+/** The e-mail keys do not include "". */
 function hasEmail(op: TextComparison, literal: string, { tenantId }: SqlContext): Condition | undefined {
   if ((op !== 'eq' && op !== 'sw') || literal === '') return undefined
-  // An array, so that the primary key can serve this also beside an `or`
+  // An array, so that the primary key serves this also within an `or`
   return sql`users.id = any(array(select e.user_id from user_emails e
     where e.tenant_id = ${tenantId} and ${compareKey(sql`e.value_key`, op, literal)}))`
 }
 
-/** On any user: among those of sought-users.ts it costs a third. */
+/** Searches all users for a family name; among those of sought-users.ts it costs a third. */
 const compareFamilyName =
   ({ tenantId }: SqlContext): CompareText =>
   (column, op, literal) => {
@@ -280,7 +280,7 @@ function hasMember(literal: Scalar, context: SqlContext): Condition {
     where g.tenant_id = ${tenantId} and g.id = ${memberId}::uuid and ${inSight('g', context)})`
 }
 
-/** `groups` of a user: each group once, direct where the user is a member of it itself. */
+/** `groups` of a user: each group once, `direct` if the user is itself a member. */
 function groupsOfUser(context: SqlContext): Layout['relations'][string] {
   const { tenantId, baseUrl } = context
   return {
@@ -300,7 +300,7 @@ function groupsOfUser(context: SqlContext): Layout['relations'][string] {
   }
 }
 
-/** `members` of a group; `display` is the name that people see (provisioning/user-document.ts, shownName). */
+/** `members` of a group; `display` is the shown name (provisioning/user-document.ts, shownName). */
 export function membersOfGroup(context: SqlContext): Layout['relations'][string] {
   const { tenantId, baseUrl } = context
   return {

@@ -1,5 +1,5 @@
-// What a filter's conditions are about: the JSON document of a resource, one value of it, or columns. A scope turns
-// single conditions into SQL; to-sql.ts puts them together.
+// What a filter's conditions apply to: the JSON document of a resource, one value in it, or columns. A scope turns
+// single conditions into SQL; to-sql.ts combines them.
 import { type RawBuilder, sql } from 'kysely'
 import { isId } from '../../../db/ids.ts'
 import { DATE_TIME_PATTERN, parseDateTime } from '../date-time.ts'
@@ -8,12 +8,12 @@ import type { Attribute } from '../schemas/types.ts'
 import type { Filter, Scalar } from './ast.ts'
 import { type Condition, compareFolded, compareText, orderOperator, type TextComparison } from './sql-text.ts'
 
-/** Compiles a filter against a scope; to-sql.ts hands it down for the inner filters of value paths. */
+/** Compiles a filter against a scope; to-sql.ts passes it on for the inner filters of value paths. */
 type Compile = (filter: Filter, scope: Scope) => Condition
 
 /**
- * Conditions may come out as null where matches.ts says false; and, or and `is not true` above them treat both alike,
- * while coalesce() would keep PostgreSQL from using an index.
+ * A condition may be null where matches.ts says false. `and`, `or` and `is not true` around it treat both alike, and
+ * coalesce() would keep PostgreSQL from using an index.
  */
 export interface Scope {
   compare(path: AttributePath, op: TextComparison, literal: Scalar): Condition
@@ -28,9 +28,9 @@ export const FALSE: Condition = sql`false`
 type Json = RawBuilder<unknown>
 
 /**
- * The document of a resource, or a complex value in it.
- * @param json an expression of type json; what is not an object has no members
- * @param depth makes the names of nested sets differ
+ * The scope of a resource's document, or of a complex value in it.
+ * @param json an expression of type json; anything but an object has no members
+ * @param depth makes the names of nested sets unique
  */
 export function jsonScope(json: Json, depth = 0): Scope {
   const raw = (path: AttributePath) =>
@@ -61,7 +61,7 @@ export function jsonScope(json: Json, depth = 0): Scope {
   }
 }
 
-// Names come from schema data, and they are part of the statement's shape: as parameters they would only cost plans
+// Names come from schema data and shape the statement; as parameters they would only worsen plans
 const member = (json: Json, name: string): Json => sql`(${json} -> ${sql.lit(name)})`
 
 function anyValue(attribute: Attribute, json: Json, depth: number, test: (value: Json) => Condition): Condition {
@@ -71,7 +71,7 @@ function anyValue(attribute: Attribute, json: Json, depth: number, test: (value:
     as ${alias} (v) where ${test(sql`${alias}.v`)})`
 }
 
-/** JSON text is as JSON.stringify wrote it, so the empty values have one spelling each. */
+/** JSON.stringify wrote the text, so each empty value has one spelling. */
 const isPresent = (json: Json): Condition => sql`(${json})::text not in ('null', '""', '[]', '{}')`
 
 function compareJson(json: Json, attribute: Attribute, op: TextComparison, literal: Scalar): Condition {
@@ -90,32 +90,32 @@ function compareJson(json: Json, attribute: Attribute, op: TextComparison, liter
         then ${compareInstant(instantOf(text), op, literal)} end`
     default: {
       const compare = attribute.caseExact ? compareText : compareFolded
-      // Most rows fail the first half, which reads the document once
+      // The first half reads the document once and rules out most rows
       return sql`(${compare(text, op, String(literal))} and json_typeof(${json}) = 'string')`
     }
   }
 }
 
-/** A dateTime as timestamptz: without digits behind the millisecond, which a cast would round, and in UTC by default. */
+/** A dateTime as timestamptz: cut after the millisecond, since a cast would round, and in UTC by default. */
 const instantOf = (text: RawBuilder<string>): RawBuilder<Date> =>
   sql`(regexp_replace(${text}, '([.][0-9]{3})[0-9]+', '\\1')
     || case when ${text} ~ '(Z|[+-][0-9]{2}:[0-9]{2})$' then '' else 'Z' end)::timestamptz`
 
 /**
- * Compares milliseconds since 1970, digits behind them cut off on both sides.
+ * Compares milliseconds since 1970, further digits cut off on both sides.
  * @param instant an expression of type timestamptz
  */
 const compareInstant = (instant: RawBuilder<Date>, op: TextComparison, literal: Scalar): Condition =>
   sql`floor(extract(epoch from ${instant}) * 1000) ${orderOperator(op)} ${parseDateTime(String(literal))}::numeric`
 
-/** Where an attribute lives in columns. */
+/** An attribute that lives in columns. */
 export interface Column {
-  /** @returns undefined where the column cannot tell, and the document has to be asked */
+  /** @returns undefined where the column cannot tell and the document must be read */
   compare(op: TextComparison, literal: Scalar): Condition | undefined
   readonly present: Condition
 }
 
-/** A text column or expression of an attribute that is, or is not, caseExact; "" and null are not present. */
+/** A text column or expression, caseExact or not; "" and null count as not present. */
 export const textColumn = (text: RawBuilder<string>, isCaseExact: boolean): Column => ({
   compare: (op, literal) => (isCaseExact ? compareText : compareFolded)(text, op, String(literal)),
   present: sql`(${text}) <> ''`
@@ -131,7 +131,7 @@ export const instantColumn = (instant: RawBuilder<Date>): Column => ({
   present: TRUE
 })
 
-/** An id, as PostgreSQL writes it; equality compares as uuid, which an index serves. */
+/** An id in PostgreSQL's spelling. Equality compares as uuid, so that an index serves it. */
 export const uuidColumn = (id: RawBuilder<string>, isCaseExact: boolean): Column => {
   const text = textColumn(sql`(${id})::text`, isCaseExact)
   return {
@@ -149,7 +149,7 @@ export function readUuid(literal: Scalar, isCaseExact: boolean): string | undefi
   return isId(text) ? text : undefined
 }
 
-/** One value of a complex attribute that is made of columns: `type eq "work"` finds the column of `type`. */
+/** One value of a complex attribute made of columns: `type eq "work"` uses the column of `type`. */
 export const columnScope = (columns: Readonly<Record<string, Column>>): Scope => ({
   compare: (path, op, literal) => columns[path.attribute.name]?.compare(op, literal) ?? FALSE,
   present: (path) => columns[path.attribute.name]?.present ?? FALSE,

@@ -1,4 +1,4 @@
-// String conditions in SQL that agree with matches.ts, whatever locale, ICU or Unicode version the database has.
+// String conditions in SQL that agree with matches.ts, whatever the database's locale, ICU or Unicode version.
 import { type RawBuilder, sql } from 'kysely'
 import { foldCase } from '../text.ts'
 import type { Comparison } from './ast.ts'
@@ -10,7 +10,7 @@ const OPERATORS = { eq: sql`=`, gt: sql`>`, ge: sql`>=`, lt: sql`<`, le: sql`<=`
 export const orderOperator = (op: TextComparison) =>
   op === 'co' || op === 'sw' || op === 'ew' ? undefined : OPERATORS[op]
 
-/** @param text an expression of type text, without regard to its collation; null is no value */
+/** @param text an expression of type text of any collation; null counts as no value */
 export function compareText(text: RawBuilder<string>, op: TextComparison, literal: string): Condition {
   switch (op) {
     case 'co':
@@ -24,7 +24,7 @@ export function compareText(text: RawBuilder<string>, op: TextComparison, litera
   }
 }
 
-/** Compares without regard to case: foldCase() of the text with foldCase() of the literal. */
+/** Compares in any letter case: foldCase() of the text with foldCase() of the literal. */
 export function compareFolded(text: RawBuilder<string>, op: TextComparison, literal: string): Condition {
   const folded = foldCase(literal)
   const isOrder = op === 'gt' || op === 'ge' || op === 'lt' || op === 'le'
@@ -32,8 +32,8 @@ export function compareFolded(text: RawBuilder<string>, op: TextComparison, lite
 }
 
 /**
- * Compares a `…_key` column: it holds toLowerCase() of the text, which is foldCase() but for the sigma.
- * Equality and prefix without a sigma are conditions that an index on the column serves.
+ * Compares a `…_key` column, which holds toLowerCase() of the text: foldCase() except for the sigma. An index on the
+ * column serves equality, and prefixes without a sigma.
  */
 export function compareKey(column: RawBuilder<string>, op: TextComparison, literal: string): Condition {
   const folded = foldCase(literal)
@@ -41,14 +41,14 @@ export function compareKey(column: RawBuilder<string>, op: TextComparison, liter
   return op === 'sw' ? hasPrefix(column, folded) : compareText(column, op, folded)
 }
 
-/** What a `…_key` column is compared with where an index on it serves the comparison. */
+/** The bounds of a `…_key` column where an index on it serves the comparison. */
 export interface KeyBounds {
-  /** The key itself, all from one on to before another one, all from one on. */
+  /** Exactly one key; all from one key up to before another; all from one key on. */
   readonly kind: 'is' | 'within' | 'from'
   readonly values: readonly string[]
 }
 
-/** Undefined where no index serves it. */
+/** Undefined where no index serves the comparison. */
 export function keyBounds(op: TextComparison, literal: string): KeyBounds | undefined {
   const folded = foldCase(literal)
   if ((op !== 'eq' && op !== 'sw') || folded.includes('σ')) return undefined
@@ -57,7 +57,7 @@ export function keyBounds(op: TextComparison, literal: string): KeyBounds | unde
   return end === undefined ? { kind: 'from', values: [folded] } : { kind: 'within', values: [folded, end] }
 }
 
-/** @param values of KeyBounds, or what stands for them */
+/** @param values those of KeyBounds, or placeholders for them */
 export function meetsBounds(
   column: RawBuilder<string>,
   kind: KeyBounds['kind'],
@@ -68,7 +68,7 @@ export function meetsBounds(
 }
 
 /**
- * A prefix as a range: `starts_with` and LIKE are not leakproof, so under row-level security they use no index.
+ * A prefix as a range: `starts_with` and LIKE are not leakproof, so they use no index under row-level security.
  * @param column of collation "C"
  */
 export function hasPrefix(column: RawBuilder<string>, prefix: string): Condition {
@@ -78,24 +78,23 @@ export function hasPrefix(column: RawBuilder<string>, prefix: string): Condition
 
 const LAST_CODE_POINT = 0x10ffff
 
-/** The first string behind all that start with the prefix; undefined where none is. */
+/** The first string after all that start with the prefix; undefined where there is none. */
 function behindPrefix(prefix: string): string | undefined {
   const codePoints = Array.from(prefix, (character) => character.codePointAt(0)!)
   while (codePoints.at(-1) === LAST_CODE_POINT) codePoints.pop()
   const last = codePoints.pop()
   if (last === undefined) return undefined
-  // What lies between are halves of surrogate pairs
+  // The code points in between are halves of surrogate pairs
   return String.fromCodePoint(...codePoints, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
-/** U+0130 is the one character whose lower case is two. */
+/** U+0130 is the only character whose lower case has two characters. */
 const expandDottedI = (text: RawBuilder<string>): RawBuilder<string> =>
   sql`replace(${text}, ${sql.lit('\u0130')}, ${sql.lit('i\u0307')})`
 
 /**
- * Folds only what could become a character of the literal. A character that could not stays as it is, and since it
- * is in the literal neither before nor after folding, eq, co, sw and ew come out the same; translate() takes time in
- * proportion to the characters it looks for.
+ * Folds only characters that fold to one of the literal's. Others are not in the literal, folded or not, so they do not
+ * change the result of eq, co, sw or ew. translate() takes time in proportion to the characters that it looks for.
  */
 function foldFor(text: RawBuilder<string>, folded: string): RawBuilder<string> {
   const { byLower } = foldings()
@@ -110,7 +109,7 @@ function foldFor(text: RawBuilder<string>, folded: string): RawBuilder<string> {
   return sql`translate(${expandDottedI(text)}, ${from}, ${to})`
 }
 
-/** foldCase() of a text expression, every character of it, as order needs it. In collation "C", lower() touches ASCII alone. */
+/** foldCase() of a whole text expression, as ordering needs. In collation "C", lower() changes ASCII letters only. */
 export function foldWhole(text: RawBuilder<string>): RawBuilder<string> {
   const { from, to } = foldings()
   return sql`(select case when octet_length(t) = length(t) then lower(t collate "C")
@@ -119,7 +118,7 @@ export function foldWhole(text: RawBuilder<string>): RawBuilder<string> {
 
 interface Foldings {
   byLower: ReadonlyMap<string, readonly string[]>
-  /** The same as two strings of equal length in characters. */
+  /** The same as two strings with equal numbers of characters. */
   from: string
   to: string
 }
@@ -132,7 +131,7 @@ function foldings(): Foldings {
   return cached
 }
 
-/** All scripts that have case lie below. */
+/** All scripts with letter case lie below. */
 const CASED_END = 0x1ffff
 
 function readFoldings(): Foldings {

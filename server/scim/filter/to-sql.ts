@@ -1,5 +1,5 @@
-// Compiles a filter to a condition of a SQL statement. What is true of which resource is defined in matches.ts; a
-// property test asks both about the same rows.
+// Compiles a filter to a SQL condition. matches.ts defines which resources a filter matches; a property test compares
+// both on the same rows.
 import { type RawBuilder, sql } from 'kysely'
 import type { ResourceType } from '../schemas/types.ts'
 import type { Filter } from './ast.ts'
@@ -11,24 +11,24 @@ import type { Condition } from './sql-text.ts'
 export type { SqlContext } from './sql-resources.ts'
 
 /**
- * A condition on the rows of `users` or `groups`, whichever holds the resource type, under these names in the
- * statement. Values travel as parameters, names come from the schema data, so the text depends on the filter's shape
- * alone. Equality and prefix on userName, displayName and emails.value (displayName of a group), equality on id,
- * externalId, groups.value and members.value, and the same on name.familyName, are conditions that an index serves.
- * @param context the caller still has to ask for the tenant, and for `not users.is_removed`, which the indexes on
- * userName and externalId ask for too
- * @returns null counts as false, as it does in a where clause
+ * A condition on the rows of `users` or `groups`, under these names in the statement. Values become parameters and
+ * names come from the schema data, so the text depends only on the filter's shape. An index serves equality and prefix
+ * on userName, displayName and emails.value (displayName of a group) and on name.familyName, and equality on id,
+ * externalId, groups.value and members.value.
+ * @param context the caller still adds the conditions on the tenant and on `not users.is_removed`, which the indexes on
+ *   userName and externalId require too
+ * @returns a condition whose null counts as false, as in a where clause
  */
 export const filterToSql = (filter: Filter, resourceType: ResourceType, context: SqlContext): Condition =>
   compile(filter, resourceType.name === 'User' ? userScope(context) : groupScope(context))
 
 export interface FilteredRows {
   readonly condition: Condition
-  /** Those of the resource type's rows among whom it is to be looked for; undefined for all. */
+  /** The rows to search; undefined for all rows of the resource type. */
   readonly rows: SoughtRows | undefined
 }
 
-/** The same for a statement that can choose where it reads from. */
+/** The same for a statement that can choose what it reads from. */
 export function filterToRows(filter: Filter, resourceType: ResourceType, context: SqlContext): FilteredRows {
   const rows = resourceType.name === 'User' ? usersSoughtBy(filter) : undefined
   return {
@@ -38,7 +38,7 @@ export function filterToRows(filter: Filter, resourceType: ResourceType, context
 }
 
 /**
- * The members of a group that a filter of a PATCH path chooses (`members[display sw "A"]`), as a select of their `id`.
+ * The members of a group that a PATCH path's filter chooses (`members[display sw "A"]`), as a select of `id`.
  * @param filter its paths start at one member
  */
 export function chosenMembers(filter: Filter, groupId: string, context: SqlContext): RawBuilder<{ id: string }> {
@@ -67,10 +67,10 @@ function compile(filter: Filter, scope: Scope): Condition {
   }
 }
 
-/** `not` would leave null as it is. */
+/** `not` would leave null unchanged. */
 const isNotTrue = (condition: Condition): Condition => sql`((${condition}) is not true)`
 
-/** A chain of one operator as a flat list, since a long one would nest as deeply. */
+/** Flattens a chain of one operator, since a long chain would nest as deeply. */
 function operandsOf(filter: Filter, op: 'and' | 'or'): Filter[] {
   const operands: Filter[] = []
   let rest = filter

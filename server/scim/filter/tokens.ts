@@ -3,16 +3,16 @@ import { type AppError, invalidFilter } from '../../errors.ts'
 import { isStorableText, shorten } from '../text.ts'
 
 export interface Token {
-  /** word: an attribute path, an operator, or a literal without quotes. end: what follows the last character. */
+  /** word: an attribute path, an operator, or an unquoted literal. end: the end of the text. */
   readonly kind: 'word' | 'string' | '(' | ')' | '[' | ']' | 'end'
-  /** As written; for a string its decoded value. */
+  /** As written; the decoded value of a string. */
   readonly text: string
-  /** Offsets into the filter; `end` is behind the last character. */
+  /** Offsets in the filter; `end` is after the last character. */
   readonly start: number
   readonly end: number
 }
 
-/** @param offset of the character at which reading stopped; messages count columns from 1 */
+/** @param offset of the character where reading stopped; messages count columns from 1 */
 export const filterError = (detail: string, offset: number): AppError =>
   invalidFilter(`${detail} at column ${offset + 1}`)
 
@@ -52,11 +52,11 @@ function readString(text: string, start: number): Token {
   return { kind: 'string', text: value, start, end }
 }
 
-/** @returns the offset behind what the sticky expression matches from `offset` on */
+/** @returns the offset after what the sticky expression matches at `offset`, or `offset` itself */
 function skip(expression: RegExp, text: string, offset: number): number {
   expression.lastIndex = offset
   return expression.test(text) ? expression.lastIndex : offset
 }
 
-/** For messages: `"userName"`, or the end. */
+/** The token for a message: `"userName"`, or `the end`. */
 export const showToken = (token: Token): string => (token.kind === 'end' ? 'the end' : `"${shorten(token.text)}"`)

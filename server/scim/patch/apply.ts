@@ -20,29 +20,29 @@ import {
 } from './parse.ts'
 import { readTarget, withMember, writeTarget } from './target.ts'
 
-/** Of a resource as JSON: as long as a body may be. */
+/** Characters of a resource as JSON: about as many as a body may have. */
 const MAX_RESOURCE_LENGTH = 2_000_000
-/** Values looked at, times the terms of the filter that looks: about a second of work. */
+/** Values examined, times the terms of the filter that examines them: about a second of work. */
 const MAX_WORK = 3_000_000
 
 interface PatchedResource {
   readonly resource: Resource
-  /** As sent; null where it was removed, left out where no operation named it. */
+  /** As sent; null where it was removed, absent where no operation named it. */
   readonly password?: string | null
 }
 
 /**
- * Applies operations in order. All of them or none: it throws before anything has an effect.
- * - replace of a complex attribute, and of an extension, keeps the sub-attributes that the value does not name
- *   (RFC 7644 §3.5.2.3); replace of values that a filter chose puts the new value in their place.
+ * Applies operations in order, all or none: it throws before anything takes effect.
+ * - replace of a complex attribute or an extension keeps the sub-attributes that the value does not name (RFC 7644
+ *   §3.5.2.3); replace of values chosen by a filter puts the new value in their place.
  * - A value that becomes primary makes the others `primary: false` (§3.5.2).
- * - remove of what is not there succeeds; through a filter that chooses nothing, strict answers noTarget.
- * @param resource in canonical form; with its `id`, which a client may repeat. The members of a group belong to
- * patch/members.ts, so that nobody has to load them
- * @param operations of parsePatch
- * @returns the resource in canonical form, read-only attributes as they were
+ * - remove succeeds where there is nothing to remove; with a filter that chooses nothing, strict answers noTarget.
+ * @param resource in canonical form, with its `id`, which a client may repeat. patch/members.ts handles a group's
+ *   members, so that nobody has to load them
+ * @param operations from parsePatch
+ * @returns the resource in canonical form, read-only attributes unchanged
  * @throws AppError noTarget; mutability for immutable attributes and for required ones that end up unassigned;
- * invalidValue; tooMany where the operations are too much work
+ *   invalidValue; tooMany where the operations are too much work
  */
 export function applyPatch(
   resource: Resource,
@@ -64,11 +64,13 @@ export function applyPatch(
   return draft.password === undefined ? { resource: after } : { resource: after, password: draft.password }
 }
 
-/** To activate or deactivate somebody does not, which is most of what is asked for; a value within a list may come with it. */
+/**
+ * Activating or deactivating a user, the most common change, does not. A boolean sub-attribute may create an element.
+ */
 const mayLengthen = (operation: PatchOperation): boolean =>
   operation.op !== 'remove' && (typeof operation.value !== 'boolean' || operation.path.subAttribute !== undefined)
 
-/** RFC 7644 §3.5.2.2: what is required cannot become unassigned. */
+/** RFC 7644 §3.5.2.2: a required attribute cannot become unassigned. */
 function checkRequired(before: Resource, after: Resource, resourceType: ResourceType): void {
   const missingBefore = new Set(missingAttributes(before, resourceType).map(formatPath))
   for (const path of missingAttributes(after, resourceType).map(formatPath)) {
@@ -137,7 +139,7 @@ class Draft {
     }
   }
 
-  /** The values that the path speaks of, also where there can be only one. */
+  /** The values that the path refers to, also of a single-valued attribute. */
   private readList(path: TargetPath): readonly unknown[] {
     const value = readTarget(this.resource, path)
     const list = value === undefined ? [] : Array.isArray(value) ? value : [value]
@@ -155,7 +157,7 @@ class Draft {
     this.resource = writeTarget(this.resource, path, value)
   }
 
-  /** Hollow values are dropped only now: a first operation may set the type and a second one the value. */
+  /** Drops hollow values only at the end: one operation may set the type and a later one the value. */
   finish(resourceType: ResourceType): Resource {
     for (const [at, path] of this.touched) {
       const list = readTarget(this.resource, path)

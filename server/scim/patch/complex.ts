@@ -7,10 +7,10 @@ import type { Attribute } from '../schemas/types.ts'
 import { type Changes, complete, identity } from '../values.ts'
 
 /**
- * The value with its changes; what they do not name stays (RFC 7644 §3.5.2.1, §3.5.2.3).
- * @param op add appends to sub-attributes with several values, and has nothing to unassign
+ * Merges changes into a value; sub-attributes that they do not name stay (RFC 7644 §3.5.2.1, §3.5.2.3).
+ * @param op add appends to multi-valued sub-attributes and unassigns nothing
  * @returns undefined where no sub-attribute is left
- * @throws AppError mutability for another value of an immutable sub-attribute; invalidValue where a required one goes
+ * @throws AppError mutability for changing an immutable sub-attribute; invalidValue for removing a required one
  */
 export function mergeChanges(
   before: JsonObject | undefined,
@@ -37,7 +37,7 @@ export function mergeChanges(
   )
 }
 
-/** $ref and read-only sub-attributes, such as displayName of a manager, describe the value that was there before. */
+/** Drops $ref and read-only sub-attributes, such as a manager's displayName, where they describe the previous value. */
 function withoutStale(before: JsonObject | undefined, after: Changes, changes: Changes, attribute: Attribute): Changes {
   const earlier = member(before, 'value')
   if (earlier === undefined || isDeepStrictEqual(earlier, after['value'])) return after
@@ -47,7 +47,7 @@ function withoutStale(before: JsonObject | undefined, after: Changes, changes: C
   return { ...after, ...Object.fromEntries((stale ?? []).map(({ name }) => [name, undefined])) }
 }
 
-/** Both lists; of two values that are the same one the later spelling counts. */
+/** Joins both lists; of two values with the same identity, the later spelling counts. */
 function union(earlier: unknown, added: unknown, attribute: Attribute): unknown {
   if (!Array.isArray(earlier) || !Array.isArray(added)) return added
   return [...new Map([...earlier, ...added].map((value) => [identity(value, attribute), value])).values()]

@@ -1,4 +1,4 @@
-// Changes to the values of one attribute: all of them, or those that the filter of a path chooses.
+// Changes to the values of one attribute: all of them, or those that a path's filter chooses.
 import { noTarget } from '../../errors.ts'
 import type { Filter } from '../filter/ast.ts'
 import { matches } from '../filter/matches.ts'
@@ -12,7 +12,7 @@ import type { AssignOperation, TargetPath } from './parse.ts'
 
 type List = readonly unknown[]
 
-/** Appends values. One that is already there, by value and type, takes on what is new (RFC 7644 §3.5.2.1). */
+/** Appends values. One that already exists, by value and type, is merged with the new one (RFC 7644 §3.5.2.1). */
 export function addToList(list: List, added: List, path: TargetPath): List {
   const byIdentity = new Map(list.map((value) => [identity(value, path.attribute), value]))
   let primary: string | undefined
@@ -27,9 +27,9 @@ export function addToList(list: List, added: List, path: TargetPath): List {
 }
 
 /**
- * Adds or replaces a sub-attribute of all values, or the chosen values, or a sub-attribute of these.
- * @param list of a single-valued attribute: its value, or nothing
- * @throws AppError noTarget where the filter chooses nothing, unless the profile makes the value that it describes
+ * Adds or replaces a sub-attribute of all values, the chosen values, or a sub-attribute of the chosen values.
+ * @param list for a single-valued attribute: its value, or nothing
+ * @throws AppError noTarget where the filter chooses nothing, unless the profile creates the value that it describes
  */
 export function assignInList(list: List, operation: AssignOperation, leniency: Leniency): List {
   const { path, value } = operation
@@ -64,13 +64,13 @@ function assignToElement(element: JsonObject, { op, path, value }: AssignOperati
   return complete(path.attribute, { ...Object.fromEntries(kept), ...value }, formatPath(path))
 }
 
-/** The sub-attributes by which a filter chooses: `type eq "work" and primary eq true` -> type, primary. */
+/** The sub-attributes that a filter compares with eq: `type eq "work" and primary eq true` -> type, primary. */
 function namedIn(filter: Filter): string[] {
   if (filter.op === 'and' || filter.op === 'or') return [...namedIn(filter.left), ...namedIn(filter.right)]
   return filter.op === 'eq' ? [filter.path.attribute.name] : []
 }
 
-/** The list with a value made from the filter's equality terms: `emails[type eq "work"].value` -> type: work. */
+/** Adds a value made from the filter's equality terms: `emails[type eq "work"].value` -> type: work. */
 function createValue(list: List, operation: AssignOperation, leniency: Leniency): List {
   const { path, value } = operation
   const { attribute, subAttribute, filter } = path
@@ -94,7 +94,7 @@ function createValue(list: List, operation: AssignOperation, leniency: Leniency)
 
 const toObject = (value: unknown): JsonObject => (isObject(value) ? value : {})
 
-/** What a value must hold for the filter to choose it, as far as equality terms say so. */
+/** What a value must contain for the filter to choose it, as far as equality terms tell. */
 function described(filter: Filter): JsonObject {
   switch (filter.op) {
     case 'and':
@@ -111,7 +111,7 @@ function described(filter: Filter): JsonObject {
 }
 
 /**
- * Removes the listed values, or the chosen ones, or a sub-attribute of these.
+ * Removes the listed values, the chosen values, or a sub-attribute of the chosen values.
  * @throws AppError noTarget in strict where the filter chooses nothing (RFC 7644 §3.12, table 9)
  */
 export function removeFromList(list: List, path: TargetPath, values: List | undefined, leniency: Leniency): List {
@@ -119,7 +119,7 @@ export function removeFromList(list: List, path: TargetPath, values: List | unde
   if (values) return withoutListed(list, values, attribute)
   const isChosen = (element: unknown): element is JsonObject =>
     isObject(element) && (filter === undefined || matches(filter, element))
-  // What a strict token may not create, it may not remove without a target either
+  // A profile that may not create a value through a filter may not remove a missing one either
   if (filter && !leniency.permits('filteredReplaceCreates') && !list.some(isChosen)) {
     throw noTarget(`${formatPath(path)}: no value matches the filter`)
   }
@@ -130,7 +130,7 @@ export function removeFromList(list: List, path: TargetPath, values: List | unde
     .filter((element) => element !== undefined)
 }
 
-/** A listed value without a type stands for every value that is equal, whatever its type. */
+/** A listed value without a type stands for every equal value, whatever its type. */
 function withoutListed(list: List, listed: List, attribute: Attribute): List {
   const keys = new Set(listed.map((value) => identity(value, attribute)))
   return list.filter((element) => {

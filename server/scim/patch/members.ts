@@ -1,5 +1,5 @@
-// Takes the members out of a group's PATCH: what happens to them is a short list of set operations, so that no member
-// list is ever read to apply it (adding one member costs the same in a group of ten and of 100,000).
+// Separates member changes from a group's PATCH. They become a short list of set operations, so that no member list is
+// ever read to apply them: adding one member costs the same in a group of ten and of 100,000.
 import { invalidValue, mutability } from '../../errors.ts'
 import type { Filter } from '../filter/ast.ts'
 import { isObject, member, type Resource } from '../json.ts'
@@ -12,13 +12,13 @@ type MemberType = 'User' | 'Group'
 export interface MemberReference {
   /** The id of the member. */
   readonly value: string
-  /** As the client says; undefined where it does not. */
+  /** As the client says; undefined where it says nothing. */
   readonly type?: MemberType
 }
 
 /**
- * One change to the members of a group. Adding who is a member, and removing who is none, succeed.
- * `removeWhere`: paths of the filter start at one member (value, type, display, $ref).
+ * One change to a group's members. Adding an existing member and removing a missing one both succeed. `removeWhere`:
+ * the filter's paths start at one member (value, type, display, $ref).
  */
 export type MemberOperation =
   | { readonly kind: 'add'; readonly members: readonly MemberReference[] }
@@ -28,17 +28,17 @@ export type MemberOperation =
   | { readonly kind: 'clear' }
 
 interface GroupPatch {
-  /** For applyPatch, on the group without its members. */
+  /** For applyPatch on the group without its members. */
   readonly attributes: readonly PatchOperation[]
-  /** To be carried out in order. Never longer than it must be: 1,000 adds become one. */
+  /** To be run in order, and as short as possible: 1,000 adds become one. */
   readonly members: readonly MemberOperation[]
 }
 
 /**
  * Splits the operations of a group's PATCH. The order between attributes and members does not matter.
- * - `remove members` without value and filter clears them all; with Entra's list of values only these.
- * - `members[value eq "a" or value eq "b"]` needs no filter any more: it removes a and b.
- * @param operations of parsePatch for the Group resource type
+ * - `remove members` without value and filter removes all members; with Entra's list of values only those.
+ * - `members[value eq "a" or value eq "b"]` needs no filter at run time: it removes a and b.
+ * @param operations from parsePatch for the Group resource type
  * @throws AppError mutability for a change to a part of a member; invalidValue for a member without `value`
  */
 export function splitGroupPatch(operations: readonly PatchOperation[]): GroupPatch {
@@ -53,8 +53,8 @@ export function splitGroupPatch(operations: readonly PatchOperation[]): GroupPat
 }
 
 /**
- * Splits a group of normalizeResource (POST, PUT).
- * @returns members: undefined where the group names none, which for POST and PUT means the same as an empty list
+ * Splits a group from normalizeResource (POST, PUT).
+ * @returns members: undefined where the group names none, which POST and PUT treat as an empty list
  * @throws AppError invalidValue for a member without `value`
  */
 export function splitMembers(group: Resource): { group: Resource; members: readonly MemberReference[] | undefined } {
@@ -77,7 +77,7 @@ function planAssign(plan: MemberPlan, { op, path, value }: AssignOperation): voi
   else plan.replace(members)
 }
 
-/** `members[value eq "a"]` with a value: another member takes the place of a. */
+/** `members[value eq "a"]` with a value: another member replaces a. */
 function planAssignWhere(plan: MemberPlan, op: 'add' | 'replace', filter: Filter, value: unknown): void {
   const chosen = idsOf(filter)
   const added = isObject(value) ? references([chosen?.length === 1 ? { value: chosen[0], ...value } : value]) : []
@@ -112,7 +112,7 @@ const distinct = (members: readonly MemberReference[]): MemberReference[] => [
   ...new Map(members.map((reference) => [reference.value, reference])).values()
 ]
 
-/** The ids that the filter asks for, where it asks for nothing else: `value eq "a" or value eq "b"`. */
+/** The ids that the filter asks for, if it asks for nothing else: `value eq "a" or value eq "b"`. */
 function idsOf(filter: Filter): string[] | undefined {
   if (filter.op === 'eq' && filter.path.attribute.name === 'value') return [String(filter.value)]
   if (filter.op !== 'or') return undefined
@@ -121,10 +121,10 @@ function idsOf(filter: Filter): string[] | undefined {
   return right && [...left, ...right]
 }
 
-/** Gathers changes: of several to the same member the last one counts, and a new list makes earlier changes vain. */
+/** Collects changes: the last change to a member counts, and a new list cancels earlier changes. */
 class MemberPlan {
   private operations: MemberOperation[] = []
-  /** The whole list, once the client has given it, or cleared it. */
+  /** The whole list, once the client has set or cleared it. */
   private list: Map<string, MemberReference> | undefined
   /** Changes since the last `removeWhere`: the member to add, or undefined to remove it. */
   private changes = new Map<string, MemberReference | undefined>()

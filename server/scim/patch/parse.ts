@@ -1,5 +1,5 @@
-// PatchOp messages (RFC 7644 §3.5.2) into operations whose paths are resolved and whose values are checked, so that
-// only what depends on the resource is left to patch/apply.ts and patch/members.ts.
+// Parses PatchOp messages (RFC 7644 §3.5.2) into operations with resolved paths and checked values. Only what depends
+// on the resource is left to patch/apply.ts and patch/members.ts.
 import { AppError, invalidPath, invalidSyntax, invalidValue, mutability, noTarget, tooMany } from '../../errors.ts'
 import type { Filter } from '../filter/ast.ts'
 import { isObject, isUnassigned, memberInAnyCase } from '../json.ts'
@@ -29,13 +29,13 @@ export const MAX_OPERATIONS = 1_000
 /** A path to an attribute or its values, never to a whole extension. */
 export type TargetPath = Exclude<PatchPath, ExtensionPath>
 
-/** Add or replace. A value for a whole extension, or for the resource, has become one operation for each attribute. */
+/** Add or replace. A value for a whole extension, or for the resource, was split into one operation per attribute. */
 export interface AssignOperation {
   readonly op: 'add' | 'replace'
   readonly path: TargetPath
   /**
-   * Canonical; undefined unassigns. For a single-valued complex attribute without a filter: Changes. For a
-   * multi-valued attribute without a filter: its values as an array.
+   * Canonical; undefined unassigns. For a single-valued complex attribute without a filter: Changes. For a multi-valued
+   * attribute without a filter: an array of its values.
    */
   readonly value: unknown
 }
@@ -43,7 +43,7 @@ export interface AssignOperation {
 export interface RemoveOperation {
   readonly op: 'remove'
   readonly path: PatchPath
-  /** Only of a multi-valued attribute: the values to take away, where a client listed them. */
+  /** The values to remove, where a client listed them; only for a multi-valued attribute. */
   readonly values?: readonly unknown[]
 }
 
@@ -51,10 +51,11 @@ export type PatchOperation = AssignOperation | RemoveOperation
 
 /**
  * Parses the body of a PATCH.
- * @param body parsed JSON, of whatever shape
- * @returns `{ op: 'Replace', path: 'active', value: 'False' }` -> { op: 'replace', path: { attribute: active, … }, value: false }
+ * @param body parsed JSON of any shape
+ * @returns `{ op: 'Replace', path: 'active', value: 'False' }` -> { op: 'replace', path: { attribute: active, … },
+ *   value: false }
  * @throws AppError invalidSyntax, invalidPath, invalidFilter, invalidValue; noTarget for remove without a path;
- * mutability for what is read-only; tooMany for more than 1,000 operations. The detail says which operation it was.
+ *   mutability for read-only attributes; tooMany for more than 1,000 operations. The detail names the operation.
  */
 export function parsePatch(body: unknown, resourceType: ResourceType, leniency: Leniency): PatchOperation[] {
   if (!isObject(body)) throw invalidSyntax('A PATCH must be a JSON object')
@@ -146,7 +147,7 @@ class OperationReader {
     else this.operations.push({ op: 'remove', path })
   }
 
-  /** A label chooses as a filter of the path does. */
+  /** A label removes the values that a path filter with its terms would choose. */
   private readRemoveListed(path: AttributePath, value: unknown): void {
     const { attribute } = path
     const at = formatPath(path)
@@ -162,7 +163,7 @@ class OperationReader {
     }
   }
 
-  /** One member of a value without path: an attribute, an extension, or a path as a key. */
+  /** Takes one member of a value without a path: an attribute, an extension, or a path as a key. */
   private assignByKey(op: 'add' | 'replace', key: string, value: unknown): void {
     const attribute = findCoreAttribute(this.resourceType, key)
     const name = modernize(key, this.resourceType, this.leniency)
@@ -184,7 +185,7 @@ class OperationReader {
     return !isDotted || this.leniency.allow('dottedKeys', key) ? path : undefined
   }
 
-  /** Okta sends id, meta and groups along with what it changes. */
+  /** Okta sends id, meta and groups along with its changes. */
   private assignOrIgnore(op: 'add' | 'replace', path: PatchPath, value: unknown): void {
     const isIgnorable = isReadOnly(path) && !isId(path)
     if (isIgnorable && this.leniency.allow('readOnlyIgnored', formatPath(path))) return
@@ -197,14 +198,14 @@ class OperationReader {
       return
     }
     if (isSchemas(path)) {
-      // `schemas` follows the extensions that are present, whatever a client adds to it
+      // `schemas` follows from the extensions present, whatever a client adds to it
       readUrns(value, this.leniency)
       return
     }
     if (isReadOnly(path) && !(isId(path) && this.leniency.allow('readOnlyIgnored', 'id'))) {
       throw mutability(`${formatPath(path)} is read-only`)
     }
-    // An empty form field must not take a password away; null does
+    // An empty form field must not remove a password; null does
     if (value === '' && isPassword(path)) throw invalidValue('password must not be empty')
     const read = this.readValue(op, path, value)
     const isWhole = !path.subAttribute && !path.filter
@@ -215,7 +216,7 @@ class OperationReader {
     this.operations.push({ op, path, value: read })
   }
 
-  /** RFC 7644 §3.5.2.3 has complex values merged; an extension is treated alike. */
+  /** RFC 7644 §3.5.2.3 merges complex values; an extension is treated the same way. */
   private assignExtension(op: 'add' | 'replace', lookup: SchemaLookup, value: unknown): void {
     const urn = lookup.schema.id
     if (isUnassigned(value) || (value === '' && this.leniency.allow('emptyStringClears', urn))) {
@@ -240,7 +241,7 @@ class OperationReader {
     if (filter) return readOne(value, attribute, at, this.leniency)
     if (!attribute.multiValued) {
       if (attribute.type !== 'complex') return readOne(value, attribute, at, this.leniency)
-      // null for the whole attribute unassigns it, {} changes nothing
+      // null unassigns the whole attribute, {} changes nothing
       const isCleared = isUnassigned(value) || (value === '' && this.leniency.allow('emptyStringClears', at))
       return isCleared ? undefined : readChanges(value, attribute, at, this.leniency)
     }
@@ -250,7 +251,7 @@ class OperationReader {
   }
 }
 
-/** `{ type: 'work', primary: true }` -> `type eq "work" and primary eq true` */
+/** `{ type: 'work', primary: true }` -> the filter `type eq "work" and primary eq true` */
 function bearing(label: Label, attribute: Attribute): Filter {
   const terms = Object.entries(label).map(([name, value]): Filter => {
     const path = { extension: undefined, attribute: findSubAttribute(attribute, name)!, subAttribute: undefined }
@@ -259,7 +260,7 @@ function bearing(label: Label, attribute: Attribute): Filter {
   return terms.reduce((left, right) => ({ op: 'and', left, right }))
 }
 
-/** Entra's app roles as JSON text, also where the path names the `value`. */
+/** Decodes Entra's app roles from JSON text, also where the path names the `value`. */
 function openText({ attribute, subAttribute }: TargetPath, value: unknown, at: string, leniency: Leniency): unknown {
   return subAttribute?.name === 'value' ? openJsonText({ value }, attribute, at, leniency)['value'] : value
 }

@@ -1,16 +1,16 @@
-// Where a path leads in a resource, without its filter and sub-attribute.
+// Reads and writes the attribute that a path names in a resource, ignoring its filter and sub-attribute.
 import { type JsonObject, member, type Resource } from '../json.ts'
 import type { AttributePath } from '../path.ts'
 
 type Target = Pick<AttributePath, 'extension' | 'attribute'>
 
-/** The value of the whole attribute, undefined where it is unassigned. */
+/** The value of the whole attribute; undefined where it is unassigned. */
 export function readTarget(resource: Resource, { extension, attribute }: Target): unknown {
   return member(extension === undefined ? resource : member(resource, extension), attribute.name)
 }
 
 /**
- * The resource with another value; an extension that becomes empty goes.
+ * The resource with another value; removes an extension that becomes empty.
  * @param value undefined or [] unassigns
  */
 export function writeTarget(resource: Resource, { extension, attribute }: Target, value: unknown): Resource {

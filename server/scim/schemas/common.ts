@@ -1,4 +1,4 @@
-// The attributes that every resource has (RFC 7643 §3 and §3.1). /Schemas does not list them, paths reach them.
+// The attributes of every resource (RFC 7643 §3 and §3.1). /Schemas does not list them; paths reach them.
 import { complex, dateTime, reference, string } from './define.ts'
 import type { Attribute } from './types.ts'
 

@@ -1,4 +1,4 @@
-// Short notation for attributes: what is left out has the default of RFC 7643 §2.2.
+// Short notation for attributes: omitted characteristics have the defaults of RFC 7643 §2.2.
 import type { Attribute } from './types.ts'
 
 type Characteristics = Partial<Omit<Attribute, 'name' | 'description' | 'type' | 'subAttributes'>>

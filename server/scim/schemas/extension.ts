@@ -15,7 +15,7 @@ import {
 } from './types.ts'
 import { USER_URN, userSchema } from './user.ts'
 
-/** Sub-attributes included. */
+/** Including sub-attributes. */
 export const MAX_EXTENSION_ATTRIBUTES = 100
 const MAX_NAME_LENGTH = 100
 const MAX_TEXT_LENGTH = 1000
@@ -23,8 +23,8 @@ const MAX_URN_LENGTH = 255
 const MAX_LIST_LENGTH = 100
 
 /**
- * Checks a schema in the form of RFC 7643 §7; characteristics that are left out have the defaults of §2.2, and other
- * members (`schemas`, `meta`) are left aside.
+ * Checks a schema in the form of RFC 7643 §7. Omitted characteristics have the defaults of §2.2; other members
+ * (`schemas`, `meta`) are ignored.
  * @param input `{ id: 'urn:acme:scim:1.0:User', name, description?, attributes: [{ name, type, … }] }`
  * @param taken URNs of the tenant's other registered schemas
  * @throws AppError invalidValue that names the attribute and what is wrong with it
@@ -36,7 +36,7 @@ export function parseExtensionSchema(input: unknown, taken: readonly string[] = 
   if (!Array.isArray(schema.attributes) || schema.attributes.length === 0) {
     throw invalidValue('attributes must be a list with at least one attribute')
   }
-  // Counted before anything is read, so that no huge list is
+  // Counts before parsing, so that no huge list is parsed
   if (countAttributes(schema.attributes) > MAX_EXTENSION_ATTRIBUTES) {
     throw invalidValue(`A schema has at most ${MAX_EXTENSION_ATTRIBUTES} attributes, sub-attributes included`)
   }
@@ -45,7 +45,7 @@ export function parseExtensionSchema(input: unknown, taken: readonly string[] = 
   return { id, name, description: asText(schema.description ?? '', 'description', MAX_TEXT_LENGTH), attributes }
 }
 
-// Letters, digits and `-._:` of RFC 8141: what else a URN may hold would not survive in paths and filters
+// Letters, digits and `-._:` of RFC 8141: its other characters would not survive in paths and filters
 const URN = /^urn:[a-z0-9][a-z0-9-]{1,31}(:[a-z0-9_-]+([.][a-z0-9_-]+)*)+$/i
 const RESERVED = ['urn:ietf:params:scim:api:', 'urn:ietf:params:scim:schemas:core:']
 const BUILT_IN = [USER_URN, GROUP_URN, ENTERPRISE_USER_URN]
@@ -61,7 +61,7 @@ function parseUrn(value: unknown, taken: readonly string[]): string {
   return urn
 }
 
-/** `urn:a:b` and `urn:a:b:c` overlap: as a path, the second is also the attribute `c` of the first. */
+/** `urn:a:b` and `urn:a:b:c` overlap: as a path, the second is also attribute `c` of the first. */
 const overlap = (a: string, b: string): boolean =>
   a === b || [':', '.'].some((separator) => a.startsWith(b + separator) || b.startsWith(a + separator))
 
@@ -71,7 +71,7 @@ const countAttributes = (attributes: readonly unknown[]): number =>
     return count + 1 + (Array.isArray(subAttributes) ? subAttributes.length : 0)
   }, 0)
 
-/** @param owner name of the complex attribute whose sub-attributes these are; empty at the top */
+/** @param owner name of the complex attribute with these sub-attributes; empty at the top */
 function parseAttributes(list: readonly unknown[], owner: string): Attribute[] {
   const seen = new Set<string>()
   return list.map((item, index) => {
@@ -128,7 +128,7 @@ function checkCharacteristics(attribute: Attribute, input: JsonObject, what: str
   if (attribute.type !== 'complex' && input.subAttributes !== undefined && input.subAttributes !== null) {
     throw invalidValue(`${what} has subAttributes but is not complex`)
   }
-  // Nothing here keeps values of a registered attribute apart, so /Schemas may not promise it
+  // Nothing enforces uniqueness of registered attributes, so /Schemas may not promise it
   if (attribute.uniqueness !== 'none') throw invalidValue(`uniqueness of ${what} must be none`)
   if (attribute.mutability === 'writeOnly' && attribute.returned !== 'never') {
     throw invalidValue(`${what} is writeOnly and must have returned "never"`)
@@ -139,7 +139,7 @@ const CORE_NAMES = new Set(
   [...commonAttributes, ...userSchema.attributes, ...groupSchema.attributes].map(({ name }) => name.toLowerCase())
 )
 
-/** Identity providers leave the URN away; then a core attribute and this one could not be told apart. */
+/** Identity providers omit the URN, which would make this attribute indistinguishable from the core one. */
 function refuseCoreName({ name }: Attribute): void {
   if (CORE_NAMES.has(name.toLowerCase())) throw invalidValue(`${name} is the name of a core attribute`)
 }

@@ -1,5 +1,5 @@
-// The Group schema of RFC 7643 §4.2. displayName is required as the text of §4.2 says (the example in §8.7.1 leaves
-// it optional), and members have the `display` that §2.4 gives every multi-valued attribute.
+// The Group schema of RFC 7643 §4.2. displayName is required by the text of §4.2 (the example in §8.7.1 makes it
+// optional), and members have the `display` that §2.4 gives every multi-valued attribute.
 import { complex, reference, string } from './define.ts'
 import type { Schema } from './types.ts'
 

@@ -5,9 +5,9 @@ const SCHEMA_URN = 'urn:ietf:params:scim:schemas:core:2.0:Schema'
 const RESOURCE_TYPE_URN = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType'
 
 /**
- * A schema as /Schemas returns it. Every characteristic is written out; canonicalValues, referenceTypes and
- * subAttributes only where there are any.
- * @param baseUrl of the tenant's SCIM endpoint, without a slash at the end
+ * A schema as /Schemas returns it, with every characteristic; canonicalValues, referenceTypes and subAttributes appear
+ * only where there are any.
+ * @param baseUrl the tenant's SCIM endpoint without a trailing slash
  */
 export function toSchemaResource(schema: Schema, baseUrl: string) {
   return {
@@ -39,7 +39,7 @@ export function toResourceTypeResource(resourceType: ResourceType, baseUrl: stri
   }
 }
 
-/** Field by field, so that no property that a registered schema brought along gets out. */
+/** Copies field by field, so that no extra property of a registered schema gets out. */
 function toAttribute(attribute: Attribute): Attribute {
   const { canonicalValues, referenceTypes, subAttributes } = attribute
   return {

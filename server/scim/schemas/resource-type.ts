@@ -1,4 +1,4 @@
-// Resource types with their lookups: built once for a tenant's set of schemas, read on every request.
+// Resource types with lookups, which are built once for a tenant's set of schemas and read on every request.
 import { commonAttributes } from './common.ts'
 import type { Attribute, ResourceType, Schema, SchemaExtension, SchemaLookup } from './types.ts'
 
@@ -7,7 +7,7 @@ type ResourceTypeDefinition = Pick<ResourceType, 'name' | 'endpoint' | 'descript
 
 /**
  * Adds the lookups to a definition.
- * @param definition with the extensions of the tenant, registered ones included
+ * @param definition with all of the tenant's extensions, including registered ones
  */
 export function buildResourceType(definition: ResourceTypeDefinition): ResourceType {
   const core = lookupOf(definition.schema, undefined, [...commonAttributes, ...definition.schema.attributes])
@@ -16,7 +16,7 @@ export function buildResourceType(definition: ResourceTypeDefinition): ResourceT
   return { ...definition, core, lookups }
 }
 
-/** The same resource type with further extensions, such as those that an administrator registered. */
+/** The same resource type with more extensions, such as those registered by an administrator. */
 export function withExtensions(resourceType: ResourceType, extensions: readonly SchemaExtension[]): ResourceType {
   return buildResourceType({ ...resourceType, extensions: [...resourceType.extensions, ...extensions] })
 }
@@ -28,11 +28,11 @@ function lookupOf(schema: Schema, extension: string | undefined, attributes: rea
 const byLowerName = (attributes: readonly Attribute[]): ReadonlyMap<string, Attribute> =>
   new Map(attributes.map((attribute) => [attribute.name.toLowerCase(), attribute]))
 
-/** A core or common attribute by its name in any letter case. */
+/** Finds a core or common attribute by name, in any letter case. */
 export const findCoreAttribute = (resourceType: ResourceType, name: string): Attribute | undefined =>
   resourceType.core.attributes.get(name.toLowerCase())
 
-/** The lookup of a core or extension schema by its URN in any letter case. */
+/** Finds the lookup of a core or extension schema by URN, in any letter case. */
 export function findSchema(resourceType: ResourceType, urn: string): SchemaLookup | undefined {
   const urnLower = urn.toLowerCase()
   return resourceType.lookups.find((lookup) => lookup.urnLower === urnLower)
@@ -40,7 +40,7 @@ export function findSchema(resourceType: ResourceType, urn: string): SchemaLooku
 
 const subAttributeMaps = new WeakMap<Attribute, ReadonlyMap<string, Attribute>>()
 
-/** A sub-attribute by its name in any letter case; undefined too where the attribute is not complex. */
+/** Finds a sub-attribute by name, in any letter case; undefined also where the attribute is not complex. */
 export function findSubAttribute(attribute: Attribute, name: string): Attribute | undefined {
   if (!attribute.subAttributes) return undefined
   let map = subAttributeMaps.get(attribute)

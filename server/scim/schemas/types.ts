@@ -1,4 +1,4 @@
-// What a schema is made of (RFC 7643 §7). Validation, filters, PATCH, projection and /Schemas read these values.
+// The parts of a schema (RFC 7643 §7). Validation, filters, PATCH, projection and /Schemas read these values.
 
 export const ATTRIBUTE_TYPES = [
   'string',
@@ -29,7 +29,7 @@ export interface Attribute {
   readonly mutability: Mutability
   readonly returned: Returned
   readonly uniqueness: Uniqueness
-  /** Suggestions, not a closed list: RFC 7643 §7 lets a service provider take other values. */
+  /** Suggestions, not a closed list: RFC 7643 §7 lets a service provider accept other values. */
   readonly canonicalValues?: readonly string[]
   readonly referenceTypes?: readonly string[]
   readonly subAttributes?: readonly Attribute[]
@@ -48,7 +48,7 @@ export interface SchemaExtension {
   readonly required: boolean
 }
 
-/** The attributes of one schema, found by their name in lower case. */
+/** The attributes of one schema, by lower-case name. */
 export interface SchemaLookup {
   readonly schema: Schema
   /** Undefined for the resource type's own schema, whose lookup also holds the common attributes of RFC 7643 §3.1. */
@@ -58,7 +58,7 @@ export interface SchemaLookup {
   readonly attributes: ReadonlyMap<string, Attribute>
 }
 
-/** What a resource of one kind may hold in one tenant. Made by buildResourceType, which adds the lookups. */
+/** What a resource of one kind may hold in one tenant. Built by buildResourceType, which adds the lookups. */
 export interface ResourceType {
   readonly name: 'User' | 'Group'
   /** `/Users`, `/Groups`: relative to the SCIM base URL. */
@@ -67,6 +67,6 @@ export interface ResourceType {
   readonly schema: Schema
   readonly extensions: readonly SchemaExtension[]
   readonly core: SchemaLookup
-  /** Core and extensions, the longest URN first, so that a URN that continues another one is met before it. */
+  /** Core and extensions, longest URN first, so that a URN is tried before its own prefixes. */
   readonly lookups: readonly SchemaLookup[]
 }
