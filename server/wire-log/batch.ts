@@ -1,4 +1,4 @@
-// Exchanges that will be a row.
+// Exchanges that will become one row.
 import { v7 as uuidv7 } from 'uuid'
 import { ID_LENGTH } from '../../db/ids.ts'
 import { UuidArray } from '../../db/uuid-array.ts'
@@ -6,15 +6,15 @@ import type { NewWireBatch } from '../../db/wire-log.ts'
 import { type EncodedEntry, requestIdAt, resourceIdAt } from './encode.ts'
 import type { Piece } from './slabs.ts'
 
-/** A batch is full with so many lines, or bytes of them: enough for a row. */
+/** A batch with this many lines, or bytes of them, is full: enough for a row. */
 const MAX_LINES = 1_000
 const MAX_BYTES = 4 * 2 ** 20
 
-/** Lines of one tenant, in their order, and what is known of them; no object is kept for a line. */
+/** One tenant's lines in order, with what is known of them as a whole; no object is kept per line. */
 export class Batch {
   readonly sinceMs: number
   bytes: number
-  /** Each grows while lines come behind it. */
+  /** Each grows while further lines directly follow it. */
   private readonly pieces: { slab: Piece['slab']; start: number; end: number }[]
   private readonly lengths: number[]
   /** How many resources each line names. */
@@ -24,7 +24,7 @@ export class Batch {
   private fromMs: number
   private toMs: number
 
-  /** @param sinceMs when its first line came; milliseconds of the process */
+  /** @param sinceMs when its first line came, in milliseconds of the process */
   constructor(sinceMs: number) {
     this.sinceMs = sinceMs
     this.bytes = 0
@@ -58,7 +58,7 @@ export class Batch {
     this.toMs = Math.max(this.toMs, atMs)
   }
 
-  /** Takes the oldest line out. @returns where it is */
+  /** Removes the oldest line. @returns where it is */
   shift(): Piece {
     const [{ slab, start, end }] = this.pieces as [Piece]
     const length = this.lengths.shift()!
@@ -69,14 +69,14 @@ export class Batch {
     return { slab, start, end: start + length }
   }
 
-  /** Where its lines are, joined where they lie behind one another. */
+  /** Where its lines are, adjacent ones joined. */
   get where(): readonly Piece[] {
     return this.pieces
   }
 
   /**
    * @param entries its lines, packed
-   * @param dropped exchanges before these that were not kept
+   * @param dropped number of exchanges before these that were not kept
    */
   toRow(entries: Buffer, dropped: number): NewWireBatch {
     return {
@@ -92,7 +92,7 @@ export class Batch {
     }
   }
 
-  /** Taken from the lines: to remember them until now would have cost more. */
+  /** Read from the lines only now: collecting them earlier would have cost more. */
   private ids(): Pick<NewWireBatch, 'request_ids' | 'resource_ids'> {
     const requestIds = new UuidArray(this.count)
     const resourceIds = new UuidArray(this.count)

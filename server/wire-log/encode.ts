@@ -1,50 +1,50 @@
-// One exchange as it is kept: one line of JSON, made while the request is answered, so that nothing of the request has
-// to be remembered beside it; a garbage collector that meets it again later costs more than writing it.
+// Encodes an exchange as one line of JSON while the request is answered, so that no object of the request must be kept:
+// each one that the garbage collector meets again later costs more than writing the line.
 import { ID_LENGTH, isIdAt } from '../../db/ids.ts'
 import type { Exchange } from './entry.ts'
 import { redactAnswer, redactBody, redactUrl, withoutTokens } from './redact.ts'
 
-/** Characters (or bytes, where we have those) of a body that are kept. */
+/** Characters kept of a body (or bytes, where the body is bytes). */
 const MAX_BODY_LENGTH = 65_536
-/** The same of what was read alone: a page of a list says in its beginning what there is to learn from it. */
+/** The same for the answer to a GET: the beginning of a page shows what there is to learn from it. */
 const MAX_READ_LENGTH = 4_096
 const MAX_URL_LENGTH = 8_192
 const MAX_HEADER_LENGTH = 500
 const MAX_IDS = 1_000
 const KEPT_HEADERS = ['content-type', 'user-agent', 'if-match', 'if-none-match'] as const
-/** A POST to one of them makes one resource. */
+/** A POST to one of these creates one resource. */
 const COLLECTION = /\/(Users|Groups)$/
 
-/** Texts and numbers: whatever else would be kept until it is written would be copied by the collector until then. */
+/** Only texts and numbers: the garbage collector would copy any other object kept until the line is written. */
 export interface EncodedEntry {
-  /** JSON up to the value of the answer's body, or to the end; begins with the ids, see requestIdAt and resourceIdAt. */
+  /** JSON up to the value of the answer's body, or the end; begins with the ids (requestIdAt, resourceIdAt). */
   readonly head: string
-  /** The answer's body, the last member: beside the rest, since a text of both would be one more copy of it. */
+  /** The answer's body, which is the last member. Kept apart, since joining both texts would copy it once more. */
   readonly body: string
   readonly atMs: number
   readonly status: number
   readonly connectionId: string | null
-  /** How many resources the exchange names. */
+  /** Number of resources that the exchange names. */
   readonly resources: number
 }
 
 const BEFORE_REQUEST_ID = '{"requestId":"'
 const BEFORE_RESOURCE_IDS = '","resourceIds":['
-/** With quotes and a comma. */
+/** Including quotes and comma. */
 const ID_STEP = ID_LENGTH + 3
 
-/** Where the id of the request stands in a line that begins at `start`. */
+/** Where the request's id is, in a line that begins at `start`. */
 export const requestIdAt = (start: number): number => start + BEFORE_REQUEST_ID.length
 
-/** Where the id of a resource stands, of those that the line names. */
+/** Where the id of the line's resource number `index` is. */
 export const resourceIdAt = (start: number, index: number): number =>
   start + BEFORE_REQUEST_ID.length + ID_LENGTH + BEFORE_RESOURCE_IDS.length + 1 + index * ID_STEP
 
 const quote = (value: string | null): string => JSON.stringify(value)
-/** What is a word or an id of ours needs no escaping. */
+/** Our own words and ids need no escaping. */
 const ours = (value: string | null): string => (value === null ? 'null' : `"${value}"`)
 
-/** What is kept of an exchange, without passwords and tokens. Put together by hand: it is done for every request. */
+/** What is kept of an exchange, without passwords and tokens. Built by hand, since this runs for every request. */
 export function encodeEntry(exchange: Exchange): EncodedEntry {
   const { requestId, requestBody, requestText, status, connectionId, leniences, error } = exchange
   const maxLength = exchange.method === 'GET' ? MAX_READ_LENGTH : MAX_BODY_LENGTH
@@ -77,7 +77,7 @@ export function encodeEntry(exchange: Exchange): EncodedEntry {
 
 const lastTime = { ms: Number.NaN, text: '' }
 
-/** Thousands come in one millisecond's neighbourhood, and to write what is no small integer takes V8 as long as a line. */
+/** Many exchanges share a millisecond, and V8 takes as long to write a large integer as the rest of the line. */
 function timeText(ms: number): string {
   if (ms !== lastTime.ms) {
     lastTime.ms = ms
@@ -86,14 +86,14 @@ function timeText(ms: number): string {
   return lastTime.text
 }
 
-/** With two decimal places, put together from small integers. */
+/** With two decimal places, built from small integers. */
 function hundredthsText(value: number): string {
   const hundredths = Math.round(value * 100)
   const rest = hundredths % 100
   return `${Math.floor(hundredths / 100)}.${rest < 10 ? '0' : ''}${rest}`
 }
 
-/** A body as it is kept, and what takes its secrets out of the answer. */
+/** A body as kept, and a function that removes its secrets from the answer. */
 function keepable(
   body: unknown,
   sent: string | undefined,
@@ -104,39 +104,39 @@ function keepable(
     return { text, clean: (answer) => redactAnswer(answer, secrets) }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    // nested a hundred thousand times: nobody has looked for secrets in it, which the answer may quote
+    // nested a hundred thousand levels deep: nobody has looked for secrets in it, and the answer may quote them
     return { text: quote('nested too deeply to be kept'), clean: () => undefined }
   }
 }
 
-/** As text, of which the rest is not needed where it will be cut, and how long it is as a whole. */
+/** The answer's body as text, cut early where possible, and its whole length. */
 function responseOf({ responseBody }: Exchange, maxLength: number): { text: string; length: number } | undefined {
   if (responseBody === undefined) return undefined
   const { length } = responseBody
   if (typeof responseBody !== 'string') return { text: responseBody.toString('utf8', 0, maxLength), length }
-  // a secret of the request's is taken out before it is cut
+  // not cut yet, so that the request's secrets are found in it whole
   return { text: responseBody, length }
 }
 
-/** A member of a line: what comes before its value, and that. */
+/** A member of a line: the text before its value, and the value. */
 interface Member {
   readonly name: string
   readonly value: string
 }
 
 /**
- * Bodies are JSON text already: they become members as they are, unless they are cut.
- * @param length of the whole
+ * Bodies are JSON text already and become members unchanged, unless they are cut.
+ * @param length of the whole body
  */
 function memberOf(name: 'request' | 'response', text: string, length: number, maxLength: number): Member {
   if (length <= maxLength && !text.includes('\n')) return { name: `,"${name}":`, value: text }
-  // half of a surrogate pair may be left at the end
+  // a cut may leave half of a surrogate pair at the end
   const kept = text.slice(0, maxLength).toWellFormed()
   const cut = length > maxLength ? `,"${name}Cut":${length}` : ''
   return { name: `${cut},"${name}":`, value: JSON.stringify(kept) }
 }
 
-/** Of the path, of what was answered where the path names nobody, and of whom the request names. */
+/** The ids in the path, in the answer where the path has none, and in the request. */
 function idsOf(
   method: string,
   url: string,
@@ -148,12 +148,12 @@ function idsOf(
   const own = lastIdOf(path)
   const isMaking = method === 'POST' && COLLECTION.test(path)
   const isBulk = path.endsWith('/Bulk')
-  // other requests name nobody else, or a manager at most
+  // other requests name no further resource, at most a manager
   const mayName = request !== undefined && !(isMaking && path.endsWith('/Users'))
   const names = mayName && (request.includes('embers') || request.includes('"Operations"')) ? request : undefined
   if (own && !names) return [own]
   const ids = new Set<string>(own ? [own] : [])
-  // what was made comes first: a request can name more than are kept
+  // the created resource comes first, since a request may name more than are kept
   if (isMaking) collectIds(response, AS_ID, ids, 1)
   if (isBulk) for (const mark of IN_LOCATIONS) collectIds(response, mark, ids)
   collectIds(names, ANYWHERE, ids)
@@ -168,19 +168,19 @@ function lastIdOf(path: string): string | undefined {
   return path[start - 1] === '/' && isIdAt(path, start) ? path.slice(start) : undefined
 }
 
-/** What an id is found by, and how far from its beginning the id begins. */
+/** The text by which to find an id, and the id's offset from it. */
 interface Mark {
   readonly text: string
   readonly offset: number
 }
 const before = (text: string): Mark => ({ text, offset: text.length })
 const AS_ID = before('"id":"')
-/** An answer to /Bulk repeats bulkIds, which may be uuids, too. */
+/** An answer to /Bulk repeats bulkIds, which may be UUIDs as well. */
 const IN_LOCATIONS = [before('/Users/'), before('/Groups/')]
-/** By its first dash, which is rare beside what else an id begins with. */
+/** Finds an id by its first dash, which is rarer than the characters before it. */
 const ANYWHERE: Mark = { text: '-', offset: -8 }
 
-/** Adds the ids that a text holds, until there are so many. */
+/** Adds the ids in a text, up to `most`. */
 function collectIds(text: string | undefined, { text: mark, offset }: Mark, ids: Set<string>, most = MAX_IDS): void {
   if (text === undefined) return
   for (let at = text.indexOf(mark); at !== -1 && ids.size < most; ) {
@@ -199,12 +199,12 @@ const last: { asker: Asker | undefined; headers: readonly unknown[]; text: strin
   text: ''
 }
 
-/** Members of who asked, with what. An identity provider's requests come one after the other and are alike in it. */
+/** Members about the caller and its headers, cached: an identity provider's consecutive requests share them. */
 function askerOf({ headers, ip, connectionId, name, kind }: Exchange): string {
   const asker = { ip, connectionId, name, kind }
   if (!isSameAsker(asker, last.asker) || !KEPT_HEADERS.every((header, at) => headers[header] === last.headers[at])) {
     last.asker = asker
-    // the rest of them holds a token
+    // keeps only these, since the other headers include the token
     last.headers = KEPT_HEADERS.map((header) => headers[header])
     last.text =
       `,"headers":${headersText(headers)},"ip":${quote(ip)},"connectionId":${ours(connectionId)}` +

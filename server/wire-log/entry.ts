@@ -1,34 +1,34 @@
-// What is known of an exchange, and what is kept of it.
+// An exchange as it happened, and as it is stored.
 import type { ActorKind } from '../../db/schema.ts'
 
-/** What is known of a request that has been answered. */
+/** What is known of an answered request. */
 export interface Exchange {
   readonly tenantId: number
-  /** Whether a shadow was asked, and nothing of the tenant's changed. */
+  /** Whether it went to a shadow, and changed nothing of the tenant. */
   readonly isShadow: boolean
   readonly requestId: string
   readonly at: Date
   readonly durationMs: number
   readonly method: string
-  /** As received, from the root on. */
+  /** As received, starting at the root. */
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly ip: string | null
   readonly connectionId: string | null
-  /** Of the connection, or whoever else asked; null where nobody knows. */
+  /** The name of the connection, or of another caller; null where unknown. */
   readonly name: string | null
   readonly kind: ActorKind | null
   readonly status: number
-  /** Parsed JSON; undefined where there was none, or none that could be read. */
+  /** Parsed JSON; undefined where there was none, or it could not be read. */
   readonly requestBody: unknown
-  /** What that was parsed from, where that is known. */
+  /** The text that it was parsed from, if known. */
   readonly requestText: string | undefined
   /** JSON text, or its bytes. */
   readonly responseBody: string | Buffer | undefined
   readonly leniences: readonly AppliedLenience[]
-  /** Why it was refused. */
+  /** Why the request was refused. */
   readonly error: { readonly reason: string; readonly scimType: string | undefined } | undefined
-  /** Attributes that no answer shows; see secretNames. */
+  /** Attributes that no answer includes; see secretNames. */
   readonly secretNames: ReadonlySet<string>
 }
 
@@ -46,17 +46,17 @@ export interface WireEntry {
   readonly durationMs: number
   readonly method: string
   readonly url: string
-  /** Those alone that change what is answered, or tell who asks. */
+  /** Only those that affect the answer or identify the caller. */
   readonly headers: Readonly<Record<string, string>>
   readonly ip: string | null
   readonly connectionId: string | null
   readonly name: string | null
   readonly kind: ActorKind | null
   readonly status: number
-  /** Left out where the tenant itself was asked. */
+  /** Absent where it went to the tenant itself. */
   readonly shadow?: true
   readonly request?: unknown
-  /** About how many characters the whole body has, where it was cut. */
+  /** The approximate length of the whole body in characters, where it was cut. */
   readonly requestCut?: number
   readonly response?: unknown
   readonly responseCut?: number
@@ -69,8 +69,8 @@ export interface WireEntry {
 const BEFORE_RESPONSE = ',"response":'
 
 /**
- * @param line see encode.ts; one of an older version may hold an answer that is no JSON any more, since secrets were taken
- *   out of it wherever they stood: it is given as text
+ * @param line see encode.ts. In a line of an older version the answer may no longer be JSON, since secrets were removed
+ *   wherever they occurred: it is returned as text
  */
 export function parseEntry(line: string): WireEntry {
   const whole = tryToParse(line)

@@ -1,11 +1,11 @@
-// A refusal in words: what it means, and what whoever runs the identity provider can change.
+// Explains a refusal: what it means, and what can be changed in the identity provider.
 
 export interface Explanation {
   readonly means: string
   readonly change: string
 }
 
-/** By the error's reason. Beside these, the answer itself says which attribute or place it is about. */
+/** By the error's reason. The answer itself names the attribute or place. */
 const BY_REASON: Readonly<Record<string, Explanation>> = {
   invalidFilter: {
     means: 'The search was not understood, so nobody was looked for.',
@@ -189,7 +189,7 @@ const NOT_ALLOWED: Explanation = {
   change: 'Compare the base URL in the provider with the one on the page of provisioning.'
 }
 
-/** @returns undefined for an answer that is no refusal */
+/** @returns undefined for an answer that is not a refusal */
 export function explain(given: { status: number; reason?: string; scimType?: string }): Explanation | undefined {
   const { status, reason, scimType } = given
   if (status < 400) return undefined

@@ -1,20 +1,20 @@
-// Lines as they are stored: compressed with zstd, a frame for each batch.
+// How lines are stored: compressed with zstd, one frame per batch.
 import { promisify } from 'node:util'
 import { createZstdCompress, type ZstdCompress, constants as zlib, zstdDecompress } from 'node:zlib'
 
 const PARAMS = {
-  /** Faster than the usual level, and hardly larger for what repeats itself so much. */
+  /** Faster than the default level, and hardly larger for such repetitive data. */
   [zlib.ZSTD_c_compressionLevel]: 1,
-  /** Bytes (a power of two) in which repetitions are looked for: what fits into the processor's cache. */
+  /** log2 of the bytes in which repetitions are searched for: fits into the processor's cache. */
   [zlib.ZSTD_c_windowLog]: 18,
-  /** A table of 16 kB (a power of two, entries of four bytes) and long matches: a tenth faster for these lines. */
+  /** A table of 16 kB (log2 of its four-byte entries) and long matches: a tenth faster for these lines. */
   [zlib.ZSTD_c_hashLog]: 12,
   [zlib.ZSTD_c_minMatch]: 7
 }
-/** Mostly enough for the whole: each chunk is a walk to another thread and back. */
+/** Usually holds the whole result: each chunk is a round trip to another thread. */
 const CHUNK_BYTES = 2 ** 18
 
-/** Compresses one batch after the other, in the memory of the first: fresh memory for each costs as much as the work. */
+/** Compresses batches one by one in the same memory: fresh memory for each costs as much as the compression. */
 export class Packer {
   private stream: ZstdCompress | undefined
   private parts: Buffer[]
@@ -24,7 +24,7 @@ export class Packer {
     this.parts = []
   }
 
-  /** @param pieces of lines in UTF-8, left alone until they are packed; one call at a time */
+  /** @param pieces lines in UTF-8, not to be changed until they are packed; one call at a time */
   async pack(pieces: readonly Buffer[]): Promise<Buffer> {
     this.stream ??= this.open()
     const { stream } = this
@@ -57,8 +57,8 @@ export class Packer {
 
 const decompress = promisify(zstdDecompress)
 
-/** One line for each entry, in the order in which they were packed. */
+/** Returns one line per entry, in the order in which they were packed. */
 export async function unpackLines(packed: Buffer): Promise<string[]> {
-  // the last line is ended, too
+  // the last line ends with a line feed as well
   return (await decompress(packed)).toString('utf8').split('\n').slice(0, -1)
 }

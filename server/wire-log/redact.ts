@@ -1,13 +1,13 @@
-// Takes passwords and tokens out of what is kept of a request.
+// Removes passwords and tokens from what is kept of a request.
 import type { Attribute, ResourceType } from '../scim/schemas/types.ts'
 
 export const REDACTED = '[redacted]'
 
-/** Names of attributes, and of parameters of a query, whose values nobody shall read later. */
+/** Names of attributes and query parameters whose values nobody may read later. */
 const SECRET_NAME = /passw|secret|token/i
-/** A condition or an assignment on one of them: `password eq "x"`, `access_token=x`, `{"password":"x"}` as text. */
+/** A condition on or an assignment to one of them: `password eq "x"`, `access_token=x`, `{"password":"x"}` as text. */
 const SECRET_USE = /(passw|secret|token)[\w-]*["'\]]*\s*([=:]|\s(eq|ne|co|sw|ew|gt|ge|lt|le)\b)/i
-/** Our own tokens, wherever they stand. */
+/** Our own tokens, wherever they occur. */
 const OWN_TOKEN = /mst_[a-z]+_[\w-]+/g
 
 /** A tenant's resource types. */
@@ -18,7 +18,7 @@ interface Types {
 
 const namesOfTypes = new WeakMap<Types, ReadonlySet<string>>()
 
-/** The attributes that no answer shows and whose name alone does not tell, in lower case. */
+/** Attributes that no answer includes and SECRET_NAME does not match, in lower case. */
 export function secretNames(types: Types): ReadonlySet<string> {
   const known = namesOfTypes.get(types)
   if (known) return known
@@ -38,15 +38,15 @@ const neverReturned = (attributes: ReadonlyMap<string, Attribute>): string[] =>
 export interface RedactedBody {
   /** JSON text. */
   readonly text: string
-  /** What was taken out, so that it can be taken out of an answer that quotes it. */
+  /** The removed values, so that they can be removed from an answer that quotes them. */
   readonly secrets: readonly string[]
 }
 
 /**
- * A body as JSON text without the values of attributes that are secret by their name or by the schema, also where a
- * PATCH names them by their path.
+ * A body as JSON text, without the values of attributes that are secret by name or by schema, even where a PATCH names
+ * them in its path.
  * @param body parsed JSON
- * @param sent what that was parsed from, where it was
+ * @param sent the text it was parsed from, if any
  * @param names see secretNames
  */
 export function redactBody(body: unknown, sent: string | undefined, names: ReadonlySet<string>): RedactedBody {
@@ -67,13 +67,13 @@ export function redactBody(body: unknown, sent: string | undefined, names: Reado
   return { text: redacted, secrets }
 }
 
-/** Longer ones may be nested deeper than everybody can read who is shown them. */
+/** Longer texts may be nested too deeply for some later readers to parse. */
 export const MAX_TOLD_LENGTH = 4_096
 
-/** What JSON.stringify would write otherwise: names that are not what they look like, and what a search would not find. */
+/** What JSON.stringify writes differently: escapes that disguise names, spellings that a search would miss. */
 const OTHERWISE = ['\\u', '\\/', '": ', '\n']
 
-/** Whether a text can stand for what was parsed from it. */
+/** Whether a text can be stored in place of what was parsed from it. */
 const isTellable = (sent: string): boolean =>
   sent.length <= MAX_TOLD_LENGTH && !OTHERWISE.some((text) => sent.includes(text))
 
@@ -87,7 +87,7 @@ function mayHoldSecret(text: string, names: ReadonlySet<string>): boolean {
 /** `urn:…:User:name.pin` -> `pin` */
 const lastName = (path: string): string => /[^.:\s]*$/.exec(path.trim().toLowerCase())![0]
 
-/** The path of a PATCH operation, whatever the letter case of its key. */
+/** The path of a PATCH operation, with its key in any letter case. */
 function pathOf(operation: unknown): string {
   for (const [key, value] of Object.entries(operation as Record<string, unknown>)) {
     if (key.toLowerCase() === 'path' && typeof value === 'string') return value
@@ -95,7 +95,7 @@ function pathOf(operation: unknown): string {
   return ''
 }
 
-/** Shorter ones would be found in anything. */
+/** Shorter ones would match in almost any text. */
 const MIN_SECRET_LENGTH = 4
 
 function collectTexts(value: unknown, found: string[]): void {
@@ -106,7 +106,7 @@ function collectTexts(value: unknown, found: string[]): void {
   }
 }
 
-/** A path with its query, or the path alone where the query may hold a secret. */
+/** The URL, without its query where that may contain a secret. */
 export const redactUrl = (url: string): string =>
   url.includes('?') && SECRET_USE.test(decoded(url)) ? `${url.split('?', 1)[0]}?${REDACTED}` : url
 
@@ -119,12 +119,12 @@ function decoded(url: string): string {
   }
 }
 
-/** A string in JSON text; the last one has no end where the text was cut. */
+/** A string in JSON text; the last one is unclosed where the text was cut. */
 const STRING = /"[^"\\]*(?:\\.?[^"\\]*)*("|$)/gs
 
 /**
- * An answer without what was taken out of its request.
- * @param text JSON, or the beginning of it; stays that: `true` may be a secret, and stand for no string
+ * Removes from an answer the secrets of its request.
+ * @param text JSON, or its beginning. It stays JSON: only strings are replaced, since a secret may be `true`
  */
 export function redactAnswer(text: string, secrets: readonly string[]): string {
   if (secrets.length === 0) return text
@@ -135,10 +135,10 @@ export function redactAnswer(text: string, secrets: readonly string[]): string {
   })
 }
 
-/** The last look at what is stored. */
+/** The last check before storing. */
 export const withoutTokens = (text: string): string => (mayHoldToken(text) ? text.replace(OWN_TOKEN, REDACTED) : text)
 
-/** Looks for the underscore of `mst_`: there are few, and to look for four letters takes ten times as long. */
+/** Looks for the underscore of `mst_`: underscores are few, and searching for four letters takes ten times as long. */
 function mayHoldToken(text: string): boolean {
   for (let at = text.indexOf('_'); at !== -1; at = text.indexOf('_', at + 1)) {
     if (text.startsWith('mst', at - 3)) return true

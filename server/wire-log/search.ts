@@ -1,4 +1,4 @@
-// Looking into the wire log: batches that may hold what is sought are opened, newest first, and read line by line.
+// Searches the wire log: opens batches that may contain a match, newest first, and reads them line by line.
 import type { Db } from '../../db/connect.ts'
 import { findWireBatch, listWireBatches, type WireBatch } from '../../db/wire-log.ts'
 import { parseEntry, type WireEntry } from './entry.ts'
@@ -9,7 +9,7 @@ export interface WireSearch {
   /** A user or a group that the exchange names. */
   readonly resourceId?: string
   readonly requestId?: string
-  /** Found in the path, the bodies or the name of whoever asked, in any letter case. */
+  /** Found anywhere in the stored line (path, bodies, headers, caller's name, …), in any letter case. */
   readonly text?: string
   readonly status?: number | 'refused' | 'answered'
   /** At or after. */
@@ -18,13 +18,13 @@ export interface WireSearch {
   readonly to?: Date
 }
 
-/** An exchange by its place: its batch, a dot, its line. */
+/** An exchange with its id: the batch, a dot, the line. */
 export interface FoundEntry {
   readonly id: string
   readonly entry: WireEntry
 }
 
-/** Where a search goes on: how many entries of the batch it has seen. */
+/** Where a search continues: the batch, and how many of its entries were seen. */
 export interface WirePlace {
   readonly toAt: Date
   readonly batchId: string
@@ -33,13 +33,13 @@ export interface WirePlace {
 
 export interface WirePage {
   readonly items: readonly FoundEntry[]
-  /** Undefined at the end of the log. A page may hold little, because there is much to look through. */
+  /** Undefined at the end of the log. A page may hold few entries, since each search reads a limited number. */
   readonly next: WirePlace | undefined
-  /** Exchanges between these that were not kept. */
+  /** Number of exchanges in between that were not kept. */
   readonly dropped: number
 }
 
-/** Batches that are read at once, and entries that one search looks through. */
+/** Batches read at once, and entries that one search looks through. */
 const BATCHES = 20
 const MAX_SEEN = 20_000
 
@@ -79,7 +79,7 @@ export async function searchWireLog(
   }
 }
 
-/** @returns undefined where there is no such entry, or no more */
+/** @returns undefined where there is no such entry, or no longer */
 export async function findWireEntry(db: Db, tenantId: number, id: string): Promise<WireEntry | undefined> {
   const [batchId, index] = id.split('.') as [string, string]
   const batch = await findWireBatch(db, tenantId, batchId)
@@ -97,15 +97,15 @@ interface Line {
 
 async function newestFirst({ entries }: WireBatch): Promise<Line[]> {
   const lines = await unpackLines(entries)
-  // requests of one moment are noted as they are answered, which is their order but for that moment
+  // exchanges are noted as they are answered, so their order differs from that of the requests by a moment at most
   return lines.map((line, index) => ({ line, index })).reverse()
 }
 
-/** Looks at the text first: parsing all of it would take most of the time. */
+/** Checks the text before parsing it: parsing every line would take most of the time. */
 function matcherOf(search: WireSearch): (line: string) => WireEntry | undefined {
   const { connectionId, resourceId, requestId, text, status, from, to } = search
   const ids = [connectionId, resourceId, requestId].filter((id) => id !== undefined)
-  // in a query it may be percent-encoded
+  // a query may contain it percent-encoded
   const wanted = text === undefined ? [] : [text.toLowerCase(), encodeURIComponent(text).toLowerCase()]
   return (line) => {
     if (!ids.every((id) => line.includes(id))) return undefined

@@ -1,15 +1,15 @@
-// Memory for lines that wait to be written: large pieces that are used again and again. A buffer for each line would
-// survive several collections of garbage before it is one, which costs more than all else that is done with it; and
-// memory that is taken and given back all the time is counted by V8, which then looks for garbage in everything.
+// Memory for lines that wait to be written: large pieces that are reused. A buffer per line would survive several
+// garbage collections before it is garbage, which costs more than all other work on it. And V8 counts memory that is
+// constantly taken and returned, and then collects everything.
 
 interface Slab {
   readonly bytes: Buffer
   used: number
-  /** Bytes of it that are still needed. */
+  /** Bytes of it still in use. */
   kept: number
 }
 
-/** Where a line is, or several that lie behind one another. */
+/** Where a line is, or several adjacent ones. */
 export interface Piece {
   readonly slab: Slab
   readonly start: number
@@ -17,14 +17,14 @@ export interface Piece {
 }
 
 const SLAB_BYTES = 2 ** 20
-/** UTF-8 takes so many for each of JavaScript's characters, at most. */
+/** The most that UTF-8 takes for one of JavaScript's characters. */
 const BYTES_PER_CHARACTER = 3
 /** What follows the body, the last member of a line. */
 const [BRACE, LINE_FEED] = Buffer.from('}\n') as unknown as [number, number]
 const END_BYTES = 2
-/** More that nobody needs just now are given back. */
+/** Unused slabs that are kept; more are released. */
 const MAX_FREE = 8
-/** So many are kept at rest. */
+/** Unused slabs kept at rest. */
 const FREE_AT_REST = 1
 
 const newSlab = (bytes: number): Slab => ({ bytes: Buffer.allocUnsafeSlow(bytes), used: 0, kept: 0 })
@@ -33,13 +33,13 @@ export class Slabs {
   private readonly free: Slab[] = []
   private current: Slab | undefined
 
-  /** Keeps a line, which is given in two parts, until it is released. */
+  /** Stores a line, given in two parts, until it is released. */
   put(head: string, body: string): Piece {
     const slab = this.slabFor((head.length + body.length) * BYTES_PER_CHARACTER + END_BYTES)
     const { bytes, used: start } = slab
     let end = start + bytes.write(head, start)
     if (body !== '') end += bytes.write(body, end)
-    // by hand: a call for two bytes takes as long as one for a hundred
+    // written directly: a call for two bytes takes as long as one for a hundred
     bytes[end++] = BRACE
     bytes[end++] = LINE_FEED
     slab.used = end
@@ -54,7 +54,7 @@ export class Slabs {
     if (slab !== this.current && slab.bytes.length === SLAB_BYTES && this.free.length < MAX_FREE) this.free.push(slab)
   }
 
-  /** Gives back what the last busy moment has needed. */
+  /** Releases what the last busy moment needed. */
   rest(): void {
     this.free.splice(FREE_AT_REST)
   }

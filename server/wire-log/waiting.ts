@@ -3,13 +3,13 @@ import { Batch } from './batch.ts'
 import type { EncodedEntry } from './encode.ts'
 import { type Piece, Slabs } from './slabs.ts'
 
-/** What waits to be written, in this process. */
+/** Limits on what waits in this process. */
 const MAX_LINES = 20_000
 const MAX_BYTES = 32 * 2 ** 20
 
 export class WaitingBatches {
   private readonly maxLines: number
-  /** The tenant first that has waited longest; of its batches the last one takes lines. */
+  /** The tenant that has waited longest comes first; the last of its batches takes new lines. */
   private readonly byTenant: Map<number, Batch[]>
   private readonly slabs: Slabs
   private bytes: number
@@ -35,7 +35,7 @@ export class WaitingBatches {
     return [...this.byTenant.keys()]
   }
 
-  /** @returns whether a batch has become full by it */
+  /** @returns whether that filled a batch */
   add(tenantId: number, entry: EncodedEntry): boolean {
     const batch = this.batchFor(tenantId)
     const piece = this.slabs.put(entry.head, entry.body)
@@ -45,7 +45,7 @@ export class WaitingBatches {
     return batch.isFull
   }
 
-  /** Forgets the oldest line of the tenant that has waited longest. @returns whose it was */
+  /** Drops the oldest line of the tenant that has waited longest. @returns that tenant's id */
   dropOldest(): number {
     const [tenantId, batches] = this.byTenant.entries().next().value!
     const batch = batches[0]!
@@ -58,23 +58,23 @@ export class WaitingBatches {
     return tenantId
   }
 
-  /** Tenants whose oldest line has waited for so long. */
+  /** Tenants whose oldest line came at that time or earlier. */
   waitingSince(sinceMs: number): number[] {
     return this.tenantIds.filter((tenantId) => this.byTenant.get(tenantId)![0]!.sinceMs <= sinceMs)
   }
 
-  /** Tenants that have a batch that is full. */
+  /** Tenants with a full batch. */
   get full(): number[] {
     return this.tenantIds.filter((tenantId) => this.byTenant.get(tenantId)![0]!.isFull)
   }
 
-  /** Takes a tenant's batches, the oldest first, whose memory is released by whoever has written them. */
+  /** Takes a tenant's batches, oldest first. Whoever writes them releases their memory. */
   take(tenantId: number, which: 'all' | 'full'): readonly Batch[] {
     const batches = this.byTenant.get(tenantId) ?? []
     const last = batches.at(-1)
     const left = which === 'full' && last && !last.isFull ? [last] : []
     const taken = batches.slice(0, batches.length - left.length)
-    // what is left has come last
+    // what is left came last, so its tenant moves to the end
     this.byTenant.delete(tenantId)
     if (left.length > 0) this.byTenant.set(tenantId, left)
     for (const { count, bytes } of taken) {
@@ -88,7 +88,7 @@ export class WaitingBatches {
     for (const piece of pieces) this.slabs.release(piece)
   }
 
-  /** Gives back what the last busy moment has needed. */
+  /** Releases what the last busy moment needed. */
   rest(): void {
     this.slabs.rest()
   }

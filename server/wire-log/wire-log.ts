@@ -1,4 +1,4 @@
-// Keeps what identity providers sent and got: noted in memory, written in batches off the requests' path.
+// Records what identity providers sent and received: noted in memory, written in batches outside the requests.
 import { violatedConstraint } from '../../db/failures.ts'
 import { DEFAULT_WIRE_LOG_DAYS, insertWireBatch, type NewWireBatch } from '../../db/wire-log.ts'
 import type { Deps } from '../deps.ts'
@@ -10,27 +10,27 @@ import { Packer } from './pack.ts'
 import { WaitingBatches } from './waiting.ts'
 
 export interface WireLog {
-  /** Whether anything is kept of the tenant's exchanges. */
+  /** Whether the tenant's exchanges are recorded. */
   isOn(tenant: Pick<Tenant, 'settings'>): boolean
-  /** Notes an exchange; it costs a request next to nothing. */
+  /** Notes an exchange, at almost no cost to the request. */
   note(exchange: Exchange): void
-  /** Writes what was noted of a tenant, or of all, and waits for it. */
+  /** Writes what was noted for one tenant, or for all, and waits for it. */
   flush(tenantId?: number): Promise<void>
-  /** Writes what is left and stops. */
+  /** Writes the rest and stops. */
   close(): Promise<void>
 }
 
 const TICK_MS = 250
-/** With many tenants each writes more seldom: a process makes four batches a second, or every tenant one in 5 s. */
+/** A process writes about four batches a second; with many tenants, each one is written every 5 s. */
 const MAX_AGE_MS = 5_000
-/** Nobody's token is no reason to fill the log: so many exchanges a minute, for each tenant. */
+/** Requests without a valid token must not fill the log: this many a minute are recorded for each tenant. */
 const UNKNOWN_A_MINUTE = 60
-/** Batches that are kept for another try when the database cannot take them. */
+/** Batches kept for another attempt while the database cannot take them. */
 const MAX_UNSAVED = 100
 const RETRY_MS = 2_000
 
 export interface WireLogLimits {
-  /** What waits to be written, in this process; beyond it the oldest is dropped. */
+  /** How many entries may wait in this process; beyond that the oldest are dropped. */
   readonly maxWaitingEntries?: number
 }
 
@@ -47,7 +47,7 @@ class BatchedWireLog implements WireLog {
   private readonly unsaved: { tenantId: number; batch: NewWireBatch }[] = []
   private timer: NodeJS.Timeout | undefined
   private writing: Promise<void> = Promise.resolve()
-  /** Whether full batches are about to be written. */
+  /** Whether a write of full batches is scheduled. */
   private isHurrying = false
   private pausedUntilMs = 0
   private isClosed = false
@@ -108,7 +108,7 @@ class BatchedWireLog implements WireLog {
     else this.waiting.rest()
   }
 
-  /** A batch that is full waits no longer: what waits has to be kept in memory, and is out of the processor's soon. */
+  /** Writes a full batch without waiting: it takes up memory, and soon leaves the processor's cache. */
   private hurry(): void {
     if (this.isHurrying) return
     this.isHurrying = true
@@ -118,7 +118,7 @@ class BatchedWireLog implements WireLog {
     })
   }
 
-  /** One write at a time, so that a tenant's batches follow each other. */
+  /** One write at a time, so that a tenant's batches stay in order. */
   private afterwards(work: () => Promise<void>): Promise<void> {
     this.writing = this.writing
       .then(work)
@@ -126,7 +126,7 @@ class BatchedWireLog implements WireLog {
     return this.writing
   }
 
-  /** After a failure everything waits for a while. */
+  /** After a failure all writes pause for a while. */
   private get isPaused(): boolean {
     return performance.now() < this.pausedUntilMs
   }
@@ -153,7 +153,7 @@ class BatchedWireLog implements WireLog {
     }
   }
 
-  /** What cannot be saved now is tried again, with the same id: an answer that was lost makes no copy. */
+  /** A batch that cannot be saved now is retried with the same id, so that a lost confirmation creates no copy. */
   private async save(tenantId: number, batch: NewWireBatch): Promise<void> {
     try {
       if (!this.isPaused) {
@@ -161,7 +161,7 @@ class BatchedWireLog implements WireLog {
         return
       }
     } catch (error) {
-      // the tenant is gone, and its log with it
+      // the tenant was removed, and its log with it
       if (violatedConstraint(error) === TENANT_KEY) return
       this.pausedUntilMs = performance.now() + RETRY_MS
       this.deps.log.warn({ err: error, tenantId, count: batch.exchanges }, 'the wire log waits for the database')
@@ -173,7 +173,7 @@ class BatchedWireLog implements WireLog {
 
 const TENANT_KEY = 'wire_log_tenant_id_fkey'
 
-/** How many of something each tenant had in the current minute. */
+/** Counts per tenant in the current minute. */
 class MinuteCounts {
   private readonly most: number
   private readonly counts = new Map<number, number>()
@@ -183,7 +183,7 @@ class MinuteCounts {
     this.most = most
   }
 
-  /** @returns whether there is room for one more */
+  /** @returns whether one more fits */
   take(tenantId: number, at: Date): boolean {
     const minute = Math.floor(at.getTime() / 60_000)
     if (minute !== this.minute) this.counts.clear()
