@@ -1,4 +1,4 @@
-// Turns MJML into HTML in a child process, and keeps the HTML in a file for as long as nothing it came from changes.
+// Compiles MJML to HTML in a child process, and keeps the HTML in a file until one of its sources changes.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
@@ -8,25 +8,25 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const COMPILER = fileURLToPath(new URL('./compile-mjml.ts', import.meta.url))
-/** It takes a second; a machine that does much else shall not keep a worker from starting. */
+/** Usually under a second; a busy machine must not keep a worker from starting. */
 const COMPILE_TIMEOUT_MS = 300_000
 
 export const CACHE_FILE = 'mail-templates.json'
 
 interface CompileRequest {
-  /** The folder of all templates: where a file may include others from. */
+  /** The folder of all templates, from which files may include others. */
   folder: string
   /** Paths below `folder` of the files to compile. */
   files: string[]
-  /** Every text that the HTML depends on, those of included files too. */
+  /** Every text that the HTML depends on, including those of included files. */
   sources: string[]
   /** Where the HTML is kept; undefined compiles every time. */
   cacheDir: string | undefined
 }
 
 /**
- * @returns the HTML of each file, in the order asked
- * @throws Error with MJML's words and line when a file breaks its rules
+ * @returns the HTML of each file, in the order requested
+ * @throws Error with MJML's message and line where a file breaks its rules
  */
 export async function compileMjml(request: CompileRequest): Promise<string[]> {
   const { cacheDir } = request
@@ -54,7 +54,7 @@ async function runCompiler({ folder, files }: CompileRequest): Promise<string[]>
   }
 }
 
-/** Changes with the sources, with MJML, and with the program that calls it. */
+/** Changes with the sources, with MJML, and with the compiling program. */
 async function cacheKey({ files, sources }: CompileRequest): Promise<string> {
   const { version } = createRequire(import.meta.url)('mjml/package.json') as { version: string }
   const compiler = await readFile(COMPILER, 'utf8')
@@ -81,6 +81,6 @@ async function writeCache(folder: string, path: string, content: { key: string; 
     await writeFile(fresh, JSON.stringify(content))
     await rename(fresh, path)
   } catch {
-    // A folder that cannot be written to costs the next start a third of a second, and nothing else.
+    // A folder that cannot be written to costs the next start a third of a second, nothing else.
   }
 }

@@ -43,7 +43,7 @@ pre { margin: 0; padding: 1rem; white-space: pre-wrap; overflow-wrap: anywhere; 
 @media (max-width: 30rem) { li a { grid-template-columns: 1fr; } li span { grid-row: auto; } }
 `
 
-/** Empties the mailbox: a form can't send DELETE, and a POST would be open to other pages' forms. */
+/** Empties the mailbox. A form cannot send DELETE, and other sites' forms could send a POST. */
 export const SCRIPT = `
 const button = document.getElementById('clear')
 button?.addEventListener('click', async () => {
@@ -129,7 +129,7 @@ sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe></div>
   )
 }
 
-/** Escapes a plain text and makes links of its http(s) URLs. */
+/** Escapes a plain text and turns its http(s) URLs into links. */
 function withLinks(text: string): string {
   return text
     .split(/(https?:\/\/[^\s<>"']+)/)

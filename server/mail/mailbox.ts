@@ -1,5 +1,5 @@
-// The development mailbox: what would have been sent, to be read in a browser or by a script. For loopback use: whoever
-// reaches it reads every link, so it is only registered where no SMTP server is set.
+// The development mailbox: shows unsent mail in a browser or to a script. For loopback use: whoever reaches it can read
+// every link, so it is only registered where no SMTP server is set.
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { notFound } from '../errors.ts'
@@ -15,7 +15,7 @@ interface MailboxOptions {
   listMessages(query: { to?: string; limit: number }): Promise<MailboxMessage[]>
   findMessage(id: string): Promise<MailboxMessage | undefined>
   clearMessages(): Promise<void>
-  /** Whether a request came to the host that the mailbox is on; elsewhere its paths are 404. */
+  /** Whether a request came to the mailbox's host; on others its paths answer 404. */
   isServed(request: FastifyRequest): boolean
 }
 
@@ -32,7 +32,7 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'"
 ].join('; ')
 
-// The mail runs no script and has no origin; its links open in a tab of their own, free of the sandbox.
+// The mail runs no script and has no origin; its links open in a new tab, outside the sandbox.
 const MAIL_POLICY = [
   'sandbox allow-popups allow-popups-to-escape-sandbox',
   "default-src 'none'",
@@ -44,9 +44,8 @@ const MAIL_POLICY = [
 ].join('; ')
 
 /**
- * GET /mailbox, /mailbox/:id, /mailbox/:id/html: pages.
- * GET /mailbox/messages.json?to=&limit=: a JSON array of `{ id, messageId, to, subject, html, text, createdAt }`, newest
- * first. DELETE /mailbox/messages: 204, and the mailbox is empty.
+ * GET /mailbox, /mailbox/:id, /mailbox/:id/html: pages. GET /mailbox/messages.json?to=&limit=: a JSON array of `{ id,
+ * messageId, to, subject, html, text, createdAt }`, newest first. DELETE /mailbox/messages: 204, empties the mailbox.
  */
 export const mailbox: FastifyPluginAsync<MailboxOptions> = async (app, options) => {
   app.addHook('onRequest', async (request, reply) => {
@@ -108,5 +107,5 @@ function sendHtml(reply: FastifyReply, policy: string, html: string): FastifyRep
   return reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(html)
 }
 
-/** Inside of its frame a link would load the app in a sandbox, where it can't work. */
+/** Within its frame a link would load the app in a sandbox, where it cannot work. */
 const withLinksInNewTab = (html: string) => html.replace(/<head>/i, '<head><base target="_blank">')

@@ -1,7 +1,7 @@
-// The language of our templates: `{{name}}`, `{{#name}}where name is given{{/name}}`, `{{^name}}where not{{/name}}`.
-// A text is split into its parts once; filling it is joining strings.
+// The template language: `{{name}}`, `{{#name}}if name is given{{/name}}`, `{{^name}}if not{{/name}}`. A text is split
+// into parts once; filling it only joins strings.
 
-/** A template's values by name, ready to be put in; undefined for one that is not given. */
+/** A template's values by name, ready to insert; undefined for a value that is not given. */
 export type Values = Readonly<Record<string, string | undefined>>
 
 type Part =
@@ -11,16 +11,16 @@ type Part =
 
 export interface Template {
   fill(values: Values): string
-  /** Every value that the text puts in or asks about. */
+  /** Every value that the text inserts or tests. */
   readonly names: ReadonlySet<string>
 }
 
 interface TemplateRules {
   /** Values that every message has. */
   required: ReadonlySet<string>
-  /** Values that a message may lack: only to be put in inside a section of their own. */
+  /** Values that a message may lack: may only be inserted inside a section of their own. */
   optional: ReadonlySet<string>
-  /** Values known to be http(s) URLs: the only ones that may begin an `href` or `src`. Undefined for a plain text. */
+  /** Values known to be http(s) URLs, the only ones that may begin an `href` or `src`. Undefined for plain text. */
   urls?: ReadonlySet<string>
 }
 
@@ -28,9 +28,9 @@ const TAG = /\{\{([#^/]?)([A-Za-z]+)\}\}/g
 const SECTION_ALONE_ON_A_LINE = /^[ \t]*(\{\{[#^/][A-Za-z]+\}\})[ \t]*\r?\n/gm
 
 /**
- * Splits a template into its parts and checks it against what it will be filled with.
+ * Splits a template into parts and checks it against the values that will fill it.
  * @param label names the file in errors
- * @throws Error naming every unknown, unguarded or misplaced placeholder and every section left open
+ * @throws Error naming every unknown, unguarded or misplaced placeholder and every unclosed section
  */
 export function parseTemplate(label: string, source: string, rules: TemplateRules): Template {
   const text = source.replace(SECTION_ALONE_ON_A_LINE, '$1')
@@ -83,7 +83,7 @@ function fill(parts: readonly Part[], values: Values): string {
   return filled
 }
 
-/** Why a value may not stand behind `before` in HTML, where escaping alone does not make it safe. */
+/** Why a value may not follow `before` in HTML, where escaping alone does not make it safe. */
 function misplaced(before: string, isUrl: boolean): string | undefined {
   if (before.lastIndexOf('<style') > before.lastIndexOf('</style')) return 'stands in a style sheet'
   const tag = before.slice(before.lastIndexOf('<'))

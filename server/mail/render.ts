@@ -1,4 +1,4 @@
-// Templates and their values -> mails. Everything slow happens once, at the start.
+// Turns templates and values into mails. Everything slow happens once, at the start.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -55,15 +55,15 @@ interface CompiledTemplate {
   html: Template
   text: Template
 }
-/** Made by `compileTemplates`, read by `render`. */
+/** Made by `compileTemplates`, used by `render`. */
 export type Templates = Readonly<Record<TemplateName, CompiledTemplate>>
 
 /**
- * Reads and compiles every template. MJML runs in a child process (a third of a second), unless the cache holds what
- * it made of the same sources before.
- * @param options.cacheDir folder for the compiled HTML, such as the data folder; left out, nothing is kept
+ * Reads and compiles every template. MJML runs in a child process (a third of a second), unless the cache has its
+ * result for the same sources.
+ * @param options.cacheDir folder for the compiled HTML, such as the data folder; without it, nothing is cached
  * @param options.folder where the templates are, for tests
- * @throws Error naming each file with a placeholder too many or too few, or MJML's complaint
+ * @throws Error naming each file with an extra or missing placeholder, or MJML's complaint
  */
 export async function compileTemplates(options: { cacheDir?: string; folder?: string } = {}): Promise<Templates> {
   const folder = options.folder ?? TEMPLATES_FOLDER
@@ -74,7 +74,7 @@ export async function compileTemplates(options: { cacheDir?: string; folder?: st
   return Object.fromEntries(TEMPLATE_NAMES.map((name, index) => [name, compiled[index]])) as unknown as Templates
 }
 
-/** Names and texts of every MJML file, included ones too, in a fixed order. */
+/** Names and texts of all MJML files, including included ones, in a fixed order. */
 async function readMjmlSources(folder: string): Promise<string[]> {
   const paths = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('.mjml')).sort()
   const texts = await Promise.all(paths.map((path) => readFile(join(folder, path), 'utf8')))
@@ -95,7 +95,7 @@ async function compileOne(folder: string, name: TemplateName, bodyHtml: string):
   )
   const subject = parseTemplate(`${name}/subject.txt`, subjectText!.trim(), { required, optional })
   const text = parseTemplate(`${name}/body.txt`, bodyText!, { required, optional })
-  // MJML's indentation is a sixth of what it makes
+  // indentation is a sixth of MJML's output
   const html = parseTemplate(`${name}/body.mjml`, bodyHtml.replace(/\n\s+/g, '\n').trim(), { required, optional, urls })
   for (const [file, template] of [['body.txt', text] as const, ['body.mjml', html] as const]) {
     const missing = [...required].filter((field) => !template.names.has(field))
@@ -105,8 +105,8 @@ async function compileOne(folder: string, name: TemplateName, bodyHtml: string):
 }
 
 /**
- * Fills a template: some microseconds. Values are escaped in the HTML and are one line each everywhere, so that none
- * of them can start a header, a paragraph or a tag.
+ * Fills a template in a few microseconds. Values are escaped in HTML, and always single lines, so that none can start a
+ * header, a paragraph or a tag.
  * @throws MailError permanent, naming a value that is missing or, for a URL, not http(s)
  */
 export function render<Name extends TemplateName>(
@@ -140,14 +140,14 @@ const NEEDED = {
   minutes: 'a whole number of minutes'
 } satisfies Record<Kind, string>
 
-/** Each gives the value as it is shown, or an empty text for one that is refused. */
+/** Each returns the value as shown, or '' to refuse it. */
 const READERS = {
   text: (value) => toLine(String(value)),
   url: (value) => toHttpUrl(String(value)),
   minutes: (value) => toDuration(Number(value))
 } satisfies Record<Kind, (value: unknown) => string>
 
-// Controls, line and paragraph separators, and the marks that turn the direction of what follows them.
+// Control characters, line and paragraph separators, and marks that change the text direction.
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/
 const UNPRINTABLES = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
 const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g
@@ -173,7 +173,7 @@ const count = (amount: number, unit: string) => `${amount} ${unit}${amount === 1
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** Makes a text safe in HTML, between tags and inside of quoted attributes. */
+/** Makes text safe in HTML, between tags and in quoted attributes. */
 export function escapeHtml(text: string): string {
   return /[&<>"']/.test(text) ? text.replace(/[&<>"']/g, (character) => ESCAPES[character]!) : text
 }
@@ -181,7 +181,7 @@ export function escapeHtml(text: string): string {
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 /**
- * A time as people read it: `Tuesday, 1 December 2026 at 10:00 UTC`.
+ * A time for people: `Tuesday, 1 December 2026 at 10:00 UTC`.
  * @param timeZone IANA name; an unknown one falls back to UTC
  */
 export function formatInstant(time: Date, timeZone = 'UTC'): string {

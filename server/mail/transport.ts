@@ -1,4 +1,4 @@
-// Sends mails: over SMTP, or into the development mailbox where no server is set.
+// Sends mail over SMTP, or into the development mailbox where no server is set.
 import { domainToASCII } from 'node:url'
 import nodemailer from 'nodemailer'
 import { MailError, type MailMessage, type StoredMessage } from './types.ts'
@@ -6,10 +6,10 @@ import { MailError, type MailMessage, type StoredMessage } from './types.ts'
 const CONNECTION_TIMEOUT_MS = 10_000
 const GREETING_TIMEOUT_MS = 10_000
 const SOCKET_TIMEOUT_MS = 30_000
-/** A server that keeps answering, one byte at a time, trips no socket timeout. */
+/** A server that answers one byte at a time trips no socket timeout. */
 const SEND_TIMEOUT_MS = 60_000
 const MAX_CONNECTIONS = 3
-/** RFC 5321 §4.5.3.1.3: a path of 256 octets, less its brackets. */
+/** RFC 5321 §4.5.3.1.3: a path of 256 octets, minus its brackets. */
 const MAX_ADDRESS_BYTES = 254
 
 interface MailLogger {
@@ -18,16 +18,16 @@ interface MailLogger {
 }
 
 export interface TransportOptions {
-  /** `smtp://` or `smtps://` with user and password where needed; undefined keeps mails in the mailbox. */
+  /** `smtp://` or `smtps://`, with user and password if needed; undefined stores mail in the mailbox. */
   smtpUrl: string | undefined
-  /** Whether a server that offers no STARTTLS is refused. */
+  /** Whether to refuse a server that offers no STARTTLS. */
   requiresTls?: boolean
-  /** MAIL_FROM: `Muster <muster@example.com>` or a bare address. Its domain is the one of every Message-ID. */
+  /** MAIL_FROM: `Muster <muster@example.com>` or a bare address. Every Message-ID has its domain. */
   from: string
-  /** Keeps a message in the mailbox; a message id that is there already may be ignored. */
+  /** Stores a message in the mailbox; a message id that already exists may be ignored. */
   store: (message: StoredMessage) => Promise<void>
   logger: MailLogger
-  /** How long one mail may take in all, its wait for a connection included. */
+  /** How long one mail may take in total, including its wait for a connection. */
   sendTimeoutMs?: number
 }
 
@@ -35,12 +35,12 @@ export interface MailTransport {
   readonly kind: 'smtp' | 'mailbox'
   /**
    * @returns the Message-ID, `<id@domain>`: the same for every attempt at the same mail
-   * @throws MailError, permanent when no further attempt can help
+   * @throws MailError, permanent where no further attempt can help
    */
   send(message: MailMessage): Promise<{ messageId: string }>
   /** Connects and signs in, to find a wrong setting at the start. @throws MailError */
   verify(): Promise<void>
-  /** Ends idle connections at once and the others after the mails that they are sending. */
+  /** Closes idle connections at once, and the others after the mails they are sending. */
   close(): Promise<void>
 }
 
@@ -80,7 +80,7 @@ function createSmtpTransport(
     pool: true,
     requireTLS: options.requiresTls,
     maxConnections: MAX_CONNECTIONS,
-    // a connection that the server ended while idle is replaced once; anything more is the job's to retry
+    // replaces once a connection that the server closed while idle; further retries are the job's
     maxRequeues: 1,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     greetingTimeout: GREETING_TIMEOUT_MS,
@@ -104,7 +104,7 @@ function createSmtpTransport(
         subject: message.subject,
         text: message.text,
         html: message.html,
-        // RFC 3834 and Exchange's own: no out-of-office notes in answer
+        // RFC 3834 and Exchange's own header: ask for no out-of-office replies
         headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
         signal: AbortSignal.timeout(options.sendTimeoutMs ?? SEND_TIMEOUT_MS)
       })
@@ -120,7 +120,7 @@ function createSmtpTransport(
     send(message) {
       const sending = send(message)
       underway.add(sending)
-      // on both ways out; who called handles the error
+      // in either case; the caller handles the error
       const forget = () => underway.delete(sending)
       sending.then(forget, forget)
       return sending
@@ -139,7 +139,7 @@ function createSmtpTransport(
   }
 }
 
-/** @throws Error on anything but `Name <address>` or an address, which the settings have ruled out before */
+/** @throws Error on anything but `Name <address>` or an address, which the settings have already ruled out */
 export function parseSender(from: string): Sender {
   const match = /^(?:"?([^"<>\r\n]*?)"?\s*<([^<>]+)>|([^<>\s]+))$/.exec(from.trim())
   const address = match?.[2] ?? match?.[3] ?? ''
@@ -147,7 +147,7 @@ export function parseSender(from: string): Sender {
   return { name: match?.[1] ?? '', address }
 }
 
-/** One bare address that means one recipient to every mail server, whatever it is made of. */
+/** One bare address that means a single recipient to every mail server, however it is built. */
 function isAddress(text: string): boolean {
   return (
     Buffer.byteLength(text) <= MAX_ADDRESS_BYTES &&
@@ -173,13 +173,13 @@ interface SmtpError extends Error {
 }
 
 /**
- * A refusal of the recipient or of the message is permanent when the server says so (5yz, RFC 5321 §4.2.1). One of our
- * sign-in or of our sender is not: it is a setting, and the mail is still wanted once that is put right.
+ * A refusal of the recipient or the message is permanent if the server says so (5yz, RFC 5321 §4.2.1). A refusal of our
+ * sign-in or sender is not: it is a setting, and the mail is still wanted once that is corrected.
  */
 function toMailError(error: unknown): MailError {
   const { message, code, command, response, permanent } = error as SmtpError
   const isAboutThisMail = command === 'RCPT TO' || command === 'DATA'
-  // without a response the client itself found the envelope impossible, for example an address this server can't take
+  // without a response, the client found the envelope impossible, such as an address this server cannot take
   const isImpossible = code === 'EENVELOPE' && response === undefined
   return new MailError(`The mail was not sent: ${message}`, {
     permanent: isImpossible || (isAboutThisMail && permanent === true),

@@ -1,30 +1,30 @@
-// What the mail folder's files share: each template's values, a message, and the one error of sending.
+// What files in the mail folder share: each template's values, a message, and the error of sending.
 
 export const TEMPLATE_NAMES = ['invitation', 'welcome-back', 'password-reset', 'first-password', 'notice'] as const
 export type TemplateName = (typeof TEMPLATE_NAMES)[number]
 
-/** What a tenant may set about its mails' looks. */
+/** What a tenant may set for the look of its mails. */
 interface TenantLook {
-  /** http(s) URL of an image that is shown 40 px high in place of the tenant's name. */
+  /** http(s) URL of an image, shown 40 px high in place of the tenant's name. */
   logoUrl?: string
-  /** Who the mail says it is from; Muster otherwise. */
+  /** The sender's name in the mail; Muster by default. */
   senderName?: string
 }
 
-/** Of `invitation`, and of `welcome-back`: an invitation of someone who was removed, and must choose a new password. */
+/** For `invitation`, and for `welcome-back`, which invites a removed person, who must choose a new password. */
 export interface InvitationData extends TenantLook {
   inviterName: string
   tenantName: string
-  /** As people read it: `Responder`. */
+  /** The role in a person's words: `Responder`. */
   roleName: string
   acceptUrl: string
-  /** As people read it, with its time zone; `formatInstant` makes it. */
+  /** For people, with the time zone, from `formatInstant`. */
   expiresAt: string
   /** The invited address. */
   email: string
 }
 
-/** Of somebody who has no password yet, whether they have asked for the link or an identity provider has made them. */
+/** For somebody who has no password yet, whether they asked for the link or an identity provider created them. */
 interface FirstPasswordData extends TenantLook {
   tenantName: string
   resetUrl: string
@@ -34,11 +34,11 @@ interface FirstPasswordData extends TenantLook {
 }
 
 export interface PasswordResetData extends FirstPasswordData {
-  /** Where the request came from, as people read it: `Firefox on Linux, 192.0.2.7`. */
+  /** Where the request came from, for people: `Firefox on Linux, 192.0.2.7`. */
   requestedFrom?: string
 }
 
-/** What administrators are told. */
+/** A message to administrators. */
 export interface NoticeData extends TenantLook {
   tenantName: string
   subject: string
@@ -65,7 +65,7 @@ export interface RenderedMail {
 }
 
 export interface MailMessage extends RenderedMail {
-  /** A uuid: the same for every attempt at the same mail, so that a repeat can be recognised. */
+  /** A UUID, the same for every attempt at the same mail, so that a repeat can be recognised. */
   id: string
   /** One bare address, `ada@acme.test`. */
   to: string
@@ -73,7 +73,7 @@ export interface MailMessage extends RenderedMail {
   fromName?: string
 }
 
-/** A message as the development mailbox keeps it. */
+/** A message as stored in the development mailbox. */
 export interface StoredMessage extends RenderedMail {
   id: string
   /** With its angle brackets. */

@@ -1,11 +1,11 @@
-// `muster db`: brings a database to this version's shape, and says what it has. Needs no running server.
+// `muster db`: migrates a database to this version and reports its state. Needs no running server.
 import { connect } from '../../db/connect.ts'
 import { listMigrations, type MigrationState, migrate } from '../../db/migrate.ts'
 import { prepareQueue } from '../../jobs/queue.ts'
 import { ConfigError, loadOwnerUrl, readEnvironment } from '../config.ts'
 
 /**
- * Runs what has not run yet; several at once wait for one another.
+ * Runs pending migrations; concurrent runs wait for each other.
  * @throws ConfigError where there is no DATABASE_URL; Error where the database cannot be reached
  */
 export async function migrateDatabase(): Promise<{ applied: string[] }> {
@@ -19,7 +19,7 @@ interface DatabaseStatus {
   migrations: MigrationState[]
 }
 
-/** Reads only. @throws as migrateDatabase */
+/** Only reads. @throws as migrateDatabase */
 export async function readDatabaseStatus(): Promise<DatabaseStatus> {
   const db = connect({ url: ownerUrl(), poolSize: 1, applicationName: 'muster db status' })
   try {

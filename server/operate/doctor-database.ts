@@ -1,4 +1,4 @@
-// What the doctor looks at in the database: version, rights, migrations, queue, clock, and what SECRET_KEY sealed.
+// The doctor's checks of the database: version, rights, migrations, queue, clock, and what SECRET_KEY sealed.
 import { existsSync, readFileSync } from 'node:fs'
 import { sql } from 'kysely'
 import { type Db, inTenant } from '../../db/connect.ts'
@@ -29,7 +29,7 @@ interface Rights {
   has_role: boolean
 }
 
-/** Whether the server runs with rights that row-level security binds. */
+/** Whether row-level security binds the server's role. */
 export async function checkRights(db: Db, config: Config): Promise<Outcome> {
   const { rows } = await sql<Rights>`
     select current_user as user, rolsuper or rolbypassrls as is_above,
@@ -93,7 +93,7 @@ function inWords(seconds: number): string {
 const CLOCK_WARNING_MS = 2_000
 const CLOCK_FAILED_MS = 30_000
 
-/** This machine's clock against the database's: tokens, cursors and limits are compared across both. */
+/** Compares this machine's clock with the database's: tokens, cursors and limits rely on both. */
 export async function checkClock(db: Db, now: () => number = Date.now): Promise<Outcome> {
   const before = now()
   const { rows } = await sql<{ ms: number }>`
@@ -107,14 +107,14 @@ export async function checkClock(db: Db, now: () => number = Date.now): Promise<
 
 const LOOKED_INTO = 200
 
-/** Whether SECRET_KEY opens what waits to be sent; a key that was changed instead of added to is found here. */
+/** Whether SECRET_KEY opens mails that wait to be sent; finds a key that was replaced instead of added to. */
 export async function checkSecretKey(db: Db, config: Config): Promise<Outcome> {
   const file = secretPaths(config.dataDir).secretKey
   const keys = config.secretKeys ?? (existsSync(file) ? [readFileSync(file, 'utf8').trim()] : [])
   if (keys.length === 0) return failed(`There is no ${file}`, 'Set SECRET_KEY, or start the service, which makes one')
   const sealer = createSealer(keys)
   let [opened, closed] = [0, 0]
-  // one statement a tenant: of very many, some tell enough
+  // one statement per tenant; of very many tenants, some are enough
   for (const tenantId of (await listTenantIds(db)).slice(-LOOKED_INTO)) {
     for (const sealed of await readSealed(db, tenantId, LOOKED_INTO - opened - closed)) {
       if (sealer.open('mail', sealed) === undefined) closed++

@@ -1,11 +1,11 @@
-// What the doctor looks at outside: the mail server, and the names under which tenants are reached.
+// The doctor's checks of the network: the mail server, and the names under which tenants are reached.
 import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import type { Config } from '../config.ts'
 import { createTransport } from '../mail/transport.ts'
 import { failed, type Outcome, ok, warning } from './finding.ts'
 
-/** Connects, says EHLO and signs in; nothing is sent. @throws MailError with the server's own words */
+/** Connects, says EHLO and signs in; sends nothing. @throws MailError with the server's own words */
 export async function checkMail({ mail, public: { baseDomain } }: Config): Promise<Outcome> {
   if (!mail.smtpUrl) {
     const found = 'SMTP_URL is not set: mail is kept in the mailbox and nothing is sent'
@@ -22,7 +22,7 @@ export async function checkMail({ mail, public: { baseDomain } }: Config): Promi
   return ok(`${hostname} takes mail${username ? ` from ${decodeURIComponent(username)}` : ''}; sender ${mail.from}`)
 }
 
-/** Any subdomain may be a tenant's, so one that nobody has made up before must resolve. */
+/** Any subdomain may be a tenant's, so a newly made-up one must resolve. */
 export async function checkDns(baseDomain: string): Promise<Outcome> {
   if (isLocal(baseDomain)) return ok(`${baseDomain} needs no DNS: browsers and this command know where it is`)
   const made = `muster-doctor-${randomBytes(6).toString('hex')}.${baseDomain}`

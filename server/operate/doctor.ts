@@ -1,4 +1,4 @@
-// `muster doctor`: looks at everything that the service needs, and says what to mend. It changes nothing.
+// `muster doctor`: checks everything that the service needs, and says what to fix. It changes nothing.
 import { connect, type Db } from '../../db/connect.ts'
 import { findEmbedded } from '../../db/embedded.ts'
 import { requireHeldUser } from '../../db/rights.ts'
@@ -17,7 +17,7 @@ import { type Finding, failed, type Outcome, ok, warning } from './finding.ts'
 
 export type { Finding }
 
-/** @returns one finding a check, in the order in which they matter; none throws */
+/** @returns one finding per check, in order of importance; a failing check does not throw */
 export async function examine(env = readEnvironment()): Promise<Finding[]> {
   let config: Config
   try {
@@ -65,7 +65,7 @@ async function examineDatabase(config: Config): Promise<Finding[]> {
       await run('clock', () => checkClock(db)),
       ...(directUrl === url ? [] : [await run('pooler', () => checkPooler(config, url))])
     ]
-    // without tables there is nothing more to look into
+    // without tables there is nothing more to check
     if (migrations.state === 'failed') return always
     return [
       ...always,
@@ -75,7 +75,7 @@ async function examineDatabase(config: Config): Promise<Finding[]> {
   })
 }
 
-/** Whether the pooler lets the server in, as a user whom row-level security holds. */
+/** Whether the pooler lets the server in, as a user bound by row-level security. */
 async function checkPooler({ database: { preparedStatements: prepares } }: Config, url: string): Promise<Outcome> {
   const db = connect({ url, poolSize: 1, isPooled: true, prepares, applicationName: 'muster doctor' })
   try {
@@ -95,7 +95,7 @@ async function withDatabase<T>(url: string, work: (db: Db) => Promise<T>): Promi
   }
 }
 
-/** What a check throws is what it found. */
+/** An error in a check becomes its finding. */
 async function run(check: string, work: () => Promise<Outcome>): Promise<Finding> {
   try {
     return { check, ...(await work()) }

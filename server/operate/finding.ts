@@ -1,13 +1,13 @@
 // What a check of the doctor found.
 
 export interface Finding {
-  /** What was looked at: `database`, `mail`, … */
+  /** What was checked: `database`, `mail`, … */
   check: string
-  /** `warning`: works, and may not be what was meant. */
+  /** `warning`: works, but may not be intended. */
   state: 'ok' | 'warning' | 'failed'
   /** What was found. */
   found: string
-  /** What to do about it; null where nothing is. */
+  /** What to do about it; null for nothing. */
   mend: string | null
 }
 
