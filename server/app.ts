@@ -30,17 +30,17 @@ import { trpcRoutes } from './trpc-routes.ts'
 import { webRoutes } from './web.ts'
 import { createWireLog } from './wire-log/wire-log.ts'
 
-/** How long a client may take, in milliseconds; whoever takes longer is answered 408 or hung up on. */
+/** How long a client may take, in milliseconds; a slower one is answered 408 or disconnected. */
 export const TIMEOUTS = {
-  /** From the connection, or the end of the request before, to the end of the headers. */
+  /** From the connection, or the end of the previous request, to the end of the headers. */
   headers: 10_000,
   /** To the end of the body. */
   request: 30_000,
-  /** Nothing sent or taken while a request is worked on or answered. */
+  /** Without any data in either direction while a request is handled or answered. */
   silence: 60_000,
-  /** Between two requests: longer than the proxies' usual minute, so that they hang up first. */
+  /** Between two requests: longer than the usual minute of proxies, so that they disconnect first. */
   keepAlive: 72_000,
-  /** How often the first two are looked at. */
+  /** How often the first two are checked. */
   checking: 2_000
 }
 /** Of all headers together. */
@@ -74,14 +74,14 @@ export async function buildApp(
       maxHeaderSize: MAX_HEADER_BYTES
     },
     forceCloseConnections: 'idle',
-    // a path with a broken percent-encoding reaches no route
+    // a path with invalid percent-encoding reaches no route
     frameworkErrors: (error, request, reply) => handleError(error, request, onHttpsOnly(reply))
   })
   const wireLog = createWireLog(deps)
   const live = createLiveFeed(deps)
   const tools: Tools = { wireLog, rehearsal: createRehearsal(deps), live }
   app.addHook('onClose', () => wireLog.close())
-  // pages that watch would keep the process
+  // pages with an open live feed would keep the process alive
   app.addHook('preClose', async () => live.close())
   app.setErrorHandler(handleError)
   const onHttpsOnly = keepToHttps(app, deps.config)
@@ -100,7 +100,7 @@ interface BrowserRoutesOptions {
   readonly webFolder: string | undefined
 }
 
-/** What browsers may open, beside SCIM: its clients neither need the headers nor the cookies, which cost as much as a read. */
+/** What browsers may open: SCIM clients need neither its headers nor its cookies, which cost as much as a read. */
 async function browserRoutes(app: FastifyInstance, { deps, tools, webFolder }: BrowserRoutesOptions): Promise<void> {
   secureHeaders(app)
   await app.register(cookie)
@@ -125,14 +125,14 @@ async function browserRoutes(app: FastifyInstance, { deps, tools, webFolder }: B
   if (webFolder) await app.register(webRoutes, { deps, folder: webFolder })
 }
 
-/** So that each line of a request says whose it is, also where it fails early. */
+/** So that every log line of a request names its tenant, even where it fails early. */
 function tenantOf({ headers }: IncomingMessage, { http, public: { baseDomain } }: Config): { tenant?: string } {
   const forwarded = http.trustProxy ? headers['x-forwarded-host'] : undefined
   const place = placeOf(typeof forwarded === 'string' ? forwarded : headers.host, baseDomain)
   return place.kind === 'tenant' ? { tenant: place.subdomain } : {}
 }
 
-/** What procedures are given beside the dependencies: it belongs to the app, not to the process. */
+/** What procedures receive besides the dependencies. It belongs to the app, not to the process. */
 type Tools = Pick<Context, 'wireLog' | 'rehearsal' | 'live'>
 
 async function createContext(

@@ -1,4 +1,4 @@
-// Opens what a process needs in order (database, queue, app, worker) and closes it in the reverse order.
+// Opens what a process needs in order (database, queue, app, worker), and closes it in reverse order.
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
@@ -26,13 +26,13 @@ interface Running {
   readonly deps: Deps
   /** Undefined where RUN is `worker`. */
   readonly app: FastifyInstance | undefined
-  /** The port that HTTP listens on; a worker answers only how it is. */
+  /** The port that HTTP listens on; a worker only serves its health and metrics. */
   readonly port: number
-  /** Finishes what runs, takes no new work, closes everything. */
+  /** Takes no new work, finishes what runs, and closes everything. */
   close(): Promise<void>
 }
 
-/** Where secrets come from when the settings name none. */
+/** The secrets, from the settings or generated. */
 interface Secrets {
   keys: readonly string[]
   operatorToken: string
@@ -40,8 +40,8 @@ interface Secrets {
 
 /**
  * Starts what RUN asks for.
- * @param options.onOpening is given what closes all that is open by then
- * @throws Error whose message says what could not be started; what was open by then is closed
+ * @param options.onOpening receives a function that closes everything opened so far
+ * @throws Error whose message says what could not be started, after closing what was opened
  */
 export async function boot(
   given: Config,
@@ -58,7 +58,7 @@ export async function boot(
   }
 }
 
-/** What is to be closed: all that takes work at once, so that nothing new begins, then the rest in reverse order. */
+/** What to close: first all workers at once, so that nothing new begins, then the rest in reverse order. */
 class Closers {
   private readonly workers: (() => Promise<unknown>)[]
   private readonly rest: (() => Promise<unknown>)[]
@@ -68,7 +68,7 @@ class Closers {
     this.rest = []
   }
 
-  /** @param stop takes no new work and resolves when what runs is finished */
+  /** @param stop takes no new work and resolves once running work is finished */
   pushWorker(stop: () => Promise<unknown>): void {
     this.workers.push(stop)
   }
@@ -83,10 +83,10 @@ class Closers {
   }
 }
 
-/** A database that is just starting, or restarting, is waited for so long. */
+/** How long to wait for a database that is just starting or restarting. */
 const DATABASE_WAIT_MS = 30_000
 
-/** @throws what the last attempt throws */
+/** @throws the error of the last attempt */
 async function waitForDatabase<T>(log: FastifyBaseLogger, work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + DATABASE_WAIT_MS
   for (;;) {
@@ -171,7 +171,7 @@ async function open(
 
 type Shared = Omit<Deps, 'config' | 'tenancy'>
 
-/** PORT=0 takes a free port: links must carry the real one, so the port is found before anything is built. */
+/** PORT=0 takes a free port. Links must contain the real one, so it is found before anything is built. */
 async function serve(shared: Shared, given: Config, closers: Closers) {
   const port = given.http.port === 0 ? await freePort() : given.http.port
   const publicPort = given.public.port === 0 ? port : given.public.port
@@ -184,7 +184,7 @@ async function serve(shared: Shared, given: Config, closers: Closers) {
   return { deps, app, port }
 }
 
-/** @returns what turns the refusal to listen on a place that was set wrongly into a ConfigError that names the setting */
+/** @returns an error handler that turns a failure to listen on a wrong address into a ConfigError naming the setting */
 const refusedPlace = (host: string, port: number) => (error: NodeJS.ErrnoException) => {
   const problems: Record<string, string> = {
     EADDRINUSE: `PORT ${port} is taken: another process listens on it`,
@@ -196,13 +196,13 @@ const refusedPlace = (host: string, port: number) => (error: NodeJS.ErrnoExcepti
   throw problem ? new ConfigError([problem]) : error
 }
 
-/** Requests that are under way may take so long when the process is asked to stop. */
+/** How long running requests may take once the process is asked to stop. */
 const FINISH_MS = 8_000
 const HANG_UP_EVERY_MS = 50
 
-/** Takes no new connection and no new request, and ends those that are not answered in time. */
+/** Takes no new connection and no new request, and ends requests that are not answered in time. */
 async function finishRequests(app: FastifyInstance): Promise<void> {
-  // a connection that was answered meanwhile is kept alive by its client, and would keep the process
+  // clients keep an answered connection alive, which would keep the process alive
   const hangingUp = globalThis.setInterval(() => app.server.closeIdleConnections(), HANG_UP_EVERY_MS)
   const giveUp = globalThis.setTimeout(() => {
     app.log.warn('requests were not answered in time: their clients are hung up on')
@@ -213,7 +213,7 @@ async function finishRequests(app: FastifyInstance): Promise<void> {
   clearTimeout(giveUp)
 }
 
-/** @returns the port on which the worker says how it is: PORT, or a free one where a server on this machine has that */
+/** @returns the port for the worker's health: PORT, or a free one where a server on this machine has that */
 async function watchWorker(deps: Deps, closers: Closers): Promise<number> {
   const app = await buildWorkerApp(deps)
   closers.push(() => app.close())
@@ -238,13 +238,13 @@ function readSecrets(config: Config): Secrets {
   const isEmbedded = !config.database.url
   return {
     keys: config.secretKeys ?? [secretFile(paths.secretKey)],
-    // without a database of its own and without the setting, nobody knows the operator token: its API is closed
+    // without an embedded database and the setting, nobody knows the operator token: its API is closed
     operatorToken:
       config.operatorToken ?? (isEmbedded ? secretFile(paths.operatorToken) : crypto.randomUUID() + crypto.randomUUID())
   }
 }
 
-/** Whether no tenant exists yet; the demo data is made only then. */
+/** Whether no tenant exists yet; only then is demo data created. */
 export async function isEmpty(db: Db): Promise<boolean> {
   return !(await db.selectFrom('tenants').select('id').limit(1).executeTakeFirst())
 }

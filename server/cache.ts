@@ -1,28 +1,28 @@
-// Bounded memory of what the database said, forgotten when it changes: tenants by subdomain, tokens by hash.
+// Bounded caches of database results, dropped when these change: tenants by subdomain, tokens by hash.
 import { LRUCache } from 'lru-cache'
 import type { Listener } from '../db/listen.ts'
 
-/** While LISTEN works, a change empties the entry at once; this bounds the harm of a bug or a lost message. */
+/** While LISTEN works, a change drops the entry at once; this bounds the harm of a bug or a lost message. */
 const HEARD_TTL_MS = 60_000
-/** While it does not work, nothing is believed for longer than revocation may take. */
+/** While LISTEN does not work, nothing is trusted for longer than a revocation may take. */
 const DEAF_TTL_MS = 950
-/** How exactly that is kept: the clock is read so seldom, because to read it takes longer than to look something up. */
+/** The precision of that: the clock is read this seldom, because reading it takes longer than a lookup. */
 const CLOCK_MS = 50
-/** How often what is past its time is looked for. */
+/** How often expired entries are removed. */
 const PURGE_EVERY_MS = 15_000
 
 interface ExpiringOptions {
   readonly max: number
   readonly ttlMs: number
-  /** Whether that counts from the last look instead of from the beginning. */
+  /** Whether the time counts from the last use instead of from insertion. */
   readonly isRenewedByUse?: boolean
   /** For tests. */
   readonly purgeEveryMs?: number
 }
 
 /**
- * Entries that go soon after their time, also where nobody asks for them again: a process that has met ten thousand
- * tenants would remember them all for ever.
+ * A cache whose entries go soon after they expire, even if nobody asks for them again. Otherwise a process that has met
+ * ten thousand tenants would keep them all for ever.
  */
 export function createExpiring<V extends object>(options: ExpiringOptions): LRUCache<string, V> {
   let isToBePurged = false
@@ -37,7 +37,7 @@ export function createExpiring<V extends object>(options: ExpiringOptions): LRUC
     if (entries.size > 0) purgeLater()
   }
   const entries = new LRUCache<string, V>({
-    // by size, because for a number of entries it takes the memory of all of them at once
+    // not `max`, which allocates memory for all entries at once
     maxSize: options.max,
     sizeCalculation: () => 1,
     ttl: options.ttlMs,
@@ -49,9 +49,9 @@ export function createExpiring<V extends object>(options: ExpiringOptions): LRUC
 }
 
 export interface Cache<V extends object> {
-  /** The remembered value, or what `load` finds; one load at a time for a key. `undefined` is not remembered. */
+  /** The cached value, or the result of `load`, which runs once at a time per key. `undefined` is not cached. */
   get(key: string, load: () => Promise<V | undefined>): Promise<V | undefined>
-  /** The same where it is remembered, at once: for what every request asks, which would wait for a promise each time. */
+  /** The cached value, if any, without a promise: what every request asks for would have to wait for one each time. */
   known(key: string): V | undefined
   delete(key: string): void
   deleteWhere(matches: (value: V) => boolean): void
@@ -63,7 +63,7 @@ export function createCache<V extends object>(options: { max: number; listener?:
   const entries = createExpiring<V>({ max: options.max, ttlMs: HEARD_TTL_MS })
   const loading = new Map<string, Promise<V | undefined>>()
   const stats = { hits: 0, misses: 0 }
-  // what was being read when an entry was forgotten may be the old value: it is given, and not kept
+  // a load that began before an entry was dropped may have read the old value: it is returned, but not cached
   let generation = 0
 
   function forget(change: () => void): void {

@@ -1,4 +1,4 @@
-// The one file that reads the environment: names, defaults and checks of every setting.
+// The only file that reads the environment: names, defaults and checks of every setting.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isLocal, plainConnections } from './config/encryption.ts'
@@ -8,25 +8,25 @@ export interface Config {
   /** Where the embedded PostgreSQL and generated secrets live. */
   readonly dataDir: string
   readonly database: {
-    /** Undefined: the project runs its own PostgreSQL. */
+    /** Undefined for the embedded PostgreSQL. */
     readonly url: string | undefined
-    /** Set where `url` is a pooler's: for what needs a connection of its own (LISTEN, the queue, migrations). */
+    /** Set where `url` is a pooler's: for what needs a dedicated connection (LISTEN, the queue, migrations). */
     readonly directUrl: string | undefined
-    /** Whether statements are prepared under a name on the connections of `url`. */
+    /** Whether connections of `url` use named prepared statements. */
     readonly preparedStatements: boolean
-    /** The owner of the tables, when it is another role than the server's. */
+    /** Connects as the owner of the tables, where that is another role than the server's. */
     readonly migrateUrl: string | undefined
     readonly poolSize: number
   }
   readonly http: {
     readonly host: string
     readonly port: number
-    /** How many proxies stand before us, each of which adds whom it was asked by; 0: X-Forwarded-* is not believed. */
+    /** Number of proxies in front of us, each of which adds its client's address; 0: X-Forwarded-* is not trusted. */
     readonly trustProxy: number
-    /** Requests that a process works on at once, and again as many that wait for the database; 0 for no limit. */
+    /** Requests that a process handles at once, and as many again that wait for the database; 0 for no limit. */
     readonly maxInFlight: number
   }
-  /** Where the world sees us. `port` is left out of links when it is the scheme's own. */
+  /** How the public reaches us. Links omit `port` where it is the scheme's default. */
   readonly public: {
     readonly baseDomain: string
     readonly scheme: 'http' | 'https'
@@ -35,36 +35,36 @@ export interface Config {
   readonly mail: {
     readonly smtpUrl: string | undefined
     readonly from: string
-    /** Whether a server that offers no STARTTLS is refused. */
+    /** Whether to refuse a mail server that offers no STARTTLS. */
     readonly requiresTls: boolean
   }
   readonly google: { readonly clientId: string; readonly clientSecret: string; readonly issuer: string } | undefined
-  /** Newest first: the first seals, all of them open. Undefined: generated beside the embedded database. */
+  /** Newest first: the first key seals, all of them open. Undefined: generated next to the embedded database. */
   readonly secretKeys: readonly string[] | undefined
   readonly operatorToken: string | undefined
   readonly invitationTtlHours: number
   readonly bcryptCost: number
-  /** What each SCIM token may send to each process, in the long run; 0 for no limit. */
+  /** Sustained requests a second that each SCIM token may send to each process; 0 for no limit. */
   readonly scim: { readonly requestsPerSecond: number }
   /**
-   * Whether an empty database gets the demo tenant, and mail that is not sent can be read in the browser: unless told
-   * otherwise not where TLS is required throughout.
+   * Whether an empty database gets the demo tenant, and unsent mail can be read in the browser. Off by default where
+   * TLS is required throughout.
    */
   readonly isDemo: boolean
-  /** What `/metrics` asks for; undefined: nothing. */
+  /** The token that `/metrics` requires; undefined for none. */
   readonly metricsToken: string | undefined
-  /** Where passwords are looked up by the first characters of their hash, as at Have I Been Pwned; undefined: nowhere. */
+  /** Where the first characters of a password's hash are looked up, such as Have I Been Pwned; undefined: nowhere. */
   readonly breachedPasswordsUrl: string | undefined
-  /** Of a tenant's file, as it is sent and unpacked. */
+  /** Limit on a tenant's file, both as sent and unpacked. */
   readonly importMaxMb: number
   readonly events: EgressPolicy
-  /** Where traces are sent; undefined: nowhere, and there are none. `ratio`: of the traces that begin here. */
+  /** Where traces are sent; undefined turns tracing off. `ratio`: the share of traces begun here that is kept. */
   readonly tracing: { readonly endpoint: string; readonly serviceName: string; readonly ratio: number } | undefined
   readonly run: 'server' | 'worker' | 'all'
   readonly logLevel: string
 }
 
-/** Where webhooks may go. */
+/** Where webhooks may be sent. */
 export interface EgressPolicy {
   readonly isPrivateAllowed: boolean
   readonly isHttpAllowed: boolean
@@ -72,13 +72,13 @@ export interface EgressPolicy {
   readonly hosts: readonly string[] | undefined
 }
 
-/** A body may be this long on every path; SCIM publishes it (ServiceProviderConfig, bulk.maxPayloadSize). */
+/** The largest body on any path; SCIM publishes it (ServiceProviderConfig, bulk.maxPayloadSize). */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const MIN_SECRET_LENGTH = 32
 export const GOOGLE_ISSUER = 'https://accounts.google.com'
 
-/** Every problem of the settings, in one message: `PORT must be …; SMTP_URL must be …`. */
+/** Every problem with the settings, in one message: `PORT must be …; SMTP_URL must be …`. */
 export class ConfigError extends Error {
   constructor(problems: string[]) {
     super(problems.join('; '))
@@ -87,9 +87,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings that `.env.example` documents. An empty value counts as not set.
+ * Reads the settings documented in `.env.example`. An empty value counts as not set.
  * @param env usually `process.env`
- * @throws ConfigError naming every bad setting
+ * @throws ConfigError naming every invalid setting
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const read = new Environment(env)
@@ -170,7 +170,7 @@ function readMail(read: Environment, baseDomain: string, requiresTls: boolean): 
   if (smtpUrl && !from) read.fail('MAIL_FROM is missing: SMTP_URL needs a sender', undefined)
   return {
     smtpUrl,
-    // a mail catcher on this machine has none
+    // a mail catcher on this machine offers no TLS
     requiresTls: requiresTls && !(smtpUrl && isLocal(new URL(smtpUrl))),
     from: from ?? `Muster <muster@${baseDomain}>`
   }
@@ -204,14 +204,14 @@ function readTracing(read: Environment): Config['tracing'] {
   return endpoint ? { endpoint, serviceName: read.text('OTEL_SERVICE_NAME') ?? 'muster', ratio } : undefined
 }
 
-/** The environment, with what the file `.env` adds to it. */
+/** The environment, extended by the file `.env`. */
 export function readEnvironment(): Record<string, string | undefined> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   return process.env
 }
 
 /**
- * The URL of the tables' owner, for what works on the database alone and needs no other setting.
+ * The URL of the tables' owner, for commands that use only the database and need no other setting.
  * @returns undefined where the embedded database is used
  * @throws ConfigError
  */
@@ -224,13 +224,13 @@ export function loadOwnerUrl(env: Record<string, string | undefined>): string | 
   return url
 }
 
-/** Where the secrets of an embedded installation are kept, each in a file of mode 0600. */
+/** Where the secrets of an embedded installation are stored, each in a file of mode 0600. */
 export const secretPaths = (dataDir: string) => ({
   secretKey: join(dataDir, 'secret-key'),
   operatorToken: join(dataDir, 'operator-token')
 })
 
-/** `https://acme.example.com`, with the port where it is not the scheme's own; no subdomain gives the base domain. */
+/** `https://acme.example.com`, with the port unless it is the scheme's; without a subdomain, the base domain. */
 export function publicUrl(config: Pick<Config, 'public'>, subdomain?: string): string {
   const { scheme, baseDomain, port } = config.public
   const isDefault = port === (scheme === 'https' ? 443 : 80)

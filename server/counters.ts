@@ -1,23 +1,23 @@
-// What a process counts for /metrics where it happens. Labels are words of our own, never names, ids or addresses.
+// What a process counts for /metrics as it happens. Labels are our own words, never names, ids or addresses.
 import { Counter, Registry } from 'prom-client'
 import type { AppError } from './errors.ts'
 
 type SignInMethod = 'password' | 'google' | 'link' | 'operator'
 
 export interface Counters {
-  /** Everything that this process tells Prometheus. */
+  /** All metrics that this process exposes to Prometheus. */
   readonly registry: Registry
-  /** A sign-in that was refused, by the error's reason. */
+  /** Counts a refused sign-in, by the error's reason. */
   noteSignInFailure(method: SignInMethod, reason: string): void
-  /** A request that was refused for being one too many, by the limit that it met. */
+  /** Counts a request over a rate limit, by the limit. */
   noteRateLimit(limit: string): void
-  /** An attempt at a mail: `sent`, `failed` for good, `retried` later, or `cancelled` because nobody needs it now. */
+  /** Counts an attempt at a mail: `sent`, `failed` for good, `retried` later, or `cancelled` as no longer needed. */
   noteMail(template: string, result: 'sent' | 'failed' | 'retried' | 'cancelled'): void
-  /** @param stats counted by the cache itself; read when Prometheus asks */
+  /** @param stats kept by the cache itself; read when Prometheus asks */
   watchCache(name: string, stats: { readonly hits: number; readonly misses: number }): void
 }
 
-/** One for each process; a second one counts for itself. */
+/** One per process; a second one counts separately. */
 export function createCounters(): Counters {
   const registry = new Registry()
   const registers = [registry]
@@ -62,7 +62,7 @@ export function createCounters(): Counters {
   }
 }
 
-/** Runs a sign-in and counts it where it is refused; not where it met a limit, which counts by itself. */
+/** Runs a sign-in and counts a refusal, except by a rate limit, which is counted elsewhere. */
 export async function countingRefusals<T>(
   counters: Counters,
   method: SignInMethod,
@@ -76,7 +76,7 @@ export async function countingRefusals<T>(
   }
 }
 
-/** Counts an error that refused a sign-in; what is nobody's refusal (a fault, a limit) is left out. */
+/** Counts an error that refused a sign-in; ignores others (a fault, a rate limit). */
 export function noteRefusal(counters: Counters, method: SignInMethod, error: unknown): void {
   const { code, reason } = error as Partial<AppError>
   if (code === 'unauthenticated' || code === 'forbidden') counters.noteSignInFailure(method, reason ?? code)

@@ -16,7 +16,7 @@ import { documentColumns, emailKeys, invitedDocument, withProfile } from './prov
 const ADMINISTRATOR = { email: 'ada@acme.test', displayName: 'Ada Admin', givenName: 'Ada', familyName: 'Admin' }
 
 /**
- * Makes the demo tenant. Nobody has a password in it: Ada signs in by the link, which works once.
+ * Creates the demo tenant. Nobody in it has a password: Ada signs in by the link, which works once.
  * @returns lines to print, ready to click or paste; none where another process was faster
  */
 export async function createDemo(deps: Deps): Promise<string[]> {

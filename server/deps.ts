@@ -1,4 +1,4 @@
-// What every edge is given, once per process.
+// What every edge receives, once per process.
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from '../db/connect.ts'
 import type { Listener } from '../db/listen.ts'
@@ -20,10 +20,10 @@ export interface Deps {
   readonly auth: Auth
   readonly log: FastifyBaseLogger
   readonly counters: Counters
-  /** Undefined where nobody collects traces. */
+  /** Undefined where tracing is off. */
   readonly tracing: Tracing | undefined
-  /** The operator's token: generated or from the settings. */
+  /** The operator's token, generated or from the settings. */
   readonly operatorToken: string
-  /** The time, passed in so that tests may set it. */
+  /** The current time; tests may set it. */
   readonly now: () => Date
 }

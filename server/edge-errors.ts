@@ -1,10 +1,10 @@
-// Errors outside a tRPC procedure or a SCIM handler, in the form of the path they happened on.
+// Errors outside a tRPC procedure or a SCIM handler, in the format of the path they happened on.
 import { createHash } from 'node:crypto'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isUnavailable } from '../db/failures.ts'
 import { AppError, HTTP_STATUS } from './errors.ts'
 
-/** What a client is told of any error: never the message of one that we did not foresee. */
+/** What a client sees of any error: never the message of an unexpected one. */
 export interface Told {
   status: number
   message: string
@@ -52,13 +52,13 @@ export function handleNotFound(request: FastifyRequest, reply: FastifyReply): Fa
   return send({ status: 404, message: `There is nothing at ${pathOf(request)}`, reason: 'notFound' }, request, reply)
 }
 
-/** RFC 9110 §9 and RFC 5789: those that a path may be known to refuse. */
+/** RFC 9110 §9 and RFC 5789: the known methods; any other is answered 501. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'])
 
 const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0]!
 
 function send(told: Told, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  // also for what no route saw, and no plugin's hook with it
+  // also for errors before any route or plugin hook
   reply.code(told.status).header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
   const path = pathOf(request)
   if (path.startsWith('/scim/')) {
@@ -88,7 +88,7 @@ function send(told: Told, request: FastifyRequest, reply: FastifyReply): Fastify
   return reply.send({ status: told.status, message: told.message, reason: told.reason })
 }
 
-/** Every other path that is opened is a page's; a client that reads JSON asks for it. */
+/** Any other path is a page; a client that wants JSON asks for it. */
 function wantsPage({ method, headers: { accept = '' } }: FastifyRequest, path: string): boolean {
   if (accept.includes('text/html')) return true
   return (method === 'GET' || method === 'HEAD') && !accept.includes('json') && !path.endsWith('.json')

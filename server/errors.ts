@@ -1,4 +1,4 @@
-// The one error type that rules throw and edges translate (SCIM Error, TRPCError, a page).
+// The one error type: rules throw it, edges translate it (SCIM Error, TRPCError, a page).
 
 const ERROR_CODES = [
   'invalid',
@@ -14,7 +14,7 @@ const ERROR_CODES = [
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
-/** HTTP's status of each, on every edge. */
+/** The HTTP status of each code, on every edge. */
 export const HTTP_STATUS = {
   invalid: 400,
   unauthenticated: 401,
@@ -45,17 +45,17 @@ type ScimType =
   | 'invalidCount'
 
 interface ErrorExtra {
-  /** Stable and machine-readable, camelCase: what a client may switch on (`roleNotAllowed`). */
+  /** Stable, machine-readable, camelCase: a client may switch on it (`roleNotAllowed`). */
   reason?: string
   scimType?: ScimType
-  /** Seconds after which a client may try again; sent as Retry-After. */
+  /** Seconds until a client may try again; sent as Retry-After. */
   retryAfterSeconds?: number
-  /** Facts for the client beside the text, such as the names of the groups that stand in the way. */
+  /** Facts for the client besides the text, such as the names of blocking groups. */
   data?: Record<string, unknown>
   cause?: unknown
 }
 
-/** An error that a client caused or must know of. `message` is for people and is sent to them as it is. */
+/** An error that a client caused or must know of. `message` is written for people and sent unchanged. */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly reason: string
@@ -92,13 +92,13 @@ export const invalid = (detail: string, reason?: string, data?: Record<string, u
 export const unauthenticated = (detail: string, reason?: string) => new AppError('unauthenticated', detail, { reason })
 export const forbidden = (detail: string, reason: string, data?: Record<string, unknown>) =>
   new AppError('forbidden', detail, { reason, data })
-/** @param what the thing as a person would name it: `User 2f0c…`, `Group` */
+/** @param what the thing in a person's words: `User 2f0c…`, `Group` */
 export const notFound = (what: string) => new AppError('not_found', `${what} not found`)
 export const conflict = (detail: string, reason: string, data?: Record<string, unknown>) =>
   new AppError('conflict', detail, { reason, data })
 export const uniqueness = (attribute: string, cause?: unknown) =>
   new AppError('conflict', `${attribute} is already in use`, { scimType: 'uniqueness', cause })
-/** The version that the client knew has moved on (RFC 7644 §3.14, 412). */
+/** The resource is no longer at the version that the client knew (RFC 7644 §3.14, 412). */
 export const stale = (detail = 'The resource has changed since it was read') => new AppError('stale', detail)
 export const tooLarge = (detail: string) => new AppError('too_large', detail)
 export const rateLimited = (detail: string, retryAfterSeconds: number) =>
@@ -106,7 +106,7 @@ export const rateLimited = (detail: string, retryAfterSeconds: number) =>
 export const unavailable = (detail: string, cause?: unknown) =>
   new AppError('unavailable', detail, { retryAfterSeconds: 2, cause })
 
-/** A 400 of the SCIM protocol: each takes its RFC 7644 §3.12 type from its name. */
+/** A 400 of the SCIM protocol with a type of RFC 7644 §3.12. */
 const scimInvalid = (scimType: ScimType) => (detail: string, cause?: unknown) =>
   new AppError('invalid', detail, { scimType, cause })
 export const invalidFilter = scimInvalid('invalidFilter')

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import type { Deps } from './deps.ts'
 import { isSameSecret } from './secrets.ts'
 
-/** Asked again and again, and also under pressure. */
+/** Polled often, and answered under pressure too. */
 export const ALWAYS_SERVED = { logLevel: 'warn', config: { isAlwaysServed: true } } as const
 
 export async function healthRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
@@ -23,7 +23,7 @@ export async function healthRoutes(app: FastifyInstance, { deps }: { deps: Deps 
   })
 }
 
-/** Whether the request may see how the service is from within: anybody, unless METRICS_TOKEN is set. */
+/** Whether the request may see the service's internals: anybody may, unless METRICS_TOKEN is set. */
 export function mayWatch({ config: { metricsToken } }: Pick<Deps, 'config'>, request: FastifyRequest): boolean {
   if (metricsToken === undefined) return true
   const given = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]

@@ -1,8 +1,8 @@
-// The log: JSON lines for machines, readable text on a terminal, one line for each request.
+// The log: JSON lines for machines, readable text on a terminal, one line per request.
 import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { pino, symbols } from 'pino'
 
-/** An error as PostgreSQL's, undici's or nodemailer's are: what they carry beside is not for the log. */
+/** An error of PostgreSQL, undici or nodemailer: its other members are not logged. */
 interface LoggedError extends Error {
   type?: string
   code?: string
@@ -11,15 +11,15 @@ interface LoggedError extends Error {
   column?: string
 }
 
-/** Members that hold what lets somebody in, at the first two levels of what is logged. */
+/** Names of members with credentials, redacted in the first two levels of what is logged. */
 const SECRETS = ['password', 'secret', 'token']
 
-/** Causes of causes, so many. */
+/** How many nested causes are logged. */
 const MAX_CAUSES = 5
 
 /**
- * What is logged of an error. Its `detail` is not: PostgreSQL puts the whole row there (`Failing row contains …`), with
- * the hash of a password where it is such a row; names of tables and constraints tell as much.
+ * What is logged of an error. `detail` is left out: PostgreSQL puts the whole row there (`Failing row contains …`),
+ * which may hold a password hash. Names of tables and constraints tell as much.
  */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return typeof error
@@ -29,9 +29,9 @@ function describeError(error: unknown, depth = 0): unknown {
 }
 
 /**
- * Structured logs; people at a terminal get them readable. Secrets never reach them (also not in headers).
- * Lines are written many at a time, at the latest after 100 ms and when the process exits: a system call for each of
- * them would cost a busy server a sixth of its time.
+ * Structured logs, readable on a terminal. Secrets never reach them, not even in headers. Lines are written in bulk, at
+ * the latest after 100 ms and when the process exits: a system call per line would cost a busy server a sixth of its
+ * time.
  */
 export function createLogger(level: string): FastifyBaseLogger {
   const options = {
@@ -58,18 +58,18 @@ export function createLogger(level: string): FastifyBaseLogger {
 }
 
 /**
- * Logs a rejection that nobody waits for, which is a mistake in the code of one request: Node would end the process for
- * it, and with it the requests of everybody else.
+ * Logs a rejection that nobody awaited, which is a mistake in the code of one request. By default Node would end the
+ * process, and with it everybody else's requests.
  */
 export function outliveStrayRejections(log: FastifyBaseLogger): void {
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'nobody waited for what was rejected'))
 }
 
-/** Characters that are written at once. */
+/** Characters that trigger a write. */
 const MAX_COLLECTED = 32_768
 const MAX_COLLECTED_MS = 100
 
-/** Standard output by the many lines. */
+/** Collects lines and writes them to standard output in bulk. */
 function collectLines(): { write(line: string): void } {
   let lines = ''
   let timer: NodeJS.Timeout | undefined
@@ -80,7 +80,7 @@ function collectLines(): { write(line: string): void } {
     lines = ''
   }
   process.on('exit', flush)
-  // a thread would cost more than so few writes, and might be at one of them when the process exits
+  // a thread would cost more than so few writes, and might be in the middle of one when the process exits
   const output = pino.destination({ sync: true, maxWrite: 2 * MAX_COLLECTED })
   return {
     write(line) {
@@ -91,10 +91,10 @@ function collectLines(): { write(line: string): void } {
   }
 }
 
-/** One line for each request, once it is answered: what it was, the status, the milliseconds. */
+/** One line per request, once it is answered: what it was, the status, the milliseconds. */
 export class RequestLog extends LogController {
   override incomingRequest(): void {
-    // the line of the answer tells it
+    // the line for the answer says it
   }
 
   override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
@@ -107,7 +107,7 @@ export class RequestLog extends LogController {
   }
 }
 
-/** What of pino is used where its own way would cost more than the request: redaction looks into every object. */
+/** The internals of pino used where its public way would cost more than the request: redaction visits every object. */
 interface PinoInternals {
   isLevelEnabled(level: string): boolean
   readonly [symbols.streamSym]: { write(line: string): void }
@@ -121,8 +121,8 @@ type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 type Bindings = Readonly<Record<string, string>>
 
 /**
- * The log of one request. What pino calls a child costs more than the request's one line, and most requests log nothing
- * else: it is made for the first thing else.
+ * The log of one request. A child logger of pino costs more than the request's one line, and most requests log nothing
+ * else, so the child is created for the first other line.
  */
 class LogOfRequest implements PinoInternals {
   private readonly parent: FastifyBaseLogger & PinoInternals
@@ -191,16 +191,16 @@ class LogOfRequest implements PinoInternals {
   }
 }
 
-/** @param options what a route asks for, such as a level of its own */
+/** @param options what a route asks for, such as its own log level */
 export const logOfRequest = (parent: FastifyBaseLogger, bindings: Bindings, options: object): FastifyBaseLogger =>
   Object.keys(options).length > 0
     ? parent.child(bindings, options)
     : (new LogOfRequest(parent, bindings) as unknown as FastifyBaseLogger)
 
-/** The line as pino would write it. Its parts are known, and none of them holds a secret. */
+/** The line in pino's format. Its parts are known, and none contains a secret. */
 function requestLine(log: PinoInternals, request: FastifyRequest, reply: FastifyReply): string {
   const req = JSON.stringify(log[symbols.serializersSym].req(request))
-  // a thousandth of a millisecond is enough, and all digits of a number take V8 as long as the rest of the line
+  // microseconds are enough, and writing all digits of a number takes V8 as long as the rest of the line
   const micros = Math.round(reply.elapsedTime * 1_000)
   return (
     `{"level":30,"time":${Date.now()}${log[symbols.chindingsSym]},"req":${req},"res":{"statusCode":${reply.statusCode}}` +

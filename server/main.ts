@@ -1,4 +1,4 @@
-// `npm start`. Everything else is loaded once the process has its limits, and from what was compiled before.
+// `npm start`. Sets the process's limits first, then loads everything else, from earlier compiled code if possible.
 import { giveBackAtRest, limitMemory, loadCompiled } from './memory.ts'
 
 limitMemory()

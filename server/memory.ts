@@ -1,5 +1,5 @@
-// How much memory the process may use beyond what it needs. Left to themselves, V8 and the C library take what a machine
-// with many gigabytes would have: 500 MB for 50 MB of objects, and no request is faster for it.
+// Limits how much memory the process takes beyond its needs. By default V8 and the C library take what suits a machine
+// with many gigabytes: 500 MB for 50 MB of objects, without making any request faster.
 import { enableCompileCache, flushCompileCache } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -7,38 +7,38 @@ import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** The young generation's halves; how far the old one may grow before it is cleaned; threads for cleaning and compiling. */
+/** The young semispaces; how far the old generation grows before a collection; threads to collect and compile. */
 const FLAGS = [
   '--max-semi-space-size=8',
   '--heap-growing-percent=50',
   `--v8-pool-size=${Math.max(1, Math.min(4, availableParallelism() - 1))}`
 ]
-/** What was compiled, and had its types taken out, is kept here from one start to the next. */
+/** Compiled code, with types stripped, is cached here between starts. */
 const COMPILED = join(import.meta.dirname, '../node_modules/.cache/muster')
 const ENVIRONMENT = {
-  /** glibc keeps a heap for each thread otherwise, and each of them its holes. */
+  /** By default glibc keeps a heap with its own holes for each thread. */
   MALLOC_ARENA_MAX: '2',
-  /** Bytes from which on memory is given back once it is free. Without these, a large block that is freed raises both. */
+  /** Free blocks of this many bytes or more are given back. Unless set, freeing a large block raises both. */
   MALLOC_MMAP_THRESHOLD_: '131072',
   MALLOC_TRIM_THRESHOLD_: '131072',
-  /** Here, because the first files are read before they could ask for it. */
+  /** Set here, because the first files are read before they could ask for it. */
   NODE_COMPILE_CACHE: COMPILED
 }
-/** The process is at rest where it worked for a smaller part of the last while than this. */
+/** The process is at rest if it was busy for a smaller share of the last interval than this. */
 const MAX_UTILIZATION_AT_REST = 0.05
 const LOOK_MS = 2_000
-/** So many looks running: to collect takes a quarter of a second, and what runs next is slower until it is compiled again. */
+/** This many intervals in a row: collecting takes a quarter of a second, and code is slow until compiled again. */
 const LOOKS_AT_REST = 2
-/** What may have come since memory was last given back before that is worth a collection. */
+/** Growth since the last collection that makes another one worthwhile. */
 const WORTH_BYTES = 16 * 2 ** 20
-/** By then what was remembered of busy times (server/cache.ts) has gone, of which the process's size tells nothing. */
+/** By then caches of busy times (server/cache.ts) have expired, which the process's size does not show. */
 const FORGOTTEN_MS = 80_000
-/** Set where the process has begun once more because of what was not compiled yet. */
+/** Set once the process has restarted because code had to be compiled. */
 const ONCE_MORE = 'MUSTER_COMPILED'
 
 /**
- * Makes the process start again in its place, with the same id, where its limits are not set yet: they can be given at
- * the start alone. Whoever sets NODE_OPTIONS decides for themselves; a process that was forked keeps its channel.
+ * Restarts the process in place, with the same id, where its limits are not set: they can only be given at the start.
+ * Whoever sets NODE_OPTIONS decides for themselves; a forked process keeps its channel, so it is not restarted.
  */
 export function limitMemory(): void {
   if (!process.execArgv.includes(FLAGS[0]!)) startAgain(FLAGS, ENVIRONMENT)
@@ -46,26 +46,26 @@ export function limitMemory(): void {
 }
 
 /**
- * Loads what the process runs. Where types had to be taken out of its files, as after an update, it starts again when
- * that is done: what takes them out is no smaller than all that it reads.
+ * Loads what the process runs. If types had to be stripped from its files, as after an update, it restarts afterwards:
+ * the code that strips them takes as much memory as everything it reads.
  */
 export async function loadCompiled<T>(load: () => Promise<T>): Promise<T> {
   const loaded = await load()
-  // one that is killed writes nothing at its end
+  // now, since a killed process writes nothing at its end
   flushCompileCache()
   if (hasStripper() && !process.env[ONCE_MORE]) startAgain([], { [ONCE_MORE]: 'yes' })
   return loaded
 }
 
 /**
- * Gives back, once the process is at rest, what busy times have left: V8 keeps every page that it ever had for the next
- * busy time. Its `--memory-saver-mode` gives them back always, which costs each request a fifth of its processor time.
+ * Gives memory left from busy times back once the process is at rest: V8 keeps every page for the next busy time. Its
+ * `--memory-saver-mode` always gives pages back, which costs each request a fifth of its processor time.
  */
 export function giveBackAtRest({ lookMs = LOOK_MS, forgottenMs = FORGOTTEN_MS } = {}): void {
   let before: EventLoopUtilization = performance.eventLoopUtilization()
   let left = 0
   let looks = 0
-  /** Once more then. */
+  /** When to collect once more. */
   let againMs = Number.POSITIVE_INFINITY
   setInterval(() => {
     const now = performance.eventLoopUtilization()
@@ -83,7 +83,7 @@ export function giveBackAtRest({ lookMs = LOOK_MS, forgottenMs = FORGOTTEN_MS } 
 
 function collectEverything(): void {
   setFlagsFromString('--expose-gc')
-  // of the flavors, the last resort alone empties V8's pool of pages
+  // only the flavor last-resort empties V8's pool of pages
   runInNewContext('gc')({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   setFlagsFromString('--no-expose-gc')
 }

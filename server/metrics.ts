@@ -1,4 +1,4 @@
-// /metrics: Prometheus text. Routes are labelled by their pattern, procedures by their name, never by what was asked for.
+// /metrics: Prometheus text. Routes are labelled by pattern and procedures by name, never by what was asked for.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client'
 import { poolStats } from '../db/connect.ts'
@@ -9,7 +9,7 @@ import type { Deps } from './deps.ts'
 import { unauthenticated } from './errors.ts'
 import { ALWAYS_SERVED, mayWatch } from './health.ts'
 
-/** The route, and what the process tells of itself: memory, pool, caches, queue. Once for each process. */
+/** The route, and the process's own metrics: memory, pool, caches, queue. Once per process. */
 export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
   const { registry } = deps.counters
   collectDefaultMetrics({ register: registry })
@@ -26,7 +26,7 @@ export async function metricsRoutes(app: FastifyInstance, { deps }: { deps: Deps
   })
 }
 
-/** How long requests take and how many are refused; not encapsulated, so that it sees every route of `app`. */
+/** Measures how long requests take and how many are refused. Not encapsulated, so that it sees every route of `app`. */
 export function measureRequests(app: FastifyInstance, { counters }: Pick<Deps, 'counters'>): void {
   const registers = [counters.registry]
   const durations = new Histogram({
@@ -78,10 +78,10 @@ function registerPoolMetrics({ db, config, counters }: Deps): void {
   })
 }
 
-/** The queue is every process's: it is asked at most so often by one, however often Prometheus asks that. */
+/** All processes share the queue, so each one queries it at most this often, however often Prometheus asks. */
 const QUEUE_FIGURES_MS = 5_000
 
-/** While the database is away the figures are left out: old ones would hide it. */
+/** While the database is away the figures are omitted: old ones would hide it. */
 function registerQueueMetrics(deps: Deps): void {
   const registers = [deps.counters.registry]
   let asked: { at: number; figures: Promise<QueueFigure[]> } | undefined

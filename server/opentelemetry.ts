@@ -1,5 +1,5 @@
-// Tracing by OpenTelemetry, sent over OTLP/HTTP. Spans are made at our own seams (requests, statements, jobs), and
-// nothing global is registered: no library is patched, and nothing hooks into how modules are loaded.
+// Tracing with OpenTelemetry over OTLP/HTTP. Spans are created at our own seams (requests, statements, jobs). Nothing
+// global is registered: no library is patched, and module loading is not hooked.
 import { setTimeout } from 'node:timers/promises'
 import {
   type Context,
@@ -26,7 +26,7 @@ import type { Config } from './config.ts'
 import { routeOf } from './metrics.ts'
 import type { SpanOptions, Tracing } from './tracing.ts'
 
-/** What asks for them does so all the time, and nobody looks for it in a trace. */
+/** Polled all the time, and nobody looks for them in a trace. */
 const UNTRACED = new Set(['/healthz', '/readyz', '/metrics', '/assets/*'])
 const SEND_EVERY_MS = 1_000
 const CLOSE_MS = 2_000
@@ -39,7 +39,7 @@ const getter = {
 }
 
 export function createTracing(config: NonNullable<Config['tracing']>, log: FastifyBaseLogger): Tracing {
-  // a collector that is away is worth a line, and nothing more
+  // an unreachable collector deserves a log line, nothing more
   const warn = (message: string, ...facts: unknown[]) => log.warn({ facts: facts.map(String) }, `traces: ${message}`)
   diag.setLogger({ error: warn, warn, info() {}, debug() {}, verbose() {} }, DiagLogLevel.WARN)
   const exporter = new OTLPTraceExporter({ url: `${config.endpoint.replace(/\/+$/, '')}/v1/traces` })
@@ -61,7 +61,7 @@ export function createTracing(config: NonNullable<Config['tracing']>, log: Fasti
         `postgresql ${operation.toLowerCase()}`,
         {
           kind: SpanKind.CLIENT,
-          // values travel beside the text, so it names nobody
+          // values travel apart from the text, so it names nobody
           attributes: { 'db.system.name': 'postgresql', 'db.query.text': text.slice(0, MAX_STATEMENT_LENGTH) }
         },
         active()
@@ -92,7 +92,7 @@ export function createTracing(config: NonNullable<Config['tracing']>, log: Fasti
         running.set(request, context)
         contexts.with(context, done)
       })
-      // the body's last piece comes from the socket, out of what was running before
+      // the body's last chunk comes from the socket, outside the request's context
       app.addHook('preValidation', (request, _reply, done) => {
         const context = running.get(request)
         if (context) contexts.with(context, done)
@@ -123,7 +123,7 @@ export function createTracing(config: NonNullable<Config['tracing']>, log: Fasti
 
     async close() {
       const sent = provider.shutdown().catch((error: unknown) => warn(String(error)))
-      // a collector that is away is tried for long: nobody waits for that
+      // an unreachable collector is retried for long: do not wait for that
       await Promise.race([sent, setTimeout(CLOSE_MS, undefined, { ref: false })])
     }
   }
@@ -131,7 +131,7 @@ export function createTracing(config: NonNullable<Config['tracing']>, log: Fasti
 
 function end(span: Span, error?: unknown): void {
   if (error !== undefined) {
-    // its message may name people: the log has it
+    // its message may name people; the log has it
     const { code, name } = error as { code?: string; name?: string }
     span.setAttribute('error.type', code ?? name ?? 'error')
     span.setStatus({ code: SpanStatusCode.ERROR })

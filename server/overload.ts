@@ -1,7 +1,7 @@
 // Sheds load early: a request that would only wait is answered 503 at once, before anybody is authenticated, so that
-// those which were taken are answered in time. Three measures, each for its own kind of overload: how many requests are
-// being worked on, how many wait for a database connection (also those whose clients have hung up), and whether the
-// process comes to its events at all.
+// accepted ones are answered in time. Three measures cover three kinds of overload: requests in progress, requests that
+// wait for a database connection (even if their clients have disconnected), and whether the process gets to its events
+// at all.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge } from 'prom-client'
@@ -11,19 +11,19 @@ import { AppError } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answered also under pressure: whoever watches the process must see it. */
+    /** Answered even under pressure: whoever monitors the process must see it. */
     isAlwaysServed?: boolean
   }
 }
 
 const SAMPLE_MS = 1_000
 const RESOLUTION_MS = 20
-/** Events that wait for so long, on average over two samples running, are more than a hiccup. */
+/** A mean delay of events above this, in two consecutive samples, is more than a hiccup. */
 const MAX_LOOP_DELAY_MS = 1_000
-/** Clients that were refused together shall not come back together. */
+/** Random, so that clients refused together do not come back together. */
 const RETRY_SECONDS = { least: 1, most: 5 }
 
-/** Not encapsulated, so that its hook comes before everything that a request costs. */
+/** Not encapsulated, so that its hook runs before anything that a request costs. */
 export function shedLoad(
   app: FastifyInstance,
   { config, db, counters }: Pick<Deps, 'config' | 'db' | 'counters'>
@@ -65,7 +65,7 @@ export function shedLoad(
       return done(overloaded())
     }
     inFlight++
-    // also where the client hangs up, which `onResponse` does not tell
+    // also fires where the client disconnects, unlike `onResponse`
     reply.raw.on('close', leave)
     done()
   })
@@ -79,7 +79,7 @@ function overloaded(): AppError {
   })
 }
 
-/** Exported for its test: `sample` is given the mean delay of each second, in milliseconds. */
+/** Exported for its test. `sample` receives the mean delay of each second, in milliseconds. */
 export function createBlockedJudge(): { sample(delayMs: number): void; isBlocked(): boolean } {
   let late = 0
   return {

@@ -1,4 +1,4 @@
-// Ids of requests.
+// Request ids.
 import { newId } from '../db/ids.ts'
 
 export const newRequestId = (): string => newId(Date.now())

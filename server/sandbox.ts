@@ -1,5 +1,5 @@
-// What a rule does, without doing it: the real rules on the real rows, in one transaction that is rolled back. Nothing
-// is queued, mailed or told to other processes, and this process remembers nothing of it.
+// Shows what a rule does without doing it: the real rules on the real rows, in one transaction that is rolled back.
+// Nothing is queued, mailed or announced to other processes, and this process caches nothing of it.
 import { EventEmitter } from 'node:events'
 import { inSandbox, SandboxEnded, type SandboxLimits } from '../db/sandbox.ts'
 import type { JobName, Queue } from '../jobs/queue.ts'
@@ -10,12 +10,12 @@ import type { Deps } from './deps.ts'
 import { AppError } from './errors.ts'
 import { createTenancy } from './tenancy.ts'
 
-/** Hashes are thrown away, and rows are locked meanwhile. */
+/** Low, since the hashes are discarded, and rows are locked meanwhile. */
 const BCRYPT_COST = 4
 
 export interface Sandboxed {
   readonly deps: Deps
-  /** What would have been put into the queue. */
+  /** What would have been queued. */
   readonly jobs: readonly SandboxedJob[]
 }
 
@@ -25,8 +25,8 @@ interface SandboxedJob {
 }
 
 /**
- * Runs `work` with what stands in for `deps`. Until it ends, it takes one connection of the pool and holds the locks
- * of the rows that it changes: keep it short.
+ * Runs `work` with a replacement for `deps`. Until it ends, it uses one connection of the pool and locks the rows that
+ * it changes: keep it short.
  * @throws AppError unavailable `sandboxBusy` where somebody else holds what it needs, `sandboxTimeout` where it took
  *   too long; else what `work` throws
  */
@@ -38,7 +38,7 @@ export async function runInSandbox<T>(
   try {
     return await inSandbox(deps.db, limits, (db) => {
       const jobs: SandboxedJob[] = []
-      // scim tokens may send as fast as they can: nobody else waits for them here
+      // no rate limit for SCIM tokens: nobody else waits for them here
       const config: Config = {
         ...deps.config,
         bcryptCost: BCRYPT_COST,
@@ -50,7 +50,7 @@ export async function runInSandbox<T>(
       }) as Deps['listener']
       const counters = createCounters()
       const log = deps.log.child({ sandbox: true })
-      // named one by one: whoever adds something to Deps decides here what a sandbox has in its place
+      // listed one by one: whoever adds something to Deps decides here what a sandbox gets instead
       const sandboxed: Deps = {
         config,
         db,

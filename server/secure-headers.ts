@@ -1,9 +1,9 @@
-// What browsers are told to be careful about, on every answer that one may open (OWASP's list of secure headers).
+// Security headers for browsers, on every answer that one may open (OWASP's list of secure headers).
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Config } from './config.ts'
 
 const HEADERS = {
-  // of answers to machines; each page comes with its own
+  // for answers to machines; each page sends its own
   'content-security-policy': "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
@@ -17,7 +17,7 @@ const HEADERS = {
   'x-xss-protection': '0'
 }
 
-/** For all routes of `app`. */
+/** Applies to all routes of `app`. */
 export function secureHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(HEADERS)
@@ -26,8 +26,8 @@ export function secureHeaders(app: FastifyInstance): void {
 }
 
 /**
- * Where the service is reached by https, every answer says that it is to be reached by nothing else.
- * @returns the same for answers that no hook sees
+ * Where the service uses https, every answer tells browsers to use nothing else.
+ * @returns a function that does so for answers that no hook sees
  */
 export function keepToHttps(app: FastifyInstance, config: Config): (reply: FastifyReply) => FastifyReply {
   if (config.public.scheme !== 'https') return (reply) => reply

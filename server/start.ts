@@ -1,4 +1,4 @@
-// Reads the settings, starts the service, prints where things are, stops on SIGTERM and SIGINT.
+// Reads the settings, starts the service, prints its addresses, and stops on SIGTERM and SIGINT.
 import { DataFolderInUseError } from '../db/postmaster.ts'
 import { boot, isEmpty } from './boot.ts'
 import { type Config, ConfigError, loadConfig, publicUrl, readEnvironment } from './config.ts'
@@ -30,10 +30,10 @@ const mailLine = (config: Config) =>
     ? `Development mailbox: ${publicUrl(config)}/mailbox`
     : 'Nobody gets mail: SMTP_URL is not set, and the development mailbox is off (DEMO)'
 
-/** What runs when the process is asked to stop may take so long; whoever asked then loses patience. */
+/** How long stopping may take before the process gives up and exits. */
 const STOP_MS = 9_000
 
-/** Ctrl-C comes from the terminal and once more from npm; who is impatient asks later. */
+/** Ctrl-C arrives from the terminal and again from npm; a signal later than this means impatience. */
 const SAME_SIGNAL_MS = 500
 
 let stoppingSinceMs: number | undefined
@@ -46,7 +46,7 @@ function stopOnSignals(close: () => Promise<void>): void {
         return
       }
       stoppingSinceMs = performance.now()
-      // a database that is frozen answers no goodbye
+      // a frozen database never answers the closing
       setTimeout(() => {
         process.stderr.write('Muster did not end in time, and ends now\n')
         process.exit(1)
@@ -62,17 +62,17 @@ function stopOnSignals(close: () => Promise<void>): void {
   }
 }
 
-/** Starts the service; where that fails, says why and ends the process. */
+/** Starts the service; if that fails, says why and ends the process. */
 export function start(): void {
   main().catch((error: unknown) => {
-    // what was being opened has been closed
+    // stopping has closed what was being opened
     if (stoppingSinceMs !== undefined) return
     process.stderr.write(`Muster did not start: ${describe(error)}\n`)
     process.exit(1)
   })
 }
 
-/** One line for what whoever starts it can mend; the stack, too, for all else. */
+/** One line for problems that whoever starts it can fix; other errors also show the stack. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''

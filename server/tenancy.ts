@@ -14,13 +14,13 @@ export interface Tenant {
   readonly name: string
   readonly state: TenantState
   readonly settings: Readonly<TenantSettings>
-  /** Of a shadow, as server/scim/shadow.ts makes it: the id of the tenant that it shows. */
+  /** For a shadow made by server/scim/shadow.ts: the id of the tenant that it mirrors. */
   readonly shadowOf?: number
 }
 
 export type TenantRef = Pick<Tenant, 'id' | 'subdomain'>
 
-/** Where a request was sent: the base domain (operator), a tenant's host, or a host that is none of ours. */
+/** Where a request was sent: the base domain (operator), a tenant's host, or a foreign host. */
 export type Place = { kind: 'base' } | { kind: 'tenant'; subdomain: string } | { kind: 'foreign' }
 
 const last: { host: string | undefined; baseDomain: string; place: Place } = {
@@ -30,7 +30,7 @@ const last: { host: string | undefined; baseDomain: string; place: Place } = {
 }
 
 /**
- * A request asks for it twice, and mostly the next one does, too.
+ * Remembers the last result: a request asks twice, and the next one often has the same host.
  * @param host the Host header or its trusted forwarded form, with or without a port
  */
 export function placeOf(host: string | undefined, baseDomain: string): Place {
@@ -49,11 +49,9 @@ function readPlace(host: string | undefined, baseDomain: string): Place {
 }
 
 export interface Tenancy {
-  /**
-   * @throws AppError not_found `unknownTenant` (also for a host that is none of ours), forbidden `tenantSuspended`
-   */
+  /** @throws AppError not_found `unknownTenant` (also for a foreign host), forbidden `tenantSuspended` */
   getTenant(place: Place): Promise<Tenant>
-  /** The same where the tenant is remembered, as it mostly is: without a promise. */
+  /** The same without a promise where the tenant is cached, which is the usual case. */
   knownTenant(place: Place): Tenant | undefined
   readonly cache: Cache<Tenant>
 }
@@ -78,7 +76,7 @@ export function createTenancy(deps: { config: Config; db: Db; listener: Listener
   }
 }
 
-/** @returns what requests ask for alone: each of the many that are remembered takes its place */
+/** @returns only what requests need, since many tenants are cached */
 async function findTenant(db: Db, host: string): Promise<Tenant | undefined> {
   const row = await findTenantBySubdomain(db, host)
   if (!row) return undefined

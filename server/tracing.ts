@@ -1,24 +1,23 @@
-// Traces: what a request or a job did, and for how long. Where nobody collects them there is no tracing, and nothing of
-// OpenTelemetry is loaded.
+// Traces: what a request or a job did, and for how long. Where tracing is off, nothing of OpenTelemetry is loaded.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { TraceStatement } from '../db/trace.ts'
 import type { Config } from './config.ts'
 
 export interface SpanOptions {
-  /** W3C traceparent of the trace that the work belongs to; left out: the one that runs just now, or a new one. */
+  /** W3C traceparent of the trace that the work belongs to; by default the current trace, or a new one. */
   parent?: string | undefined
   attributes?: Record<string, string | number>
 }
 
 export interface Tracing {
   readonly statement: TraceStatement
-  /** W3C traceparent of what runs just now, to be handed to whoever goes on with it. */
+  /** W3C traceparent of the current work, to pass on to whatever continues it. */
   traceparent(): string | undefined
-  /** Every request of `app` becomes a span, in the trace that its `traceparent` header names. */
+  /** Makes every request of `app` a span, in the trace that its `traceparent` header names. */
   traceRequests(app: FastifyInstance): void
-  /** Runs work as a span. One that belongs to another trace is linked to what runs just now. */
+  /** Runs work as a span. A span of another trace is linked to the current one. */
   span<T>(name: string, options: SpanOptions, work: () => Promise<T>): Promise<T>
-  /** Sends what has not been sent. */
+  /** Sends the remaining spans. */
   close(): Promise<void>
 }
 
@@ -29,7 +28,7 @@ export async function loadTracing(config: Config, log: FastifyBaseLogger): Promi
   return createTracing(config.tracing, log)
 }
 
-/** Runs work as a span, or just so. */
+/** Runs work as a span if tracing is on, else directly. */
 export const inSpan = <T>(
   tracing: Tracing | undefined,
   name: string,

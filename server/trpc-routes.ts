@@ -1,5 +1,5 @@
-// tRPC over HTTP. One query by itself, which is most of what is asked, is called without tRPC's adapter: that one makes
-// objects of the fetch API of each request and answer, which costs more than the query. Everything else goes through it.
+// tRPC over HTTP. A single query, the most common call, bypasses tRPC's adapter, which creates fetch API objects for
+// each request and answer and so costs more than the query. Everything else uses the adapter.
 import { getTRPCErrorFromUnknown } from '@trpc/server'
 import { type FastifyTRPCPluginOptions, fastifyRequestHandler } from '@trpc/server/adapters/fastify'
 import { getHTTPStatusCodeFromError } from '@trpc/server/http'
@@ -13,7 +13,7 @@ interface TrpcRoutesOptions {
 }
 
 const MAX_BATCH = 50
-/** Queries whose input is a secret, which a body keeps out of histories and logs along the way. */
+/** Queries with a secret as input, which a POST body keeps out of histories and logs on the way. */
 const ALSO_BY_POST = new Set(['invitations.preview'])
 
 export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRoutesOptions): Promise<void> {
@@ -29,7 +29,7 @@ export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRo
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   app.addHook('onRequest', (request, reply, done) => {
-    // what one person is told is kept by no cache on the way, nor by the browser for the next one
+    // no cache on the way may keep one person's answer, nor the browser for its next user
     reply.header('cache-control', 'no-store')
     if (!TAKEN.has(request.method)) {
       const { path = '' } = request.params as { path?: string }
@@ -74,14 +74,14 @@ export async function trpcRoutes(app: FastifyInstance, { createContext }: TrpcRo
   })
 }
 
-/** tRPC would read forms and files too, which no procedure takes and which pages may send to other sites. */
+/** tRPC would also read forms and files, which no procedure takes and which other sites' pages may send here. */
 const isJsonOrNone = (type: string | undefined): boolean =>
   type === undefined || /^application\/json\s*(;|$)/i.test(type)
 
 /** HEAD is GET without the body. */
 const TAKEN = new Set(['GET', 'HEAD', 'POST'])
 
-/** tRPC itself would find fault with the media type. @param type of the procedure; undefined of several, or none */
+/** tRPC itself would blame the media type. @param type the procedure's; undefined for several, or none */
 function notTaken(reply: FastifyReply, type: string | undefined): Error {
   const allowed = type === undefined ? 'GET, POST' : type === 'mutation' ? 'POST' : 'GET'
   reply.header('allow', allowed)
@@ -107,10 +107,10 @@ const QUERIES = new Map(
     procedure as unknown as Procedure
   ])
 )
-/** What the adapter reads of a request beside path and input: whoever sends it is answered by the adapter. */
+/** Other parameters that the adapter understands; a request with one of them goes through it. */
 const OTHER_PARAMETERS = ['batch', 'connectionParams']
 
-/** The query that a request asks for by itself; undefined where it asks for something else, or not quite as usual. */
+/** The single query that a request asks for; undefined where it asks for something else, or in an unusual way. */
 function loneQuery(request: FastifyRequest, path: string): { procedure: Procedure; input: unknown } | undefined {
   if (request.method !== 'GET') return undefined
   const { headers } = request

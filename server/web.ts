@@ -1,4 +1,4 @@
-// The web page: its files, and the same entry for every deep link. The page asks the API for everything.
+// Serves the web page: its files, and one entry for every deep link. The page gets all data from the API.
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Deps } from './deps.ts'
 import { placeOf } from './tenancy.ts'
 
-/** @param folder the built page; where there is none, only the API answers */
+/** @param folder the built page; if it does not exist, only the API answers */
 export async function webRoutes(app: FastifyInstance, { deps, folder }: { deps: Deps; folder: string }): Promise<void> {
   if (!existsSync(join(folder, 'index.html'))) return
   const entry = readFileSync(join(folder, 'index.html'), 'utf8')
@@ -15,7 +15,7 @@ export async function webRoutes(app: FastifyInstance, { deps, folder }: { deps: 
     root: join(folder, 'assets'),
     prefix: '/assets/',
     preCompressed: true,
-    // names carry a hash of the content
+    // names contain a hash of the content
     maxAge: '365d',
     immutable: true,
     index: false
@@ -35,7 +35,7 @@ export async function webRoutes(app: FastifyInstance, { deps, folder }: { deps: 
   for (const path of PAGES) app.get(path, sendPage)
 }
 
-/** Every path that the page's own router knows; anything else is a 404 of the server's. */
+/** Every path that the page's router knows; the server answers 404 to all others. */
 const PAGES = [
   '/',
   '/sign-in',
@@ -59,7 +59,7 @@ const PAGES = [
   '/tenants'
 ]
 
-/** Only our own scripts; style elements with this answer's nonce (the component kit makes some); logos over https. */
+/** Our own scripts only; style elements with this answer's nonce (the component kit has some); https logos. */
 const contentSecurityPolicy = (nonce: string) =>
   [
     "default-src 'self'",

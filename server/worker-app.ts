@@ -1,4 +1,4 @@
-// What a process that only works off the queue answers over HTTP: whether it lives, and what it measures.
+// What a process that only runs jobs serves over HTTP: health and metrics.
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Deps } from './deps.ts'
 import { handleError, handleNotFound } from './edge-errors.ts'
