@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Client, createClient } from '../index.ts'
 
-/** What the person typed or set can't work; exit status 2. */
+/** Invalid arguments or settings; exit status 2. */
 export class UsageError extends Error {}
 
-/** The command has said what it found; the status is for scripts. */
+/** The command has already printed what it found; the status is for scripts. */
 export class ExitStatus extends Error {
   readonly status: number
 
@@ -37,13 +37,13 @@ function operatorToken(): string {
   throw new UsageError(`OPERATOR_TOKEN is not set, and there is no ${file} (is the service on this machine?)`)
 }
 
-/** A path of the operator's API beside tRPC, with what signs the request. */
+/** A URL of the operator's API outside tRPC, with the headers that authenticate the request. */
 export const operatorRequest = (path: string) => ({
   url: new URL(path, serviceUrl()).href,
   headers: { authorization: `Bearer ${operatorToken()}`, accept: 'application/json' }
 })
 
-/** A path on a tenant's host beside tRPC, with what signs the request. */
+/** A URL on a tenant's host outside tRPC, with the headers that authenticate the request. */
 export const tenantRequest = (subdomain: string, path: string) => ({
   url: new URL(path, tenantUrl(subdomain)).href,
   headers: { authorization: `Bearer ${operatorToken()}`, accept: 'application/json' }
@@ -52,7 +52,7 @@ export const tenantRequest = (subdomain: string, path: string) => ({
 /** The operator's API, on the base domain. */
 export const connectOperator = (): Client => createClient({ url: serviceUrl().origin, token: operatorToken() })
 
-/** A tenant's API, with the operator's power. */
+/** A tenant's API, with the operator's rights. */
 export function connectTenant(subdomain: string): Client {
   return createClient({ url: tenantUrl(subdomain).origin, token: operatorToken() })
 }
@@ -62,7 +62,7 @@ const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\])$/
 function tenantUrl(subdomain: string): URL {
   if (!/^[a-z0-9-]{1,63}$/i.test(subdomain)) throw new UsageError(`"${subdomain}" is not a tenant's subdomain`)
   const url = serviceUrl()
-  // tenants are subdomains, which an address cannot have; on this machine it stands for localhost
+  // tenants are subdomains, which an IP address cannot have; a loopback address stands for localhost
   if (LOOPBACK.test(url.hostname)) url.hostname = 'localhost'
   if (isIP(url.hostname.replace(/^\[|\]$/g, ''))) {
     throw new UsageError(`MUSTER_URL must name the service's domain, not the address ${url.hostname}`)
@@ -71,7 +71,7 @@ function tenantUrl(subdomain: string): URL {
   return url
 }
 
-/** Adds `--tenant`, which every command on people and groups needs, and `--json` (also behind the command). */
+/** Adds `--tenant`, which every command on people and groups needs, and `--json` (also after the command). */
 export const onTenant = (command: Command): Command =>
   withJson(command.requiredOption('-t, --tenant <subdomain>', "the tenant's subdomain"))
 
@@ -79,14 +79,14 @@ export const withJson = (command: Command): Command => command.option('--json', 
 
 export const roleOption = (flags: string, description: string) => new Option(flags, description).choices([...ROLES])
 
-/** @throws InvalidArgumentError where the text is no whole number from 1 */
+/** @throws InvalidArgumentError where the text is no whole number of at least 1 */
 export function parseCount(text: string): number {
   const count = Number(text)
   if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('It must be a whole number from 1.')
   return count
 }
 
-/** @throws InvalidArgumentError where the text is no number from 0 */
+/** @throws InvalidArgumentError where the text is no number of at least 0 */
 export function parseHours(text: string): number {
   const hours = text.trim() === '' ? Number.NaN : Number(text)
   if (!Number.isFinite(hours) || hours < 0) throw new InvalidArgumentError('It must be a number of hours.')

@@ -1,7 +1,7 @@
 // `muster`: the operator's command line, on the typed client. Exit status 1 for errors, 2 for bad usage.
 import { runProgram } from './program.ts'
 
-// whoever reads has seen enough (`muster user list | head`): that is no failure
+// the reader has seen enough (`muster user list | head`): that is no failure
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()

@@ -1,18 +1,18 @@
-// What people and scripts read: tables in colour for a terminal, one JSON value for `--json`.
+// Output for people and scripts: tables in colour for a terminal, one JSON value for `--json`.
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import pc from 'picocolors'
 
-/** Whether `--json` was given, before or behind the command's name. */
+/** Whether `--json` was given, before or after the command's name. */
 export const wantsJson = (command: Command): boolean => Boolean(command.optsWithGlobals().json)
 
-/** Prints `value` as JSON, or what `forPeople` makes of it. */
+/** Prints `value` as JSON, or the result of `forPeople`. */
 export function print<T>(command: Command, value: T, forPeople: (value: T) => string): void {
   process.stdout.write(`${wantsJson(command) ? JSON.stringify(value) : forPeople(value)}\n`)
 }
 
-/** A table with one row an item; `null` and `undefined` show as a dash. */
+/** A table with one row per item; `null` and `undefined` show as a dash. */
 export function table<T>(items: readonly T[], columns: Record<string, (item: T) => unknown>): string {
   if (items.length === 0) return pc.dim('nothing there')
   const made = new Table({
@@ -27,18 +27,18 @@ export function table<T>(items: readonly T[], columns: Record<string, (item: T) 
 
 const LINE = 80
 
-/** Sentences in several lines, so that a table stays readable; what has no blanks stays whole, to be copied. */
+/** Breaks sentences into lines to keep a table readable; text without blanks stays whole, to be copied. */
 export const inLines = (text: string): string =>
   text.length > LINE ? text.replace(new RegExp(`(.{1,${LINE}})(?:\\s+|$)`, 'g'), '$1\n').trimEnd() : text
 
 export const done = (text: string) => `${pc.green('✓')} ${text}`
 
-/** Times as the reader's machine writes them. */
+/** A time in the format of the reader's machine. */
 export const time = (iso: string | null | undefined) => (iso ? new Date(iso).toLocaleString() : undefined)
 
 /**
- * Reads page after page until there is none or `limit` items are there. On a terminal a progress bar shows how far it
- * is; it goes to standard error, so that standard output stays clean.
+ * Reads page after page until the last one, or until there are `limit` items. On a terminal a progress bar shows how
+ * far it is, on standard error, so that standard output stays clean.
  */
 export async function readAll<T>(
   readPage: (
@@ -76,7 +76,7 @@ const UNREACHABLE = new Set([
   'UND_ERR_CONNECT_TIMEOUT'
 ])
 
-/** One line for standard error: what failed and, where the service said so, its stable reason. */
+/** One line for standard error: what failed and, if the service gave it, the stable reason. */
 export function describeError(error: unknown): string {
   const { message, data, cause } = error as {
     message?: string
@@ -86,7 +86,7 @@ export function describeError(error: unknown): string {
   const code = cause?.code ?? cause?.cause?.code
   if (code && UNREACHABLE.has(code))
     return pc.red('The service cannot be reached: is it running, and is MUSTER_URL right?')
-  // all that fetch itself says of a certificate, a port or a protocol that it does not like
+  // this is all that fetch says about a certificate, port or protocol that it rejects
   if (message === 'fetch failed')
     return pc.red(`The service cannot be reached: ${cause?.cause?.message ?? cause?.message ?? message}`)
   const reason = data?.reason ? pc.dim(` (${data.reason})`) : ''

@@ -69,8 +69,8 @@ const versionOf = (): string =>
 
 /**
  * Runs one command.
- * @param argv as process.argv has it
- * @returns the exit status: 1 for errors, 2 for bad usage, another where a command says so
+ * @param argv as in process.argv
+ * @returns the exit status: 1 for errors, 2 for bad usage, another where a command sets it
  */
 export async function runProgram(argv: string[]): Promise<number> {
   try {

@@ -1,10 +1,10 @@
-// Answers that are written away as they come, whole or not at all.
+// Saves answers as they arrive, completely or not at all.
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-/** The service's refusal, as `describeError` shows it. */
+/** A refusal by the service, in the form that `describeError` shows. */
 class ServiceError extends Error {
   readonly data: { reason?: string }
 
@@ -14,16 +14,16 @@ class ServiceError extends Error {
   }
 }
 
-/** @throws ServiceError where the answer is a refusal */
+/** @throws ServiceError where the service refused */
 export async function requireAnswer(response: Response): Promise<Response> {
   if (response.ok) return response
   throw new ServiceError((await response.json().catch(() => ({}))) as object, response.status)
 }
 
 /**
- * Writes an answer to a file, or to standard output without one. The file is there when it is whole, readable by its
- * owner alone.
- * @param through sees what passes
+ * Writes an answer to a file, or to standard output without one. The file appears once it is complete, and only its
+ * owner may read it.
+ * @param through sees the data that passes
  * @throws Error where the answer breaks off
  */
 export async function saveAnswer(response: Response, file: string | undefined, through: Transform): Promise<void> {

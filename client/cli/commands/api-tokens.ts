@@ -1,4 +1,4 @@
-// muster api-token …: a person makes their own, on the page or by tRPC.
+// muster api-token …: people create their own, on the page or by tRPC.
 import type { Command } from 'commander'
 import { connectTenant, onTenant } from '../connection.ts'
 import { done, print, readAll, table, time } from '../output.ts'

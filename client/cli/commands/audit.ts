@@ -34,7 +34,7 @@ export function auditCommands(program: Command): void {
     .option('--to <date>', 'before', parseTime)
     .option('-o, --output <file>', 'where to write it; the file is there when it is whole')
     .action(async (options: ExportOptions, command: Command) => {
-      // the options of `audit` are taken before and behind `export`
+      // options of `audit` work before and after `export`
       const { tenant, action } = command.optsWithGlobals<{ tenant: string; action?: string }>()
       if (wantsJson(command) && !options.output) throw new UsageError('--json tells what was written: give an --output')
       const filter = { action, from: options.from, to: options.to }

@@ -127,7 +127,7 @@ function parseNumber(text: string): number {
   return number
 }
 
-/** What is not named stays; `default` takes everything back to the tenant's settings. */
+/** Options that are not given keep their value; `default` resets all of them to the tenant's settings. */
 async function brakeOf(
   { brake, brakePercent, brakePeople }: UpdateOptions,
   read: () => Promise<{ connection: Details }>

@@ -1,10 +1,10 @@
-// muster db …: works on the database itself, so it runs where the service's settings are, with or without a server.
+// muster db …: works directly on the database, so it runs where the service's settings are, with or without a server.
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { ExitStatus, withJson } from '../connection.ts'
 import { done, print, table, time } from '../output.ts'
 
-/** So that a script can tell "not yet" from "failed". */
+/** Lets a script tell "not yet" from "failed". */
 const PENDING_STATUS = 3
 
 export function databaseCommands(program: Command): void {

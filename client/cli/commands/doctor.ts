@@ -1,4 +1,4 @@
-// muster doctor: looks at the service's settings and surroundings, so it runs where those are.
+// muster doctor: checks the service's settings and surroundings, so it runs where those are.
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { ExitStatus, withJson } from '../connection.ts'

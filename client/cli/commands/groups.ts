@@ -93,7 +93,7 @@ export function groupCommands(program: Command): void {
       .description(`make people, by id or address, ${past}`)
       .action(async (groupId: string, users: string[], options: { tenant: string }, command: Command) => {
         const client = connectTenant(options.tenant)
-        // asked for in one tick, the look-ups travel in one request
+        // lookups that start in one tick travel in one request
         const userIds = await Promise.all(users.map((user) => findUserId(client, user)))
         const answer = await client.groups[procedure].mutate({ groupId, userIds })
         print(command, answer, () => done(`${users.join(', ')}: ${past}.`))

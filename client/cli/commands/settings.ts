@@ -8,7 +8,7 @@ type Update = Inputs['settings']['update']
 type Settings = Outputs['settings']['get']['settings']
 type Brake = NonNullable<Update['brake']>
 
-/** Takes a setting back to what it is where nothing is set; null, which means that, is lost on the way through commander. */
+/** Resets a setting to its default. null would mean that, but gets lost in commander. */
 const DEFAULT = 'default'
 
 const orDefault =
@@ -47,7 +47,7 @@ const list = orDefault((value) =>
     .filter(Boolean)
 )
 
-/** By field: the option, what it is for, and how its text is read. */
+/** By field: the option, its description, and how its text is parsed. */
 const FIELDS = {
   logoUrl: ['--logo-url <url>', 'an https address of the picture on the page', text],
   senderName: ['--sender-name <name>', 'whom mails are from', text],
@@ -119,7 +119,7 @@ export function settingsCommands(program: Command): void {
     })
 }
 
-/** It is set as a whole: what is not named stays. */
+/** The setting is written as a whole: options that are not given keep their value. */
 function brakeWith(
   { administration }: Settings,
   limits: { [K in keyof Brake]: Brake[K] | null | undefined }

@@ -48,7 +48,7 @@ interface ExportOptions {
   withoutCredentials?: boolean
 }
 
-/** Counts lines but the first and the last, and sees that the last one is there. */
+/** Counts lines except the first and the last, and checks that the last one is there. */
 class LineCounter extends Transform {
   private count = 0
   private tail = ''

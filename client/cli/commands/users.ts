@@ -118,7 +118,7 @@ const userTable = (users: readonly User[]) =>
     'last sign-in': (item) => time(item.lastSignInAt)
   })
 
-/** What is read-only here, and who has it; empty where nothing is. */
+/** The attributes that are read-only here, and who manages them; empty where there are none. */
 function managedTable(authority: Outputs['users']['get']['authority']): string {
   const managed = Object.entries(authority).flatMap(([attribute, by]) =>
     by.kind === 'connection' ? [{ attribute, by: by.isRemoved ? `${by.name}, which was removed` : by.name }] : []
@@ -127,13 +127,13 @@ function managedTable(authority: Outputs['users']['get']['authority']): string {
   return `\n${table(managed, { attribute: (item) => item.attribute, 'managed by': (item) => item.by })}`
 }
 
-/** @throws Error where an address is nobody's */
+/** @throws Error where nobody has the address */
 export async function findUserId(client: Client, idOrAddress: string): Promise<string> {
   if (!idOrAddress.includes('@')) return idOrAddress
   const address = idOrAddress.toLowerCase()
   let cursor: string | null = null
   do {
-    // any number of addresses may end as this one does: ann@acme.test is found in joann@acme.test
+    // any number of addresses may contain this one: a search for ann@acme.test also finds joann@acme.test
     const page: Outputs['users']['list'] = await client.users.list.query({ search: address, cursor, limit: 200 })
     const found = page.items.find(({ email }) => email?.toLowerCase() === address)
     if (found) return found.id
