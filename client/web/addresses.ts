@@ -1,17 +1,17 @@
-// Splits what people paste into addresses. The service has the last word; this marks what cannot be one before sending.
+// Splits pasted text into addresses. The service decides; this marks what cannot be an address before sending.
 
 export interface PastedAddress {
-  /** As it is sent: the address alone where one was found, else the piece as it was pasted. */
+  /** As sent: the address alone where one was found, else the piece as pasted. */
   email: string
   isValid: boolean
-  /** Of a CSV with a column of that name. */
+  /** From a CSV column of that name. */
   role?: string
 }
 
 const LOCAL_PART = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i
 const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
-/** Whether `text` can be an e-mail address (RFC 5321's dot-string; a domain may be in any script). */
+/** Whether `text` can be an e-mail address (RFC 5321's dot-string; the domain may be in any script). */
 export function isAddress(text: string): boolean {
   const at = text.lastIndexOf('@')
   if (at < 1 || text.length > 254) return false
@@ -25,21 +25,21 @@ function asciiDomain(domain: string): string {
 }
 
 /**
- * Commas, semicolons, white space and new lines part addresses; `Name <a@b>` and `"Doe, Jane" <jane@b>` give the
- * address alone. Duplicates in any letter case collapse into the first.
+ * Commas, semicolons, white space and new lines separate addresses; `Name <a@b>` and `"Doe, Jane" <jane@b>` yield only
+ * the address. Duplicates in any letter case collapse into the first.
  * @returns `'Ada <ada@a.test>; bob@b.test, nonsense'` -> ada@a.test, bob@b.test, and `nonsense` marked as not valid
  */
 export function splitAddresses(text: string): PastedAddress[] {
   return withoutDuplicates(splitPieces(text).flatMap(readPiece))
 }
 
-/** Commas, semicolons and new lines part pieces, except those within quotes. */
+/** Commas, semicolons and new lines separate pieces, except within quotes. */
 const splitPieces = (text: string) =>
   text.replace(INVISIBLE, '').match(/(?:"[^"\r\n]*"|[^,;，；、\r\n\u2028\u2029"]|")+/g) ?? []
-/** Marks without a width, which web pages and word processors put beside an address. */
+/** Zero-width characters, which web pages and word processors put next to addresses. */
 const INVISIBLE = /[\u200b-\u200f\u2060\ufeff]/g
 
-/** What stands before an address in angle brackets is a name, unless it is an address itself. */
+/** Text before an address in angle brackets is a name, unless it is an address itself. */
 function readPiece(piece: string): PastedAddress[] {
   const parts = [...piece.matchAll(/([^<>]*)<([^<>]*)>/g)]
   if (parts.length === 0) return wordsOf(piece).map(toAddress)
@@ -69,8 +69,8 @@ export function withoutDuplicates<T extends { email: string }>(addresses: T[]): 
 }
 
 /**
- * The addresses of a CSV file: of its column `email` (`e-mail`, `mail`, `address`), with the role of its column
- * `role`, or, where it has no such header, every address found anywhere in it.
+ * The addresses of a CSV file: those in its column `email` (`e-mail`, `mail`, `address`), with the role from its column
+ * `role`. Without such a header, every address found anywhere in it.
  */
 export function readCsv(text: string): PastedAddress[] {
   const rows = parseCsv(text.replace(/^\uFEFF/, ''))
@@ -88,7 +88,7 @@ export function readCsv(text: string): PastedAddress[] {
   return withoutDuplicates(found)
 }
 
-/** RFC 4180, with commas, semicolons or tabs between cells: whichever the first line has most of. */
+/** RFC 4180, with commas, semicolons or tabs between cells: whichever is most frequent in the first line. */
 function parseCsv(text: string): string[][] {
   const firstLine = text.split(/\r?\n/, 1)[0] ?? ''
   const count = (separator: string) => firstLine.split(separator).length

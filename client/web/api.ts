@@ -1,10 +1,10 @@
-// The page's one way to the service: the typed client behind TanStack Query.
+// How the page reaches the service: the typed client behind TanStack Query.
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
 import { httpLink, httpSubscriptionLink, TRPCClientError, type TRPCLink } from '@trpc/client'
 import { createTRPCOptionsProxy } from '@trpc/tanstack-react-query'
 import { type AppRouter, createClient, type Inputs, type Outputs } from '../index.ts'
 
-/** Lists go forward alone and take no `direction`, which infinite queries add to the input of each page. */
+/** Lists only go forward and take no `direction`, which infinite queries add to each page's input. */
 const forwardOnly: TRPCLink<AppRouter> =
   () =>
   ({ op, next }) => {
@@ -12,13 +12,13 @@ const forwardOnly: TRPCLink<AppRouter> =
     return next(direction === 'forward' ? { ...op, input } : op)
   }
 
-/** Subscriptions are server-sent events, which a browser reads with the session's cookie; all else passes. */
+/** Subscriptions are server-sent events, which a browser reads with the session's cookie; other calls pass through. */
 const liveOnly: TRPCLink<AppRouter> = (runtime) => {
   const subscribe = httpSubscriptionLink({ url: `${window.location.origin}/trpc` })(runtime)
   return (options) => (options.op.type === 'subscription' ? subscribe(options) : options.next(options.op))
 }
 
-/** What is asked with a link's token goes in a body: addresses are kept in too many places. */
+/** Calls with a link's token send it in the body: URLs are recorded in too many places. */
 const secretly: TRPCLink<AppRouter> = (runtime) => {
   const post = httpLink({ url: `${window.location.origin}/trpc`, methodOverride: 'POST' })(runtime)
   return (options) => (options.op.path === 'invitations.preview' ? post(options) : options.next(options.op))
@@ -26,7 +26,7 @@ const secretly: TRPCLink<AppRouter> = (runtime) => {
 
 export const client = createClient({ url: window.location.origin, links: [forwardOnly, liveOnly, secretly] })
 
-/** Told when an answer says that nobody is signed in any longer. */
+/** Called when an answer says that the user is no longer signed in. */
 let onSignedOut = () => {}
 export const whenSignedOut = (listener: () => void) => {
   onSignedOut = listener
@@ -34,7 +34,7 @@ export const whenSignedOut = (listener: () => void) => {
 
 function noticeRefusal(error: unknown): void {
   if (httpStatus(error) === 401 && reason(error) === 'unauthenticated') onSignedOut()
-  // the shell asks for it then
+  // the shell then asks for it
   if (reason(error) === 'secondFactorSetupRequired') void queryClient.invalidateQueries(trpc.auth.me.queryFilter())
 }
 
@@ -44,7 +44,7 @@ export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 15_000,
-      // what the service refused it will refuse again; what did not arrive may arrive
+      // a refusal would be repeated; a call that did not arrive may still do so
       retry: (failures, error) => failures < 2 && (httpStatus(error) ?? 503) >= 500
     }
   }
@@ -52,12 +52,12 @@ export const queryClient = new QueryClient({
 
 export const trpc = createTRPCOptionsProxy<AppRouter>({ client, queryClient })
 
-/** The HTTP status that the service answered, or undefined where no answer came. */
+/** The HTTP status of the service's answer, or undefined without an answer. */
 export function httpStatus(error: unknown): number | undefined {
   return error instanceof TRPCClientError ? (error.data as { httpStatus?: number } | undefined)?.httpStatus : undefined
 }
 
-/** The stable reason of a refusal. */
+/** The stable reason for a refusal. */
 export function reason(error: unknown): string | undefined {
   return error instanceof TRPCClientError ? (error.data as { reason?: string } | undefined)?.reason : undefined
 }

@@ -1,5 +1,5 @@
-// Builds the page where it is missing or older than its sources. Vite runs in a process of its own, so that its
-// memory leaves with it; a build that is cut off leaves the old page in place.
+// Builds the page if it is missing or older than its sources. Vite runs in a separate process, so that its memory is
+// freed afterwards; an interrupted build leaves the old page in place.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -19,15 +19,15 @@ import { brotliCompress, constants, gzip } from 'node:zlib'
 
 const HERE = import.meta.dirname
 const ROOT = join(HERE, '../..')
-/** Where the built page lies. */
+/** The folder of the built page. */
 export const WEB_DIST = join(HERE, 'dist')
 const LOCK = join(HERE, '.build-lock')
 const STAMP = 'sources.sha256'
 const COMPRESSED = /\.(js|css|html|svg|json)$/
 
 /**
- * Processes that start at once build once: the others wait for it.
- * @param onBuild told before a build begins, which takes some seconds
+ * Of several processes that start at once only one builds; the others wait.
+ * @param onBuild called before a build, which takes some seconds
  */
 export async function ensureBuilt(onBuild: () => void = () => {}): Promise<void> {
   while (readStamp() !== sourcesHash()) {
@@ -46,7 +46,7 @@ export async function ensureBuilt(onBuild: () => void = () => {}): Promise<void>
   }
 }
 
-/** Who builds writes its process id into the lock, so that one that was killed holds nobody up. */
+/** The builder writes its process id into the lock, so that a killed one blocks nobody. */
 function takeLock(): boolean {
   try {
     writeFileSync(LOCK, String(process.pid), { flag: 'wx' })
@@ -61,7 +61,7 @@ function takeLock(): boolean {
 function isHeld(): boolean {
   try {
     const pid = Number(readFileSync(LOCK, 'utf8'))
-    // written empty for an instant, before the id
+    // empty for an instant, before the id is written
     if (pid > 0) process.kill(pid, 0)
     return true
   } catch (error) {
@@ -70,7 +70,7 @@ function isHeld(): boolean {
 }
 
 async function build(stamp: string): Promise<void> {
-  // what builds that were killed have left
+  // left over from killed builds
   for (const left of globSync('.build-*/', { cwd: HERE })) rmSync(join(HERE, left), { recursive: true, force: true })
   const fresh = mkdtempSync(join(HERE, '.build-'))
   try {
@@ -99,7 +99,7 @@ function sourcesHash(): string {
   return hash.digest('hex')
 }
 
-/** The old page serves until the new one is whole. */
+/** The old page is served until the new one is complete. */
 function replace(fresh: string): void {
   const old = `${fresh}-old`
   if (existsSync(WEB_DIST)) renameSync(WEB_DIST, old)

@@ -1,4 +1,4 @@
-// How many of something there are, in words.
+// Puts counts into words.
 
 /** `1 person`, `12,345 people` */
 export const counted = (count: number, one: string, many: string): string =>

@@ -1,11 +1,11 @@
-// Keeps open pages true: what happens in the organisation reaches them within about a second.
+// Keeps open pages up to date: changes in the organisation reach them within about a second.
 import { useEffect } from 'react'
 import { client, queryClient, trpc } from './api.ts'
 
-/** Events come in bursts (an import, an invitation of a hundred): the page reads anew at most so often. */
+/** Events come in bursts (an import, an invitation of a hundred): the page refreshes at most this often. */
 const REFRESH_EVERY_MS = 2_000
 
-/** What an event changes on the page; the log itself changes with each. */
+/** The queries that an event affects; the log itself changes with each event. */
 const FILTERS: Record<string, () => { queryKey: readonly unknown[] }[]> = {
   user: () => [trpc.users.pathFilter(), trpc.groups.pathFilter()],
   invitation: () => [trpc.invitations.pathFilter(), trpc.users.pathFilter()],
@@ -20,15 +20,15 @@ const FILTERS: Record<string, () => { queryKey: readonly unknown[] }[]> = {
   eventStream: () => [trpc.eventStreams.pathFilter()]
 }
 
-/** The service ends a feed when rights change; it is asked again with the rights of then. */
+/** The service ends a feed when rights change; a new subscription gets the current rights. */
 const AGAIN_AFTER_MS = 1_000
 
-/** For administrators, who may see the log: refreshes what is shown when others change it. */
+/** Refreshes what is shown when others change it; only for administrators, who may see the log. */
 export function useLiveRefresh(isAllowed: boolean): void {
   useEffect(() => (isAllowed ? follow() : undefined), [isAllowed])
 }
 
-/** @returns ends it */
+/** @returns a function that ends it */
 function follow(): () => void {
   const changed = new Set<string>()
   let lastEventId: string | undefined
@@ -53,11 +53,11 @@ function follow(): () => void {
         note([data.target.type])
       },
       onComplete: () => {
-        // what happened before the first event was seen is not known: it may be anything
+        // what happened before the first event is unknown: it may be anything
         if (!lastEventId) note(Object.keys(FILTERS))
         asking = setTimeout(subscribe, AGAIN_AFTER_MS)
       },
-      // the link connects anew by itself; pages refresh as they would without it
+      // the link reconnects by itself; until then pages refresh as they would without it
       onError: () => {}
     })
   }

@@ -1,4 +1,4 @@
-// The page's entry: looks, the way to the service, routes.
+// The page's entry: theme, client, routes.
 import '@mantine/core/styles.css'
 import '@mantine/notifications/styles.css'
 import './styles/page.css'
@@ -15,7 +15,7 @@ import { queryClient, whenSignedOut } from './api.ts'
 import { router } from './router.tsx'
 import { styleNonce, theme } from './theme.ts'
 
-// the scroll lock of dialogs makes a style element of its own and asks for the nonce here
+// the dialogs' scroll lock creates a style element and asks for the nonce here
 Object.assign(globalThis, { __webpack_nonce__: styleNonce() })
 
 whenSignedOut(() => {

@@ -1,4 +1,4 @@
-// The four roles in words, lowest first. What a role may do is the service's to say; this only names them.
+// The four roles in words, lowest first. The service decides what a role may do; this only names them.
 import type { Outputs } from './api.ts'
 
 export type Role = Outputs['users']['get']['user']['role']
@@ -22,7 +22,7 @@ export const ROLE_DESCRIPTIONS: Record<Role, string> = {
 /** For a select: `[{ value: 'responder', label: 'Responder' }, …]` in the order given. */
 export const roleOptions = (roles: readonly Role[]) => roles.map((value) => ({ value, label: ROLE_LABELS[value] }))
 
-/** The roles that somebody may give, the one offered first at the front. */
+/** The roles that somebody may give, with the default first. */
 export const offeredRoles = (may: readonly Role[], first: Role): Role[] => [
   ...may.filter((role) => role === first),
   ...may.filter((role) => role !== first)

@@ -1,4 +1,4 @@
-// Every path of the page. Pages load when they are asked for; the server serves the same entry for each (web.ts).
+// Every path of the page. Pages load on demand; the server serves the same entry for each (web.ts).
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet } from '@tanstack/react-router'
 import { queryClient } from './api.ts'
 import { NotFound, PageError } from './parts/failures.tsx'
@@ -6,7 +6,7 @@ import { Shell } from './shell.tsx'
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound, errorComponent: PageError })
 
-/** Text that a page finds in its address, and nothing else: whatever a link carries is a string or absent. */
+/** The text parameters of a page's address: each is a non-empty string or absent. */
 const textSearch =
   <const K extends string>(...names: K[]) =>
   (search: Record<string, unknown>): { [N in K]?: string } => {

@@ -1,4 +1,4 @@
-// What surrounds every signed-in page: who and where you are, where you can go.
+// The frame of every signed-in page: who and where you are, and where you can go.
 import {
   AppShell,
   Box,
@@ -39,7 +39,7 @@ import { SchemeSwitch } from './parts/scheme-switch.tsx'
 
 export type Me = Outputs['auth']['me']
 
-/** Who is signed in; inside the shell it is always there. */
+/** The signed-in user, always known inside the shell. */
 export function useMe(): Me {
   const { data } = useQuery(trpc.auth.me.queryOptions())
   if (!data) throw new Error('useMe is for pages inside the shell')
@@ -65,12 +65,12 @@ export function Shell() {
   const [isOpen, { toggle, close }] = useDisclosure()
   const pathname = useRouterState({ select: (state) => state.location.pathname })
   useLiveRefresh(me.data !== undefined && isAdministrator(me.data) && !me.data.mustSetUpSecondFactor)
-  // a link that was followed closes the drawer of a phone, and begins the page at its top
+  // following a link closes the drawer on a phone, and starts the page at its top
   useEffect(close, [pathname])
 
-  // the base domain has no people: the operator's page is all there is
+  // the base domain has no people, only the operator's page
   if (reason(me.error) === 'wrongHost') return <Navigate to="/tenants" replace />
-  // whenSignedOut (main.tsx) is on its way to sign-in
+  // whenSignedOut (main.tsx) is about to open the sign-in
   if (httpStatus(me.error) === 401) return <PageLoading />
   if (me.error) {
     return (

@@ -1,5 +1,5 @@
-// How hard a password is to guess. The word lists are large, so they load when somebody begins to type one.
-// It advises only: which passwords are taken is the service's to say.
+// How hard a password is to guess. The word lists are large, so they load when somebody starts typing one. This only
+// advises: the service decides which passwords are accepted.
 
 export interface Strength {
   /** 0 (guessed at once) to 4 (out of reach). */
@@ -7,7 +7,7 @@ export interface Strength {
   hint: string | undefined
 }
 
-/** The estimate's time grows with the square of the length. */
+/** Longer passwords are cut: the estimate's time grows with the square of the length. */
 const MAX_ESTIMATED_LENGTH = 48
 
 const HINTS: Record<string, string> = {

@@ -1,2 +1,2 @@
-// Style sheets are for the bundler: to the type checker an import of one has no value.
+// The bundler handles style sheets; for the type checker, importing one has no value.
 declare module '*.css'

@@ -1,4 +1,4 @@
-// Muster's looks: pine green on warm neutrals, one type scale, calm surfaces in light and dark.
+// Muster's theme: pine green on warm neutrals, one type scale, calm surfaces in light and dark.
 import { createTheme, type MantineColorsTuple, Modal, Notification } from '@mantine/core'
 
 const pine: MantineColorsTuple = [
@@ -14,7 +14,7 @@ const pine: MantineColorsTuple = [
   '#075346'
 ]
 
-/** Greys of the dark scheme, with a little of the green in them. */
+/** Greys of the dark scheme, tinted with green. */
 const dark: MantineColorsTuple = [
   '#e6ebe9',
   '#c4ccc9',
@@ -51,5 +51,5 @@ export const theme = createTheme({
   }
 })
 
-/** This answer's nonce, without which the page's Content-Security-Policy lets no style element in. */
+/** This answer's nonce, which the page's Content-Security-Policy requires of every style element. */
 export const styleNonce = () => document.querySelector<HTMLMetaElement>('meta[name=csp-nonce]')?.content ?? ''

@@ -1,4 +1,4 @@
-// The link of an invitation: choose how to sign in, say who you are, be in.
+// The page behind an invitation's link: choose how to sign in, enter a profile, and come in.
 import { Alert, Button, Divider, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
@@ -66,7 +66,7 @@ function Steps({ token, preview }: StepsProps) {
         await navigate({ to: '/users', replace: true })
         notifyDone(`Welcome to ${preview.tenant.name}!`)
       },
-      // the password is the step before: what is wrong with it is said there
+      // the password was entered a step earlier, which shows what is wrong with it
       onError: (error) => reason(error) === 'weakPassword' && setStep('password')
     })
   )
@@ -185,7 +185,7 @@ function ProfileStep({ profile, onProfile, error, isPending, onBack, onDone }: P
   )
 }
 
-/** Without what was left empty. */
+/** Without empty values. */
 const given = ({ displayName, givenName, familyName, timeZone, locale }: ProfileValues) => ({
   displayName: displayName.trim(),
   ...(givenName.trim() && { givenName: givenName.trim() }),
@@ -201,7 +201,7 @@ const Invited = ({ preview }: { preview: Preview }) => (
   </>
 )
 
-/** What each end of a link means, and what to do next. */
+/** The reasons for which a link is dead, and what to do next. */
 const DEAD_LINKS: Record<string, { title: string; text: string; next?: 'signIn' }> = {
   invitationUsed: {
     title: 'This invitation was used already',

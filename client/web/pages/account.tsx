@@ -1,4 +1,4 @@
-// My account: who I am, how I sign in, where I am signed in, what acts for me.
+// My account: who I am, how I sign in, where I am signed in, and what acts for me.
 import { Alert, Stack } from '@mantine/core'
 import { getRouteApi } from '@tanstack/react-router'
 import { Empty } from '../parts/empty.tsx'

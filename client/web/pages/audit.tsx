@@ -76,7 +76,7 @@ export default function AuditPage() {
   )
 }
 
-/** The browser takes the file straight from the service, however long the log is. */
+/** The browser downloads the file straight from the service, however long the log is. */
 function Export({ search }: { search: AuditSearch }) {
   return (
     <Menu position="bottom-end">

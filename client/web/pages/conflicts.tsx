@@ -1,4 +1,4 @@
-// People whom identity providers send and who may be here already: side by side, for an administrator to judge.
+// People from identity providers who may already exist here, side by side, for an administrator to decide.
 import { Button, Skeleton, Stack, Tabs, Text } from '@mantine/core'
 import { IconLock, IconUserCheck } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'

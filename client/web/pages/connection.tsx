@@ -1,4 +1,4 @@
-// One identity provider: what it is, and what each tab tells of it.
+// One identity provider: its details, and its tabs.
 import { Group, Skeleton, Tabs } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
@@ -32,7 +32,7 @@ export default function ConnectionPage() {
 }
 
 function NotShown({ error, retry }: { error: unknown; retry: () => void }) {
-  // an id that is none is refused as bad input
+  // an invalid id is refused as bad input
   if (httpStatus(error) !== 404 && httpStatus(error) !== 400) return <Failure error={error} retry={retry} />
   return <Empty title="There is no such connection">It may have been removed. Its people and groups stay.</Empty>
 }

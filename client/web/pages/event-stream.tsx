@@ -1,4 +1,4 @@
-// One event stream: what it is, what may be done with it, and what was delivered.
+// One event stream: its details, the possible actions, and its deliveries.
 import { Alert, Button, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQuery } from '@tanstack/react-query'

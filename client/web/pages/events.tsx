@@ -1,4 +1,4 @@
-// Where this organisation's events go: webhooks, and streams of security event tokens.
+// Where this organisation's events are sent: webhooks, and streams of security event tokens.
 import { Button, Group, Skeleton, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconBroadcast, IconPlus } from '@tabler/icons-react'

@@ -1,4 +1,4 @@
-// Asks for a mail with a link to choose a new password. The answer is the same whether the address is known or not.
+// Requests a mail with a link to choose a new password. The answer is the same whether or not the address is known.
 import { Alert, Button, Stack, TextInput } from '@mantine/core'
 import { IconMailCheck } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'

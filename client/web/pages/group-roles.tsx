@@ -1,4 +1,4 @@
-// Which groups give which roles: drafted, previewed person by person, and then made the one that counts.
+// Which groups give which roles: edited as a draft, previewed person by person, and then applied.
 import { Alert, Button, Group, NativeSelect, Select, Skeleton, Stack, Text } from '@mantine/core'
 import { IconLock, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -169,7 +169,7 @@ function MappedGroup({ mapped, onRole, onRemove }: MappedGroupProps) {
   )
 }
 
-/** What a search gives at most. */
+/** The most that a search returns. */
 const FOUND = 20
 
 function AddGroup({ taken, onAdd }: { taken: readonly Mapped[]; onAdd: (added: Mapped) => void }) {
@@ -185,7 +185,7 @@ function AddGroup({ taken, onAdd }: { taken: readonly Mapped[]; onAdd: (added: M
       value={null}
       searchValue={search}
       onSearchChange={setSearch}
-      // the service has searched already
+      // the service has already searched
       filter={({ options }) => options}
       nothingFoundMessage={groups.isFetching ? 'Searching…' : 'No other group of this name'}
       onChange={(id) => {

@@ -1,4 +1,4 @@
-// One group: who is in it, and what may be done with it.
+// One group: its members, and what may be done with it.
 import { Anchor, Button, Group, Skeleton, Tabs, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconUserPlus } from '@tabler/icons-react'
@@ -34,7 +34,7 @@ export default function GroupPage() {
 }
 
 function NotShown({ error, retry }: { error: unknown; retry: () => void }) {
-  // an id that is none is refused as bad input
+  // an invalid id is refused as bad input
   if (httpStatus(error) !== 404 && httpStatus(error) !== 400) return <Failure error={error} retry={retry} />
   return (
     <Empty

@@ -1,4 +1,4 @@
-// The groups of the organisation: found, opened, created.
+// The organisation's groups: find, open, create.
 import { Button } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react'

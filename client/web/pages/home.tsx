@@ -1,8 +1,8 @@
-// The start: the people. Who has just come in with Google says first who they are.
+// The start page: the people. A new user who came in with Google first completes their profile.
 import { Navigate } from '@tanstack/react-router'
 import { useMe } from '../shell.tsx'
 
-/** Minutes after the first sign-in in which the profile is asked for. */
+/** Minutes after activation during which the profile is asked for. */
 const NEW_FOR_MINUTES = 10
 
 export default function Home() {

@@ -1,4 +1,4 @@
-// Invitations by what became of them: with the mail's fate, to be sent again or revoked, one or several.
+// Invitations by state, with the state of their mail, to be sent again or revoked, one or several.
 import { Alert, Checkbox, Group, Tabs } from '@mantine/core'
 import { IconMail, IconUserPlus } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
@@ -92,7 +92,7 @@ function InvitationList({ tab, search }: { tab: (typeof TABS)[number]; search: s
   const manageable = loaded.filter(mayManage)
   const chosen = manageable.filter(({ id }) => selected.has(id))
   const failedCount = loaded.filter(({ mail }) => mail.state === 'failed').length
-  // what was selected in another search is not in sight any longer
+  // the selection of another search is no longer in sight
   useEffect(() => setSelected(new Set()), [search])
 
   const toggle = (id: string) =>

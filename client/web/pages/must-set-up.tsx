@@ -1,4 +1,4 @@
-// All that somebody sees whose organisation asks for a second factor that they do not have yet.
+// All that somebody sees who has not yet set up the second factor that their organisation requires.
 import { Box, Button, Group, Stack, Text, Title } from '@mantine/core'
 import { queryClient } from '../api.ts'
 import { useDocumentTitle } from '../parts/page.tsx'

@@ -23,7 +23,7 @@ import './provisioning/provisioning.css'
 
 const route = getRouteApi('/shell/provisioning')
 
-/** What a list gives at most; a tenant has a handful of identity providers. */
+/** The most that a list returns; a tenant has a handful of identity providers. */
 const MAX_TOKENS = 200
 const REFRESHED = { refetchInterval: 60_000 }
 
@@ -104,7 +104,7 @@ function Connections({ onCreate }: { onCreate: () => void }) {
       </div>
     )
   }
-  // the figures come along where they can; the tokens matter more
+  // the error figures are shown if available; the tokens matter more
   const connections = connectionsOf(tokens.data.items, errors.data?.connections ?? [], now)
   if (connections.length > 0) {
     return connections.map((connection) => <ConnectionCard key={connection.id} connection={connection} />)
@@ -124,7 +124,7 @@ function Connections({ onCreate }: { onCreate: () => void }) {
   )
 }
 
-/** A developer's machine is out of reach for providers in the cloud. */
+/** Cloud providers cannot reach a developer's machine. */
 function LocalNote() {
   if (!/(^|\.)localhost$/.test(window.location.hostname)) return null
   return (

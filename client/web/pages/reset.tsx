@@ -1,4 +1,4 @@
-// The link of a password reset's mail: choose a new password, and be signed in with it.
+// The page behind a password reset's link: choose a new password, and be signed in with it.
 import { Button, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'

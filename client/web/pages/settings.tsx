@@ -1,4 +1,4 @@
-// What an organisation decides for itself.
+// The organisation's settings.
 import { Button, Skeleton } from '@mantine/core'
 import { IconLock } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -124,7 +124,7 @@ function SaveBar({ dirty, isSaving, onDiscard }: { dirty: boolean; isSaving: boo
   )
 }
 
-/** Asks before unsaved changes are left behind, by a link or by closing the page. */
+/** Asks before unsaved changes are lost, by a link or by closing the page. */
 function LeaveGuard({ dirty }: { dirty: boolean }) {
   const blocker = useBlocker({ shouldBlockFn: () => dirty, enableBeforeUnload: () => dirty, withResolver: true })
   return (

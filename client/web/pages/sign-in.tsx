@@ -1,4 +1,4 @@
-// Sign-in: a password, or Google where the organisation has it on.
+// Sign-in with a password, or with Google where the organisation allows it.
 import { Alert, Button, Divider, Stack, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { getRouteApi, useRouter } from '@tanstack/react-router'
@@ -13,7 +13,7 @@ import { KnownPassword } from '../parts/password-field.tsx'
 
 const route = getRouteApi('/sign-in')
 
-/** Why sign-in with Google led back here. */
+/** Why sign-in with Google returned here. */
 const GOOGLE_REFUSALS: Record<string, string> = {
   googleDenied: 'Google did not sign you in. Try again, or use your password.',
   googleRefused: 'That sign-in took too long or was begun in another browser. Start again from here.',
@@ -104,7 +104,7 @@ function PasswordForm({ next }: { next: string | undefined }) {
   )
 }
 
-/** Only a path of this page: whoever made the link does not choose another site. */
+/** Accepts only paths of this page, so that the author of a link cannot send people to another site. */
 function ownPath(next: string | undefined): string {
   if (!next || !URL.canParse(next, window.location.origin)) return '/'
   const { origin, pathname, search } = new URL(next, window.location.origin)

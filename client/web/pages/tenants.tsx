@@ -1,5 +1,5 @@
-// The operator's page, on the base domain: the organisations that this service serves. Its session is apart from those
-// of people, and begins with the operator token.
+// The operator's page, on the base domain: the organisations that this service serves. Its session is separate from
+// those of people, and starts with the operator token.
 import { Button, Group, Text } from '@mantine/core'
 import { IconBuilding, IconLogout } from '@tabler/icons-react'
 import { QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query'

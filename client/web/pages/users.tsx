@@ -1,4 +1,4 @@
-// The people of a tenant: found as one types, narrowed, sorted, as many as there are. All of it is in the address.
+// The people of a tenant: searched while typing, filtered and sorted, in an endless list. All of it is in the address.
 import { Button, Group, NativeSelect } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { IconSearch, IconUserPlus, IconUsers } from '@tabler/icons-react'
@@ -18,7 +18,7 @@ import { listOptions, VirtualList } from '../parts/virtual-list.tsx'
 import { isRole, ROLES, roleOptions } from '../roles.ts'
 import { isAdministrator, type Me, useMe } from '../shell.tsx'
 
-// the dialog is a page of its own in weight
+// the dialog is as large as a page, so it loads separately
 const InviteDialog = lazy(() => import('./invite/invite-dialog.tsx'))
 
 const route = getRouteApi('/shell/users')
@@ -46,7 +46,7 @@ const STATES = [
 ]
 const REMOVED = { value: 'removed', label: 'Removed' }
 
-/** What the address says, as the service is asked; whatever it does not know is left out. */
+/** The address as a query to the service; unknown values are ignored. */
 function readSearch(search: Search, me: Me) {
   const states = statesFor(me).map(({ value }) => value)
   const state = states.includes(search.state ?? '') ? search.state : undefined
@@ -136,7 +136,7 @@ export default function Users() {
 
 const NOTHING = { search: '', role: '', state: '' }
 
-/** An empty text is no part of an address. */
+/** Empty texts stay out of the address. */
 const clean = (search: Search): Search =>
   Object.fromEntries(Object.entries(search).filter(([, value]) => value)) as Search
 

@@ -1,4 +1,4 @@
-// Asks for the password again where the service wants to know that it is still the same person, and then goes on.
+// Asks for the password again where the service wants to be sure of the person, then continues.
 import { Modal, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
@@ -8,13 +8,13 @@ import { DialogButtons } from './dialog-buttons.tsx'
 import { Failure } from './failures.tsx'
 import { KnownPassword } from './password-field.tsx'
 
-/** Whether what failed works once the person has proved who they are. */
+/** Whether a failed call works once the person has confirmed who they are. */
 export const needsConfirmation = (error: unknown) => reason(error) === 'reauthenticationRequired'
 
 interface AskAgainProps {
-  /** Of what was tried; nothing is asked for any other. */
+  /** From the failed call; other errors ask for nothing. */
   error: unknown
-  /** Tries it again. */
+  /** Repeats the call. */
   onConfirmed: () => void
   onClose: () => void
 }

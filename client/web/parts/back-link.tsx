@@ -1,4 +1,4 @@
-// The way back from one thing to the list that it is in, above a page's title.
+// The link back to the list, above a page's title.
 import { IconArrowLeft } from '@tabler/icons-react'
 import { TextLink } from './link.tsx'
 

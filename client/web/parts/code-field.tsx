@@ -1,11 +1,11 @@
-// The code of a second factor, as an app shows it or as it was kept for emergencies.
+// A second factor's code: from an authenticator app, or a recovery code.
 import { TextInput, type TextInputProps } from '@mantine/core'
 import { reason } from '../api.ts'
 
 interface CodeFieldProps extends Omit<TextInputProps, 'onChange' | 'error'> {
   value: string
   onChange: (value: string) => void
-  /** What became of the attempt before. */
+  /** The error of the previous attempt. */
   refusal: unknown
 }
 
@@ -25,5 +25,5 @@ export const CodeField = ({ onChange, refusal, ...props }: CodeFieldProps) => (
   />
 )
 
-/** Whether the service asks for a code, or has refused one. */
+/** Whether the service wants a code, or has refused one. */
 export const wantsCode = (error: unknown) => ['secondFactorRequired', 'wrongCode'].includes(reason(error) ?? '')

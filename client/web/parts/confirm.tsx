@@ -1,4 +1,4 @@
-// Asks before something that ends access or cannot be taken back, and shows a refusal where it was asked.
+// Asks before an action that ends access or cannot be undone, and shows a refusal in the dialog.
 import { Button, Group, Modal, Stack, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { Failure } from './failures.tsx'
@@ -8,7 +8,7 @@ interface ConfirmProps {
   onClose: () => void
   /** A question: `Deactivate Ada Lovelace?` */
   title: string
-  /** What follows from it. */
+  /** The consequence. */
   children: ReactNode
   /** The verb on the button: `Deactivate`. */
   action: string
@@ -17,7 +17,7 @@ interface ConfirmProps {
   isPending?: boolean
   /** Within a `Modal.Stack`: Escape closes only the dialog on top. */
   stackId?: string
-  /** Of the attempt before: shown in the dialog, which stays open. */
+  /** From the previous attempt; shown in the dialog, which stays open. */
   error?: unknown
 }
 

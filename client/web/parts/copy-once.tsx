@@ -1,10 +1,10 @@
-// Text to be copied: a field with a button, and the form that a secret takes which is shown this once.
+// Text to copy: a field with a button, and a secret that is shown only once.
 import { Alert, Button, Group, Modal, type ModalProps, Stack, Text, TextInput } from '@mantine/core'
 import { useClipboard } from '@mantine/hooks'
 import { IconCheck, IconCopy, IconKey } from '@tabler/icons-react'
 import { useId } from 'react'
 
-/** @param label says what is copied, also to screen readers */
+/** @param label what is copied, also for screen readers */
 export function CopyField({ label, value }: { label: string; value: string }) {
   const clipboard = useClipboard({ timeout: 2_000 })
   const id = useId()
@@ -38,7 +38,7 @@ interface CopyOnceProps {
   onCopied: () => void
 }
 
-/** A secret just made: the service keeps only its hash, so this is the one time that it can be read. */
+/** A new secret: the service keeps only its hash, so it can be read only now. */
 export function CopyOnce({ label, value, onCopied }: CopyOnceProps) {
   return (
     <Stack gap="md">
@@ -57,7 +57,7 @@ export function CopyOnce({ label, value, onCopied }: CopyOnceProps) {
   )
 }
 
-/** A dialog in which a secret is made. Once it is there, neither Esc nor a click beside the dialog loses it. */
+/** A dialog that creates a secret. Once it is shown, neither Esc nor a click outside loses it. */
 export const OnceDialog = ({ isShown, ...props }: ModalProps & { isShown: boolean }) => (
   <Modal closeOnClickOutside={!isShown} closeOnEscape={!isShown} {...props} />
 )

@@ -1,10 +1,10 @@
-// The end of a form in a dialog: away from it, or on with it.
+// The last line of a dialog's form: cancel or submit.
 import { Button, Group } from '@mantine/core'
 import type { ReactNode } from 'react'
 
 interface DialogButtonsProps {
   onClose: () => void
-  /** The verb on the button that submits: `Create token`. */
+  /** The verb on the submit button: `Create token`. */
   children: ReactNode
   isPending: boolean
   isDangerous?: boolean

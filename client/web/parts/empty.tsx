@@ -1,4 +1,4 @@
-// What stands where a list has nothing: what would be here, and how it gets here.
+// Replaces an empty list: what would be here, and how it gets here.
 import { Stack, Text, Title } from '@mantine/core'
 import type { ComponentType, ReactNode } from 'react'
 

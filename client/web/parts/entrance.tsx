@@ -1,4 +1,4 @@
-// The frame of pages for people who are not signed in: whose page it is, one card, nothing else.
+// The frame of pages without sign-in: whose page it is, and one card.
 import { Box, Group, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
@@ -6,7 +6,7 @@ import { trpc } from '../api.ts'
 import { useDocumentTitle } from './page.tsx'
 import { SchemeSwitch } from './scheme-switch.tsx'
 
-/** What the page may know before anybody has signed in: name, logo, Google, how long passwords are. */
+/** What the page may know before sign-in: name, logo, Google, the minimum length of passwords. */
 export const useEntrance = () =>
   useQuery(trpc.settings.get.queryOptions(undefined, { staleTime: 60_000 })).data?.settings
 

@@ -1,9 +1,9 @@
-// What a person reads when something fails: what happened and what to do about it.
+// Tells a person what failed and what to do about it.
 import { Alert, Button, Center, Stack, Text, Title } from '@mantine/core'
 import type { ErrorComponentProps } from '@tanstack/react-router'
 import { httpStatus, reason } from '../api.ts'
 
-/** Reasons whose own message leaves open what to do next. Others are shown as the service words them. */
+/** Reasons whose own message does not say what to do next. Others are shown in the service's words. */
 const WORDS: Record<string, string> = {
   invalidCredentials: 'That address and password do not belong together. Check both, or reset your password.',
   unauthenticated: 'You are signed out. Sign in again to go on.',

@@ -9,10 +9,10 @@ const LOOK = {
   children: 'Continue with Google'
 } as const
 
-/** Leads away from the page and back. */
+/** Leads to Google and back. */
 export const GoogleButton = () => <Button component="a" href="/auth/google" {...LOOK} />
 
-/** The same, accepting an invitation. Its token is sent in a body: addresses are kept in too many places. */
+/** The same, accepting an invitation. Its token is sent in a body: URLs are recorded in too many places. */
 export function AcceptWithGoogle({ invitation }: { invitation: string }) {
   const begin = useMutation({
     mutationFn: () => beginWith(invitation),

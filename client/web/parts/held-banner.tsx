@@ -1,4 +1,4 @@
-// Tells administrators, wherever they are, that something waits for their decision.
+// Tells administrators, on every page, that something waits for their decision.
 import { Alert } from '@mantine/core'
 import { IconHandStop } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
@@ -10,7 +10,7 @@ import { Time } from './time.tsx'
 export function HeldBanner() {
   const holding = useQuery(trpc.brake.holding.queryOptions(undefined, { refetchInterval: 60_000 }))
   const pathname = useRouterState({ select: ({ location }) => location.pathname })
-  // the connection's own page says it at length
+  // the connection's own page shows the details
   const others = (holding.data?.connections ?? []).filter(({ id }) => pathname !== `/provisioning/${id}`)
   return others.map(({ id, name, since }) => (
     <Alert key={id} color="yellow" variant="light" radius={0} icon={<IconHandStop size={20} />} role="status" p="sm">

@@ -1,6 +1,5 @@
-// The token of a mail's link. It leaves the address as soon as the page is there, so that nobody reads it over a
-// shoulder, copies it or finds it among the places of another device; it stays with this entry of the history, for the
-// page that is loaded again.
+// The token of a mail's link. It is removed from the address at once, so that nobody reads it over a shoulder, copies
+// it, or finds it in another device's history. It stays in this history entry's state, for a reload.
 import { useLocation, useNavigate } from '@tanstack/react-router'
 import { useEffect } from 'react'
 

@@ -1,4 +1,4 @@
-// Who has the say over something: the words and the small note for what a connection has.
+// Who manages something: the words, and the small note for what a connection manages.
 import { IconLock } from '@tabler/icons-react'
 import type { Outputs } from '../api.ts'
 import type { ProfileValues } from './profile-fields.tsx'
@@ -27,10 +27,10 @@ export type ManagedFields = Partial<Record<keyof ProfileValues, string>>
 
 const FIELDS = ['displayName', 'givenName', 'familyName', 'timeZone', 'locale'] as const
 
-/** Those of a profile that are read-only, and why. */
+/** The read-only fields of a profile, and why. */
 export const managedFields = (authority: UserAuthority | undefined): ManagedFields =>
   Object.fromEntries(FIELDS.map((name) => [name, managedBy(authority?.[name])]).filter(([, words]) => words))
 
-/** What may be sent of a profile. */
+/** The part of a profile that may be sent. */
 export const ownFields = (values: ProfileValues, managed: ManagedFields): Partial<ProfileValues> =>
   Object.fromEntries(Object.entries(values).filter(([name]) => !managed[name as keyof ProfileValues]))

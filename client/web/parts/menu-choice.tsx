@@ -1,4 +1,4 @@
-// An entry of a menu of actions. What is refused says why, before it is tried.
+// An entry in a menu of actions. A disabled one says why.
 import { Menu, Text } from '@mantine/core'
 import type { ComponentType } from 'react'
 

@@ -1,8 +1,8 @@
-// Short messages in the corner: for what went well, and for failures that have no place of their own on the page.
+// Short messages in the corner: for success, and for failures without a place on the page.
 import { notifications } from '@mantine/notifications'
 import { wordsFor } from './failures.tsx'
 
-/** @param id with which it is shown once, whoever tells it */
+/** @param id messages with the same id are shown once */
 export const notifyDone = (message: string, id?: string) =>
   notifications.show({ id, message, color: 'pine', autoClose: 4_000 })
 

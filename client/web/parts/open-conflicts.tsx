@@ -1,16 +1,16 @@
-// How many people that identity providers send wait for a decision.
+// How many people from identity providers wait for a decision.
 import { VisuallyHidden } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { trpc } from '../api.ts'
 import { Mark } from './state-badge.tsx'
 
-/** For administrators; 0 while it is not known. */
+/** For administrators; 0 while unknown. */
 function useOpenConflicts(): number {
   const { data } = useQuery(trpc.scimConflicts.count.queryOptions(undefined, { refetchInterval: 60_000 }))
   return data?.open ?? 0
 }
 
-/** Nothing where nobody waits. */
+/** Shows nothing where nobody waits. */
 export function OpenConflicts() {
   const open = useOpenConflicts()
   if (open === 0) return null

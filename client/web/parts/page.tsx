@@ -1,4 +1,4 @@
-// The frame of a page: its title (also the document's), what can be done on it, its content.
+// The frame of a page: its title (also the document's), its actions, its content.
 import { Group, Stack, Text, Title } from '@mantine/core'
 import { type ReactNode, useEffect, useRef } from 'react'
 
@@ -6,9 +6,9 @@ interface PageProps {
   title: string
   /** A sentence below the title. */
   description?: ReactNode
-  /** Buttons that stand beside the title, and below it on a phone. */
+  /** Buttons next to the title, or below it on a phone. */
   actions?: ReactNode
-  /** What stands above the title: a way back. */
+  /** Above the title: a link back. */
   above?: ReactNode
   /** `narrow` for forms, `wide` for lists. */
   width?: 'narrow' | 'wide'
@@ -19,7 +19,7 @@ export function Page({ title, description, actions, above, width = 'wide', child
   const heading = useRef<HTMLHeadingElement>(null)
   useDocumentTitle(title)
   useEffect(() => {
-    // after a link was followed nothing has the focus: who reads by ear or keyboard begins at the new page's title
+    // after a link nothing has the focus: users of a keyboard or screen reader start at the new page's title
     if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true })
   }, [])
   return (

@@ -1,4 +1,4 @@
-// Passwords: one that is known, and a new one with an estimate of how hard it is to guess.
+// Password fields: for a known password, and for a new one with an estimate of how hard it is to guess.
 import { PasswordInput, type PasswordInputProps, Progress, Stack, Text } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -26,11 +26,11 @@ interface KnownPasswordProps extends TypedInto {
   label?: string
   /** Why the service refused it. */
   error?: string | undefined
-  /** In a dialog, which gives it the focus once it is open. */
+  /** In a dialog, which focuses it once open. */
   'data-autofocus'?: boolean
 }
 
-/** The password that somebody has. */
+/** An existing password. */
 export const KnownPassword = (props: KnownPasswordProps) => (
   <PasswordField label="Password" autoComplete="current-password" {...props} />
 )
@@ -90,7 +90,7 @@ function useStrength(value: string, words: NewPasswordProps['words']) {
   const [settled] = useDebouncedValue(value, 120)
   const known = words.filter((word): word is string => Boolean(word))
   const { data } = useQuery<Strength>({
-    // the password itself stays out of the cache's keys once the page is left
+    // the cache drops the key, which holds the password, once the page is left
     queryKey: ['strength', settled, known],
     queryFn: () => estimate(settled, known),
     enabled: settled !== '',

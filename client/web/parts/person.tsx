@@ -1,4 +1,4 @@
-// A person as lists and headers show them: initials, name, address.
+// A person in lists and headers: initials, name, address.
 import { RowLink } from './row-link.tsx'
 
 interface Named {
@@ -9,11 +9,11 @@ interface Named {
   userName?: string | null
 }
 
-/** What people know somebody by: display name, else full name, else address, else user name. */
+/** A person's shown name: display name, else full name, else address, else user name. */
 export const shownName = ({ displayName, givenName, familyName, email, userName }: Named): string =>
   displayName || [givenName, familyName].filter(Boolean).join(' ') || email || userName || 'Unnamed'
 
-/** At most two letters: of the first and the last word of a name, or the first of an address. */
+/** At most two letters: of a name's first and last word, or the first of an address. */
 function initialsOf(name: string): string {
   const words = name
     .split('@')[0]!
@@ -26,7 +26,7 @@ function initialsOf(name: string): string {
 
 const COLOURS = 6
 
-/** Decoration beside a name: drawn by the style sheet, so that it is no text to read, find or copy. */
+/** Decoration next to a name, drawn by the style sheet, so that it cannot be read, found or copied as text. */
 export function Initials({ name, size = 36 }: { name: string; size?: number }) {
   let sum = 0
   for (const char of name) sum = (sum * 31 + char.charCodeAt(0)) >>> 0
@@ -42,7 +42,7 @@ export function Initials({ name, size = 36 }: { name: string; size?: number }) {
 
 interface PersonProps {
   user: Named & { id?: string }
-  /** Leads to the person's page; the link covers the row that it stands in (class `row`). */
+  /** Links to the person's page; the link covers its row (class `row`). */
   isLink?: boolean
   size?: number
 }

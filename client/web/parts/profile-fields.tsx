@@ -1,4 +1,4 @@
-// What people tell of themselves: names, time zone, language.
+// The fields that people fill in about themselves: names, time zone, language.
 import { Group, Select, TextInput } from '@mantine/core'
 import { useMemo } from 'react'
 import type { ManagedFields } from './managed.tsx'
@@ -13,7 +13,7 @@ export interface ProfileValues {
   locale: string
 }
 
-/** Empty names, and what the browser knows of the person's place and language. */
+/** Empty names, and the time zone and language of the browser. */
 export const presetProfile = (): ProfileValues => ({
   displayName: '',
   givenName: '',
@@ -104,7 +104,7 @@ export function ProfileFields({ values, onChange, autoFocus, managed = {} }: Pro
   )
 }
 
-/** What is set already stays selectable, also where this browser does not know it. */
+/** The current value stays selectable, even if this browser does not know it. */
 const withValue = (known: string[], value: string) => (!value || known.includes(value) ? known : [value, ...known])
 
 function localeOptions(value: string) {

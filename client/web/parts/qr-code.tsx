@@ -1,12 +1,12 @@
-// A QR code, dark on light also where the page is dark: many cameras read no other.
+// A QR code, dark on light even on a dark page: many cameras read no other.
 import { encode } from 'uqr'
 
-/** Modules of light around it, which ISO/IEC 18004 asks for. */
+/** Light modules around it, required by ISO/IEC 18004. */
 const BORDER = 4
-/** CSS pixels; an `otpauth:` address takes some 45 modules, so each has four. */
+/** CSS pixels; an `otpauth:` URL takes some 45 modules, so each has four. */
 const SIZE = 184
 
-/** @param label what it says, for whoever does not see it */
+/** @param label what the code is for, for people who cannot see it */
 export function QrCode({ text, label }: { text: string; label: string }) {
   const { size, data } = encode(text, { ecc: 'M', border: BORDER })
   const dark = data.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? [`M${x} ${y}h1v1h-1z`] : [])))

@@ -1,5 +1,5 @@
-// The link of a row in a long list. The router's own Link subscribes to every change of the address and resolves its
-// path each time it is drawn, which a list that is scrolled fast pays for dozens of times a frame; this one is an anchor.
+// The link of a row in a long list: a plain anchor. The router's Link subscribes to every change of the address and
+// resolves its path at each render, which a fast-scrolling list would pay for dozens of times a frame.
 import { useRouter } from '@tanstack/react-router'
 import type { MouseEvent, ReactNode } from 'react'
 
@@ -10,7 +10,7 @@ interface RowLinkProps {
   children: ReactNode
 }
 
-/** Covers the row that it stands in (class `row`). A click with a modifier key is the browser's: a new tab or window. */
+/** Covers its row (class `row`). A click with a modifier key is left to the browser: a new tab or window. */
 export function RowLink({ to, className = '', children }: RowLinkProps) {
   const router = useRouter()
   const follow = (event: MouseEvent) => {

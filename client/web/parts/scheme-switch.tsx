@@ -1,4 +1,4 @@
-// Light or dark, as the reader likes it better than their system does.
+// Light or dark, where the reader prefers another scheme than their system's.
 import { ActionIcon, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
 import { IconMoon, IconSun } from '@tabler/icons-react'
 

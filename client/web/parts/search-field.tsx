@@ -1,4 +1,4 @@
-// What is typed goes on a moment after the last key; what the address says comes back (back button).
+// A search field. Sends the text shortly after the last key; takes over a change of the address (back button).
 import { CloseButton, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
@@ -10,7 +10,7 @@ interface SearchFieldProps {
   placeholder: string
   value: string
   onChange: (text: string) => void
-  /** Where a dialog that opens puts the focus. */
+  /** For the field that an opening dialog focuses. */
   autoFocus?: boolean
 }
 
@@ -25,7 +25,7 @@ export function SearchField({ label, placeholder, value, onChange, autoFocus }: 
   }
   const settle = useDebouncedCallback(send, SETTLES_AFTER_MS)
   useEffect(() => {
-    // an address that answers an earlier key must not undo what has been typed since
+    // an address that answers an earlier key must not undo later typing
     if (value !== sent.current) setText(value)
     sent.current = value
   }, [value])

@@ -1,4 +1,4 @@
-// A part of a card: its heading, what can be done there, its facts.
+// A part of a card: its heading, its actions, its facts.
 import { Group, Text, Title } from '@mantine/core'
 import type { ReactNode } from 'react'
 
@@ -28,7 +28,7 @@ export function Section({ title, action, description, children }: SectionProps) 
   )
 }
 
-/** Names and values, side by side; below one another on a phone. */
+/** Names and values, side by side, or one below the other on a phone. */
 export function Facts({ facts }: { facts: [name: string, value: ReactNode][] }) {
   return (
     <dl className="facts">

@@ -1,4 +1,4 @@
-// The head of a list: what its columns are, and buttons that sort by them; a list to choose from on a phone.
+// The head of a list: buttons that sort by its columns, or a select on a phone.
 import { NativeSelect, UnstyledButton } from '@mantine/core'
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 
@@ -11,7 +11,7 @@ interface SortHeadProps<K extends string> {
   columns: { by: K; label: string }[]
   sort: Sorting<K>
   onSort: (sort: Sorting<K>) => void
-  /** The grid that the rows have, too. */
+  /** The grid class that the rows have as well. */
   className: string
 }
 

@@ -1,10 +1,10 @@
-// Small marks that say what something is: in words, with a colour that only helps.
+// Small marks for states: in words, with a colour that only supports them.
 import { IconLock } from '@tabler/icons-react'
 import { ROLE_LABELS, type Role } from '../roles.ts'
 
 export type Tone = 'good' | 'wait' | 'bad' | 'quiet' | 'accent'
 
-/** A word in a coloured pill; its colours keep AA contrast in light and dark (styles/people.css). */
+/** A word in a coloured pill, with AA contrast in light and dark (styles/people.css). */
 export function Mark({ tone = 'quiet', children, title }: { tone?: Tone; children: React.ReactNode; title?: string }) {
   return (
     <span className={`mark mark-${tone}`} title={title}>
@@ -20,7 +20,7 @@ const USER_STATES: Record<string, { label: string; tone: Tone }> = {
   removed: { label: 'Removed', tone: 'bad' }
 }
 
-/** A user's state; a lock is shown beside it. */
+/** A user's state, with a lock next to it. */
 export function StateBadge({ state, locked = false }: { state: string; locked?: boolean }) {
   const { label, tone } = USER_STATES[state] ?? { label: state, tone: 'quiet' }
   return (

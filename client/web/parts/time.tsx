@@ -11,11 +11,11 @@ const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
 
 interface TimeProps {
-  /** ISO 8601, or null where it has not happened. */
+  /** ISO 8601, or null if it has not happened. */
   value: string | null | undefined
   /** `relative`: `3 hours ago`, a date beyond a month; `date`; `dateTime`. */
   as?: 'relative' | 'date' | 'dateTime'
-  /** What stands there without a time. */
+  /** What to show without a time. */
   empty?: string
 }
 
@@ -41,7 +41,7 @@ function relativeTime(time: Date, nowMs: number): string {
   return dateOnly.format(time)
 }
 
-// one clock for every time on the page, which ticks once a minute
+// one clock for all times on the page, ticking once a minute
 const listeners = new Set<() => void>()
 let currentMs = Date.now()
 let timer: ReturnType<typeof setInterval> | undefined
@@ -60,5 +60,5 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-/** Milliseconds since 1970, a minute exact. */
+/** Milliseconds since 1970, accurate to a minute. */
 export const useNow = () => useSyncExternalStore(subscribe, () => currentMs)

@@ -1,8 +1,8 @@
-// A field for what only somebody types who means it.
+// A field in which to type a text, to confirm a dangerous action.
 import { TextInput } from '@mantine/core'
 
 interface TypeToConfirmProps {
-  /** What is to be typed. */
+  /** The text to type. */
   text: string
   value: string
   onChange: (value: string) => void

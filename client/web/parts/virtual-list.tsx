@@ -1,4 +1,4 @@
-// An endless list: only what is in sight is in the page, and the next part is fetched before its end is reached.
+// An endless list: only visible rows are in the document, and the next page is fetched before the end is reached.
 import { Button, Skeleton, Text } from '@mantine/core'
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query'
 import { keepPreviousData } from '@tanstack/react-query'
@@ -12,8 +12,8 @@ interface ListPage<T> {
 }
 
 /**
- * For `infiniteQueryOptions` of a list: pages follow one another by cursor. Long lists are neither compared with what
- * was there nor fetched again from their beginning when the window gets the focus: both cost as much as they are long.
+ * Options of `infiniteQueryOptions` for lists with cursors. Long lists are neither compared with their previous data
+ * nor fetched again from the beginning when the window gets the focus: both cost as much as the list is long.
  */
 export const listOptions = {
   getNextPageParam: (page: { nextCursor: string | null }) => page.nextCursor ?? undefined,
@@ -26,21 +26,21 @@ export const listOptions = {
 interface VirtualListProps<T> {
   query: UseInfiniteQueryResult<InfiniteData<ListPage<T>>, unknown>
   itemKey: (item: T) => string
-  /** A row's content; the list puts it into an element of class `row`. */
+  /** A row's content; the list wraps it in an element of class `row`. */
   row: (item: T, index: number) => ReactNode
-  /** What the list is of, for screen readers: `People`. */
+  /** What the list contains, for screen readers: `People`. */
   label: string
   /** A row's height in pixels before it is measured. */
   estimatedHeight?: number
-  /** Stands there where the list has nothing. */
+  /** Shown where the list is empty. */
   empty: ReactNode
-  /** Class of each row, beside `row`: the columns of a table. */
+  /** Class of each row, besides `row`: the columns of a table. */
   rowClass?: string
-  /** Scrolls on its own within this height (a CSS length), as in a dialog; otherwise with the page. */
+  /** Scrolls on its own at this height (a CSS length), as in a dialog; otherwise with the page. */
   height?: string
 }
 
-/** How many rows before the end the next part is asked for. */
+/** How many rows before the end the next page is fetched. */
 const AHEAD = 25
 const OVERSCAN = 8
 
@@ -60,8 +60,8 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
 type WithItems<T> = Omit<VirtualListProps<T>, 'query' | 'empty'> & { items: T[]; query?: VirtualListProps<T>['query'] }
 
 /**
- * Row heights of lists that were left, by what they list and how wide the window was: with them, going back finds the
- * page as high as it was, and so the place where it was left. Only of the last few.
+ * Row heights of the last few lists that were left, by label and window width. With them, going back restores the
+ * page's height, and so the scroll position.
  */
 const leftLists = new Map<string, VirtualItem[]>()
 const MAX_LEFT_LISTS = 5
@@ -71,7 +71,7 @@ function InWindow<T>(props: WithItems<T>) {
   const [place] = useState(() => `${props.label} ${window.innerWidth}`)
   const [scrollMargin, setScrollMargin] = useState(0)
   useEffect(() => {
-    // what stands above the list may grow and shrink
+    // content above the list may grow and shrink
     const measure = () => setScrollMargin(Math.round((list.current?.getBoundingClientRect().top ?? 0) + window.scrollY))
     measure()
     const observer = new ResizeObserver(measure)
@@ -101,7 +101,7 @@ function InWindow<T>(props: WithItems<T>) {
   )
 }
 
-/** A list within a box of its own height; `items` may be all there is, without a query behind them. */
+/** A list in a box with its own height; `items` may be complete, without a query. */
 export function VirtualBox<T>(props: WithItems<T> & { height: string }) {
   const box = useRef<HTMLDivElement>(null)
   const virtualizer = useVirtualizer({
@@ -181,7 +181,7 @@ function Rows<T>({ query, items, itemKey, row, label, rowClass = '', virtualizer
   )
 }
 
-/** What a list looks like before it is there. */
+/** A list's placeholder while it loads. */
 export function ListSkeleton({
   label,
   rowClass = '',

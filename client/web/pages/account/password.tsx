@@ -67,7 +67,7 @@ function ChangePassword({ user }: { user: User }) {
   )
 }
 
-/** Who signs in with Google has none yet: a mail's link proves that it is they who choose one. */
+/** Users of Google sign-in have no password yet: a link by mail proves that it is they who choose one. */
 function NoPassword({ user }: { user: User }) {
   const request = useMutation(trpc.auth.requestPasswordReset.mutationOptions())
   if (!user.email) return <Text size="sm">You sign in without one.</Text>

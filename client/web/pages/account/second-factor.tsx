@@ -1,4 +1,4 @@
-// A second factor: set up with an authenticator's app, taken away, and what is left for emergencies.
+// The second factor: setting it up with an authenticator app, removing it, and the remaining recovery codes.
 import { Alert, Button, Code, Group, Stack, Text } from '@mantine/core'
 import { IconKey } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -72,7 +72,7 @@ function InForce({ factor }: { factor: { enabledAt: string | null; recoveryCodeC
   )
 }
 
-/** Also where the organisation asks for it before anything else. @param onDone once the recovery codes were kept */
+/** Also used where the organisation requires it first. @param onDone once the recovery codes are saved */
 export function SetUpSecondFactor({ onDone = () => {} }: { onDone?: () => void }) {
   const [code, setCode] = useState('')
   const prepare = useMutation(trpc.secondFactor.prepare.mutationOptions())

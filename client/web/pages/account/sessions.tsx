@@ -112,7 +112,7 @@ const SYSTEMS: [RegExp, string][] = [
   [/Linux/, 'Linux']
 ]
 
-/** `Firefox on Windows`; the text itself where it is of no browser that we know. */
+/** `Firefox on Windows`; the text itself for an unknown browser. */
 function describeAgent(agent: string | null): string {
   if (!agent) return 'Unknown device'
   const nameIn = (known: [RegExp, string][]) => known.find(([pattern]) => pattern.test(agent))?.[1]

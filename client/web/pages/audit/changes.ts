@@ -1,14 +1,14 @@
-// What an event changed, fact by fact.
+// Lists the facts that an event changed.
 
 export interface Change {
   /** `name.familyName` */
   readonly path: string
-  /** As text; undefined where there was, or is, nothing. */
+  /** As text; undefined where there was, or is, no value. */
   readonly before: string | undefined
   readonly after: string | undefined
 }
 
-/** More of a long list than this says how much more there is. */
+/** A longer list ends with the number of its remaining items. */
 const SHOWN_ITEMS = 20
 
 /**

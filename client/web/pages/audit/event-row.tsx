@@ -1,4 +1,4 @@
-// One entry of the audit log: a sentence, and behind it what changed.
+// One entry of the audit log: a sentence that opens to show what changed.
 import { Anchor, Button, Group, Stack, Table, Text, UnstyledButton } from '@mantine/core'
 import { IconChevronRight } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
@@ -51,7 +51,7 @@ function Sentence({ event }: { event: Event }) {
   )
 }
 
-/** A session is named after the person whose it is. */
+/** A session has the name of its person. */
 const isOwnDoing = ({ actorId, actorName: name, targetId, targetType, targetName: target }: Event) =>
   actorId !== null && (actorId === targetId || (targetType === 'session' && name === target))
 

@@ -1,4 +1,4 @@
-// The audit log's filter: as the address holds it, and as the service takes it.
+// The audit log's filter, as in the page's address and as the service takes it.
 import type { Inputs } from '../../api.ts'
 
 export interface AuditSearch {
@@ -7,7 +7,7 @@ export interface AuditSearch {
   actor?: string
   /** An id. */
   target?: string
-  /** Days of the reader's zone, both included: `2026-01-31`. */
+  /** Days in the reader's time zone, both included: `2026-01-31`. */
   from?: string
   to?: string
   search?: string
@@ -28,7 +28,7 @@ const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 const ACTION = /^[A-Za-z]+\.[A-Za-z]*$/
 export const isId = (text: string | undefined): text is string => text !== undefined && UUID.test(text)
 
-/** What an address holds that makes no sense is left out, rather than refused. */
+/** Invalid values in the address are ignored instead of refused. */
 export function toInput({ action, actor, target, from, to, search }: AuditSearch): AuditInput {
   const actorKind = ACTOR_KINDS.find(({ value }) => value === actor)?.value
   const filter = {
@@ -42,7 +42,7 @@ export function toInput({ action, actor, target, from, to, search }: AuditSearch
   return { ...(search && { search }), ...(Object.keys(filter).length > 0 && { filter }) }
 }
 
-/** Where the service gives what the filter leaves as a file. */
+/** The address of the filtered log as a file. */
 export function exportAddress(format: 'csv' | 'jsonl', search: AuditSearch): string {
   const { search: text, filter } = toInput(search)
   const facts = { ...(text && { search: text }), ...filter, ...(format === 'csv' && { bom: 'true' }) }
@@ -50,7 +50,7 @@ export function exportAddress(format: 'csv' | 'jsonl', search: AuditSearch): str
   return `/audit.${format}${query && `?${query}`}`
 }
 
-/** The first instant of a day, or of the one `days` later, in the reader's zone. */
+/** The first instant of a day, or of the day `days` later, in the reader's time zone. */
 export function dayStart(day: string, days: number): string | undefined {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) return undefined
   const start = new Date(`${day}T00:00`)

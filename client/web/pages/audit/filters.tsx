@@ -1,4 +1,4 @@
-// What the audit log is narrowed to. On a phone the filters stand behind a button.
+// The filters of the audit log. On a phone they are behind a button.
 import { Button, Collapse, Select, TextInput } from '@mantine/core'
 import { useDebouncedValue, useDisclosure, useMediaQuery } from '@mantine/hooks'
 import { IconFilter, IconX } from '@tabler/icons-react'
@@ -14,7 +14,7 @@ export type Event = Outputs['audit']['list']['items'][number]
 
 interface FiltersProps {
   search: AuditSearch
-  /** Some of the entries in sight: they know the names behind the filter's ids. */
+  /** Some of the shown entries: they contain the names for the filter's ids. */
   events: readonly Event[]
   onChange: (change: AuditSearch) => void
   onClear: () => void
@@ -97,12 +97,12 @@ interface WhoFilterProps {
   label: string
   kinds?: readonly { value: string; label: string }[]
   value: string | undefined
-  /** The name behind the value, where an entry told it. */
+  /** The name for the value, if an entry contains it. */
   known: string | null | undefined
   onChange: (value?: string) => void
 }
 
-/** Somebody by name or address, out of everybody; or a kind of actor. */
+/** Selects a person by name or address, or a kind of actor. */
 export function WhoFilter({ label, kinds = [], value, known, onChange }: WhoFilterProps) {
   const [typed, setTyped] = useState('')
   const [searched] = useDebouncedValue(typed, 200)
@@ -119,7 +119,7 @@ export function WhoFilter({ label, kinds = [], value, known, onChange }: WhoFilt
         ...(kinds.length > 0 ? [{ group: 'Kinds', items: [...kinds] }] : []),
         { group: 'People', items: [...chosen, ...found] }
       ]}
-      // the service has searched already, also by what is not in the label: the address
+      // the service has already searched, also by the address, which the label does not show
       filter={({ options }) => options}
       value={value ?? null}
       onChange={(next) => onChange(next ?? undefined)}

@@ -1,4 +1,4 @@
-// Who came into a group and who left it, by name.
+// Names who joined a group and who left it.
 import { Anchor } from '@mantine/core'
 import { useQueries } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
@@ -6,11 +6,11 @@ import { trpc } from '../../api.ts'
 import { shownName } from '../../parts/person.tsx'
 import { isId } from './filter.ts'
 
-/** More people than this are counted rather than named. */
+/** More people than this are counted instead of named. */
 const NAMED = 10
 const count = new Intl.NumberFormat()
 
-/** The facts of a `group.membersChanged`; undefined where they are others. */
+/** The facts of a `group.membersChanged` event; undefined for other events. */
 export function memberFacts(after: Record<string, unknown> | null): { added: Members; removed: Members } | undefined {
   if (!after || !('addedCount' in after || 'removedCount' in after)) return undefined
   return { added: membersOf(after.addedCount, after.added), removed: membersOf(after.removedCount, after.removed) }
@@ -51,7 +51,7 @@ export function MemberChanges({ added, removed }: { added: Members; removed: Mem
 
 function Names({ count: all, ids }: Members) {
   const shown = ids.slice(0, NAMED)
-  // asked for at once, they travel in one request
+  // requests made together travel in one
   const people = useQueries({
     queries: shown.map((userId) => trpc.users.get.queryOptions({ userId }, { retry: false, staleTime: 300_000 }))
   })

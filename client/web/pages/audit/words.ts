@@ -1,11 +1,11 @@
-// What the audit log's actions are called where people read them.
+// Words for the audit log's actions.
 
 interface Words {
-  /** Stands between who and whom. */
+  /** Between actor and target. */
   verb: string
   /** In a list of actions. */
   label: string
-  /** In place of verb and whom where people do it to themselves. */
+  /** Replaces verb and target where people do it to themselves. */
   own?: string
 }
 
@@ -143,15 +143,15 @@ const THINGS: Record<string, string> = {
 /** `membersChanged` -> `members changed` */
 const spaced = (camel: string) => camel.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase()
 
-/** `deactivated`, between who and whom; an action that is new here is put in words by its own name. */
+/** `deactivated`, between actor and target; an unknown action is described by its own name. */
 export const verbOf = (action: string) => ACTIONS[action]?.verb ?? `${spaced(action.slice(action.indexOf('.') + 1))}:`
 
-/** `changed their password`, of somebody who does it to themselves. */
+/** `changed their password`, for people who do it to themselves. */
 export const ownVerbOf = (action: string) => ACTIONS[action]?.own ?? `${verbOf(action)} themselves`
 
 export const labelOf = (action: string) => ACTIONS[action]?.label ?? sentence(spaced(action.replace('.', ': ')))
 
-/** What the log may be narrowed to: all of a thing (`user.`), or one action. */
+/** Choices for filtering the log: everything about a thing (`user.`), or one action. */
 export const ACTION_CHOICES = Object.entries(THINGS).map(([thing, group]) => ({
   group,
   items: [

@@ -1,4 +1,4 @@
-// One of them: what the provider sent beside who is here, and what can be decided.
+// One conflict: what the provider sent, who exists here, and the possible decisions.
 import { Anchor, Button, Group, Text, Title } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'

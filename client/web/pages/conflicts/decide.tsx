@@ -1,4 +1,4 @@
-// Asks once more before a decision, and says what comes of it.
+// Asks for confirmation of a decision, and explains its consequences.
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { queryClient, trpc } from '../../api.ts'
@@ -12,13 +12,13 @@ export type Choice =
 
 interface DecideProps {
   conflict: Conflict
-  /** Undefined while nothing is asked. */
+  /** Undefined while the dialog is closed. */
   choice: Choice | undefined
   onClose: () => void
 }
 
 export function Decide({ conflict, choice, onClose }: DecideProps) {
-  // what was asked stays readable while the dialog closes
+  // keeps the text readable while the dialog closes
   const [shown, setShown] = useState<Choice>({ decision: 'ignore' })
   if (choice && choice !== shown) setShown(choice)
   const decide = useMutation(

@@ -1,4 +1,4 @@
-// How much a connection may take away within an hour: as the organisation says, its own limits, or anything.
+// How much a connection may take away within an hour: the organisation's limits, its own, or no limit.
 import { Group, Modal, NumberInput, Radio, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'

@@ -1,4 +1,4 @@
-// What a connection was kept from taking away, and what becomes of it.
+// The changes that a connection's brake held, and what happens to them.
 import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -45,7 +45,7 @@ interface PartProps {
 
 const changesInWords = (count: number) => counted(count, 'change', 'changes')
 
-/** Who decides has seen who is affected: it takes one click, and both can be taken back. */
+/** An administrator who decides here has seen who is affected, so one click is enough; both decisions can be undone. */
 function Held({ connection, brake }: PartProps) {
   const { release, reject } = useDecision()
   const { name, id: connectionId } = connection
@@ -102,7 +102,7 @@ function Held({ connection, brake }: PartProps) {
   )
 }
 
-/** Everything that this page, the banner and the lists of people say may be different now. */
+/** Refreshes everything on this page, in the banner and in lists of people that a decision may change. */
 const refresh = () =>
   Promise.all([
     queryClient.invalidateQueries(trpc.brake.pathFilter()),

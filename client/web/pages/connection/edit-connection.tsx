@@ -1,4 +1,4 @@
-// What a connection is called, how lenient it is, and how far it reaches.
+// Changes a connection's name, its leniency, and its highest role.
 import { Modal, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'

@@ -1,4 +1,4 @@
-// Who is affected by changes that were held or rejected.
+// Lists who is affected by held or rejected changes.
 import { Text } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { type Outputs, trpc } from '../../api.ts'

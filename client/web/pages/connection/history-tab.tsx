@@ -1,4 +1,4 @@
-// What an identity provider did, and the way back to before it.
+// What an identity provider did, and how to undo it.
 import { Button, Group, Text, TextInput } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -51,7 +51,7 @@ function UndoSince({ connectionId, name }: { connectionId: string; name: string 
   )
 }
 
-/** As `datetime-local` has it: the reader's own time, without a zone. */
+/** In the format of `datetime-local`: the reader's local time, without a zone. */
 function hourAgo(): string {
   const time = new Date(Date.now() - 3_600_000)
   return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)

@@ -1,4 +1,4 @@
-// What a connection sent and got: found by text, person, status and day; each with what it means behind it.
+// A connection's exchanges, searched by text, person, status and day; each one opens to an explanation.
 import { Button, Select, Skeleton, Stack, Text, UnstyledButton } from '@mantine/core'
 import { IconArrowsExchange, IconChevronRight, IconRefresh } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
@@ -23,7 +23,7 @@ interface Filter {
   search?: string
   status?: 'refused' | 'answered'
   userId?: string
-  /** Days of the reader's zone, both included. */
+  /** Days in the reader's time zone, both included. */
   from?: string
   to?: string
 }
@@ -116,7 +116,7 @@ export function LogTab({ connection }: TabProps) {
   )
 }
 
-/** What the list does not hold. */
+/** What the list leaves out. */
 function Notes({ pages }: { pages: readonly Outputs['wireLog']['list'][] }) {
   const dropped = pages.reduce((sum, page) => sum + page.dropped, 0)
   const days = pages[0]?.days ?? 0
@@ -184,7 +184,7 @@ const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyl
 
 const toneOf = (status: number): Tone => (status >= 500 ? 'bad' : status >= 400 ? 'wait' : 'good')
 
-/** Without what all paths have, and as people write it. */
+/** The path without the common prefix, decoded for people. */
 function readable(path: string): string {
   const short = path.replace(/^\/scim\/v2/, '')
   try {

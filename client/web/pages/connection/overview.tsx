@@ -1,4 +1,4 @@
-// What a connection is, its tokens, and what an administrator may change of it.
+// A connection's details, its tokens, and what an administrator may change.
 import { Anchor, Button, Group, Skeleton, Stack } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -17,7 +17,7 @@ import { RemoveConnection } from './remove-connection.tsx'
 import { EnterShadow } from './shadow-decision.tsx'
 import type { TabProps } from './tabs.ts'
 
-/** What a list gives at most; a tenant has a handful of identity providers. */
+/** The most that a list returns; a tenant has a handful of identity providers. */
 const MAX_TOKENS = 200
 
 export function Overview({ connection }: TabProps) {

@@ -1,4 +1,4 @@
-// Removing a connection: what ends, and what becomes of its people, groups and memberships.
+// Removes a connection: what ends, and what happens to its people, groups and memberships.
 import { Radio, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'

@@ -1,4 +1,4 @@
-// Having done what a shadow shows, once the connection's name has been typed, or forgetting it; and how a connection gets there.
+// Applies what a shadow shows, once the connection's name is typed, or discards it; and starts shadow mode.
 import { Alert, Loader, Modal, Stack, Text } from '@mantine/core'
 import { IconGhost2 } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
@@ -41,12 +41,12 @@ function GoLiveForm({ connection, counts, prefer, onClose }: TabProps & Decided 
         await queryClient.invalidateQueries()
       },
       onError: async (error) => {
-        // a proxy that gave up waiting, or a network that broke, answers nothing of the service's
+        // a proxy that timed out, or a broken network, gives no answer of the service
         const isAnswered = reason(error) !== undefined
         const { shadow } = isAnswered ? connection : await readAgain(connection)
         if (!shadow) notifyLive(connection)
         if (!shadow || shadow.isGoingLive) onClose()
-        // the numbers may be others by now
+        // the numbers may have changed
         await queryClient.invalidateQueries(shadow ? trpc.scimShadow.pathFilter() : undefined)
       }
     })
@@ -85,7 +85,7 @@ async function readAgain({ id: connectionId }: TabProps['connection']) {
 
 const notifyLive = ({ id, name }: TabProps['connection']) => notifyDone(`${name} is live.`, `live ${id}`)
 
-/** Tells how going live ended, of which the page has heard: the answer may be somebody else's, or was lost. */
+/** Reports how going live ended, as the page learns it: somebody else may have started it, or the answer was lost. */
 export function useFollowGoingLive(connection: TabProps['connection']): void {
   const before = useRef(connection.shadow)
   useEffect(() => {
@@ -98,7 +98,7 @@ export function useFollowGoingLive(connection: TabProps['connection']): void {
   }, [connection])
 }
 
-/** In place of what a shadow shows, while it goes live. */
+/** Replaces the shadow's changes while it goes live. */
 export const GoesLive = ({ connection }: TabProps) => (
   <Alert color="blue" variant="light" icon={<Loader size={18} />} title="Going live…">
     <Text size="sm">
@@ -135,7 +135,7 @@ export function Discard({ connection, opened, onClose }: DialogProps) {
   )
 }
 
-/** Puts a connection that works into shadow mode. */
+/** Puts a live connection into shadow mode. */
 export function EnterShadow({ connection, opened, onClose }: DialogProps) {
   const open = useMutation(
     trpc.scimShadow.open.mutationOptions({
@@ -162,7 +162,7 @@ export function EnterShadow({ connection, opened, onClose }: DialogProps) {
   )
 }
 
-/** On every tab of a connection in shadow mode. */
+/** Shown on every tab of a connection in shadow mode. */
 export const ShadowBanner = ({ connection }: TabProps) => (
   <Alert color="blue" variant="light" mb="md" icon={<IconGhost2 size={20} />} title="Shadow: nothing is changed yet">
     <Text size="sm">

@@ -1,4 +1,4 @@
-// What a connection in shadow mode would do: the numbers, person by person, and having it done or not.
+// What a connection in shadow mode would do: the numbers, person by person, and the choice to apply it or not.
 import { Button, Group, SegmentedControl, Select, Skeleton, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
@@ -245,7 +245,7 @@ function Row({ item, connectionId, prefer }: RowProps) {
   )
 }
 
-/** Both sides have changed the same of it: has the other one's value count, for this one alone. */
+/** For a value that both sides changed: lets the other side's value win, for this item only. */
 function Decide({ item: { kind, id, prefer: own, name }, connectionId, prefer }: RowProps) {
   const other: Preference = (own ?? prefer) === 'tenant' ? 'provider' : 'tenant'
   const decide = useMutation(

@@ -1,4 +1,4 @@
-// What a shadow would do, in words.
+// Puts a shadow's changes into words.
 import type { Inputs, Outputs } from '../../api.ts'
 import { counted, peopleInWords } from '../../counted.ts'
 import { fieldName } from '../audit/words.ts'
@@ -6,13 +6,13 @@ import { isSilent, itemChanges, type UndoItem, valueInWords } from '../history/w
 
 export type Counts = Outputs['scimShadow']['summary']['counts']
 export type ShadowItem = Outputs['scimShadow']['list']['items'][number]
-/** Whose value counts where both have changed one. */
+/** Whose value wins where both sides changed it. */
 export type Preference = NonNullable<Inputs['scimShadow']['summary']['prefer']>
 export type Filter = NonNullable<ShadowItem['effect']> | 'conflict'
 
 export const EFFECTS = ['create', 'link', 'change', 'deactivate', 'remove'] as const
 
-/** In a list of what there is to see. */
+/** For the filter of the list. */
 export const FILTER_LABELS: Record<Filter, string> = {
   create: 'Created',
   link: 'Linked',
@@ -22,7 +22,7 @@ export const FILTER_LABELS: Record<Filter, string> = {
   conflict: 'In conflict'
 }
 
-/** `create 212, link 40, change 17, deactivate 3, conflicts 2`; what is none is left out. */
+/** `create 212 people, link 3 groups, leave 2 conflicts as they are`; omits zeros. */
 export function countsInWords({ users, groups, memberships, conflicts }: Counts): string {
   const parts = [
     ...EFFECTS.filter((effect) => users[effect] > 0).map((effect) => `${effect} ${peopleInWords(users[effect])}`),
@@ -36,10 +36,10 @@ export function countsInWords({ users, groups, memberships, conflicts }: Counts)
   return parts.join(', ') || 'change nothing'
 }
 
-/** Facts of somebody new that say nothing beside the rest. */
+/** The facts worth showing of a new person or group. */
 const OF_NEW = new Set(['userName', 'displayName', 'role', 'state', 'title'])
 
-/** What becomes of somebody, a line each. */
+/** One line for each change. */
 export function changesInWords({ effect, changes, kind }: ShadowItem): string[] {
   if (effect === 'remove') return ['is removed']
   const told = effect === 'create' ? changes.filter(({ attribute, from }) => from || OF_NEW.has(attribute)) : changes
@@ -47,7 +47,7 @@ export function changesInWords({ effect, changes, kind }: ShadowItem): string[] 
   return effect === 'link' ? ['is managed by this connection from then on', ...lines] : lines
 }
 
-/** Who comes and goes, or where to. */
+/** Who joins and leaves a group, or which groups a person joins and leaves. */
 export function membershipsInWords({ kind, memberships, membershipCounts: counts }: ShadowItem): string[] {
   return (['joined', 'left'] as const)
     .filter((change) => counts[change] > 0)

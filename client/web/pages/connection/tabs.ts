@@ -1,4 +1,4 @@
-// The tabs of a connection's page, in their order; the first one is shown where the address names none.
+// The tabs of a connection's page in order; the first one is shown where the address names none.
 import type { ComponentType } from 'react'
 import type { Outputs } from '../../api.ts'
 import { BrakeTab } from './brake.tsx'
@@ -28,5 +28,5 @@ export const TABS: readonly Tab[] = [
   { id: 'test', label: 'Test', Content: TrialTab }
 ]
 
-/** Of a connection in shadow mode. */
+/** Only for a connection in shadow mode. */
 export const SHADOW_TAB: Tab = { id: 'shadow', label: 'Shadow', Content: ShadowTab }

@@ -1,4 +1,4 @@
-// Whether an identity provider gets along with a connection as it is set.
+// Tests whether an identity provider works with a connection's settings.
 import { Section } from '../../parts/section.tsx'
 import { profileName } from '../provisioning/guides.ts'
 import { Trial } from '../provisioning/trial.tsx'

@@ -1,4 +1,4 @@
-// Makes an event stream, and shows a webhook's secret once.
+// Creates an event stream, and shows a webhook's secret once.
 import { MultiSelect, SegmentedControl, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'

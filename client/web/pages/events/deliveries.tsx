@@ -1,4 +1,4 @@
-// What was delivered by a stream, what is on its way, and what was given up and may be sent again.
+// A stream's deliveries: done, on their way, and failed ones, which may be sent again.
 import { Button, Group, Select, Table, Text } from '@mantine/core'
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { useState } from 'react'

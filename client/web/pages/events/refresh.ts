@@ -1,4 +1,4 @@
-// What an open page shows of streams is read again now and then, because nobody tells it of deliveries.
+// Open pages reload streams regularly, because no live event reports deliveries.
 import { queryClient, trpc } from '../../api.ts'
 
 export const REFRESHED = { refetchInterval: 10_000 }

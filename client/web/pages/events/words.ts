@@ -1,4 +1,4 @@
-// What the page calls things about event streams.
+// Words for event streams.
 import type { Outputs } from '../../api.ts'
 
 export type Stream = Outputs['eventStreams']['list']['items'][number]
@@ -8,7 +8,7 @@ export const KIND_NAMES: Record<Stream['kind'], string> = {
   set: 'Security event tokens'
 }
 
-/** What a stream may be narrowed to; a person may type others into the API. */
+/** Choices for narrowing a stream; the API accepts others. */
 export const EVENT_TYPES = [
   { value: 'user.*', label: 'All about people' },
   { value: 'group.*', label: 'All about groups' },

@@ -1,4 +1,4 @@
-// Whose role a mapping would change, before it counts.
+// Shows whose role a mapping would change, before it is applied.
 import { Button, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { Outputs } from '../../api.ts'
@@ -14,7 +14,7 @@ interface PreviewProps {
   preview: UseQueryResult<Changes, unknown>
   update: () => void
   isUpdating: boolean
-  /** Of the attempt before. */
+  /** From the previous attempt. */
   error: unknown
   onBack: () => void
 }

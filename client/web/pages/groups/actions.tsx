@@ -1,4 +1,4 @@
-// What may be done with a group as a whole: rename it, release it, delete it.
+// Actions on a whole group: rename, release, delete.
 import { ActionIcon, Menu } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconDots, IconPencil, IconPlugConnectedX, IconTrash } from '@tabler/icons-react'

@@ -1,4 +1,4 @@
-// Puts people into a group: found by name or address, several at once.
+// Adds people to a group: found by name or address, several at once.
 import { Button, Checkbox, Group, Modal, Pill, Stack, Text } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { IconUsers } from '@tabler/icons-react'
@@ -30,7 +30,7 @@ export function AddPeople(props: AddPeopleProps) {
       onClose={props.onClose}
       title={`Add people to ${props.group.displayName}`}
       size="lg"
-      // its height changes while it is used
+      // its height changes during use
       centered={false}
       fullScreen={isPhone}
     >
@@ -101,7 +101,7 @@ function Picker({ group, onClose }: AddPeopleProps) {
   )
 }
 
-/** More picked people than this are counted rather than shown. */
+/** More picked people than this are counted instead of shown. */
 const SHOWN = 12
 
 function Picked({ people, onRemove }: { people: readonly User[]; onRemove: (user: User) => void }) {

@@ -1,4 +1,4 @@
-// Asks for a new group's name, and leads to the group.
+// Asks for a new group's name, then opens the group.
 import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { queryClient, trpc } from '../../api.ts'

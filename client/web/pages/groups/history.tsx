@@ -1,4 +1,4 @@
-// What happened to a group and its members, with the ways back.
+// What happened to a group and its members, and how to undo it.
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { trpc } from '../../api.ts'
 import { listOptions } from '../../parts/virtual-list.tsx'

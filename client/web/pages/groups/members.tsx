@@ -1,4 +1,4 @@
-// The people in a group: searched, endless, taken out with a way back.
+// The people in a group: an endless, searchable list, from which they can be removed and put back.
 import { Button, VisuallyHidden } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { IconLock, IconUserPlus, IconUsers } from '@tabler/icons-react'
@@ -34,7 +34,7 @@ export function Members({ group, mayChange, onAdd }: MembersProps) {
   )
   const remove = useRemoval(group)
   const { hasNextPage, isFetching, isError, fetchNextPage } = members
-  // a page of a search may be empty and yet have a next one: a call looks at so many members and no more
+  // a search may return an empty page and yet have a next one, since each call examines a limited number of members
   const isSearching = hasNextPage && members.data?.pages.every((page) => page.items.length === 0)
   useEffect(() => {
     if (isSearching && !isFetching && !isError) void fetchNextPage()
@@ -84,7 +84,7 @@ export function Members({ group, mayChange, onAdd }: MembersProps) {
 }
 
 function MemberRow({ member, onRemove }: { member: Member; onRemove: (() => void) | undefined }) {
-  // whoever is deactivated may always be taken out
+  // a deactivated person may always be removed
   const managed = member.state === 'deactivated' && onRemove ? undefined : managedBy(member.membership)
   return (
     <>
@@ -103,7 +103,7 @@ function MemberRow({ member, onRemove }: { member: Member; onRemove: (() => void
           </span>
         )}
         {onRemove && !managed && (
-          // an element alone: a list that scrolls fast makes hundreds of them a second
+          // a plain element: a list that scrolls fast creates hundreds of them a second
           <button
             type="button"
             className="quiet-button"
@@ -118,7 +118,7 @@ function MemberRow({ member, onRemove }: { member: Member; onRemove: (() => void
   )
 }
 
-/** Takes a person off the list at once; a refusal puts them back, and so does Undo. */
+/** Removes a person from the list at once; a refusal or Undo puts them back. */
 function useRemoval(group: GroupOutput) {
   const lists = trpc.groups.members.infiniteQueryFilter({ groupId: group.id })
   const refresh = () =>
@@ -133,7 +133,7 @@ function useRemoval(group: GroupOutput) {
     })
   )
   const takeOff = async (userIds: readonly string[]) => {
-    // whatever was asked for before they were removed would put them back
+    // a request sent before the removal would put them back
     await queryClient.cancelQueries(lists)
     const before = queryClient.getQueriesData<InfiniteData<MembersPage>>(lists)
     queryClient.setQueriesData<InfiniteData<MembersPage>>(lists, (data) => data && without(data, userIds))
@@ -153,7 +153,7 @@ function useRemoval(group: GroupOutput) {
         notifyFailure(error)
       },
       onSuccess: async (_answer, { userIds }, { gone }) => {
-        // the live feed may have asked meanwhile
+        // the live feed may have refetched meanwhile
         await Promise.all([takeOff(userIds), refresh()])
         offerUndo(gone ? shownName(gone) : 'The person', group, () => undo.mutate({ groupId: group.id, userIds }))
       }

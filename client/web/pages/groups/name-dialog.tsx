@@ -1,4 +1,4 @@
-// A group's name, asked for when it is made and when it is renamed.
+// Asks for a group's name, for creating or renaming it.
 import { Modal, Stack, TextInput } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
 import { httpStatus } from '../../api.ts'
@@ -11,13 +11,13 @@ interface NameDialogProps {
   title: string
   /** The button: `Create group`. */
   action: string
-  /** The name so far. */
+  /** The current name. */
   value: string
   onSubmit: (name: string) => void
   isPending: boolean
-  /** Of the attempt before. */
+  /** From the previous attempt. */
   error: unknown
-  /** Forgets that error. */
+  /** Clears that error. */
   onReset: () => void
 }
 

@@ -1,8 +1,8 @@
-// What the pages of groups say in more than one place.
+// Words that several pages about groups share.
 import { counted } from '../../counted.ts'
 import type { Me } from '../../shell.tsx'
 
-/** What the service lets change groups; it decides, this only spares people a button that is refused. */
+/** Who may change groups. The service decides; this only hides buttons that would be refused. */
 export const mayChangeGroups = (me: Me): boolean => me.role === 'administrator' || me.role === 'manager'
 
 /** `1 member`, `12,345 members` */

@@ -1,4 +1,4 @@
-// Undo: what it would do and refuse, before it is done.
+// Undo: a preview of what it would do and refuse.
 import { Button, Group, Modal, ScrollArea, Skeleton, Stack, Text } from '@mantine/core'
 import { skipToken, useMutation, useQuery } from '@tanstack/react-query'
 import { type Inputs, queryClient, trpc } from '../../api.ts'
@@ -12,14 +12,14 @@ import './history.css'
 export type UndoScope = Inputs['history']['undo']
 
 interface UndoDialogProps {
-  /** Undefined while it is closed. */
+  /** Undefined while the dialog is closed. */
   scope: UndoScope | undefined
   /** `Undo this change?` */
   title: string
   onClose: () => void
 }
 
-/** More of them than this are counted. */
+/** More items than this are counted. */
 const SHOWN_ITEMS = 100
 
 export function UndoDialog({ scope, title, onClose }: UndoDialogProps) {

@@ -1,4 +1,4 @@
-// Versions, the newest first, older ones on demand; each may be undone, or be what is gone back to.
+// Versions, newest first, older ones on demand; each may be undone, or restored.
 import { Button, Skeleton, Stack, Text } from '@mantine/core'
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -13,9 +13,9 @@ import './history.css'
 
 interface VersionsProps {
   query: UseInfiniteQueryResult<InfiniteData<Outputs['history']['user']>, unknown>
-  /** What going back to a version undoes: all that came later. */
+  /** What restoring a version undoes: everything after it. */
   restoring?: (at: string) => UndoScope
-  /** Whether each says whom it is about. */
+  /** Whether each version says whom it is about. */
   isAboutMany?: boolean
 }
 
@@ -98,7 +98,7 @@ function Actions({ version, isNewest, restoring, onAsk }: ActionsProps) {
           variant="subtle"
           size="compact-xs"
           aria-label={`Restore to this moment: ${what}`}
-          // the version itself stays
+          // keeps the version itself
           onClick={() => onAsk(restoring(justAfter(version.at)), 'Undo all that came later?')}
         >
           Restore to this moment

@@ -1,4 +1,4 @@
-// What versions and undos say of what changes.
+// Puts the changes of versions and undos into words.
 import type { Outputs } from '../../api.ts'
 import { counted, peopleInWords } from '../../counted.ts'
 import { ROLE_LABELS, type Role } from '../../roles.ts'
@@ -9,7 +9,7 @@ export type Version = Outputs['history']['user']['items'][number]
 export type UndoReport = Outputs['history']['preview']
 export type UndoItem = UndoReport['items'][number]
 
-/** Facts that follow from others, or say nothing to people. */
+/** Facts that follow from others, or mean nothing to people. */
 const SILENT = new Set([
   'roles',
   'email',
@@ -30,7 +30,7 @@ const SILENT = new Set([
   'undone',
   'kept'
 ])
-/** Whether a fact says nothing beside the others. */
+/** Whether a fact is not worth showing. */
 export const isSilent = (attribute: string): boolean => SILENT.has(attribute)
 
 const SHOWN_CHANGES = 4
@@ -60,7 +60,7 @@ export function valueInWords(value: unknown): string {
   return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text
 }
 
-/** What an undo does to one of them, a line each. */
+/** What an undo does to one item, one line each. */
 export function itemChanges({ kind, group, changes }: UndoItem): string[] {
   if (kind === 'membership') {
     return changes.map(({ from, to }) => {

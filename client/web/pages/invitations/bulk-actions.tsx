@@ -1,4 +1,4 @@
-// Sends several invitations again, or revokes them; those that are refused are named with the reason.
+// Sends several invitations again, or revokes them; lists those that were refused, with the reason.
 import { Button, Group, Progress, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -12,7 +12,7 @@ import type { Invitation } from '../invitations.tsx'
 
 type Action = 'resend' | 'revoke'
 
-/** How many are asked for at once: they travel in one request. */
+/** Calls made at once: they travel in one request. */
 const BATCH = 20
 
 export function BulkActions({ chosen, onDone }: { chosen: Invitation[]; onDone: () => void }) {

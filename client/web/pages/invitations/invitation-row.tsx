@@ -8,7 +8,7 @@ import type { Invitation } from '../invitations.tsx'
 interface InvitationRowProps {
   invitation: Invitation
   isSelected: boolean
-  /** Left out where there is nothing that one may do with it. */
+  /** Absent where nothing may be done with it. */
   onToggle?: (id: string) => void
 }
 

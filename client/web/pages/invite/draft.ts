@@ -1,4 +1,4 @@
-// The list that is being put together: addresses, each once, each with a role.
+// The list being put together: addresses without duplicates, each with a role.
 import { type PastedAddress, withoutDuplicates } from '../../addresses.ts'
 import { isRole, type Role } from '../../roles.ts'
 
@@ -12,11 +12,11 @@ export const MAX_INVITEES = 1_000
 
 export interface Added {
   invitees: Invitee[]
-  /** Addresses of a file whose role nobody knows or that is above the inviter's; they got the default. */
+  /** Addresses of a file whose role is unknown or above the inviter's; they got the default. */
   otherRoleCount: number
 }
 
-/** Puts addresses behind those that are there; an address in the list keeps its place and role. */
+/** Appends addresses to the list; an address already in it keeps its place and role. */
 export function addInvitees(before: Invitee[], pasted: PastedAddress[], role: Role, mayGive: readonly Role[]): Added {
   let otherRoleCount = 0
   const fresh = pasted.map(({ email, isValid, role: asked }) => {

@@ -1,4 +1,4 @@
-// Invite people: paste, check, choose roles, send, read what became of each address.
+// Invite people: paste, check, choose roles, send, read the result for each address.
 import { Modal } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { useMutation } from '@tanstack/react-query'
@@ -39,7 +39,7 @@ export default function InviteDialog({ onClose }: { onClose: () => void }) {
         onClose={close}
         title={results ? 'What became of your invitations' : 'Invite people'}
         size="lg"
-        // its height changes while it is used
+        // its height changes during use
         centered={false}
         fullScreen={isPhone}
       >

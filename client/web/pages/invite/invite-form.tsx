@@ -26,11 +26,11 @@ interface InviteFormProps {
   error: unknown
 }
 
-/** Of an address, and of one that is marked as none, in pixels. */
+/** Heights in pixels, for a valid and an invalid address. */
 const ROW_HEIGHT = 43
 const BAD_ROW_HEIGHT = 49
 
-/** What a file may weigh: some 100,000 addresses, far more than are taken at once. */
+/** Largest file: some 100,000 addresses, far more than can be sent at once. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
 
 export function InviteForm({ invitees, onChange, onSend, isSending, error }: InviteFormProps) {
@@ -92,7 +92,7 @@ interface DropZoneProps {
   children: ReactNode
 }
 
-/** Takes what is dropped on it: a file, or text. */
+/** Accepts a dropped file or text. */
 function DropZone({ onFile, onText, children }: DropZoneProps) {
   const [isDropping, setIsDropping] = useState(false)
   const onDrop = (event: DragEvent) => {
@@ -124,7 +124,7 @@ interface AddressFieldProps {
   onFile: (file: File | null) => void
 }
 
-/** Where addresses are typed and pasted, or come from a file. */
+/** Addresses typed, pasted, or read from a file. */
 function AddressField({ onAdd, onFile }: AddressFieldProps) {
   const [text, setText] = useState('')
   const field = useRef<HTMLTextAreaElement>(null)
@@ -139,7 +139,7 @@ function AddressField({ onAdd, onFile }: AddressFieldProps) {
     event.preventDefault()
     addTyped()
   }
-  // several addresses at once are a list already; a single one may still be typed on
+  // several pasted addresses are a list already; a single one may still be edited
   const onPaste = (event: ClipboardEvent) => {
     const pasted = event.clipboardData.getData('text')
     if (text.trim() !== '' || splitAddresses(pasted).filter(({ isValid }) => isValid).length < 2) return
@@ -232,7 +232,7 @@ function InviteeList({ invitees, onChange, role, onRoleForAll }: InviteeListProp
 
 const keyOf = ({ email }: Invitee) => email.toLowerCase()
 
-/** What came of adding, where it is not plain to see. */
+/** What adding did, where it is not obvious. */
 function noticeFor(found: number, added: number, otherRoleCount: number, role: Role, from: string | undefined): string {
   if (found === 0) return `No address was found${from ? ` in ${from}` : ''}.`
   const parts = [`${added.toLocaleString()} added${from ? ` from ${from}` : ''}.`]
@@ -245,7 +245,7 @@ function noticeFor(found: number, added: number, otherRoleCount: number, role: R
   return parts.join(' ')
 }
 
-/** A function that stays the same one between renderings and calls the newest: rows need not be drawn again. */
+/** A stable function that calls the newest one, so that rows need not render again. */
 function useStable<A extends unknown[]>(work: (...args: A) => void): (...args: A) => void {
   const newest = useRef(work)
   newest.current = work

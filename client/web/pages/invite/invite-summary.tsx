@@ -7,7 +7,7 @@ interface InviteSummaryProps {
   results: Results
   onDone: () => void
   onMore: () => void
-  /** Sends another link to those who are invited already. */
+  /** Sends another link to people who are already invited. */
   onResend: (emails: string[]) => void
   isResending: boolean
   error: unknown
@@ -41,7 +41,7 @@ export function InviteSummary({ results, onDone, onMore, onResend, isResending, 
   )
 }
 
-/** How many, what it means, and the addresses behind it: open where they are few, or where something is left to do. */
+/** The number, its meaning, and the addresses; open where they are few, or something is left to do. */
 function OutcomeGroup({ group }: { group: ResultGroup }) {
   const { emails, label, text, tone } = group
   return (

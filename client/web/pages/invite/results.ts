@@ -1,4 +1,4 @@
-// What became of the addresses, in words.
+// Puts the result for each address into words.
 import type { Outputs } from '../../api.ts'
 import type { Tone } from '../../parts/state-badge.tsx'
 
@@ -7,12 +7,12 @@ export type Outcome = Results['results'][number]['result']
 
 interface Words {
   label: string
-  /** What it means for those behind it, or what to do. */
+  /** What it means for these people, or what to do. */
   text: string
   tone: Tone
 }
 
-/** In the order that the summary shows: what went well first. */
+/** In the order of the summary: successes first. */
 const WORDS: Record<Outcome, Words> = {
   invited: { label: 'Invited', text: 'A mail with a link is on its way.', tone: 'good' },
   reinvited: {
@@ -64,7 +64,7 @@ export function groupResults({ results }: Results): ResultGroup[] {
 const addressOf = ({ email, connection }: Results['results'][number]) =>
   connection ? `${email} (${connection.name})` : email
 
-/** The summary after some of its addresses were asked for once more. */
+/** The summary after some of its addresses were sent again. */
 export function withNewer(before: Results, newer: Results): Results {
   const byEmail = new Map(newer.results.map((outcome) => [outcome.email.toLowerCase(), outcome]))
   const results = before.results.map((outcome) => byEmail.get(outcome.email.toLowerCase()) ?? outcome)

@@ -1,4 +1,4 @@
-// One identity provider: whether it works, and the tokens that it signs in with.
+// One identity provider: whether it works, and its tokens.
 import { Anchor, Group, Text, Title } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { Mark } from '../../parts/state-badge.tsx'

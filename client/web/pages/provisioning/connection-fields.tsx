@@ -1,4 +1,4 @@
-// What a connection is: the fields that making and changing one have in common.
+// A connection's fields, shared by creating and changing one.
 import { Select, TextInput } from '@mantine/core'
 import { type Role, roleOptions } from '../../roles.ts'
 import { useMe } from '../../shell.tsx'

@@ -1,4 +1,4 @@
-// The tokens of a tenant, gathered by the identity provider that they belong to.
+// A tenant's tokens, grouped by their identity provider.
 import type { Outputs } from '../../api.ts'
 import { counted, peopleInWords } from '../../counted.ts'
 import type { Tone } from '../../parts/state-badge.tsx'
@@ -18,11 +18,11 @@ export interface Connection {
   readonly live: readonly Token[]
   readonly ended: readonly Token[]
   readonly lastUsedAt: string | null
-  /** In the last day; undefined where nothing was refused. */
+  /** In the last day; undefined where there were none. */
   readonly errors: Errors | undefined
 }
 
-/** Those that work first, each in the order of its newest token. */
+/** Working ones first, each group ordered by newest token. */
 export function connectionsOf(tokens: readonly Token[], errors: readonly Errors[], nowMs: number): Connection[] {
   const byId = Map.groupBy(tokens, (token) => token.connectionId)
   const connections = [...byId].map(([id, own]) => {
@@ -57,7 +57,7 @@ export interface Status {
 
 export function statusOf({ live, lastUsedAt, errors }: Connection, nowMs: number): Status {
   if (live.length === 0) return { tone: 'bad', label: 'No working token' }
-  // after a rotation the one before still works
+  // after a rotation the previous token still works
   if (lastUsedAt !== null && live.length > 1 && live[0]!.lastUsedAt === null) {
     return { tone: 'wait', label: 'New token not used yet' }
   }

@@ -1,4 +1,4 @@
-// Makes a SCIM token, and shows it once.
+// Creates a SCIM token, and shows it once.
 import { Group, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
@@ -17,7 +17,7 @@ interface CreateTokenProps {
   onClose: () => void
   /** The identity provider whose guide is open. */
   profile: Profile
-  /** Told which profile the token was made for. */
+  /** Called with the profile that the token was created for. */
   onMade: (profile: Profile) => void
 }
 
@@ -115,7 +115,7 @@ interface ExpiryFieldsProps {
   onExpiry: (expiry: string) => void
   day: string
   onDay: (day: string) => void
-  /** Of the day. */
+  /** About the day. */
   error: string | undefined
 }
 
@@ -144,7 +144,7 @@ const ExpiryFields = ({ expiry, onExpiry, day, onDay, error }: ExpiryFieldsProps
 const nameFor = (profile: Profile) =>
   profile === 'auto' || profile === 'strict' ? '' : (PROFILES.find(({ value }) => value === profile)?.label ?? '')
 
-/** The end of a day in the reader's zone; undefined for never, and for a day that is missing or over. */
+/** The end of a day in the reader's time zone; undefined for never, and for a missing or past day. */
 function expiryOf(expiry: string, day: string): string | undefined {
   if (expiry === 'never') return undefined
   const end = expiry === 'day' ? new Date(`${day}T23:59:59`) : new Date(Date.now() + Number(expiry) * 86_400_000)

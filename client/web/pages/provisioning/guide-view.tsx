@@ -1,4 +1,4 @@
-// The set-up of each identity provider, step by step, with this tenant's own values in it.
+// The set-up of each identity provider, step by step, with this tenant's own values.
 import { Button, Code, Group, Stack, Table, Tabs, Text, Title } from '@mantine/core'
 import { useClipboard } from '@mantine/hooks'
 import { Fragment, type ReactNode } from 'react'
@@ -6,7 +6,7 @@ import { GUIDES, type Guide, type Step } from './guides.ts'
 
 interface GuidesProps {
   baseUrl: string
-  /** The profile whose guide is shown; the first one where there is none such. */
+  /** The profile whose guide is shown; the first guide where there is none for it. */
   shown: string | undefined
   onShow: (profile: string) => void
 }
@@ -129,7 +129,7 @@ function Mapping({ rows }: { rows: NonNullable<Step['mapping']> }) {
   )
 }
 
-/** `**Save**` is on the screen, `` `Muster` `` is typed. */
+/** `**Save**` is on the screen, `` `Muster` `` is to be typed. */
 function rich(text: string): ReactNode {
   return text
     .split(/(\*\*[^*]+\*\*|`[^`]+`)/)

@@ -1,5 +1,5 @@
-// How each identity provider is set up, in the words of its own admin console. `**…**` is something on the screen,
-// `` `…` `` something to type or compare.
+// How to set up each identity provider, in the words of its admin console. `**…**` is something on the screen, `` `…`
+// `` something to type or compare.
 import type { Inputs } from '../../api.ts'
 
 export type Profile = NonNullable<Inputs['scimTokens']['create']['profile']>
@@ -7,7 +7,7 @@ export type Profile = NonNullable<Inputs['scimTokens']['create']['profile']>
 export interface Guide {
   readonly profile: Profile
   readonly name: string
-  /** Anything to know before the first step. */
+  /** What to know before the first step. */
   readonly intro: string
   readonly steps: readonly Step[]
 }
@@ -15,9 +15,9 @@ export interface Guide {
 export interface Step {
   readonly title: string
   readonly text: readonly string[]
-  /** Fields of the console and what goes in. `{baseUrl}` is the tenant's; `{token}` reminds of the token. */
+  /** Fields of the console and their values. `{baseUrl}` is the tenant's; `{token}` stands for the token. */
   readonly fields?: readonly (readonly [field: string, value: string])[]
-  /** What arrives here, from which attribute over there. */
+  /** The SCIM attributes, and the provider's attributes that they come from. */
   readonly mapping?: readonly Mapping[]
   readonly template?: { readonly field: string; readonly text: string }
 }

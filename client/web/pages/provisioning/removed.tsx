@@ -1,4 +1,4 @@
-// Connections that were removed and still keep people and groups read-only.
+// Removed connections that still keep people and groups read-only.
 import { Button, Title } from '@mantine/core'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'

@@ -1,4 +1,4 @@
-// Makes the next token of a connection; the one before works on for as long as changing it over takes.
+// Creates a connection's next token; the previous one keeps working while the provider is changed over.
 import { Button, Group, Select, Stack, Text } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -23,7 +23,7 @@ export function RotateToken({ token, opened, onClose }: { token: Token; opened: 
   const rotate = useMutation(trpc.scimTokens.rotate.mutationOptions())
   const close = () => {
     onClose()
-    // the list may drop this dialog's row, so it is read again only now
+    // refreshed only now, since the list may then drop this dialog's row
     void queryClient.invalidateQueries(trpc.scimTokens.list.pathFilter())
   }
   const made = rotate.data

@@ -1,4 +1,4 @@
-// What a dialog shows once a token is made: the two values that go into the identity provider's console.
+// Shown once a token is created: the two values for the identity provider's console.
 import { Stack } from '@mantine/core'
 import { CopyField, CopyOnce } from '../../parts/copy-once.tsx'
 

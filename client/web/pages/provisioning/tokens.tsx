@@ -1,4 +1,4 @@
-// The tokens of one identity provider, as its card and its page show them.
+// The tokens of one identity provider, for its card and its page.
 import { Button, Group, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation } from '@tanstack/react-query'
@@ -37,7 +37,7 @@ export function Tokens({ connection }: { connection: Connection }) {
   )
 }
 
-/** What the provider was refused in the last day. */
+/** The provider's errors in the last day. */
 export function Refused({ errors: { count, last } }: { errors: Errors }) {
   return (
     <Text size="sm" mb="sm" className="connection-errors">

@@ -1,4 +1,4 @@
-// Plays an identity provider's requests against this organisation and takes them back: what works, and what does not.
+// Plays an identity provider's requests against this organisation and rolls them back, to show what works.
 import { Button, Group, Stack, Text, Title, UnstyledButton } from '@mantine/core'
 import { IconChevronRight } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
@@ -18,7 +18,7 @@ type Step = Conversation['steps'][number]
 
 const PROVIDERS: readonly As[] = ['entra', 'okta', 'onelogin', 'jumpcloud', 'google']
 
-/** @param connectionId whose profile and highest role are tried; each provider's own profile where there is none */
+/** @param connectionId gives the profile and highest role to try; without one, each provider's own profile */
 export function Trial({ connectionId }: { connectionId?: string }) {
   const run = useMutation(trpc.scimAcceptance.run.mutationOptions())
   return (

@@ -1,4 +1,4 @@
-// The fields of the settings, a section for each thing that they are about.
+// The fields of the settings, one section per topic.
 import { Group, NumberInput, Radio, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core'
 import { type ReactNode, useId, useState } from 'react'
 import { counted } from '../../counted.ts'
@@ -126,7 +126,7 @@ export function InvitationFields({ draft, problems, onChange }: FieldsProps) {
   )
 }
 
-/** `@Example.com, x.test` -> `example.com` and `x.test`, each once. */
+/** `@Example.com, x.test` -> `example.com` and `x.test`, without duplicates. */
 const tidyDomains = (texts: readonly string[]): string[] => {
   const domains = texts.flatMap((text) => text.toLowerCase().split(/[\s,;]+/)).map((text) => text.replace(/^@/, ''))
   return [...new Set(domains.filter(Boolean))]

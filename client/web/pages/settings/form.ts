@@ -1,10 +1,10 @@
-// The settings as a form: what the fields hold, what is wrong with it, and what is sent.
+// The settings as a form: the values of the fields, their problems, and the update to send.
 import { httpStatus, type Inputs, type Outputs } from '../../api.ts'
 
 export type Settings = Outputs['settings']['get']['settings']
 type Update = Inputs['settings']['update']
 
-/** What the fields hold; numbers are `''` while a field is empty. */
+/** The values of the fields; a number is `''` while its field is empty. */
 export interface Draft {
   name: string
   logoUrl: string
@@ -33,7 +33,7 @@ export const PASSWORD_MIN = 8
 export const PASSWORD_MAX = 128
 export const TTL_MAX_HOURS = 8_760
 
-/** What holds where nothing is set, as server/provisioning/brake.ts says. */
+/** The defaults of server/provisioning/brake.ts. */
 const BRAKE_PERCENT = 10
 const BRAKE_PEOPLE = 20
 
@@ -63,7 +63,7 @@ export function toDraft({ name, logoUrl, passwordMinLength, administration }: Se
   }
 }
 
-/** What can be seen to be wrong before it is sent; the service decides. */
+/** Problems that can be found before sending; the service decides. */
 export function problemsOf(draft: Draft): Problems {
   const problems: Problems = {}
   if (!draft.name.trim()) problems.name = 'Give the organisation a name.'
@@ -100,7 +100,7 @@ export function problemsOf(draft: Draft): Problems {
 
 const isHttpsUrl = (text: string) => URL.canParse(text) && new URL(text).protocol === 'https:'
 
-/** The changed facts alone, so that two people who change different ones do not undo each other's. */
+/** Only the changed facts, so that two people who change different ones do not undo each other's. */
 export function changesFrom(saved: Draft, draft: Draft): Update {
   const next = {
     name: draft.name.trim(),
@@ -128,7 +128,7 @@ export function changesFrom(saved: Draft, draft: Draft): Update {
   return { ...(Object.fromEntries(changed) as Update), ...(!isSame(brakeOf(saved), brake) && { brake }) }
 }
 
-/** An empty field keeps for ever. */
+/** An empty field means: keep for ever. */
 const daysOrNull = (days: number | string) => (days === '' ? null : Number(days))
 
 export const isDirty = (saved: Draft, draft: Draft) =>
@@ -136,7 +136,7 @@ export const isDirty = (saved: Draft, draft: Draft) =>
 
 const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other)
 
-/** `logoUrl: Must be …; allowedDomains.0: Not a …` -> each with its field. */
+/** `logoUrl: Must be …; allowedDomains.0: Not a …` -> each message under its field. */
 export function problemsIn(error: unknown): Problems {
   const problems: Problems = {}
   if (httpStatus(error) !== 400 || !(error instanceof Error)) return problems

@@ -1,4 +1,4 @@
-// Makes an organisation, and invites its first administrator.
+// Creates an organisation, and invites its first administrator.
 import { Modal, Stack, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
@@ -117,7 +117,7 @@ function problemsOf({ name, subdomain, admin }: Draft): Problems {
   }
 }
 
-/** What the service refuses, beside the field that it is about. */
+/** Refusals by the service, under the field that they are about. */
 function refusalOf(error: unknown): Problems | undefined {
   switch (reason(error)) {
     case 'subdomainTaken':

@@ -1,4 +1,4 @@
-// Asks for the operator token, which is kept nowhere: a session begins with it.
+// Asks for the operator token, which is not stored: it starts a session.
 import { Alert, Button, Code, PasswordInput, Stack, Text, Title } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
@@ -8,7 +8,7 @@ import { useDocumentTitle } from '../../parts/page.tsx'
 import { trpc } from './operator.ts'
 
 interface OperatorSignInProps {
-  /** While the operator worked: unused for too long, or the token is another one. */
+  /** The session ended during work: it was idle for too long, or the token was changed. */
   hasEnded: boolean
   onSignIn: () => void
 }

@@ -1,10 +1,10 @@
-// The operator's way to the service. Who asks is told by a cookie of the base domain, which no script reads.
+// The operator's client. A cookie of the base domain, which no script can read, identifies the operator.
 import { QueryClient } from '@tanstack/react-query'
 import { createTRPCOptionsProxy } from '@trpc/tanstack-react-query'
 import type { AppRouter } from '../../../index.ts'
 import { client, httpStatus } from '../../api.ts'
 
-/** Apart from the members' cache, which leads to their sign-in where a call is refused; it goes when the operator signs out. */
+/** Separate from the members' cache, which goes to their sign-in on a refusal; cleared when the operator signs out. */
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: { staleTime: 15_000, retry: (failures, error) => failures < 2 && (httpStatus(error) ?? 503) >= 500 }
@@ -13,7 +13,7 @@ export const queryClient = new QueryClient({
 
 export const trpc = createTRPCOptionsProxy<AppRouter>({ client, queryClient })
 
-/** Shows the list, or the sign-in in its place, with nothing left of what was asked before. */
+/** Shows the list, or the sign-in instead, and clears all earlier results. */
 export function rememberSession(isSignedIn: boolean): void {
   queryClient.setQueryData(trpc.operator.session.queryKey(), { isSignedIn })
   queryClient.removeQueries(trpc.tenants.pathFilter())

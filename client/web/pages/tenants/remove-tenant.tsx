@@ -10,7 +10,7 @@ import { queryClient, trpc } from './operator.ts'
 import type { Tenant } from './tenant-list.tsx'
 
 interface RemoveTenantProps {
-  /** Undefined while nothing is asked. */
+  /** Undefined while the dialog is closed. */
   tenant: Tenant | undefined
   opened: boolean
   onClose: () => void

@@ -6,7 +6,7 @@ import { queryClient, trpc } from './operator.ts'
 import type { Tenant } from './tenant-list.tsx'
 
 interface SuspendTenantProps {
-  /** Undefined while nothing is asked. */
+  /** Undefined while the dialog is closed. */
   tenant: Tenant | undefined
   /** Otherwise it is resumed. */
   isSuspending: boolean

@@ -1,4 +1,4 @@
-// The organisations that this service serves: found, made, suspended, removed.
+// The organisations that this service serves: find, create, suspend, remove.
 import { ActionIcon, Anchor, Button, Menu } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconBuilding, IconDots, IconPlayerPause, IconPlayerPlay, IconPlus, IconTrash } from '@tabler/icons-react'
@@ -20,13 +20,13 @@ import { SuspendTenant } from './suspend-tenant.tsx'
 const route = getRouteApi('/tenants')
 export type Tenant = Outputs['tenants']['list']['items'][number]
 
-/** What is being done to which one. */
+/** The action in progress, and its tenant. */
 interface Doing {
   what: 'suspend' | 'resume' | 'remove'
   tenant: Tenant
 }
 
-/** @param props.onRefused the session has ended meanwhile */
+/** @param props.onRefused called when the session has ended */
 export function TenantList({ onRefused }: { onRefused: () => void }) {
   const { search = '' } = route.useSearch()
   const navigate = route.useNavigate()
@@ -83,7 +83,7 @@ export function TenantList({ onRefused }: { onRefused: () => void }) {
   )
 }
 
-/** Where an organisation's people sign in: this page's address with the subdomain before it. */
+/** Where an organisation's people sign in: this page's address with the subdomain in front. */
 export const addressOf = (subdomain: string) => `${window.location.protocol}//${subdomain}.${window.location.host}`
 
 function TenantRow({ tenant, onDo }: { tenant: Tenant; onDo: (what: Doing['what']) => void }) {

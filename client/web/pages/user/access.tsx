@@ -49,7 +49,7 @@ export function AccessSection({ details, isSelf }: { details: Details; isSelf: b
   )
 }
 
-/** Which groups give which role, and what the person is without them. */
+/** Which groups give which role, and the person's role without them. */
 function WhyRole({ user, roleSource }: { user: Details['user']; roleSource: NonNullable<Details['roleSource']> }) {
   const { ownRole, groups } = roleSource
   const isOwn = ownRole === user.role
@@ -86,7 +86,7 @@ const OwnSessions = ({ count }: { count: number }) => (
   </>
 )
 
-/** Roles above the highest that a connection may give are the administrators' to give. */
+/** Roles above a connection's highest role are given by administrators. */
 const isOfConnection = (authority: Authority | undefined, role: Role): boolean =>
   authority?.kind === 'connection' && (!authority.highestRole || !isAbove(role, authority.highestRole))
 
@@ -96,7 +96,7 @@ interface RoleSelectProps {
   authority: Authority | undefined
 }
 
-/** The new role shows at once and goes back where it is refused. */
+/** Shows the new role at once, and the old one again after a refusal. */
 function RoleSelect({ user, ownRole = user.role, authority }: RoleSelectProps) {
   const me = useMe()
   const setRole = useMutation(

@@ -1,4 +1,4 @@
-// What an administrator may do with a person, by their state. What is refused says why, before it is tried.
+// What an administrator may do with a person in their state. A disabled action says why.
 import { Button, Menu } from '@mantine/core'
 import {
   IconChevronDown,
@@ -29,7 +29,7 @@ interface StepWords {
   label: string
   icon: ComponentType<{ size?: number }>
   isDangerous?: boolean
-  /** What follows, said before it is done. */
+  /** The consequence, told beforehand. */
   consequence: (name: string) => ReactNode
   done: (name: string) => string
 }

@@ -1,4 +1,4 @@
-// What happened to somebody, and who did it, with the ways back.
+// What happened to a person, who did it, and how to undo it.
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { trpc } from '../../api.ts'
 import { Section } from '../../parts/section.tsx'

@@ -51,7 +51,7 @@ export function ProfileSection({ details, mayEdit }: { details: Details; mayEdit
   )
 }
 
-/** A value with who manages it. */
+/** A value with its managing connection. */
 const noted = (value: string | null | undefined, authority: Authority | undefined): ReactNode =>
   value && (
     <>
