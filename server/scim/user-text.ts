@@ -107,8 +107,8 @@ function assumedNameText(row: UserTextRow, context: ScimContext): string {
 }
 
 /**
- * What a write makes of a user, without the parts of an assumed name. Okta writes back what it has read: the name would
- * become the identity provider's, and the person could not give their own.
+ * The user after a write, without the parts of an assumed name. Okta writes back what it has read, which would make the
+ * name the identity provider's, so that the person could not give their own.
  */
 export function withoutAssumedName(after: Resource, before: UserBefore, context: ScimContext): Resource {
   const name = after['name']

@@ -48,12 +48,12 @@ export function readList(
   return tidyList(list, attribute, at, leniency)
 }
 
-/** `{ "type": "work" }`, by canonical names: it stands for the values that bear it. */
+/** `{ "type": "work" }`, by canonical names: stands for the values that have these sub-attributes. */
 export type Label = Readonly<Record<string, Scalar>>
 
 /**
- * Reads what a client lists to be removed.
- * @returns labels, and apart from them the values as readList gives them
+ * Reads the list of what a client wants removed.
+ * @returns the labels, and separately the values, as readList returns them
  */
 export function readListed(
   value: unknown,
@@ -70,7 +70,7 @@ export function readListed(
   return { values: readList(others, attribute, at, leniency), labels }
 }
 
-/** A label with something empty or unknown beside it is none: the client may have lost the value that it meant. */
+/** A label with an empty or unknown member is no label: the client may have lost the value that it meant. */
 function readLabel(element: unknown, attribute: Attribute, at: string, leniency: Leniency): Label | undefined {
   if (!isObject(element) || !Object.keys(element).every((key) => isLabel(key.toLowerCase()))) return undefined
   const label = readChanges(element, attribute, at, leniency)
