@@ -1,6 +1,6 @@
 // Single users as SCIM asks for them all the time: by id, and by userName.
 import { sql } from 'kysely'
-import type { Db } from './connect.ts'
+import { type Db, readOneInTenant } from './connect.ts'
 import { gatheredLookup, usersSought } from './gather.ts'
 import type { Role, UserState } from './schema.ts'
 import { isVisibleUser, type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
@@ -51,3 +51,34 @@ export const findScimUser = lookups('id', 'uuid')
 
 /** @param userNameKey the userName in lower case, and text that PostgreSQL can hold */
 export const findScimUserByName = lookups('user_name_key', 'text')
+
+/**
+ * Whether the user still has the version, is in no group, and has no past membership: then nobody who read this version
+ * was shown a group. False if the connection went live after the user's last change: a shadow's past memberships are not
+ * carried over.
+ * @param connectionId the connection that asks; null for none
+ */
+export async function wasNeverInGroup(
+  db: Db,
+  tenantId: number,
+  { id, version }: Pick<ScimUserRow, 'id' | 'version'>,
+  connectionId: string | null
+): Promise<boolean> {
+  const memberships = (table: 'group_members' | 'past_memberships') => sql`
+    select from ${sql.table(table)} m where m.tenant_id = ${tenantId} and m.user_id = ${id}::uuid`
+  const found = await readOneInTenant(
+    db,
+    tenantId,
+    sql`select users.id from users
+      where users.tenant_id = ${tenantId} and users.id = ${id}::uuid and users.version = ${version}
+        and not exists (${memberships('group_members')})
+        and not exists (${memberships('past_memberships')})
+        and not exists (
+          select from audit_events e
+          where e.tenant_id = ${tenantId} and e.target_id = ${connectionId}::uuid
+            and e.action = 'scimConnection.wentLive'
+            -- a day more, because servers' clocks differ
+            and e.at > users.updated_at - interval '1 day')`
+  )
+  return found !== undefined
+}

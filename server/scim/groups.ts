@@ -9,7 +9,7 @@ import type { GroupDocument } from '../provisioning/group-document.ts'
 import type { MemberChange, MemberReference } from '../provisioning/group-members.ts'
 import { changeGroup, type GroupWork, createGroup as makeGroup, removeGroup } from '../provisioning/groups.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
-import { etagOf, namesVersion, precondition } from './etag.ts'
+import { etagOf, precondition } from './etag.ts'
 import { parseFilter } from './filter/parse.ts'
 import { chosenMembers } from './filter/to-sql.ts'
 import { groupLocation, groupText, groupViewOf, groupWriter } from './group-text.ts'
@@ -18,6 +18,7 @@ import type { Resource } from './json.ts'
 import { type ListSource, listResources } from './list.ts'
 import { readListQuery, readSearchRequest } from './list-query.ts'
 import { normalizeResource } from './normalize.ts'
+import { isGroupUnmodified } from './not-modified.ts'
 import { applyPatch } from './patch/apply.ts'
 import { type MemberOperation, splitGroupPatch, splitMembers } from './patch/members.ts'
 import { parsePatch } from './patch/parse.ts'
@@ -67,12 +68,11 @@ const readFilterOf =
   (text: string) =>
     parseFilter(text, schemas.Group, leniency.pathOptions)
 
-/** GET /Groups/{id}, RFC 7644 §3.4.1; one statement. */
+/** GET /Groups/{id}, RFC 7644 §3.4.1; one statement. 304 where If-None-Match names the version and no member is shown. */
 export async function getGroup(context: ScimContext, { id, query, ifNoneMatch }: ScimRequest): Promise<ScimAnswer> {
   const projection = parseProjection(query, context.schemas.Group)
   const row = await readGroup(context, id, projection)
-  const etag = etagOf(row.version)
-  if (ifNoneMatch !== undefined && namesVersion(ifNoneMatch, etag)) return { status: 304, etag }
+  if (isGroupUnmodified(context, ifNoneMatch, row)) return { status: 304, etag: etagOf(row.version) }
   return answer(200, row, context, projection)
 }
 

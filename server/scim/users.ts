@@ -14,7 +14,7 @@ import { createUser as makeUser } from '../provisioning/scim-user-create.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
 import type { ScimAnswer, ScimContext, ScimRequest } from './context.ts'
-import { etagOf, namesVersion, precondition } from './etag.ts'
+import { etagOf, precondition } from './etag.ts'
 import type { Filter } from './filter/ast.ts'
 import { parseFilter } from './filter/parse.ts'
 import { shownExternalId } from './filter/sql-resources.ts'
@@ -24,6 +24,7 @@ import { type ListSource, listResources } from './list.ts'
 import { type ListQuery, readListQuery, readSearchRequest } from './list-query.ts'
 import { listBody } from './list-response.ts'
 import { normalizeResource } from './normalize.ts'
+import { isUserUnmodified } from './not-modified.ts'
 import { hashPassword, passwordSetter } from './passwords.ts'
 import { applyPatch } from './patch/apply.ts'
 import { type PatchOperation, parsePatch } from './patch/parse.ts'
@@ -54,13 +55,14 @@ export async function readNewUser(context: ScimContext, body: unknown): Promise<
   }
 }
 
-/** GET /Users/{id}, RFC 7644 §3.4.1; 304 where If-None-Match names the version. */
+/** GET /Users/{id}, RFC 7644 §3.4.1; 304 where If-None-Match names the version and no group shown can have changed. */
 export async function getUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   const projection = projectionOf(context, request)
   const user = isId(request.id) && (await findScimUser(context.deps.db, viewOf(context, projection), request.id))
   if (!user) throw notFound('User')
-  const etag = etagOf(user.version)
-  if (request.ifNoneMatch !== undefined && namesVersion(request.ifNoneMatch, etag)) return { status: 304, etag }
+  if (await isUserUnmodified(context, request.ifNoneMatch, user, projection)) {
+    return { status: 304, etag: etagOf(user.version) }
+  }
   return answer(200, user, context, projection)
 }
 

@@ -156,3 +156,20 @@ test('the end of a shadow', async (t) => {
     t.equal(await countShadowRows(acme), 0)
   })
 })
+
+test('after a shadow, GET answers 304 only of a version that no shadow has shown', async (t) => {
+  const acme = await openHistory(t, 'passing')
+  const { scim, connectionId } = await openShadow(acme, 'Passing')
+  const { id, meta } = await scim.createUser(person('passing', 'passing'))
+  const read = async (version: string) => (await scim.get(`/Users/${id}`, { 'if-none-match': version })).status
+  t.equal(await read(meta.version), 200, 'nor within one, which has no history from before')
+  const group = { schemas: [GROUP], displayName: 'Passing', members: [{ value: id }] }
+  const { body } = await scim.post('/Groups', group)
+  await scim.delete(`/Groups/${body.id}`)
+  t.equal((await acme.mutate('scimShadow.goLive', { connectionId })).status, 200)
+  t.equal((await scim.get(`/Users/${id}`)).body.meta.version, meta.version)
+  t.equal(await read(meta.version), 200, 'it may have been read with the group')
+  acme.app.clock.advance({ hours: 25 })
+  const changed = await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'Head' }])
+  t.equal(await read(changed.body.meta.version), 304)
+})

@@ -3,9 +3,12 @@ import { test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { addTenant, scimClient, USER } from '../support/scim.ts'
 
+const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+
 test('ETags', async (t) => {
   const app = await startApp(t)
-  const scim = await scimClient(app, await addTenant(app, 'acme'))
+  const acme = await addTenant(app, 'acme')
+  const scim = await scimClient(app, acme)
   const make = (() => {
     let count = 0
     return () => scim.createUser({ userName: `user${++count}@acme.test` })
@@ -36,6 +39,75 @@ test('ETags', async (t) => {
       t.equal((await scim.get(`/Users/${id}`, { 'if-none-match': tag })).status, 200, tag)
     }
   })
+
+  t.test('GET of a user answers 304 only where no group that it shows can have changed', async (t) => {
+    const { id, meta } = await make()
+    const known = { 'if-none-match': meta.version }
+    const url = `/Users/${id}`
+    const isRead = async (groups: string[] | undefined, what: string) => {
+      const { status, body } = await scim.get(url, known)
+      t.equal(status, 200, what)
+      t.equal(body.meta.version, meta.version, 'the version is that of the row')
+      t.strictSame(
+        body.groups?.map(({ display }: { display: string }) => display),
+        groups
+      )
+    }
+    t.equal((await scim.get(url, known)).status, 304, 'of somebody who has never been in a group')
+    const group = { schemas: [GROUP], displayName: 'Sales', members: [{ value: id }] }
+    const sales = (await scim.post('/Groups', group)).body.id
+    await isRead(['Sales'], 'joined')
+    await scim.patch(`/Groups/${sales}`, [{ op: 'replace', path: 'displayName', value: 'Trade' }])
+    await isRead(['Trade'], 'renamed')
+    const outer = { schemas: [GROUP], displayName: 'Outer', members: [{ value: sales }] }
+    const around = (await scim.post('/Groups', outer)).body.id
+    await isRead(['Trade', 'Outer'], 'nested')
+    await scim.delete(`/Groups/${around}`)
+    await scim.patch(`/Groups/${sales}`, [{ op: 'remove', path: 'members' }])
+    await isRead(undefined, 'left: whoever read the group would keep it')
+    await scim.delete(`/Groups/${sales}`)
+    await isRead(undefined, 'and so when the group is gone')
+    for (const query of ['excludedAttributes=groups', 'attributes=userName,meta']) {
+      t.equal((await scim.get(`${url}?${query}`, known)).status, 304, `${query}: shows no groups`)
+    }
+    t.equal((await scim.get(`${url}?attributes=groups`, known)).status, 200)
+    t.equal((await scim.get(url, { 'if-none-match': '*' })).status, 304, 'asks for no version')
+  })
+
+  t.test('where past memberships are deleted, only of a version that is younger than they are', async (t) => {
+    const kept = await scimClient(app, await addTenant(app, 'kept', { auditRetentionDays: 30 }))
+    const { id, meta } = await kept.createUser({ userName: 'kept@acme.test' })
+    const read = async (version: string) => (await kept.get(`/Users/${id}`, { 'if-none-match': version })).status
+    t.equal(await read(meta.version), 304)
+    app.clock.advance({ hours: 30 * 24 })
+    t.equal(await read(meta.version), 200)
+    const { body } = await kept.patch(`/Users/${id}`, [{ op: 'add', path: 'title', value: 'T' }])
+    t.equal(await read(body.meta.version), 304)
+  })
+
+  t.test('GET of a group answers 304 only where it shows no member, whose name may have changed', async (t) => {
+    const user = await scim.createUser({ userName: 'named@acme.test', displayName: 'Ann' })
+    const group = { schemas: [GROUP], displayName: 'Named', members: [{ value: user.id }] }
+    const { id, meta } = (await scim.post('/Groups', group)).body
+    const known = { 'if-none-match': meta.version }
+    await scim.patch(`/Users/${user.id}`, [{ op: 'replace', path: 'displayName', value: 'Anna' }])
+    const { status, body } = await scim.get(`/Groups/${id}`, known)
+    t.equal(status, 200)
+    t.match(body, { members: [{ display: 'Anna' }], meta: { version: meta.version } })
+    t.equal((await scim.get(`/Groups/${id}?excludedAttributes=members`, known)).status, 304)
+    const empty = (await scim.post('/Groups', { schemas: [GROUP], displayName: 'Empty' })).body
+    t.equal((await scim.get(`/Groups/${empty.id}`, { 'if-none-match': empty.meta.version })).status, 304)
+  })
+
+  t.test(
+    'a token that sees the users of its connection alone is told no 304 of a group that looks empty',
+    async (t) => {
+      const own = await addTenant(app, 'own', { scimScope: 'own' })
+      const theirs = await scimClient(app, own)
+      const { id, meta } = (await theirs.post('/Groups', { schemas: [GROUP], displayName: 'Own' })).body
+      t.equal((await theirs.get(`/Groups/${id}`, { 'if-none-match': meta.version })).status, 200)
+    }
+  )
 
   t.test('PUT, PATCH and DELETE answer 412 where If-Match names another version, and change nothing', async (t) => {
     const { id } = await make()
