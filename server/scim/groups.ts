@@ -9,7 +9,7 @@ import type { GroupDocument } from '../provisioning/group-document.ts'
 import type { MemberChange, MemberReference } from '../provisioning/group-members.ts'
 import { changeGroup, type GroupWork, createGroup as makeGroup, removeGroup } from '../provisioning/groups.ts'
 import { ownScopeOf, type ScimAnswer, type ScimContext, type ScimRequest } from './context.ts'
-import { etagOf, precondition } from './etag.ts'
+import { etagOf, precondition, requireMatch } from './etag.ts'
 import { parseFilter } from './filter/parse.ts'
 import { chosenMembers } from './filter/to-sql.ts'
 import { groupLocation, groupText, groupViewOf, groupWriter } from './group-text.ts'
@@ -69,9 +69,11 @@ const readFilterOf =
     parseFilter(text, schemas.Group, leniency.pathOptions)
 
 /** GET /Groups/{id}, RFC 7644 §3.4.1; one statement. 304 where If-None-Match names the version and no member is shown. */
-export async function getGroup(context: ScimContext, { id, query, ifNoneMatch }: ScimRequest): Promise<ScimAnswer> {
+export async function getGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
+  const { id, query, ifMatch, ifNoneMatch } = request
   const projection = parseProjection(query, context.schemas.Group)
   const row = await readGroup(context, id, projection)
+  requireMatch(ifMatch, row.version)
   if (isGroupUnmodified(context, ifNoneMatch, row)) return { status: 304, etag: etagOf(row.version) }
   return answer(200, row, context, projection)
 }
@@ -98,8 +100,8 @@ export async function replaceGroup(context: ScimContext, request: ScimRequest): 
 }
 
 /**
- * PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. A request with
- * If-Match also receives the new version, which is not computed for others.
+ * PATCH /Groups/{id}, RFC 7644 §3.5.2: 204, or 200 with the group where the query names `attributes`. A request with a
+ * precondition also receives the new version, which is not computed for others.
  */
 export async function patchGroup(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   const { id, body, query } = request
@@ -139,7 +141,8 @@ const workOf = (context: ScimContext): GroupWork => ({
 })
 
 /** Without a precondition, most member changes need not lock the group. */
-const preconditionOf = ({ ifMatch }: ScimRequest) => (ifMatch === undefined ? undefined : precondition(ifMatch))
+const preconditionOf = ({ ifMatch, ifNoneMatch }: ScimRequest) =>
+  ifMatch === undefined && ifNoneMatch === undefined ? undefined : precondition({ ifMatch, ifNoneMatch })
 
 function readBody({ schemas, leniency }: ScimContext, body: unknown) {
   const { group, members = [] } = splitMembers(normalizeResource(body, schemas.Group, leniency).resource)

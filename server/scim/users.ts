@@ -14,7 +14,7 @@ import { createUser as makeUser } from '../provisioning/scim-user-create.ts'
 import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { changeUser, deleteUser as removeUser, type ScimWriter, type UserBefore } from '../provisioning/scim-users.ts'
 import type { ScimAnswer, ScimContext, ScimRequest } from './context.ts'
-import { etagOf, precondition } from './etag.ts'
+import { etagOf, precondition, requireMatch } from './etag.ts'
 import type { Filter } from './filter/ast.ts'
 import { parseFilter } from './filter/parse.ts'
 import { shownExternalId } from './filter/sql-resources.ts'
@@ -60,6 +60,7 @@ export async function getUser(context: ScimContext, request: ScimRequest): Promi
   const projection = projectionOf(context, request)
   const user = isId(request.id) && (await findScimUser(context.deps.db, viewOf(context, projection), request.id))
   if (!user) throw notFound('User')
+  requireMatch(request.ifMatch, user.version)
   if (await isUserUnmodified(context, request.ifNoneMatch, user, projection)) {
     return { status: 304, etag: etagOf(user.version) }
   }
@@ -75,7 +76,7 @@ export async function replaceUser(context: ScimContext, request: ScimRequest): P
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'replace',
     mayDeactivate: resource['active'] === false,
-    precondition: precondition(request.ifMatch),
+    precondition: precondition(request),
     change(before) {
       const sent = withoutAssumedName(resource, before, context)
       const after = carryImmutable(toResource(before), sent, context.schemas.User)
@@ -100,7 +101,7 @@ export async function patchUser(context: ScimContext, request: ScimRequest): Pro
   const user = await changeUser(writerOf(context, projection), request.id, {
     kind: 'patch',
     mayDeactivate: operations.some(mayDeactivate),
-    precondition: precondition(request.ifMatch),
+    precondition: precondition(request),
     change(before: UserBefore) {
       const { resource, password } = applyPatch(toResource(before), operations, schemas.User, leniency)
       // asked only while changes of the connection are held: whether an inactive user would become active
@@ -125,7 +126,7 @@ const mayDeactivate = (operation: PatchOperation): boolean =>
 /** DELETE /Users/{id}, RFC 7644 §3.6: also deletes active users and members of groups. */
 export async function deleteUser(context: ScimContext, request: ScimRequest): Promise<ScimAnswer> {
   if (!isId(request.id)) throw notFound('User')
-  await removeUser(writerOf(context, WHOLE), request.id, precondition(request.ifMatch))
+  await removeUser(writerOf(context, WHOLE), request.id, precondition(request))
   return NO_CONTENT
 }
 

@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { addTenant, scimClient, USER } from '../support/scim.ts'
 
+const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error'
 const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 
 test('ETags', async (t) => {
@@ -127,7 +128,46 @@ test('ETags', async (t) => {
     t.same((await scim.get(`/Users/${id}`)).body, body)
   })
 
-  t.test('and work where it names this one, in whichever form', async (t) => {
+  t.test('PUT, PATCH and DELETE answer 412 where If-None-Match names this version, and change nothing', async (t) => {
+    const user = await make()
+    const group = (await scim.post('/Groups', { schemas: [GROUP], displayName: 'Guarded' })).body
+    const members = [{ op: 'add', path: 'members', value: [{ value: user.id }] }]
+    for (const tag of ['*', 'W/"1"', '"1"', 'W/"7", W/"1"']) {
+      const headers = { 'if-none-match': tag }
+      for (const reply of [
+        await scim.put(`/Users/${user.id}`, { schemas: [USER], userName: 'x' }, headers),
+        await scim.patch(`/Users/${user.id}`, [{ op: 'add', path: 'title', value: 'T' }], headers),
+        await scim.delete(`/Users/${user.id}`, headers),
+        await scim.put(`/Groups/${group.id}`, { schemas: [GROUP], displayName: 'x' }, headers),
+        await scim.patch(`/Groups/${group.id}`, members, headers),
+        await scim.delete(`/Groups/${group.id}`, headers)
+      ]) {
+        t.match(reply, { status: 412, body: { schemas: [ERROR], status: '412', detail: /If-None-Match/ } }, tag)
+      }
+    }
+    t.same((await scim.get(`/Users/${user.id}`)).body, user)
+    t.same((await scim.get(`/Groups/${group.id}`)).body, group)
+    const other = { 'if-none-match': 'W/"7"' }
+    t.equal((await scim.patch(`/Groups/${group.id}`, members, other)).status, 204, 'not where it names another')
+    t.equal((await scim.delete(`/Users/${user.id}`, other)).status, 204)
+    t.equal((await scim.delete(`/Users/${user.id}`, { 'if-none-match': '*' })).status, 404, 'nor where nothing is')
+    const anew = { schemas: [USER], userName: 'anew@acme.test' }
+    t.equal((await scim.post('/Users', anew, { 'if-none-match': '*' })).status, 201, 'a POST makes another resource')
+  })
+
+  t.test('GET answers 412 where If-Match names another version', async (t) => {
+    const { id } = await make()
+    const group = (await scim.post('/Groups', { schemas: [GROUP], displayName: 'Read' })).body
+    for (const path of [`/Users/${id}`, `/Groups/${group.id}`]) {
+      const stale = await scim.get(path, { 'if-match': 'W/"9"' })
+      t.match(stale, { status: 412, body: { schemas: [ERROR], status: '412', detail: /changed/ } })
+      const both = { 'if-match': 'W/"9"', 'if-none-match': 'W/"1"' }
+      t.equal((await scim.get(path, both)).status, 412, 'which comes before If-None-Match')
+      for (const tag of ['W/"1"', '"1"', '*']) t.equal((await scim.get(path, { 'if-match': tag })).status, 200, tag)
+    }
+  })
+
+  t.test('and work where If-Match names this one, in whichever form', async (t) => {
     const { id } = await make()
     const title = (value: string) => [{ op: 'replace', path: 'title', value }]
     t.equal((await scim.patch(`/Users/${id}`, title('a'), { 'if-match': 'W/"1"' })).status, 200)

@@ -37,6 +37,7 @@ test('/Me', async (t) => {
       t.equal(body.meta.location, headers.location)
       t.same(Object.keys((await client.get('/Me?attributes=userName')).body).sort(), ['id', 'schemas', 'userName'])
       t.equal((await client.get('/Me', { 'if-none-match': body.meta.version })).status, 304)
+      t.equal((await client.get('/Me', { 'if-match': 'W/"9"' })).status, 412)
     }
   })
 
