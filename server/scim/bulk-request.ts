@@ -2,7 +2,7 @@
 // refuse the others.
 import { AppError, invalidSyntax, invalidValue } from '../errors.ts'
 import { isObject, type JsonObject, memberInAnyCase } from './json.ts'
-import { MAX_OPERATIONS } from './patch/parse.ts'
+import { MAX_OPERATIONS, PATCH_OP_URN } from './patch/parse.ts'
 import type { Leniency } from './profiles.ts'
 import { readUrns } from './schemas-attribute.ts'
 import { shorten } from './text.ts'
@@ -103,10 +103,17 @@ function readParts(operation: JsonObject): Omit<BulkOperation, 'index' | 'bulkId
   const method = METHODS.find((known) => known === textOf(memberInAnyCase(operation, 'method'))?.toUpperCase())
   if (!method) throw invalidValue('method must be POST, PUT, PATCH or DELETE')
   const { resourceType, id } = readPath(memberInAnyCase(operation, 'path'), method)
-  const data = memberInAnyCase(operation, 'data')
+  const data = readData(memberInAnyCase(operation, 'data'), method)
   if (method !== 'DELETE' && !isObject(data)) throw invalidSyntax(`${method} needs data, as an object`)
   return { method, resourceType, id, ifMatch: textOf(memberInAnyCase(operation, 'version')), data }
 }
+
+/**
+ * An array for PATCH becomes the Operations of a PatchOp. This is no lenience: RFC 7644 §3.7 asks for the body of a single
+ * PATCH, but the example in §3.7.3 shows the array, so clients may follow either.
+ */
+const readData = (data: unknown, method: BulkMethod): unknown =>
+  method === 'PATCH' && Array.isArray(data) ? { schemas: [PATCH_OP_URN], Operations: data } : data
 
 /** `/Users`, `/Groups/2819c223`, `/Users/bulkId:qwerty`; a query string after it is ignored. */
 function readPath(value: unknown, method: BulkMethod) {

@@ -189,6 +189,39 @@ test('POST /Bulk', async (t) => {
     t.equal(statuses(await bulk([user('1', ''), user('2', 'stop-8')], { failOnErrors: 0 })), '400', '0 is like 1')
   })
 
+  t.test('takes the operations of a PATCH alone, as the example of RFC 7644 §3.7.3 has them', async (t) => {
+    for (const profile of ['auto', 'strict', 'okta'] as const) {
+      const client = await scimClient(app, acme, { profile })
+      const made = await client.createUser({ userName: `${profile}-array`, nickName: 'Before' })
+      const data = [
+        { op: 'remove', path: 'nickName' },
+        { op: 'add', path: 'title', value: 'Dave' }
+      ]
+      const path = `/Users/${made.id}`
+      const { body } = await client.post('/Bulk', {
+        schemas: [BULK_REQUEST],
+        Operations: [{ method: 'PATCH', path, version: made.meta.version, data }]
+      })
+      t.match(body.Operations, [{ method: 'PATCH', status: '200', version: 'W/"2"' }], profile)
+      const user = (await client.get(path)).body
+      t.equal(user.title, 'Dave')
+      t.notOk('nickName' in user)
+    }
+    const [sailors, sailor, joined] = await bulk([
+      group('sailors', 'Sailors'),
+      user('sailor', 'sailor'),
+      {
+        method: 'PATCH',
+        path: '/Groups/bulkId:sailors',
+        data: [{ op: 'add', path: 'members', value: [{ value: 'bulkId:sailor' }] }]
+      }
+    ])
+    t.equal(joined!.status, '204')
+    t.match((await read(sailors!)).members, [{ value: idOf(sailor!) }], 'references are replaced in it')
+    const put = { method: 'PUT', path: `/Users/${idOf(sailor!)}`, data: [{ op: 'remove', path: 'title' }] }
+    t.equal(statuses(await bulk([put])), '400', 'of a PATCH alone')
+  })
+
   t.test('references reach forward and backward, through paths and into PATCH', async (t) => {
     const results = await bulk([
       group('team', 'Team', 'bulkId:later', 'bulkId:sub'),
