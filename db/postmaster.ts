@@ -2,6 +2,7 @@
 // and after a power loss, or in a container that starts again, its number is soon another process's.
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs'
+import { uptime } from 'node:os'
 import { basename, isAbsolute, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -9,17 +10,20 @@ import { promisify } from 'node:util'
 /** Another process that runs has the folder. */
 export class DataFolderInUseError extends Error {}
 
+/** By how much the clock may have been set since. */
+const CLOCK_MARGIN_SECONDS = 60
+
 /** `unsure`: it is a PostgreSQL, or might be one, and its folder cannot be told. */
 type Verdict = 'ours' | 'other' | 'unsure'
 
 export const noteIn = (dataFolder: string) => join(dataFolder, 'postmaster.pid')
 
 /**
- * The server that runs from a folder. What one has left that runs no more is deleted where a stranger has its number now:
- * PostgreSQL itself refuses to start beside such a stranger. Should a server be there all the same, the memory that it
- * shares with its processes keeps another one from starting.
- * @returns its pid; undefined where none runs
- * @throws DataFolderInUseError where it cannot be told
+ * Finds the server that runs from a folder. PostgreSQL refuses to start if another process of its user has the pid in the
+ * note, so a note from before the machine's last start is deleted. A younger note may be that of a server in another
+ * container, whose pids mean nothing here: it stays.
+ * @returns its pid; undefined if none runs
+ * @throws DataFolderInUseError if that is uncertain
  */
 export async function findPostmaster(dataFolder: string): Promise<number | undefined> {
   const note = noteIn(dataFolder)
@@ -32,9 +36,23 @@ export async function findPostmaster(dataFolder: string): Promise<number | undef
       `The database in ${dataFolder} may be in use by process ${pid}: stop that if it is its PostgreSQL, or delete ${note} if it is not`
     )
   }
+  // PostgreSQL knows its parent
+  if (pid === process.pid) return undefined
+  if (!isFromBeforeBoot(note)) {
+    throw new DataFolderInUseError(
+      `The database in ${dataFolder} was not shut down, and its PostgreSQL's number ${pid} is another process's here: delete ${note} if none runs, also not in another container`
+    )
+  }
   // another start may have come first
   if (readPid(note) === pid) rmSync(note)
   return undefined
+}
+
+/** Its third line says when the server started, in seconds since 1970. */
+function isFromBeforeBoot(note: string): boolean {
+  const startedAt = Number(readFileSync(note, 'utf8').split('\n', 3)[2])
+  const bootedAt = Date.now() / 1000 - uptime()
+  return startedAt < bootedAt - CLOCK_MARGIN_SECONDS
 }
 
 /**
@@ -90,7 +108,8 @@ function judgeByProc(pid: number, dataFolder: string): Verdict {
   if (basename(command[0]!) !== 'postgres') return 'other'
   const ours = statSync(dataFolder)
   // the server works in its folder; in a container not even root may look at that of another user's process
-  const folder = folderAt(`/proc/${pid}/cwd`) ?? folderAt(command[command.indexOf('-D') + 1]!)
+  const at = command.indexOf('-D')
+  const folder = folderAt(`/proc/${pid}/cwd`) ?? (at < 0 ? undefined : folderAt(command[at + 1] ?? ''))
   if (!folder) return 'unsure'
   return folder.dev === ours.dev && folder.ino === ours.ino ? 'ours' : 'other'
 }

@@ -2,9 +2,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, uptime } from 'node:os'
 import { dirname, join } from 'node:path'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { startEmbedded } from '../../db/embedded.ts'
 import { DataFolderInUseError, findPostmaster, judgeByPs, readPid, stopPostmaster } from '../../db/postmaster.ts'
 
@@ -19,19 +19,38 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
   await first.stop()
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   /** As after a power loss: the file is there, and the number is another process's. */
-  const leaveNoteOf = (pid: number) => writeFileSync(pidFile, note.replace(/^\d+/, String(pid)), { mode: 0o644 })
-
-  t.test('is served again where a stranger has the number of its last server, whom nothing happens to', async (t) => {
+  function leaveNoteOf(pid: number, startedAt?: number) {
+    const lines = note.split('\n')
+    lines[0] = String(pid)
+    if (startedAt !== undefined) lines[2] = String(startedAt)
+    writeFileSync(pidFile, lines.join('\n'), { mode: 0o644 })
+  }
+  async function startStranger(t: Test) {
     // of the same user: PostgreSQL believes of others that they are none
     const { uid, gid } = statSync(dataFolder)
     const stranger = spawn('sleep', ['600'], process.getuid?.() === 0 ? { uid, gid } : {})
     t.teardown(() => stranger.kill('SIGKILL'))
     await once(stranger, 'spawn')
-    leaveNoteOf(stranger.pid!)
+    return stranger
+  }
+
+  t.test('is served again where the machine has started since, and a stranger has the number', async (t) => {
+    const stranger = await startStranger(t)
+    leaveNoteOf(stranger.pid!, Math.floor(Date.now() / 1000 - uptime()) - 3_600)
     const server = await startEmbedded(folder)
     t.strictSame([stranger.exitCode, stranger.signalCode], [null, null])
     await server.stop()
     t.notOk(existsSync(pidFile))
+  })
+
+  t.test('is left alone where the server may run in another container', async (t) => {
+    const stranger = await startStranger(t)
+    leaveNoteOf(stranger.pid!)
+    const message = /another process's here: delete .*postmaster\.pid if none runs/
+    await t.rejects(startEmbedded(folder), { constructor: DataFolderInUseError, message })
+    t.strictSame([stranger.exitCode, stranger.signalCode], [null, null])
+    t.ok(existsSync(pidFile))
+    rmSync(pidFile)
   })
 
   t.test('is served again where the process itself has that number', async (t) => {
