@@ -1,11 +1,11 @@
 // Builds a user's answer as text around the stored document, which is parsed only to select attributes.
-
+import { isDeepStrictEqual } from 'node:util'
 import type { ScimUserRow, ScimView } from '../../db/scim-users.ts'
 import { isForeignExternalId } from '../provisioning/authority.ts'
 import type { UserBefore } from '../provisioning/scim-users.ts'
 import type { UserDocument } from '../provisioning/user-document.ts'
 import { connectionOf, ownScopeOf, type ScimContext } from './context.ts'
-import { isObject, member, type Resource } from './json.ts'
+import { isObject, type Resource } from './json.ts'
 import { withMember } from './patch/target.ts'
 import { needs, type Projection, project } from './projection.ts'
 import { ENTERPRISE_USER_URN } from './schemas/enterprise-user.ts'
@@ -107,16 +107,19 @@ function assumedNameText(row: UserTextRow, context: ScimContext): string {
 }
 
 /**
- * The user after a write, without the parts of an assumed name. Okta writes back what it has read, which would make the
- * name the identity provider's, so that the person could not give their own.
+ * The user after a write, without the name if it is the assumed one and would still be shown. Okta writes back what it
+ * has read, which would make the name the identity provider's, so that the person could not give their own.
  */
 export function withoutAssumedName(after: Resource, before: UserBefore, context: ScimContext): Resource {
   const name = after['name']
   if (!isObject(name) || before.document.name !== undefined) return after
   const assumed = assumedName(before.row, context)
-  if (!assumed) return after
-  const given = Object.entries(name).filter(([part, value]) => value !== member(assumed, part))
-  return withMember(after, 'name', given.length > 0 ? Object.fromEntries(given) : undefined)
+  if (!isDeepStrictEqual(name, assumed)) return after
+  const nameless = withMember(after, 'name', undefined)
+  // a connection that takes the person on sends their profile
+  const takesOn = context.actor.scim !== undefined && after['externalId'] !== undefined
+  const row = { connection_id: null, doc: JSON.stringify(nameless) }
+  return !takesOn && isDeepStrictEqual(assumedName(row, context), assumed) ? nameless : after
 }
 
 // JSON text escapes quotes in values, so this always is a member's name and the start of its value

@@ -90,7 +90,7 @@ test('an assumed name that is written back', async (t) => {
         })
         const { id: half, name: assumed } = await make()
         await write(scim, await read(half), { ...assumed, familyName: 'Person' })
-        t.same(JSON.parse((await rowOf(acme, half)).doc).name, { familyName: 'Person' }, 'each part by itself')
+        t.same(JSON.parse((await rowOf(acme, half)).doc).name, { ...assumed, familyName: 'Person' }, 'as a whole')
       })
     }
   }
@@ -106,16 +106,20 @@ test('an assumed name that is written back', async (t) => {
     }
   })
 
-  t.test('leaves them free where a connection takes the person on with it', async (t) => {
-    const { id } = await invited()
-    const { body } = await scim.get(`/Users/${id}`)
-    t.equal((await scim.put(`/Users/${id}`, { ...body, externalId: `ext-${id}` })).status, 200)
-    const row = await rowOf(acme, id)
-    t.match(row, { state: 'active', given_name: null, family_name: null })
-    t.ok(row.connection_id)
-    const { data, error } = await acme.call('users.update', { userId: id, givenName: 'Jo', familyName: 'Ng' })
-    t.notOk(error)
-    t.match(data, { user: { givenName: 'Jo', familyName: 'Ng' } })
+  t.test('is the name that a connection gives where it takes the person on', async (t) => {
+    for (const { id, name } of [await invited(), await member()]) {
+      const put = await scim.put(`/Users/${id}`, { ...(await read(id)), externalId: `ext-${id}` })
+      t.match(put, { status: 200, body: { name } })
+      const row = await rowOf(acme, id)
+      t.match(row, { state: 'active', given_name: name.givenName, family_name: name.familyName })
+      t.ok(row.connection_id)
+    }
+  })
+
+  t.test('is a name where another one would be assumed afterwards', async (t) => {
+    const { id, name } = await member()
+    const { body } = await scim.put(`/Users/${id}`, { ...(await read(id)), displayName: 'Kate J' })
+    t.match(body, { displayName: 'Kate J', name })
   })
 
   t.test('is taken from a strict token, which was shown none', async (t) => {
@@ -127,11 +131,10 @@ test('an assumed name that is written back', async (t) => {
     t.same(JSON.parse((await rowOf(acme, id)).doc).name, { familyName: name.familyName, givenName: name.givenName })
   })
 
-  t.test('is no name either where other facts come with it', async (t) => {
+  t.test('is a name where a part of a name comes with it', async (t) => {
     const { id } = await invited()
     const user = await read(id)
     const { body } = await scim.put(`/Users/${id}`, { ...user, title: 'Dr', name: { ...user.name, middleName: 'M' } })
-    t.match(body, { title: 'Dr', name: { middleName: 'M' } })
-    t.same(Object.keys(body.name), ['middleName'])
+    t.match(body, { title: 'Dr', name: { ...user.name, middleName: 'M' } })
   })
 })
