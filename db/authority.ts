@@ -47,14 +47,14 @@ export interface EndedMembership extends Authority {
   child_id: string | null
   /** The member's. */
   shown_name: string
-  /** Of how many users, and of how many groups, the same event has ended one. */
+  /** Of how many users, and of how many groups, the event has ended one that the same connection had. */
   user_count: number
   child_count: number
 }
 
 /**
- * Memberships that a connection has and an event has ended, but for those of people who are deactivated: by ids, users
- * first.
+ * Memberships that connections had and an event has ended, except those of deactivated people; connection by connection,
+ * users first.
  */
 export async function findEndedMemberships(
   trx: Trx,
@@ -78,9 +78,11 @@ export async function findEndedMemberships(
       where ${isOfEvent('c')}
     )
     select ended.user_id, ended.child_id, ended.shown_name, a.*,
-      count(ended.user_id) over ()::int as user_count, count(ended.child_id) over ()::int as child_count
+      (count(ended.user_id) over of_connection)::int as user_count,
+      (count(ended.child_id) over of_connection)::int as child_count
     from ended join (${authorities(tenantId)}) as a on a.id = ended.connection_id
-    order by ended.user_id, ended.child_id limit ${limit}`.execute(trx)
+    window of_connection as (partition by a.id)
+    order by a.id, ended.user_id, ended.child_id limit ${limit}`.execute(trx)
   return rows
 }
 

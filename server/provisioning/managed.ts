@@ -110,9 +110,11 @@ const NAMED_IN_WORDS = 3
  *   `groupIds` and `groupCount`: up to 50 ids in all
  */
 export async function requireOwnMemberships(trx: Trx, tenantId: number, ended: EndedMemberships): Promise<void> {
-  const found = await findEndedMemberships(trx, tenantId, ended, NAMED)
-  const [first] = found
+  const all = await findEndedMemberships(trx, tenantId, ended, NAMED)
+  const [first] = all
   if (!first) return
+  // of several connections, one is named with what is its own
+  const found = all.filter(({ id }) => id === first.id)
   const names = found.slice(0, NAMED_IN_WORDS).map((member) => member.shown_name.slice(0, 100))
   const others = first.user_count + first.child_count - names.length
   const more = others > 0 ? ` and ${others} more` : ''

@@ -24,7 +24,7 @@ import { isAbove } from './actor.ts'
 import { endByAdoption } from './adoption.ts'
 import { ArrivalConflict, subjectOf } from './arrival-conflicts.ts'
 import { type Arrival, arrivalKeys, obstacleTo, planArrival } from './arrivals.ts'
-import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS, withOthersKept } from './authority.ts'
+import { authorityAfterWrite, authorityFacts, NO_EXCEPTIONS, ownWrite, withOthersKept } from './authority.ts'
 import { changedFacts } from './document-changes.ts'
 import { endWithPassword, notifyIfSignedIn } from './ending.ts'
 import { forgetCredentials } from './forgetting.ts'
@@ -233,6 +233,10 @@ function profileOfJoined(
   const decision = isAbove(before.role, writer.actor.role)
     ? { role: own, document: withRole(document, own) }
     : roleOfAdopted(own, document, writer.actor.role)
+  if (connectionId === null) {
+    const isSelf = writer.actor.id === before.id
+    return { decision, authority: ownWrite(before, earlier, decision.document, isSelf).authority }
+  }
   const authority = authorityAfterWrite(before, {
     connectionId,
     userConnectionId: connectionAfter(writer, before),

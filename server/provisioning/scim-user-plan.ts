@@ -136,7 +136,12 @@ function wantedDocument(
   sent: UserDocument,
   { kind, connectionId }: { kind: ChangeOptions['kind']; connectionId: string | null }
 ): UserDocument {
-  if (kind === 'replace') return withOthersKept(before, document, sent, connectionId)
+  if (kind === 'replace') {
+    const kept = withOthersKept(before, document, sent, connectionId)
+    // to people who leave them out, roles stay with everything that a connection has written beside them
+    const keepsRoles = connectionId === null && sent.roles === undefined && document.roles !== undefined
+    return keepsRoles ? { ...kept, roles: document.roles } : kept
+  }
   const keepsExternalId = isForeignExternalId(before, connectionId) && sent.externalId === undefined
   return keepsExternalId ? withExternalIdOf(document, sent) : sent
 }

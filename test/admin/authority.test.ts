@@ -312,6 +312,19 @@ test('attributes that a provider has, and a person’s API token', async (t) => 
     t.match((await replace('displayName', 'Mine')).body, { displayName: 'Mine' })
   })
 
+  t.test('keep roles as they were written, by leaving them out', async (t) => {
+    for (const [name, roles] of [
+      ['jay', [{ value: 'manager', display: 'Manager', type: 'app', primary: true }]],
+      ['kay', [{ value: '25', display: 'Auditor' }]]
+    ] as const) {
+      const userName = `${name}@acme.test`
+      const user = await scim.createUser({ ...sent, userName, externalId: name, roles })
+      const put = await own.put(`/Users/${user.id}`, { schemas: [USER], userName, title: 'T' })
+      t.match(put, { status: 200, body: { title: 'T', roles } })
+      t.same(await exceptionsOf(acme, user.id), { title: 'administrator' })
+    }
+  })
+
   t.test('are refused one by one in a bulk', async (t) => {
     const { id: other } = await scim.createUser({
       ...sent,
@@ -415,6 +428,24 @@ test('memberships that a provider made, and a person’s API token', async (t) =
     await add(own, groupId, mine)
     t.equal((await scim.patch(`/Groups/${groupId}`, [remove()])).status, 204)
     t.notOk((await own.get(`/Groups/${groupId}`)).body.members?.length)
+  })
+
+  t.test('of several providers, one is named with whom it has', async (t) => {
+    const entra = await acme.connect('Entra')
+    const other = await make('Shared')
+    const theirs = (await entra.scim.createUser({ userName: 'theirs@acme.test', externalId: 'theirs' })).id
+    await add(scim, other, sent)
+    await add(entra.scim, other, theirs)
+    const { body } = await own.patch(`/Groups/${other}`, [remove()])
+    t.match(body.detail, /^The membership of (Name of sent is managed by Okta|theirs@acme.test is managed by Entra)/)
+    const { error } = await acme.mutate('groups.removeMembers', { groupId: other, userIds: [sent, theirs] })
+    const { connection, userIds, userCount } = error as unknown as {
+      connection: { name: string }
+      userIds: string[]
+      userCount: number
+    }
+    t.same(userIds, [connection.name === 'Okta' ? sent : theirs])
+    t.equal(userCount, 1)
   })
 
   t.test('many are told by their number', async (t) => {
