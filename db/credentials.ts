@@ -84,6 +84,17 @@ export async function exchangePasswordHash(
   return numUpdatedRows > 0n
 }
 
+/** Read it after the user's row is locked. */
+export async function hasPassword(trx: Trx, tenantId: number, userId: string): Promise<boolean> {
+  const row = await trx
+    .selectFrom('user_credentials')
+    .select('user_id')
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Whether `hash` still is the user's: read it after the user's row is locked. */
 export async function isPasswordHash(trx: Trx, tenantId: number, userId: string, hash: string): Promise<boolean> {
   const row = await trx

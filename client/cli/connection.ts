@@ -57,13 +57,11 @@ export function connectTenant(subdomain: string): Client {
   return createClient({ url: tenantUrl(subdomain).origin, token: operatorToken() })
 }
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\])$/
-
 function tenantUrl(subdomain: string): URL {
   if (!/^[a-z0-9-]{1,63}$/i.test(subdomain)) throw new UsageError(`"${subdomain}" is not a tenant's subdomain`)
   const url = serviceUrl()
   // tenants are subdomains, which an IP address cannot have; a loopback address stands for localhost
-  if (LOOPBACK.test(url.hostname)) url.hostname = 'localhost'
+  if (url.hostname === '127.0.0.1') url.hostname = 'localhost'
   if (isIP(url.hostname.replace(/^\[|\]$/g, ''))) {
     throw new UsageError(`MUSTER_URL must name the service's domain, not the address ${url.hostname}`)
   }

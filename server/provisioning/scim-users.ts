@@ -6,7 +6,7 @@
 import { sql } from 'kysely'
 import { releaseAddresses } from '../../db/addresses.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
-import { isPasswordHash, setPasswordHash } from '../../db/credentials.ts'
+import { hasPassword, isPasswordHash, setPasswordHash } from '../../db/credentials.ts'
 import { lockGroupRoles } from '../../db/group-roles.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { UserRow } from '../../db/schema.ts'
@@ -229,6 +229,7 @@ async function changeLocked(
 async function endsWithPassword(trx: Trx, tenantId: number, { before, change }: Planned): Promise<boolean> {
   const { passwordHash, sameAsHash } = change
   if (passwordHash === undefined) return false
+  if (passwordHash === null) return hasPassword(trx, tenantId, before.id)
   return sameAsHash === undefined || !(await isPasswordHash(trx, tenantId, before.id, sameAsHash))
 }
 

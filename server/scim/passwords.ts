@@ -37,7 +37,10 @@ export function passwordSetter(context: ScimContext): (userId: string, password:
       findSignInUserById(deps.db, tenant.id, userId)
     ])
     const before = user?.password_hash ?? undefined
-    return { passwordHash, sameAsHash: (await deps.auth.passwords.verify(password, before)) ? before : undefined }
+    const isSame = await deps.auth.passwords.verify(password, before)
+    if (!isSame || before === undefined) return { passwordHash }
+    // a sign-in that has compared with the hash that is stored goes on
+    return { passwordHash: deps.auth.passwords.isOutdated(before) ? passwordHash : before, sameAsHash: before }
   }
 
   return (userId, password) => {

@@ -510,9 +510,12 @@ test('muster', async (t) => {
     t.match(await muster('tenant', 'list', '--json'), { status: 1, stdout: '', stderr: /\(unauthenticated\)/ })
     process.env.MUSTER_URL = `http://localhost:${await freePort()}`
     t.match(await muster('tenant', 'list'), { status: 1, stdout: '', stderr: /cannot be reached/ })
-    process.env.MUSTER_URL = 'http://192.0.2.1:3000'
-    const byAddress = await muster('user', 'list', ...ON_ACME)
-    t.match(byAddress, { status: 2, stdout: '', stderr: /domain, not the address 192\.0\.2\.1/ })
+    for (const address of ['192.0.2.1', '127.0.0.2', '[::1]']) {
+      process.env.MUSTER_URL = `http://${address}:3000`
+      const { status, stderr } = await muster('user', 'list', ...ON_ACME)
+      t.equal(status, 2)
+      t.ok(stderr.includes(`domain, not the address ${address}`), stderr)
+    }
     process.env.MUSTER_URL = 'nonsense'
     t.match(await muster('tenant', 'list'), { status: 2, stdout: '', stderr: /MUSTER_URL/ })
   })
