@@ -14,29 +14,29 @@ export interface Actor {
   readonly role: Role
   readonly requestId: string | null
   readonly ip: string | null
-  /** Of a SCIM token, and of an administrator who carries out what a connection asked for. */
+  /** Set for a SCIM token, and for an administrator who carries out what a connection asked for. */
   readonly scim?: {
     readonly connectionId: string
     readonly tokenId: string | null
     readonly profile: ScimProfile
-    /** How many people it may deprovision within an hour; undefined for any number. */
+    /** How many people it may deprovision within an hour; undefined: any number. */
     readonly brake?: BrakeLimits
-    /** Whether anything that it asked for was held or rejected, as far as is remembered. */
+    /** Whether, as far as this process remembers, something that it asked for is held or rejected. */
     readonly hasHeld?: boolean
   }
-  /** Of an API token; null for one that lasts. */
+  /** Set for an API token; `expiresAt` is null where it does not expire. */
   readonly apiToken?: { readonly tokenId: string; readonly expiresAt: Date | null }
-  /** Of a session: which one. */
+  /** Set for a session: its id. */
   readonly sessionId?: string
-  /** And when its person has last proved who they are; milliseconds. */
+  /** Set for a session: when its person last proved who they are; milliseconds. */
   readonly confirmedMs?: number
-  /** The tenant demands a second factor, and the person has none yet: until then they may set it up, and nothing else. */
+  /** The tenant demands a second factor and the person has none yet: they may set it up, and nothing else. */
   readonly mustSetUpSecondFactor?: boolean
 }
 
 export const roleRank = (role: Role) => ROLES.indexOf(role)
 export const isAbove = (role: Role, ceiling: Role) => roleRank(role) > roleRank(ceiling)
-/** Lowest first: what an inviter of this role may give. */
+/** The roles that somebody of this role may give, lowest first. */
 export const rolesUpTo = (role: Role): Role[] => ROLES.slice(0, roleRank(role) + 1)
 /** The role offered first. */
 export const defaultRole = (ceiling: Role): Role => (isAbove('responder', ceiling) ? 'stakeholder' : 'responder')
@@ -46,11 +46,11 @@ export function requireAdministrator(actor: Actor, what: string): void {
   if (actor.role !== 'administrator') throw forbidden(`Only an administrator may ${what}`, 'administratorOnly')
 }
 
-/** What somebody has proved counts for so long; signing in proves it, too. */
+/** How long a proof of identity counts; signing in is one, too. */
 const CONFIRMED_MS = 15 * 60_000
 
 /**
- * Tokens prove themselves with each request.
+ * API tokens pass: they prove themselves with each request.
  * @throws AppError forbidden `reauthenticationRequired`
  */
 export function requireConfirmed({ sessionId, confirmedMs = 0 }: Actor, now: Date): void {

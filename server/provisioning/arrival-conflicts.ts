@@ -1,6 +1,6 @@
-// The inbox of people whom a connection wants to make and who may be here already: what is noted of a refused try, what
-// an administrator decides, and in which words both are told. scim-user-create.ts carries decisions out, with the
-// connection's next try.
+// The inbox of conflicts: users whom a connection wants to create and who may exist here already. Records refused
+// tries, takes administrators' decisions, and words what both sides are told. scim-user-create.ts carries a decision
+// out with the connection's next try.
 import { createHash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { insertAuditEvents } from '../../db/audit.ts'
@@ -25,8 +25,8 @@ import type { NewUser } from './scim-user-new.ts'
 import { roleOf, shownName, type UserDocument } from './user-document.ts'
 
 /**
- * What a decision is for: the person as the connection names them, with access or without, and nobody else whom it may
- * name later.
+ * What a decision applies to: the person as the connection names them, with or without access, and nobody whom it names
+ * later.
  */
 export const subjectOf = ({ userNameKey, addressKey, externalId }: ArrivalKeys, active: boolean): Buffer =>
   createHash('sha256')
@@ -37,7 +37,7 @@ const WHERE = 'under Provisioning, Conflicts'
 const UNDECIDED = `an administrator of this organisation decides ${WHERE}, and a later try then succeeds`
 const IGNORED = `an administrator has decided to leave it so; that can be changed ${WHERE}`
 
-/** As the identity provider's own administrators read it; of its own users it hears the same as of another tenant's. */
+/** Read by the provider's administrators. A clash with a user of its own reads like one with another tenant's user. */
 const REFUSALS: Record<ConflictReason, string> = {
   sameConnection: ADDRESS_TAKEN,
   twoPeople: 'Another user has this userName or externalId, and yet another one this e-mail address',
@@ -49,7 +49,7 @@ const REFUSALS: Record<ConflictReason, string> = {
   secondAddress: 'One of these e-mail addresses is already in use: another user signs in by it'
 }
 
-/** To a token that sees only what its connection has made. */
+/** For a token that sees only what its connection has made. */
 const IN_USE = 'This userName or e-mail address is already in use'
 
 interface RefusedArrival {
@@ -57,13 +57,13 @@ interface RefusedArrival {
   readonly people: readonly UserRow[]
   readonly keys: ArrivalKeys
   readonly user: NewUser
-  /** An administrator has said that it stays so. */
+  /** An administrator has decided to leave it so. */
   readonly isIgnored: boolean
   /** The token sees only what its connection has made. */
   readonly isOwnScope: boolean
 }
 
-/** A user who was not made, because somebody has to judge first. */
+/** A user who was not created, because an administrator has to decide first. */
 export class ArrivalConflict extends AppError {
   readonly reasonToJudge: ConflictReason
   readonly keys: ArrivalKeys
@@ -73,7 +73,7 @@ export class ArrivalConflict extends AppError {
   constructor({ reason, people, keys, user, isIgnored, isOwnScope }: RefusedArrival) {
     const what = isOwnScope ? IN_USE : REFUSALS[reason]
     const detail = reason === 'sameConnection' ? ADDRESS_TAKEN : `${what}; ${isIgnored ? IGNORED : UNDECIDED}`
-    // an invitation above the token's reach is refused as any touch of such a person is
+    // an invited user above the token's highest role is refused like any other change of such a person
     const isUntouchable = reason === 'roleAbove' && people[0]!.state === 'invited' && !isOwnScope
     if (isUntouchable) super('forbidden', detail, { reason: 'roleNotAllowed' })
     else super('conflict', detail, { scimType: 'uniqueness', reason: 'needsDecision' })
@@ -89,7 +89,7 @@ const MAX_EMAILS = 10
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value.slice(0, MAX_TEXT) : undefined
 
-/** What people are shown of it; never a password. */
+/** What administrators are shown of it; never a password. */
 function sentOf({ document, active }: NewUser): SentUser {
   const { userName, externalId, displayName, name, title } = document
   const emails = (document.emails ?? []).map(({ value }) => textOf(value)).filter((value) => value !== undefined)
@@ -114,8 +114,8 @@ interface ConflictWriter {
 }
 
 /**
- * Notes a refused try, after the transaction that tried it. Administrators get one mail as long as anything waits for
- * their decision.
+ * Records a refused try, after its transaction. Administrators get one mail for as long as any conflict awaits their
+ * decision.
  */
 export async function recordConflict(
   { deps, tenant: { id: tenantId }, actor, now }: ConflictWriter,
@@ -163,13 +163,13 @@ const noticeOf = (connectionName: string) => ({
 export interface Decision {
   readonly conflictId: string
   readonly decision: ConflictDecision
-  /** Of `adopt`: who it is. */
+  /** For `adopt`: who it is. */
   readonly userId?: string
 }
 
 /**
- * Decides what becomes of a person at the connection's next try. A decision can be changed until it is carried out; it
- * counts for 30 days.
+ * Decides what becomes of a person at the connection's next try. A decision holds for 30 days and can be changed until
+ * it is carried out.
  * @throws AppError forbidden `administratorOnly`; not_found; invalid `userIdMissing`; conflict `addressTaken`,
  *   `userNameTaken`, `externalIdTaken`, `userGone` where it could not be carried out
  */
@@ -205,7 +205,7 @@ export async function decideConflict(
 
 export const MATCHES = ['address', 'userName', 'externalId', 'secondAddress'] as const
 
-/** What somebody has in common with whom the connection sends. */
+/** What a person here has in common with the user whom the connection sends. */
 export function matchesOf(found: ScimConflict, person: ConflictPerson): (typeof MATCHES)[number][] {
   const { holder, named, known } = inTheWayOf(found)
   const isIt = {
@@ -217,7 +217,7 @@ export function matchesOf(found: ScimConflict, person: ConflictPerson): (typeof 
   return MATCHES.filter((match) => isIt[match])
 }
 
-/** What keeps a decision from being carried out as things are now. @param self whom to adopt; undefined for nobody */
+/** What prevents a decision from being carried out as things are. @param self whom to adopt; undefined for nobody */
 function obstacleOf(found: ScimConflict, self: string | undefined): Obstacle | undefined {
   if (self !== undefined && !found.people.some(({ id }) => id === self)) return 'userGone'
   return obstacleTo(inTheWayOf(found), self)
@@ -252,7 +252,7 @@ export const CONFLICT_WORDS: Record<ConflictReason, string> = {
   secondAddress: 'The provider names, beside the login address, one by which this person signs in.'
 }
 
-/** Of a decision, as things are now. */
+/** What a decision would do as things are. */
 interface Prospect {
   isPossible: boolean
   /** What it would mean, or why it cannot be carried out. */
@@ -296,7 +296,7 @@ export function apartOf(found: ScimConflict): Prospect {
   return { isPossible: true, text: texts.join(' ') }
 }
 
-/** What people call whom the provider sends. */
+/** The shown name of the user whom the provider sends. */
 export const sentName = (sent: SentUser): string =>
   shownName({
     display_name: sent.displayName ?? null,

@@ -1,5 +1,5 @@
-// Who a user might be whom a connection wants to make: somebody who is here, somebody who was, or a person's judgement
-// is needed. No database in sight.
+// Decides who a user is whom a connection wants to create: somebody new, somebody here, somebody removed before, or a
+// case for a person to judge. Pure: no database.
 import type { ConflictReason, UserRow } from '../../db/schema.ts'
 import type { ArrivalKeys, Candidates } from '../../db/scim-users.ts'
 import { type Actor, isAbove } from './actor.ts'
@@ -7,16 +7,16 @@ import type { UserConflict } from './scim-conflicts.ts'
 import { documentColumns, emailKeys, type UserDocument } from './user-document.ts'
 
 export type Arrival =
-  /** Whoever was in the way is gone: the insert tells. */
+  /** Whoever was in the way is gone: the insert tells whether a key is still taken. */
   | { readonly kind: 'new' }
   | { readonly kind: 'revive'; readonly user: UserRow }
-  /** Somebody invited, or active and managed by nobody, is the same person. */
+  /** The same person is here: invited, or active and managed by no connection. */
   | { readonly kind: 'join'; readonly user: UserRow }
-  /** The connection has made it already, or somebody has what nobody may have twice. */
+  /** The connection has created the user already, or somebody holds a value that must be unique. */
   | { readonly kind: 'taken'; readonly what: UserConflict }
   | { readonly kind: 'judge'; readonly reason: ConflictReason; readonly people: readonly UserRow[] }
 
-/** What names the user of a document. */
+/** The keys that identify the user of a document. */
 export function arrivalKeys(actor: Actor, document: UserDocument): ArrivalKeys {
   const { email_key, user_name_key, external_id } = documentColumns(document)
   const connectionId = actor.scim?.connectionId ?? null
@@ -29,7 +29,7 @@ export function arrivalKeys(actor: Actor, document: UserDocument): ArrivalKeys {
   }
 }
 
-/** @param actor a connection, or a person's token, which manages nobody and so links nobody */
+/** @param actor a connection, or a person's API token, which manages no users and so links none */
 export function planArrival(actor: Actor, candidates: Candidates): Arrival {
   const { holder, named, known, others, removed } = candidates
   const people = [...new Set([holder, named, known].filter((user) => user !== undefined))]
@@ -62,10 +62,10 @@ function planForPerson({ holder, named, removed }: Candidates): Arrival {
   return removed ? { kind: 'revive', user: removed } : { kind: 'new' }
 }
 
-/** What keeps a decision from being carried out. */
+/** What prevents a decision from being carried out. */
 export type Obstacle = 'addressTaken' | 'userNameTaken' | 'externalIdTaken' | 'userGone'
 
-/** Somebody who has one of the things that name the arriving user. */
+/** Somebody who holds one of the keys that identify the arriving user. */
 interface InTheWay {
   readonly id: string
   readonly connectionId: string | null
@@ -78,8 +78,8 @@ export interface Obstacles {
 }
 
 /**
- * @param self the user who shall be the one that arrives; undefined to keep them all apart. A userName is given up by
- *   somebody whom no connection manages; a login address stays with whoever has it, and who is kept apart goes without.
+ * @param self the user to adopt; undefined to keep them all apart. Somebody whom no connection manages gives up their
+ *   userName; a login address stays with its holder, and a user who is kept apart goes without one.
  */
 export function obstacleTo({ holder, named, known }: Obstacles, self: string | undefined): Obstacle | undefined {
   if (known && known.id !== self) return 'externalIdTaken'

@@ -1,8 +1,8 @@
-// Who has the say over what is kept of a person: the person, administrators, or a connection.
+// Who owns each attribute of a user: the person, administrators, or a connection.
 //
-// What an identity provider sends is its own, and read-only elsewhere; what it leaves out people fill in themselves, until
-// it is sent. `users.connection_id` says whose a user is, and with that whose the attributes of the document are;
-// `users.authority` names the exceptions. Attributes go by their paths: `title`, `name.givenName`, `urn:…:User:department`.
+// What an identity provider sends is its own, and read-only elsewhere; people fill in the rest until it sends it.
+// `users.connection_id` names the connection that owns a user and the attributes of the document, `users.authority` the
+// exceptions. Attributes go by path: `title`, `name.givenName`, `urn:…:User:department`.
 import { isDeepStrictEqual } from 'node:util'
 import type { UserRow } from '../../db/schema.ts'
 import { type Profile, roleOf, type UserDocument, withProfile } from './user-document.ts'
@@ -11,7 +11,7 @@ import { type Profile, roleOf, type UserDocument, withProfile } from './user-doc
 export type Owner = string
 
 /**
- * By attribute, who has it where that is not the user's connection. GONE: the connection that was removed and still has
+ * The owner by attribute, where that is not the user's connection. GONE: the removed connection that still owns
  * everything else.
  */
 type Exceptions = Record<string, Owner>
@@ -26,7 +26,7 @@ export const isConnection = (owner: Owner): boolean => owner !== 'person' && own
 export const exceptionsOf = ({ authority }: Pick<UserRow, 'authority'>): Exceptions =>
   authority === NO_EXCEPTIONS ? {} : (JSON.parse(authority) as Exceptions)
 
-/** What people tell of themselves, by the names that they have in the API. */
+/** The facts that people give about themselves: API name to path. */
 export const PROFILE_PATHS = {
   displayName: 'displayName',
   givenName: 'name.givenName',
@@ -37,15 +37,15 @@ export const PROFILE_PATHS = {
 
 const PERSONAL: ReadonlySet<string> = new Set([...Object.values(PROFILE_PATHS), 'name.formatted'])
 
-/** Who reads a whole user and writes it back repeats these without managing them. */
+/** A client that reads a whole user and writes it back repeats these without managing them. */
 const REPEATED: ReadonlySet<string> = new Set(['timezone', 'locale', 'roles'])
 
-/** Of a user whom no connection has. */
+/** The owner where no connection manages the user. */
 export const usualOwner = (path: string): Owner => (PERSONAL.has(path) ? 'person' : 'administrator')
 
 /** @param document the user's */
 export function ownerOf(user: Owned, document: UserDocument, path: string): Owner {
-  // a role that is nobody's word is the administrators', and so is a value that is none of ours
+  // administrators own the role where the document names none that we know
   const isThere = path === 'roles' ? roleOf(document) !== undefined : valueAt(document, path) !== undefined
   if (!isThere) return usualOwner(path)
   return ownerOfPresent(user, exceptionsOf(user), path)
@@ -55,8 +55,8 @@ const ownerOfPresent = (user: Owned, exceptions: Exceptions, path: string): Owne
   exceptions[path] ?? user.connection_id ?? exceptions[GONE] ?? usualOwner(path)
 
 /**
- * Whether the externalId that is kept of a user is none that the connection has given: it is scoped to whoever provisions
- * (RFC 7643 §3.1), so that two identity providers may mean different people by one. What no connection has, any may take on.
+ * Whether another connection gave the stored externalId. One is scoped to its provisioning client (RFC 7643 §3.1): two
+ * providers may mean different people by it. Without an owner, any connection may take it over.
  */
 export const isForeignExternalId = (user: Owned, connectionId: string | null): boolean =>
   connectionId !== null &&
@@ -64,7 +64,7 @@ export const isForeignExternalId = (user: Owned, connectionId: string | null): b
   user.connection_id !== connectionId &&
   exceptionsOf(user)['externalId'] !== connectionId
 
-/** Every attribute of the document with its owner, and the role's also where the document names none. */
+/** Every attribute of the document with its owner; the role's owner even where the document names no role. */
 export function ownersOf(user: Owned, document: UserDocument): Map<string, Owner> {
   const exceptions = exceptionsOf(user)
   const owners = new Map(pathsOf(document).map((path) => [path, ownerOfPresent(user, exceptions, path)]))
@@ -75,21 +75,21 @@ export function ownersOf(user: Owned, document: UserDocument): Map<string, Owner
 /** What a connection has written. */
 export interface Written {
   readonly connectionId: string | null
-  /** Whose the user is from now on. */
+  /** The connection that owns the user from now on. */
   readonly userConnectionId: string | null
   readonly before: UserDocument
   readonly after: UserDocument
-  /** The whole of what was sent, where that was a whole user. */
+  /** What was sent, where that was a whole user. */
   readonly sent?: UserDocument
-  /** Whether what was sent may repeat what the sender has read. */
+  /** Whether the sender may be repeating values that it has read. */
   readonly mayRepeat: boolean
-  /** `roles` says what the role was anyhow. */
+  /** `roles` shows the role that the user keeps, not one that was sent. */
   readonly isRoleKept: boolean
 }
 
 /**
- * What a connection changes is its own. The first one that a user belongs to takes over what it sends, and leaves people
- * what it does not.
+ * A connection owns what it changes. One that takes a user on also takes over what it sends, and leaves people what it
+ * does not send.
  * @returns `users.authority`
  */
 export function authorityAfterWrite(user: Owned, written: Written): string {
@@ -119,15 +119,15 @@ export function authorityAfterWrite(user: Owned, written: Written): string {
   }
 }
 
-/** What people, by their API tokens, change of a user over SCIM. */
+/** What a person changes of a user over SCIM with an API token. */
 export interface OwnWrite {
   /** `users.authority` */
   readonly authority: string
-  /** By connection, the paths of what it has and they would change. */
+  /** By connection, the paths that it owns and the write would change. */
   readonly managed: ReadonlyMap<Owner, readonly string[]>
 }
 
-/** @param isSelf whether it is the user who writes */
+/** @param isSelf whether people write about themselves */
 export function ownWrite(user: Owned, before: UserDocument, after: UserDocument, isSelf: boolean): OwnWrite {
   const exceptions = exceptionsOf(user)
   const isConnected = Boolean(user.connection_id ?? exceptions[GONE])
@@ -144,8 +144,8 @@ export function ownWrite(user: Owned, before: UserDocument, after: UserDocument,
 }
 
 /**
- * A whole user as it is sent, with what others have and it leaves out: RFC 7644 §3.5.1 lets a provider keep what a client
- * may not know of, and what it may only read. People's API tokens keep what a connection has.
+ * A whole user as sent, plus what others own and the sender left out: RFC 7644 §3.5.1 lets a provider keep what a
+ * client may not know of or may only read. A write by a person's API token keeps what connections own.
  * @param connectionId who sends it; null for people
  */
 export function withOthersKept(
@@ -167,19 +167,17 @@ export function withOthersKept(
   return document
 }
 
-/** A profile as far as it may be written. */
+/** The part of a profile that may be written. */
 export interface OwnProfile {
   readonly before: UserDocument
   readonly document: UserDocument
   /** `users.authority` */
   readonly authority: string
-  /** By connection, the facts that would change and are not changed, by their names in the API. */
+  /** By connection, the facts that it owns and that therefore stay as they are, by their names in the API. */
   readonly managed: ReadonlyMap<Owner, readonly (keyof Profile)[]>
 }
 
-/**
- * @param hasSay whether a connection that owns an attribute still keeps others from it
- */
+/** @param hasSay whether a connection that owns an attribute still keeps others from changing it */
 export function withOwnProfile(
   user: Pick<UserRow, 'connection_id' | 'authority' | 'doc'>,
   profile: Profile,
@@ -202,14 +200,14 @@ export function withOwnProfile(
   }
   const formatted = ownerOf(user, before, 'name.formatted')
   const changed = withProfile(before, own)
-  // people do not see it, so that a connection which sends it keeps it
+  // people do not see name.formatted, so a connection that sends it keeps it
   const document = isConnection(formatted)
     ? withValueAt(changed, 'name.formatted', valueAt(before, 'name.formatted'))
     : changed
   return { before, document, authority: toText(user, exceptions), managed }
 }
 
-/** `users.authority` once administrators have given a role. */
+/** `users.authority` after an administrator has given a role. */
 export function authorityAfterRole(user: Owned): string {
   const { roles: _, ...exceptions } = exceptionsOf(user)
   if (!(user.connection_id ?? exceptions[GONE])) return toText(user, exceptions)
@@ -217,8 +215,8 @@ export function authorityAfterRole(user: Owned): string {
 }
 
 /**
- * `users.authority` once a connection is gone.
- * @param isKept whether what it had stays its own
+ * `users.authority` after a connection was removed.
+ * @param isKept whether it goes on owning what it had
  */
 export function authorityWithout(user: Owned, connectionId: string, isKept: boolean): string {
   const exceptions = exceptionsOf(user)
@@ -232,7 +230,7 @@ export function authorityWithout(user: Owned, connectionId: string, isKept: bool
   return toText(user, Object.fromEntries(left))
 }
 
-/** The exceptions that differ, for an event: nothing where none does. */
+/** The exceptions that differ, for an event; empty where none does. */
 export function authorityFacts(before: string, after: string): { before: object; after: object } {
   const [was, is] = [exceptionsOf({ authority: before }), exceptionsOf({ authority: after })]
   const differing = ([path, owner]: [string, Owner], others: Exceptions) => others[path] !== owner
@@ -243,7 +241,7 @@ export function authorityFacts(before: string, after: string): { before: object;
   return { before: pick(was, is), after: pick(is, was) }
 }
 
-/** What it was, to the letter, where nothing changes. */
+/** Returns the stored text itself where nothing changes. */
 const toText = ({ authority }: Pick<UserRow, 'authority'>, exceptions: Exceptions): string =>
   isDeepStrictEqual(exceptionsOf({ authority }), exceptions) ? authority : JSON.stringify(exceptions)
 

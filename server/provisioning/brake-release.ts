@@ -1,4 +1,4 @@
-// What administrators do with changes that the brake has held: carry them out, or turn them down.
+// What administrators do with changes that the brake has held: carry them out, or reject them.
 import { sql } from 'kysely'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { forgetHeld, type HeldChange, listHeld, rejectHeld, releaseBrake, settleBrake } from '../../db/brakes.ts'
@@ -19,10 +19,10 @@ import { requireTouchable } from './scim-user-plan.ts'
 
 type BrakeDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
-/** Whose held changes are decided on. */
+/** Which held changes are decided on. */
 export interface Decision {
   readonly connectionId: string
-  /** Of these changes alone, in place of all. */
+  /** Only these changes, instead of all. */
   readonly changeIds?: readonly string[]
 }
 
@@ -38,13 +38,13 @@ export interface Release {
   readonly refused: Refusal[]
 }
 
-/** Changes that are carried out in one go: more would keep others waiting for their rows. */
+/** How many changes are carried out at a time: more would keep others waiting for their rows. */
 const BATCH = 500
 
 /**
- * Carries held changes out, as the connection, told of as the administrator's. Where all are released, the connection
- * may also go on for an hour without being counted, so that the rest of its run comes through. What a rule keeps from
- * happening (the last administrator, yourself, a role above the connection's) stays held and is told.
+ * Carries held changes out within the connection's rights; events name the administrator. Where all are released, the
+ * connection may also go on uncounted for an hour, so that the rest of its run comes through. What a rule forbids (the
+ * last administrator, yourself, a role above the connection's) stays held and is reported.
  * @throws AppError forbidden `administratorOnly`; not_found
  */
 export async function releaseHeld(
@@ -81,8 +81,8 @@ export async function releaseHeld(
 }
 
 /**
- * Turns held changes down: they stay as they are, and further tries of the connection are refused with 403, until it
- * asks for the opposite or an administrator lifts that.
+ * Rejects held changes: they are not made, and the connection's further tries get 403 until it asks for the opposite or
+ * an administrator lifts the rejection.
  * @returns how many
  * @throws AppError forbidden `administratorOnly`; not_found
  */
@@ -92,7 +92,7 @@ export const rejectHeldChanges = (deps: BrakeDeps, tenantId: number, actor: Acto
   )
 
 /**
- * Lifts rejections: the next try of the connection is a new one.
+ * Lifts rejections: the connection's next try counts as a new one.
  * @returns how many
  * @throws AppError forbidden `administratorOnly`; not_found
  */
@@ -129,7 +129,7 @@ interface ReleaseWork {
   readonly tenant: Tenant
   readonly now: Date
   readonly connection: ScimConnectionRow
-  /** The administrator, with what is the connection's: what it may reach, and that it was the one who asked. */
+  /** The administrator, limited to what the connection may reach, and marked as acting on its request. */
   readonly actor: Actor
 }
 
@@ -139,7 +139,7 @@ const actingAs = (actor: Actor, { id, profile, highest_role }: ScimConnectionRow
   scim: { connectionId: id, tokenId: null, profile }
 })
 
-/** Groups first: a person who is removed leaves those that are left then. @returns what was not carried out */
+/** Groups first: removing a person ends the memberships that are left by then. @returns what was not carried out */
 async function carryOut(work: ReleaseWork, changes: readonly HeldChange[]): Promise<Refusal[]> {
   const ofGroups = Map.groupBy(
     changes.filter(({ group_id }) => group_id !== null),
@@ -204,7 +204,7 @@ async function endUsers(work: ReleaseWork, changes: readonly HeldChange[]): Prom
   return refused
 }
 
-/** Who may not go, by id. @param users with their rows locked */
+/** The refusals by id of people who may not go. @param users with their rows locked */
 async function findRefusals(
   trx: Trx,
   { tenant, actor }: ReleaseWork,
@@ -273,6 +273,6 @@ const settleWithin = async (
   await insertAuditEvents(trx, tenantId, actor, now, [
     { action, targetType: 'scimConnection', targetId: connection.id, targetName: connection.name, after }
   ])
-  // who remembers a token remembers whether anything of its connection is held
+  // a process that remembers a token also remembers whether anything of its connection is held
   await notifyChange(trx, { kind: 'credentials', tenantId })
 }

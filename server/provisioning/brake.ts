@@ -1,7 +1,7 @@
-// The brake against mass deprovisioning: how much a connection may take away within an hour, and what becomes of the
-// rest. A change is counted as the last thing of the transaction that makes it, and where a permit is missing the whole
-// transaction is taken back: nobody loses access, and nothing is half done. What was held is then noted in a transaction
-// of its own, for administrators to release or reject (brake-release.ts).
+// The brake against mass deprovisioning limits how much a connection may take away within an hour. A change is counted
+// at the end of its transaction. Where a permit is missing, the whole transaction is rolled back: nobody loses access,
+// and nothing is half done. A transaction of its own then records what was held, for administrators to release or
+// reject (brake-release.ts).
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { insertAuditEvents } from '../../db/audit.ts'
 import {
@@ -31,13 +31,13 @@ import { notifyAdministrators } from './notices.ts'
 
 const DEFAULT_BRAKE: BrakeLimits = { percent: 10, people: 20 }
 
-/** What holds for a connection: its own settings, else the tenant's, else the defaults; undefined where it is off. */
+/** A connection's limits: its own settings, else the tenant's, else the defaults; undefined where the brake is off. */
 export function brakeLimits(tenant: BrakeSettings | undefined, connection: BrakeSettings): BrakeLimits | undefined {
   const { off, percent, people } = { ...DEFAULT_BRAKE, ...tenant, ...connection }
   return off ? undefined : { percent, people }
 }
 
-/** A change that was not made: nothing of its request was. */
+/** A change was held or rejected, and with it its whole request. */
 export class HeldBack extends AppError {
   readonly held: HeldTogether
 
@@ -60,11 +60,11 @@ const heldText = (connectionName: string, { percent, people }: BrakeLimits) =>
   `most ${percent} % of the active users within an hour (${people} at least). An administrator has been told and ` +
   'decides; nothing was changed, and a later try may succeed'
 
-/** The brake that holds for whoever acts. */
+/** The brake that applies to the actor. */
 export const brakeOf = ({ scim }: Actor): Omit<Deprovisioning, 'kind'> | undefined =>
   scim?.brake && { connectionId: scim.connectionId, limits: scim.brake }
 
-/** Who changes something, in which transaction. */
+/** Who changes something, and in which transaction. */
 interface BrakedChange {
   readonly trx: Trx
   readonly tenantId: number
@@ -74,7 +74,7 @@ interface BrakedChange {
 
 /**
  * Counts a person whom the transaction has deactivated or removed. Send it with the last statements.
- * @param user as before
+ * @param user as before the change
  * @throws HeldBack
  */
 export const countUser = (
@@ -84,8 +84,8 @@ export const countUser = (
 ): Promise<void> => takeFor(change, kind, [user], isActive(user) ? 1 : 0)
 
 /**
- * As countUser, for several, maybe of several connections; of no connection anything is held already.
- * @throws HeldBack where any of them is held; it does not tell for which
+ * As countUser, for several people, maybe of several connections; none of the connections has anything held yet.
+ * @throws HeldBack where any of them is held; it does not say which
  */
 export async function countUsers(
   change: Omit<BrakedChange, 'actor'>,
@@ -105,8 +105,8 @@ export async function countUsers(
 }
 
 /**
- * The same as statements of those that are written together, as the last ones that lock: they fail where anybody is
- * held.
+ * The same count as statements, for people who are written together. Send them as the last ones that lock; they fail
+ * where anybody is held.
  */
 export function permitsOf(
   db: Db,
@@ -170,8 +170,8 @@ interface BrakeWriter {
 }
 
 /**
- * Notes what was held, after the transaction that tried it. Administrators get one mail for each mass deprovisioning.
- * What was rejected, or has been released meanwhile, is not noted.
+ * Records what was held, after the transaction that tried it. Administrators get one mail for each mass deprovisioning.
+ * A change that was rejected, or released meanwhile, is not recorded.
  */
 export async function recordHeld(
   { deps, tenant: { id: tenantId }, actor, now }: BrakeWriter,
@@ -209,7 +209,7 @@ async function noteInTransaction(
             after: { ...actor.scim!.brake }
           }
         ]),
-        // from now on every process looks whether the connection asks for the opposite of something that is held
+        // from now on every process checks whether the connection asks for the opposite of something that is held
         notifyChange(trx, { kind: 'credentials', tenantId })
       ])
       return true
@@ -231,13 +231,13 @@ const noticeOf = (connectionName: string, connectionId: string) => ({
 })
 
 /**
- * Forgets what was held or rejected of a person whom the connection wants to be active. Send it when all else is done
- * that may be refused, and before permits are taken.
+ * Forgets what was held or rejected about a person whom the connection wants to be active. Send it after everything
+ * else that may be refused, and before permits are taken.
  */
 export const letUserStay = (change: BrakedChange, userId: string): Promise<void> =>
   letStay(change, sql`kind in ('deactivate', 'remove') and user_id = ${userId}::uuid`)
 
-/** As letUserStay, of members whom the connection wants in the group. */
+/** As letUserStay, for members whom the connection wants in the group. */
 export const letMembersStay = (change: BrakedChange, groupId: string, memberIds: readonly string[]): Promise<void> =>
   letStay(
     change,
@@ -246,7 +246,7 @@ export const letMembersStay = (change: BrakedChange, groupId: string, memberIds:
   )
 
 async function letStay({ trx, tenantId, actor, now }: BrakedChange, chosen: RawBuilder<unknown>): Promise<void> {
-  // remembered beside the token: who has nothing held pays nothing
+  // remembered with the token, so that connections with nothing held cost no query
   if (!actor.scim?.hasHeld) return
   const { connectionId } = actor.scim
   if ((await forgetHeld(trx, tenantId, connectionId, chosen)) > 0) await settleBrake(trx, tenantId, connectionId, now)

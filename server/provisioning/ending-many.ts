@@ -7,8 +7,8 @@ import { endAccess } from './ending.ts'
 import { audit, deactivatedEvent, invitationRevoked, removedEvent, type UserChange } from './user-states.ts'
 
 /**
- * Deactivates people, or removes them with their memberships. The caller holds their rows `for update`, in a state from
- * which that is a step, and has seen that every one of them may go.
+ * Deactivates people, or removes them with their memberships. The caller holds their rows `for update`, in a state that
+ * allows this, and has checked that each of them may go.
  */
 export async function endMany(
   change: UserChange,

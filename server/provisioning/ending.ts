@@ -1,4 +1,4 @@
-// What ends with a person's access: one statement for any number of people, in the transaction that changes them.
+// Ends what goes with people's access, for any number of people in one statement, in the transaction that changes them.
 import { sql } from 'kysely'
 import { releaseAddressesOf } from '../../db/addresses.ts'
 import type { Trx } from '../../db/connect.ts'
@@ -19,17 +19,17 @@ export interface Ended {
   readonly hadCredentials: boolean
   /** The invitations that were revoked. */
   readonly invitations: { id: string; userId: string }[]
-  /** The groups that were left, one entry for each person in each. */
+  /** The groups that were left: one entry per person and group. */
   readonly memberships: { groupId: string; userId: string }[]
 }
 
 const LEFT_GROUPS = sql`select group_id, -count(*)::int as delta from left_groups group by group_id`
 
 /**
- * Ends the access of `userIds`, whose rows the caller has locked `for update`: a session that is begun meanwhile waits
+ * Ends the access of `userIds`, whose rows the caller has locked `for update`: a session that begins meanwhile waits
  * for that lock. Changes no row of `users`.
- * @param options.leavesGroupsBy of `removed`: takes the people out of their groups, and counts that in
- *   `group_revisions` as every change of memberships is; the audit event of each one's removal, in the order of
+ * @param options.leavesGroupsBy for `removed`: takes the people out of their groups and counts that in
+ *   `group_revisions`, as for every change of memberships; the ids of their removals' audit events, in the order of
  *   `userIds`
  */
 export async function endAccess(
@@ -47,7 +47,7 @@ export async function endAccess(
   const { leavesGroupsBy } = options
   const leavesGroups = endsIdentity && leavesGroupsBy !== undefined
 
-  // a statement of its own, in the same exchange: where tables are distributed, these rows lie on other nodes
+  // a statement of its own, sent along: where tables are distributed, these rows lie on other nodes
   const freed = endsIdentity && releaseAddressesOf(trx, tenantId, userIds)
   const ending = sql<{
     credentials: number
@@ -97,14 +97,14 @@ export async function endAccess(
   const [{ rows }] = await Promise.all([ending, freed])
   const ended = rows[0]!
   const hadCredentials = ended.credentials > 0
-  // NOTIFY makes commits wait for one another, so only those who must tell others take part
+  // NOTIFY makes commits wait for one another, so only transactions with something to tell send it
   if (hadCredentials) await notifyChange(trx, { kind: 'credentials', tenantId })
   return { hadCredentials, invitations: ended.invitations, memberships: ended.memberships }
 }
 
 /**
- * Ends what people began with a password that is now replaced or taken away: sessions and unused reset links. API tokens
- * stay, since no password made them. The caller has locked the users' rows.
+ * Ends sessions and unused reset links when people's password is replaced or taken away. API tokens stay, since no
+ * password made them. The caller has locked the users' rows.
  * @param exceptSessionId the session that goes on
  */
 export async function endWithPassword(
@@ -122,8 +122,8 @@ export async function endWithPassword(
 }
 
 /**
- * Tells every process to forget what it knows of the tenant's sessions and API tokens, where one of `userIds` has any:
- * for a change of role, or of anything else that is remembered beside a session.
+ * Tells every process to forget the tenant's sessions and API tokens, where one of `userIds` has any: for a change of
+ * role, or of anything else that is remembered with a session.
  */
 export async function notifyIfSignedIn(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<void> {
   const { rows } = await sql`

@@ -1,11 +1,11 @@
-// After a change this process forgets at once what it remembered of a tenant; the others hear of it by NOTIFY.
+// After a change, this process forgets at once what it remembers of a tenant; the others hear of it by NOTIFY.
 import type { Listener } from '../../db/listen.ts'
 
 interface Forgetful {
   readonly listener: Pick<Listener, 'emit'>
 }
 
-/** Who has signed in, and what is known beside a session or a token: roles, rights, what is held of a connection. */
+/** Sessions and tokens, with what is remembered of them: roles, rights, whether a connection has anything held. */
 export const forgetCredentials = ({ listener }: Forgetful, tenantId: number): boolean =>
   listener.emit('change', { kind: 'credentials', tenantId })
 

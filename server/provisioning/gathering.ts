@@ -1,12 +1,12 @@
-// Work of one kind that comes in one moment is done together: many changes in one transaction cost little more than one.
+// Does work of one kind that arrives at one moment together: many changes in a transaction cost little more than one.
 
 /** What became of one item. */
 export type Outcome<Result> = { readonly value: Result } | { readonly error: unknown }
 
-/** Batches of one kind under way at most; what comes meanwhile goes with the next one. */
+/** How many batches of one kind run at once; what arrives meanwhile goes with the next one. */
 const MAX_UNDER_WAY = 2
 const MAX_ITEMS = 24
-/** A batch that takes longer, because it waits for a lock, holds up nobody who could go beside it. */
+/** A batch that takes longer, because it waits for a lock, no longer holds up what could run beside it. */
 const PATIENCE_MS = 20
 
 interface Waiting<Item, Result> {
@@ -17,13 +17,13 @@ interface Waiting<Item, Result> {
 
 interface Kind<Item, Result> {
   waiting: Waiting<Item, Result>[]
-  /** What is being worked on: who comes again waits until that is done. */
+  /** The ids that are being worked on: another item with the same id waits until that is done. */
   readonly busy: Set<string>
   underWay: number
-  /** How many were there at once lately. */
+  /** How many items there were at once lately. */
   crowd: number
   isScheduled: boolean
-  /** Runs while few wait for a batch that is under way. */
+  /** Runs while few items wait beside a batch that is under way. */
   patience: NodeJS.Timeout | undefined
 }
 
@@ -32,14 +32,14 @@ export class Gathering<Item, Result> {
   private readonly patienceMs: number
   private readonly kinds: Map<string, Kind<Item, Result>>
 
-  /** @param run is given items of one kind, no two of them with the same id; tells what became of each, in order */
+  /** @param run gets items of one kind, no two with the same id; returns the outcome of each, in order */
   constructor(run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>, patienceMs = PATIENCE_MS) {
     this.run = run
     this.patienceMs = patienceMs
     this.kinds = new Map()
   }
 
-  /** @throws what `run` tells of the item, or throws */
+  /** @throws the error that `run` returns for the item, or throws */
   add(name: string, id: string, item: Item): Promise<Result> {
     const kind = this.kinds.get(name) ?? newKind<Item, Result>()
     this.kinds.set(name, kind)
@@ -50,14 +50,14 @@ export class Gathering<Item, Result> {
     })
   }
 
-  /** Once every request that has arrived by now has said what it wants. */
+  /** Starts a batch once every request that has arrived by now has added its item. */
   private schedule(name: string, kind: Kind<Item, Result>): void {
     if (kind.isScheduled || kind.underWay >= MAX_UNDER_WAY) return
     if (kind.waiting.length === 0) {
       if (kind.underWay === 0) this.kinds.delete(name)
       return
     }
-    // a batch costs much whatever is in it: those who come at once go in as many batches as there may be, and no more
+    // a batch has a high fixed cost: items that arrive together are spread over MAX_UNDER_WAY batches and no more
     if (kind.underWay > 0 && kind.waiting.length < kind.crowd / MAX_UNDER_WAY) {
       kind.patience ??= setTimeout(() => this.begin(name, kind), this.patienceMs)
     } else {

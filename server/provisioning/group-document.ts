@@ -1,4 +1,4 @@
-// A group's SCIM attributes and the columns that are kept beside them: the one place that goes from one to the other.
+// A group's SCIM attributes and the columns stored beside them: the one place that converts between the two.
 import type { GroupColumns } from '../../db/groups.ts'
 import type { GroupRow } from '../../db/schema.ts'
 import { AppError } from '../errors.ts'
@@ -6,7 +6,7 @@ import { caseKey } from './user-document.ts'
 
 export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 
-/** An index entry holds no more; far beyond any name. */
+/** What an index entry can hold; far beyond any name. */
 export const MAX_GROUP_TEXT_LENGTH = 500
 
 /**
@@ -40,7 +40,7 @@ function refuseLong(name: string, text: string): void {
 
 const invalidText = (detail: string) => new AppError('invalid', detail, { scimType: 'invalidValue' })
 
-/** All that a removed group is made of again, but for its members. */
+/** Everything from which a removed group can be restored, except its members. */
 export function wholeGroup(
   group: Pick<GroupRow, 'doc' | 'connection_id' | 'created_at'>,
   version: number

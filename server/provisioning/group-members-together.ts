@@ -1,4 +1,4 @@
-// Members that are taken out of groups in one moment: in one transaction, where nothing is in the way of any of them.
+// Takes members who leave groups at one moment out in one transaction, where nothing prevents any of it.
 
 import { type Db, isCitus } from '../../db/connect.ts'
 import { isUnavailable } from '../../db/failures.ts'
@@ -18,10 +18,10 @@ export interface Leaving extends Change {
 
 const gatherings = new WeakMap<Db, Gathering<Leaving, boolean>>()
 
-/** @returns whether it was done; else it is to be done alone, which tells why not */
+/** @returns whether it was done; where not, do it alone, which tells why not */
 export async function leaveTogether(leaving: Leaving): Promise<boolean> {
   const { db, tenantId, ownScope, actor, groupId, userId } = leaving
-  // a statement of several rows would be run on every node
+  // Citus would run a statement of several rows on every node
   if (isCitus(db)) return false
   let gathering = gatherings.get(db)
   if (!gathering) {

@@ -1,4 +1,4 @@
-// The members of a group: what a change of them may name, and its order of work. Nothing here reads a member list.
+// The members of a group: what a change may name, and the order of its steps. Nothing here reads a member list.
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../../db/connect.ts'
 import { deleteChildren, findCycles, findGroupIds, hasChildren, insertChildren } from '../../db/group-children.ts'
@@ -22,8 +22,8 @@ export interface MemberReference {
 }
 
 /**
- * One change to the members of a group. Adding who is a member, and removing who is none, succeed.
- * `removeWhere`: `chosen` selects the ids of members, as `id uuid`, from whatever it likes.
+ * One change to a group's members. Adding a member again, and removing somebody who is none, succeed. `removeWhere`:
+ * `chosen` selects the members' ids as `id uuid`, from any tables.
  */
 export type MemberChange =
   | { readonly kind: 'add'; readonly members: readonly MemberReference[] }
@@ -32,25 +32,24 @@ export type MemberChange =
   | { readonly kind: 'replace'; readonly members: readonly MemberReference[] }
   | { readonly kind: 'clear' }
 
-/** Thrown inside a transaction that must begin again under the lock for nesting: groups are among the members. */
+/** Groups are among the members: the transaction must start again under the lock for nesting. */
 export class NestingNeeded extends Error {}
 
-/** Those that can be ids, each once, in the order in which rows are locked; anything else is nobody's. */
+/** The valid ids, each once, in the order in which rows are locked; anything else names nobody. */
 export const sortedIds = (values: Iterable<string>): string[] => [...new Set(values)].filter(isId).sort()
 
 /** The references that a change adds. */
 export const addedBy = (change: MemberChange): readonly MemberReference[] =>
   change.kind === 'add' || change.kind === 'replace' ? change.members : []
 
-/** Added references, told apart. */
+/** The added references, split into users and groups. */
 interface Resolved {
   readonly users: ReadonlySet<string>
   readonly groups: ReadonlySet<string>
 }
 
 /**
- * Locks the users among the added, before the group is locked: whoever removes a user holds the user and then comes
- * to the groups.
+ * Locks the added users before the group is locked: whoever removes a user locks the user first and then the groups.
  */
 export const lockAddedUsers = (
   trx: Trx,
@@ -63,8 +62,8 @@ export const lockAddedUsers = (
 }
 
 /**
- * Tells users and groups apart.
- * @param lockedUserIds of lockAddedUsers, for the same references
+ * Splits references into users and groups.
+ * @param lockedUserIds what lockAddedUsers returned for the same references
  * @throws AppError invalidValue `unknownMember` naming up to five that are neither; NestingNeeded
  */
 export async function resolveMembers(
@@ -98,14 +97,14 @@ function unknownMembers(ids: readonly string[]): AppError {
   })
 }
 
-/** What came and went. */
+/** Who was added and who was removed. */
 export interface MembersChanged {
   readonly added: Changed
   readonly removed: Changed
 }
 
 /**
- * Carries changes out in order, on a group whose row is locked `for update` (or that this transaction made).
+ * Carries changes out in order, on a group whose row is locked `for update` (or was made by this transaction).
  * @throws AppError invalidValue `groupCycle`; NestingNeeded
  */
 export async function applyMemberChanges(
@@ -121,7 +120,7 @@ export async function applyMemberChanges(
   const outcome = { added: NONE, removed: NONE }
   for (const change of changes) {
     const members = splitResolved(addedBy(change), resolved)
-    // sent in one write; they run in this order
+    // sent together; they run in this order
     const [usersLeft, groupsLeft, usersJoined] = await Promise.all([
       takeUsersOut(trx, scope, change, members.users, cause),
       isNesting ? takeGroupsOut(trx, scope, change, members.groups, cause) : NONE,

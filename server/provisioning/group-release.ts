@@ -1,4 +1,4 @@
-// A group that a connection had becomes the tenant's own.
+// Gives a group that a connection owns to the tenant.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { releaseMemberships } from '../../db/authority.ts'
 import { peopleBelow } from '../../db/group-roles.ts'
@@ -11,7 +11,8 @@ import { followGroups } from './group-roles.ts'
 import { forgetRoles, type GroupWork, inTransaction } from './groups.ts'
 
 /**
- * Ends that a connection has a group, and its memberships there. One that goes on changing the group takes it on again.
+ * Ends a connection's ownership of a group and of its memberships there. If it goes on changing it, it takes it on
+ * again.
  * @throws AppError not_found; forbidden `administratorOnly`
  */
 export async function releaseGroup(work: GroupWork, groupId: string): Promise<void> {

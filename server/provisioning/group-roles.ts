@@ -1,11 +1,10 @@
-// Groups give roles: a tenant maps groups to roles, and whoever is in one, directly or by a group in it, has at least
-// that role. Everybody keeps a role of their own, to which they fall back; what counts is the higher of the two.
-// users.role is always what counts, and follows in the transaction of whatever it follows from: a membership, a nesting,
-// the mapping, how far a connection reaches. One transaction at a time does so in a tenant; tenants without a mapping
-// pay nothing.
+// Groups give roles: a tenant maps groups to roles, and whoever is in such a group, directly or through a nested one,
+// has at least that role. Everybody also has a role of their own; the higher of the two counts, and users.role holds
+// it. It is updated in the transaction that changes what it depends on: a membership, a nesting, the mapping, a
+// connection's highest role. One transaction at a time does so in a tenant; tenants without a mapping pay nothing.
 //
-// A change of members that changes roles is a change of roles: of people only an administrator makes it, a token only
-// for people within its highest role, and the last administrator stays.
+// A change of members that changes roles counts as a change of roles: of people only an administrator may make it, a
+// token may make it only for people within its highest role, and the last administrator stays.
 import { type RawBuilder, sql } from 'kysely'
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
 import { type Db, inTenant, readInTenant, type Trx } from '../../db/connect.ts'
@@ -32,19 +31,19 @@ import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator, requ
 import { shownName } from './user-document.ts'
 import type { UserChange } from './user-states.ts'
 
-/** Told of somebody whose role has changed with their groups; it follows from what is told beside it. */
+/** The event for somebody whose role has changed with their groups; it follows from another event. */
 export const GROUP_ROLE_CHANGED = 'user.groupRoleChanged'
 
 /** The role that somebody has without their groups. */
 export const ownRoleOf = (user: Pick<UserRow, 'role' | 'given_role'>): Role => user.given_role ?? user.role
 
-/** Gives somebody a role of their own; followGroups then says which role counts. */
+/** Gives somebody a role of their own; followGroups then decides which role counts. */
 export const ownRolePatch = (user: Pick<UserRow, 'given_role'>, role: Role): UserPatch =>
   user.given_role === null ? { role } : { given_role: role }
 
 /**
- * Brings roles in step with the groups, under lockGroupRoles.
- * @param because the group whose change is the reason, for the log
+ * Brings roles in line with the groups; the caller holds lockGroupRoles.
+ * @param because the name of the group whose change is the reason, for the audit log
  * @param affected a select of user ids; everybody where it is left out
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `notYourself`, `lastAdministrator`
  */
@@ -108,7 +107,7 @@ const eventOf = (one: RoleChange, because: string | undefined): AuditEvent => ({
 
 type GroupRolesDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
-/** Whose role a mapping would change, were it the tenant's. @throws AppError forbidden, as for changeGroupRoles */
+/** Whose roles a mapping would change if it were the tenant's. @throws AppError forbidden, as for changeGroupRoles */
 export function previewGroupRoles(
   deps: GroupRolesDeps,
   tenantId: number,
@@ -119,12 +118,12 @@ export function previewGroupRoles(
   return previewRoles(deps.db, tenantId, mapping)
 }
 
-/** As long as a process that does not hear of changes goes on believing what it knew of a tenant. */
+/** How long a process that does not hear of changes goes on trusting what it knows of a tenant. */
 const DEAF_MS = 1_000
 
 /**
- * Makes a mapping the tenant's, in place of the one before. Changes of members that began before every process knew of
- * the first mapping are waited for.
+ * Replaces the tenant's mapping. Waits for changes of members that began before every process knew of the first
+ * mapping.
  * @returns whose role has changed
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `notYourself`, `lastAdministrator`; not_found for a
  *   group
@@ -159,7 +158,7 @@ export async function changeGroupRoles(
           }
         }
       ])
-      // nobody's role comes from a group any more, and changes of members need not look
+      // no role comes from a group any more, so changes of members need not check
       if (mapping.length === 0) await setFlag(trx, await getTenant(trx, tenantId), false, now)
       return changed
     })
@@ -169,7 +168,7 @@ export async function changeGroupRoles(
   return changes
 }
 
-/** Before anything is announced; who removes one meanwhile takes it out of the mapping. */
+/** Runs before anything is announced; removing a group meanwhile takes it out of the mapping. */
 async function requireGroups(db: Db, tenantId: number, mapping: readonly GroupRole[]): Promise<void> {
   const ids = mapping.map(({ groupId }) => groupId)
   const rows = await readInTenant<{ id: string }>(
@@ -190,7 +189,7 @@ function requireMapping(actor: Actor, mapping: readonly GroupRole[]): void {
   }
 }
 
-/** Tells every process that groups give roles from now on. @returns false where they know */
+/** Tells every process that groups give roles from now on. @returns false where they know already */
 async function announce(deps: GroupRolesDeps, tenantId: number): Promise<boolean> {
   const tenant = await inTenant(deps.db, tenantId, async (trx) => {
     const found = await getTenant(trx, tenantId)

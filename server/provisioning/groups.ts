@@ -1,11 +1,11 @@
-// The rules of groups, whoever changes them and by whichever way.
+// The rules for changing groups, whoever changes them and through whichever API.
 //
-// Who: administrators and managers, and SCIM tokens, which may also put people into groups whose role is above the
-// highest one that they may grant: their accounts stay out of reach. Where groups give roles, group-roles.ts says more.
+// Who may: administrators, managers and SCIM tokens. A token may also add people whose role is above the highest that
+// it may grant, but not change their accounts. Where groups give roles, group-roles.ts adds rules.
 //
-// Locks are taken in one order, by everybody: the tenant's lock for nesting, users by id, groups, memberships, the
-// counters. Adding users and taking one out lock the group `for key share`, so that many do so at once; whatever else
-// happens to its members locks it `for update`.
+// Everybody takes locks in one order: the tenant's lock for nesting, users by id, groups, memberships, the counters.
+// Adding users and taking one out lock the group `for key share`, so that many can do so at once; any other change of
+// its members locks it `for update`.
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
@@ -57,26 +57,26 @@ export interface GroupWork {
   readonly tenantId: number
   readonly actor: Actor
   readonly now: Date
-  /** The SCIM connection whose users and groups alone count; undefined for all of the tenant's. */
+  /** The SCIM connection whose users and groups alone are visible; undefined for all of the tenant's. */
   readonly ownScope?: string
-  /** Whether the tenant's groups give roles: whoever changes members then changes roles too. */
+  /** Whether the tenant's groups give roles: a change of members is then a change of roles, too. */
   readonly groupRoles: boolean
   /** Told at once when roles have changed; the other processes hear of it by NOTIFY. */
   readonly listener: Pick<Listener, 'emit'>
 }
 
-/** Is given the version that clients see, with the group locked; throws `stale` where the client knows another. */
+/** Gets the version that clients see, with the group locked; throws `stale` where the client knows another one. */
 type Precondition = (version: number) => void
 
 interface GroupChange {
-  /** The document as it shall be; the same one where nothing changes. */
+  /** Returns the new document; the same one where nothing changes. */
   readonly document?: (before: GroupDocument) => GroupDocument
   readonly members?: readonly MemberChange[]
   readonly precondition?: Precondition
 }
 
 /**
- * Makes a group, with its members.
+ * Creates a group with its members.
  * @returns its id
  * @throws AppError forbidden; invalidValue for a bad name, `unknownMember`; uniqueness for displayName and externalId
  */
@@ -109,9 +109,9 @@ export async function createGroup(
 
 /**
  * Changes attributes and members of a group together.
- * @returns the version that clients see afterwards, where there was a precondition: only who holds the group knows it
- * @throws HeldBack; AppError not_found; forbidden, also `managedByConnection`; whatever the callbacks throw; invalidValue
- * `unknownMember`, `groupCycle`; uniqueness
+ * @returns the version that clients see afterwards, where there was a precondition: only under the lock is it certain
+ * @throws HeldBack; AppError not_found; forbidden, also `managedByConnection`; whatever the callbacks throw;
+ *   invalidValue `unknownMember`, `groupCycle`; uniqueness
  */
 export async function changeGroup(work: GroupWork, groupId: string, change: GroupChange): Promise<number | undefined> {
   requireGroupRights(work.actor)
@@ -126,13 +126,13 @@ export async function changeGroup(work: GroupWork, groupId: string, change: Grou
   return version
 }
 
-/** What is remembered beside sessions and tokens is out of date where roles have changed. */
+/** Forgets what is remembered with sessions and tokens, where roles have changed. */
 export function forgetRoles({ listener, tenantId }: GroupWork, areChanged: boolean): void {
   if (areChanged) forgetCredentials({ listener }, tenantId)
 }
 
 /**
- * Takes a group away, with its memberships, and out of the groups that contained it.
+ * Removes a group with its memberships, also from the groups that contained it.
  * @throws HeldBack; AppError not_found; forbidden, also `managedByConnection`; whatever the precondition throws
  */
 export async function removeGroup(work: GroupWork, groupId: string, precondition?: Precondition): Promise<void> {
@@ -172,11 +172,11 @@ function requireGroupRights(actor: Actor): void {
   throw forbidden('Only administrators and managers may change groups', 'groupsNotAllowed')
 }
 
-/** Whether a connection of which something is held adds members: of them nothing is held any more, if it is done. */
+/** Whether a connection that has changes held adds members: then none is held against those members any more. */
 const asksToStay = ({ actor }: GroupWork, { members = [] }: GroupChange): boolean =>
   actor.scim?.hasHeld === true && members.some((change) => addedBy(change).length > 0)
 
-/** A connection may change what another one has; people may not. */
+/** Whether a person acts: a connection may change what another one owns, a person may not. */
 const isPerson = ({ actor }: GroupWork): boolean => actor.scim === undefined
 
 const scopeOf = ({ tenantId, ownScope }: GroupWork, groupId: string): GroupScope => ({
@@ -186,14 +186,14 @@ const scopeOf = ({ tenantId, ownScope }: GroupWork, groupId: string): GroupScope
 })
 
 /**
- * The usual changes in one statement: adding users, and taking one out.
- * @returns false where that is not what is asked for, or cannot be done this way; nothing was changed then
+ * Makes the usual changes in one statement: adding users, and taking one out.
+ * @returns false where something else was asked for, or it cannot be done this way; nothing was changed then
  */
 async function changeMembersAlone(work: GroupWork, groupId: string, change: GroupChange): Promise<boolean> {
   const { members = [], document, precondition } = change
   const [only, ...others] = members
   if (!only || others.length > 0 || document || precondition) return false
-  // which would refuse to split it: its parts ask for permits and lock
+  // Citus would refuse to split the statement: its parts take permits and locks
   if (isCitus(work.db)) return false
   const scope = scopeOf(work, groupId)
   const by: Change = { actor: work.actor, now: work.now }
@@ -244,14 +244,14 @@ async function changeLocked(
   if (members.length === 0) return false
   const cause = causeOf(work)
   const changed = await changeMembers(trx, scopeOf(work, groupId), members, users, { isNesting, cause })
-  // whichever way they were chosen: what has left tells whose it was
+  // after the removal, since the ended memberships tell who owned them, however they were chosen
   if (isPerson(work) && changed.removed.count > 0) {
     await requireOwnMemberships(trx, tenantId, { groupId, eventId: cause.eventId })
   }
   const isChanged = changed.added.count + changed.removed.count > 0
   const areRolesChanged =
     isChanged && work.groupRoles && (await followMembers(trx, work, group, cause.eventId, changed))
-  // also of those who are members already; before permits are taken, since the brake's row is locked before its slots
+  // also for those who are members already; before permits are taken, since the brake's row is locked before its slots
   if (asksToStay(work, change)) {
     const ids = sortedIds(members.flatMap(addedBy).map(({ value }) => value))
     await letMembersStay({ trx, ...work }, groupId, ids)
@@ -265,7 +265,7 @@ async function changeLocked(
   return areRolesChanged
 }
 
-/** Gives those who came and went the roles that they have now. @returns whether any has changed */
+/** Updates the roles of those who came and went. @returns whether any has changed */
 async function followMembers(
   trx: Trx,
   work: GroupWork,
@@ -274,7 +274,7 @@ async function followMembers(
   { added, removed }: MembersChanged
 ): Promise<boolean> {
   const ids = [...added.ids, ...removed.ids]
-  // beyond what is told of in the log, whom the event has moved is read from the memberships
+  // the log names only some of them where there are many: the memberships then tell whom the event has moved
   const isNamed = ids.length === added.count + removed.count
   const affected = isNamed ? peopleBelow(work.tenantId, ids) : peopleMovedBy(work.tenantId, group.id, eventId)
   return (await followGroups({ trx, ...work }, group.display_name, affected)).length > 0
@@ -303,7 +303,7 @@ async function changeDocument(
   if (isDeepStrictEqual(before, after)) return
   if (isPerson(work)) await requireOwnGroup(trx, group, 'The name of the group', ['displayName'])
   const columns = groupColumns(after)
-  // an externalId belongs to a connection: a group that has none becomes the one's that names it
+  // an externalId belongs to a connection: a group without a connection goes to the one that sends it
   const connectionId = group.connection_id ?? (columns.external_id ? (work.actor.scim?.connectionId ?? null) : null)
   const kept_by = connectionId === null ? group.kept_by : null
   await updateGroup(trx, work.tenantId, group.id, { ...columns, connection_id: connectionId, kept_by }, work.now)
@@ -331,7 +331,7 @@ const causeOf = ({ actor, now }: GroupWork): MemberCause => ({
 const oneGroup = (groupId: string, { added, removed }: MembersChanged) =>
   sql`select ${groupId}::uuid as group_id, ${added.count - removed.count}::int as delta`
 
-/** As db/group-members.ts audits the same in SQL. */
+/** As db/group-members.ts audits it in SQL. */
 const auditedMembers = ({ added, removed }: MembersChanged) => ({
   ...(added.count > 0 && { addedCount: added.count, added: added.ids }),
   ...(removed.count > 0 && { removedCount: removed.count, removed: removed.ids })
@@ -350,8 +350,8 @@ const audit = (
   ])
 
 /**
- * Runs `attempt` in a transaction; once more under the lock for nesting where it turns out that groups are among the
- * members, which the lock must come before.
+ * Runs `attempt` in a transaction. Where groups turn out to be among the members, runs it again under the lock for
+ * nesting, which must be taken before the others.
  */
 export async function inTransaction<T>(
   { db, tenantId, groupRoles }: GroupWork,
@@ -384,7 +384,7 @@ async function translating<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What the database refused, as the rule that it holds. */
+/** Turns a violated constraint into the error of the rule that it enforces. */
 function translated(error: unknown): unknown {
   switch (violatedConstraint(error)) {
     case 'groups_display_name_key':

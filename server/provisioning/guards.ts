@@ -1,4 +1,4 @@
-// Rules that stand before a change of a person, whoever makes it and by whichever way.
+// Rules that are checked before a person is changed, whoever changes them and through whichever API.
 import { sql } from 'kysely'
 import type { Trx } from '../../db/connect.ts'
 import type { Role } from '../../db/schema.ts'
@@ -59,7 +59,7 @@ export function requireNotSelf(actor: Actor, userId: string, what: string): void
 }
 
 /**
- * What a token makes does not outlive it.
+ * A token makes nothing that outlives it.
  * @returns when a token that the actor makes ends: as asked for, or with the maker
  * @throws AppError forbidden `expiryNotAllowed`
  */

@@ -1,4 +1,4 @@
-// What a connection has, people and administrators do not change: it is decided on the locked row, and said why.
+// People and administrators cannot change what a connection owns: checked on the locked row, refused with the reason.
 import { type Authority, findAuthorities, findEndedMemberships } from '../../db/authority.ts'
 import type { EndedMemberships } from '../../db/brakes.ts'
 import type { Trx } from '../../db/connect.ts'
@@ -8,13 +8,13 @@ import { isAbove } from './actor.ts'
 import { isConnection, type OwnProfile, ownerOf, withOwnProfile } from './authority.ts'
 import type { Profile, UserDocument } from './user-document.ts'
 
-/** Somebody above its highest role is out of a connection's reach: what it has sent of them is theirs. */
+/** Whether these roles are within a connection's reach; people above its highest role own even what it has sent. */
 export const reaches = ({ highest_role }: Pick<Authority, 'highest_role'>, ...roles: readonly Role[]): boolean =>
   roles.every((role) => !isAbove(role, highest_role))
 
 /**
  * @param what as in `${what} is managed by Okta`
- * @param data names what, beside the connection
+ * @param data what is affected, beside the connection
  */
 function refusal({ id, name, is_removed }: Authority, what: string, data: Record<string, unknown>): AppError {
   const how = is_removed ? `${name}, which was removed: release it to change this here` : `${name}: change it there`
@@ -33,7 +33,7 @@ const WORDS: Record<keyof Profile, string> = {
 }
 
 /**
- * A profile that may be written as a whole.
+ * Checks that a profile may be written as a whole.
  * @param user locked
  * @throws AppError forbidden `managedByConnection` with `connection: { id, name, isRemoved }` and `attributes`, by the
  *   names that they have in the API
@@ -56,8 +56,8 @@ export async function requireOwnProfile(
 
 /**
  * @param user locked
- * @param role what it would become
- * @throws AppError forbidden `managedByConnection` where a connection has sent the role, and may give the other one
+ * @param role the new role
+ * @throws AppError forbidden `managedByConnection` where a connection has sent the role and may give the new one
  */
 export async function requireOwnRole(trx: Trx, user: UserRow, document: UserDocument, role: Role): Promise<void> {
   const owner = ownerOf(user, document, 'roles')
@@ -67,10 +67,10 @@ export async function requireOwnRole(trx: Trx, user: UserRow, document: UserDocu
 }
 
 /**
- * Of what people change of a user over SCIM.
+ * Refuses people's writes over SCIM to what connections own.
  * @param user locked
- * @param managed by connection, the paths of what it has and they would change
- * @param role what theirs would become
+ * @param managed by connection, the paths that it owns and the write would change
+ * @param role the user's role after the write
  * @throws AppError forbidden `managedByConnection` with `attributes`, by their SCIM paths
  */
 export async function requireOwnAttributes(
@@ -89,7 +89,7 @@ export async function requireOwnAttributes(
 
 /**
  * @param group locked
- * @param what that is asked for, as in `The group`
+ * @param what names what would change, as in `The group`
  * @throws AppError forbidden `managedByConnection`
  */
 export async function requireOwnGroup(trx: Trx, group: GroupRow, what: string, attributes: string[]): Promise<void> {
@@ -99,13 +99,13 @@ export async function requireOwnGroup(trx: Trx, group: GroupRow, what: string, a
   if (found) throw refusal(found, what, { attributes })
 }
 
-/** In the data, and in the text. */
+/** How many the error names in its data, and in its text. */
 const NAMED = 50
 const NAMED_IN_WORDS = 3
 
 /**
- * Of members whom an event has taken out of a group, in this transaction: people who were put there by a connection stay,
- * and groups too. Whoever is deactivated may always be taken out: it is the way to their removal.
+ * Refuses to take members out of a group, once an event of this transaction has done so: people whom a connection put
+ * there stay, and groups too. A deactivated person may always be taken out, so that they can be removed.
  * @throws AppError forbidden `managedByConnection` with `userIds` and `userCount`, and where groups are among them with
  *   `groupIds` and `groupCount`: up to 50 ids in all
  */

@@ -1,4 +1,4 @@
-// What administrators are told by mail because it will not wait until they look.
+// What administrators are told by mail, because it cannot wait until they look.
 import { v7 as uuidv7 } from 'uuid'
 import type { Trx } from '../../db/connect.ts'
 import { insertNotices } from '../../db/mails.ts'
@@ -6,8 +6,8 @@ import type { Notice } from '../../db/schema.ts'
 import type { Deps } from '../deps.ts'
 
 /**
- * Queues a mail to each administrator of a tenant, in the transaction that makes the reason: two statements.
- * @returns how many are written to
+ * Queues a mail to each administrator of a tenant, in the transaction that makes it necessary: two statements.
+ * @returns how many mails
  */
 export async function notifyAdministrators(
   trx: Trx,

@@ -1,5 +1,5 @@
-// What becomes of people, groups and memberships when the connection goes that had them: they stay, and are everybody's
-// to change again, or are kept as it left them, until another connection takes them on or they are released.
+// What happens to people, groups and memberships when their connection is removed: they stay. Everybody may change them
+// again, or they stay read-only until another connection takes them on or they are released.
 import { sql } from 'kysely'
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
 import { lockOwnedUsers, type OwnedUser, releaseGroups, releaseUsers } from '../../db/authority.ts'
@@ -11,13 +11,13 @@ import { authorityFacts, authorityWithout, exceptionsOf, GONE, isConnection, NO_
 import { shownName } from './user-document.ts'
 import { audit, requireNotRemoved, type UserChange, userEvent } from './user-states.ts'
 
-/** What belonged to a connection; users who are not removed. */
+/** How much a connection owned; removed users do not count. */
 export interface Released {
   users: number
   groups: number
 }
 
-/** Users in one statement: what they take of memory has a bound, however many there are. */
+/** Users per statement: bounds the memory that they take, however many there are. */
 const USERS_AT_ONCE = 5_000
 
 export interface Release {
@@ -30,10 +30,10 @@ export interface Release {
   readonly isKept: boolean
 }
 
-/** Ends that users and groups are a connection's. */
+/** Ends a connection's ownership of users and groups. */
 export async function releaseResources(release: Release): Promise<Released> {
   const { trx, tenantId, actor, now, connectionId, isKept } = release
-  // a large tenant takes its time, and nobody waits for it but the administrator
+  // a large tenant takes long, and only the administrator waits for it
   await sql`set local statement_timeout = 0`.execute(trx)
   let users = 0
   for (let afterId: string | undefined; ; ) {
@@ -97,8 +97,8 @@ function releasedEvent(user: OwnedUser, connectionId: string, authority: string)
 }
 
 /**
- * Makes one person an ordinary member, whose memberships stay what they are. A connection that goes on sending them takes
- * them on again, with what it then changes. Changes nothing where no connection has anything of them.
+ * Makes one person an ordinary member; their memberships stay as they are. A connection that goes on sending them takes
+ * them on again, with what it then changes. Changes nothing where no connection owns anything of them.
  * @param user locked
  * @throws AppError conflict `userRemoved`
  */

@@ -1,8 +1,8 @@
-// Unique keys that a SCIM write may run into, told the way the protocol tells them.
+// The unique keys that a SCIM write may violate, reported as the protocol reports them.
 import { violatedConstraint } from '../../db/failures.ts'
 import { AppError } from '../errors.ts'
 
-/** The same text whoever holds it: another tenant's users are none of this one's business. */
+/** The same text whoever holds the address: a tenant must not learn about another tenant's users. */
 export const ADDRESS_TAKEN = 'This e-mail address is already in use'
 
 export type UserConflict = 'userName' | 'externalId' | 'address'
@@ -20,7 +20,7 @@ const TEXTS: Readonly<Record<UserConflict, string>> = {
   address: ADDRESS_TAKEN
 }
 
-/** What a unique key says is taken, or undefined for any other error. */
+/** What the violated unique key says is taken; undefined for any other error. */
 export const conflictOf = (error: unknown): UserConflict | undefined => CONFLICTS[violatedConstraint(error) ?? '']
 
 /** 409 uniqueness (RFC 7644 §3.3); identity providers show the text to their administrators. */

@@ -1,4 +1,4 @@
-// Connections of identity providers: what administrators change of them, and what becomes of their people when one goes.
+// Connections of identity providers: how administrators change them, and what becomes of their people on removal.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { endKeeping, listStragglers, rememberConnection } from '../../db/authority.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
@@ -33,9 +33,9 @@ type ConnectionDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 interface ConnectionPatch {
   readonly name?: string
   readonly profile?: ScimProfile
-  /** Of what its tokens may give and touch, also of those that are in use. */
+  /** The limit of what its tokens may give and touch, including tokens in use. */
   readonly highestRole?: Role
-  /** As a whole: a fact that is left out becomes the tenant's again. */
+  /** Replaces all of them: one that is left out falls back to the tenant's. */
   readonly brake?: BrakeSettings
 }
 
@@ -51,7 +51,7 @@ export async function getConnection(
 }
 
 /**
- * Changes a connection; its tokens follow at once and everywhere.
+ * Changes a connection; its tokens follow at once, in every process.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `connectionNameTaken`
  */
 export async function changeConnection(
@@ -84,7 +84,7 @@ export async function changeConnection(
       audit(trx, tenantId, actor, now, 'scimConnection.updated', before, changed),
       notifyChange(trx, { kind: 'credentials', tenantId })
     ])
-    // what the connection has put into groups gives no more than it may
+    // the connection's memberships give no role above its highest
     if (after.highest_role !== before.highest_role && (await hasGroupRoles(trx, tenantId))) {
       await followGroups({ trx, tenantId, actor, now }, after.name)
     }
@@ -92,13 +92,13 @@ export async function changeConnection(
   forgetCredentials(deps, tenantId)
 }
 
-/** What becomes of what a connection had: `release`: everybody's to change; `keep`: read-only, as it left it. */
+/** What becomes of what a connection owned: `release`: everybody may change it; `keep`: read-only, as it was left. */
 export const AFTER_REMOVAL = ['release', 'keep'] as const
 type AfterRemoval = (typeof AFTER_REMOVAL)[number]
 
 /**
- * Removes a connection. Its tokens end first, in a transaction of their own: what a request of theirs still makes is
- * released with the rest. Users and groups stay; the next identity provider that changes one with an externalId takes it on.
+ * Removes a connection. Its tokens end first, in a transaction of their own; what a request under way still makes is
+ * released with the rest. Users and groups stay; the next provider that changes one with an externalId takes it on.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found
  */
 export async function removeConnection(
@@ -140,7 +140,7 @@ export async function removeConnection(
 }
 
 /**
- * Releases what was kept of a connection that is gone.
+ * Releases what was kept of a removed connection.
  * @throws AppError forbidden `administratorOnly`; not_found where nothing is kept of it
  */
 export async function releaseConnection(
@@ -152,7 +152,7 @@ export async function releaseConnection(
   requireAdministrator(actor, 'release what connections had')
   const now = deps.now()
   const release = async (trx: Trx): Promise<Released> => {
-    // an undo gives nothing back to it meanwhile
+    // so that no undo gives anything back to it meanwhile
     await lockGroupRoles(trx, tenantId)
     const name = await endKeeping(trx, tenantId, connectionId)
     if (name === undefined) throw notFound(`Connection ${connectionId}`)
@@ -172,12 +172,12 @@ export async function releaseConnection(
   return retryRaces(() => inTenant(deps.db, tenantId, release))
 }
 
-/** Longer than any request takes, and than clean-up is likely to be away. */
+/** Longer than any request takes, and longer than clean-up is likely to be down. */
 const STRAGGLERS_MS = 24 * 3_600_000
 
 /**
- * A request that was under way when its connection was removed may have made something that connection's own after all:
- * what became of the rest becomes of it, too.
+ * A request under way when its connection was removed may still have made something that the connection owns: treats
+ * that like the rest.
  * @returns how many users and groups
  */
 export async function releaseStragglers({ db, now }: Pick<Deps, 'db' | 'now'>, tenantId: number): Promise<number> {
@@ -197,7 +197,7 @@ export async function releaseStragglers({ db, now }: Pick<Deps, 'db' | 'now'>, t
   return count
 }
 
-/** The tenant's row first: whoever makes or renames a connection waits, so that no name is given twice. */
+/** Locks the tenant's row before the connection's: no name is given twice, since whoever gives one waits. */
 async function lockForChange(trx: Trx, tenantId: number, connectionId: string): Promise<ScimConnectionRow> {
   await lockGroupRoles(trx, tenantId)
   await lockTenant(trx, tenantId, 'for no key update')

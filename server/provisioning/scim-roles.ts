@@ -15,14 +15,14 @@ export const roleOfNew = (document: UserDocument, ceiling: Role): RoleDecision =
   document
 })
 
-/** Of an invited person whom an IdP makes known: the role that the inviter gave is kept unless another is asked for. */
+/** For an invited person whom an IdP provisions: the inviter's role is kept unless another one is sent. */
 export const roleOfAdopted = (invited: Role, document: UserDocument, ceiling: Role): RoleDecision =>
   kept(invited, document, ceiling)
 
 /**
- * PUT: `roles` left out keeps the role. It goes on being shown where it was, but for the usual one that the same
- * connection had written. A list without a role of ours takes the role away.
- * @param before.isRoleOwn whether who writes now is who has written `roles`
+ * PUT: `roles` left out keeps the role. A role that was shown is shown again, except the default one where the same
+ * connection had written it. A list without a role of ours takes the role away.
+ * @param before.isRoleOwn whether the one who writes now has written `roles`
  */
 export function roleOfReplaced(
   before: { role: Role; document: UserDocument; isRoleOwn: boolean },
@@ -36,7 +36,7 @@ export function roleOfReplaced(
   return { role: roleOf(document) ?? withoutRole(before.role, ceiling), document }
 }
 
-/** PATCH: a role of ours that was shown and is gone has been removed; nothing said about roles changes nothing. */
+/** PATCH: a role of ours that was shown and is missing now was removed; no word about roles changes nothing. */
 export function roleOfPatched(
   before: { role: Role; document: UserDocument },
   document: UserDocument,
@@ -48,13 +48,13 @@ export function roleOfPatched(
   return { role: wasRemoved ? withoutRole(before.role, ceiling) : before.role, document }
 }
 
-/** What is left when a role is taken away: the usual one, and never a higher one than before. */
+/** The role after one is taken away: the default, but never a higher one than before. */
 const withoutRole = (before: Role, ceiling: Role): Role => {
   const usual = defaultRole(ceiling)
   return isAbove(usual, before) ? before : usual
 }
 
-/** A role that nobody would expect is shown; the usual one only where somebody wrote it. */
+/** Shows a role that nobody would expect; the default one only where somebody wrote it. */
 function kept(role: Role, document: UserDocument, ceiling: Role): RoleDecision {
   const given = roleOf(document)
   if (given) return { role: given, document }

@@ -19,7 +19,7 @@ import { forgetTenant } from './forgetting.ts'
 
 type ScimSchemaDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
-/** Paths and filters are looked up in all of them. */
+/** A limit, because every path and filter is looked up in all of them. */
 const MAX_SCHEMAS = 20
 
 /**
@@ -53,7 +53,7 @@ export function createScimSchema(
 }
 
 /**
- * Takes a schema away that no user or group uses.
+ * Removes a schema that no user or group uses.
  * @throws AppError forbidden `administratorOnly`; not_found; conflict `schemaInUse`
  */
 export function removeScimSchema(
@@ -92,7 +92,7 @@ function parse(definition: unknown, others: readonly ScimSchemaView[]) {
   }
 }
 
-/** One change at a time, since each looks at all schemas; every process forgets what it knew of them. */
+/** One change at a time, since each one reads all schemas; every process forgets what it knew of them. */
 async function change<T>(deps: ScimSchemaDeps, tenant: TenantRef, work: (trx: Trx) => Promise<T>): Promise<T> {
   const changed = await inTenant(deps.db, tenant.id, async (trx) => {
     await lockTenant(trx, tenant.id, 'for no key update')

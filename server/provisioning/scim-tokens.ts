@@ -1,5 +1,5 @@
-// Tokens of identity providers: made, rotated and revoked by administrators. A connection is one identity provider, and
-// has a token for each rotation; what users and groups belong to is the connection.
+// Tokens of identity providers, which administrators make, rotate and revoke. A connection stands for one identity
+// provider and gets a new token at each rotation; users and groups belong to the connection.
 import { v7 as uuidv7 } from 'uuid'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
@@ -29,17 +29,17 @@ export const SCIM_TOKEN_PREFIX = 'mst_scim_'
 type ScimTokenDeps = Pick<Deps, 'config' | 'db' | 'listener' | 'now'>
 
 export interface NewScimToken {
-  /** Of the connection, such as `okta`. */
+  /** The name of the connection, such as `okta`. */
   readonly name: string
-  /** The highest role that it may give and touch; responder, or less where the maker is less. */
+  /** The highest role that it may give and touch; by default responder, or less where the maker's role is lower. */
   readonly highestRole?: Role
   readonly expiresAt?: Date
   readonly profile?: ScimProfile
-  /** Begins a connection also where one of the same name and settings is there. */
+  /** Begins a new connection even where one of the same name and settings exists. */
   readonly isApart?: boolean
 }
 
-/** A token that was just made: the only time that it is told. */
+/** A token that was just made: its text is shown only this once. */
 export interface MadeScimToken {
   readonly scimToken: ScimTokenView
   readonly token: string
@@ -50,8 +50,8 @@ export const scimBaseUrl = (config: Deps['config'], subdomain: string): string =
   `${publicUrl(config, subdomain)}/scim/v2`
 
 /**
- * Makes a token. One of the same name and the same settings joins the connection that is there, so that an identity
- * provider whose token was revoked meets its users again; any other begins a connection.
+ * Makes a token. One of the same name and settings joins the existing connection, so that an identity provider whose
+ * token was revoked finds its users again; any other begins a connection.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `expiryNotAllowed`; invalid `expiryInPast`
  */
 export async function createScimToken(
@@ -68,7 +68,7 @@ export async function createScimToken(
   if (expiresAt && expiresAt <= now) throw invalid('The expiry lies in the past', 'expiryInPast')
   const settings = { name: given.name, profile: given.profile ?? 'auto', highestRole }
   return inTenant(deps.db, tenant.id, async (trx) => {
-    // two that ask at once for the same connection get one
+    // two simultaneous requests for the same connection get one
     await lockTenant(trx, tenant.id, 'for no key update')
     const connectionId =
       (given.isApart ? undefined : await findConnection(trx, tenant.id, settings)) ??
@@ -81,8 +81,8 @@ export async function createScimToken(
 }
 
 /**
- * Makes another token of the same connection, which lasts as long as the first one did, though no longer than an API
- * token that asks for it; the first one works on for the overlap. Also of a token that has ended: then nothing overlaps.
+ * Makes another token for the same connection, valid for as long as the old one was, but no longer than an API token
+ * that asks for it. The old one works on for the overlap; if it has ended already, nothing overlaps.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found
  */
 export async function rotateScimToken(

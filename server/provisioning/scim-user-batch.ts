@@ -1,5 +1,5 @@
-// Many new users of an identity provider in one transaction: those in whose way nobody is. scim-user-create.ts makes
-// each of the others, and knows what is to be done then.
+// Creates many users of an identity provider in one transaction: those who collide with nobody. scim-user-create.ts
+// creates each of the others, and resolves the collision.
 import { type Db, inTenant, isCitus, type Trx } from '../../db/connect.ts'
 import { isOutdated, writeTogether } from '../../db/prepared.ts'
 import { retryRaces } from '../../db/races.ts'
@@ -15,8 +15,8 @@ import type { ScimWriter } from './scim-users.ts'
 import { documentColumns, type UserDocument } from './user-document.ts'
 
 /**
- * Tells which of new users may be made together: the role may be given, and no user, and none before in the list, has
- * the name, the externalId or the login address.
+ * Tells which new users may be created together: those whose role may be given, and whose userName, externalId and
+ * login address no user has and no earlier one in the list.
  */
 export async function findPlainUsers(writer: ScimWriter, documents: readonly UserDocument[]): Promise<boolean[]> {
   const { deps, tenant, actor } = writer
@@ -46,8 +46,8 @@ export async function findPlainUsers(writer: ScimWriter, documents: readonly Use
 }
 
 /**
- * Makes users in one transaction.
- * @returns in the order given; undefined where somebody is in the way of one of them: nothing was changed then
+ * Creates users in one transaction.
+ * @returns in the order given; undefined where one of them collides with somebody: nothing was changed then
  */
 export const createUsers = (writer: ScimWriter, users: readonly NewUser[]): Promise<ScimUserRow[] | undefined> =>
   createAll(users.map((user) => ({ writer, user })))
@@ -59,7 +59,7 @@ interface Item {
 
 class InTheWay extends Error {}
 
-/** Of one tenant. */
+/** All of one tenant. */
 async function createAll(items: readonly Item[]): Promise<ScimUserRow[] | undefined> {
   const { deps, tenant } = items[0]!.writer
   const made = items.map(({ writer, user }) => newUserRows(writer, user, roleOfNew(user.document, writer.actor.role)))
@@ -86,8 +86,8 @@ async function createAll(items: readonly Item[]): Promise<ScimUserRow[] | undefi
 const gatherings = new WeakMap<Db, Gathering<Item, ScimUserRow | undefined>>()
 
 /**
- * Makes a user together with the others that come in this moment.
- * @returns undefined where somebody is in the way: nothing was done then
+ * Creates a user together with others that arrive at this moment.
+ * @returns undefined where the user collides with somebody: nothing was done then
  */
 export function createTogether(writer: ScimWriter, user: NewUser): Promise<ScimUserRow | undefined> {
   const { deps, tenant } = writer
@@ -96,14 +96,14 @@ export function createTogether(writer: ScimWriter, user: NewUser): Promise<ScimU
     gathering = new Gathering(createEach)
     gatherings.set(deps.db, gathering)
   }
-  // who has the same name goes with the next ones, and learns that it is taken
+  // a second user of the same name goes into the next batch, which finds that it is taken
   return gathering.add(String(tenant.id), user.document.userName.toLowerCase(), { writer, user })
 }
 
 async function createEach(items: readonly Item[]): Promise<Outcome<ScimUserRow | undefined>[]> {
   const made = await createAll(items)
   if (made || items.length === 1) return items.map((_, index) => ({ value: made?.[index] }))
-  // in the way of one of them
+  // somebody is in the way of one of them
   const alone = await Promise.allSettled(items.map((item) => createAll([item])))
   return alone.map((one) => (one.status === 'fulfilled' ? { value: one.value?.[0] } : { error: one.reason }))
 }

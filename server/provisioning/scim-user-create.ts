@@ -1,6 +1,6 @@
-// Users made by identity providers. Most are new, and made in one go; only where something is in the way is it asked
-// what that is: a pending invitation is adopted, a member whom nobody manages is linked, a removed user comes back; the
-// rest waits for an administrator's judgement (arrival-conflicts.ts), or is taken.
+// Creates users for identity providers. Most are new and inserted together. Only on a collision is it looked at who is
+// in the way: a pending invitation is adopted, a member whom no connection manages is linked, a removed user comes
+// back; the rest awaits an administrator's decision (arrival-conflicts.ts), or is refused as taken.
 import { releaseAddresses } from '../../db/addresses.ts'
 import { connectionOf } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
@@ -48,14 +48,14 @@ import { activate, audit, deactivate, userEvent } from './user-states.ts'
 const MAX_ATTEMPTS = 3
 
 /**
- * Makes a user, who is active without an invitation.
- * - Whoever has a pending invitation for the address (or the userName) is adopted: the same id, the invitation ended,
+ * Creates a user, who needs no invitation to be active.
+ * - Somebody with a pending invitation for the address (or the userName) is adopted: the same id, the invitation ended,
  *   the role kept unless one is given.
- * - Whoever signs in by the address, and is managed by no connection, is linked: the same id, and sessions, password,
- *   groups and role stay; a password that is given ends the sessions.
- * - Whoever was removed here and had the address comes back: the same id, a clean profile, no old credentials, and a
- *   new password before any sign-in where they once could sign in.
- * @throws ArrivalConflict where it takes a person to say who somebody is; AppError uniqueness where the userName, the
+ * - Somebody who signs in by the address, and is managed by no connection, is linked: the same id, and sessions,
+ *   password, groups and role stay; a password that is sent ends the sessions.
+ * - Somebody who was removed here and had the address comes back: the same id, a clean profile, no old credentials; if
+ *   they could sign in before, they need a new password first.
+ * @throws ArrivalConflict where a person has to say who somebody is; AppError uniqueness where the userName, the
  *   externalId or the address is taken; forbidden `roleNotAllowed`, `lastAdministrator`; HeldBack
  */
 export async function createUser(writer: ScimWriter, user: NewUser): Promise<ScimUserRow> {
@@ -89,13 +89,13 @@ async function insert(
   return row
 }
 
-/** A user who was made, or whom somebody has become who was here. */
+/** A user who was created, or whom somebody who was here has become. */
 interface Made {
   readonly row: ScimUserRow
   readonly isJoined: boolean
 }
 
-/** @returns undefined where what was in the way is gone, and the user can be made after all */
+/** @returns undefined where what was in the way is gone, and the user can be created after all */
 async function makeAmongOthers(
   writer: ScimWriter,
   user: NewUser,
@@ -104,7 +104,7 @@ async function makeAmongOthers(
   const made = await translateConflicts(writer, () =>
     transact(writer, (trx) => makeWithin(trx, writer, user, decision))
   )
-  // what is remembered beside sessions may be another thing by now
+  // what is remembered with sessions may have changed
   if (made?.isJoined) forgetCredentials(writer.deps, writer.tenant.id)
   return made?.row
 }
@@ -123,13 +123,13 @@ async function makeWithin(trx: Trx, writer: ScimWriter, user: NewUser, decision:
     case 'judge':
       return makeAsJudged(trx, writer, user, { keys, candidates, arrival, decision })
     case 'new':
-      // tells which key is violated, if one still is
+      // the insert tells which key is violated, if one still is
       return { row: await insert(trx, writer, user, decision), isJoined: false }
   }
 }
 
 /**
- * Does what an administrator has decided of whom nobody else can tell apart.
+ * Carries out what an administrator has decided about a user whom only a person can tell apart.
  * @throws ArrivalConflict where nothing is decided, or the decision does not fit any longer
  */
 async function makeAsJudged(
@@ -166,11 +166,11 @@ async function makeAsJudged(
 
 const inTheWay = (user: UserRow | undefined) => user && { id: user.id, connectionId: user.connection_id }
 
-/** Lets somebody whom no connection manages go by another userName, which nobody signs in by. */
+/** Gives somebody whom no connection manages another userName, by which nobody signs in. */
 async function giveUpUserName(trx: Trx, writer: ScimWriter, user: UserRow): Promise<void> {
   const before = JSON.parse(user.doc) as UserDocument
   const renamed = { ...before, userName: `${before.userName}#${user.id.slice(-12)}` }
-  // an address that was the userName alone stays the login address
+  // where only the userName was the login address, it stays that as an e-mail
   const document =
     user.email === null || columnsOfUser(renamed, user).email_key === user.email_key
       ? renamed
@@ -193,16 +193,16 @@ async function transact<T>({ deps, tenant }: ScimWriter, work: (trx: Trx) => Pro
   }
 }
 
-/** What becomes of somebody who is here when they are the user that arrives. */
+/** What changes for somebody who is here and becomes the user that arrives. */
 interface Joining {
   readonly decision: RoleDecision
   readonly authority: string
   readonly must_reset_password: boolean
 }
 
-/** Makes somebody who is here the user that arrives: invited people are adopted, the others linked. */
+/** Turns somebody who is here into the user that arrives: invited people are adopted, the others linked. */
 async function join(trx: Trx, writer: ScimWriter, given: NewUser, before: UserRow): Promise<ScimUserRow> {
-  // whom an administrator has named, though their role is above the token's: their password is none of its business
+  // an administrator may have named somebody above the token's role: it does not set their password
   const user = isAbove(before.role, writer.actor.role) ? { ...given, passwordHash: undefined } : given
   const joining = {
     ...profileOfJoined(writer, given, before),
@@ -217,7 +217,7 @@ async function join(trx: Trx, writer: ScimWriter, given: NewUser, before: UserRo
   return step(trx, writer, user, before, joining)
 }
 
-/** The profile is the identity provider's; a member keeps what they have told of themselves and it leaves out. */
+/** The identity provider's profile; a member also keeps what they have told of themselves and it does not send. */
 function profileOfJoined(
   writer: ScimWriter,
   { document: sent }: NewUser,
@@ -225,7 +225,7 @@ function profileOfJoined(
 ): Pick<Joining, 'decision' | 'authority'> {
   const connectionId = connectionOf(writer.actor)
   const earlier = JSON.parse(before.doc) as UserDocument
-  // what names them is as it was sent, and nothing of it another connection's
+  // identifying attributes are as sent, so that none of them is another connection's
   const { emails: _, externalId: __, ...told } = earlier
   const isOwn = before.state !== 'invited' && before.connection_id === null
   const document = isOwn ? withOthersKept(before, told as UserDocument, sent, connectionId) : sent
@@ -264,7 +264,7 @@ async function adopt(
   return takeOver(trx, writer, user, invited, decision, { must_reset_password, authority })
 }
 
-/** Their access goes on as it was, but for what the request says of `active`. */
+/** Their access stays as it is, except for what the request says of `active`. */
 async function link(
   trx: Trx,
   writer: ScimWriter,
@@ -304,7 +304,7 @@ async function revive(
   return revived
 }
 
-/** Puts the new profile in place of the old one. */
+/** Replaces the old profile by the new one. */
 async function takeOver(
   trx: Trx,
   writer: ScimWriter,

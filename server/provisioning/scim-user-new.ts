@@ -1,4 +1,4 @@
-// What a new user of an identity provider is made of.
+// The rows that are written for a new user of an identity provider.
 import type { Trx } from '../../db/connect.ts'
 import { newId } from '../../db/ids.ts'
 import type { UserState } from '../../db/schema.ts'
@@ -12,14 +12,14 @@ export interface NewUser {
   readonly document: UserDocument
   readonly active: boolean
   readonly passwordHash: string | undefined
-  /** Runs in the transaction that makes the user, or makes them active again. */
+  /** Runs in the transaction that creates the user, or activates them again. */
   readonly afterwards?: (trx: Trx, user: ScimUserRow, email: string | null) => Promise<unknown>
 }
 
-/** What is written of a new user. */
+/** What is written for a new user. */
 type NewUserRows = ReturnType<typeof newUserRows>
 
-/** @param isApart somebody has judged that it is nobody who is here: an address that another user has is not claimed */
+/** @param isApart somebody decided that it is nobody who is here: an address that another user has is not claimed */
 export function newUserRows(
   { tenant, actor, now }: ScimWriter,
   { active, passwordHash }: NewUser,
@@ -57,7 +57,7 @@ export function newUserRows(
   }
 }
 
-/** A new user as an answer shows them. */
+/** A new user as a response shows them. */
 export const madeRow = ({ row, now }: NewUserRows): ScimUserRow => ({
   id: row.id,
   state: row.state,

@@ -1,4 +1,4 @@
-// A change of a user as it is computed before anything is written.
+// Computes a change of a user, before anything is written.
 
 import { type AuditEvent, connectionOf } from '../../db/audit.ts'
 import type { UserPatch, UserRow } from '../../db/schema.ts'
@@ -22,31 +22,31 @@ import type { ChangeOptions, ScimUserChange, ScimWriter } from './scim-users.ts'
 import { columnsOfUser, type DocumentColumns, emailKeys, type UserDocument } from './user-document.ts'
 import { userEvent } from './user-states.ts'
 
-/** A change that is computed and not yet made. */
+/** A change that is computed but not yet made. */
 export interface Planned {
   readonly before: UserFacts
   readonly change: ScimUserChange
   readonly decision: RoleDecision
   readonly columns: DocumentColumns
-  /** Undefined where the e-mail values stay. */
+  /** Undefined where the e-mail values do not change. */
   readonly emails: readonly string[] | undefined
   readonly facts: ChangedFacts
   /** `users.authority` */
   readonly authority: string
-  /** Of what people change: by connection, the paths of what it has, which only `requireOwnAttributes` may let pass. */
+  /** For a write by people: by connection, the paths that it owns. Only `requireOwnAttributes` may let them pass. */
   readonly managed: OwnWrite['managed']
   readonly isProfileChanged: boolean
   readonly isStateChanged: boolean
   readonly isRoleChanged: boolean
   readonly isAddressChanged: boolean
-  /** Somebody invited whom a connection takes on: active from then on, and without the invitation, as after a create. */
+  /** A connection takes on somebody invited: they become active and their invitation ends, as after a create. */
   readonly isAdopted: boolean
 }
 
 export const isChange = ({ isProfileChanged, isStateChanged, isRoleChanged }: Planned): boolean =>
   isProfileChanged || isStateChanged || isRoleChanged
 
-/** Whether rows beside the user's own follow, which must not be changed by others meanwhile. */
+/** Whether rows beside the user's own change, too, which others must not change meanwhile. */
 export const needsLock = (planned: Planned): boolean =>
   planned.isAdopted ||
   planned.managed.size > 0 ||
@@ -57,7 +57,7 @@ export const needsLock = (planned: Planned): boolean =>
   planned.change.passwordHash !== undefined
 
 /**
- * Computes a change; at once where that takes no time.
+ * Computes a change; synchronously where nothing in it takes time.
  * @throws AppError not_found; forbidden `roleNotAllowed`, `sessionOnly`; whatever the callbacks throw
  */
 export function plan(
@@ -101,7 +101,7 @@ function planned(
     authorityAfterWrite(before, {
       connectionId,
       userConnectionId: isTaken ? connectionId : before.connection_id,
-      // who sends the externalId that another connection has given has given it, too
+      // sending an externalId that another connection has given counts as giving it, too
       before: saysExternalId ? withoutExternalId(document) : document,
       after: decision.document,
       sent: kind === 'replace' ? change.document : undefined,
@@ -129,7 +129,7 @@ function planned(
   }
 }
 
-/** The document as the request would have it, before roles are decided: what is another connection's stays. */
+/** The document that the request asks for, before roles are decided; what another connection owns stays. */
 function wantedDocument(
   before: UserFacts,
   document: UserDocument,
@@ -165,13 +165,13 @@ function decideRole(
 const NOTHING_MANAGED: OwnWrite['managed'] = new Map()
 const NO_FACTS: ChangedFacts = { before: {}, after: {} }
 
-/** @returns undefined where they stay */
+/** @returns undefined where they do not change */
 function changedEmails(before: UserDocument, after: UserDocument): readonly string[] | undefined {
   const emails = emailKeys(after)
   return emails.join('\n') === emailKeys(before).join('\n') ? undefined : emails
 }
 
-/** A token in the wrong hands must not become its owner's account, which would outlive it. */
+/** A stolen token must not give control of its owner's account, which would outlast it. */
 function requireNotOwnToken(actor: Actor, user: Pick<UserRow, 'id'>): void {
   if (actor.kind !== 'apiToken' || actor.id !== user.id) return
   throw forbidden('An API token changes neither the password nor the login address of its owner', 'sessionOnly')
@@ -179,7 +179,7 @@ function requireNotOwnToken(actor: Actor, user: Pick<UserRow, 'id'>): void {
 
 const withoutExternalId = ({ externalId: _, ...document }: UserDocument): UserDocument => document
 
-/** In its place: where nothing else changes, the text stays what it was. */
+/** Keeps the externalId in its place: where nothing else changes, the stored text stays the same. */
 function withExternalIdOf(before: UserDocument, changed: UserDocument): UserDocument {
   const entries = Object.keys(before)
     .filter((name) => name === 'externalId' || name in changed)
@@ -197,11 +197,11 @@ export function requireTouchable(actor: Actor, user: Pick<UserRow, 'role'>): voi
   )
 }
 
-/** An externalId belongs to a connection: whoever is nobody's and has one becomes the next one's that writes them. */
+/** An externalId belongs to a connection: a user with one but no connection goes to the next one that writes them. */
 const isTakenOn = (before: Pick<UserRow, 'connection_id'>, { external_id }: DocumentColumns): boolean =>
   before.connection_id === null && external_id !== null
 
-/** Whose the user is once the change is made. */
+/** The connection that owns the user after the change. */
 export const connectionAfter = ({ actor }: ScimWriter, { before, columns }: Planned): string | null =>
   isTakenOn(before, columns) ? connectionOf(actor) : before.connection_id
 

@@ -1,4 +1,4 @@
-// One of several changes of users that are made together, up to where it is known what is to be written.
+// One of several changes of users that are made together, up to the point where it is known what to write.
 import { newEventId } from '../../db/audit.ts'
 import { listingOf } from '../../db/family-names.ts'
 import type { UserFacts } from '../../db/scim-user-writes.ts'
@@ -15,8 +15,8 @@ type UserWork =
   | { readonly kind: 'remove'; readonly precondition: ((version: number) => void) | undefined }
 
 /**
- * - `done`: the user as they are then, undefined once they are removed;
- * - `alone`: nothing was done, the change is one of those that are made by themselves.
+ * - `done`: the user afterwards, undefined once they are removed;
+ * - `alone`: nothing was done, the change has to be made by itself.
  */
 export type Result = { readonly kind: 'done'; readonly user: ScimUserRow | undefined } | { readonly kind: 'alone' }
 
@@ -28,23 +28,23 @@ export interface Item {
   readonly work: UserWork
 }
 
-/** What is to be written of a user. */
+/** What is to be written for a user. */
 export interface Step<User extends UserFacts = UserFacts> {
   readonly item: Item
   readonly before: User
   /** Undefined for a removal. */
   readonly planned: Planned | undefined
-  /** Of the event that tells of it. */
+  /** The id of its audit event. */
   readonly eventId: string
 }
 
-/** What is to become of an item, once its user is read. */
+/** What happens with an item once its user is read. */
 export type Begun<User extends UserFacts = UserFacts> =
   | (Step<User> & { readonly kind: 'write' })
   | { readonly kind: 'alone' }
   | { readonly kind: 'refused'; readonly error: unknown }
 
-/** @param ofStep what became of what was to be written */
+/** @param ofStep the outcome of what was to be written */
 export function outcomeOf<User extends UserFacts>(
   begun: Begun<User>,
   ofStep: (step: Step<User>) => Outcome<Result>
@@ -67,7 +67,7 @@ export function begin<User extends UserFacts>(item: Item, row: User | undefined)
     if (work.kind === 'change') {
       const planned = plan(writer, before, work.options)
       if (planned instanceof Promise) {
-        // it is computed anew, and refused there; a rejection that nobody waits for would end the process
+        // it is computed again, and refused there; an unhandled rejection would end the process
         planned.catch(() => {})
         return { kind: 'alone' }
       }
@@ -75,7 +75,7 @@ export function begin<User extends UserFacts>(item: Item, row: User | undefined)
     }
     requireTouchable(writer.actor, before)
     work.precondition?.(before.version)
-    // who has their role from a group is left with their own
+    // whoever has their role from a group falls back to their own
     const isPlainRemoval = isExpendable(writer, before) && before.given_role === null
     return isPlainRemoval ? { kind: 'write', item, before, planned: undefined, eventId } : { kind: 'alone' }
   } catch (error) {
@@ -84,7 +84,7 @@ export function begin<User extends UserFacts>(item: Item, row: User | undefined)
 }
 
 /**
- * The user, where the writer may see them.
+ * The user, if the writer may see them.
  * @throws AppError not_found
  */
 export function requireVisible<User extends Pick<UserFacts, 'state' | 'connection_id'>>(
@@ -99,7 +99,7 @@ export function requireVisible<User extends Pick<UserFacts, 'state' | 'connectio
 
 const isExpendable = ({ actor }: ScimWriter, user: UserFacts) => actor.id !== user.id && !isCountedAdministrator(user)
 
-/** Either the profile or the state changes, and nothing that is kept elsewhere. */
+/** Either the profile or the state changes, and nothing that is stored elsewhere. */
 function isPlain(writer: ScimWriter, planned: Planned): boolean {
   const { before, change, emails, isProfileChanged, isStateChanged, isRoleChanged, isAddressChanged } = planned
   if (isRoleChanged || isAddressChanged || emails || change.passwordHash !== undefined) return false
@@ -107,7 +107,7 @@ function isPlain(writer: ScimWriter, planned: Planned): boolean {
   return !isStateChanged || (!isProfileChanged && isExpendable(writer, before))
 }
 
-/** The columns that a changed profile is written in. */
+/** The columns of a changed profile. */
 export const profileRow = ({ before, planned, item: { writer } }: Step) => ({
   connection_id: before.connection_id,
   ...patchOf(writer, planned!),
@@ -120,7 +120,7 @@ export const profileRow = ({ before, planned, item: { writer } }: Step) => ({
   updated_at: writer.now
 })
 
-/** The same of a changed state. */
+/** The columns of a changed state. */
 export function stateRow({ before, planned, item: { writer } }: Step) {
   const { id, version, given_role, locked, activated_at } = before
   const row = { id, version, given_role, locked, activated_at, updated_at: writer.now }

@@ -1,5 +1,5 @@
-// The changes of scim-users-together.ts in a transaction that locks the users first, and so finds whatever ends with
-// their access: sessions, tokens, invitations, memberships.
+// Makes the changes of scim-users-together.ts in a transaction that locks the users first, and so finds everything that
+// ends with their access: sessions, tokens, invitations, memberships.
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { isUnavailable } from '../../db/failures.ts'
 import { retryRaces } from '../../db/races.ts'
@@ -15,8 +15,8 @@ import { ALONE, begin, type Item, outcomeOf, profileRow, type Result, type Step,
 import { activatedEvent, audit, deactivatedEvent, invitationRevoked, removedEvent } from './user-states.ts'
 
 /**
- * @returns what became of each, in order. Where the database refuses any of them nothing was done, and it is ALONE for
- *   each; where the database is away, its error for each
+ * @returns the outcome of each, in order. Where the database refuses any of them, nothing was done and each is ALONE;
+ *   where the database is unavailable, each gets its error
  */
 export async function changeUnderLocks(items: readonly Item[]): Promise<readonly Outcome<Result>[]> {
   if (items.length === 0) return []
@@ -25,7 +25,7 @@ export async function changeUnderLocks(items: readonly Item[]): Promise<readonly
     const { outcomes, hadCredentials } = await retryRaces(() =>
       inTenant(deps.db, tenant.id, (trx) => changeWithin(trx, items))
     )
-    // this process forgets at once whose sessions and tokens ended; the others hear of it
+    // this process forgets ended sessions and tokens at once; the others hear of it
     if (hadCredentials) forgetCredentials(deps, tenant.id)
     return outcomes
   } catch (error) {
@@ -67,7 +67,7 @@ async function changeWithin(
   return { outcomes, hadCredentials: ended.hadCredentials }
 }
 
-/** Writes what is known now. @returns what can only be written, and is to be awaited, afterwards */
+/** Writes what is known by now. @returns the writes that can only follow, and are to be awaited */
 async function write(
   trx: Trx,
   tenantId: number,

@@ -1,7 +1,7 @@
-// Changes of users that come in one moment, made in one transaction: the plain ones, in which nobody else's rows have a
-// say. Users are read, changes computed, and all written in one exchange where nobody has changed them meanwhile; those
-// of whom more ends than that are made under locks (scim-users-locked.ts). scim-users.ts makes the others one by one,
-// and those of a transaction that failed.
+// Makes changes of users that arrive at one moment in one transaction: plain changes, which depend on nobody else's
+// rows. Users are read, changes computed, and all written in one exchange, unless somebody has changed the users
+// meanwhile. Where more ends with somebody's access, it is done under locks (scim-users-locked.ts). scim-users.ts makes
+// the others one by one, and those of a transaction that failed.
 import type { CompiledQuery } from 'kysely'
 import { type Db, isCitus } from '../../db/connect.ts'
 import { isUnavailable } from '../../db/failures.ts'
@@ -27,12 +27,12 @@ import { activatedEvent, deactivatedEvent, removedEvent } from './user-states.ts
 const gatherings = new WeakMap<Db, Gathering<Item, Result>>()
 
 /**
- * Does the work with what else is to be done in this moment.
+ * Does the work together with what else arrives at this moment.
  * @throws AppError not_found; forbidden; whatever the callbacks throw
  */
 export function changeTogether(writer: ScimWriter, userId: string, work: Item['work']): Promise<Result> {
   const { deps, tenant, actor, view } = writer
-  // what the brake holds is looked at one by one
+  // where the brake holds something, changes are looked at one by one
   if (actor.scim?.hasHeld) return Promise.resolve(ALONE)
   let gathering = gatherings.get(deps.db)
   if (!gathering) {
@@ -44,7 +44,7 @@ export function changeTogether(writer: ScimWriter, userId: string, work: Item['w
 }
 
 async function changeAll(items: readonly Item[]): Promise<readonly Outcome<Result>[]> {
-  // it would copy the rows of an insert from one node to another
+  // Citus would copy the rows of an insert from one node to another
   if (isCitus(items[0]!.writer.deps.db)) return changeUnderLocks(items)
   const begun = await beginAll(items)
   const steps = begun.filter((one) => one.kind === 'write')
@@ -74,7 +74,7 @@ type QuickStep = Step<ReadUser>
 
 const isEnding = ({ planned }: Step): boolean => !planned || (planned.isStateChanged && !planned.change.active)
 
-/** Whether more ends with somebody's access than their own row and their memberships tell. */
+/** Whether more ends with somebody's access than their own row and their memberships show. */
 const hasConsequences = (step: QuickStep): boolean => {
   const { before, item } = step
   const isKnown = item.work.kind === 'remove' || item.work.options.mayDeactivate
@@ -95,7 +95,7 @@ async function changeAtOnce(steps: readonly QuickStep[]): Promise<readonly Outco
   return steps.map((step) => ({ value: { kind: 'done', user: afterwards(step) } }))
 }
 
-/** What is to be written, in the order in which rows are locked. */
+/** The statements, in the order in which rows are locked. */
 function statementsOf(steps: readonly QuickStep[]): CompiledQuery[] {
   const changing = steps
     .filter(({ planned }) => !planned || isChange(planned))
@@ -133,7 +133,7 @@ function eventOf({ before, planned, eventId, item: { writer } }: QuickStep) {
   return { ...(planned.change.active ? activatedEvent(before) : deactivatedEvent(before)), ...told }
 }
 
-/** The user as they are once all is written. */
+/** The user after everything is written. */
 function afterwards({ before, planned, item: { writer } }: QuickStep): ScimUserRow | undefined {
   if (!planned) return undefined
   const { id, role, groups, created_at } = before

@@ -1,7 +1,7 @@
-// What identity providers may do with users: the rules, no HTTP in sight. scim-user-create.ts makes them.
+// What identity providers may do with users: the rules, without HTTP. scim-user-create.ts creates users.
 //
-// Locks are taken in one order: rows of users that exist, the tenant's lock for administrators, addresses, new rows.
-// A change of the profile alone takes none before it writes: it reads, computes, and writes only where the version is
+// Locks are taken in one order: rows of users that exist, the tenant's lock for administrators, addresses, new rows. A
+// change of the profile alone locks nothing before it writes: it reads, computes, and writes only where the version is
 // still the one that it read.
 import { sql } from 'kysely'
 import { releaseAddresses } from '../../db/addresses.ts'
@@ -40,23 +40,23 @@ import { changeTogether } from './scim-users-together.ts'
 import type { UserDocument } from './user-document.ts'
 import { activate, audit, deactivate, remove, type UserChange } from './user-states.ts'
 
-/** Who writes, for which tenant, and how the result is looked at. */
+/** Who writes, for which tenant, and how the result is shown. */
 export interface ScimWriter {
   readonly deps: Pick<Deps, 'db' | 'listener'>
   readonly tenant: Tenant
-  /** `role` is the highest role that it may give, and touch. */
+  /** `role` is the highest role that the writer may give and touch. */
   readonly actor: Actor
   readonly now: Date
   readonly log: Pick<Deps['log'], 'warn'>
   readonly view: ScimView
 }
 
-/** What a user shall be. */
+/** What a user shall become. */
 export interface ScimUserChange {
   readonly document: UserDocument
-  /** Undefined keeps what it is. */
+  /** Undefined leaves it as it is. */
   readonly active: boolean | undefined
-  /** Whether the request says that they shall be active: what was held of them is then forgotten. */
+  /** Whether the request says that they shall be active: what was held against them is then forgotten. */
   readonly asksActive?: boolean
   /** A hash; null takes the password away, undefined keeps it. */
   readonly passwordHash?: string | null
@@ -64,16 +64,16 @@ export interface ScimUserChange {
   readonly sameAsHash?: string | undefined
 }
 
-/** A user as a change starts from it. */
+/** The user whom a change starts from. */
 export interface UserBefore {
   readonly id: string
   readonly active: boolean
   readonly document: UserDocument
-  /** What is stored, by which a client was shown the user. */
+  /** What is stored, from which a client was shown the user. */
   readonly row: Pick<UserRow, 'connection_id' | 'doc'>
 }
 
-/** Somebody whose login address has become another one, or none. */
+/** Somebody whose login address has changed, or is gone. */
 export interface MovedUser {
   readonly id: string
   readonly email: string | null
@@ -81,35 +81,35 @@ export interface MovedUser {
 }
 
 export interface ChangeOptions {
-  /** What a role becomes of which nothing is said: see scim-roles.ts. */
+  /** What becomes of a role that the request does not mention: see scim-roles.ts. */
   readonly kind: 'replace' | 'patch'
-  /** Whether the change may deactivate somebody: what ends with their access is then read beforehand. */
+  /** Whether the change may deactivate somebody: then what ends with their access is read beforehand. */
   readonly mayDeactivate: boolean
   /** Throws `stale` where the client knows another version. */
   readonly precondition?: (version: number) => void
   /**
-   * Computes the change. It is called again whenever the user has changed meanwhile: what takes long (hashing a
-   * password) should then be done already.
+   * Computes the change. It is called again whenever the user has changed meanwhile, so slow work (hashing a password)
+   * should be done before.
    */
   readonly change: (before: UserBefore) => ScimUserChange | Promise<ScimUserChange>
-  /** Runs in the transaction that gives somebody another login address: the rules of links stand above these. */
+  /** Runs in the transaction that changes somebody's login address; a callback, as links belong to a higher layer. */
   readonly addressMoved: (trx: Trx, user: MovedUser) => Promise<unknown>
-  /** Runs in the transaction that makes somebody active who was invited. */
+  /** Runs in the transaction that activates somebody who was invited. */
   readonly adopted?: NewUser['afterwards']
 }
 
 /**
- * Changes a user, whole or in part. Of parallel changes none is lost; a change that changes nothing writes nothing.
- * @returns what the user is then
- * @throws HeldBack; AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; uniqueness; whatever the
- *   callbacks throw
+ * Changes a user, whole or in part. No concurrent change is lost; a change that changes nothing writes nothing.
+ * @returns the user afterwards
+ * @throws HeldBack; AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; uniqueness;
+ *   whatever the callbacks throw
  */
 export async function changeUser(writer: ScimWriter, userId: string, options: ChangeOptions): Promise<ScimUserRow> {
   const done = await changeTogether(writer, userId, { kind: 'change', options })
   if (done.kind === 'done') return done.user!
   const { deps, tenant, view } = writer
   const planned = await plan(writer, await findVisibleUser(deps.db, tenant.id, userId, view.connectionId), options)
-  // what is held of somebody is forgotten with the change that is made, or not at all
+  // what is held of somebody is forgotten in the transaction that makes the change, or not at all
   const mayBeHeld = planned.change.asksActive && writer.actor.scim?.hasHeld
   if (!needsLock(planned) && !mayBeHeld) {
     const after = isChange(planned)
@@ -117,16 +117,16 @@ export async function changeUser(writer: ScimWriter, userId: string, options: Ch
       : await findScimUser(deps.db, view, userId)
     if (after) return after
   }
-  // whoever was overtaken once would be again: here they wait for their turn
+  // whoever was overtaken once would be again: under the lock they wait for their turn
   const locked = await translateConflicts(writer, () => retryRaces(() => changeLocked(writer, userId, options)))
   if (locked.isAccessChanged) forgetCredentials(writer.deps, writer.tenant.id)
   return locked.after
 }
 
 /**
- * Removes a user with their memberships, also an active one.
- * @throws HeldBack; AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; whatever the precondition
- *   throws
+ * Removes a user with their memberships, even an active one.
+ * @throws HeldBack; AppError not_found; forbidden `roleNotAllowed`, `notYourself`, `lastAdministrator`; whatever the
+ *   precondition throws
  */
 export async function deleteUser(
   writer: ScimWriter,
@@ -154,7 +154,7 @@ export const stepOf = (trx: Trx, { tenant, actor, now }: ScimWriter): UserChange
   now
 })
 
-/** Runs a write, and says of what is taken as much as a client may know; the log says the rest. */
+/** Runs a write; an error says of what is taken as much as a client may know, and the log says the rest. */
 export async function translateConflicts<T>(writer: ScimWriter, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -178,7 +178,7 @@ async function writeUnlessOvertaken(writer: ScimWriter, planned: Planned): Promi
       inTenant(writer.deps.db, writer.tenant.id, async (trx) => {
         const updating = updateUnlessChanged(trx, writer.view, planned.before, patchOf(writer, planned), writer.now)
         const [after] = await Promise.all([updating, ...writeAlong(trx, writer, planned)])
-        // takes back what was sent along
+        // rolls back what was sent along
         if (!after) throw new Overtaken()
         return after
       })
@@ -225,7 +225,7 @@ async function changeLocked(
   })
 }
 
-/** Whether the person has another password then, or none. */
+/** Whether the person's password is replaced or taken away. */
 async function endsWithPassword(trx: Trx, tenantId: number, { before, change }: Planned): Promise<boolean> {
   const { passwordHash, sameAsHash } = change
   if (passwordHash === undefined) return false
@@ -242,12 +242,12 @@ const movedUser = ({ before, change, columns }: Planned): MovedUser => ({
 /** @throws AppError forbidden `notYourself`, `lastAdministrator` */
 async function requireRoleChange(trx: Trx, writer: ScimWriter, { before }: Planned): Promise<void> {
   requireNotSelf(writer.actor, before.id, 'change your own role')
-  // what a group gives stays
+  // a role from a group stays
   const isCounted = isCountedAdministrator(before) && before.given_role === null
   if (isCounted) await requireOtherAdministrator(trx, writer.tenant.id, [before.id])
 }
 
-/** An invitation that is still open gives the new role; what is remembered beside sessions is forgotten. */
+/** An invitation that is still open gives the new role; what is remembered with sessions is forgotten. */
 async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Planned): Promise<void> {
   await Promise.all([
     setInvitedRole(trx, writer.tenant.id, before.id, decision.role),
@@ -256,7 +256,7 @@ async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Pl
   await followGroupsOf(trx, writer, before)
 }
 
-/** Which role counts, now that somebody's own is another one; with the lock taken late, a circle of waits starts again. */
+/** Updates the role that counts after a change of somebody's own. It locks late: a deadlock starts it again. */
 export async function followGroupsOf(
   trx: Trx,
   writer: ScimWriter,

@@ -1,4 +1,4 @@
-// A tenant's own settings: what stands where nothing is set, and how they are changed.
+// How a tenant's name, state and settings are changed.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
@@ -11,7 +11,7 @@ import { forgetTenant } from './forgetting.ts'
 
 export type TenantDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
-/** null takes a setting back to its default, undefined leaves it. */
+/** null resets a setting to its default, undefined leaves it. */
 type SettingsPatch = { [K in keyof TenantSettings]?: TenantSettings[K] | null }
 
 interface TenantPatch {
@@ -34,7 +34,7 @@ export async function changeSettings(
   return changeTenant(deps, tenantId, actor, patch)
 }
 
-/** Changes a tenant in one transaction; every process hears of it. Facts that stay as they are change nothing. */
+/** Changes a tenant in one transaction and tells every process. Facts that stay the same change nothing. */
 export async function changeTenant(
   deps: TenantDeps,
   tenantId: number,

@@ -1,12 +1,12 @@
-// The form of an exported tenant: JSON lines. A head, a line for each row (those first that others refer to), and a
-// foot that says how many there were and what they add up to.
+// The format of an exported tenant: JSON lines. A head, a line per row (rows that others refer to come first), and a
+// foot with the row counts and a checksum.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { TENANT_STATES } from '../../db/schema.ts'
 import type { TransferRow } from '../../db/tenant-transfer.ts'
 import { invalid } from '../errors.ts'
 
-/** Of the form, not of the tables: those are known by the newest migration that has run. */
+/** The version of the format, not of the tables: the newest migration that has run tells that. */
 export const FILE_VERSION = 1
 /** The longest line: a resource has 2 MB at most, and its text is escaped once more. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -17,7 +17,7 @@ const headShape = z.object({
   exportedAt: z.iso.datetime(),
   /** The newest migration of the database that it comes from. */
   migration: z.string(),
-  /** False: without passwords, tokens, links and what is sealed. */
+  /** False: passwords, tokens, links and sealed values are left out. */
   credentials: z.boolean(),
   tenant: z.object({
     subdomain: z.string(),
@@ -31,7 +31,7 @@ type FileHead = z.infer<typeof headShape>
 
 const footShape = z.object({ end: z.literal(true), rows: z.record(z.string(), z.number().int()), sha256: z.string() })
 
-/** Writes lines and keeps count of them. */
+/** Writes lines and counts them. */
 export class FileWriter {
   private readonly hash = createHash('sha256')
   private readonly counts: Record<string, number> = {}
@@ -65,7 +65,7 @@ const ROWS_AT_ONCE = 500
 
 /**
  * Reads a file: its head at once, then its rows in groups of one table.
- * @throws AppError invalid `invalidTenantFile` where it is none, was changed, or ends too early; also while rows are read
+ * @throws AppError invalid `invalidTenantFile` where it is none, was changed, or ends early; also while rows are read
  */
 export async function readFile(
   source: AsyncIterable<Buffer | string>
@@ -118,7 +118,7 @@ function requireWhole(
   }
 }
 
-/** Splits at line feeds alone: other characters that end lines elsewhere may stand in names. */
+/** Splits at line feeds only: names may contain other characters that end lines elsewhere. */
 async function* splitLines(source: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let rest = ''
@@ -132,7 +132,7 @@ async function* splitLines(source: AsyncIterable<Buffer | string>): AsyncGenerat
   if (rest.trim() !== '') yield rest
 }
 
-/** What cannot be unpacked is no file of ours; a disk that fails is nobody's mistake. */
+/** A file that cannot be unpacked is invalid; a disk that fails is an error of ours. */
 async function* readable<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
   try {
     yield* source

@@ -1,4 +1,4 @@
-// What an imported tenant still has to do: its rows come from a file, the jobs behind them do not.
+// Restores the jobs of an imported tenant: its rows come from a file, the jobs behind them do not.
 import { sql } from 'kysely'
 import type { Trx } from '../../db/connect.ts'
 import { recountEventStreams } from '../../db/event-streams.ts'
@@ -6,7 +6,7 @@ import type { Deps } from '../deps.ts'
 
 const JOBS_AT_ONCE = 1_000
 
-/** Mails that wait are sent from here, and events that were on their way to other systems are delivered from here. */
+/** Queues the mails that waited, and the events that were on their way to other systems. */
 export async function enqueueImported({ queue }: Pick<Deps, 'queue'>, trx: Trx, tenantId: number): Promise<void> {
   await recountEventStreams(trx, tenantId)
   const mails = await trx
@@ -32,7 +32,7 @@ export async function enqueueImported({ queue }: Pick<Deps, 'queue'>, trx: Trx, 
   }
 }
 
-/** The key of a job says which stream it is of and whom it is about (server/events/streams.ts). */
+/** A job's key names its stream and whom the event is about (server/events/streams.ts). */
 async function listQueuedDeliveries(trx: Trx, tenantId: number): Promise<{ id: string; key: string }[]> {
   const { rows } = await sql<{ id: string; key: string }>`
     select d.id, d.stream_id || ':' || coalesce(e.target_id, e.id) as key

@@ -1,4 +1,4 @@
-// A whole tenant out of one database and into another: for a move, a copy, or a restore of one tenant alone.
+// Takes a whole tenant out of one database and into another: for a move, a copy, or a restore of one tenant.
 import { sql } from 'kysely'
 import { type AddressClaim, claimAddresses } from '../../db/addresses.ts'
 import { insertAuditEvents } from '../../db/audit.ts'
@@ -31,10 +31,10 @@ import { readSubdomain } from './tenants.ts'
 type TransferDeps = Pick<Deps, 'db' | 'listener' | 'now' | 'queue'>
 
 /**
- * A tenant as JSON lines (tenant-file.ts), in pieces of up to 1,000 rows: as it was at one moment, however long the
- * reading takes. Hashes of passwords and tokens go along, so that people and identity providers go on working; what is
- * sealed stays sealed and needs the same SECRET_KEY where it arrives. The audit log tells of it.
- * @param options.credentials false leaves out passwords, tokens, links and what is sealed
+ * A tenant as JSON lines (tenant-file.ts), in pieces of up to 1,000 rows: as it was at one moment, however long reading
+ * takes. Hashes of passwords and tokens are included, so that people and identity providers can go on; sealed values
+ * stay sealed and need the same SECRET_KEY where they arrive. The audit log records the export.
+ * @param options.credentials false leaves out passwords, tokens, links and sealed values
  */
 export async function* exportTenant(
   deps: TransferDeps,
@@ -64,7 +64,7 @@ export async function* exportTenant(
   yield* pieces.until(reading)
 }
 
-/** Hands pieces from a transaction to whoever reads them, one at a time. A reader that leaves ends the transaction. */
+/** Hands pieces from a transaction to their reader, one at a time. A reader that leaves ends the transaction. */
 class Pieces {
   private readonly stream = new TransformStream<string, string>()
   private readonly writer = this.stream.writable.getWriter()
@@ -78,7 +78,7 @@ class Pieces {
       () => this.writer.close(),
       (error: unknown) => this.writer.abort(error)
     )
-    // whoever reads hears of it by the stream
+    // the reader hears of it by the stream
     ended.catch(() => {})
     yield* this.stream.readable
     await work
@@ -86,9 +86,9 @@ class Pieces {
 }
 
 /**
- * Makes a tenant of a file, in one transaction: whole or not at all. Ids and history stay; mails and events that waited are sent.
+ * Makes a tenant from a file, in one transaction. Ids and history stay; mails and events that waited are sent.
  * @param source the file's bytes
- * @param options.subdomain another than the file's
+ * @param options.subdomain in place of the file's
  * @throws AppError invalid `invalidTenantFile`, `invalidSubdomain`, `subdomainReserved`; conflict `subdomainTaken`,
  *   `emailInOtherTenant`
  */
@@ -135,7 +135,7 @@ export async function importTenant(
   }
 }
 
-/** One of these addresses is another tenant's. */
+/** One of these addresses belongs to another tenant. */
 class AddressTaken extends Error {
   readonly claims: readonly AddressClaim[]
 
@@ -147,7 +147,7 @@ class AddressTaken extends Error {
 
 const NAMED = 10
 
-/** Row-level security hides whose an address is, and so the database's error does not name it: each is tried again. */
+/** Row-level security hides other tenants' addresses, so the database's error names none: each is tried again. */
 async function conflictOf({ db }: TransferDeps, tenantId: number, claims: readonly AddressClaim[]): Promise<AppError> {
   let taken: string[] = []
   const undo = new Error('only tried')
@@ -174,11 +174,11 @@ function tableOf(tables: readonly TransferTable[], name: string): TransferTable 
   return found
 }
 
-/** @throws AppError for what the file's content can cause */
+/** @throws AppError for errors that the file's content can cause */
 function explain(error: unknown, group: RowGroup): never {
   if (violatedConstraint(error) === 'addresses_pkey') throw new AddressTaken(group.rows as unknown as AddressClaim[])
   const { code, detail, message } = error as { code?: string; detail?: string; message: string }
-  // class 22: a value that is none of its type; class 23: rows that contradict one another
+  // class 22: a value does not fit its type; class 23: rows contradict one another
   if (error instanceof UnfitRow || /^2[23]/.test(code ?? '')) {
     throw invalidFile(`${message}${detail ? ` (${detail})` : ''}`)
   }

@@ -1,4 +1,4 @@
-// The operator's side: making, suspending and removing tenants. settings.ts changes what is in them.
+// The operator's side: creates, suspends and removes tenants. settings.ts changes what is in them.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { violatedConstraint } from '../../db/failures.ts'
@@ -21,7 +21,7 @@ import type { TenantDeps } from './settings.ts'
 /** One label of a host name (RFC 1123 §2.1), lower-cased. */
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** Names that the service, its operator or mail may need for themselves, or that would deceive. */
+/** Names that the service, its operator or mail may need, or that would deceive. */
 const RESERVED_SUBDOMAINS = new Set(
   `www api rest graphql trpc scim auth oauth oauth2 oidc openid saml sso login signin signup signout logout register
    account accounts id identity accept invite reset password verify admin administrator operator root system internal
@@ -37,8 +37,8 @@ interface NewTenant {
 }
 
 /**
- * Makes a tenant.
- * @param inside runs in the same transaction, with the tenant there: what it throws undoes the tenant too
+ * Creates a tenant.
+ * @param inside runs in the same transaction, once the tenant is there: what it throws undoes the tenant, too
  * @throws AppError invalid `invalidSubdomain`, `subdomainReserved`; conflict `subdomainTaken`
  */
 export async function createTenant<T>(
@@ -82,7 +82,7 @@ export async function createTenant<T>(
  */
 export function readSubdomain(text: string): string {
   const subdomain = text.trim().toLowerCase()
-  // `xn--…` shows as other letters than it is written in: such a name could pass for another tenant's
+  // browsers may show `xn--…` as other letters: such a name could pass for another tenant's
   if (!LABEL.test(subdomain) || subdomain.startsWith('xn--')) {
     throw invalid(
       'A subdomain has 1 to 63 letters a to z, digits and hyphens, and neither begins nor ends with a hyphen',
@@ -107,7 +107,7 @@ export async function getTenant(deps: Pick<TenantDeps, 'db'>, key: TenantKey): P
 }
 
 /**
- * Deletes a suspended tenant for good, with everything in it, the audit log too; its people's addresses are free then.
+ * Deletes a suspended tenant for good, with everything in it and its audit log; its people's addresses become free.
  * @param confirm the subdomain again
  * @throws AppError not_found; invalid `confirmationNeeded`; conflict `notSuspended`
  */

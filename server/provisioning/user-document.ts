@@ -1,4 +1,4 @@
-// A user's SCIM attributes and the columns that are kept beside them: the one place that goes from one to the other.
+// A user's SCIM attributes and the columns stored beside them: the one place that converts between the two.
 import { ROLES, type Role, type UserRow } from '../../db/schema.ts'
 import type { DOCUMENT_COLUMNS } from '../../db/user-columns.ts'
 import { addressKey, parseAddress } from './address.ts'
@@ -32,7 +32,7 @@ export interface UserDocument {
 /** The columns of `users` that follow from a document, and the rows of `user_emails`. */
 export type DocumentColumns = Pick<UserRow, keyof typeof DOCUMENT_COLUMNS>
 
-/** Lower case as every `…_key` column holds it and every comparison without regard to case uses it. */
+/** Lower case, as every `…_key` column holds it and every case-insensitive comparison uses it. */
 export const caseKey = (text: string) => text.toLowerCase()
 
 const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null)
@@ -60,7 +60,7 @@ export function documentColumns(document: UserDocument, doc = JSON.stringify(doc
   }
 }
 
-/** As documentColumns, of a user who is there: a login address that was kept apart stays somebody else's. */
+/** As documentColumns, for an existing user: a login address that was kept apart stays with its other holder. */
 export function columnsOfUser(
   document: UserDocument,
   { apart_key }: Pick<UserRow, 'apart_key'>,
@@ -70,7 +70,7 @@ export function columnsOfUser(
   return apart_key !== null && columns.email_key === apart_key ? withoutAddress(columns) : columns
 }
 
-/** Of somebody who does not sign in by the login address of their document, because another user does. */
+/** For a user who does not sign in by the login address of their document, because another user does. */
 export const withoutAddress = (columns: DocumentColumns): DocumentColumns => ({
   ...columns,
   email: null,
@@ -114,7 +114,7 @@ export function withRole(document: UserDocument, role: Role): UserDocument {
   return { ...document, roles: [{ value: role, primary: true }, ...others] }
 }
 
-/** What somebody who was invited starts with. */
+/** The document that somebody invited starts with. */
 export function invitedDocument(address: string, role: Role): UserDocument {
   return {
     schemas: [USER_SCHEMA],
@@ -132,7 +132,7 @@ export interface Profile {
   locale?: string
 }
 
-/** The document with the given facts changed; an empty string takes the fact away, undefined leaves it. */
+/** The document with the given facts changed; an empty string removes the fact, undefined leaves it. */
 export function withProfile(document: UserDocument, profile: Profile): UserDocument {
   const name = { ...document.name }
   assign(name, 'givenName', profile.givenName)

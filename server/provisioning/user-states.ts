@@ -1,4 +1,4 @@
-// The steps of a person's life, on a row that the caller has locked `for update`: every edge ends up here.
+// Changes the state of a person whose row the caller has locked `for update`: every API ends up here.
 import { type AuditEvent, insertAuditEvents, newEventId } from '../../db/audit.ts'
 import type { Trx } from '../../db/connect.ts'
 import { countResources } from '../../db/resource-counts.ts'
@@ -11,7 +11,7 @@ import { endAccess } from './ending.ts'
 import { isCountedAdministrator, requireNotSelf, requireOtherAdministrator } from './guards.ts'
 import { shownName } from './user-document.ts'
 
-/** Who changes people of which tenant, when, in which transaction. */
+/** Who changes people of which tenant, when, and in which transaction. */
 export interface UserChange {
   readonly trx: Trx
   readonly tenantId: number
@@ -20,9 +20,9 @@ export interface UserChange {
 }
 
 /**
- * Ends a person's access; memberships, password and address stay. Somebody who was only invited is not any more.
- * Changes nothing where they are deactivated already.
- * @param columns what else changes of the row in the same step
+ * Ends a person's access; memberships, password and address stay. Pending invitations are revoked. Changes nothing
+ * where they are deactivated already.
+ * @param columns further columns to change in the same step
  * @throws AppError forbidden `notYourself`, `lastAdministrator`; conflict `userRemoved`; HeldBack
  */
 export async function deactivate(change: UserChange, user: UserRow, columns: UserPatch = {}): Promise<void> {
@@ -41,9 +41,9 @@ export async function deactivate(change: UserChange, user: UserRow, columns: Use
 }
 
 /**
- * Gives a deactivated person access again, also one who had never accepted an invitation: that person chooses a
- * password by a reset. Changes nothing where they are active already.
- * @param columns what else changes of the row in the same step
+ * Gives a deactivated person access again, even one who never accepted an invitation: that person chooses a password by
+ * a reset. Changes nothing where they are active already.
+ * @param columns further columns to change in the same step
  * @throws AppError conflict `notDeactivated`, `userRemoved`
  */
 export async function activate(change: UserChange, user: UserRow, columns: UserPatch = {}): Promise<void> {
@@ -84,9 +84,9 @@ export async function unlock(change: UserChange, user: UserRow): Promise<void> {
 
 /**
  * Removes a person in whatever state: they leave the lists, and other tenants may have their address. Their history
- * stays. A lock ends too: whoever invites them again decides anew. Changes nothing where they are removed already.
- * @param options.withMemberships takes them out of their groups; without it the caller has seen that they are in none
- * @throws AppError forbidden `notYourself`, `lastAdministrator`
+ * stays. A lock ends, too: whoever invites them again decides anew. Removing them twice changes nothing.
+ * @param options.withMemberships takes them out of their groups; without it the caller has checked that they have none
+ * @throws AppError forbidden `notYourself`, `lastAdministrator`; HeldBack
  */
 export async function remove(
   change: UserChange,
@@ -97,7 +97,7 @@ export async function remove(
   await requireExpendable(change, user, 'remove yourself')
   const { trx, tenantId, now } = change
   const eventId = newEventId(now)
-  // without groups there is only their own
+  // without groups, only their own role is left
   const ownRole = user.given_role ?? user.role
   const [ended] = await Promise.all([
     endAccess(trx, tenantId, [user.id], now, 'removed', options.withMemberships ? { leavesGroupsBy: [eventId] } : {}),
@@ -127,7 +127,7 @@ async function requireExpendable(change: UserChange, user: UserRow, what: string
   if (isCountedAdministrator(user)) await requireOtherAdministrator(change.trx, change.tenantId, [user.id])
 }
 
-/** What events tell of a person. */
+/** What events need to know of a person. */
 type ToldUser = Pick<
   UserRow,
   | 'id'
@@ -157,7 +157,7 @@ export const activatedEvent = (user: ToldUser): AuditEvent =>
   userEvent('user.activated', user, { state: user.state }, { state: 'active' })
 
 /**
- * @param id names the removal in the memberships that it has ended
+ * @param id the event's id, to which the memberships that it has ended refer
  * @param groupIds the groups that were left
  */
 export const removedEvent = (user: ToldUser, id: string, groupIds: readonly string[]): AuditEvent => ({

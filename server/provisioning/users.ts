@@ -1,4 +1,4 @@
-// What people may do with users: who asks, the row under lock, the rule, the change. One transaction each.
+// What people may do with users: each checks who asks, locks the row and applies the rule, in one transaction.
 import { sql } from 'kysely'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { hasGroupRoles, lockGroupRoles } from '../../db/group-roles.ts'
@@ -31,7 +31,7 @@ import {
 
 export type UserDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
-/** Changes a user whose row is locked, and answers with what the user is then. Asking again changes nothing. */
+/** Changes a user whose row is locked, and returns the user afterwards. Asking again changes nothing. */
 type UserStep = (deps: UserDeps, tenantId: number, actor: Actor, userId: string) => Promise<UserView>
 
 const step =
@@ -53,7 +53,7 @@ export const lockUser = step('lock users', lock)
 /** @throws AppError forbidden `administratorOnly`; conflict `userRemoved` */
 export const unlockUser = step('unlock users', unlock)
 
-/** Ends that a connection has anything of somebody. @throws AppError forbidden `administratorOnly`; conflict `userRemoved` */
+/** Ends what connections own of a user. @throws AppError forbidden `administratorOnly`; conflict `userRemoved` */
 export const releaseUser = step('release users', release)
 
 /**
@@ -72,9 +72,9 @@ export const removeUser = step('remove users', async (change, user) => {
 })
 
 /**
- * Gives somebody another role of their own, also somebody who is still invited. A higher one of a group still counts.
- * @throws AppError forbidden `administratorOnly`, `notYourself`, `lastAdministrator`, `managedByConnection`; conflict
- *   `userRemoved`
+ * Gives somebody another role of their own, even somebody still invited. A higher one from a group still counts.
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `notYourself`, `lastAdministrator`,
+ *   `managedByConnection`; conflict `userRemoved`
  */
 export async function setUserRole(
   deps: UserDeps,
@@ -85,7 +85,7 @@ export async function setUserRole(
 ): Promise<UserView> {
   requireAdministrator(actor, 'change roles')
   requireRoleWithin(actor.role, role)
-  // first the lock of what roles follow from, then the person's row
+  // the lock for group roles comes before the person's row
   return changeUser(deps, tenantId, actor, userId, 'for update', changeRole(role), lockGroupRoles)
 }
 
@@ -102,7 +102,7 @@ const changeRole =
     await writeRole(change, user, before, role)
   }
 
-/** Their own role, in the document and in an invitation too; which role counts follows from it and from their groups. */
+/** Writes their own role, also to the document and an invitation; their groups may give them a higher one. */
 async function writeRole(change: UserChange, user: UserRow, before: UserDocument, role: Role): Promise<void> {
   const { trx, tenantId, now } = change
   const document = withRole(before, role)
@@ -129,8 +129,8 @@ async function writeRole(change: UserChange, user: UserRow, before: UserDocument
 }
 
 /**
- * Changes somebody's profile: one's own, or anybody's as an administrator. An empty text takes a fact away.
- * @throws AppError forbidden `administratorOnly`, `managedByConnection` (nothing has changed then); conflict `userRemoved`
+ * Changes somebody's profile: one's own, or anybody's as an administrator. An empty text removes a fact.
+ * @throws AppError forbidden `administratorOnly`, `managedByConnection` (changing nothing); conflict `userRemoved`
  */
 export async function updateUserProfile(
   deps: UserDeps,

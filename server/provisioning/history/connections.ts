@@ -1,11 +1,11 @@
-// What belonged to a connection that is gone does not come back to it.
+// An undo gives nothing back to a connection that is gone.
 import { findAuthorities } from '../../../db/authority.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { isConnection } from '../authority.ts'
 import { isAuthority } from './facts.ts'
 import { changedNames, conflictOf, type Reversed, refuse, type UndoRun } from './run.ts'
 
-/** Under lockGroupRoles, which whoever removes a connection holds. */
+/** Call it under lockGroupRoles, which the removal of a connection holds, too. */
 export async function refuseGoneConnections(trx: Trx, run: UndoRun, all: readonly Reversed[]): Promise<void> {
   const wanted = all.map((reversed) => {
     const names = changedNames(reversed).filter((name) => name === 'connectionId' || isAuthority(name))

@@ -1,12 +1,12 @@
-// Facts: what a user or a group is, value by value, as events tell of it and as rows hold it. Those of an extension go
-// by its URN and their name: `urn:…:User:department`, and who has an attribute by `authority:` and its path.
+// Facts: the values that make up a user or a group, as events tell them and as rows hold them. An extension's fact is
+// named by its URN and attribute, `urn:…:User:department`; the owner of an attribute by `authority:` and its path.
 import { MEMBERS_CHANGED } from '../../../db/group-members.ts'
 import type { HistoryEvent } from '../../../db/history.ts'
 import type { GroupRow, UserRow } from '../../../db/schema.ts'
 import { exceptionsOf } from '../authority.ts'
 import { GROUP_ROLE_CHANGED } from '../group-roles.ts'
 
-/** What has no value is not in it. */
+/** A fact without a value is absent. */
 export type Facts = Map<string, unknown>
 
 export interface EventFacts {
@@ -14,17 +14,17 @@ export interface EventFacts {
   readonly after: Facts
 }
 
-/** What an event of an undo took back: the events, but for some of their facts. */
+/** What an event of an undo took back: whole events, except some of their facts. */
 export interface TakenBack {
   readonly undone?: readonly string[]
   readonly kept?: Readonly<Record<string, readonly string[]>>
 }
 
-/** Of facts; changes of members are told apart. */
+/** For facts only; changes of members are read elsewhere. */
 export const takenBackBy = ({ action, after }: HistoryEvent): TakenBack =>
   action !== MEMBERS_CHANGED && after?.includes('"undoId"') ? (JSON.parse(after) as TakenBack) : {}
 
-/** What events of users and groups say beside facts. */
+/** What events of users and groups carry that is no fact. */
 const NO_FACTS = new Set([
   'email',
   'passwordSet',
@@ -43,7 +43,7 @@ const NO_FACTS = new Set([
   'releasedMemberships'
 ])
 
-/** Events of users that tell of credentials, which never come back, or of what follows from other events. */
+/** User events about credentials, which never come back, or about what follows from other events. */
 const NOT_TAKEN_BACK = new Set([
   GROUP_ROLE_CHANGED,
   'user.passwordChanged',
@@ -65,7 +65,7 @@ export const isUndoable = ({ target_type, action }: Pick<HistoryEvent, 'target_t
 /** The event that sums up a run of undoing. */
 export const UNDONE = 'history.undone'
 
-/** The facts that an event changed. Making a thing changed only whether it is there. */
+/** The facts that an event changed. Creating something changed only whether it exists. */
 export function factsOfEvent(event: HistoryEvent): EventFacts {
   if (!isUndoable(event)) return { before: new Map(), after: new Map() }
   const before = flat(event.before)
@@ -102,11 +102,11 @@ function flatDocument(document: Record<string, unknown>): Facts {
   return facts
 }
 
-/** Facts that are columns and no attributes of the document. */
+/** Facts that are columns, not attributes of the document. */
 const COLUMNS = new Set(['state', 'role', 'locked', 'connectionId', 'exists'])
 const AUTHORITY = 'authority:'
 
-/** A document with some of its attributes changed; undefined takes one away. */
+/** A document with some of its attributes changed; undefined removes one. */
 export function withFacts<T extends { schemas: string[] }>(document: T, changes: Iterable<[string, unknown]>): T {
   const result: Record<string, unknown> = { ...document }
   for (const [name, value] of changes) {
@@ -143,7 +143,7 @@ export function factsOfUser(user: UserRow): Facts {
   return facts
 }
 
-/** `users.authority` of facts. */
+/** `users.authority` as facts give it. */
 export const authorityOf = (facts: Facts): string =>
   JSON.stringify(
     Object.fromEntries(
@@ -151,13 +151,13 @@ export const authorityOf = (facts: Facts): string =>
     )
   )
 
-/** Facts that tell who has an attribute. */
+/** Whether a fact tells who owns an attribute. */
 export const isAuthority = (name: string): boolean => name.startsWith(AUTHORITY)
 
-/** The fact whose authority a fact is: `authority:name.givenName` -> `name`. */
+/** The fact whose owner an authority fact tells: `authority:name.givenName` -> `name`. */
 export const factOfAuthority = (name: string): string => name.slice(AUTHORITY.length).replace(/^name\..*/, 'name')
 
-/** What events have instead of a fact's name: the URN of an extension, or `authority`, and a name within. */
+/** How events nest a fact: under the URN of an extension or `authority`, and its name there. */
 export function placeOf(name: string): readonly [outer: string, inner: string] | undefined {
   const end = isAuthority(name) ? AUTHORITY.length - 1 : name.startsWith('urn:') ? name.lastIndexOf(':') : -1
   return end < 0 ? undefined : [name.slice(0, end), name.slice(end + 1)]

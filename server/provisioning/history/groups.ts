@@ -1,5 +1,5 @@
-// Undoing what was done to groups, but for their members: up to some hundreds in one transaction, in a number of
-// statements that stays the same. Groups that shall be gone go last, when everything else is done.
+// Undoes changes to groups, except to their members: up to some hundreds in one transaction, with a fixed number of
+// statements. Groups that have to go are removed last, after everything else.
 import { type AuditEvent, insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
@@ -42,20 +42,20 @@ import {
 /** What becomes of a group. */
 interface Plan {
   readonly id: string
-  /** Undefined of a removed one. */
+  /** Undefined for a removed group. */
   readonly row: GroupRow | undefined
-  /** Of a removed one: what it was when it went. */
+  /** For a removed group: its removal, which tells what it was. */
   readonly removal: HistoryEvent | undefined
   readonly reversed: Reversed
 }
 
 interface GroupsUndone {
   readonly items: UndoItem[]
-  /** Those that shall be gone. */
+  /** The groups that have to go. */
   readonly leavingIds: string[]
 }
 
-/** Brings groups back and changes their attributes; those that shall be gone are left to undoGroupCreations. */
+/** Restores groups and changes their attributes; those that have to go are left to undoGroupCreations. */
 export async function undoGroups(
   trx: Trx,
   run: UndoRun,
@@ -76,13 +76,13 @@ export async function undoGroups(
   const changed = staying.filter(isChanged)
   if (changed.length > 0) {
     await write(trx, run, changed)
-    // how far the connection of a group reaches bounds the role that it gives
+    // the highest role of a group's connection limits the role that the group gives
     if (changed.some(({ reversed }) => changedNames(reversed).includes('connectionId'))) await followRoles(trx, run)
   }
   return { items: toItems(staying), leavingIds }
 }
 
-/** Takes groups away that were made by what is undone, with their members; in one transaction under `lockNesting`. */
+/** Removes the groups whose creation is undone, with their members; in one transaction, under `lockNesting`. */
 export async function undoGroupCreations(
   trx: Trx,
   run: UndoRun,
@@ -105,9 +105,9 @@ export async function undoGroupCreations(
 }
 
 /**
- * Takes locked groups away, under `lockNesting`, with all that follows but the roles that they gave.
+ * Removes locked groups, under `lockNesting`, with everything that follows except the roles that they gave.
  * @param groups with the versions that clients see
- * @param tell what their events say afterwards; `memberships` are the events of those that ended with them
+ * @param tell what a group's event says in `after`; `memberships` are the events of the memberships that ended with it
  */
 export async function takeGroupsAway(
   trx: Trx,
@@ -152,7 +152,7 @@ async function planGroups(trx: Trx, run: UndoRun, groupIds: readonly string[]): 
   })
 }
 
-/** Without its removal among the events nothing is known of it, and it stays away. */
+/** Without a removal event nothing is known of the group, and it stays removed. */
 function factsOfRemoved(removal: HistoryEvent | undefined): Facts {
   const facts: Facts = removal ? new Map(factsOfEvent(removal).before) : new Map()
   return facts.set('exists', false)
@@ -176,7 +176,7 @@ async function refuseTaken(trx: Trx, run: UndoRun, plans: readonly Plan[]): Prom
   for (const { id, what, holder_id } of taken) {
     const holder = wanted.get(holder_id)
     const key = what === 'groupName' ? 'display_name_key' : 'external_id'
-    // gives it up in the same step
+    // the holder gives it up in the same step
     if (holder?.plan.row && holder.columns[key] !== holder.plan.row[key]) continue
     const { plan } = wanted.get(id)!
     refuse(plan.reversed, plan.row ? NAMES : changedNames(plan.reversed), `${what}Taken`)

@@ -1,4 +1,4 @@
-// Memberships that came and went, some hundreds in several groups: their rows, an event for each group, the counts.
+// Adds and removes some hundreds of memberships in several groups: their rows, one event per group, the counts.
 import { type AuditEvent, insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import type { Trx } from '../../../db/connect.ts'
 import { MAX_AUDITED_IDS, MEMBERS_CHANGED } from '../../../db/group-members.ts'
@@ -7,7 +7,7 @@ import { type Pair, writeMemberships } from '../../../db/history.ts'
 import type { GroupRow } from '../../../db/schema.ts'
 import type { FactsRun } from './run.ts'
 
-/** Connections whose a membership was and becomes, null where it is nobody's; undefined where there is none. */
+/** The connections that own a membership before and after, null for none; undefined where there is no membership. */
 export interface MemberChange {
   readonly pair: Pair
   readonly from: { readonly connection_id: string | null } | undefined
@@ -60,7 +60,7 @@ export async function writeMemberChanges<C extends MemberChange>(
 const deltaOf = (changes: readonly MemberChange[]): number =>
   changes.reduce((sum, { from, to }) => sum + Number(Boolean(to)) - Number(Boolean(from)), 0)
 
-/** As other events of members tell it. */
+/** As other events of members list it. */
 function membersInEvent(changes: readonly MemberChange[]): Record<string, unknown> {
   const added = changes.filter(({ to }) => to).map(({ pair }) => pair.member_id)
   const removed = changes.filter(({ to }) => !to).map(({ pair }) => pair.member_id)

@@ -1,5 +1,5 @@
-// Undoing what was done to memberships: they come back with the authority that they had. Up to some hundreds in one
-// transaction, in a number of statements that stays the same.
+// Undoes changes of memberships; they come back with the owner that they had. Up to some hundreds in one transaction,
+// with a fixed number of statements.
 import type { Trx } from '../../../db/connect.ts'
 import { lockNesting } from '../../../db/group-children.ts'
 import { lockUsersShared } from '../../../db/group-members.ts'
@@ -24,7 +24,7 @@ interface Plan extends MemberChange {
   refusal?: ConflictReason
 }
 
-/** Of users as members. @param pairs by group and member */
+/** For users as members. @param pairs by group and member */
 export async function undoMemberships(
   trx: Trx,
   run: UndoRun,
@@ -45,7 +45,7 @@ export async function undoMemberships(
   return toItems(trx, run, plans, names, groups)
 }
 
-/** Of groups as members; takes the lock for nesting. @param pairs by group and member */
+/** For groups as members; takes the lock for nesting. @param pairs by group and member */
 export async function undoNesting(
   trx: Trx,
   run: UndoRun,
@@ -105,7 +105,7 @@ async function plan(
       to: value,
       undone,
       blockedBy: conflict?.blockedBy,
-      // whose it was does not matter where somebody else has brought it back
+      // whoever owns it, no conflict where somebody else has brought the membership back
       isWanted: conflict && Boolean(conflict.wanted) !== Boolean(value) ? Boolean(conflict.wanted) : undefined
     }
     if (value && !present.has(pair.group_id)) item.refusal = 'groupRemoved'
@@ -116,7 +116,7 @@ async function plan(
 const eventsOf = ({ added_event_id, removed_event_id }: Period) =>
   [added_event_id, removed_event_id].filter((id) => id !== null)
 
-/** A membership is what it is by whose it is; one that was given back is the one that was lost. */
+/** Equal memberships have the same owner, so one that was given back equals the one that was lost. */
 const isSame = (a: Period | undefined, b: Period | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.connection_id === b.connection_id)
 
@@ -151,7 +151,7 @@ function linksOf(
   return links
 }
 
-/** A membership that is there again, and was another connection's, changes hands. */
+/** Also where the membership exists and changes its owner. */
 const isChanged = ({ from, to, refusal }: Plan): boolean => refusal === undefined && !isSame(from, to)
 
 async function write(

@@ -3,13 +3,13 @@
 /** A change of one value by one event. */
 export interface Link<V> {
   readonly eventId: string
-  /** Whether it shall be taken back. */
+  /** Whether to take it back. */
   readonly isUndone: boolean
-  /** False of an undo that left this value what it was. */
+  /** False for an undo that left this value as it was. */
   readonly isChange?: boolean
   readonly before: V
   readonly after: V
-  /** Of an undo: the events that it took back; together they may have changed nothing. */
+  /** For an undo: the events that it took back; together they may have changed nothing. */
   readonly takesBack?: ReadonlySet<string>
 }
 
@@ -17,15 +17,15 @@ interface Reversal<V> {
   readonly value: V
   /** The events that were taken back. */
   readonly undone: string[]
-  /** Those that should have been and were not. */
+  /** Events that should have been taken back and were not. */
   readonly kept: string[]
-  /** Where a change was in the way of an older one: which (undefined: none that is known), and what was wanted. */
+  /** Where a change blocked an older one: which change (undefined: none is known), and the value that was wanted. */
   readonly conflict: { readonly blockedBy: string | undefined; readonly wanted: V } | undefined
 }
 
 /**
- * Takes changes back from the newest to the oldest, as long as each is the one that made the value what it is. A change
- * of somebody else's stays, and with it whatever is older, unless that makes no difference.
+ * Takes changes back from the newest to the oldest, as long as each one is what made the value what it is. A change
+ * that is not to be undone stays, and so does everything older, unless that makes no difference.
  * @param links oldest first; events of one moment may be out of order
  */
 export function reverse<V>(current: V, links: readonly Link<V>[], equals: (a: V, b: V) => boolean): Reversal<V> {
@@ -50,7 +50,7 @@ export function reverse<V>(current: V, links: readonly Link<V>[], equals: (a: V,
   }
 }
 
-/** Without changes that were taken back already, and the undos that took them back. */
+/** Leaves out changes that were taken back already, and the undos that took them back. */
 function standing<V>(links: readonly Link<V>[]): Link<V>[] {
   const gone = new Set<Link<V>>()
   for (const [index, link] of [...links.entries()].reverse()) {

@@ -1,4 +1,4 @@
-// Where groups give roles, these follow what is undone, in the same transaction.
+// Updates the roles that groups give after an undo, in the same transaction.
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../../../db/connect.ts'
 import { hasGroupRoles } from '../../../db/group-roles.ts'
@@ -7,8 +7,8 @@ import { followGroups } from '../group-roles.ts'
 import type { ConflictReason, FactsRun } from './run.ts'
 
 /**
- * Under lockGroupRoles, after the members or own roles have changed.
- * @param userIds whose roles may follow; everybody's where it is left out
+ * Call it under lockGroupRoles, after members or own roles have changed.
+ * @param userIds whose roles may change; everybody's where it is left out
  * @throws AppError forbidden `notYourself`, `lastAdministrator`
  */
 export async function followRoles(trx: Trx, run: FactsRun, userIds?: readonly string[]): Promise<void> {
@@ -18,7 +18,7 @@ export async function followRoles(trx: Trx, run: FactsRun, userIds?: readonly st
   await followGroups({ trx, tenantId, actor, now: run.now() }, undefined, affected)
 }
 
-/** What following would do that nobody may; undefined for any other error. */
+/** The reason where a role must not follow, whoever asks; undefined for any other error. */
 export function roleRefusal(error: unknown): ConflictReason | undefined {
   if (!(error instanceof AppError) || error.code !== 'forbidden') return undefined
   const { reason } = error

@@ -1,4 +1,4 @@
-// One run of undoing: what is undone, for whom, and what is told of each thing that it comes to.
+// One run of undoing: what is undone, for whom, and what is reported about each user, group and membership.
 import { isDeepStrictEqual } from 'node:util'
 import { newEventId } from '../../../db/audit.ts'
 import type { Db } from '../../../db/connect.ts'
@@ -12,14 +12,14 @@ export interface UndoRun {
   readonly tenantId: number
   readonly actor: Actor
   readonly now: () => Date
-  /** Of the event that sums the run up; the run's other events name it. */
+  /** The id of the event that sums the run up; the run's other events name it. */
   readonly id: string
   /** The oldest event that is undone. */
   readonly fromId: string
   readonly isUndone: (eventId: string) => boolean
 }
 
-/** Who has facts become others, of which tenant, and when. */
+/** Who changes facts, in which tenant, and when. */
 export type FactsRun = Pick<UndoRun, 'tenantId' | 'actor' | 'now'>
 
 export type ConflictReason =
@@ -36,41 +36,41 @@ export type ConflictReason =
   | 'lastAdministrator'
   | 'roleNotAllowed'
 
-/** What is in the way of an undo. */
+/** What prevents a part of an undo. */
 export interface Conflict {
   /** `title`, `state`, `membership`, …; of an extension `urn:…:User:department`. */
   readonly attribute: string
   readonly reason: ConflictReason
-  /** What it would have become; left out where it would have had no value. */
+  /** The value that it would have got; left out where that is none. */
   readonly wanted?: unknown
-  /** Who made the later change, and when; of `changedSince` where that is known. */
+  /** Who made the later change, and when; for `changedSince`, where that is known. */
   readonly by?: { readonly eventId: string; readonly name: string | null; readonly at: string }
 }
 
-/** What an undo comes to for one user, group or membership. */
+/** What an undo does to one user, group or membership. */
 export interface UndoItem {
   readonly kind: 'user' | 'group' | 'membership'
-  /** Of the user or the group; of a membership the member's. */
+  /** The id of the user or the group; for a membership, the member's. */
   readonly id: string
   readonly name: string | null
-  /** Of a membership. */
+  /** Only for a membership. */
   readonly group?: { readonly id: string; readonly name: string | null }
-  /** Values that are left out are none. */
+  /** `from` or `to` is left out where there is no value. */
   readonly changes: readonly { readonly attribute: string; readonly from?: unknown; readonly to?: unknown }[]
   readonly conflicts: readonly Conflict[]
 }
 
-/** What the facts of one thing become. */
+/** The facts of one user or group before and after. */
 export interface Reversed {
   readonly before: Facts
   readonly after: Facts
-  /** By fact, the events that were taken back, and those that should have been. */
+  /** By fact: the events that were taken back, and in `kept` those that should have been. */
   readonly undone: Map<string, string[]>
   readonly kept: Map<string, string[]>
   readonly conflicts: Conflict[]
 }
 
-/** @param events all of the thing's from `run.fromId` on, oldest first */
+/** @param events all events of the user or group from `run.fromId` on, oldest first */
 export function reverseFacts(run: UndoRun, current: Facts, events: readonly HistoryEvent[]): Reversed {
   const told = events.map((event) => ({ event, facts: factsOfEvent(event), takenBack: takenBackBy(event) }))
   const names = new Set(
@@ -108,7 +108,7 @@ export function reverseFacts(run: UndoRun, current: Facts, events: readonly Hist
   return reversed
 }
 
-/** Some events tell facts that stayed what they were. */
+/** Some events list facts that did not change. */
 const isTouched = ({ before, after }: EventFacts, name: string) => !isDeepStrictEqual(before.get(name), after.get(name))
 
 export function put(facts: Facts, name: string, value: unknown): void {
@@ -128,14 +128,14 @@ export const conflictOf = (
   ...(by && { by: { eventId: by.id, name: by.actor_name, at: by.at.toISOString() } })
 })
 
-/** The facts that become different, in no order. */
+/** The facts that change, in no order. */
 export function changedNames({ before, after }: Reversed): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter(
     (name) => !isDeepStrictEqual(before.get(name), after.get(name))
   )
 }
 
-/** Gives up what was to become of some facts; who has an attribute is no conflict of its own. */
+/** Keeps some facts as they are and notes the conflicts; the owner of an attribute is no conflict of its own. */
 export function refuse(reversed: Reversed, names: readonly string[], reason: ConflictReason): void {
   for (const name of names) {
     const wanted = reversed.after.get(name)
@@ -147,14 +147,14 @@ export function refuse(reversed: Reversed, names: readonly string[], reason: Con
   }
 }
 
-/** Gives up all that was to become of each. */
+/** Keeps every fact of each as it is. */
 export function refuseEach(plans: readonly { readonly reversed: Reversed }[], reason: ConflictReason): void {
   for (const { reversed } of plans) refuse(reversed, changedNames(reversed), reason)
 }
 
 export const isChanged = ({ reversed }: { readonly reversed: Reversed }): boolean => changedNames(reversed).length > 0
 
-/** Whether there is anything to tell of it. */
+/** Whether there is anything to report. */
 export const isTold = (plan: { readonly reversed: Reversed }): boolean =>
   isChanged(plan) || plan.reversed.conflicts.length > 0
 
@@ -166,7 +166,7 @@ export const changesOf = (reversed: Reversed): UndoItem['changes'] =>
 
 /**
  * What an event of a run says beside what it changed.
- * @param also events that are taken back by what follows from the change
+ * @param also further events that are taken back as a consequence of the change
  */
 export function undoFacts(
   run: UndoRun,
@@ -180,7 +180,7 @@ export function undoFacts(
   return { undoId: run.id, undone: [...ids], ...(exceptions.length > 0 && { kept: Object.fromEntries(exceptions) }) }
 }
 
-/** `before` and `after` of an event that tells of it. */
+/** `before` and `after` of the event for this change. */
 export function eventFacts(reversed: Reversed): { before: Record<string, unknown>; after: Record<string, unknown> } {
   const names = changedNames(reversed)
   const pick = (facts: Facts) =>
@@ -188,7 +188,7 @@ export function eventFacts(reversed: Reversed): { before: Record<string, unknown
   return { before: pick(reversed.before), after: pick(reversed.after) }
 }
 
-/** Facts of extensions go under their URN, as documents have them, and those of authority under that name. */
+/** Nests facts of extensions under their URN, as in documents, and owners under `authority`. */
 function nested(facts: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   const result: Record<string, Record<string, unknown> | unknown> = {}
   for (const [name, value] of facts) {

@@ -1,10 +1,9 @@
-// Undo: one change, one user or group to a moment, or all that a SCIM connection did since a moment. It is itself a
-// change, told in events like any other, and can be undone.
+// Undo: one change, one user or group back to a moment, or all that a SCIM connection did since a moment. An undo is
+// itself a change, recorded in events like any other, and can be undone.
 //
-// Done piece by piece, each a transaction of its own with the locks in the usual order: groups that come back, users,
-// memberships, groups that go. Each piece reads what it changes under its locks, so that nothing that others do
-// meanwhile is lost: what they changed is refused, one by one. What an undo that was cut off had not come to, the same
-// undo does when it is asked for again.
+// It runs in pieces, each a transaction of its own with the locks in the usual order: groups that come back, users,
+// memberships, groups that go. Each piece reads what it changes under its locks, so that no concurrent change is lost:
+// what others have changed is refused, item by item. To finish an undo that was cut off, ask for it again.
 
 import { insertAuditEvents, newEventId } from '../../../db/audit.ts'
 import { firstIdAt } from '../../../db/audit-log.ts'
@@ -40,35 +39,35 @@ export type UndoScope =
   | { readonly connectionId: string; readonly since: Date }
 
 export interface UndoReport {
-  /** The event that sums it up, by which it can be undone; null where nothing was changed. */
+  /** The event that sums the undo up, by which it can be undone; null where nothing was changed. */
   readonly undoId: string | null
   readonly counts: UndoCounts
-  /** What is refused comes first. */
+  /** Items with a refusal come first. */
   readonly items: readonly UndoItem[]
 }
 
 interface UndoCounts {
-  /** Changes that are undone, or were to be. */
+  /** Changes that were to be undone. */
   readonly events: number
   /** What is changed. */
   readonly users: number
   readonly groups: number
   readonly memberships: number
-  /** Users, groups and memberships of which something is refused. */
+  /** Users, groups and memberships with something refused. */
   readonly refused: number
 }
 
 type UndoDeps = Pick<Deps, 'db' | 'listener' | 'now'>
 
-/** Of one undo; who wants more chooses a later moment. */
+/** The limit for one undo; beyond it, choose a later moment. */
 const MAX_EVENTS = 100_000
-/** Users, groups or memberships of one transaction. */
+/** Users, groups or memberships per transaction. */
 const CHUNK = 500
 const PREVIEW_MS = 20_000
 const PREVIEW_ATTEMPTS = 4
 
 /**
- * Undoes what can be undone, and says what is in the way of the rest.
+ * Undoes what can be undone, and reports what prevents the rest.
  * @throws AppError forbidden `administratorOnly`; not_found; conflict `notUndoable` for an event that changed no user
  *   and no group; invalid `tooManyChanges`
  */
@@ -80,8 +79,8 @@ export async function undo(deps: UndoDeps, tenantId: number, actor: Actor, scope
 }
 
 /**
- * What `undo` would do and refuse just now: it is done, and rolled back.
- * @throws AppError as `undo`; too_large where that takes too long; unavailable while others hold what is to be changed
+ * What `undo` would do and refuse just now: runs it, and rolls it back.
+ * @throws AppError as `undo`; too_large where that takes too long; unavailable while others hold the rows to change
  */
 export async function previewUndo(
   deps: UndoDeps,
@@ -95,7 +94,7 @@ export async function previewUndo(
       const report = await inSandbox(deps.db, { timeMs: PREVIEW_MS }, (db) =>
         undoScope(db, deps.now, tenantId, actor, scope)
       )
-      // what summed it up is rolled back with the rest
+      // the event that sums it up is rolled back with the rest
       return { ...report, undoId: null }
     } catch (error) {
       if (!(error instanceof SandboxEnded)) throw error
@@ -109,7 +108,7 @@ export async function previewUndo(
 
 interface Selected {
   readonly events: readonly HistoryEvent[]
-  /** Changes that are undone, also those that are told of another thing than was asked for. */
+  /** How many changes are undone, including those whose events are about something else than was asked for. */
   readonly count: number
   readonly fromId: string
   readonly isUndone: (eventId: string) => boolean
@@ -150,7 +149,7 @@ async function undoScope(
     await inChunks(run, [...leaving].sort(), undoGroupCreations, collect)
     items.push(...(await lostMemberships(run, items)))
   } catch (error) {
-    // what is done can be undone, also where the rest was cut off
+    // what is done can be undone, even where the rest was cut off
     if (isChange(countsOf(items, 0))) await sumUp(run, scope, events, countsOf(items, count)).catch(() => {})
     throw error
   }
@@ -165,7 +164,7 @@ async function undoScope(
   }
 }
 
-/** Who is taken away, and what is, leaves groups and takes their members along. */
+/** The memberships that ended because their user or group was removed. */
 async function lostMemberships({ db, tenantId, id }: UndoRun, items: readonly UndoItem[]): Promise<UndoItem[]> {
   const idsOf = (kind: UndoItem['kind'], attribute: string, to: unknown) =>
     items
@@ -241,7 +240,7 @@ async function selectSince(
     events,
     count: new Set([...events, ...ofMemberships].map((event) => event.id)).size,
     fromId,
-    // what this undo does itself is later
+    // this undo's own events are later
     isUndone: (eventId) => eventId >= fromId && eventId < undoId,
     pairs
   }
@@ -264,12 +263,12 @@ const RACED = [
 ]
 
 /**
- * One transaction's part, done again where it lost a race.
+ * The work of one transaction; it runs again where it lost a race.
  * @param refusal why nothing of the chunk may be done
  */
 type Work<T, Done> = (trx: Trx, run: UndoRun, chunk: readonly T[], refusal?: ConflictReason) => Promise<Done>
 
-/** @param onCommit is given what each transaction has done, once it has */
+/** @param onCommit gets what each transaction has done, after its commit */
 async function inChunks<T, Done>(
   run: UndoRun,
   targets: readonly T[],
@@ -287,7 +286,7 @@ async function inChunks<T, Done>(
       const refused = roleRefusal(error)
       if (refused && chunk.length === 1 && !refusal) return inOne(chunk, refused)
       if (!refused || chunk.length < 2) throw translated(error)
-      // halves lead to the one whose role must not follow
+      // halving finds the one whose role must not change
       const middle = chunk.length >> 1
       await inOne(chunk.slice(0, middle))
       await inOne(chunk.slice(middle))
@@ -317,7 +316,7 @@ function countsOf(items: readonly UndoItem[], events: number): UndoCounts {
   }
 }
 
-/** The one event by which the whole of an undo can be undone. */
+/** Writes the one event by which the whole undo can be undone. */
 async function sumUp(run: UndoRun, scope: UndoScope, events: readonly HistoryEvent[], counts: UndoCounts) {
   const at = run.now()
   const [first] = events

@@ -1,4 +1,4 @@
-// Undoing what was done to users: up to some hundreds in one transaction, in a number of statements that stays the same.
+// Undoes changes to users: up to some hundreds in one transaction, with a fixed number of statements.
 
 import { claimAddresses, releaseAddresses } from '../../../db/addresses.ts'
 import type { AuditEvent } from '../../../db/audit.ts'
@@ -49,10 +49,10 @@ export interface UserPlan {
   readonly reversed: Reversed
 }
 
-/** Whatever names somebody: taken together, because the login address follows from all of them. */
+/** What identifies a user: refused together, because the login address depends on all of them. */
 const IDENTITY = ['userName', 'emails', 'externalId', 'connectionId'] as const
 
-/** @throws LostRace where somebody else has taken an address meanwhile; the constraints of names that are taken */
+/** @throws LostRace where somebody else took an address meanwhile; unique violations for names that are taken */
 export async function undoUsers(
   trx: Trx,
   run: UndoRun,
@@ -93,14 +93,14 @@ function planUser(run: UndoRun, row: UserRow, events: readonly HistoryEvent[]): 
   if (row.state === 'removed' && reversed.after.get('state') === 'removed') {
     refuse(reversed, changedNames(reversed), 'userRemoved')
   }
-  // a lock ends with the removal
+  // removal ends a lock
   if (reversed.after.get('state') === 'removed') reversed.after.set('locked', false)
   if (row.id === run.actor.id) refuse(reversed, ['state', 'role', 'locked'], 'notYourself')
   keepAuthority(reversed)
   return { row, reversed }
 }
 
-/** Who has an attribute whose value stays goes on having it. */
+/** Where an attribute keeps its value, it keeps its owner. */
 export function keepAuthority(reversed: Reversed): void {
   const staying = new Set(reversed.conflicts.map(({ attribute }) => attribute))
   const names = changedNames(reversed).filter((name) => isAuthority(name) && staying.has(factOfAuthority(name)))
@@ -111,7 +111,7 @@ export function keepAuthority(reversed: Reversed): void {
   reversed.conflicts.splice(0, reversed.conflicts.length, ...told)
 }
 
-/** What the row becomes. */
+/** The new columns of the row. */
 function columnsOf({ row, reversed }: UserPlan, now: Date) {
   const { after } = reversed
   const role = after.get('role') as Role
@@ -129,20 +129,20 @@ function columnsOf({ row, reversed }: UserPlan, now: Date) {
     document,
     state,
     ownRole: role,
-    // a group's role stays until its members are put back too
+    // the role from a group stays until the memberships are restored, too
     role: row.given_role === null || state === 'removed' ? role : row.role,
     given_role: row.given_role === null || state === 'removed' ? null : role,
     locked: after.get('locked') === true,
     connection_id: (after.get('connectionId') as string | undefined) ?? null,
     authority: authorityOf(after),
-    // the old password is gone with the removal, and an acceptance that is taken back asks for a new one
+    // removal deletes the password; after an undone acceptance, accepting again asks for a new one
     must_reset_password: row.must_reset_password || (isBack && row.activated_at !== null),
     activated_at: row.activated_at ?? (state === 'active' ? now : null)
   }
 }
 
 /**
- * Refuses of what users become whatever is somebody else's by now, or the last administrator's; addresses are taken.
+ * Refuses changes that take what others have by now, or the last administrator away. Claims the addresses.
  * @throws LostRace where somebody else has taken an address meanwhile
  */
 export async function refuseUsers(trx: Trx, run: FactsRun, plans: readonly UserPlan[]): Promise<void> {
@@ -174,7 +174,7 @@ async function refuseTaken(trx: Trx, run: FactsRun, plans: readonly UserPlan[]):
   )
   for (const { id, what, holder_id } of taken) {
     const holder = byId.get(holder_id)
-    // gives it up in the same step
+    // the holder gives it up in the same step
     if (holder && isGivenUp(what, holder.plan.row, holder.columns)) continue
     refuseIdentity(byId.get(id)!.plan, `${what}Taken`)
     byId.delete(id)
@@ -197,7 +197,7 @@ function refuseIdentity(
   refuse(reversed, row.state === 'removed' ? changedNames(reversed) : IDENTITY, reason)
 }
 
-/** Takes the addresses; one that another tenant holds is in the way, too. */
+/** Claims the addresses; one that another tenant holds is a conflict, too. */
 async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: UserPlan; columns: Columns }[]): Promise<void> {
   const moving = wanted.filter(
     ({ plan: { row }, columns }) => row.state === 'removed' || columns.email_key !== row.email_key
@@ -219,7 +219,7 @@ async function claim(trx: Trx, run: FactsRun, wanted: readonly { plan: UserPlan;
   if (kept.some(({ address_key, user_id }) => again.get(address_key) !== user_id)) throw new LostRace('An address')
 }
 
-/** One active administrator who is not locked stays. */
+/** Keeps one active administrator who is not locked. */
 async function refuseLastAdministrators(trx: Trx, run: FactsRun, plans: readonly UserPlan[]): Promise<void> {
   const after = ({ row, reversed: { after } }: UserPlan) =>
     isCountedAdministrator({
@@ -239,7 +239,7 @@ async function refuseLastAdministrators(trx: Trx, run: FactsRun, plans: readonly
 }
 
 /**
- * Makes locked users what is planned, with all that follows but the roles of groups.
+ * Writes what is planned for locked users, with everything that follows except the roles from groups.
  * @param tell what their events say beside the facts; `past` are the events of memberships that ended before
  */
 export async function writeUsers(
@@ -265,7 +265,7 @@ export async function writeUsers(
   const withOtherRole = idsOf(changes, ({ row, columns }) => columns.role !== row.role)
   await notifyIfSignedIn(trx, tenantId, withOtherRole)
   const back = idsOf(changes, ({ row, columns }) => row.state === 'removed' && columns.state !== 'removed')
-  // also where as many come back as go: who stands where has changed
+  // also where as many come back as go: positions in the listing have changed
   if (back.length + removed.length > 0) {
     await countResources(tenantId, 'User', back.length - removed.length).execute(trx)
   }
@@ -277,7 +277,7 @@ const idsOf = (changes: readonly Change[], isChosen: (change: Change) => boolean
 const becoming = (changes: readonly Change[], state: UserState): string[] =>
   idsOf(changes, ({ row, columns }) => columns.state === state && row.state !== state)
 
-/** Ends what users are signed in with who lose their access. @returns the invitations that ended with it */
+/** Ends the sessions and tokens of users who lose their access. @returns the invitations that were revoked with it */
 async function endAccessOf(trx: Trx, tenantId: number, changes: readonly Change[], now: Date): Promise<string[]> {
   const eventOf = new Map(changes.map(({ row, eventId }) => [row.id, eventId]))
   const removed = becoming(changes, 'removed')
@@ -313,18 +313,18 @@ interface Change extends UserPlan {
   readonly eventId: string
 }
 
-/** Somebody who stays, by another name. */
+/** A user who stays, with another userName or externalId. */
 const isRenamed = ({ row, columns }: Change) =>
   row.state !== 'removed' && (columns.user_name_key !== row.user_name_key || columns.external_id !== row.external_id)
 
 const isDeactivated = ({ row, columns }: Change) =>
   columns.state === 'deactivated' && (row.state === 'active' || row.state === 'invited')
 
-/** Locked, or invited as before: sessions end. */
+/** Locked, or invited again: sessions end. */
 const isShutOut = ({ row, columns }: Change) =>
   (columns.locked && !row.locked) || (columns.state === 'invited' && row.state === 'active')
 
-/** Undoing a change is a change of the same kind, and whoever hears of changes hears of it as such. */
+/** Undoing a change is a change of the same kind, and its event says so to whoever listens. */
 function changeEvent({ row, columns, reversed, eventId }: Change, told: Record<string, unknown>): AuditEvent {
   const facts = eventFacts(reversed)
   return { id: eventId, ...userEvent(actionOf(row, columns), row, facts.before, { ...facts.after, ...told }) }

@@ -1,4 +1,4 @@
-// What a shadow would do to its tenant, and doing it: one way through users, groups and members for both.
+// What a shadow would do to its tenant, and doing it: both go the same way through users, groups and members.
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
 import { releaseAddressesOf } from '../../../db/addresses.ts'
@@ -37,34 +37,34 @@ import { planUsers, toUserItem, writePlannedUsers } from './users.ts'
 
 type Effects = Record<Effect, number>
 
-/** What going live comes to. */
+/** What going live amounts to. */
 interface ShadowCounts {
   readonly users: Effects
   readonly groups: Effects
   readonly memberships: MemberCounts
-  /** Users and groups of whom something, or all, stays as it is. */
+  /** Users and groups of which something, or everything, stays as it is. */
   readonly conflicts: number
 }
 
-/** Users of one statement. */
+/** Users per statement. */
 const CHUNK = 500
-/** Whoever asks meanwhile is told to try again; a process that ends before it is done leaves the shadow as it was. */
+/** How long requests are told to try again; a process that ends before it is done leaves the shadow as it was. */
 const CLOSED_MS = 10 * 60_000
 const NAME_KEYS = ['users_user_name_key', 'users_external_id_key', 'groups_display_name_key', 'groups_external_id_key']
-/** A preview waits so long for others who change the same people, and for another preview of the same shadow. */
+/** How long a preview waits for others who change the same people, and for another preview of the same shadow. */
 const PREVIEW_LOCK_MS = 20_000
 
 interface GoingLive {
   readonly connectionId: string
-  /** The counts that the administrator has seen; where they are others by now, nothing is done. */
+  /** The counts that the administrator has seen; where they differ by now, nothing is done. */
   readonly expected?: ShadowCounts
   readonly prefer: Preference
   readonly follow: ShadowFollow
 }
 
 /**
- * Does in the tenant what the identity provider did in the shadow, in one transaction: whole, but for what is in
- * conflict, under the ids and versions that the identity provider was answered. Its tokens then change the tenant.
+ * Does in the tenant what the identity provider did in the shadow, in one transaction: everything except conflicts,
+ * under the ids and versions that the identity provider was given. From then on its tokens change the tenant.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `shadowGone`,
  *   `goingLive`, `shadowChanged`, `namesCollide`
  */
@@ -83,7 +83,7 @@ export async function goLive(
   try {
     ;[shadowId, counts] = await retryRaces(
       () => inTenant(deps.db, tenantId, (trx) => goLiveWithin(trx, deps, tenantId, actor, given)),
-      // somebody has taken a name since it was looked at
+      // somebody has taken a name since it was checked
       NAME_KEYS
     )
   } catch (error) {
@@ -91,7 +91,7 @@ export async function goLive(
     throw NAME_KEYS.includes(violatedConstraint(error) ?? '') ? namesCollide(error) : error
   }
   forgetCredentials(deps, tenantId)
-  // what is left of it changes nothing any more; clean-up finds it, too
+  // what is left of the shadow has no effect any more; clean-up finds it, too
   await removeShadow(deps.db, shadowId).catch((error) =>
     deps.log.warn({ err: error, tenantId }, 'a shadow that went live was not deleted')
   )
@@ -126,7 +126,7 @@ async function goLiveWithin(
   return [shadowId, written.counts]
 }
 
-/** Somebody keeps a name, by a conflict, that another one was to have. */
+/** Somebody keeps a name because of a conflict, and somebody else was to get it. */
 const namesCollide = (cause: unknown): AppError =>
   new AppError(
     'conflict',
@@ -140,7 +140,7 @@ const namesCollide = (cause: unknown): AppError =>
 const shadowChanged = (counts: ShadowCounts): AppError =>
   conflict('It would come to something else by now: look at it again', 'shadowChanged', { counts })
 
-/** What going live would come to just now. @throws AppError not_found; conflict `notInShadow`, `shadowGone` */
+/** What going live would do just now. @throws AppError not_found; conflict `notInShadow`, `shadowGone` */
 export const previewShadow = (
   deps: ShadowDeps,
   tenantId: number,
@@ -150,7 +150,7 @@ export const previewShadow = (
 ): Promise<ShadowCounts> =>
   preview(deps, tenantId, actor, { connectionId, prefer }, async (run) => (await runThrough(run)).counts)
 
-/** What is looked at. */
+/** What a preview is of. */
 export interface Shown {
   readonly connectionId: string
   readonly prefer: Preference
@@ -160,8 +160,8 @@ export interface Shown {
 type ItemFilter = Effect | 'conflict'
 
 /**
- * Users by id, those whom something happens to or who are in conflict.
- * @param page.after the last id before
+ * Users by id: those whom something happens to, or who are in conflict.
+ * @param page.after the last id of the page before
  */
 export const listShadowUsers = (
   deps: ShadowDeps,
@@ -187,7 +187,7 @@ export const listShadowUsers = (
     return withMemberships(run, 'user', items.slice(0, page.limit))
   })
 
-/** Groups by id, those whose members change among them. */
+/** Groups by id, including those of which only the members change. */
 export const listShadowGroups = (
   deps: ShadowDeps,
   tenantId: number,
@@ -209,7 +209,7 @@ export const listShadowGroups = (
     return withMemberships(run, 'group', items.slice(0, page.limit))
   })
 
-/** Tells which groups people come into and leave, or who does of groups. */
+/** Adds the groups that users join and leave, or the users who join and leave groups. */
 async function withMemberships(
   run: ShadowRun,
   kind: ShadowItem['kind'],
@@ -290,7 +290,7 @@ interface RunFacts {
   readonly prefer: Preference
 }
 
-/** Names and addresses that are given up are put aside at first, so that whoever gets them may come before who had them. */
+/** Puts names and addresses that are given up aside first, so that their new holder may come before the old one. */
 async function beginRun(
   trx: Trx,
   { now }: ShadowDeps,
@@ -314,7 +314,7 @@ async function beginRun(
     isPreview,
     follow,
     prefer,
-    // the connection's doing, told of as the administrator's
+    // done as the connection; events name the administrator
     actor: { ...actor, scim: { connectionId: id, tokenId: null, profile } },
     now
   }
@@ -324,7 +324,7 @@ interface Written {
   readonly counts: ShadowCounts
   readonly userVersions: { id: string; version: number }[]
   readonly groupVersions: { id: string; version: number }[]
-  /** Users of whom nothing is changed, because they are above the connection's highest role. */
+  /** Users who stay unchanged, because they are above the connection's highest role. */
   readonly untouchable: ReadonlySet<string>
 }
 
@@ -356,7 +356,7 @@ async function runThrough(run: ShadowRun): Promise<Written> {
   return {
     counts: { users: userEffects, groups: groupEffects, memberships, conflicts },
     userVersions,
-    // one that lacks members is not what clients know by that version
+    // a group that lacks members is not the one that clients know by that version
     groupVersions: groupVersions.map(({ id, version }) => ({ id, version: version + Number(incomplete.has(id)) })),
     untouchable
   }

@@ -1,4 +1,4 @@
-// What becomes of groups when a shadow goes live: their attributes, and whether they are there. members.ts has the members.
+// What becomes of groups when a shadow goes live: their attributes, and whether they exist. members.ts moves members.
 
 import { insertAuditEvents } from '../../../db/audit.ts'
 import type { GroupRow, Preference } from '../../../db/schema.ts'
@@ -30,17 +30,17 @@ import {
 interface PlannedGroup {
   readonly id: string
   readonly name: string
-  /** Undefined for one that is taken away. */
+  /** Undefined where the group is removed. */
   readonly shadow: ShadowGroup | undefined
-  /** Undefined for one that is to be made, and for one that is gone. */
+  /** Undefined where the group is to be created, and where it is gone. */
   readonly real: GroupRow | undefined
   readonly realVersion: number
   readonly merged: Merged
-  /** What was decided for this one alone. */
+  /** What was decided for this group alone. */
   readonly prefer: Preference | null
 }
 
-/** What becomes of every group that the shadow has otherwise. */
+/** Plans every group that differs in the shadow. */
 export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
   const { trx, tenantId, shadowId } = run
   await seeTenant(trx, shadowId)
@@ -67,7 +67,7 @@ export async function planGroups(run: ShadowRun): Promise<PlannedGroup[]> {
     }),
     ...gone.flatMap((base): PlannedGroup[] => {
       const own = real.get(base.id)
-      // both have taken it away
+      // both sides have removed it
       if (!own) return []
       const merged = merge(factsOfGroup(base), new Map([['exists', false]]), factsOfGroup(own))
       const name = own.display_name
@@ -102,7 +102,7 @@ function mergeGroup(run: ShadowRun, { row, base }: ShadowGroup, real: GroupRow |
   return merged
 }
 
-/** A group whose attributes somebody has changed meanwhile stays, unless the provider is preferred. */
+/** A removed group whose attributes somebody has changed meanwhile stays, unless the provider is preferred. */
 function gonePlan(run: ShadowRun, base: GroupBase, real: GroupRow, merged: Merged): Merged {
   const isChanged = !areSame(factsOfGroup(base), factsOfGroup(real))
   merged.conflicts.length = 0
@@ -147,7 +147,7 @@ async function refuseTakenNames(run: ShadowRun, planned: readonly PlannedGroup[]
   const { trx, tenantId } = run
   const wanted = planned.filter((plan) => isMade(plan) || (isChanged(plan) && isRenamed(plan)))
   if (wanted.length === 0) return
-  // in a shadow they are no two groups' either
+  // names are unique in the shadow, too: two groups never get one that is given up
   const givers = new Set(
     planned.filter((plan) => isLeaving(plan) || (isChanged(plan) && isRenamed(plan))).map(({ id }) => id)
   )
@@ -160,11 +160,11 @@ async function refuseTakenNames(run: ShadowRun, planned: readonly PlannedGroup[]
     refuseAll(merged, `${reasons[0]!.what}Taken`)
     merged.conflicts.splice(1)
   }
-  // whose name was to be given up stays with it after all
+  // a refused group keeps its name after all, which another one may have been planned to get
   if (taken.length > 0) await refuseTakenNames(run, planned)
 }
 
-/** Makes groups what is planned, those first that go. @returns the versions that they shall have when all is done */
+/** Writes what is planned, removals first. @returns the versions that groups shall have when all is done */
 export async function writeGroups(
   run: ShadowRun,
   planned: readonly PlannedGroup[]
@@ -221,7 +221,7 @@ async function takeAway(run: ShadowRun, planned: readonly PlannedGroup[]): Promi
   await takeGroupsAway(run.trx, run, rows)
 }
 
-/** @param members whether users come or go, who alone make it one that is told */
+/** @param members set where users come or go, which alone makes the group worth listing */
 export function toGroupItem(plan: PlannedGroup, members?: ShadowItem['membershipCounts']): ShadowItem | undefined {
   const { id, name, merged, prefer } = plan
   if (changedNames(merged).length + merged.conflicts.length === 0 && !members) return undefined

@@ -1,4 +1,4 @@
-// What becomes of memberships when a shadow goes live: those that came or went there, and no others.
+// What becomes of memberships when a shadow goes live: only those that came or went there change.
 import { lockUsersShared } from '../../../db/group-members.ts'
 import type { Pair } from '../../../db/history.ts'
 import { readGroups, readPresentPairs, readPresentUsers } from '../../../db/shadow-groups.ts'
@@ -11,22 +11,22 @@ import type { ShadowRun } from './run.ts'
 export interface MemberCounts {
   added: number
   removed: number
-  /** Those whose user or group is not there, or whose groups would contain each other. */
+  /** Those whose user or group does not exist, or whose groups would contain each other. */
   refused: number
 }
 
-/** Memberships of one statement. */
+/** Memberships per statement. */
 const CHUNK = 2_000
 
-/** What became of memberships, and the groups that have not got all that they have in the shadow. */
+/** What became of memberships, and the groups that lack some of those that they have in the shadow. */
 interface MembersMoved {
   readonly counts: MemberCounts
   readonly incomplete: ReadonlySet<string>
 }
 
 /**
- * Goes through all memberships that the shadow has otherwise, and writes them unless it is a preview.
- * @param made users and groups that a preview has not made
+ * Goes through all memberships that differ in the shadow, and writes them unless it is a preview.
+ * @param made users and groups to be created, which a preview has not written
  */
 export async function moveMembers(run: ShadowRun, made: ReadonlySet<string>): Promise<MembersMoved> {
   const counts: MemberCounts = { added: 0, removed: 0, refused: 0 }

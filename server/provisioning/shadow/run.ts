@@ -1,4 +1,4 @@
-// What a shadow would change of its tenant, or changes when it goes live: what is the same for users, groups and members.
+// What users, groups and members have in common when a shadow goes live, or a preview shows what it would change.
 import { isDeepStrictEqual } from 'node:util'
 import type { Trx } from '../../../db/connect.ts'
 import type { Preference, Role } from '../../../db/schema.ts'
@@ -18,26 +18,26 @@ import type { NewUser } from '../scim-user-new.ts'
 import type { MovedUser } from '../scim-users.ts'
 
 export interface ShadowRun extends FactsRun {
-  /** Sees the tenant, but where a function turns to the shadow and back. */
+  /** Sees the tenant, except where a function switches to the shadow and back. */
   readonly trx: Trx
   readonly shadowId: number
   readonly connectionId: string
   /** The highest role that the connection may give and touch. */
   readonly ceiling: Role
-  /** Whose names or addresses were put aside, because they give them up. */
+  /** Users whose names or addresses were put aside, because they give them up. */
   readonly givers: ReadonlySet<string>
-  /** Whose value counts where both have changed one and nothing was decided for this one alone. */
+  /** Whose value counts where both sides have changed one and nothing was decided for this item alone. */
   readonly prefer: Preference
-  /** Whether all of it is rolled back: what is only looked at is not written. */
+  /** Whether everything is rolled back; a preview skips what it need not write. */
   readonly isPreview: boolean
   readonly follow: ShadowFollow
 }
 
-/** What follows in the tenant alone, not in a shadow: the rules of links stand above these. */
+/** What follows in the tenant, but not in a shadow: callbacks, as links belong to a higher layer. */
 export interface ShadowFollow {
-  /** Somebody's login address has become another one. */
+  /** Runs when somebody's login address has changed. */
   readonly addressMoved: (trx: Trx, user: MovedUser) => Promise<unknown>
-  /** Somebody was made, adopted from an invitation, or came back. */
+  /** Runs when somebody was created, adopted from an invitation, or came back. */
   readonly made: NewUser['afterwards']
 }
 
@@ -49,18 +49,18 @@ export interface ShadowItem {
   readonly kind: 'user' | 'group'
   readonly id: string
   readonly name: string | null
-  /** Null where nothing does: everything is in conflict, or members alone change. */
+  /** Null where nothing happens: everything is in conflict, or only members change. */
   readonly effect: Effect | null
   readonly changes: UndoItem['changes']
-  /** `current`: what stays. */
+  /** `current`: the value that stays. */
   readonly conflicts: readonly (Conflict & { readonly current?: unknown })[]
-  /** Whether both sides have changed the same of it, so that it can be decided whose counts. */
+  /** Whether both sides have changed the same value, so that somebody can decide which one counts. */
   readonly isContested: boolean
-  /** What was decided for this one alone. */
+  /** What was decided for this item alone. */
   readonly prefer: Preference | null
-  /** Of a user: the groups that they come into and leave. Of a group: who does. The first MAX_NAMED of them. */
+  /** The first MAX_NAMED of the groups that a user joins and leaves, or of the users who join and leave a group. */
   readonly memberships: readonly Membership[]
-  /** How many there are. */
+  /** How many there are in all. */
   readonly membershipCounts: { readonly joined: number; readonly left: number }
 }
 
@@ -71,19 +71,19 @@ export interface Membership {
   readonly change: 'joined' | 'left'
 }
 
-/** Memberships that are told of one user or group. */
+/** How many memberships are listed for one user or group. */
 export const MAX_NAMED = 20
 
-/** What a thing becomes. */
+/** What a user or group becomes. */
 export interface Merged extends Reversed {
-  /** What others have changed meanwhile and gives way to what the identity provider made of it. */
+  /** What others have changed meanwhile, and the identity provider's value replaces. */
   readonly overruled: Set<string>
 }
 
 /**
- * What a thing becomes: what was changed in the shadow, where the tenant's own has not changed meanwhile. What has
- * stays, and is in conflict, unless it has become the same or the provider's value is preferred.
- * @param base as the shadow began with it; `shadow`, `real`: as it is there, and in the tenant
+ * What a user or group becomes: what was changed in the shadow, where it has not changed in the tenant meanwhile. A
+ * value that has changed there stays and is a conflict, unless it is the same by now or the provider's is preferred.
+ * @param base as the shadow began with it; `shadow`, `real`: as it is now in the shadow and in the tenant
  */
 export function merge(base: Facts, shadow: Facts, real: Facts, prefer: Preference = 'tenant'): Merged {
   const merged: Merged = {
@@ -108,14 +108,14 @@ export function merge(base: Facts, shadow: Facts, real: Facts, prefer: Preferenc
   return merged
 }
 
-/** Who has accepted an invitation meanwhile is deactivated or removed all the same. */
+/** Somebody who has accepted an invitation meanwhile is deactivated or removed all the same. */
 const isOvertaken = (name: string, base: Facts, real: Facts, wanted: unknown): boolean =>
   name === 'state' &&
   (wanted === 'deactivated' || wanted === 'removed') &&
   base.get(name) === 'invited' &&
   real.get(name) === 'active'
 
-/** Gives up all that a thing was to become. */
+/** Refuses everything that a user or group was to become. */
 export function refuseAll(merged: Reversed, reason: ConflictReason): void {
   for (const name of changedNames(merged)) {
     merged.conflicts.push(conflictOf(name, reason, merged.after.get(name)))
@@ -148,19 +148,19 @@ export const toShadowItem = (
   membershipCounts: { joined: 0, left: 0 }
 })
 
-/** Who has an attribute follows from who has changed it; whom there was not before, nobody had locked. */
+/** Not told: the owner of an attribute, which follows from who changed it, and that a new user is not locked. */
 const isTold = ({ attribute, ...value }: { attribute: string; from?: unknown; to?: unknown }): boolean =>
   !isAuthority(attribute) && !(attribute === 'locked' && !value.from && !value.to)
 
-/** Whether two things are the same to clients. */
+/** Whether clients see two users or groups as the same. */
 export const areSame = (one: Facts, other: Facts): boolean =>
   [...new Set([...one.keys(), ...other.keys()])]
     .filter((name) => name !== 'locked' && !isAuthority(name))
     .every((name) => isDeepStrictEqual(one.get(name), other.get(name)))
 
 /**
- * The version that clients shall see. Who was answered a version in the shadow goes on with it where the resource is
- * what it was there; else it is one that nobody has seen.
+ * The version that clients shall see. A version that was answered in the shadow stays where the resource is the same as
+ * there; otherwise the version is one that nobody has seen.
  */
 export function versionAfter(
   shadow: { readonly version: number },

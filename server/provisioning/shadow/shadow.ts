@@ -1,5 +1,5 @@
-// Shadow mode: a connection whose identity provider provisions a copy of the tenant, so that an administrator sees what
-// it would do, person by person, and then has it done or not.
+// Shadow mode: a connection's identity provider provisions a copy of the tenant, so that an administrator sees what it
+// would do, person by person, and then applies or discards it.
 import { insertAuditEvents } from '../../../db/audit.ts'
 import { inTenant, type Trx } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
@@ -28,7 +28,7 @@ import { requireRoleWithin } from '../guards.ts'
 
 export type ShadowDeps = Pick<Deps, 'db' | 'listener' | 'log' | 'now'>
 
-/** Of one tenant at a time: each is a copy of it. */
+/** Per tenant at one time: each is a copy of it. */
 const MAX_SHADOWS = 3
 
 /**
@@ -65,8 +65,8 @@ export async function openShadow(
 }
 
 /**
- * Takes a connection out of shadow mode and forgets what its identity provider did there. Its tokens end: an identity
- * provider that went on would change the tenant itself, beginning with what it believes to have done.
+ * Takes a connection out of shadow mode and forgets what its identity provider did there. Its tokens end: otherwise the
+ * identity provider would go on in the tenant itself, from what it believes to have done.
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `goingLive`
  */
 export async function discardShadow(
@@ -90,8 +90,8 @@ export async function discardShadow(
 }
 
 /**
- * Takes into a shadow who came, went or changed in the tenant since, unless the identity provider has changed the same
- * person. Groups and memberships stay as they were; what became of them here is respected when the shadow goes live.
+ * Copies who came, went or changed in the tenant meanwhile into the shadow, except people whom the identity provider
+ * has changed. Groups and memberships stay; going live respects what became of them in the tenant.
  * @returns how many people
  * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found; conflict `notInShadow`, `shadowGone`,
  *   `goingLive`
@@ -118,13 +118,13 @@ interface ShadowDecision {
   readonly connectionId: string
   readonly kind: 'user' | 'group'
   readonly id: string
-  /** Null: what holds for all others. */
+  /** Null: as for all others. */
   readonly prefer: Preference | null
 }
 
 /**
  * Decides whose value counts for one user or group, where both sides have changed one.
- * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found, also of those who are new in the shadow;
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`; not_found, also for what is new in the shadow;
  *   conflict `notInShadow`, `shadowGone`, `goingLive`
  */
 export async function decideInShadow(
@@ -151,7 +151,7 @@ export async function decideInShadow(
 }
 
 /**
- * Nothing is taken for a shadow from here on: whoever asks is told to try again.
+ * Closes a shadow: from here on its requests are told to try again.
  * @throws AppError not_found; conflict `notInShadow`, `shadowGone`, `goingLive`; forbidden `roleNotAllowed`
  */
 export async function closeForGoingLive(
@@ -170,7 +170,7 @@ export async function closeForGoingLive(
   forgetCredentials(deps, tenantId)
 }
 
-/** What was closed goes on as a shadow. */
+/** Opens a closed shadow again. */
 export async function reopenShadow(deps: ShadowDeps, tenantId: number, connectionId: string): Promise<void> {
   await inTenant(deps.db, tenantId, async (trx) => {
     await setClosedUntil(trx, tenantId, connectionId, null)
@@ -219,7 +219,7 @@ export async function getLocked(
   return connection
 }
 
-/** The audit event, and the word to other processes. */
+/** Writes the audit event and notifies other processes. */
 export async function tellOf(
   trx: Trx,
   tenantId: number,

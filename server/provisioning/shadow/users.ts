@@ -1,4 +1,4 @@
-// What becomes of users when a shadow goes live: some hundreds at once, in a number of statements that stays the same.
+// What becomes of users when a shadow goes live: some hundreds at once, with a fixed number of statements.
 import { claimAddresses } from '../../../db/addresses.ts'
 import type { UserRow } from '../../../db/schema.ts'
 import { adoptInvitationsOf, insertShadowUsers, readUsers, restoreNames } from '../../../db/shadow-users.ts'
@@ -22,14 +22,14 @@ import {
   versionAfter
 } from './run.ts'
 
-/** A user as planned; `real` is undefined for one who is to be made, and for one who is gone for good. */
+/** A planned user; `real` is undefined where they are to be created, and where they are gone for good. */
 interface PlannedUser {
   readonly shadow: ShadowUser
   readonly real: UserRow | undefined
   readonly merged: Merged
 }
 
-/** Seeing the tenant: what becomes of users. Addresses are taken, which a preview gives back by rolling back. */
+/** Plans users, seeing the tenant. Claims addresses, which a preview releases by rolling back. */
 export async function planUsers(run: ShadowRun, users: readonly ShadowUser[]): Promise<PlannedUser[]> {
   const ids = users.filter(({ base }) => base).map(({ row }) => row.id)
   const rows = await (run.isPreview ? readUsers : lockUsers)(run.trx, run.tenantId, ids)
@@ -42,7 +42,7 @@ export async function planUsers(run: ShadowRun, users: readonly ShadowUser[]): P
   return planned
 }
 
-/** Makes users what is planned. @returns the versions that they shall have when all is done */
+/** Writes what is planned. @returns the versions that users shall have when all is done */
 export async function writePlannedUsers(
   run: ShadowRun,
   planned: readonly PlannedUser[]
@@ -74,7 +74,7 @@ export function toUserItem({ shadow, merged }: PlannedUser): ShadowItem | undefi
   return toShadowItem('user', shadow.row.id, shownName(shadow.row), merged, effectOf(merged), shadow.base?.prefer)
 }
 
-/** What happens to somebody most of all. */
+/** The most important thing that happens to somebody. */
 function effectOf(merged: Reversed): Effect | null {
   const { before, after } = merged
   const [from, to] = [before.get('state'), after.get('state')]
@@ -87,7 +87,7 @@ function effectOf(merged: Reversed): Effect | null {
 
 const isAsShown = ({ row }: ShadowUser, { after }: Reversed): boolean => areSame(factsOfUser(row), after)
 
-/** Of somebody who is there. */
+/** Empty for somebody who is not in the tenant. */
 const changeOf = ({ real, merged }: PlannedUser): UserPlan[] => (real ? [{ row: real, reversed: merged }] : [])
 const isNew = ({ shadow }: PlannedUser) => shadow.base === undefined
 const isMade = (plan: PlannedUser) => isNew(plan) && plan.merged.conflicts.length === 0
@@ -113,7 +113,7 @@ function planUser(run: ShadowRun, shadow: ShadowUser, real: UserRow | undefined)
   return { shadow, real, merged }
 }
 
-/** Somebody was removed meanwhile, and stays so. */
+/** Somebody was removed meanwhile, and stays removed. */
 function refuseGone(merged: Reversed, wanted: Facts): void {
   merged.conflicts.length = 0
   for (const name of changedNames(merged)) {
@@ -123,14 +123,14 @@ function refuseGone(merged: Reversed, wanted: Facts): void {
   if (wanted.get('state') !== 'removed') merged.conflicts.push(conflictOf('state', 'userRemoved', wanted.get('state')))
 }
 
-/** Somebody is not made. */
+/** Refuses to create somebody. */
 function refuseNew(merged: Reversed, attribute: string, reason: ConflictReason): void {
   merged.conflicts.push(conflictOf(attribute, reason, merged.after.get(attribute)))
 }
 
 const ATTRIBUTES = { userName: 'userName', externalId: 'externalId', address: 'emails' } as const
 
-/** Of those who are to be made: names that others have by now, also in another tenant. */
+/** Refuses to create users whose names others have by now, also in another tenant. */
 async function refuseTakenNames({ trx, tenantId }: ShadowRun, planned: readonly PlannedUser[]): Promise<void> {
   const wanted = new Map(
     planned.filter(({ merged }) => merged.conflicts.length === 0).map((plan) => [plan.shadow.row.id, plan])
@@ -155,7 +155,7 @@ async function refuseTakenNames({ trx, tenantId }: ShadowRun, planned: readonly 
   }
 }
 
-/** Who was to give up an address, and does not after all, has it again. */
+/** Gives an address back to those who were to give it up and keep it after all. */
 async function takeAddressesBack({ trx, tenantId, givers }: ShadowRun, plans: readonly UserPlan[]): Promise<void> {
   const claims = plans.flatMap(({ row, reversed: { after } }) => {
     const isKept = givers.has(row.id) && row.state !== 'removed' && after.get('state') !== 'removed'
@@ -169,7 +169,7 @@ const changedEmail = (row: UserRow, after: Facts) => emailOf(row, after).email_k
 
 const emailOf = (row: UserRow, after: Facts) => columnsOfUser(Object.fromEntries(after) as unknown as UserDocument, row)
 
-/** Invitations of people whom the identity provider knows end, as they would at its request. */
+/** Ends the invitations of people whom the identity provider activates, as its request would. */
 async function adopt({ trx, tenantId, actor, now }: ShadowRun, plans: readonly UserPlan[]): Promise<void> {
   const adopted = plans.filter(
     ({ row, reversed }) => row.state === 'invited' && reversed.after.get('state') === 'active'
@@ -202,7 +202,7 @@ async function followAddress({ trx, follow }: ShadowRun, { row, reversed: { afte
   await follow.addressMoved(trx, { id: row.id, email, mustResetPassword: row.must_reset_password })
 }
 
-/** Who comes by the identity provider for the first time, or again, is met as somebody new is. */
+/** Welcomes somebody who first comes by the identity provider, or comes back, like a new user. */
 async function welcome({ trx, follow }: ShadowRun, { row, reversed: { after } }: UserPlan): Promise<void> {
   const comes = (row.state === 'invited' || row.state === 'removed') && after.get('state') === 'active'
   if (comes) await follow.made?.(trx, { ...row, state: 'active', groups: null }, emailOf(row, after).email)
