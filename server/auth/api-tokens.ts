@@ -17,10 +17,10 @@ import { API_TOKEN_PREFIX } from './authenticate.ts'
 import { refusalOf } from './session.ts'
 
 /**
- * @param actor its owner-to-be; an API token makes tokens for its own owner, none above itself and none that outlives it
+ * @param actor the token's future owner; an API token makes tokens for its own owner, none above itself or outliving it
  * @returns the token's text too, which is not shown again
  * @throws AppError forbidden `reauthenticationRequired` for a session, which a token may outlive; `roleNotAllowed`,
- *   `expiryNotAllowed`; invalid `expiryInPast`; unauthenticated where the API token that asks is revoked meanwhile
+ *   `expiryNotAllowed`; invalid `expiryInPast`; unauthenticated where the asking API token is revoked meanwhile
  */
 export async function createApiToken(
   deps: Deps,
@@ -37,7 +37,7 @@ export async function createApiToken(
   const id = uuidv7({ msecs: now.getTime() })
   const token = `${API_TOKEN_PREFIX}${randomToken()}`
   await inTenant(deps.db, tenant.id, async (trx) => {
-    // an end of access that comes meanwhile waits, and finds the token
+    // whoever ends the owner's access meanwhile waits for this lock, and then finds the token
     const owner = await lockUser(trx, tenant.id, actor.id, 'for no key update')
     const refusal = owner ? refusalOf(owner) : notFound('User')
     if (refusal) throw refusal
@@ -68,10 +68,10 @@ export async function createApiToken(
 }
 
 /**
- * Ends one of the caller's tokens, and those that were made by it; an administrator ends anybody's.
+ * Ends one of the caller's tokens and every token that it made; an administrator may end anybody's.
  * @returns the token as it was
  * @throws AppError not_found, also for somebody else's; forbidden `roleNotAllowed` where an API token would end one
- *   that is above itself
+ *   above itself
  */
 export async function revokeApiToken(
   deps: Deps,

@@ -1,4 +1,4 @@
-// What sign-in keeps for the whole process: hashing, counts of failures, remembered sessions and tokens.
+// What sign-in keeps for the whole process: password hashing, counts of failures, remembered sessions and tokens.
 import type { Deps } from '../deps.ts'
 import { type Background, createBackground } from './background.ts'
 import { type BreachedPasswords, createBreachedPasswords } from './breached-passwords.ts'
@@ -11,7 +11,7 @@ export interface Auth {
   readonly breachedPasswords: BreachedPasswords
   readonly limits: Limits
   readonly principals: Principals
-  /** For what an answer must not wait for: whether it takes long would tell who exists. */
+  /** For work that an answer must not wait for, since its time would tell who exists. */
   readonly background: Background
 }
 

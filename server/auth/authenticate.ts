@@ -14,10 +14,10 @@ import { isAlive, sessionTokenOf } from './session.ts'
 export const API_TOKEN_PREFIX = 'mst_api_'
 
 /**
- * On a tenant's host. An Authorization header counts before a cookie. Costs no query while the token is remembered.
- * @returns undefined where the request names nobody; a session that has ended names nobody either, so that a stale
- *   cookie is in nobody's way
- * @throws AppError unauthenticated where a token is not valid (here, any longer); forbidden `crossOrigin`
+ * Authenticates on a tenant's host. An Authorization header precedes a cookie. A remembered token costs no query.
+ * @returns undefined where the request names nobody; a session that has ended counts as naming nobody, so that a stale
+ *   cookie does no harm
+ * @throws AppError unauthenticated where a token is not valid, or not here or any longer; forbidden `crossOrigin`
  */
 export async function authenticate(deps: Deps, request: FastifyRequest, tenant: Tenant): Promise<Actor | undefined> {
   const { authorization } = request.headers
@@ -28,7 +28,7 @@ export async function authenticate(deps: Deps, request: FastifyRequest, tenant: 
 }
 
 /**
- * On the base domain, where the operator alone is somebody.
+ * Authenticates on the base domain, where only the operator is known.
  * @throws AppError unauthenticated for a token that is not the operator's; forbidden `crossOrigin`
  */
 export async function authenticateOperator(
@@ -43,7 +43,7 @@ export async function authenticateOperator(
 }
 
 /**
- * @param tenant undefined on the base domain, where the operator's token alone counts
+ * @param tenant undefined on the base domain, where only the operator's token counts
  * @param authorization the header's value
  * @throws AppError unauthenticated
  */

@@ -1,10 +1,10 @@
-// Work that a request starts and does not wait for; a process that stops waits for it.
+// Work that a request starts without waiting for it; a process that stops waits for it.
 import type { Deps } from '../deps.ts'
 
 export interface Background {
-  /** @param what as the log names it where it fails */
+  /** @param what completes "failed to" in the log */
   run(what: string, work: () => Promise<unknown>): void
-  /** Waits for all that runs. */
+  /** Waits for everything that is running. */
   close(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-// Changing one's own password, signed in.
+// Changes one's own password while signed in.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { findSignInUserById, isPasswordHash } from '../../db/credentials.ts'
@@ -13,7 +13,7 @@ import { hashNewPassword, setPassword } from './set-password.ts'
 import { signInCounts } from './sign-in-counts.ts'
 
 /**
- * Ends every other session of the person. Somebody who has no password yet sets one by a reset link.
+ * Ends every other session of the person. Somebody without a password sets one by a reset link.
  * @throws AppError forbidden `wrongPassword`, `sessionOnly` (an API token cannot take an account over); invalid
  *   `weakPassword`; rate_limited
  */
@@ -31,7 +31,7 @@ export async function changePassword(
   const before = person?.password_hash
   if (!person || !before) throw wrongPassword()
   await deps.auth.limits.countFailures(
-    // of the session alone: strangers who guess at the address are in nobody's way here
+    // for this session only: failures of strangers who guess at the address do not count here
     signInCounts(tenant, addressKey(person.email ?? person.id), actor.ip ?? '', sessionId),
     async () => {
       if (!(await deps.auth.passwords.verify(currentPassword, before))) throw wrongPassword()

@@ -1,4 +1,4 @@
-// Proving again who one is, before what somebody at an unlocked computer, or with a stolen session, must not do.
+// Proves again who one is, before what somebody at an unlocked computer, or with a stolen session, must not do.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { findSignInUserById } from '../../db/credentials.ts'
@@ -13,7 +13,7 @@ import { passSecondFactor } from './second-factor.ts'
 import { signInCounts } from './sign-in-counts.ts'
 
 /**
- * Takes the password of the session's person, and a code where they have a second factor.
+ * Checks the password of the session's person, and a code where they have a second factor.
  * @throws AppError forbidden `wrongPassword`, `noPassword`, `sessionOnly`; unauthenticated `secondFactorRequired`,
  *   `wrongCode`; rate_limited
  */
@@ -29,7 +29,7 @@ export async function confirmIdentity(
   const hash = person?.password_hash
   if (!person || !hash) throw forbidden('You have no password: sign out, and in again', 'noPassword')
   await deps.auth.limits.countFailures(
-    // of the session alone: strangers who guess at the address are in nobody's way here
+    // for this session only: failures of strangers who guess at the address do not count here
     signInCounts(tenant, addressKey(person.email ?? person.id), actor.ip ?? '', sessionId),
     async () => {
       if (!(await deps.auth.passwords.verify(password, hash))) throw wrongPassword()

@@ -27,7 +27,7 @@ interface IdentifyOptions {
 }
 
 /**
- * Links the identity at the first sign-in of somebody whose login address Google has verified.
+ * Links the identity to somebody whose login address Google has verified, at their first sign-in with Google.
  * @returns the user's id
  * @throws AppError unauthenticated `unknownGoogleAccount`, forbidden `userLocked`, `userDeactivated`,
  *   `mustResetPassword`, or what accepting the invitation throws

@@ -1,7 +1,7 @@
 // Sign-in with Google (OpenID Connect, authorization code with PKCE). Google allows no wildcard in redirect URIs, so
-// the way leads over the base domain: tenant host → base domain → Google → base domain → tenant host. Each hop
-// carries a sealed ticket; the last one hands the session over by a one-time code that only the browser which began
-// can use (a cookie of the tenant's host), so that nobody can be signed in as somebody else by following a link.
+// the sign-in goes over the base domain: tenant host → base domain → Google → base domain → tenant host. Each hop
+// carries a sealed ticket. The last one hands over a one-time code that works only in the browser that began (it has a
+// cookie of the tenant's host), so that following a link signs nobody in as somebody else.
 import type { FastifyOAuth2Options, OAuth2Namespace } from '@fastify/oauth2'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { JWTVerifyGetKey } from 'jose'
@@ -18,20 +18,20 @@ import { consumeOneTimeCode, createOneTimeCode } from './one-time-code.ts'
 import { requireSameOrigin } from './origin.ts'
 import { startSession } from './session.ts'
 
-/** From the click to Google's answer. */
+/** How long the way from the click to Google's answer may take. */
 const TICKET_MINUTES = 10
-/** From Google's answer to the tenant's host. */
+/** How long the way from Google's answer to the tenant's host may take. */
 const HANDOVER_SECONDS = 60
 const CALLBACK_PATH = '/auth/google/callback'
-/** Of an invitation: ours are shorter. */
+/** The limit for an invitation's token; ours are shorter. */
 const MAX_TOKEN_LENGTH = 100
 
-/** What travels, sealed, from the tenant's host over Google and back. */
+/** What travels, sealed, from the tenant's host to Google and back. */
 interface Ticket {
   subdomain: string
   /** SHA-256 of the browser's cookie, hex. */
   browser: string
-  /** Of the invitation that is accepted by signing in. */
+  /** The token of the invitation that this sign-in accepts. */
   invitationToken?: string
   nonce: string
   expiresAt: number
@@ -39,7 +39,7 @@ interface Ticket {
 
 interface GoogleOptions {
   deps: Deps
-  /** Invitations stand above sign-in, so the app hands this in. */
+  /** Invitations are a layer above sign-in, so the app hands this in. */
   acceptWithGoogle: AcceptWithGoogle
 }
 
@@ -71,7 +71,7 @@ async function registerClient(
   deps: Deps,
   { clientId, clientSecret, issuer }: NonNullable<Config['google']>
 ): Promise<void> {
-  // loaded where it is needed: it brings a hundred files along
+  // loaded only where it is needed: it brings a hundred files along
   const { default: oauth2 } = await import('@fastify/oauth2')
   const isSecure = isHttps(deps)
   await app.register(oauth2, {
@@ -87,7 +87,7 @@ async function registerClient(
     hostPrefixedCookies: isSecure,
     cookie: { path: '/', secure: isSecure, httpOnly: true, sameSite: 'lax', maxAge: TICKET_MINUTES * 60 },
     generateStateFunction: (request: FastifyRequest) => (request as StateRequest).googleState ?? '',
-    // the plugin compares nothing itself once a check is given: the cookie shows that this browser began
+    // with this check the plugin compares nothing itself: the cookie proves that this browser began
     checkStateFunction: (request: FastifyRequest) =>
       typeof stateOf(request) === 'string' && stateOf(request) === stateCookie(request, isSecure)
   } as FastifyOAuth2Options)
@@ -97,7 +97,7 @@ interface StateRequest extends FastifyRequest {
   googleState?: string
 }
 
-/** On the tenant's host: remembers the browser. @returns where it goes on, on the base domain */
+/** On the tenant's host: remembers the browser. @returns the URL on the base domain where it goes on */
 function begin(deps: Deps, tenant: Tenant, reply: FastifyReply, invitationToken?: string): string {
   requireGoogle(deps, tenant)
   const browser = randomToken()
@@ -112,13 +112,13 @@ function begin(deps: Deps, tenant: Tenant, reply: FastifyReply, invitationToken?
   return `${publicUrl(deps.config)}/auth/google/start?ticket=${ticket}`
 }
 
-/** On the tenant's host: leads to the base domain. */
+/** On the tenant's host: redirects to the base domain. */
 async function leave(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
   return reply.redirect(begin(deps, tenant, reply), 303)
 }
 
-/** To accept an invitation: the page sends its token in the body, and goes where the answer says. */
+/** To accept an invitation: the page sends its token in the body, and then opens the URL of the answer. */
 async function leaveWithInvitation(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
   requireSameOrigin(deps, request, tenant)
@@ -127,7 +127,7 @@ async function leaveWithInvitation(deps: Deps, request: FastifyRequest, reply: F
   return reply.header('cache-control', 'no-store').send({ url: begin(deps, tenant, reply, invitation) })
 }
 
-/** On the base domain: leads to Google. */
+/** On the base domain: redirects to Google. */
 async function start({ deps, client }: Google, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   requireBaseDomain(deps, request)
   const ticket = openTicket(deps, (request.query as { ticket?: unknown }).ticket)
@@ -137,7 +137,7 @@ async function start({ deps, client }: Google, request: FastifyRequest, reply: F
   return reply.redirect(url.href, 303)
 }
 
-/** On the base domain, from Google: finds out who it is, and leads back to the tenant's host. */
+/** On the base domain, called back by Google: finds out who it is, and redirects to the tenant's host. */
 async function callBack(google: Google, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { deps, acceptWithGoogle } = google
   requireBaseDomain(deps, request)
@@ -167,7 +167,7 @@ async function callBack(google: Google, request: FastifyRequest, reply: FastifyR
   }
 }
 
-/** Changes Google's code for a token that says who it is. */
+/** Exchanges Google's code for an id_token, and reads who it is. */
 async function readIdentity(
   { deps, client, keys, issuer, clientId }: Google,
   nonce: string,
@@ -186,7 +186,7 @@ async function readIdentity(
   return verifyIdToken(idToken, keys, { issuer, clientId, nonce, now: deps.now() })
 }
 
-/** On the tenant's host, in the browser that began: signs in. */
+/** On the tenant's host, in the browser that began: signs the user in. */
 async function finish(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const tenant = await deps.tenancy.getTenant(placeOf(request.host, deps.config.public.baseDomain))
   const page = publicUrl(deps.config, tenant.subdomain)
@@ -227,7 +227,7 @@ function openTicket(deps: Deps, sealed: unknown): Ticket {
   return ticket
 }
 
-/** A state that came back once does not sign in again, in whichever process it arrives. */
+/** Refuses a state that came back before, in whichever process. */
 async function requireFirstUse(deps: Deps, state: string, ticket: Ticket): Promise<void> {
   const key = `google:${hashToken(state).toString('base64url')}`
   if (await useOnce(deps.db, key, new Date(ticket.expiresAt))) return
@@ -249,7 +249,7 @@ const stateOf = (request: FastifyRequest) => (request.query as { state?: unknown
 const stateCookie = (request: FastifyRequest, isSecure: boolean) =>
   request.cookies[isSecure ? '__Host-oauth2-redirect-state' : 'oauth2-redirect-state']
 
-/** What went wrong is shown by the sign-in page; the cause is for the log alone. */
+/** The sign-in page shows what went wrong; the cause goes only to the log. */
 function sendBack(
   { counters }: Deps,
   request: FastifyRequest,

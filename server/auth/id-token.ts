@@ -1,11 +1,11 @@
-// Checks an OpenID Connect id_token (OpenID Connect Core §3.1.3.7) and reads who it speaks of.
+// Validates an OpenID Connect id_token (OpenID Connect Core §3.1.3.7) and reads whom it identifies.
 import { createRemoteJWKSet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { AppError } from '../errors.ts'
 
 /** Who an issuer says somebody is. */
 export interface OpenIdIdentity {
   issuer: string
-  /** The issuer's own lasting name for the person. */
+  /** The issuer's permanent id of the person. */
   subject: string
   /** Verified by the issuer. */
   email: string
@@ -18,17 +18,17 @@ export interface OpenIdIdentity {
 interface IdTokenExpectation {
   issuer: string
   clientId: string
-  /** The one that this sign-in sent. */
+  /** The nonce that this sign-in sent. */
   nonce: string
   now: Date
 }
 
-/** Google's tokens name it with and without the scheme (Google Identity, “Validate an ID token”). */
+/** Google's tokens name the issuer with and without the scheme (Google Identity, “Validate an ID token”). */
 const issuerNames = (issuer: string) =>
   issuer === 'https://accounts.google.com' ? [issuer, 'accounts.google.com'] : [issuer]
 
 /**
- * Signature, issuer, audience, expiry, nonce and a verified e-mail.
+ * Checks signature, issuer, audience, expiry, nonce, and that the e-mail is verified.
  * @throws AppError unauthenticated `googleRefused` (the token is not for us, or not for this sign-in), forbidden
  *   `emailNotVerified`
  */
@@ -39,7 +39,7 @@ export async function verifyIdToken(
 ): Promise<OpenIdIdentity> {
   const claims = await readClaims(idToken, keys, expected)
   if (claims.nonce !== expected.nonce) throw refused('its nonce is not the one of this sign-in')
-  // an audience of several must say which of them it was made for
+  // with a list of audiences, azp must say that it was made for us
   if (Array.isArray(claims.aud) && claims.azp !== expected.clientId) throw refused('it was made for another client')
   const { sub, email, email_verified: isVerified } = claims
   if (!sub || typeof email !== 'string') throw refused('it names nobody')
@@ -73,7 +73,7 @@ async function readClaims(idToken: string, keys: JWTVerifyGetKey, expected: IdTo
   }
 }
 
-/** The detail is for the log; the person is told that Google's answer did not fit. */
+/** The detail goes to the log; the person is only told that Google's answer did not fit. */
 const refused = (why: string, cause?: unknown) =>
   new AppError('unauthenticated', 'Google’s answer does not fit this sign-in', {
     reason: 'googleRefused',
@@ -82,7 +82,7 @@ const refused = (why: string, cause?: unknown) =>
 
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
 
-/** The issuer's endpoints (OpenID Connect Discovery §4), asked for once and kept; asked again after a failure. */
+/** The issuer's keys (OpenID Connect Discovery §4), fetched once and kept; fetched again after a failure. */
 export function createKeySource(issuer: string): JWTVerifyGetKey {
   let keys: Promise<JWTVerifyGetKey> | undefined
   return async (header, token) => {

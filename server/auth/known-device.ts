@@ -1,16 +1,16 @@
-// The browser that somebody has signed in with before, so that strangers who guess at an address, from however many
-// networks, keep nobody out of their own account: its attempts are counted for itself alone. It proves nothing else.
+// A browser that somebody has signed in with before. Its failures count separately, so that strangers who guess at an
+// address, from however many networks, do not lock out its owner. It proves nothing else.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 
 const DAY_MS = 24 * 60 * 60_000
-/** Browsers keep no cookie for longer than 400 days. */
+/** Browsers keep a cookie for at most 400 days. */
 const KNOWN_FOR_MS = 365 * DAY_MS
 const RENEW_AFTER_MS = 30 * DAY_MS
 const MAX_COOKIE_LENGTH = 1_000
 
-/** What the cookie holds, sealed: for which address of which tenant, and under which name attempts are counted. */
+/** What the sealed cookie holds: the tenant and address that it is for, and the id by which attempts are counted. */
 interface Device {
   readonly id: string
   readonly tenantId: number
@@ -21,14 +21,14 @@ interface Device {
 }
 
 /**
- * @param key of the address that somebody gives to sign in
- * @returns the name under which this browser's attempts count; undefined where nobody has signed in with it as that
+ * @param key of the address that somebody signs in with
+ * @returns the id by which this browser's attempts count; undefined where nobody has signed in with the address in it
  */
 export function knownDevice(deps: Deps, tenantId: number, request: FastifyRequest, key: string): string | undefined {
   return readDevice(deps, tenantId, request, key)?.id
 }
 
-/** Has the browser known as that of the address from now on. A browser knows the one who signed in last. */
+/** Makes the browser known for the address. A browser is known only for whoever signed in last. */
 export function rememberDevice(deps: Deps, tenantId: number, reply: FastifyReply, key: string): void {
   const known = readDevice(deps, tenantId, reply.request, key)
   const now = deps.now().getTime()

@@ -1,4 +1,4 @@
-// How often something may be tried, counted in the database and so for all processes together.
+// Limits how often something may be tried; counted in the database, so for all processes together.
 import pLimit, { type LimitFunction } from 'p-limit'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Db } from '../../db/connect.ts'
@@ -12,13 +12,13 @@ import { networkOf } from './network.ts'
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 
-/** Points that each key may spend in so many seconds, counted from its first. */
+/** The points that each key may spend in a period of so many seconds, which begins with the first one. */
 const LIMITS = {
-  /** Failed sign-ins of one address in one tenant from one network address: a stranger elsewhere locks nobody out. */
+  /** Failed sign-ins of one address in one tenant from one network: a stranger elsewhere locks nobody out. */
   'sign-in-address': { points: 10, seconds: 15 * MINUTE },
-  /** And from all networks together, but for browsers that have signed in with the address before. */
+  /** The same from all networks together, except from browsers that have signed in with the address before. */
   'sign-in-everywhere': { points: 100, seconds: 15 * MINUTE },
-  /** Of one address from a browser that has signed in with it before. */
+  /** The same from a browser that has signed in with the address before. */
   'sign-in-device': { points: 10, seconds: 15 * MINUTE },
   /** Failed sign-ins from one network address. */
   'sign-in-network': { points: 100, seconds: 15 * MINUTE },
@@ -27,7 +27,7 @@ const LIMITS = {
   /** Reset mails asked for, by address and tenant. */
   'reset-address': { points: 5, seconds: HOUR },
   'reset-network': { points: 100, seconds: HOUR },
-  /** Links' tokens and sign-in codes that were wrong, by network address, which a whole office may share. */
+  /** Wrong link tokens and sign-in codes, by network address, which a whole office may share. */
   'token-network': { points: 300, seconds: 15 * MINUTE },
   /** Addresses invited: a call takes up to 1,000. */
   invitations: { points: 20_000, seconds: HOUR },
@@ -37,21 +37,21 @@ const LIMITS = {
 
 type LimitName = keyof typeof LIMITS
 
-/** What is counted, under which key. */
+/** What to count, and under which key. */
 export interface Count {
   limit: LimitName
   key: string
-  /** What success does to the count: takes this attempt back (default), or forgets earlier failures too. */
+  /** What success does to the count: takes this attempt back (default), or also forgets earlier failures. */
   onSuccess?: 'giveBack' | 'forget'
 }
 
 export interface Limits {
-  /** @throws AppError rate_limited with the seconds to wait; nothing is counted then */
+  /** @throws AppError rate_limited with the seconds to wait; then nothing is counted */
   spend(limit: LimitName, key: string, points?: number): Promise<void>
   /**
-   * Counts failures of `work`. An attempt counts before it is made, so that many at once are not let through
-   * together, and is taken back where it does not fail. More than a third of the points are not tried at once for one
-   * key in this process: the rest wait their turn, so that attempts that do not fail are not refused for their number.
+   * Counts failures of `work`. An attempt counts before it begins, so that many at once do not get through together,
+   * and is taken back unless it fails. In this process at most a third of the points are tried at once for one key; the
+   * rest wait their turn, so that attempts that succeed are not refused for their number.
    * @param isFailure which errors count; all by default
    * @throws AppError rate_limited before `work` begins, unavailable where too many wait, and whatever `work` throws
    */
@@ -83,7 +83,7 @@ export function createLimits(db: Db, counters: Counters): Limits {
       await limiter.consume(storedKey(key), points)
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error
-      // who keeps asking is not kept waiting for it, and others behind the same address are not either
+      // a refused attempt does not prolong the wait, also not for others behind the same address
       await limiter.reward(storedKey(key), points)
       counters.noteRateLimit(limit)
       throw rateLimited(REFUSALS[limit], Math.max(1, Math.ceil(error.msBeforeNext / 1000)))
@@ -123,7 +123,7 @@ export function createLimits(db: Db, counters: Counters): Limits {
   return {
     spend,
     countFailures: (counts, work, isFailure = () => true) =>
-      // the first count's turn is taken first by everybody, so that nobody waits for one who waits for them
+      // everybody takes the first count's turn first, so that no two wait for each other
       counts.reduceRight(
         (next, { limit, key }) =>
           () =>
@@ -133,10 +133,10 @@ export function createLimits(db: Db, counters: Counters): Limits {
   }
 }
 
-/** Attempts that wait for one key at most. */
+/** How many attempts may wait for one key. */
 const MAX_WAITING = 500
 
-/** Lets so many of a key work at once, the rest in the order they came. A key that nobody uses costs nothing. */
+/** Lets `atOnce` attempts of a key run at once, the rest in order of arrival. An unused key costs nothing. */
 function createTurns() {
   const keys = new Map<string, { turn: LimitFunction; users: number }>()
   return async function inTurn<T>(key: string, atOnce: number, work: () => Promise<T>): Promise<T> {
@@ -152,7 +152,7 @@ function createTurns() {
   }
 }
 
-/** Keys hold e-mail and network addresses, which need not be read back, and have any length. */
+/** Hashed, since keys hold e-mail and network addresses, which need not be read back, and have any length. */
 const storedKey = (key: string) => hashToken(key).toString('base64url')
 
 const REFUSALS: Record<LimitName, string> = {
@@ -169,7 +169,7 @@ const REFUSALS: Record<LimitName, string> = {
 }
 
 /**
- * For addresses that are about to be invited.
+ * Counts addresses that are about to be invited.
  * @param key whom to count for: an inviter, or a tenant
  * @throws AppError rate_limited
  */
@@ -181,7 +181,7 @@ export const limitResend = (deps: Deps, tenantId: number, invitationId: string):
   deps.auth.limits.spend('resend', `${tenantId} ${invitationId}`)
 
 /**
- * For procedures that take the token of a link: wrong ones are counted for the caller's network address.
+ * For procedures that take a link's token: counts wrong ones for the caller's network address.
  * @param isWrong which errors say that the token was wrong
  * @throws AppError rate_limited, and whatever `work` throws
  */

@@ -12,7 +12,7 @@ const LINK_MS = 24 * 60 * 60_000
 interface NewOneTimeCode {
   purpose: OneTimeCodesTable['purpose']
   userId: string
-  /** SHA-256 of a cookie: the code then works in that browser alone. */
+  /** SHA-256 of a cookie: the code then works only in that browser. */
   browserHash?: Buffer
   expiresAt: Date
 }
@@ -37,8 +37,8 @@ export async function createOneTimeCode(
 
 /**
  * Uses a code up.
- * @returns undefined where it was used, has expired, is for another purpose, or belongs to another browser (which
- *   leaves it as it is)
+ * @returns undefined where it was used, has expired, is for another purpose, or belongs to another browser (then it
+ *   stays usable)
  */
 export async function consumeOneTimeCode(
   deps: Deps,

@@ -1,5 +1,5 @@
-// The operator's session in the page of the base domain. No user stands behind it and no table of any tenant could hold
-// it: a sealed cookie says when it was begun and last used. The token that began it stays out of the page.
+// The operator's session in the page of the base domain. It belongs to no user and so to no tenant's table: a sealed
+// cookie says when it was begun and last used. The token that began it stays out of the page.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isUsed, useOnce } from '../../db/once.ts'
 import { countingRefusals } from '../counters.ts'
@@ -9,11 +9,11 @@ import { hashToken, isSameSecret, randomToken, tokenKey } from '../secrets.ts'
 import { limitWrongTokens } from './limits.ts'
 
 const HOUR_MS = 60 * 60_000
-/** It ends so long after the sign-in, however much it is used. */
+/** How long after the sign-in it ends, however much it is used. */
 const OPERATOR_SESSION_MS = 12 * HOUR_MS
-/** And so long after it was last used, */
+/** How long after its last use it ends. */
 const OPERATOR_IDLE_MS = HOUR_MS
-/** which the cookie tells as exactly as this. */
+/** How exactly the cookie tells the last use. */
 const NOTE_EVERY_MS = 5 * 60_000
 const SEAL = 'operator-session'
 const MAX_COOKIE_LENGTH = 1_000
@@ -23,7 +23,7 @@ interface OperatorSession {
   /** Milliseconds. */
   readonly begunMs: number
   readonly usedMs: number
-  /** Of the operator's token at the sign-in: with another token, all sessions have ended. */
+  /** Made from the operator's token at the sign-in: a new token ends all sessions. */
   readonly tokenKey: string
 }
 
@@ -33,7 +33,7 @@ interface Exchange {
 }
 
 /**
- * Signs the operator in, in this browser alone; the session that it had before is ended.
+ * Signs the operator in, in this browser only; ends the session that it had before.
  * @throws AppError unauthenticated `invalidCredentials`; rate_limited
  */
 export async function signInOperator(deps: Deps, token: string, { request, reply }: Exchange): Promise<void> {
@@ -55,13 +55,13 @@ export async function signInOperator(deps: Deps, token: string, { request, reply
   request.log.info({ ip: request.ip }, 'operator signed in')
 }
 
-/** Ends the session of the request's cookie, if there is one, and takes the cookie away. */
+/** Ends the session of the request's cookie, if there is one, and clears the cookie. */
 export async function signOutOperator(deps: Deps, { request, reply }: Exchange): Promise<void> {
   reply.clearCookie(cookieName(deps), cookieOptions(deps))
   if (await endSession(deps, request)) request.log.info({ ip: request.ip }, 'operator signed out')
 }
 
-/** Whether the request is the operator's by its cookie, which is renewed in the answer now and then. */
+/** Whether the request has the cookie of a live session, which the answer renews now and then. */
 export async function useOperatorSession(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
   const session = readSession(deps, request)
   if (!session || (await isUsed(deps.db, endKey(session)))) return false
@@ -70,7 +70,7 @@ export async function useOperatorSession(deps: Deps, request: FastifyRequest, re
   return true
 }
 
-/** A copy of the cookie must not sign in either, so the database remembers the end. @returns whether there was one */
+/** Notes the end in the database, so that a copy of the cookie ends, too. @returns whether there was a session */
 async function endSession(deps: Deps, request: FastifyRequest): Promise<boolean> {
   const session = readSession(deps, request)
   return session !== undefined && useOnce(deps.db, endKey(session), new Date(session.begunMs + OPERATOR_SESSION_MS))
@@ -79,7 +79,7 @@ async function endSession(deps: Deps, request: FastifyRequest): Promise<boolean>
 const endKey = ({ id }: OperatorSession) => `operator-session:${hashToken(id).toString('base64url')}`
 
 function setSession(deps: Deps, reply: FastifyReply, session: OperatorSession): void {
-  // without an age: the browser forgets it when it is closed
+  // without an age: the browser forgets it when it closes
   const sealed = deps.sealer.seal(SEAL, JSON.stringify(session)).toString('base64url')
   reply.setCookie(cookieName(deps), sealed, cookieOptions(deps))
   reply.header('cache-control', 'no-store')
@@ -101,6 +101,6 @@ const isSecure = ({ config }: Deps) => config.public.scheme === 'https'
 /** Over https the prefix makes browsers refuse the cookie from any other host, such as a tenant's (RFC 6265bis §4.1.3.2). */
 const cookieName = (deps: Deps) => (isSecure(deps) ? '__Host-muster_operator' : 'muster_operator')
 
-/** No domain: it is the base domain's alone. Nobody comes to the operator's page from elsewhere and acts at once. */
+/** Without a domain it is the base domain's only; `strict`: a link from elsewhere does not act for the operator. */
 const cookieOptions = (deps: Deps) =>
   ({ path: '/', httpOnly: true, sameSite: 'strict', secure: isSecure(deps) }) as const

@@ -1,15 +1,15 @@
-// Which passwords are taken: long enough, and not among the first that somebody would try.
+// Which passwords are accepted: long enough, and not among the first that somebody would try.
 import { createRequire } from 'node:module'
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 import { invalid } from '../errors.ts'
 import { MAX_PASSWORD_LENGTH } from './password.ts'
 
 export const DEFAULT_MIN_LENGTH = 8
-/** The estimate's time grows with the square of the length: some 20 ms at this one. */
+/** Longer ones are not estimated: the time grows with the square of the length, some 20 ms at this one. */
 const MAX_ESTIMATED_LENGTH = 48
-/** From this length on, much weaker words are taken (`Passw0rd!Passw0rd!`): sign-in is rate limited. */
+/** From this length on, much weaker passwords are accepted (`Passw0rd!Passw0rd!`): sign-in is rate limited. */
 const PASSPHRASE_LENGTH = 16
-/** Guesses that an attacker who knows the usual words and tricks would need. */
+/** The least number of guesses that an attacker who knows the usual words and tricks must need. */
 const MIN_GUESSES = { short: 1_000_000, passphrase: 20_000 }
 
 interface PasswordContext {
@@ -17,12 +17,12 @@ interface PasswordContext {
   minLength?: number
   email?: string | null
   name?: string | null
-  /** Of the tenant. */
+  /** The tenant's name. */
   tenantName?: string
 }
 
 /**
- * Length is counted in characters, as people do; nothing is said of which (NIST SP 800-63B §3.1.1.2).
+ * Length is counted in characters, as people count; no kinds of characters are required (NIST SP 800-63B §3.1.1.2).
  * @throws AppError invalid `weakPassword`, saying what to do
  */
 export function checkPassword(password: string, context: PasswordContext = {}): void {
@@ -47,7 +47,7 @@ const wordsOf = ({ email, name, tenantName }: PasswordContext): string[] =>
 
 const require = createRequire(import.meta.url)
 let made: ZxcvbnFactory | undefined
-/** Loaded and made when it is first needed: its word lists take a tenth of a second, and memory. */
+/** Loaded when it is first needed: its word lists take a tenth of a second, and memory. */
 function estimator(): ZxcvbnFactory {
   if (!made) {
     const core = require('@zxcvbn-ts/core') as typeof import('@zxcvbn-ts/core')

@@ -28,9 +28,9 @@ import { hashNewPassword, setPassword } from './set-password.ts'
 const RESET_TTL_MINUTES = 60
 
 /**
- * Sends a link to somebody who is active here and not locked out, whether or not they had a password before; nothing to
- * anybody else. A person who was invited (again) has the link of the invitation. Returns before any of it happens: what
- * it finds must not show in the answer, nor in its time.
+ * Sends a link to somebody who is active here and not locked, whether or not they had a password before; nothing to
+ * anybody else. Somebody invited (again) uses the link of the invitation. Returns before any of it happens: neither the
+ * answer nor its time must show what is found.
  * @throws AppError rate_limited where one network asks too often
  */
 export async function requestPasswordReset(
@@ -46,7 +46,7 @@ export async function requestPasswordReset(
   deps.auth.background.run('send a reset link', () => sendResetLink(deps, tenant, key, origin))
 }
 
-/** Beyond its limit an address is sent nothing, and the answer stays what it always is. */
+/** An address beyond its limit is sent nothing, and the answer stays the same. */
 const mayAskAgain = (deps: Deps, tenant: Tenant, key: string): Promise<boolean> =>
   deps.auth.limits.spend('reset-address', `${tenant.id} ${key}`).then(
     () => true,
@@ -95,11 +95,11 @@ async function sendResetLink(
 const mayReset = (user: UserRow) => user.state === 'active' && !user.locked
 
 /**
- * Sets the password of a reset link's user, ends all of their sessions and other links, and signs them in.
- * @returns undefined where the token is none of a reset link: it may be an invitation's
- * @throws AppError conflict `resetLinkUsed`, `resetLinkExpired`; invalid `weakPassword`; unauthenticated `secondFactorRequired`,
- *   `wrongCode`; forbidden `userLocked`,
- *   `userDeactivated`. Nothing has changed then.
+ * Sets the password of a reset link's user, ends all of their sessions and other links, and signs them in. An error
+ * changes nothing.
+ * @returns undefined where the token is not a reset link's: it may be an invitation's
+ * @throws AppError conflict `resetLinkUsed`, `resetLinkExpired`; not_found `resetLinkInvalid`; invalid `weakPassword`;
+ *   unauthenticated `secondFactorRequired`, `wrongCode`; rate_limited; forbidden `userLocked`, `userDeactivated`
  */
 export async function resetPassword(
   deps: Deps,
@@ -115,7 +115,7 @@ export async function resetPassword(
   const person = await findSignInUserById(deps.db, tenant.id, link.user_id)
   if (!person) throw resetLinkInvalid()
   const hash = await hashNewPassword(deps, tenant, person, password)
-  // the mailbox alone is one factor, and the link is still good for another try
+  // the mailbox is only one factor; after a wrong code the link can be tried again
   const factor = await passSecondFactor(deps, tenant, person.id, {
     code,
     device: 'reset',
@@ -123,7 +123,7 @@ export async function resetPassword(
   })
 
   const begun = await inTenant(deps.db, tenant.id, async (trx) => {
-    // the user first, as everybody who ends access does: in another order two would wait for one another
+    // the user first, as everybody who ends access does: another order could deadlock
     const user = await lockUser(trx, tenant.id, link.user_id, 'for update')
     const refusal = user ? refusalOf({ ...user, must_reset_password: false }) : resetLinkInvalid()
     if (!user || refusal) throw refusal
@@ -155,6 +155,6 @@ function requireUsable(link: PasswordReset, now: Date): void {
 
 const resetLinkUsed = () => conflict('This link was used already: ask for another', 'resetLinkUsed')
 
-/** For a token that nobody knows (any longer). */
+/** For a token that is unknown, or no longer known. */
 export const resetLinkInvalid = () =>
   new AppError('not_found', 'This link is not valid: ask for another', { reason: 'resetLinkInvalid' })

@@ -1,4 +1,4 @@
-// Whom a session's cookie or an API token stands for, remembered so that a request costs no query.
+// Who a session's cookie or an API token stands for, remembered so that a request costs no query.
 import { type ApiTokenView, findApiTokenByHash, touchApiToken } from '../../db/api-tokens.ts'
 import type { Db } from '../../db/connect.ts'
 import type { Listener } from '../../db/listen.ts'
@@ -13,17 +13,17 @@ import type { Background } from './background.ts'
 export interface Principal {
   readonly kind: 'session' | 'apiToken'
   readonly tenantId: number
-  /** Of the session or the token. */
+  /** The id of the session or the token. */
   readonly id: string
   readonly userId: string
   /** As the audit log shows the person. */
   readonly name: string
-  /** What the person may do by this way. */
+  /** What the person may do with this session or token. */
   readonly role: Role
   readonly expiresAt: Date | null
-  /** Of a session: when its person has last proved who they are; milliseconds. */
+  /** For a session: when its person last proved who they are; milliseconds. */
   readonly confirmedMs: number
-  /** Whether a session was begun without a second factor of ours or another's, by somebody who has none. */
+  /** Whether the session began without a second factor, ours or Google's, and its person has none. */
   readonly lacksSecondFactor: boolean
   /** The last use that was noted; milliseconds, 0 for none. */
   notedMs: number
@@ -32,7 +32,7 @@ export interface Principal {
 export interface Principals {
   findSession(tenantId: number, token: string): Promise<Principal | undefined>
   findApiToken(tenantId: number, token: string): Promise<Principal | undefined>
-  /** Notes a use in the database, off the request's path and at most so often. */
+  /** Notes a use in the database, in the background and only so often. */
   noteUse(principal: Principal, now: Date): void
   /** Forgets in this process what is known of a tenant; others hear of a change through `notifyChange`. */
   forget(tenantId: number): void
@@ -74,7 +74,7 @@ export function createPrincipals(given: { db: Db; listener: Listener; background
   }
 }
 
-/** All of it is hashed: what is put together would be remembered beside its parts. */
+/** Hashed as a whole: a key put together from hashed parts would keep the parts in memory, too. */
 const cacheKey = (kind: Principal['kind'], tenantId: number, token: string) => tokenKey(`${kind} ${tenantId} ${token}`)
 
 const ofSession = (session: SessionView): Principal => ({
@@ -103,7 +103,7 @@ const ofApiToken = (token: ApiTokenView): Principal => ({
   notedMs: token.last_used_at?.getTime() ?? 0
 })
 
-/** As people see the one whom a token acts for. */
+/** The shown name of the person whom a token acts for. */
 export const ownerName = (token: ApiTokenView): string =>
   shownName({
     display_name: token.owner_display_name,

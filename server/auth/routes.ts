@@ -1,4 +1,4 @@
-// GET /auth/link on a tenant's host: signs in by a one-time code and leads to the page.
+// GET /auth/link on a tenant's host: signs in by a one-time code and redirects to the page.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { countingRefusals } from '../counters.ts'
 import type { Deps } from '../deps.ts'
@@ -11,7 +11,7 @@ import { startSession } from './session.ts'
 export async function authRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
   app.addHook('onClose', () => deps.auth.background.close())
 
-  // a look at the link, by HEAD or ahead of a click, does not use it up
+  // a HEAD request or a prefetch does not use the link up
   app.head('/auth/link', async (_request, reply) => reply.code(204).send())
   app.get('/auth/link', { exposeHeadRoute: false }, async (request, reply) => {
     if (/prefetch|preview/i.test(String(request.headers['sec-purpose'] ?? request.headers.purpose ?? ''))) {

@@ -1,4 +1,4 @@
-// A second factor beside the password: an app's code, or one of the codes that were kept for emergencies.
+// A second factor beside the password: an app's code, or a recovery code.
 import { randomBytes } from 'node:crypto'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
@@ -35,17 +35,17 @@ export const demandsSecondFactor = ({ secondFactor }: TenantSettings, role: Role
 interface Attempt {
   /** Undefined where none was given. */
   readonly code: string | undefined
-  /** The known browser that asks, or what else sets it apart from strangers. */
+  /** The known browser that asks, or what else tells it from strangers. */
   readonly device: string | undefined
   readonly origin: { readonly requestId: string | null; readonly ip: string | null }
 }
 
-/** When the factor came in force that a code was given of; undefined where somebody had none. */
+/** When the factor that a code was given for was enabled; undefined where the person had none. */
 export type PassedFactor = Date | undefined
 
 /**
- * Asks whoever has a second factor for a code of it, once their password was right. Wrong ones count for the person, and
- * apart from that for a browser that has signed in before.
+ * Asks a person with a second factor for a code, once their password was right. Wrong codes count for the person, and
+ * separately for a browser that has signed in before.
  * @returns what `requireNoOtherFactor` compares, before a session is begun
  * @throws AppError unauthenticated `secondFactorRequired` (nothing counts), `wrongCode`; rate_limited
  */
@@ -73,8 +73,8 @@ export async function passSecondFactor(
 }
 
 /**
- * Refuses somebody for whom a factor has come in force since `passSecondFactor` looked, which holds no lock. The caller
- * has locked the user's row, as `enableSecondFactor` does: it has ended the sessions before, or ends this one.
+ * Refuses somebody whose factor was enabled after `passSecondFactor` looked, which takes no lock. The caller has locked
+ * the user's row, as `enableSecondFactor` does: that has ended the sessions before, or ends this one.
  * @throws AppError unauthenticated `secondFactorRequired`
  */
 export async function requireNoOtherFactor(
@@ -108,7 +108,7 @@ const spendRecoveryCode = (deps: Deps, tenantId: number, userId: string, code: s
 
 const sealSecret = ({ sealer }: Deps, secret: Buffer) => sealer.seal(SEAL, secret.toString('base64url'))
 
-/** @throws AppError `wrongCode` where none of our SECRET_KEYs opens it: nobody can have its code then */
+/** @throws AppError `wrongCode` where none of our SECRET_KEYs opens it: then no code can be right */
 function openSecret({ sealer }: Deps, sealed: Buffer): Buffer {
   const text = sealer.open(SEAL, sealed)
   if (text === undefined) throw wrongCode()
@@ -122,7 +122,7 @@ const isWrongCode = (error: unknown) => error instanceof AppError && error.reaso
 type Person = Actor & { readonly id: string }
 
 /**
- * Makes a secret for the caller's app. It counts once `enableSecondFactor` was given a code of it.
+ * Makes a secret for the caller's app. It is in force once `enableSecondFactor` got a code of it.
  * @throws AppError forbidden `sessionOnly`, `reauthenticationRequired`; conflict `secondFactorOn`
  */
 export async function prepareSecondFactor(deps: Deps, tenant: Tenant, actor: Person) {
@@ -144,10 +144,10 @@ export async function prepareSecondFactor(deps: Deps, tenant: Tenant, actor: Per
 }
 
 /**
- * Puts the factor in force that was prepared, and ends the caller's other sessions, which were begun without it.
- * @returns the recovery codes, shown this once
- * @throws AppError forbidden `wrongCode`, `sessionOnly`; conflict `noSecondFactor`; unauthenticated `wrongCode` where no
- *   SECRET_KEY of ours opens the secret, or where the session has been ended meanwhile; rate_limited
+ * Enables the factor that was prepared, and ends the caller's other sessions, which began without it.
+ * @returns the recovery codes, shown only this once
+ * @throws AppError forbidden `wrongCode`, `sessionOnly`; conflict `noSecondFactor`; unauthenticated `wrongCode` where
+ *   no SECRET_KEY of ours opens the secret, or where the session has been ended meanwhile; rate_limited
  */
 export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Person, code: string): Promise<string[]> {
   const sessionId = requireOwnSession(actor)
@@ -165,9 +165,9 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
   )
   const codes = Array.from({ length: RECOVERY_CODES }, () => toBase32(randomBytes(RECOVERY_BYTES)))
   await inTenant(deps.db, tenant.id, async (trx) => {
-    // a sign-in that looked before there was a factor is over afterwards, or finds it
+    // a sign-in that looked before there was a factor has ended by now, or will find it
     await lockUser(trx, tenant.id, actor.id, 'for update')
-    // a reset ends the session of whoever knew the password: their factor must not come in force after it
+    // a reset ends the session of whoever knew the old password: their factor must not be enabled after it
     if (!(await isSession(trx, tenant.id, actor.id, sessionId))) throw unauthenticated('Sign in first')
     const facts = { secretSealed: factor.secret_sealed, step, recoveryHashes: codes.map(hashToken), now }
     if (!(await confirmSecondFactor(trx, tenant.id, actor.id, facts))) {
@@ -185,7 +185,7 @@ export async function enableSecondFactor(deps: Deps, tenant: Tenant, actor: Pers
 }
 
 /**
- * Takes the caller's own factor away.
+ * Removes the caller's own factor.
  * @throws AppError forbidden `sessionOnly`, `reauthenticationRequired`; conflict `noSecondFactor`
  */
 export async function disableSecondFactor(deps: Deps, tenant: Tenant, actor: Person): Promise<void> {
@@ -203,8 +203,8 @@ export async function disableSecondFactor(deps: Deps, tenant: Tenant, actor: Per
 }
 
 /**
- * Takes the factor of somebody who has lost their device and their codes away. That it is they who ask, the administrator
- * finds out.
+ * Removes the factor of somebody who has lost their device and their codes. The administrator has to verify that it is
+ * they who ask.
  * @throws AppError forbidden `administratorOnly`, `notYourself`, `reauthenticationRequired`; not_found; conflict
  *   `noSecondFactor`
  */
@@ -228,7 +228,7 @@ export async function resetSecondFactor(deps: Deps, tenantId: number, actor: Act
   return view
 }
 
-/** Every process remembers with a session whether its user has one. */
+/** Writes the event and notifies: every process remembers with a session whether its user has a factor. */
 async function noteChange(
   trx: Trx,
   deps: Deps,

@@ -18,9 +18,9 @@ import { rememberDevice } from './known-device.ts'
 import type { Principal } from './principals.ts'
 
 const DAY_MS = 24 * 60 * 60_000
-/** A session ends so long after the sign-in, however much it is used. */
+/** How long after the sign-in a session ends, however much it is used. */
 const SESSION_MS = 30 * DAY_MS
-/** And so long after it was last seen. */
+/** How long after its last use a session ends. */
 export const IDLE_MS = 14 * DAY_MS
 const MAX_USER_AGENT_LENGTH = 400
 
@@ -31,7 +31,7 @@ export interface SignInBy {
   method: SessionRow['method']
 }
 
-/** A session that a transaction has made and that the browser does not know yet. */
+/** A session that a transaction has made and that was not given to the browser yet. */
 interface BegunSession {
   readonly user: UserView
   readonly token: string
@@ -39,9 +39,9 @@ interface BegunSession {
 }
 
 /**
- * Signs a user in, in a transaction of its own: the session that the browser had before is ended.
- * @throws AppError forbidden `userLocked`, `userDeactivated`, `mustResetPassword`; unauthenticated for anybody else
- *   who may not sign in
+ * Signs a user in, in a transaction of its own; ends the session that the browser had before.
+ * @throws AppError forbidden `userLocked`, `userDeactivated`, `mustResetPassword`; unauthenticated for anybody else who
+ *   may not sign in
  */
 export async function startSession(deps: Deps, tenant: Tenant, userId: string, by: SignInBy): Promise<UserView> {
   const begun = await inTenant(deps.db, tenant.id, (trx) => beginSession(trx, deps, tenant, userId, by))
@@ -49,8 +49,7 @@ export async function startSession(deps: Deps, tenant: Tenant, userId: string, b
 }
 
 /**
- * As `startSession`, for a transaction that does more: call `giveSession` once that has committed.
- * Locks the user's row.
+ * As `startSession`, within a transaction that does more: call `giveSession` after its commit. Locks the user's row.
  */
 export async function beginSession(
   trx: Trx,
@@ -94,7 +93,7 @@ export async function beginSession(
   return { user, token, hasEndedOther: ended !== undefined }
 }
 
-/** Hands a session that was begun to the browser. */
+/** Gives a session that was begun to the browser. */
 export function giveSession(deps: Deps, tenant: Tenant, reply: FastifyReply, begun: BegunSession): UserView {
   if (begun.hasEndedOther) deps.auth.principals.forget(tenant.id)
   reply.setCookie(cookieName(deps), begun.token, { ...cookieOptions(deps), maxAge: SESSION_MS / 1000 })
@@ -103,7 +102,7 @@ export function giveSession(deps: Deps, tenant: Tenant, reply: FastifyReply, beg
   return begun.user
 }
 
-/** Ends the session of the request's cookie, if there is one, and takes the cookie away. */
+/** Ends the session of the request's cookie, if there is one, and clears the cookie. */
 export async function endSession(deps: Deps, tenant: Tenant, request: FastifyRequest, reply: FastifyReply) {
   const token = sessionTokenOf(deps, request)
   reply.clearCookie(cookieName(deps), cookieOptions(deps))
@@ -134,7 +133,7 @@ export async function revokeSession(deps: Deps, tenant: Tenant, actor: Actor & {
   deps.auth.principals.forget(tenant.id)
 }
 
-/** Ends every session of the caller, this one too. @returns how many there were */
+/** Ends every session of the caller, including this one. @returns how many there were */
 export async function revokeSessions(deps: Deps, tenant: Tenant, actor: Actor & { id: string }): Promise<number> {
   requireConfirmed(actor, deps.now())
   const ended = await inTenant(deps.db, tenant.id, async (trx) => {
@@ -157,11 +156,11 @@ const endedEvent = (sessionId: string, userName: string): AuditEvent => ({
   targetName: userName
 })
 
-/** Whether a remembered session still signs in. */
+/** Whether a remembered session is still valid. */
 export const isAlive = ({ expiresAt, notedMs }: Pick<Principal, 'expiresAt' | 'notedMs'>, now: Date): boolean =>
   expiresAt !== null && expiresAt > now && notedMs + IDLE_MS > now.getTime()
 
-/** One answer for whatever was wrong: who has an account here is nobody's business. */
+/** One answer for whatever was wrong: nobody shall learn who has an account here. */
 export const invalidCredentials = () =>
   unauthenticated('The e-mail address or the password is wrong', 'invalidCredentials')
 
@@ -185,5 +184,5 @@ const isSecure = (deps: Deps) => deps.config.public.scheme === 'https'
 /** Over https the prefix makes browsers refuse the cookie from any other host (RFC 6265bis §4.1.3.2). */
 const cookieName = (deps: Deps) => (isSecure(deps) ? '__Host-muster_session' : 'muster_session')
 
-/** No domain: the cookie is the tenant's own host's alone. */
+/** Without a domain, the cookie belongs to the tenant's own host only. */
 const cookieOptions = (deps: Deps) => ({ path: '/', httpOnly: true, sameSite: 'lax', secure: isSecure(deps) }) as const

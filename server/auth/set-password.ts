@@ -1,4 +1,4 @@
-// Setting a password: what is checked before, and what ends with the old one.
+// Sets a password: what is checked before, and what ends with the old one.
 
 import type { Trx } from '../../db/connect.ts'
 import { setPasswordHash } from '../../db/credentials.ts'
@@ -13,8 +13,8 @@ const BREACHED = 'That password is in a list of passwords that were stolen elsew
 /**
  * Slow on purpose: call it before the transaction.
  * @returns what `setPassword` stores
- * @throws AppError invalid `weakPassword`, by the tenant's own least length, the person's own words, and the list of
- *   breached passwords where one is set
+ * @throws AppError invalid `weakPassword`, by the tenant's minimum length, the person's own words, and the list of
+ *   breached passwords where one is configured
  */
 export async function hashNewPassword(
   deps: Deps,
@@ -34,7 +34,7 @@ export async function hashNewPassword(
 
 /**
  * Gives a user, whose row the caller has locked `for update`, a new password. Their reset links and sessions end, and
- * nothing asks for a new password any longer; API tokens, which no password made, stay.
+ * they need not reset it any more; API tokens, which no password made, stay.
  * @param options.exceptSessionId the session that goes on
  */
 export async function setPassword(

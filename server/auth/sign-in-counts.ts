@@ -3,10 +3,7 @@ import type { Tenant } from '../tenancy.ts'
 import type { Count } from './limits.ts'
 import { networkOf } from './network.ts'
 
-/**
- * What failed passwords of an address count against, wherever one is asked for.
- * @param device the known browser that asks: strangers' failures do not count against it
- */
+/** @param device the known browser that asks: strangers' failures do not count against it */
 export function signInCounts(tenant: Tenant, key: string, ip: string, device: string | undefined): Count[] {
   const network = networkOf(ip)
   const address = `${tenant.id} ${key}`

@@ -1,4 +1,4 @@
-// Signing in with an e-mail address and a password.
+// Signs in with an e-mail address and a password.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { exchangePasswordHash, findSignInUser, isPasswordHash, type SignInUser } from '../../db/credentials.ts'
@@ -16,12 +16,11 @@ import { beginSession, giveSession, invalidCredentials, refusalOf, type SignInBy
 import { signInCounts } from './sign-in-counts.ts'
 
 /**
- * An unknown address, a wrong password, an invited or a removed person: one answer, after the same time. Whoever knows
- * the password of somebody locked or deactivated is told that it is so.
+ * Gives one answer, after the same time, for an unknown address, a wrong password, and an invited or removed person.
+ * Whoever knows the password of somebody locked or deactivated is told so.
  * @returns the user, signed in by cookie
  * @throws AppError unauthenticated `invalidCredentials`, and once the password was right `secondFactorRequired` and
- *   `wrongCode`; forbidden `userLocked`, `userDeactivated`,
- *   `mustResetPassword`; rate_limited
+ *   `wrongCode`; forbidden `userLocked`, `userDeactivated`, `mustResetPassword`; rate_limited
  */
 export async function signIn(
   deps: Deps,
@@ -49,7 +48,7 @@ export async function signIn(
 
 const originOf = ({ request }: Omit<SignInBy, 'method'>) => ({ requestId: request.id, ip: request.ip })
 
-/** What counts as a failure: not that a code is asked for, that the person is locked out, or that the database is away. */
+/** Wrong passwords and codes; not a code that is missing, a locked person, or a database that is away. */
 const isWrongPassword = (error: unknown) =>
   error instanceof AppError && error.code === 'unauthenticated' && error.reason !== 'secondFactorRequired'
 
@@ -64,7 +63,7 @@ async function verify(
   const isRight = await deps.auth.passwords.verify(password, hash)
   const refusal = user && hash && isRight ? refusalOf(user) : invalidCredentials()
   if (!refusal) return { userId: user!.id, hash: hash! }
-  // not waited for: who exists would be told by the time it takes
+  // not awaited: the time would tell who exists
   if (user) deps.auth.background.run('note a refused sign-in', () => noteRefusal(deps, tenant, user, refusal, by))
   throw refusal
 }
@@ -77,8 +76,7 @@ async function begin(
 ): Promise<UserView> {
   const renewed = deps.auth.passwords.isOutdated(hash) ? await deps.auth.passwords.hash(password) : hash
   const begun = await inTenant(deps.db, tenant.id, async (trx) => {
-    // locks the user: a reset that is going on is over afterwards, and has made the password another one; a second
-    // factor that is being set up is in force
+    // locks the user: a reset or a factor under way is done by then, and has changed the password or is in force
     const session = await beginSession(trx, deps, tenant, userId, { ...by, method: 'password' })
     const isStillRight =
       renewed === hash
@@ -91,7 +89,7 @@ async function begin(
   return giveSession(deps, tenant, by.reply, begun)
 }
 
-/** Who tried is not known: the event is about the user, and by nobody. */
+/** It is not known who tried: the event is about the user, and by the system. */
 const noteRefusal = (
   deps: Deps,
   tenant: Tenant,

@@ -27,7 +27,7 @@ export const stepAt = (now: Date): number => TOTP.counter({ period: PERIOD_SECON
 export const totpOf = (secret: Buffer, step: number): string =>
   totp(secret).generate({ timestamp: step * PERIOD_SECONDS * 1_000 })
 
-/** @returns the time step that a code belongs to, of those around now; undefined for a wrong one */
+/** @returns the time step around now that a code belongs to; undefined for a wrong code */
 export function findStep(secret: Buffer, code: string, now: Date): number | undefined {
   const delta = totp(secret).validate({ token: code, timestamp: now.getTime(), window: STEPS_AROUND })
   return delta === null ? undefined : stepAt(now) + delta
