@@ -1,5 +1,5 @@
-// Requests to addresses that tenants name. They reach the public internet alone: not this machine, not its network, not
-// a cloud's metadata, whatever a name resolves to at the moment of connecting (server-side request forgery).
+// Requests to addresses that tenants name. They reach only the public internet: not this machine, not its network, not
+// a cloud's metadata, whatever a name resolves to when connecting (server-side request forgery).
 import { lookup as lookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
@@ -8,7 +8,7 @@ import type { EgressPolicy } from '../config.ts'
 import { AppError, invalid } from '../errors.ts'
 
 const TIMEOUT_MS = 10_000
-/** Of an answer that is kept for people to read. */
+/** The limit for an answer's text that is kept for people to read. */
 const MAX_ANSWER_LENGTH = 500
 
 interface EgressAnswer {
@@ -20,7 +20,7 @@ interface EgressAnswer {
 export interface Egress {
   /**
    * Posts a body; redirects are not followed, because they would lead elsewhere.
-   * @throws Error in words, where no answer came within ten seconds or the address is not public
+   * @throws Error with a readable message, where no answer came within ten seconds or the address is not public
    */
   post(url: string, headers: Record<string, string>, body: string): Promise<EgressAnswer>
   close(): Promise<void>
@@ -33,7 +33,7 @@ export function isPublicAddress(address: string): boolean {
   try {
     const parsed = ipaddr.process(address)
     if (parsed.range() !== 'unicast') return false
-    // of IPv6 2000::/3 alone is given out; ::7f00:1, say, stands for 127.0.0.1 where such old forms are still routed
+    // of IPv6 only 2000::/3 is given out; ::7f00:1, say, means 127.0.0.1 where such old forms are still routed
     return parsed.kind() === 'ipv4' || parsed.match(GLOBAL_UNICAST)
   } catch {
     return false
@@ -41,8 +41,8 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * @throws AppError invalid `badUrl`, unless it is https (or http where that is allowed), names no password, is of a host
- *   that may be sent to, and is not an address of a private network
+ * @throws AppError invalid `badUrl`, unless the URL is https (or http where that is allowed), holds no password, and
+ *   names a host that is allowed and no address of a private network
  */
 export function requireSendableUrl(text: string, { isPrivateAllowed, isHttpAllowed, hosts }: EgressPolicy): void {
   const url = URL.parse(text)
@@ -58,7 +58,7 @@ export function requireSendableUrl(text: string, { isPrivateAllowed, isHttpAllow
   if (isLocal || (isIP(host) && !isPublicAddress(host))) throw badUrl('The URL leads to a private address')
 }
 
-/** `*.example.org` is every host below example.org, and not that itself. */
+/** `*.example.org` matches every host below example.org, but not example.org itself. */
 const matchesHost = (pattern: string, host: string) =>
   pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern
 
@@ -67,11 +67,11 @@ const hostOf = (url: URL) => url.hostname.replace(/^\[|\]$/g, '')
 
 /**
  * @param policy the operator's settings
- * @param lookup Node's own, but in tests
+ * @param lookup Node's own, except in tests
  */
 export function createEgress(policy: EgressPolicy, lookup: Lookup = lookupAddress as Lookup): Egress {
   let opening: Promise<{ agent: Agent; request: typeof import('undici').request }> | undefined
-  /** Loaded when something is sent: it brings a hundred files along. */
+  /** Loaded when something is first sent: it brings a hundred files along. */
   async function open() {
     const { Agent, request } = await import('undici')
     const agent = new Agent({
@@ -109,7 +109,7 @@ export type Lookup = (
   callback: (error: Error | null, addresses: Addresses) => void
 ) => void
 
-/** Checked where the connection is made, so that a name cannot mean something else by then. */
+/** Checks when the connection is made, so that the name cannot resolve to something else by then. */
 const publicOnly =
   (lookup: Lookup): LookupFunction =>
   (hostname, options, callback) => {

@@ -1,4 +1,4 @@
-// A tenant's events as they happen, for pages that are open: one look a second at the log for each tenant that is
+// A tenant's events as they happen, for pages that are open: reads the log once a second for each tenant that is
 // watched, however many watch it.
 import { EventEmitter, on } from 'node:events'
 import type { Db } from '../../db/connect.ts'
@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts'
 const LOOK_EVERY_MS = 1_000
 const LIMIT = 200
 
-/** Events oldest first, and where their transactions are counted (EventCursor.node). */
+/** Events, oldest first, and the node whose transactions are counted (EventCursor.node). */
 interface FeedBatch {
   readonly events: FeedEvent[]
   readonly node: string | null
@@ -17,8 +17,8 @@ interface FeedBatch {
 
 export interface LiveFeed {
   /**
-   * Events from now on, or behind `cursor`. Ends with `signal`, when rights in the tenant change (whoever watches asks
-   * again, with the rights of then), and when the process stops.
+   * Events from now on, or after `cursor`. Ends with `signal`, when rights in the tenant change (whoever watches asks
+   * again, with their new rights), and when the process stops.
    */
   watch(tenantId: number, cursor: EventCursor | undefined, signal: AbortSignal): AsyncGenerator<FeedBatch>
   close(): void
@@ -28,7 +28,7 @@ interface Watched {
   readonly events: EventEmitter
   watchers: number
   timer: NodeJS.Timeout | undefined
-  /** Settles once the place is known from which on events are told; undefined before somebody asks. */
+  /** Settles once it is known from which place on events are told; undefined before somebody asks. */
   begun: Promise<void> | undefined
 }
 
@@ -40,7 +40,7 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
     if (change.kind === 'credentials') watched.get(change.tenantId)?.events.emit('end')
   })
 
-  /** Looks again and again while somebody watches. A look that fails is repeated: nothing is skipped. */
+  /** Reads the log again and again while somebody watches. A read that fails is repeated: nothing is skipped. */
   function look(tenantId: number, place: EventCursor, tenant: Watched): void {
     tenant.timer = setTimeout(async () => {
       let next = place
@@ -72,7 +72,7 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
     return tenant
   }
 
-  /** Begins to look, once for all who watch. Where it fails whoever comes next tries again. */
+  /** Begins to read, once for everybody who watches. Where that fails, the next one to watch tries again. */
   function begin(tenantId: number, tenant: Watched): Promise<void> {
     tenant.begun ??= readFeedEnd(deps.db, tenantId).then(
       (end) => {
@@ -97,7 +97,7 @@ export function createLiveFeed(deps: { db: Db; listener: Listener; log: Deps['lo
       const tenant = join(tenantId)
       const ended = new AbortController()
       const end = () => ended.abort()
-      // ahead of anything that takes time: rights may change meanwhile
+      // before anything that takes time, since rights may change meanwhile
       tenant.events.once('end', end)
       try {
         await begin(tenantId, tenant)

@@ -1,4 +1,4 @@
-// A delivery as a request: a signed webhook (Standard Webhooks) or a pushed security event token (RFC 8935, RFC 9967).
+// Turns a delivery into a request: a signed webhook (Standard Webhooks) or a pushed SET (RFC 8935, RFC 9967).
 import { SignJWT } from 'jose'
 import { Webhook } from 'standardwebhooks'
 import type { DeliveryToSend } from '../../db/event-deliveries.ts'
@@ -17,11 +17,11 @@ export interface StreamRequest {
 
 type MessageDeps = Pick<Deps, 'config' | 'sealer'>
 
-/** What cannot be sent, now or ever, in words. */
+/** It cannot be sent, now or ever; the message says why. */
 export class Unsendable extends Error {}
 
 /**
- * `webhook-id` is the event's id: the same for every attempt and replay, so that a receiver knows what it had.
+ * `webhook-id` is the event's id: the same for every attempt and replay, so that a receiver recognises repeats.
  * @throws Unsendable where no SECRET_KEY opens the stream's secret
  */
 export function webhookRequest(deps: MessageDeps, delivery: DeliveryToSend, now: Date): StreamRequest {
@@ -51,7 +51,7 @@ export function webhookRequest(deps: MessageDeps, delivery: DeliveryToSend, now:
   }
 }
 
-/** The stream's secret, and for a while after a rotation also the one before. */
+/** The stream's secret, and for a while after a rotation also the previous one. */
 function secretsOf({ sealer }: MessageDeps, delivery: DeliveryToSend, now: Date): string[] {
   const { secret_sealed, old_secret_sealed, old_secret_until } = delivery
   const isOldInUse = old_secret_until !== null && old_secret_until > now

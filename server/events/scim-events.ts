@@ -1,4 +1,4 @@
-// The audit log's events as SCIM events (RFC 9967 §2): which URI, which payload, about which resource.
+// Maps the audit log's events to SCIM events (RFC 9967 §2): which URI, which payload, about which resource.
 import type { DeliveryToSend } from '../../db/event-deliveries.ts'
 import { STREAM_TESTED } from '../../db/event-deliveries.ts'
 
@@ -9,7 +9,7 @@ const PATCH = `${PROV}patch:notice`
 const DELETE = `${PROV}delete`
 const ACTIVATE = `${PROV}activate`
 const DEACTIVATE = `${PROV}deactivate`
-/** OpenID Shared Signals Framework §8.1.4.1: asks nothing of the receiver but to take it. */
+/** OpenID Shared Signals Framework §8.1.4.1: the receiver only has to accept it. */
 const VERIFICATION = 'https://schemas.openid.net/secevent/ssf/event-type/verification'
 
 /** What the service provider's configuration publishes. */

@@ -1,4 +1,4 @@
-// The keys that a tenant's security event tokens are signed with: ES256, made when the first one is needed.
+// The ES256 keys that sign a tenant's security event tokens; made when the first one is needed.
 import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { inTenant, readInTenant, readOneInTenant, type Trx } from '../../db/connect.ts'
@@ -8,11 +8,11 @@ export const SIGNING_ALGORITHM = 'ES256'
 const SEAL = 'signing-key'
 
 const DAY_MS = 24 * 3_600_000
-/** A key signs for so long, before another one is made. */
+/** How long a key signs before another one is made. */
 const SIGNS_MS = 365 * DAY_MS
-/** A new one is published for so long before it signs: receivers keep the set of keys for a while. */
+/** How long a new key is published before it signs: receivers cache the set of keys for a while. */
 const PUBLISHED_FIRST_MS = DAY_MS
-/** And an old one stays published for so long after it has signed last, for tokens that are looked at late. */
+/** How long an old key stays published after it has last signed, for tokens that are verified late. */
 const PUBLISHED_AFTER_MS = 30 * DAY_MS
 
 export interface SigningKey {
@@ -48,7 +48,7 @@ export async function renewSigningKey(
   )
   const ageMs = ages.map(({ created_at }) => now.getTime() - created_at.getTime())
   const isDue = ageMs.length > 0 && ageMs[0]! >= SIGNS_MS
-  // what comes after it has taken its place
+  // the key after it has signed in its place for long enough
   const isOver = (index: number) => index > 0 && ageMs[index - 1]! >= PUBLISHED_FIRST_MS + PUBLISHED_AFTER_MS
   const over = ages.filter((_, index) => isOver(index)).map(({ id }) => id)
   if (!isDue && over.length === 0) return 0

@@ -1,4 +1,4 @@
-// What administrators do with the streams that a tenant's events leave by.
+// How administrators manage the streams by which a tenant's events leave.
 import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { insertAuditEvents } from '../../db/audit.ts'
@@ -26,9 +26,9 @@ interface NewStream {
   readonly url: string
   /** `user.created`, `user.*`; none for every event. */
   readonly eventTypes: readonly string[]
-  /** Of `set`: the token's `aud`; the URL where it is left out. */
+  /** For `set`: the token's `aud`; the URL where it is left out. */
   readonly audience?: string
-  /** Of `set`: the receiver's Authorization header. */
+  /** For `set`: the receiver's Authorization header. */
   readonly authorization?: string
 }
 
@@ -42,7 +42,7 @@ interface StreamPatch {
   readonly state?: EventStreamRow['state']
 }
 
-/** @returns the secret in the clear, of a webhook; it is told here and never again */
+/** @returns a webhook's secret in the clear; it is shown here and never again */
 export async function createStream(
   deps: StreamDeps,
   tenantId: number,
@@ -55,7 +55,7 @@ export async function createStream(
   const now = deps.now()
   const secret = given.kind === 'webhook' ? newSecret() : null
   const id = uuidv7({ msecs: now.getTime() })
-  // from here on: what was committed before is not told
+  // the stream begins here: what was committed before is not sent
   const cursor = await readFeedEnd(deps.db, tenantId)
   await inTenant(deps.db, tenantId, async (trx) => {
     await lockTenant(trx, tenantId, 'for no key update')
@@ -94,8 +94,8 @@ export async function createStream(
 }
 
 /**
- * What waits to be delivered goes to the new URL, with the new Authorization header.
- * @throws AppError not_found; invalid `badUrl`, `notOfThisKind`, `authorizationRequired`. Nothing has changed then.
+ * Pending deliveries go to the new URL, with the new Authorization header. An error changes nothing.
+ * @throws AppError not_found; invalid `badUrl`, `notOfThisKind`, `authorizationRequired`
  */
 export async function changeStream(
   deps: StreamDeps,
@@ -139,7 +139,7 @@ export async function changeStream(
   })
 }
 
-/** What was not delivered goes with it. @throws AppError not_found */
+/** Removes a stream with its pending deliveries. @throws AppError not_found */
 export async function removeStream(deps: StreamDeps, tenantId: number, actor: Actor, streamId: string): Promise<void> {
   requireAdministrator(actor, 'remove event streams')
   await inTenant(deps.db, tenantId, async (trx) => {
@@ -152,7 +152,7 @@ export async function removeStream(deps: StreamDeps, tenantId: number, actor: Ac
 }
 
 /**
- * Gives a webhook a new secret; the old one signs along for the overlap.
+ * Gives a webhook a new secret; the old one also signs during the overlap.
  * @returns the secret in the clear
  * @throws AppError not_found; invalid `notOfThisKind`
  */
@@ -185,7 +185,7 @@ export async function rotateStreamSecret(
   return secret
 }
 
-/** Sends an event that says nothing else, to this stream alone. @throws AppError not_found; conflict `streamPaused` */
+/** Sends an empty test event, to this stream only. @throws AppError not_found; conflict `streamPaused` */
 export async function testStream(deps: StreamDeps, tenantId: number, actor: Actor, streamId: string): Promise<void> {
   requireAdministrator(actor, 'test event streams')
   await inTenant(deps.db, tenantId, async (trx) => {
@@ -196,7 +196,7 @@ export async function testStream(deps: StreamDeps, tenantId: number, actor: Acto
 }
 
 /**
- * Sends deliveries again that were delivered or given up, behind what is on its way about the same subject.
+ * Sends deliveries again that were delivered or given up, after those that are pending about the same subject.
  * @param deliveryIds undefined for all that were given up, 1,000 at most
  * @returns how many
  * @throws AppError not_found
@@ -222,7 +222,7 @@ export async function replayDeliveries(
   })
 }
 
-/** One job for each delivery; those of one stream about one subject are worked on one after the other. */
+/** One job per delivery; those of one stream about one subject run one after the other. */
 export const enqueueDeliveries = (
   trx: Trx,
   { queue }: Pick<Deps, 'queue'>,
@@ -254,8 +254,8 @@ function requireFitting(
 }
 
 /**
- * A stored Authorization header is shown to nobody. Whoever sent it to a server of their own, with a stolen token, say,
- * would read it: another origin asks for one of its own, or for none.
+ * A stored Authorization header is shown to nobody. Whoever sends it to a server of their own, with a stolen token,
+ * say, could read it there: another origin needs a header of its own, or none.
  */
 function requireOwnAuthorization(before: EventStreamRow, { url, authorization }: StreamPatch): void {
   if (before.authorization_sealed === null || url === undefined || authorization !== undefined) return
