@@ -1,4 +1,4 @@
-// Accepting: the link is used up, and the invited person becomes an active member. Three ways lead here.
+// Accepts invitations, in three ways: the link is used up, and the invited person becomes an active member.
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import {
@@ -31,7 +31,7 @@ export const previewInvitation = async (deps: Deps, tenant: Tenant, token: strin
   requireOpen(await findLinkedInvitation(deps.db, tenant.id, hashToken(token)), deps.now())
 
 /**
- * Accepts with a password and a profile, and signs in. Works once, also when it is tried twice at once.
+ * Accepts with a password and a profile, and signs in. Works once, even when tried twice at once.
  * @throws AppError as `requireOpen` does; invalid `weakPassword`. Nothing has changed then.
  */
 export async function acceptInvitation(
@@ -47,7 +47,7 @@ export async function acceptInvitation(
 
 /**
  * Accepts a re-invitation by setting the new password that it demands, and signs in; the profile stays.
- * @throws AppError not_found `resetLinkInvalid` for a token that no invitation has either; otherwise as `requireOpen`
+ * @throws AppError not_found `resetLinkInvalid` for a token that is no invitation's either; otherwise as `requireOpen`
  *   does; conflict `notAReset` for a first invitation, which also asks for a profile; invalid `weakPassword`
  */
 export async function acceptByReset(
@@ -67,7 +67,7 @@ export async function acceptByReset(
 }
 
 /**
- * Accepts for whom an OpenID issuer has verified to have the invited address; they sign in without a password.
+ * Accepts for somebody who has the invited address, as an OpenID issuer has verified; they sign in without a password.
  * @returns the user's id
  * @throws AppError as `requireOpen` does; forbidden `mustResetPassword` for somebody who is invited again, and
  *   `invitationForAnother` where the addresses differ
@@ -99,7 +99,7 @@ export async function acceptWithGoogle(
   return user.id
 }
 
-/** What is known of somebody stays; the issuer only adds to it. */
+/** What is known of somebody stays; the issuer only fills the gaps. */
 const onlyMissing = (user: UserRow, profile: Profile): Profile => ({
   displayName: user.display_name ? undefined : profile.displayName,
   givenName: user.given_name ? undefined : profile.givenName,
@@ -130,7 +130,7 @@ interface Opened {
   user: UserRow
 }
 
-/** The person's row first, as everybody who ends an invitation does; then what the link is by now. */
+/** Locks the person's row first, as everybody who ends an invitation does; then reads the link's present state. */
 async function lockOpenInvitation(trx: Trx, deps: Deps, tenant: Tenant, token: string): Promise<Opened> {
   const now = deps.now()
   const tokenHash = hashToken(token)
@@ -182,7 +182,7 @@ async function complete(
       { ...columns, authority, state: 'active', activated_at: user.activated_at ?? now, must_reset_password: false },
       now
     ),
-    // a link that was sent again may be used before its mail has left
+    // a link that was sent again may be used before its mail is sent
     cancelInvitationMails(trx, tenantId, [invitation.id]),
     insertAuditEvents(trx, tenantId, { kind: 'user', id: user.id, name, ...origin }, now, events)
   ])

@@ -1,4 +1,4 @@
-// Invites any number of people in one transaction and a number of statements that does not grow with them.
+// Invites any number of people in one transaction, with a fixed number of statements.
 import { v7 as uuidv7 } from 'uuid'
 import { type AddressHolder, claimAddresses, lockInvitees, readAddressHolders } from '../../db/addresses.ts'
 import { type AuditEvent, insertAuditEvents } from '../../db/audit.ts'
@@ -34,24 +34,24 @@ import { type Entry, type InvitationResult, type Invite, readInvites } from './r
 
 export interface Invitations {
   invites: readonly Invite[]
-  /** Sends those who are invited already another link, where the caller may. */
+  /** Also sends a new link to those who are invited already, where the caller may. */
   resend?: boolean
 }
 
 export interface Outcome {
-  /** The address, or the text that is none. */
+  /** The address, or the text that is no address. */
   email: string
   result: InvitationResult
   /** Who has the address here. */
   userId?: string
-  /** The one that is pending. */
+  /** The pending invitation. */
   invitationId?: string
-  /** Of `managedByIdp`: who manages the person. */
+  /** For `managedByIdp`: who manages the person. */
   connection?: { id: string; name: string }
 }
 
 /**
- * Invites people. What becomes of each address is the answer's affair; one bad address spoils no other.
+ * Invites people. The result says what became of each address; one bad address does not affect the others.
  * @returns an outcome for each different address, in the order asked
  * @throws AppError invalid `tooManyAddresses`; rate_limited
  */
@@ -73,7 +73,7 @@ export async function createInvitations(
 }
 
 /**
- * As `createInvitations`, in the transaction of a tenant that is being made: nobody else invites there yet.
+ * As `createInvitations`, in the transaction that creates the tenant: nobody else invites there yet.
  * @throws AppError invalid `tooManyAddresses`
  */
 export const createFirstInvitations = (
@@ -84,7 +84,7 @@ export const createFirstInvitations = (
   invites: readonly Invite[]
 ): Promise<Outcome[]> => invite(trx, deps, tenant, actor, readInvites(invites, actor, tenant.settings), false)
 
-/** @throws LostRace where somebody faster has changed what this was planned on */
+/** @throws LostRace where somebody else has changed what this plan is based on */
 async function invite(
   trx: Trx,
   deps: Pick<Deps, 'config' | 'now' | 'queue' | 'sealer'>,
@@ -113,7 +113,7 @@ async function invite(
   return steps.map(outcomeOf)
 }
 
-/** Ids are made before anything is written, so that every table's rows can be written at once. */
+/** Ids are made before anything is written, so that the rows of all tables can be written at once. */
 type Numbered = Step & { userId?: string; invitationId?: string }
 type NumberedOf<K extends Step['kind']> = Extract<Step, { kind: K }> & { userId: string; invitationId: string }
 
@@ -133,7 +133,7 @@ function withIds(step: Step, now: Date, seq: number): Numbered {
 const ofKind = <K extends Step['kind']>(steps: readonly Numbered[], kind: K) =>
   steps.filter((step) => step.kind === kind) as unknown as NumberedOf<K>[]
 
-/** Takes the addresses of those who are not here. Those that another tenant holds are answered with that. */
+/** Claims the addresses of people who are not here; one that another tenant holds becomes `emailInOtherTenant`. */
 async function claim(trx: Trx, tenantId: number, steps: readonly Numbered[]): Promise<Numbered[]> {
   const claims = [...ofKind(steps, 'add'), ...ofKind(steps, 'revive')].map(({ entry, userId }) => ({
     address_key: entry.key,
@@ -149,7 +149,7 @@ async function claim(trx: Trx, tenantId: number, steps: readonly Numbered[]): Pr
   })
 }
 
-/** Everything that follows, table by table; a table that nothing is written to costs nothing. */
+/** Writes everything, table by table; a table without rows costs nothing. */
 async function write(
   trx: Trx,
   deps: Pick<Deps, 'config' | 'queue' | 'sealer'>,
@@ -217,8 +217,8 @@ async function write(
 }
 
 /**
- * Somebody who was once active keeps what was known of them, so that their history goes on. What an IdP called them is
- * gone with the IdP; the userName is the address, which nobody else here can have.
+ * Somebody who was active before keeps what is known of them, so that their history goes on. The identity provider's
+ * externalId and userName are dropped; the userName becomes the address, which nobody else here can have.
  */
 function revivedDocument({ entry, result, holder }: NumberedOf<'revive'>): UserDocument {
   if (result === 'invited') return invitedDocument(entry.email, entry.role)
@@ -239,12 +239,12 @@ const toUser = (
 const toAddressee = (step: NumberedOf<'add' | 'revive' | 'renew'>): Addressee => ({
   invitationId: step.invitationId,
   userId: step.userId,
-  // a known person's address stays spelt as it was
+  // a known person's address keeps its spelling
   address: step.result === 'invited' ? step.entry.email : step.holder.email!,
   mustResetPassword: step.result === 'reinvited' || (step.result === 'resent' && step.holder.must_reset_password)
 })
 
-/** As invitations name who invites: people by name, the operator and the service itself as the service. */
+/** The inviter, as invitations name them: people by name, the operator and the service itself as the service. */
 const inviterOf = ({ kind, id, name }: Actor) =>
   kind === 'user' || kind === 'apiToken' ? { id, name } : { id: null, name: 'Muster' }
 
@@ -261,7 +261,7 @@ const eventOf = (step: NumberedOf<'add' | 'revive' | 'renew'>, expiresAt: Date):
   }
 })
 
-/** What became of the person, so that it can be undone. */
+/** The event about the person, from which the invitation can be undone. */
 function personInvited(step: NumberedOf<'add' | 'revive'> & { document: UserDocument }): AuditEvent {
   const { kind, userId, entry, document } = step
   const event = { action: 'user.invited', targetType: 'user', targetId: userId, targetName: entry.email } as const

@@ -1,11 +1,11 @@
-// Whether an invitation's link still works, and if not, which of the ways it ended.
+// Whether an invitation's link still works, and if not, why.
 import type { LinkedInvitation } from '../../db/invitations.ts'
 import { AppError, conflict, forbidden } from '../errors.ts'
 
 export const INVITATION_INVALID = 'invitationInvalid'
 
 /**
- * Only whoever has the link learns which it is, and nothing of the address or the person.
+ * Only whoever has the link learns why, and nothing about the address or the person.
  * @throws AppError not_found `invitationInvalid` (nobody ever had this link), conflict `invitationUsed`,
  *   `invitationRevoked`, `invitationResent` (a newer link was sent), `invitationExpired`; forbidden `userLocked`
  */

@@ -1,4 +1,4 @@
-// A link of an invitation, and the mail that carries it: made together, for any number of people.
+// Makes invitations' links and the mails that carry them, together for any number of people.
 import { v7 as uuidv7 } from 'uuid'
 import type { Trx } from '../../db/connect.ts'
 import { insertInvitationLinks } from '../../db/invitations.ts'
@@ -13,7 +13,7 @@ export interface Addressee {
   invitationId: string
   userId: string
   address: string
-  /** Whether the link first asks for a new password: the mail says so. */
+  /** Whether the link asks for a new password first; the mail says so. */
   mustResetPassword: boolean
 }
 

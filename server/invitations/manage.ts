@@ -1,4 +1,4 @@
-// What is done with an invitation that was made: sent again, taken back.
+// Sends an invitation again, or revokes it.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import { findInvitation, type InvitationFacts, readInvitation, renewInvitations } from '../../db/invitations.ts'
@@ -16,8 +16,8 @@ import { expiryOf, sendLinks } from './links.ts'
 import { requireMayManage } from './permission.ts'
 
 /**
- * Sends a pending invitation again, also one that has expired: a new link with a new term, and the old one is dead.
- * Role and memberships stay.
+ * Sends a pending invitation again, even one that has expired: a new link with a new term; the old link is dead. Role
+ * and memberships stay.
  * @throws AppError not_found; forbidden `roleNotAllowed`, `notYourInvitation`; conflict `invitationAccepted`,
  *   `invitationRevoked`, `noEmail`; rate_limited
  */
@@ -30,7 +30,7 @@ export async function resendInvitation(
   const found = await getManageable(deps, tenant.id, actor, invitationId)
   await limitResend(deps, tenant.id, invitationId)
   return changeInvitation(deps, tenant.id, actor, found, async (trx, user, now) => {
-    // an identity provider may change whom it did not invite
+    // an identity provider may take the address of somebody whom it did not invite
     if (user.email === null) throw conflict('The person has no e-mail address any longer', 'noEmail')
     const expiresAt = expiryOf(deps, tenant, now)
     await Promise.all([
@@ -59,8 +59,8 @@ export async function resendInvitation(
 }
 
 /**
- * Takes a pending invitation back, also one that has expired: its link is dead, its mail is not sent if it has not
- * left, and the person is removed, out of the groups that they were put into already. Others may have the address.
+ * Revokes a pending invitation, even one that has expired: its link is dead, a mail that is still queued is cancelled,
+ * and the person is removed, also from groups that they are in already. Others may have the address.
  * @throws AppError not_found; forbidden `roleNotAllowed`, `notYourInvitation`; conflict `invitationAccepted`,
  *   `invitationRevoked`
  */
@@ -91,7 +91,7 @@ function requireManageable(actor: Actor, invitation: InvitationFacts): void {
   }
 }
 
-/** Changes an invitation with the person's row locked, as accepting and every other end of an invitation does. */
+/** Changes an invitation with the person's row locked, as everything that ends an invitation does. */
 function changeInvitation(
   deps: Deps,
   tenantId: number,

@@ -1,5 +1,5 @@
-// What becomes of links that went to an address which an identity provider has replaced: whoever reads the old mailbox
-// must not become the person whom the new address belongs to.
+// What becomes of links to an address that an identity provider has replaced: whoever reads the old mailbox must not
+// become the person who has the new address.
 import { insertAuditEvents } from '../../db/audit.ts'
 import type { Trx } from '../../db/connect.ts'
 import { endInvitationLinks, readPendingInvitation, renewInvitations } from '../../db/invitations.ts'
@@ -11,7 +11,7 @@ import type { MovedUser } from '../provisioning/scim-users.ts'
 import type { Tenant } from '../tenancy.ts'
 import { expiryOf, sendLinks } from './links.ts'
 
-/** Who has changed the address, where and when. */
+/** Who has changed the address, in which tenant, and when. */
 interface MovedBy {
   readonly deps: Pick<Deps, 'config' | 'queue' | 'sealer'>
   readonly tenant: Tenant
@@ -20,8 +20,8 @@ interface MovedBy {
 }
 
 /**
- * Ends every link that went to somebody's old address. A pending invitation that has not expired goes to the new one,
- * with a new term; without a new address it waits to be sent again.
+ * Ends every link that was sent to somebody's old address. A pending invitation that has not expired goes to the new
+ * one, with a new term; without a new address it waits to be sent again.
  * @param trx holds the person's row `for update`
  */
 export async function moveLinks(trx: Trx, by: MovedBy, user: MovedUser): Promise<void> {

@@ -5,17 +5,17 @@
 import { addressKey, parseAddress } from '../provisioning/address.ts'
 
 export interface PastedAddress {
-  /** The address, or the text that is none. */
+  /** The address, or the text that is no address. */
   text: string
   /** The address in the form in which two are the same; undefined where `text` is no address. */
   key: string | undefined
 }
 
-/** Longer texts that are no address are shown cut. */
+/** Longer texts that are no address are cut for display. */
 const MAX_SHOWN_LENGTH = 320
 const SEPARATORS = new Set([',', ';', '，', '；', '、'])
 const LINE_BREAKS = new Set(['\n', '\r', '\u2028', '\u2029'])
-/** `Bcc: …`: nobody pastes it into a list of addresses, somebody smuggles it. */
+/** `Bcc: …`: nobody pastes that into a list of addresses; it is an injected header. */
 const HEADER = /^\s*(?!mailto:)[\w-]+[ \t]*:/i
 const HEADER_LENGTH = 80
 const CONTROLS = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/
@@ -24,8 +24,8 @@ const INVISIBLE = /[\u200b-\u200f\u2060\ufeff]/g
 
 /**
  * Separators are commas, semicolons, lines and, between addresses, blanks; `Ben <ben@x.test>`, `"Miller, Ben"
- * <ben@x.test>` and `mailto:` are understood. Reads as far as it is asked, in time in proportion to that.
- * @returns at least one entry, in the order of the text; the same address as often as it is there
+ * <ben@x.test>` and `mailto:` are understood. Reads only as far as it is asked, in linear time.
+ * @returns at least one entry, in the order of the text; an address as often as it occurs
  */
 export function* parseAddresses(text: string): Generator<PastedAddress> {
   let isEmpty = true
@@ -74,7 +74,7 @@ function endOfQuote(text: string, at: number): number {
   return at
 }
 
-/** One entry: what stands in brackets, whatever is around it, else the cells that hold addresses. */
+/** One entry: what is in angle brackets, whatever is around it; without any, the cells that hold addresses. */
 function readEntry(entry: string): PastedAddress[] {
   if (CONTROLS.test(entry) || HEADER.test(entry) || /[\r\n\u2028\u2029]/.test(entry)) return [noAddress(entry)]
   const bracketed = [...entry.matchAll(/<([^<>]*)>/g)].map(([, inner]) => inner!)

@@ -3,7 +3,7 @@ import type { InvitationFacts } from '../../db/invitations.ts'
 import { forbidden } from '../errors.ts'
 import { type Actor, isAbove, roleRank } from '../provisioning/actor.ts'
 
-/** Whether somebody sees and manages what others have invited. */
+/** Whether somebody sees and manages what others have sent. */
 export const managesOthers = (actor: Actor): boolean => roleRank(actor.role) >= roleRank('manager')
 
 const isOwn = (actor: Actor, inviterId: string | null) => actor.id !== null && actor.id === inviterId

@@ -1,4 +1,4 @@
-// Decides what becomes of each address, from what was read: no database in sight.
+// Decides what becomes of each address, from what was read. Pure: no database.
 import type { AddressHolder } from '../../db/addresses.ts'
 import { type Actor, isAbove } from '../provisioning/actor.ts'
 import { mayManage } from './permission.ts'
@@ -17,11 +17,11 @@ export type Step =
 interface Circumstances {
   actor: Actor
   now: Date
-  /** Whether invitations that have not expired are sent again too. */
+  /** Whether invitations that have not expired are sent again, too. */
   resend: boolean
 }
 
-/** Mails that one invitation is given within the hour before; `resend` of a single one is limited alike. */
+/** How many mails one invitation may get within an hour; sending a single one again has the same limit. */
 const MAX_RECENT_MAILS = 5
 
 /** @param holders the tenant's users whose address or userName is one of the entries' */
@@ -34,7 +34,7 @@ export function planSteps(
   return entries.map((entry) => planStep(entry, byKey.get(entry.key), circumstances))
 }
 
-/** Whose an address is: who has it, before who has it as a userName, before who was the last to have had it. */
+/** Who an address belongs to: first who has it, then who has it as a userName, then who had it last. */
 function holdersByKey(holders: readonly AddressHolder[]): Map<string | null, AddressHolder> {
   const here = holders.filter(({ state }) => state !== 'removed')
   const removed = holders
@@ -67,7 +67,7 @@ function planRenewal(entry: Entry, holder: AddressHolder, { actor, now, resend }
   // an IdP has given the address as a userName to somebody whose mail goes elsewhere
   if (role === null || expiresAt === null || holder.email_key !== entry.key) return alreadyInvited
   if (expiresAt <= now) {
-    // to send it again is to give the role again
+    // sending it again means giving the role again
     if (isAbove(role, actor.role)) return { kind: 'answer', entry, result: 'roleNotAllowed', holder }
     return { kind: 'renew', entry, result: 'resent', holder }
   }

@@ -1,29 +1,29 @@
-// What a call asks for, before anything is looked up: addresses, roles, and what is refused at once.
+// Reads what a call asks for, before anything is looked up: addresses, roles, and what is refused at once.
 import type { Role, TenantSettings } from '../../db/schema.ts'
 import { invalid } from '../errors.ts'
 import { type Actor, defaultRole, isAbove } from '../provisioning/actor.ts'
 import { parseAddresses } from './parse-addresses.ts'
 
-/** What may come of asking for an address. */
+/** What may become of an address. */
 export const INVITATION_RESULTS = [
   'invited',
   'alreadyInvited',
   'resent',
   'alreadyMember',
-  /** An identity provider has made the person a member, and says what becomes of them. */
+  /** The person is a member, managed by an identity provider. */
   'managedByIdp',
   'reinvited',
   'emailInOtherTenant',
   'invalidEmail',
   'roleNotAllowed',
-  /** The tenant's settings name domains, and this is none of them. */
+  /** The tenant's settings limit the domains, and this is none of them. */
   'domainNotAllowed'
 ] as const
 export type InvitationResult = (typeof INVITATION_RESULTS)[number]
 
-/** Different addresses that one call may ask for. */
+/** How many different addresses one call may ask for. */
 const MAX_ADDRESSES = 1_000
-/** With those that are there again: reading more of them would keep other requests waiting. */
+/** The same with repeated ones: reading more of them would keep other requests waiting. */
 const MAX_ENTRIES = 10_000
 
 export interface Invite {
@@ -32,10 +32,10 @@ export interface Invite {
   role?: Role
 }
 
-/** One different address, or one text that is none. */
+/** One different address, or one text that is no address. */
 export interface Entry {
   email: string
-  /** The address in lower case; of a text that is none, the text. */
+  /** The address in lower case; for a text that is no address, the text. */
   key: string
   role: Role
   /** What is known without looking anything up. */
@@ -43,7 +43,7 @@ export interface Entry {
 }
 
 /**
- * The different addresses of a call in the order asked; of an address that is there several times, the first.
+ * The different addresses of a call in the order asked; of a repeated one, the first.
  * @throws AppError invalid `tooManyAddresses`
  */
 export function readInvites(invites: readonly Invite[], actor: Actor, settings: TenantSettings): Entry[] {

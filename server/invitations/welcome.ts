@@ -1,4 +1,4 @@
-// The mail that a tenant may send to people whom its identity provider made: a link to choose a password.
+// The mail that a tenant may send to people whom its identity provider creates: a link to choose a password.
 import { v7 as uuidv7 } from 'uuid'
 import { insertPasswordReset, insertResetMail } from '../../db/password-resets.ts'
 import type { Deps } from '../deps.ts'
@@ -6,7 +6,7 @@ import type { NewUser } from '../provisioning/scim-user-new.ts'
 import { hashToken, randomToken } from '../secrets.ts'
 import type { Tenant } from '../tenancy.ts'
 
-/** JumpCloud makes a test user and deletes it within the minute: nobody shall get that mail. */
+/** JumpCloud creates a test user and deletes it within a minute: nobody should get that mail. */
 const DELAY_MS = 2 * 60_000
 
 /** For which tenant, and when. */
@@ -16,7 +16,7 @@ interface Welcoming {
   readonly now: Date
 }
 
-/** What follows a user that is made, active again or adopted; undefined unless the tenant's setting asks for it. */
+/** Runs once a user is created, activated again or adopted; undefined unless the tenant's setting asks for it. */
 export function welcomeMail({ deps, tenant, now }: Welcoming): NewUser['afterwards'] {
   if (!tenant.settings.scimWelcomeMail) return undefined
   return async (trx, user, email) => {
