@@ -26,13 +26,13 @@ const apiTokenOutput = z.object({
 const apiTokenAnswer = z.object({ apiToken: apiTokenOutput })
 
 export const apiTokensRouter = router({
-  /** The caller's own, an administrator sees everybody's; newest first. */
+  /** The caller's own; an administrator sees everybody's. Newest first. */
   list: memberProcedure
     .input(tokensListInput)
     .output(listOutput(apiTokenOutput))
     .query(({ ctx, input }) => listPage(ctx, input)),
 
-  /** `role` is the caller's own where it is left out; `token` is shown this once. */
+  /** `role` defaults to the caller's own; `token` is shown only this once. */
   create: personProcedure
     .input(
       z.strictObject({

@@ -1,5 +1,5 @@
-// GET /audit.csv and /audit.jsonl on a tenant's host: the whole log, or what its filter leaves, newest first. It goes
-// out page by page as the client takes it, and is never in memory as a whole.
+// GET /audit.csv and /audit.jsonl on a tenant's host: the whole log, or what its filter leaves, newest first. It is
+// streamed page by page as the client reads, and never in memory as a whole.
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -14,7 +14,7 @@ import { toCsv } from './csv.ts'
 import { readQuery } from './input-errors.ts'
 import { searchInput } from './paging.ts'
 
-/** The filter of audit.list as a query string; `bom=true` puts the mark in front by which spreadsheets know UTF-8. */
+/** The filter of audit.list as a query string; `bom=true` adds the mark by which spreadsheets recognise UTF-8. */
 const exportQuery = auditFilter.extend({ search: searchInput, bom: z.literal('true').optional() })
 
 type Format = 'csv' | 'jsonl'

@@ -19,7 +19,7 @@ export const auditEventOutput = z.object({
   targetName: z.string().nullable(),
   requestId: z.string().nullable(),
   ip: z.string().nullable(),
-  /** What changed: the changed facts alone. */
+  /** What changed: only the changed facts. */
   before: facts,
   after: facts,
   /** Whether it may be given to `history.undo`. */
@@ -28,7 +28,7 @@ export const auditEventOutput = z.object({
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
 
-/** What the log is narrowed to. */
+/** How the log may be filtered. */
 export const auditFilter = z.strictObject({
   /** One action, such as `user.deactivated`, or all of a thing: `user.` */
   action: z
@@ -62,10 +62,10 @@ export const toAuditEvent = (row: AuditRow): z.infer<typeof auditEventOutput> =>
   isUndoable: isUndoable(row)
 })
 
-/** A photo says nothing in a log. */
+/** Anything longer, such as a photo, says nothing in a log. */
 const MAX_SHOWN_LENGTH = 4_000
 
-/** @param json as stored: whole values, of which long ones are shown by their length alone */
+/** @param json as stored: whole values; of long ones only the length is shown */
 function shownFacts(json: string | null): Record<string, unknown> | null {
   if (json === null) return null
   const stored = JSON.parse(json) as Record<string, unknown>

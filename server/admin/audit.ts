@@ -5,7 +5,7 @@ import { listInput, listOutput, orderOf, pageById } from './paging.ts'
 import { administratorProcedure, router } from './trpc.ts'
 
 export const auditRouter = router({
-  /** Newest first unless it is asked otherwise. */
+  /** Newest first unless asked otherwise. */
   list: administratorProcedure
     .input(listInput(auditFilter.shape, ['at']))
     .output(listOutput(auditEventOutput))

@@ -18,7 +18,7 @@ import { memberProcedure, personProcedure, publicProcedure, router } from './trp
 
 const emailInput = z.string().min(1).max(320)
 const passwordInput = z.string().min(1).max(MAX_PASSWORD_LENGTH)
-/** Its strength is judged by the rules, so that the answer says what to do. */
+/** The rules judge its strength, so that the answer says what to do. */
 const newPasswordInput = z.string().max(10_000)
 /** An app's six digits, or a recovery code, as people type them. */
 const codeInput = z.string().min(1).max(100)
@@ -30,21 +30,21 @@ const userAnswer = z.object({ user: userOutput })
 const meOutput = z.object({
   /** Null for the operator. */
   user: userOutput.nullable(),
-  /** What may be done by this way: an API token's is at most its owner's. */
+  /** What the caller may do with this credential: an API token's role is at most its owner's. */
   role: roleShape,
   tenant: z.object({ name: z.string(), subdomain: z.string(), logoUrl: z.string().nullable() }),
-  /** Lowest first: what may be given to people who are invited. */
+  /** The roles that the caller may give to people they invite, lowest first. */
   rolesYouMayGive: z.array(roleShape),
   /** The one to offer first. */
   defaultRole: roleShape,
   via: z.enum(['session', 'apiToken', 'operator']),
-  /** Whether nothing else is answered before a second factor is set up. */
+  /** Whether nothing else is answered until a second factor is set up. */
   mustSetUpSecondFactor: z.boolean()
 })
 
 const sessionOutput = z.object({
   id: z.string(),
-  /** The one that asks. */
+  /** Whether it is the session that asks. */
   current: z.boolean(),
   method: z.enum(['password', 'google', 'invitation', 'reset', 'link']),
   ip: z.string().nullable(),
@@ -74,7 +74,7 @@ export const authRouter = router({
     .output(userAnswer)
     .mutation(async ({ ctx, input }) => ({ user: toUserOutput(await signIn(ctx.deps, ctx.tenant, input, ctx)) })),
 
-  /** Also without a session: the cookie is gone afterwards. */
+  /** Works without a session, too: the cookie is cleared. */
   signOut: publicProcedure
     .input(nothing.optional())
     .output(nothing)
@@ -83,7 +83,7 @@ export const authRouter = router({
       return {}
     }),
 
-  /** Tells nobody whether the address has an account. */
+  /** Never tells whether the address has an account. */
   requestPasswordReset: publicProcedure
     .input(z.strictObject({ email: z.string() }))
     .output(nothing)
@@ -92,7 +92,7 @@ export const authRouter = router({
       return {}
     }),
 
-  /** Takes the token of a reset mail (and a code, of whoever has a second factor), and that of the mail that invites somebody again who was here before. */
+  /** Takes the token of a reset mail (with a code from whoever has a second factor), or of a re-invitation. */
   resetPassword: publicProcedure
     .input(z.strictObject({ token: tokenInput, password: newPasswordInput, code: codeInput.optional() }))
     .output(userAnswer)
@@ -115,7 +115,7 @@ export const authRouter = router({
       return {}
     }),
 
-  /** Proves again who somebody is, for the next quarter of an hour of the session. */
+  /** Proves again who somebody is; counts for the next quarter of an hour of the session. */
   confirm: personProcedure
     .input(z.strictObject({ password: passwordInput, code: codeInput.optional() }))
     .output(nothing)
@@ -146,7 +146,7 @@ export const authRouter = router({
       return {}
     }),
 
-  /** Ends every session of the caller's, this one too. */
+  /** Ends every session of the caller, including this one. */
   signOutEverywhere: personProcedure
     .input(nothing.optional())
     .output(z.object({ ended: z.number().int() }))

@@ -1,4 +1,4 @@
-// brake.*: what identity providers were kept from taking away, and what becomes of it. The rules are in
+// brake.*: what identity providers were kept from taking away, and the decisions about it. The rules are in
 // server/provisioning/brake.ts and brake-release.ts.
 import { z } from 'zod'
 import { type HeldChange, listHeld, listHolding, readBrakeStatus } from '../../db/brakes.ts'
@@ -17,18 +17,18 @@ const time = z.iso.datetime()
 const statusOutput = z.object({
   brake: z.object({
     connectionId: z.string(),
-    /** What holds for the connection; null where the brake is off. */
+    /** The limits that apply to the connection; null where the brake is off. */
     limits: z.object({ percent: z.number(), people: z.number().int() }).nullable(),
-    /** What the connection sets itself, what the tenant sets for all. */
+    /** What the connection sets itself, and what the tenant sets for all. */
     settings: brakeSettingsShape,
     tenantSettings: brakeSettingsShape,
     /** Active people when they were last counted; null where nobody was deprovisioned yet. */
     base: z.number().int().nullable(),
     /** People who were deprovisioned within the last hour. */
     counted: z.number().int(),
-    /** Of the mass deprovisioning that waits for a decision. */
+    /** Since when a mass deprovisioning awaits a decision. */
     heldSince: time.nullable(),
-    /** Everything is let through until then. */
+    /** Until then everything is let through. */
     releasedUntil: time.nullable(),
     held: z.object({ changes: z.number().int(), people: z.number().int() }),
     rejected: z.object({ changes: z.number().int() })
@@ -43,7 +43,7 @@ const heldOutput = z.object({
   kind: z.enum(HELD_KINDS),
   state: z.enum(HELD_STATES),
   user: named.extend({ email: z.string().nullable() }).nullable(),
-  /** Of `leave`, where it is a group that was to leave. */
+  /** For `leave`: the group that was to leave, where it is a group. */
   childGroup: named.nullable(),
   group: named.nullable(),
   firstTriedAt: time,
@@ -54,7 +54,7 @@ const heldOutput = z.object({
 const connectionIdInput = z.strictObject({ connectionId: z.uuid() })
 const MAX_CHANGES = 1_000
 const decisionInput = connectionIdInput.extend({
-  /** These alone; all of the connection's where it is left out. */
+  /** Only these; all of the connection's where it is left out. */
   changeIds: z.array(z.uuid()).min(1).max(MAX_CHANGES).optional()
 })
 
@@ -66,7 +66,7 @@ export const brakeRouter = router({
     .output(statusOutput)
     .query(({ ctx, input }) => readStatus(ctx, input.connectionId)),
 
-  /** The settings of a connection, or, without one, of the tenant: as a whole. */
+  /** Replaces the settings of a connection or, without one, of the tenant. */
   update: administratorProcedure
     .input(z.strictObject({ connectionId: z.uuid().optional(), settings: brakeSettingsShape }))
     .output(z.object({ settings: brakeSettingsShape }))
@@ -77,7 +77,7 @@ export const brakeRouter = router({
       return { settings }
     }),
 
-  /** Connections of which something is held and waits for a decision; with the brake off, nothing waits. */
+  /** Connections with held changes that await a decision; with the brake off, nothing waits. */
   holding: administratorProcedure
     .output(z.object({ connections: z.array(named.extend({ since: time })) }))
     .query(async ({ ctx }) => {
@@ -87,7 +87,7 @@ export const brakeRouter = router({
       return { connections: waiting.map(({ id, name, since }) => ({ id, name, since: since.toISOString() })) }
     }),
 
-  /** What was held, or rejected, oldest first; without what has come about otherwise. */
+  /** What was held, or rejected, oldest first; without what has happened in another way. */
   held: administratorProcedure
     .input(
       connectionIdInput.extend({
@@ -101,7 +101,7 @@ export const brakeRouter = router({
         list: LIST,
         read: async (after, limit) => {
           const rows = await listHeld(deps.db, tenant.id, connectionId, { state, after, limit })
-          // an id that is nobody's must not look like a connection that holds nothing
+          // an unknown id must not look like a connection that holds nothing
           if (rows.length === 0) await getConnection(deps, tenant.id, connectionId)
           return rows
         },
@@ -109,19 +109,19 @@ export const brakeRouter = router({
       })
     ),
 
-  /** Carries out what was held; where that is everything, the connection may go on for an hour without being counted. */
+  /** Carries out what was held; where that is everything, the connection may go on for an hour uncounted. */
   release: administratorProcedure
     .input(decisionInput)
     .output(
       z.object({
         carriedOut: z.number().int(),
-        /** What a rule kept from happening; it is held still. */
+        /** What a rule forbids; it stays held. */
         refused: z.array(z.object({ changeId: z.string(), reason: z.string(), detail: z.string() }))
       })
     )
     .mutation(({ ctx, input }) => releaseHeld(ctx.deps, ctx.tenant, ctx.actor, input)),
 
-  /** Turns down what was held: everything stays as it is, and the connection is refused with 403. */
+  /** Rejects what was held: nothing changes, and the connection's further tries get 403. */
   reject: administratorProcedure
     .input(decisionInput)
     .output(z.object({ rejected: z.number().int() }))

@@ -3,6 +3,6 @@ import { stringify } from 'csv-stringify/sync'
 
 type CsvCell = string | null
 
-/** Each line ended; names and addresses come from people, and a cell such as `=HYPERLINK(…)` would run on opening. */
+/** Ends each line. Names and addresses come from people: unescaped, a cell such as `=HYPERLINK(…)` would run. */
 export const toCsv = (lines: readonly (readonly CsvCell[])[]): string =>
   stringify(lines as CsvCell[][], { escape_formulas: true, record_delimiter: 'windows', quoted_match: /[\r\n]/ })

@@ -44,7 +44,7 @@ const streamOutput = z.object({
   state: z.enum(['enabled', 'paused']),
   /** Why the service itself paused it. */
   pausedBecause: z.string().nullable(),
-  /** Until when the secret before the last rotation signs along. */
+  /** Until when the secret before the last rotation also signs. */
   oldSecretUntil: time.nullable(),
   createdAt: time,
   deliveries: z.object({ queued: z.number().int(), dead: z.number().int() }),
@@ -96,7 +96,7 @@ export const eventStreamsRouter = router({
         authorization: facts.authorization.optional()
       })
     )
-    // the secret is told here and never again
+    // the secret is shown here and never again
     .output(z.object({ stream: streamOutput, secret: z.string().nullable() }))
     .mutation(async ({ ctx, input }) => {
       const { streamId, secret } = await createStream(ctx.deps, ctx.tenant.id, ctx.actor, input)
@@ -111,7 +111,7 @@ export const eventStreamsRouter = router({
         url: facts.url.optional(),
         eventTypes: facts.eventTypes.optional(),
         audience: facts.audience.optional(),
-        /** Null takes it away. To be given with a URL of another origin, where one is stored. */
+        /** Null removes it. Required with a URL of another origin, where one is stored. */
         authorization: facts.authorization.nullish(),
         state: z.enum(['enabled', 'paused']).optional()
       })
@@ -147,7 +147,7 @@ export const eventStreamsRouter = router({
       return { stream: await getStream(ctx, streamId), secret }
     }),
 
-  /** Sends an event `eventStream.tested` to this stream alone. */
+  /** Sends an event `eventStream.tested` to this stream only. */
   test: administratorProcedure
     .input(streamIdInput)
     .output(z.object({}))
@@ -173,12 +173,12 @@ export const eventStreamsRouter = router({
         read: (after, limit) => listDeliveries(deps.db, tenant.id, { streamId, state, after, limit }),
         toItem: toDelivery
       })
-      // an id that is nobody's must not look like a stream that sent nothing
+      // an unknown id must not look like a stream that sent nothing
       if (answer.items.length === 0) await getStream(ctx, streamId)
       return answer
     }),
 
-  /** Those that are named, or every one that was given up (1,000 at most). */
+  /** Sends the named deliveries again, or every one that was given up (1,000 at most). */
   replay: administratorProcedure
     .input(z.strictObject({ streamId: z.uuid(), deliveryIds: z.array(z.uuid()).min(1).max(1_000).optional() }))
     .output(z.object({ count: z.number().int() }))
@@ -188,7 +188,7 @@ export const eventStreamsRouter = router({
 })
 
 export const eventsRouter = router({
-  /** What happens in the tenant, within about a second, by server-sent events; `lastEventId` goes on where it broke. */
+  /** What happens in the tenant, within about a second, by server-sent events; `lastEventId` resumes after a break. */
   live: administratorProcedure
     .input(z.strictObject({ lastEventId: z.string().max(100).nullish() }).optional())
     .subscription(async function* ({ ctx, input, signal }) {

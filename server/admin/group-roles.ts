@@ -8,11 +8,11 @@ import { roleShape } from './shapes.ts'
 import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const MAX_MAPPED = 200
-/** People that a preview names; the counts are of all. */
+/** How many people a preview names; the counts cover all. */
 const MAX_NAMED = 200
 
 const mappingInput = z.strictObject({
-  /** The whole of it: a group that is left out gives no role any more. */
+  /** The whole mapping: a group that is left out gives no role any more. */
   mapping: z.array(z.strictObject({ groupId: z.uuid().toLowerCase(), role: roleShape })).max(MAX_MAPPED)
 })
 
@@ -25,7 +25,7 @@ const mappingOutput = z.object({
       groupId: z.string(),
       displayName: z.string(),
       role: roleShape,
-      /** More than this the group does not give, for the identity provider that provisions it; null: no limit. */
+      /** The highest role that the group gives, limited by the connection that provisions it; null: no limit. */
       ceiling: roleShape.nullable(),
       connectionName: z.string().nullable()
     })
@@ -44,7 +44,7 @@ const changesOutput = z.object({
       user: named.extend({ email: z.string().nullable() }),
       from: roleShape,
       to: roleShape,
-      /** What gives the new role; null where it is their own. */
+      /** The group that gives the new role; null where it is the person's own. */
       group: named.nullable()
     })
   )
@@ -53,7 +53,7 @@ const changesOutput = z.object({
 export const groupRolesRouter = router({
   get: administratorProcedure.output(mappingOutput).query(({ ctx }) => readMapping(ctx)),
 
-  /** Whose role would change. */
+  /** Whose roles would change. */
   preview: administratorProcedure
     .input(mappingInput)
     .output(changesOutput)

@@ -31,13 +31,13 @@ const time = z.iso.datetime()
 const groupOutput = z.object({
   id: z.string(),
   displayName: z.string(),
-  /** Users and groups that are members themselves. */
+  /** Counts users and groups that are direct members. */
   memberCount: z.number().int(),
   externalId: z.string().nullable(),
   source: z.enum(['manual', 'scim']),
-  /** Of `scim`: the connection's name. */
+  /** For `scim`: the connection's name. */
   sourceName: z.string().nullable(),
-  /** Who has its name, and whether it is there; each membership has its own. */
+  /** Who owns its name and its existence; each membership has an owner of its own. */
   authority: authorityShape,
   createdAt: time,
   /** When its attributes or its members last changed. */
@@ -62,7 +62,7 @@ function authorityOf({ connection_id, source_name, kept_by, kept_name }: GroupVi
 }
 
 const groupAnswer = z.object({ group: groupOutput })
-/** Somebody in a group, and who has the membership. */
+/** Somebody in a group, and who owns the membership. */
 const memberOutput = userOutput.extend({ membership: authorityShape })
 const groupName = z.object({ id: z.string(), displayName: z.string() })
 const displayName = lineInput(MAX_GROUP_TEXT_LENGTH, 1)
@@ -96,8 +96,8 @@ export const groupsRouter = router({
     }),
 
   /**
-   * The people in a group, in the order in which they were made. A page of a search may hold fewer than `limit`, even
-   * none, and still have a next one: in a large group a call looks at 20,000 members.
+   * The people in a group, oldest user first. A page of a search may hold fewer than `limit`, even none, and still have
+   * a next one: in a large group one call looks at 20,000 members.
    */
   members: memberProcedure
     .input(membersInput)
@@ -130,7 +130,7 @@ export const groupsRouter = router({
       return { groupId: input.groupId }
     }),
 
-  /** Makes a group that a connection manages the tenant's own, with the memberships that are the connection's. */
+  /** Gives a group that a connection manages to the tenant, with the memberships that the connection owns. */
   release: memberProcedure
     .input(z.strictObject({ groupId }))
     .output(groupAnswer)

@@ -16,14 +16,14 @@ const versionOutput = auditEventOutput.extend({
   /** The SCIM connection that acted. */
   connectionId: z.string().nullable(),
   connectionName: z.string().nullable(),
-  /** Of a user's history: the memberships that began or ended with it. */
+  /** For a user's history: the memberships that began or ended with it. */
   memberships: z.array(
     z.object({
       groupId: z.string(),
       /** Null where the group is gone. */
       groupName: z.string().nullable(),
       change: z.enum(['joined', 'left']),
-      /** Of `left`: when it had begun, where that is known. */
+      /** For `left`: when it had begun, where that is known. */
       since: z.iso.datetime().nullable(),
       connectionId: z.string().nullable()
     })
@@ -73,7 +73,7 @@ const scopeInput = z.union([
 ])
 
 const reportOutput = z.object({
-  /** An event that sums it up: give it to `history.undo` to undo the undo. Null where nothing was changed, and of a preview. */
+  /** The event that sums it up, for `history.undo` to undo the undo. Null in a preview, and where nothing changed. */
   undoId: z.string().nullable(),
   counts: z.object({
     events: z.number().int(),
@@ -82,7 +82,7 @@ const reportOutput = z.object({
     memberships: z.number().int(),
     refused: z.number().int()
   }),
-  /** What is refused comes first; `isComplete` says whether that is all. */
+  /** Refused items come first; `isComplete` says whether these are all. */
   items: z.array(
     z.object({
       kind: z.enum(['user', 'group', 'membership']),
@@ -106,7 +106,7 @@ const reportOutput = z.object({
   isComplete: z.boolean()
 })
 
-/** Beyond it the counts tell. */
+/** The limit for items; the counts cover all. */
 const MAX_ITEMS = 1_000
 
 const toReport = ({ undoId, counts, items }: UndoReport): z.infer<typeof reportOutput> => ({
@@ -125,7 +125,7 @@ const toItem = ({ kind, id, name, group, changes, conflicts }: UndoItem) => ({
   conflicts: conflicts.map((conflict) => ({ ...conflict, detail: CONFLICT_DETAILS[conflict.reason] }))
 })
 
-/** What is in the way, in words. */
+/** What prevents a part of an undo, in words. */
 export const CONFLICT_DETAILS = {
   changedSince: 'It was changed later',
   userRemoved: 'The person is removed',

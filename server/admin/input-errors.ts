@@ -1,4 +1,4 @@
-// What is said of input that does not fit its shape: which field, and what it must be. Zod's own words are for programmers.
+// Describes input that does not fit its shape: which field, and what it must be. Zod's messages are for programmers.
 import { z } from 'zod'
 import { invalid } from '../errors.ts'
 
@@ -15,7 +15,7 @@ export function readQuery<T>(shape: z.ZodType<T>, query: unknown): T {
   throw invalid(describeZodError(parsed.error))
 }
 
-// Shapes that say it themselves (refine, regex) are not asked
+// shapes with a message of their own (refine, regex) do not use it
 z.config({ localeError: inWords })
 
 const describeIssues = (issues: readonly Issue[], within: readonly PropertyKey[]): string =>
@@ -26,18 +26,18 @@ function describeIssue(issue: Issue, path: readonly PropertyKey[]): string[] {
     return issue.keys.map((key) => `${placeOf([...path, key])} is no field of this call`)
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return [describeIssues(closest(issue.errors), path)]
-  // what shapes bring along are sentences; what is said below goes on behind the name
+  // messages of the shapes are sentences; those below continue after the field's name
   const isSentence = /^\p{Lu}/u.test(issue.message)
   return [`${placeOf(path)}${isSentence ? ':' : ''} ${issue.message}`]
 }
 
 const placeOf = (path: readonly PropertyKey[]): string => path.map(String).join('.') || 'The input'
 
-/** Of several forms that an input may have, the one from which it is the least away. */
+/** Of several forms that an input may have, the one that it is closest to. */
 const closest = (errors: readonly (readonly Issue[])[]): readonly Issue[] =>
   errors.reduce((best, issues) => (distanceOf(issues) < distanceOf(best) ? issues : best))
 
-/** What is there and does not belong is a worse sign than what lacks. */
+/** An unexpected field counts more than a missing one. */
 const distanceOf = (issues: readonly Issue[]): number =>
   issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? 10 * issue.keys.length : 1), 0)
 

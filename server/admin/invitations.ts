@@ -1,4 +1,4 @@
-// invitations.*: invite, send again, take back, list; and what the holder of a link may do.
+// invitations.*: invite, send again, revoke, list; and what the holder of a link may do.
 import { z } from 'zod'
 import {
   countInvitations,
@@ -24,16 +24,16 @@ import { type MemberContext, memberProcedure, publicProcedure, router, type Tena
 const time = z.iso.datetime()
 const resultShape = z.enum(INVITATION_RESULTS)
 const invitationIdInput = z.strictObject({ invitationId: z.uuid() })
-/** Of a link; longer than any that we make. */
+/** A link's token; the limit is above the length of ours. */
 const tokenInput = z.string().min(1).max(200)
-/** Its strength is judged by the rules, so that the answer says what to do. */
+/** The rules judge its strength, so that the answer says what to do. */
 const passwordInput = z.string().max(10_000)
 
 const invitationOutput = z.object({
   id: z.string(),
   email: z.string(),
   role: roleShape,
-  /** `adopted`: an identity provider has made the person a member meanwhile. */
+  /** `adopted`: an identity provider has provisioned the person meanwhile. */
   state: z.enum(INVITATION_STATES),
   userId: z.string(),
   inviterName: z.string(),
@@ -42,7 +42,7 @@ const invitationOutput = z.object({
   renewedAt: time,
   expiresAt: time,
   endedAt: time.nullable(),
-  /** The newest mail: with `queued`, `error` says why the last attempt failed; with `failed`, none follows. */
+  /** The newest mail: with `queued`, `error` says why the last attempt failed; after `failed` there is no other one. */
   mail: z.object({
     state: z.enum(MAIL_STATES),
     queuedAt: time,
@@ -54,12 +54,12 @@ const invitationOutput = z.object({
 const invitationAnswer = z.object({ invitation: invitationOutput })
 
 const createInput = z.strictObject({
-  /** `email` takes what people paste: also many addresses, with names. The role is the caller's first choice if left out. */
+  /** `email` takes what people paste, even many addresses with names. `role` defaults to `defaultRole` of auth.me. */
   invites: z
     .array(z.strictObject({ email: z.string(), role: roleShape.optional() }))
     .min(1)
     .max(10_000),
-  /** Sends those who are invited already a new link. */
+  /** Also sends a new link to those who are invited already. */
   resend: z.boolean().optional()
 })
 const createOutput = z.object({
@@ -70,7 +70,7 @@ const createOutput = z.object({
       result: resultShape,
       userId: z.string().optional(),
       invitationId: z.string().optional(),
-      /** Of `managedByIdp`: the connection of the identity provider. */
+      /** For `managedByIdp`: the connection of the identity provider. */
       connection: z.object({ id: z.string(), name: z.string() }).optional()
     })
   ),
@@ -82,7 +82,7 @@ const previewOutput = z.object({
   tenant: z.object({ name: z.string(), subdomain: z.string() }),
   inviterName: z.string(),
   role: roleShape,
-  /** Somebody who was a member before: the link first sets a new password. */
+  /** For somebody who was a member before: the link first asks for a new password. */
   mustResetPassword: z.boolean(),
   expiresAt: time
 })
@@ -156,7 +156,7 @@ export const invitationsRouter = router({
     }))
 })
 
-/** Counts links that nobody ever had for the caller's network address. */
+/** Counts tokens that no link ever had, for the caller's network address. */
 const limited = <T>({ deps, request }: TenantContext, work: () => Promise<T>): Promise<T> =>
   limitWrongTokens(deps, request.ip, work, (error) => error instanceof AppError && error.reason === INVITATION_INVALID)
 

@@ -6,7 +6,7 @@ import { baseProcedure, router } from './trpc.ts'
 const nothing = z.strictObject({})
 
 export const operatorRouter = router({
-  /** Whether the operator is who asks. */
+  /** Whether the caller is the operator. */
   session: baseProcedure
     .input(nothing.optional())
     .output(z.object({ isSignedIn: z.boolean() }))
@@ -20,7 +20,7 @@ export const operatorRouter = router({
       return {}
     }),
 
-  /** Also without a session: the cookie is gone afterwards. */
+  /** Works without a session, too: the cookie is cleared. */
   signOut: baseProcedure
     .input(nothing.optional())
     .output(nothing)

@@ -1,4 +1,4 @@
-// Lists: what they take, what they give, and how one page follows another.
+// Lists: their input, their output, and how one page follows another.
 import { z } from 'zod'
 import { type CursorKeys, decodeCursor, encodeCursor } from '../../db/cursor.ts'
 import { invalid } from '../errors.ts'
@@ -7,14 +7,14 @@ import { atOnce } from './shapes.ts'
 const MAX_LIMIT = 200
 export const DEFAULT_LIMIT = 50
 
-/** PostgreSQL keeps no NUL in a text, so nothing with one is ever found. */
+/** PostgreSQL stores no NUL in a text, so a search for one would find nothing. */
 export const searchInput = z
   .string()
   .max(200)
   .refine((text) => !text.includes('\0'), 'NUL is not allowed')
   .optional()
 
-/** What lists of one order take; `cursor` is `nextCursor` as it came, null for the first page. */
+/** The input of lists of one order; `cursor` is the `nextCursor` of the page before, null for the first page. */
 export const pageInput = {
   cursor: z
     .string()
@@ -25,9 +25,9 @@ export const pageInput = {
 }
 
 /**
- * What lists take, or nothing: `{ search?, filter?, sort?: { by, direction? }, cursor?, limit?, includeTotal? }`.
- * @param filter the facts that the list may be narrowed by
- * @param sortKeys what it may be sorted by; the list's own order comes first
+ * The optional input of lists: `{ search?, filter?, sort?: { by, direction? }, cursor?, limit?, includeTotal? }`.
+ * @param filter the facts that the list may be filtered by
+ * @param sortKeys what it may be sorted by; its default comes first
  */
 export const listInput = <F extends z.ZodRawShape, const S extends readonly [string, ...string[]]>(
   filter: F,
@@ -39,25 +39,25 @@ export const listInput = <F extends z.ZodRawShape, const S extends readonly [str
       filter: z.strictObject(filter).optional(),
       sort: z.strictObject({ by: z.enum(sortKeys), direction: z.enum(['asc', 'desc']).optional() }).optional(),
       ...pageInput,
-      /** Counting costs as much as reading all: ask for it once, with the first page. */
+      /** Counting costs as much as reading everything: ask for it once, with the first page. */
       includeTotal: z.boolean().optional()
     })
     .prefault({})
 
-/** What lists give: `nextCursor` is null on the last page. */
+/** The output of lists: `nextCursor` is null on the last page. */
 export const listOutput = <T extends z.ZodType>(item: T) =>
   atOnce(z.object({ items: z.array(item), nextCursor: z.string().nullable(), total: z.number().int().optional() }))
 
 interface Order<By extends string> {
   readonly sort: By
   readonly isDescending: boolean
-  /** The list with its order, for cursors. */
+  /** The list and its order, as cursors name them. */
   readonly list: string
 }
 
 /**
- * The order that is asked for, or else the list's own.
- * @param ownDirection of its own order; any other one ascends unless it is asked to descend
+ * The order that is asked for, or else the list's default.
+ * @param ownDirection of the default order; any other one ascends unless descending is asked for
  */
 export function orderOf<By extends string>(
   list: string,
@@ -85,11 +85,11 @@ interface PageSource<Row, Item> {
 }
 
 interface KeyedSource<Row, Item, Keys extends CursorKeys> extends PageSource<Row, Item> {
-  /** What the keys must be: they come from outside and are compared with columns. */
+  /** The shape of the keys: they come from outside and are compared with columns. */
   readonly keys: z.ZodType<Keys>
   /** Up to `limit` rows after the keys, or from the first. */
   readonly read: (after: Keys | undefined, limit: number) => Promise<readonly Row[]>
-  /** Of the last row of a page: what the next one begins after. */
+  /** The keys of a page's last row, after which the next page begins. */
   readonly keysOf: (row: Row) => CursorKeys
 }
 
@@ -114,7 +114,7 @@ interface IdSource<Row, Item> extends PageSource<Row, Item> {
   readonly read: (afterId: string | undefined, limit: number) => Promise<readonly Row[]>
 }
 
-/** A page of a list whose order is that of its ids, which are UUIDs of version 7: by when each was made. */
+/** A page of a list ordered by id. Ids are UUIDs of version 7, so this is the order in which the rows were made. */
 export const pageById = <Row extends { readonly id: string }, Item>(
   request: PageRequest,
   { read, ...source }: IdSource<Row, Item>
@@ -126,13 +126,13 @@ export const pageById = <Row extends { readonly id: string }, Item>(
     keysOf: ({ id }) => [id]
   })
 
-/** Cursors that hold an id and nothing else. */
+/** The keys of cursors that hold only an id. */
 export const idKeys = z.tuple([z.uuid()])
 
-/** Cursors that hold what is sorted by, and an id where that is the same. */
+/** The keys of cursors that hold the sort value, and an id to order equal ones. */
 export const sortKeys = <T extends z.ZodType<string | null>>(value: T) => z.tuple([value, z.uuid()])
 
-/** What is sorted by, of text columns. */
+/** The sort value of text columns. */
 export const textKey = z.string().refine((text) => !text.includes('\0'))
 
 /**

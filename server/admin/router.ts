@@ -1,4 +1,4 @@
-// Every tRPC procedure by name. The client imports this file's type alone.
+// Every tRPC procedure by name. The client imports only this file's type.
 import { apiTokensRouter } from './api-tokens.ts'
 import { auditRouter } from './audit.ts'
 import { authRouter } from './auth.ts'

@@ -12,13 +12,13 @@ export const leniencesOutput = z.array(
     name: z.string(),
     /** What it accepts, and who sends that. */
     means: z.string(),
-    /** Paths of attributes. */
+    /** Attribute paths. */
     where: z.array(z.string())
   })
 )
 
 const stepOutput = z.object({
-  /** What of the provider's behaviour it shows, such as E19. */
+  /** The behaviour of the provider that it shows, such as E19. */
   id: z.string(),
   title: z.string(),
   outcome: z.enum(['passed', 'failed', 'skipped']),
@@ -33,7 +33,7 @@ const stepOutput = z.object({
 
 const reportOutput = z.object({
   as: z.enum(PLAYED),
-  /** How the connection is set that was tried. */
+  /** The settings of the connection that was tried. */
   connection: z.object({ name: z.string().nullable(), profile: z.enum(SCIM_PROFILES), highestRole: z.enum(ROLES) }),
   counts: z.object({ passed: z.number().int(), failed: z.number().int(), skipped: z.number().int() }),
   durationMs: z.number().int(),
@@ -42,14 +42,14 @@ const reportOutput = z.object({
 
 export const scimAcceptanceRouter = router({
   /**
-   * Plays an identity provider's exchanges and takes them back: nothing is changed, nobody is mailed. Rows that the
-   * trial made are its own, so real traffic waits for none of them.
+   * Plays an identity provider's exchanges and rolls them back: nothing is changed, nobody is mailed. The trial makes
+   * rows of its own, so real traffic waits for none of them.
    */
   run: administratorProcedure
     .input(
       z.strictObject({
         as: z.enum(PLAYED),
-        /** Whose profile and highest role are tried; the provider's own profile where there is none. */
+        /** Its profile and highest role are tried; without a connection, the provider's own profile. */
         connectionId: z.uuid().optional()
       })
     )
@@ -96,7 +96,7 @@ export const toLeniences = (
 ): z.infer<typeof leniencesOutput> =>
   applied.map(({ lenience, where }) => ({
     name: lenience,
-    // kept by an earlier version, perhaps
+    // an earlier version may have recorded it
     means: rehearsal.leniences[lenience] ?? lenience,
     where: [...where]
   }))

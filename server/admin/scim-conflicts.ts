@@ -26,7 +26,7 @@ import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
 const connectionShape = z.object({ id: z.string(), name: z.string() })
-/** Whether a decision could be carried out as things are now, and what it would mean, or why not. */
+/** Whether a decision can be carried out as things are now, and what it would mean, or why not. */
 const outcomeShape = z.object({ isPossible: z.boolean(), text: z.string() })
 
 const conflictOutput = z.object({
@@ -35,7 +35,7 @@ const conflictOutput = z.object({
   reason: z.enum(CONFLICT_REASONS),
   /** The reason in words. */
   explanation: z.string(),
-  /** Whom the identity provider wants to make. */
+  /** The user whom the identity provider wants to create. */
   sent: z.object({
     name: z.string(),
     userName: z.string(),
@@ -63,7 +63,7 @@ const conflictOutput = z.object({
       locked: z.boolean(),
       /** Which connection manages them. */
       connection: connectionShape.nullable(),
-      /** What they have in common with whom the provider sends. */
+      /** What they have in common with the user whom the provider sends. */
       matches: z.array(z.enum(MATCHES)),
       adopt: outcomeShape
     })
@@ -72,9 +72,9 @@ const conflictOutput = z.object({
   firstTriedAt: time,
   lastTriedAt: time,
   tries: z.number().int(),
-  /** Is carried out with the connection's next try. */
+  /** Carried out with the connection's next try. */
   decision: z.enum(CONFLICT_DECISIONS).nullable(),
-  /** Of `adopt`. */
+  /** For `adopt`. */
   adoptUserId: z.string().nullable(),
   decidedAt: time.nullable(),
   decidedBy: z.string().nullable()
@@ -89,7 +89,7 @@ export const scimConflictsRouter = router({
       z
         .strictObject({
           state: z.enum(CONFLICT_STATES).default('open'),
-          /** Of one in shadow mode: whom it was refused there. */
+          /** For one in shadow mode: the people refused there. */
           connectionId: z.uuid().optional(),
           ...pageInput
         })
@@ -110,15 +110,15 @@ export const scimConflictsRouter = router({
     .output(z.object({ open: z.number().int() }))
     .query(async ({ ctx }) => ({ open: await countOpenConflicts(ctx.deps.db, ctx.tenant.id) })),
 
-  /** What becomes of a person at the connection's next try; can be changed until then. */
+  /** Decides what becomes of a person at the connection's next try; can be changed until then. */
   decide: administratorProcedure
     .input(
       z.strictObject({
         conflictId: z.uuid(),
         decision: z.enum(CONFLICT_DECISIONS),
-        /** Of `adopt`: one of the candidates. */
+        /** For `adopt`: one of the candidates. */
         userId: z.uuid().optional(),
-        /** Whose it is, where that is in shadow mode. */
+        /** The conflict's connection, where that is in shadow mode. */
         connectionId: z.uuid().optional()
       })
     )
@@ -128,7 +128,7 @@ export const scimConflictsRouter = router({
     }))
 })
 
-/** Where a connection's conflicts are noted: in its shadow as long as it has one. */
+/** The tenant or shadow where a connection's conflicts are recorded: in its shadow as long as it has one. */
 async function placeOf({ deps, tenant }: TenantContext, connectionId: string | undefined): Promise<number> {
   const shadow = connectionId === undefined ? undefined : await findShadow(deps.db, tenant.id, connectionId)
   return shadow?.shadow_id ?? tenant.id

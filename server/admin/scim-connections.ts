@@ -16,12 +16,12 @@ import { administratorProcedure, router, type TenantContext } from './trpc.ts'
 
 const time = z.iso.datetime()
 
-/** When mass deprovisioning is held; what is left out is the tenant's setting, or the default. */
+/** When mass deprovisioning is held; what is left out falls back to the tenant's setting, or the default. */
 export const brakeSettingsShape = z.strictObject({
   off: z.boolean().optional(),
-  /** Of the tenant's active users, within an hour. */
+  /** Percent of the tenant's active users, within an hour. */
   percent: z.number().min(0).max(100).optional(),
-  /** The least number that is let through. */
+  /** At least so many people are let through. */
   people: z.number().int().min(1).max(1_000_000).optional()
 })
 
@@ -36,23 +36,23 @@ const connectionOutput = z.object({
   tokens: z.object({ total: z.number().int(), live: z.number().int() }),
   /** To the minute. */
   lastUsedAt: time.nullable(),
-  /** Of the last day, to the hour; null where nothing was refused. */
+  /** Refusals of the last day, to the hour; null where there were none. */
   errors: z
     .object({
       count: z.number().int(),
       last: z.object({ at: time, status: z.number().int(), detail: z.string() })
     })
     .nullable(),
-  /** Where it is in shadow mode: nothing that it does changes the tenant. */
+  /** Set in shadow mode, where nothing that the connection does changes the tenant. */
   shadow: z.object({ openedAt: time, isGoingLive: z.boolean() }).nullable()
 })
 
 const detailsOutput = z.object({
   connection: connectionOutput.extend({
-    /** What belongs to it; users that are not removed. */
+    /** How much it owns; removed users do not count. */
     users: z.number().int(),
     groups: z.number().int(),
-    /** That it has made, in whatever group. */
+    /** Memberships that it has made, in whatever group. */
     memberships: z.number().int()
   })
 })
@@ -106,7 +106,7 @@ export const scimConnectionsRouter = router({
         name: lineInput(100, 1).optional(),
         profile: z.enum(SCIM_PROFILES).optional(),
         highestRole: roleShape.optional(),
-        /** As a whole. */
+        /** Replaces all of it. */
         brake: brakeSettingsShape.optional()
       })
     )
@@ -116,7 +116,7 @@ export const scimConnectionsRouter = router({
       return readDetails(ctx, connectionId)
     }),
 
-  /** Ends its tokens. Its users and groups stay, and are ordinary ones unless what it had is kept read-only. */
+  /** Ends its tokens. Its users and groups stay: as ordinary ones, or read-only. */
   remove: administratorProcedure
     .input(connectionIdInput.extend({ afterwards: z.enum(AFTER_REMOVAL).default('release') }))
     .output(releasedAnswer)
@@ -133,7 +133,7 @@ export const scimConnectionsRouter = router({
       return { items: rows.map(toKept) }
     }),
 
-  /** Makes what is kept of one that was removed ordinary. */
+  /** Makes what is kept of a removed connection ordinary. */
   release: administratorProcedure
     .input(connectionIdInput)
     .output(releasedAnswer)

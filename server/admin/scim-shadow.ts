@@ -1,4 +1,4 @@
-// scimShadow.*: what a connection in shadow mode would do, and having it done or not. The rules are in
+// scimShadow.*: what a connection in shadow mode would do, and applying or discarding it. The rules are in
 // server/provisioning/shadow.
 import { z } from 'zod'
 import { PREFERENCES } from '../../db/schema.ts'
@@ -22,13 +22,13 @@ import { administratorProcedure, router } from './trpc.ts'
 const count = z.number().int().min(0)
 const effects = z.strictObject({ create: count, link: count, change: count, deactivate: count, remove: count })
 
-/** What going live comes to. */
+/** What going live amounts to. */
 const countsShape = z.strictObject({
   users: effects,
   groups: effects,
-  /** `refused`: those whose user or group is not there, or whose groups would contain each other. */
+  /** `refused`: those whose user or group does not exist, or whose groups would contain each other. */
   memberships: z.strictObject({ added: count, removed: count, refused: count }),
-  /** Users and groups of whom something, or all, stays as it is. */
+  /** Users and groups of which something, or everything, stays as it is. */
   conflicts: count
 })
 
@@ -46,28 +46,28 @@ const itemOutput = z.object({
       reason: z.string(),
       /** In words. */
       detail: z.string(),
-      /** What the identity provider has made of it. */
+      /** The identity provider's value. */
       wanted: z.unknown().optional(),
-      /** What stays. */
+      /** The value that stays. */
       current: z.unknown().optional()
     })
   ),
-  /** Whether both sides have changed the same, so that `decide` says whose counts. */
+  /** Whether both sides have changed the same value, so that `decide` may choose one. */
   isContested: z.boolean(),
-  /** What was decided for this one alone. */
+  /** What was decided for this item alone. */
   prefer: z.enum(PREFERENCES).nullable(),
-  /** Of a user: groups that they come into and leave. Of a group: who does. The first 20; the counts tell of all. */
+  /** The first 20 groups that a user joins and leaves, or users who join and leave a group; the counts cover all. */
   memberships: z.array(z.object({ id: z.string(), name: z.string(), change: z.enum(['joined', 'left']) })),
   membershipCounts: z.object({ joined: count, left: count })
 })
 
 const connectionInput = z.strictObject({ connectionId: z.uuid() })
-/** Whose value counts where both have changed one and `decide` says nothing of it; what was changed here stays by default. */
+/** Whose value counts where both sides have changed one and `decide` has chosen none; by default the tenant's. */
 const shownInput = connectionInput.extend({ prefer: z.enum(PREFERENCES).default('tenant') })
 const shadowOutput = z.object({ shadow: z.object({ connectionId: z.string(), openedAt: z.iso.datetime() }) })
 
 export const scimShadowRouter = router({
-  /** From here on, what the connection's tokens do changes a copy of people and groups. */
+  /** From here on, the connection's tokens change a copy of people and groups. */
   open: administratorProcedure
     .input(connectionInput)
     .output(shadowOutput)
@@ -77,13 +77,13 @@ export const scimShadowRouter = router({
       return { shadow: { connectionId, openedAt: opened_at.toISOString() } }
     }),
 
-  /** What going live would come to just now; changes nothing. */
+  /** What going live would do just now; changes nothing. */
   summary: administratorProcedure
     .input(shownInput)
     .output(
       shadowOutput.extend({
         counts: countsShape,
-        /** People whom it was refused in the shadow until somebody decides: scimConflicts.list has them. */
+        /** How many were refused in the shadow until somebody decides: scimConflicts.list has them. */
         refused: count
       })
     )
@@ -99,7 +99,7 @@ export const scimShadowRouter = router({
     .input(
       shownInput.extend({
         kind: z.enum(['user', 'group']).default('user'),
-        /** Only those to whom this happens, or of whom both sides have changed the same or something stays as it is. */
+        /** Only items with this effect; `conflict`: contested ones, and those of which something stays as it is. */
         filter: z.enum([...EFFECTS, 'conflict']).optional(),
         ...pageInput
       })
@@ -117,7 +117,7 @@ export const scimShadowRouter = router({
       )
     }),
 
-  /** Whose value counts for one user or group, where both have changed one; null: as for all others. */
+  /** Chooses whose value counts for one user or group, where both sides have changed one; null: as for all others. */
   decide: administratorProcedure
     .input(
       connectionInput.extend({
@@ -133,8 +133,8 @@ export const scimShadowRouter = router({
     }),
 
   /**
-   * Has it done, in one transaction; the connection's tokens change the tenant from then on.
-   * `expected`: the counts that were looked at; with others by now, `shadowChanged` is answered and nothing is done.
+   * Applies the shadow in one transaction; the connection's tokens change the tenant from then on.
+   * `expected`: the counts that were looked at; where they differ by now, it answers `shadowChanged` and does nothing.
    */
   goLive: administratorProcedure
     .input(shownInput.extend({ expected: countsShape.optional() }))
@@ -153,7 +153,7 @@ export const scimShadowRouter = router({
       return { counts }
     }),
 
-  /** Shows the identity provider who came, went or changed here since, where it has not changed the same person. */
+  /** Copies who came, went or changed in the tenant into the shadow, except people whom the provider has changed. */
   refresh: administratorProcedure
     .input(connectionInput)
     .output(z.object({ users: count }))

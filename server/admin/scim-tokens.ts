@@ -1,4 +1,4 @@
-// scimTokens.*: what identity providers sign in with. The rules are in server/provisioning/scim-tokens.ts.
+// scimTokens.*: the tokens that identity providers sign in with. The rules are in server/provisioning/scim-tokens.ts.
 import { z } from 'zod'
 import { ROLES, SCIM_PROFILES } from '../../db/schema.ts'
 import { listScimErrors } from '../../db/scim-errors.ts'
@@ -13,7 +13,7 @@ const time = z.iso.datetime()
 
 const scimTokenOutput = z.object({
   id: z.string(),
-  /** One identity provider: every rotation of its token stays in it. */
+  /** The connection of one identity provider: every rotation of its token stays in it. */
   connectionId: z.string(),
   name: z.string(),
   profile: z.enum(SCIM_PROFILES),
@@ -30,20 +30,20 @@ const scimTokenOutput = z.object({
   revokedAt: time.nullable()
 })
 
-/** The token is shown here and never again. */
+/** The token's text is shown here and never again. */
 const madeOutput = z.object({ scimToken: scimTokenOutput, token: z.string(), baseUrl: z.string() })
 
 const tokensListInput = listInput({ connectionId: z.uuid().optional(), revoked: z.boolean().optional() }, ['createdAt'])
 const MAX_OVERLAP_HOURS = 24 * 90
 
 export const scimTokensRouter = router({
-  /** Newest first, with those that have ended. */
+  /** Newest first, including those that have ended. */
   list: administratorProcedure
     .input(tokensListInput)
     .output(listOutput(scimTokenOutput))
     .query(({ ctx, input }) => listPage(ctx, input)),
 
-  /** What connections were refused in the last day, to the hour: those that were refused nothing are left out. */
+  /** What connections were refused in the last day, to the hour; those without refusals are left out. */
   errors: administratorProcedure
     .output(
       z.object({
@@ -88,7 +88,7 @@ export const scimTokensRouter = router({
         await openShadow(deps, tenant.id, actor, made.scimToken.connection_id)
         made.scimToken.is_shadow = true
       } catch (error) {
-        // nobody knows it yet, and nobody shall think that it is in shadow mode
+        // nobody has the token yet, and nobody must believe that it is in shadow mode
         await revokeScimToken(deps, tenant, actor, made.scimToken.id)
         throw error
       }

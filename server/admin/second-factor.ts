@@ -11,7 +11,7 @@ export const secondFactorRouter = router({
     .output(
       z.object({
         enabledAt: z.iso.datetime().nullable(),
-        /** Codes for emergencies that are left. */
+        /** How many recovery codes are left. */
         recoveryCodeCount: z.number().int()
       })
     )
@@ -23,7 +23,7 @@ export const secondFactorRouter = router({
       }
     }),
 
-  /** A new secret, which counts once `enable` was given a code of it. */
+  /** A new secret, which is in force once `enable` got a code of it. */
   prepare: personProcedure
     .input(nothing.optional())
     .output(z.object({ secret: z.string(), uri: z.string() }))

@@ -13,7 +13,7 @@ import { brakeSettingsShape } from './scim-connections.ts'
 import { lineInput } from './shapes.ts'
 import { administratorProcedure, publicProcedure, router } from './trpc.ts'
 
-/** As `example.com`, in ASCII; the rules for addresses decide. */
+/** Such as `example.com`, in ASCII; the rules for addresses decide. */
 const domainInput = z
   .string()
   .trim()
@@ -36,7 +36,7 @@ const MAX_WIRE_LOG_DAYS = 365
 const MAX_RETENTION_DAYS = 36_500
 const retentionInput = (min: number) => z.number().int().min(min).max(MAX_RETENTION_DAYS).nullable().optional()
 
-/** What a tenant may set; null takes a setting back to its default. */
+/** What a tenant may set; null resets a setting to its default. */
 export const settingsInput = {
   logoUrl: logoUrlInput.nullable().optional(),
   senderName: lineInput(100, 1).nullable().optional(),
@@ -56,7 +56,7 @@ export const settingsInput = {
   auditRetentionDays: retentionInput(MIN_AUDIT_DAYS),
   removedUserRetentionDays: retentionInput(1),
   mailRetentionDays: retentionInput(1),
-  /** As a whole. */
+  /** Replaces all of it. */
   brake: brakeSettingsShape.nullable().optional()
 } satisfies Record<Exclude<keyof TenantSettings, 'groupRoles'>, z.ZodType>
 
@@ -66,16 +66,16 @@ const settingsOutput = z.object({
   name: z.string(),
   subdomain: z.string(),
   logoUrl: z.string().nullable(),
-  /** Whether the page offers Google: the tenant wants it and the service can. */
+  /** Whether the page offers Google: the tenant wants it and the service is set up for it. */
   googleSignIn: z.boolean(),
   passwordMinLength: z.number().int(),
-  /** The rest is for administrators alone. */
+  /** The rest is only for administrators. */
   administration: z
     .object({
       /** The From name of mails; null: the tenant's name. */
       senderName: z.string().nullable(),
       invitationTtlHours: z.number(),
-      /** Only addresses of these domains may be invited; none: all. */
+      /** Only addresses of these domains may be invited; empty: all. */
       allowedDomains: z.array(z.string()),
       /** Whether the tenant wants Google, and whether the service is set up for it. */
       wantsGoogle: z.boolean(),
@@ -84,9 +84,9 @@ const settingsOutput = z.object({
       secondFactor: z.enum(['administrators', 'everybody']).nullable(),
       scimScope: z.enum(['all', 'own']),
       scimWelcomeMail: z.boolean(),
-      /** For how long the wire log is kept; 0: there is none. */
+      /** For how many days the wire log is kept; 0: not at all. */
       wireLogDays: z.number().int(),
-      /** After how many days something goes for good; null: never. */
+      /** After how many days something is deleted for good; null: never. */
       auditRetentionDays: z.number().int().nullable(),
       removedUserRetentionDays: z.number().int().nullable(),
       mailRetentionDays: z.number().int().nullable(),
@@ -99,7 +99,7 @@ const settingsOutput = z.object({
 const settingsAnswer = z.object({ settings: settingsOutput })
 
 export const settingsRouter = router({
-  /** Also for those who are not signed in: what the page needs before. */
+  /** Also without a session: what the page needs before sign-in. */
   get: publicProcedure.output(settingsAnswer).query(async ({ ctx }) => {
     const tenant = await findTenantById(ctx.deps.db, ctx.tenant.id)
     if (!tenant) throw notFound('Tenant')

@@ -1,4 +1,4 @@
-// What the API's answers and inputs look like: rows become these shapes here, and nowhere else.
+// The shapes of the API's answers and inputs: rows are turned into these here, and nowhere else.
 import { z } from 'zod'
 import type { ShownAuthority } from '../../db/authority.ts'
 import { ROLES, USER_STATES } from '../../db/schema.ts'
@@ -12,7 +12,7 @@ const time = z.iso.datetime()
 /** A user as every procedure shows it; times in ISO 8601, UTC. */
 export const userOutput = z.object({
   id: z.string(),
-  /** The login address; null for somebody an IdP made without one. */
+  /** The login address; null for somebody whom an IdP created without one. */
   email: z.string().nullable(),
   userName: z.string(),
   displayName: z.string().nullable(),
@@ -22,7 +22,7 @@ export const userOutput = z.object({
   state: z.enum(USER_STATES),
   locked: z.boolean(),
   source: z.enum(['invitation', 'scim']),
-  /** Of `scim`: the connection's name. */
+  /** For `scim`: the connection's name. */
   sourceName: z.string().nullable(),
   timeZone: z.string().nullable(),
   locale: z.string().nullable(),
@@ -31,7 +31,7 @@ export const userOutput = z.object({
   /** When the person first could sign in. */
   activatedAt: time.nullable(),
   lastSignInAt: time.nullable(),
-  /** Nothing signs the person in before a new password is set. */
+  /** Whether the person must set a new password before signing in by any means. */
   mustResetPassword: z.boolean()
 })
 type UserOutput = z.infer<typeof userOutput>
@@ -57,15 +57,15 @@ export const toUserOutput = (row: UserView): UserOutput => ({
   mustResetPassword: row.must_reset_password
 })
 
-/** Who has the say over something. What a connection has is read-only to everybody else. */
+/** Who owns something. What a connection owns is read-only to everybody else. */
 export const authorityShape = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('connection'),
     id: z.string(),
     name: z.string(),
-    /** It is gone, and what it had is kept as it left it. */
+    /** It was removed, and what it owned is kept as it left it. */
     isRemoved: z.boolean(),
-    /** Of a role: roles above it are the administrators' to give. */
+    /** For a role: only administrators give roles above it. */
     highestRole: roleShape.optional()
   }),
   z.object({ kind: z.literal('administrator') }),
@@ -73,21 +73,21 @@ export const authorityShape = z.discriminatedUnion('kind', [
 ])
 export type AuthorityOutput = z.infer<typeof authorityShape>
 
-/** Of what is the administrators' unless a connection has it. */
+/** For what administrators own unless a connection does. */
 export const toAuthority = (connection: Pick<ShownAuthority, 'id' | 'name' | 'isRemoved'> | null): AuthorityOutput =>
   connection
     ? { kind: 'connection', id: connection.id, name: connection.name, isRemoved: connection.isRemoved }
     : { kind: 'administrator' }
 
 /**
- * For what is asked all the time: checked by code that Zod makes for a schema. tRPC would ask it for a promise, for which
- * Zod walks through the schema each time.
+ * For schemas that are used all the time: checks with code that Zod generates for the schema. tRPC would use its async
+ * parser, for which Zod walks through the schema each time.
  */
 export const atOnce = <Schema extends z.ZodType>(
   schema: Schema
 ): { _input: z.input<Schema>; _output: z.output<Schema> } => {
   const parser = { parse: (value: unknown) => schema.parse(value) }
-  // what tRPC asks for beside are types alone
+  // the rest of what tRPC asks for is only types
   return parser as typeof parser & { _input: z.input<Schema>; _output: z.output<Schema> }
 }
 
@@ -100,7 +100,7 @@ export const lineInput = (maxLength: number, minLength = 0) =>
     .max(maxLength)
     .refine((text) => !/\p{Cc}/u.test(text) && text.isWellFormed(), 'Control characters are not allowed')
 
-/** Whether `Intl` knows the name, such as `Europe/Zurich`; an offset is no place. */
+/** Whether `Intl` knows the name, such as `Europe/Zurich`; an offset is not a time zone. */
 function isTimeZone(name: string): boolean {
   try {
     return !/^[+-]/.test(name) && Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
@@ -118,7 +118,7 @@ function isLocale(tag: string): boolean {
   }
 }
 
-/** Facts that people tell of themselves; an empty text takes one away. */
+/** Facts that people give about themselves; an empty text removes one. */
 export const profileInput = {
   displayName: lineInput(200).optional(),
   givenName: lineInput(200).optional(),

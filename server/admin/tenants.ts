@@ -22,7 +22,7 @@ const tenantOutput = z.object({
   subdomain: z.string(),
   name: z.string(),
   state: z.enum(TENANT_STATES),
-  /** What the tenant has set; the rest is at its default. */
+  /** What the tenant has set; other settings have their default. */
   settings: z.object({
     logoUrl: z.string().optional(),
     senderName: z.string().optional(),
@@ -38,7 +38,7 @@ const tenantOutput = z.object({
     wireLogDays: z.number().int().optional(),
     brake: brakeSettingsShape.optional()
   }),
-  /** Where the tenant's people go. */
+  /** The address of the tenant's page. */
   url: z.string(),
   createdAt: time,
   updatedAt: time
@@ -64,7 +64,7 @@ function readKey({ subdomain, tenantId }: { subdomain?: string; tenantId?: numbe
 const tenantsListInput = listInput({ state: z.enum(TENANT_STATES).optional() }, ['subdomain'])
 
 export const tenantsRouter = router({
-  /** By subdomain. */
+  /** Sorted by subdomain. */
   list: operatorProcedure
     .input(tenantsListInput)
     .output(listOutput(tenantOutput))
@@ -90,7 +90,7 @@ export const tenantsRouter = router({
       return { tenant: toTenantOutput(ctx.deps, tenant), counts: await countTenant(ctx.deps.db, tenant.id) }
     }),
 
-  /** `admin` is invited as the first administrator; where that cannot be, no tenant is made. */
+  /** `admin` is invited as the first administrator; where that fails, no tenant is created. */
   create: operatorProcedure
     .input(
       z.strictObject({ subdomain: z.string().max(200), name: tenantNameInput, admin: z.string().max(500).optional() })
@@ -139,7 +139,7 @@ export const tenantsRouter = router({
     .output(tenantAnswer)
     .mutation(async ({ ctx, input: { confirm, ...key } }) => {
       const tenant = await removeTenant(ctx.deps, readKey(key), confirm)
-      // its audit log went with it
+      // its audit log is gone, too
       ctx.request.log.warn({ tenantId: tenant.id, subdomain: tenant.subdomain }, 'tenant removed by the operator')
       return { tenant: toTenantOutput(ctx.deps, tenant) }
     })

@@ -19,7 +19,7 @@ import { getTenant } from '../provisioning/tenants.ts'
 import { placeOf } from '../tenancy.ts'
 import { readQuery } from './input-errors.ts'
 
-/** A million rows take some minutes. */
+/** How long an import may take; a million rows take some minutes. */
 const IMPORT_MS = 6 * 3_600_000
 
 const TENANT_FILE_TYPE = 'application/jsonl'
@@ -37,13 +37,13 @@ export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Dep
     return reply.send(Readable.from(exportTenant(deps, tenant, actor, { credentials: credentials === 'true' })))
   })
 
-  // taken as it comes: it never is in memory as a whole
+  // streamed, so that it is never in memory as a whole
   app.addContentTypeParser([TENANT_FILE_TYPE, 'application/gzip'], (_request, payload, done) => done(null, payload))
   app.post('/operator/tenants/import', async (request, reply) => {
     const actor = await requireOperator(deps, request)
     const { subdomain } = readQuery(importQuery, request.query)
     if (!(request.body instanceof Readable)) throw invalid(`Send the file as ${TENANT_FILE_TYPE} or application/gzip`)
-    // the database takes longer than a connection may be silent
+    // the database takes longer than a connection may be idle
     if (request.raw.socket instanceof Socket) request.raw.socket.setTimeout(IMPORT_MS)
     const isZipped = request.headers['content-type']?.startsWith('application/gzip') ?? false
     const { importMaxMb } = deps.config
@@ -57,8 +57,7 @@ export async function transferRoutes(app: FastifyInstance, { deps }: { deps: Dep
 }
 
 /**
- * Keeps what is sent in a file until it is there as a whole: a request must arrive within seconds, and the database
- * takes its time.
+ * Spools the body to a file until it is complete: a request must arrive within seconds, and the database takes longer.
  */
 async function withSpooled<T>(
   { body, isZipped, importMaxMb }: { body: Readable; isZipped: boolean; importMaxMb: number },
@@ -77,14 +76,14 @@ async function withSpooled<T>(
 
 function unzip(source: Readable, maxMb: number): Readable {
   const unzipped = atMost(maxMb, 'at once')
-  // what is wrong with any of them is heard of by whoever reads the last
+  // whoever reads the last stream gets the error of any of them
   pipeline(source, createGunzip(), unzipped).catch(() => {})
   return unzipped
 }
 
 /**
- * Passes on what it is given, and fails where it is too much.
- * @param when at once, or at the end: a client that is cut off while it sends does not hear why
+ * Passes on what it is given, and fails where that exceeds the limit.
+ * @param when at once, or at the end: a client that is cut off while it sends does not learn why
  */
 function atMost(megabytes: number, when: 'at once' | 'at the end'): Transform {
   const error = tooLarge(`A tenant's file has at most ${megabytes} MB here, also unpacked: see IMPORT_MAX_MB`)

@@ -1,4 +1,4 @@
-// tRPC's ground: the context of a call, the procedures that rules start from, errors in tRPC's form.
+// The basis of the tRPC API: the context of a call, the procedures that routers build on, and errors in tRPC's form.
 import { initTRPC, TRPCError } from '@trpc/server'
 import type { TRPC_ERROR_CODE_KEY } from '@trpc/server/unstable-core-do-not-import'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -19,7 +19,7 @@ export interface Context {
   readonly rehearsal: Rehearsal
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  /** Of this process. */
+  /** The live feed of this process. */
   readonly live: LiveFeed
   /** Undefined on the base domain. */
   readonly tenant: Tenant | undefined
@@ -41,7 +41,7 @@ const TRPC_CODES = {
 } satisfies Record<ErrorCode, TRPC_ERROR_CODE_KEY>
 
 const t = initTRPC.context<Context>().create({
-  // proxies hang up on what says nothing for a minute
+  // proxies drop a connection that is silent for a minute
   sse: { ping: { enabled: true, intervalMs: 15_000 }, client: { reconnectAfterInactivityMs: 40_000 } },
   errorFormatter({ shape, error, ctx, type }) {
     const { stack: _, ...data } = shape.data as Record<string, unknown>
@@ -76,13 +76,13 @@ const REASONS: Partial<Record<TRPC_ERROR_CODE_KEY, string>> = {
   BAD_REQUEST: 'invalid'
 }
 
-/** An AppError as it is, an unreachable database as one, anything else undefined. */
+/** An AppError as it is, an unreachable database as an AppError, undefined for anything else. */
 export function asAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error
   return isUnavailable(error) ? unavailable('The database cannot be reached just now', error) : undefined
 }
 
-/** For code outside a procedure (the context) that fails: tRPC answers with the AppError's own code. */
+/** For errors outside of procedures (in the context): tRPC then answers with the AppError's own code. */
 export function toTrpcError(error: unknown): unknown {
   const cause = asAppError(error)
   return cause ? new TRPCError({ code: TRPC_CODES[cause.code], message: cause.message, cause }) : error
@@ -99,7 +99,7 @@ const translateErrors = t.middleware(async ({ next, ctx }) => {
 
 export const router = t.router
 
-/** What rules are called with from a tenant's procedure. */
+/** The context of a tenant's procedure, which it calls the rules with. */
 export interface TenantContext extends Context {
   readonly tenant: Tenant
 }
@@ -116,7 +116,7 @@ export const publicProcedure = t.procedure.use(translateErrors).use(({ ctx, next
   return next({ ctx: { tenant: ctx.tenant } })
 })
 
-/** What somebody may call who must set a second factor up first. */
+/** What somebody may call who must set up a second factor first. */
 const SETTING_UP = new Set([
   'auth.me',
   'auth.confirm',
@@ -132,14 +132,14 @@ export const memberProcedure = publicProcedure.use(({ ctx, next, path }) => {
   return next({ ctx: { actor: ctx.actor } })
 })
 
-/** On a tenant's host, for what belongs to a person: signed in, or by an API token. The operator is nobody's. */
+/** On a tenant's host, for what belongs to a person: with a session or an API token, but not the operator. */
 export const personProcedure = memberProcedure.use(({ ctx, next }) => {
   const { id } = ctx.actor
   if (id === null) throw forbidden('The operator is no person of this tenant', 'personOnly')
   return next({ ctx: { actor: { ...ctx.actor, id } } })
 })
 
-/** On a tenant's host, with an administrator's power. */
+/** On a tenant's host, with an administrator's rights. */
 export const administratorProcedure = memberProcedure.use(({ ctx, next, path }) => {
   requireAdministrator(ctx.actor, `call ${path}`)
   return next()

@@ -1,4 +1,4 @@
-// Who has which attribute of a user, by the names that attributes have in the API.
+// Who owns each attribute of a user, by the attributes' names in the API.
 import type { UserDetails } from '../../db/user-details.ts'
 import { isConnection, type Owner, ownersOf, PROFILE_PATHS, usualOwner } from '../provisioning/authority.ts'
 import { reaches } from '../provisioning/managed.ts'
@@ -11,12 +11,12 @@ const NAMES: Readonly<Record<string, string>> = {
   emails: 'email'
 }
 
-/** Those that are told of everybody. */
+/** The attributes that are always listed. */
 const ALWAYS = [...Object.values(PROFILE_PATHS), 'roles', 'emails', 'userName']
 
 /**
- * @returns by attribute: those that the API has and `role` and `state` always, others of the document by their SCIM paths.
- *   An administrator may change the state whoever has it.
+ * @returns by attribute: those with a name in the API, `role` and `state` always; others of the document by their SCIM
+ *   paths. An administrator may change the state whoever owns it.
  */
 export function authorityOf(details: UserDetails): Record<string, AuthorityOutput> {
   const { user, connection_id, authority, doc } = details
@@ -38,7 +38,7 @@ export function authorityOf(details: UserDetails): Record<string, AuthorityOutpu
   return shown
 }
 
-/** Who has the memberships of a user. */
+/** A user's groups, with who owns each membership. */
 export const withAuthority = ({ groups, connections }: UserDetails) =>
   groups.map(({ id, displayName, connectionId }) => ({
     id,

@@ -40,24 +40,24 @@ const userAnswer = z.object({ user: userOutput })
 const time = z.iso.datetime()
 const detailsOutput = z.object({
   user: userOutput,
-  /** Direct memberships, up to 200, by name, with who has each; `groupCount` is how many there are. */
+  /** Direct memberships, up to 200, by name, with who owns each; `groupCount` counts all. */
   groups: z.array(z.object({ id: z.string(), displayName: z.string(), authority: authorityShape })),
   groupCount: z.number().int(),
   /**
-   * Who has each attribute, by its name in `user` (`role`, `displayName`, …), or by its path in SCIM where it has none there
-   * (`title`). An administrator may change `state` whoever has it.
+   * Who owns each attribute, by its name in `user` (`role`, `displayName`, …), or by its SCIM path where it has none
+   * there (`title`). An administrator may change `state` whoever owns it.
    */
   authority: z.record(z.string(), authorityShape),
   /** Why the role is what it is; null in a tenant whose groups give no roles. */
   roleSource: z
     .object({
-      /** What they are without their groups. */
+      /** Their role without their groups. */
       ownRole: roleShape,
-      /** Groups that they are in, directly or not, and the role that each gives them, the highest first. */
+      /** The groups that they are in, directly or not, and the role that each gives them, the highest first. */
       groups: z.array(z.object({ id: z.string(), displayName: z.string(), role: roleShape }))
     })
     .nullable(),
-  /** For oneself, managers and administrators; null for others. */
+  /** Shown to oneself, managers and administrators; null for others. */
   access: z
     .object({
       hasPassword: z.boolean(),
@@ -67,7 +67,7 @@ const detailsOutput = z.object({
       apiTokenCount: z.number().int()
     })
     .nullable(),
-  /** The newest invitation; for those that `access` is for. */
+  /** The newest invitation; shown to the same people as `access`. */
   invitation: z
     .object({
       id: z.string(),
@@ -81,7 +81,7 @@ const detailsOutput = z.object({
       endedAt: time.nullable()
     })
     .nullable(),
-  /** The newest mail to the person; for those that `access` is for. */
+  /** The newest mail to the person; shown to the same people as `access`. */
   mail: z
     .object({
       template: z.enum(MAIL_TEMPLATES),
@@ -106,7 +106,7 @@ const usersListInput = listInput(
 )
 
 export const usersRouter = router({
-  /** Every member sees everybody; removed people are listed for administrators, who ask for that state. */
+  /** Every member sees everybody; administrators can list removed people, by asking for that state. */
   list: memberProcedure
     .input(usersListInput)
     .output(listOutput(userOutput))

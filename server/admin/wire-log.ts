@@ -1,4 +1,4 @@
-// wireLog.*: what identity providers sent and got, in words, and what the same request would do now.
+// wireLog.*: what identity providers sent and got, with explanations, and what the same request would do now.
 import { z } from 'zod'
 import { encodeCursor } from '../../db/cursor.ts'
 import { ACTOR_KINDS } from '../../db/schema.ts'
@@ -26,13 +26,13 @@ const itemOutput = z.object({
   path: z.string(),
   status: z.number().int(),
   connectionId: z.string().nullable(),
-  /** Of the connection at that time, or of whoever else's token it was; null where nobody knows. */
+  /** The name of the connection at that time, or of another token's owner; null where it is unknown. */
   name: z.string().nullable(),
-  /** Of a refusal: stable and machine-readable. */
+  /** For a refusal: stable and machine-readable. */
   reason: z.string().nullable(),
   /** Whether the connection was in shadow mode: nothing of the tenant was changed. */
   shadow: z.boolean(),
-  /** Names of the leniences that it needed. */
+  /** Names of the leniences that the request needed. */
   leniences: z.array(z.string()),
   requestId: z.string()
 })
@@ -46,7 +46,7 @@ const explanationOutput = z.object({
 const bodyOutput = z.object({
   /** Indented JSON, or the beginning of it where it was cut. */
   text: z.string(),
-  /** Of the whole, about; null where it was kept whole. */
+  /** About the length of the whole, where it was cut; null where it is whole. */
   cutFrom: z.number().int().nullable()
 })
 
@@ -57,7 +57,7 @@ const entryOutput = itemOutput.omit({ leniences: true }).extend({
   request: bodyOutput.nullable(),
   response: bodyOutput.nullable(),
   leniences: leniencesOutput,
-  /** Of a refusal, in words. */
+  /** For a refusal, in words. */
   explanation: explanationOutput.nullable(),
   /** A command that sends the request again, with the token as $TOKEN. */
   curl: z.string()
@@ -73,7 +73,7 @@ const replayOutput = z.object({
     leniences: leniencesOutput,
     explanation: explanationOutput.nullable()
   }),
-  /** What it would change, in order, as the audit log would tell it. */
+  /** What it would change, in order, as in the audit log. */
   changes: z.array(
     z.object({
       action: z.string(),
@@ -98,15 +98,15 @@ const placeKeys = z.tuple([z.iso.datetime(), z.uuid(), z.number().int().min(0)])
 
 export const wireLogRouter = router({
   /**
-   * Newest first, up to the request before this one. A page may hold little although there is more, because only so
-   * much is looked through at once.
+   * Newest first, including what this process still has in memory. A page may hold few items although there are more,
+   * because only so much is searched at once.
    */
   list: administratorProcedure
     .input(
       z
         .strictObject({
           connectionId: z.uuid().optional(),
-          /** Exchanges that name this user, or this group. */
+          /** Exchanges that mention this user, or this group. */
           userId: z.uuid().optional(),
           groupId: z.uuid().optional(),
           requestId: z.uuid().optional(),
@@ -124,7 +124,7 @@ export const wireLogRouter = router({
       z.object({
         items: z.array(itemOutput),
         nextCursor: z.string().nullable(),
-        /** Exchanges between these that could not be kept, because too many came at once. */
+        /** Exchanges between these that were lost, because too many came at once. */
         dropped: z.number().int(),
         /** For how many days exchanges are kept; 0: not at all. */
         days: z.number().int()
@@ -134,7 +134,7 @@ export const wireLogRouter = router({
       const { cursor, limit = DEFAULT_LIMIT, userId, groupId, search, ...rest } = input
       const keys = readCursor(LIST, placeKeys, cursor)
       const place = keys && { toAt: new Date(keys[0]), batchId: keys[1], seen: keys[2] }
-      // what is still in memory of this process
+      // writes what this process still has in memory
       if (!place) await ctx.wireLog.flush(ctx.tenant.id)
       const resourceId = userId ?? groupId
       const found = await searchWireLog(
@@ -159,7 +159,7 @@ export const wireLogRouter = router({
     .output(z.object({ entry: entryOutput }))
     .query(async ({ ctx, input }) => ({ entry: toEntry(ctx, await getEntry(ctx, input.id)) })),
 
-  /** Sends the request again and takes back what it did: what would be answered now, and what would change. */
+  /** Sends the request again and rolls back what it did: what would be answered now, and what would change. */
   replay: administratorProcedure
     .input(idInput)
     .output(replayOutput)
