@@ -10,7 +10,7 @@ import { deleteSessions } from '../../db/sessions.ts'
 /**
  * - `locked`: sessions, API tokens, one-time codes and unused reset links are gone, mails with such links are not sent;
  * - `deactivated`: also pending invitations are revoked, so that their links and mails are dead;
- * - `removed`: also the password and the Google link are gone, and the login address is free for other tenants.
+ * - `removed`: also password, second factor and Google link are gone, and the login address is free for other tenants.
  */
 export type Ending = 'locked' | 'deactivated' | 'removed'
 

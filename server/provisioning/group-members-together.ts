@@ -1,4 +1,4 @@
-// Takes members who leave groups at one moment out in one transaction, where nothing prevents any of it.
+// Takes members who leave groups at one moment out in one transaction, unless something prevents one of them.
 
 import { type Db, isCitus } from '../../db/connect.ts'
 import { isUnavailable } from '../../db/failures.ts'

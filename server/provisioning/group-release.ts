@@ -11,8 +11,7 @@ import { followGroups } from './group-roles.ts'
 import { forgetRoles, type GroupWork, inTransaction } from './groups.ts'
 
 /**
- * Ends a connection's ownership of a group and of its memberships there. If it goes on changing it, it takes it on
- * again.
+ * Ends a connection's ownership of a group and of its memberships there; it takes on again what it then changes.
  * @throws AppError not_found; forbidden `administratorOnly`
  */
 export async function releaseGroup(work: GroupWork, groupId: string): Promise<void> {

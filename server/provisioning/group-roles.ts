@@ -125,8 +125,8 @@ const DEAF_MS = 1_000
  * Replaces the tenant's mapping. Waits for changes of members that began before every process knew of the first
  * mapping.
  * @returns whose role has changed
- * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `notYourself`, `lastAdministrator`; not_found for a
- *   group
+ * @throws AppError forbidden `administratorOnly`, `roleNotAllowed`, `notYourself`, `lastAdministrator`; invalid
+ *   `groupTwice`; not_found for a group
  */
 export async function changeGroupRoles(
   deps: GroupRolesDeps,

@@ -104,8 +104,8 @@ const NAMED = 50
 const NAMED_IN_WORDS = 3
 
 /**
- * Refuses to take members out of a group, once an event of this transaction has done so: people whom a connection put
- * there stay, and groups too. A deactivated person may always be taken out, so that they can be removed.
+ * Checks the members whom an event of this transaction has taken out of a group: people and groups that a connection
+ * put there must stay. A deactivated person may always be taken out, so that they can be removed.
  * @throws AppError forbidden `managedByConnection` with `userIds` and `userCount`, and where groups are among them with
  *   `groupIds` and `groupCount`: up to 50 ids in all
  */

@@ -176,8 +176,8 @@ export async function releaseConnection(
 const STRAGGLERS_MS = 24 * 3_600_000
 
 /**
- * A request under way when its connection was removed may still have made something that the connection owns: treats
- * that like the rest.
+ * A request under way while its connection was removed may have made something in its name: it goes the way of the
+ * rest.
  * @returns how many users and groups
  */
 export async function releaseStragglers({ db, now }: Pick<Deps, 'db' | 'now'>, tenantId: number): Promise<number> {

@@ -1,6 +1,6 @@
-// Creates users for identity providers. Most are new and inserted together. Only on a collision is it looked at who is
-// in the way: a pending invitation is adopted, a member whom no connection manages is linked, a removed user comes
-// back; the rest awaits an administrator's decision (arrival-conflicts.ts), or is refused as taken.
+// Creates users for identity providers. Most are new and inserted together. On a collision, it depends on who is in the
+// way: a pending invitation is adopted, a member whom no connection manages is linked, a removed user comes back; the
+// rest awaits an administrator's decision (arrival-conflicts.ts), or is refused as taken.
 import { releaseAddresses } from '../../db/addresses.ts'
 import { connectionOf } from '../../db/audit.ts'
 import { inTenant, type Trx } from '../../db/connect.ts'
@@ -129,7 +129,7 @@ async function makeWithin(trx: Trx, writer: ScimWriter, user: NewUser, decision:
 }
 
 /**
- * Carries out what an administrator has decided about a user whom only a person can tell apart.
+ * Carries out an administrator's decision about a user whom no rule can identify.
  * @throws ArrivalConflict where nothing is decided, or the decision does not fit any longer
  */
 async function makeAsJudged(
@@ -170,7 +170,7 @@ const inTheWay = (user: UserRow | undefined) => user && { id: user.id, connectio
 async function giveUpUserName(trx: Trx, writer: ScimWriter, user: UserRow): Promise<void> {
   const before = JSON.parse(user.doc) as UserDocument
   const renamed = { ...before, userName: `${before.userName}#${user.id.slice(-12)}` }
-  // where only the userName was the login address, it stays that as an e-mail
+  // an address that was only the userName becomes an e-mail, and so stays the login address
   const document =
     user.email === null || columnsOfUser(renamed, user).email_key === user.email_key
       ? renamed

@@ -60,7 +60,7 @@ export interface ScimUserChange {
   readonly asksActive?: boolean
   /** A hash; null takes the password away, undefined keeps it. */
   readonly passwordHash?: string | null
-  /** Another hash of the same password: where it is still the one that they have, sessions go on. */
+  /** The stored hash that the same password had matched: while it is still stored, sessions go on. */
   readonly sameAsHash?: string | undefined
 }
 
@@ -154,7 +154,7 @@ export const stepOf = (trx: Trx, { tenant, actor, now }: ScimWriter): UserChange
   now
 })
 
-/** Runs a write; an error says of what is taken as much as a client may know, and the log says the rest. */
+/** Runs a write; on a conflict the client learns only what it may know, and the log has the rest. */
 export async function translateConflicts<T>(writer: ScimWriter, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -256,7 +256,7 @@ async function followRole(trx: Trx, writer: ScimWriter, { before, decision }: Pl
   await followGroupsOf(trx, writer, before)
 }
 
-/** Updates the role that counts after a change of somebody's own. It locks late: a deadlock starts it again. */
+/** Updates the role that counts after a change of somebody's own. The lock comes late: a deadlock means a new try. */
 export async function followGroupsOf(
   trx: Trx,
   writer: ScimWriter,

@@ -29,7 +29,7 @@ export interface UserDocument {
   [attribute: string]: unknown
 }
 
-/** The columns of `users` that follow from a document, and the rows of `user_emails`. */
+/** The columns of `users` that follow from a document. */
 export type DocumentColumns = Pick<UserRow, keyof typeof DOCUMENT_COLUMNS>
 
 /** Lower case, as every `…_key` column holds it and every case-insensitive comparison uses it. */

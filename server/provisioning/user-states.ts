@@ -59,7 +59,7 @@ export async function activate(change: UserChange, user: UserRow, columns: UserP
 }
 
 /**
- * Keeps a person from signing in, whatever their state; nothing else ends. Changes nothing where they are locked.
+ * Locks a person out, whatever their state: ends sessions, API tokens, codes and reset links, nothing else.
  * @throws AppError forbidden `notYourself`, `lastAdministrator`; conflict `userRemoved`
  */
 export async function lock(change: UserChange, user: UserRow): Promise<void> {

@@ -143,7 +143,7 @@ export function factsOfUser(user: UserRow): Facts {
   return facts
 }
 
-/** `users.authority` as facts give it. */
+/** Builds `users.authority` from facts. */
 export const authorityOf = (facts: Facts): string =>
   JSON.stringify(
     Object.fromEntries(

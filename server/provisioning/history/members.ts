@@ -105,7 +105,7 @@ async function plan(
       to: value,
       undone,
       blockedBy: conflict?.blockedBy,
-      // whoever owns it, no conflict where somebody else has brought the membership back
+      // no conflict where somebody else has brought the membership back, whoever owns it
       isWanted: conflict && Boolean(conflict.wanted) !== Boolean(value) ? Boolean(conflict.wanted) : undefined
     }
     if (value && !present.has(pair.group_id)) item.refusal = 'groupRemoved'
@@ -151,7 +151,7 @@ function linksOf(
   return links
 }
 
-/** Also where the membership exists and changes its owner. */
+/** True also where an existing membership changes its owner. */
 const isChanged = ({ from, to, refusal }: Plan): boolean => refusal === undefined && !isSame(from, to)
 
 async function write(

@@ -18,7 +18,7 @@ export async function followRoles(trx: Trx, run: FactsRun, userIds?: readonly st
   await followGroups({ trx, tenantId, actor, now: run.now() }, undefined, affected)
 }
 
-/** The reason where a role must not follow, whoever asks; undefined for any other error. */
+/** Why a role must not follow, whoever asks; undefined for any other error. */
 export function roleRefusal(error: unknown): ConflictReason | undefined {
   if (!(error instanceof AppError) || error.code !== 'forbidden') return undefined
   const { reason } = error

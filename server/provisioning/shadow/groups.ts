@@ -147,7 +147,7 @@ async function refuseTakenNames(run: ShadowRun, planned: readonly PlannedGroup[]
   const { trx, tenantId } = run
   const wanted = planned.filter((plan) => isMade(plan) || (isChanged(plan) && isRenamed(plan)))
   if (wanted.length === 0) return
-  // names are unique in the shadow, too: two groups never get one that is given up
+  // names are unique in the shadow, too: only one group gets a name that is given up
   const givers = new Set(
     planned.filter((plan) => isLeaving(plan) || (isChanged(plan) && isRenamed(plan))).map(({ id }) => id)
   )
