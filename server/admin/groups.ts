@@ -96,8 +96,8 @@ export const groupsRouter = router({
     }),
 
   /**
-   * The people in a group, oldest user first. A page of a search may hold fewer than `limit`, even none, and still have
-   * a next one: in a large group one call looks at 20,000 members.
+   * The people in a group, in the order in which the users were created. A page of a search may hold fewer than
+   * `limit`, even none, and still have a next one: in a large group one call looks at 20,000 members.
    */
   members: memberProcedure
     .input(membersInput)

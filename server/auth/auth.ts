@@ -11,7 +11,7 @@ export interface Auth {
   readonly breachedPasswords: BreachedPasswords
   readonly limits: Limits
   readonly principals: Principals
-  /** For work that an answer must not wait for, since its time would tell who exists. */
+  /** For work that an answer must not wait for, since its duration would tell who exists. */
   readonly background: Background
 }
 

@@ -82,7 +82,7 @@ const refused = (why: string, cause?: unknown) =>
 
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
 
-/** The issuer's keys (OpenID Connect Discovery §4), fetched once and kept; fetched again after a failure. */
+/** The issuer's keys; their URL is asked for once (OpenID Connect Discovery §4), and again after a failure. */
 export function createKeySource(issuer: string): JWTVerifyGetKey {
   let keys: Promise<JWTVerifyGetKey> | undefined
   return async (header, token) => {

@@ -96,7 +96,7 @@ const mayReset = (user: UserRow) => user.state === 'active' && !user.locked
 
 /**
  * Sets the password of a reset link's user, ends all of their sessions and other links, and signs them in. An error
- * changes nothing.
+ * changes nothing, but may have used a second factor's code up.
  * @returns undefined where the token is not a reset link's: it may be an invitation's
  * @throws AppError conflict `resetLinkUsed`, `resetLinkExpired`; not_found `resetLinkInvalid`; invalid `weakPassword`;
  *   unauthenticated `secondFactorRequired`, `wrongCode`; rate_limited; forbidden `userLocked`, `userDeactivated`

@@ -48,7 +48,7 @@ export async function signIn(
 
 const originOf = ({ request }: Omit<SignInBy, 'method'>) => ({ requestId: request.id, ip: request.ip })
 
-/** Wrong passwords and codes; not a code that is missing, a locked person, or a database that is away. */
+/** What counts as a failure: wrong passwords and codes; not a missing code, a locked person, or a database outage. */
 const isWrongPassword = (error: unknown) =>
   error instanceof AppError && error.code === 'unauthenticated' && error.reason !== 'secondFactorRequired'
 
@@ -76,7 +76,8 @@ async function begin(
 ): Promise<UserView> {
   const renewed = deps.auth.passwords.isOutdated(hash) ? await deps.auth.passwords.hash(password) : hash
   const begun = await inTenant(deps.db, tenant.id, async (trx) => {
-    // locks the user: a reset or a factor under way is done by then, and has changed the password or is in force
+    // locks the user: a reset under way has changed the password by then, and a second factor that is being set up is
+    // in force
     const session = await beginSession(trx, deps, tenant, userId, { ...by, method: 'password' })
     const isStillRight =
       renewed === hash

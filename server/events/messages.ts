@@ -1,4 +1,4 @@
-// Turns a delivery into a request: a signed webhook (Standard Webhooks) or a pushed SET (RFC 8935, RFC 9967).
+// A delivery as a request: a signed webhook (Standard Webhooks) or a pushed security event token (RFC 8935, RFC 9967).
 import { SignJWT } from 'jose'
 import { Webhook } from 'standardwebhooks'
 import type { DeliveryToSend } from '../../db/event-deliveries.ts'
