@@ -1,7 +1,7 @@
 // tenants.*: the operator's API, on the base domain. The rules are in server/provisioning/tenants.ts.
 import { z } from 'zod'
 import type { Trx } from '../../db/connect.ts'
-import { TENANT_STATES, type TenantRow } from '../../db/schema.ts'
+import { TENANT_STATES, type TenantRow, type TenantSettings } from '../../db/schema.ts'
 import { countTenant, countTenants, listTenants } from '../../db/tenants.ts'
 import { publicUrl } from '../config.ts'
 import type { Deps } from '../deps.ts'
@@ -30,6 +30,7 @@ const tenantOutput = z.object({
     allowedDomains: z.array(z.string()).optional(),
     googleSignIn: z.boolean().optional(),
     passwordMinLength: z.number().int().optional(),
+    secondFactor: z.enum(['administrators', 'everybody']).optional(),
     scimScope: z.enum(['all', 'own']).optional(),
     scimWelcomeMail: z.boolean().optional(),
     auditRetentionDays: z.number().int().optional(),
@@ -37,7 +38,7 @@ const tenantOutput = z.object({
     mailRetentionDays: z.number().int().optional(),
     wireLogDays: z.number().int().optional(),
     brake: brakeSettingsShape.optional()
-  }),
+  } satisfies Record<Exclude<keyof TenantSettings, 'groupRoles'>, z.ZodType>),
   /** The address of the tenant's page. */
   url: z.string(),
   createdAt: time,

@@ -175,10 +175,11 @@ test('tenants.suspend and tenants.update', async (t) => {
   })
 
   t.test('update changes name, settings and state', async (t) => {
-    const input = { tenantId, name: 'Acme Ltd', settings: { passwordMinLength: 12, googleSignIn: false } }
+    const settings = { passwordMinLength: 12, googleSignIn: false, secondFactor: 'everybody' }
+    const input = { tenantId, name: 'Acme Ltd', settings }
     const { data } = await app.mutate('', 'tenants.update', input, OPERATOR)
-    t.match(data.tenant, { name: 'Acme Ltd', settings: { passwordMinLength: 12, googleSignIn: false } })
-    const reset = { tenantId, settings: { passwordMinLength: null } }
+    t.match(data.tenant, { name: 'Acme Ltd', settings })
+    const reset = { tenantId, settings: { passwordMinLength: null, secondFactor: null } }
     t.same((await app.mutate('', 'tenants.update', reset, OPERATOR)).data.tenant.settings, { googleSignIn: false })
     t.equal((await app.mutate('', 'tenants.update', { tenantId, subdomain: 'acme' }, OPERATOR)).status, 400)
     t.equal((await app.mutate('', 'tenants.update', { subdomain: 'nobody', name: 'X' }, OPERATOR)).status, 404)
