@@ -1,12 +1,13 @@
-// What jobs do for one tenant after the other.
+// Runs a job's work for one tenant after another.
 import type { Deps } from '../server/deps.ts'
 import type { JobName } from './queue.ts'
 
 /**
- * Row-level security shows one tenant at a time, and nobody waits for these jobs. A tenant that fails holds up no other.
- * @param work tells how much it did
+ * One tenant at a time, because row-level security shows only one, and nobody waits for these jobs. A tenant that fails
+ * does not hold up others.
+ * @param work returns how much it did
  * @returns how much was done in all
- * @throws AggregateError when the others are done, where tenants failed: the queue keeps the job as failed
+ * @throws AggregateError after the other tenants, if any failed: the queue keeps the job as failed
  */
 export async function eachTenant(
   { log, job, signal }: { log: Deps['log']; job: JobName; signal: AbortSignal },

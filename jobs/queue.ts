@@ -1,23 +1,23 @@
-// The queue (pg-boss): its jobs' names and payloads, and how a transaction puts jobs into it.
+// The queue (pg-boss): the jobs' names and payloads, and how a transaction enqueues jobs.
 import { type ConstructorOptions, fromKysely, PgBoss } from 'pg-boss'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../db/connect.ts'
 import { serverAddress } from '../db/server-address.ts'
 
-/** What each job is given: ids alone, so that it reads fresh rows and may run twice. */
+/** The payload of each job: only ids, so that it reads fresh rows and may run twice. */
 export interface JobPayloads {
   'send-mail': { tenantId: number; mailId: string } & Traced
-  /** Follows the last attempt of `send-mail`, whether it failed or never came to an end. */
+  /** Follows the last attempt of `send-mail`, whether it failed or never finished. */
   'give-up-mail': { tenantId: number; mailId: string } & Traced
-  /** Those of one stream about one subject run one after the other. */
+  /** Jobs of one stream about one subject run one after the other. */
   'deliver-event': { tenantId: number; deliveryId: string } & Traced
-  /** Of one tenant, one job waits at a time. */
+  /** At most one job of a tenant waits at a time. */
   'index-names': { tenantId: number } & Traced
   'clean-up': Record<string, never>
   'warn-ending-tokens': Record<string, never>
   retention: Record<string, never>
 }
-/** W3C traceparent of the request that asked for the job, where there are traces. */
+/** The W3C traceparent of the request that enqueued the job, if there are traces. */
 interface Traced {
   traceparent?: string
 }
@@ -33,17 +33,17 @@ const QUEUES = {
     retryBackoff: true,
     retryDelayMax: 1_800,
     expireInSeconds: 120,
-    // of a worker that was killed nothing is heard: its mails are another one's within a minute. Not shorter, since a
-    // database that is away for some seconds hears nothing of workers that go on sending
+    // a killed worker sends no heartbeats: another one takes its mails within a minute. Not shorter, because a database
+    // that is away for some seconds misses the heartbeats of workers that are still sending
     heartbeatSeconds: 30,
     notify: true,
     deadLetter: 'give-up-mail',
-    // the state of a mail is in `mails`; the queue need not remember it
+    // `mails` has the state of a mail, so the queue need not remember it
     deleteAfterSeconds: 3_600
   },
   'deliver-event': {
-    // a job that is to be tried again holds up those behind it with the same key, as does one that has failed: so the
-    // handler ends a delivery itself after three days, long before the attempts are used up
+    // a job that is to be retried holds up later ones with the same key, and so does one that has failed: the handler
+    // therefore ends a delivery itself after three days, long before the retries are used up
     policy: 'key_strict_fifo',
     retryLimit: 1_000,
     retryDelay: 5,
@@ -75,9 +75,9 @@ interface EnqueueOptions {
 }
 
 export interface Queue {
-  /** Puts one job for each payload into the queue, in the transaction `trx`: they exist when it commits. */
+  /** Enqueues one job for each payload in the transaction `trx`: the jobs exist once it commits. */
   enqueue<N extends JobName>(trx: Db, name: N, payloads: JobPayloads[N][], options?: EnqueueOptions): Promise<void>
-  /** For the worker, which takes jobs, and for metrics. */
+  /** For the worker and for metrics. */
   readonly boss: PgBoss
   close(): Promise<void>
 }
@@ -85,7 +85,7 @@ export interface Queue {
 /** On Citus the queue stays on the coordinator. */
 const backendOf = (isCitus: boolean) => ({ backend: isCitus ? ('citus' as const) : ('postgres' as const) })
 
-/** pg-boss hands it on to pg as it is; its types know of no password that is asked for. */
+/** pg-boss passes it on to pg unchanged; its types do not allow for a password function. */
 const addressOf = (url: string) => serverAddress(url) as ConstructorOptions
 
 /** Creates or upgrades the queue's schema `pgboss`; runs as the tables' owner. */
@@ -119,7 +119,7 @@ export async function openQueue(options: {
   isWorker: boolean
   isCitus?: boolean
   onError: (error: Error) => void
-  /** Of what runs just now: it goes with the jobs that are put into the queue. */
+  /** The traceparent of what is running, which goes along with enqueued jobs. */
   traceparent?: () => string | undefined
 }): Promise<Queue> {
   const boss = new PgBoss({
@@ -150,7 +150,7 @@ export async function openQueue(options: {
         payloads.map((payload, index) => ({
           data: traceparent ? { ...payload, traceparent } : payload,
           ...(startAfter && { startAfter }),
-          // of jobs that are made at once, the one with the lower id runs first
+          // of jobs enqueued together, the one with the lower id runs first
           ...(keys && { singletonKey: keys[index]!, id: uuidv7({ seq: index }) })
         })),
         { db: fromKysely(trx) }

@@ -15,26 +15,26 @@ import { sendMails } from './handlers/send-mail.ts'
 import { warnOfEndingTokens } from './handlers/warn-ending-tokens.ts'
 import { JOB_NAMES, type JobName, type JobPayloads } from './queue.ts'
 
-/** A batch shares its statements; its mails share the transport's few connections, and each has a minute in all. */
+/** A batch shares its statements, and the transport's few connections; each of its mails has a minute in all. */
 const MAIL_BATCH = 50
-/** Of events, each to a receiver that may take ten seconds. */
+/** Fewer events, because each receiver may take ten seconds. */
 const EVENT_BATCH = 20
-/** The next batch is read while one is being sent. */
+/** Two, so that the next batch is read while one is being sent. */
 const MAIL_BATCHES = 2
-/** New mails are told of by NOTIFY at once; those to be tried again are looked for so often. */
+/** NOTIFY announces new jobs at once; jobs to be retried are polled for this often. */
 const POLLING_SECONDS = 2
-/** What is being sent when the process is asked to stop may take so long; the rest is another process's. */
+/** How long running work may go on when the process is asked to stop; other processes do the rest. */
 const STOP_MS = 8_000
-/** Minute 17 of every hour, when few others do what they do hourly. */
+/** Minute 17 of every hour, when few other hourly jobs run. */
 const CLEAN_UP_CRON = '17 * * * *'
 const WARN_CRON = '37 * * * *'
 /** At night. */
 const RETENTION_CRON = '23 3 * * *'
 
 /**
- * Starts taking jobs; mails leave over SMTP, or into the development mailbox where no server is set.
- * @returns closes the worker: what runs is finished, for 8 seconds at most, and nothing new is taken
- * @throws Error where the mail templates do not compile
+ * Starts taking jobs; mails go out over SMTP, or into the development mailbox if no server is set.
+ * @returns a function that closes the worker: it takes no new jobs, and finishes running ones within 8 seconds at most
+ * @throws Error if the mail templates do not compile
  */
 export async function startWorker(deps: Deps): Promise<() => Promise<void>> {
   const { boss } = deps.queue

@@ -1,6 +1,6 @@
-// clean-up: deletes every hour what has expired, releases what removed connections got after all, renews signing keys, and
-// has names indexed that wait for it, or that an earlier version has written. What people look up later (invitations,
-// mails, the log) stays.
+// clean-up: every hour, deletes what has expired, releases users and groups that removed connections got after all,
+// renews signing keys, and has names indexed that wait for it or that an earlier version wrote. What people look up
+// later (invitations, mails, the log) stays.
 import { type Db, inTenant } from '../../db/connect.ts'
 import { deleteExpired, deleteExpiredOfTenant, listTenantIds } from '../../db/expired.ts'
 import { indexUnlisted } from '../../db/family-names.ts'
@@ -15,9 +15,9 @@ import { eachTenant } from '../each-tenant.ts'
 type CleanUpDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue' | 'sealer'>
 
 /**
- * Of a tenant some statements; a shadow whose time is over goes as a whole.
- * @returns rows and shadows deleted, users and groups released, signing keys renewed
- * @throws AggregateError when all others are done, where tenants failed
+ * Runs some statements for each tenant, and deletes closed shadows as a whole.
+ * @returns how many rows and shadows were deleted, users and groups released, and signing keys renewed
+ * @throws AggregateError after all other tenants, if any failed
  */
 export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<number> {
   const { db, log, now } = deps
@@ -31,14 +31,14 @@ export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<n
   return ofNobody + count
 }
 
-/** Of those whom an earlier version has named. */
+/** Indexes the family names of users that an earlier version wrote. */
 async function indexFamilyNames(db: Db, tenantId: number): Promise<void> {
   let indexed: number
   do indexed = await inTenant(db, tenantId, (trx) => indexUnlisted(trx, tenantId, INDEXED_AT_ONCE))
   while (indexed === INDEXED_AT_ONCE)
 }
 
-/** Users whose rows are written in one transaction. */
+/** How many users' rows are written in one transaction. */
 const INDEXED_AT_ONCE = 1_000
 
 async function cleanTenant({ db, queue, now, sealer }: CleanUpDeps, tenantId: number): Promise<number> {

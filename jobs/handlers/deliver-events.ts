@@ -1,4 +1,4 @@
-// deliver-event: sends events to where tenants want them, and writes down how it went.
+// deliver-event: sends events to the receivers of tenants' streams, and records the outcome.
 import type { JobResult } from 'pg-boss'
 import { inTenant, type Trx } from '../../db/connect.ts'
 import {
@@ -25,13 +25,13 @@ interface DeliverJob {
   data: JobPayloads['deliver-event']
 }
 
-/** What was not taken by then is given up, and can be replayed. */
+/** A delivery that has not succeeded by then is given up, and can be replayed. */
 const GIVE_UP_MS = 3 * 24 * 3_600_000
 const DAY_MS = 24 * 3_600_000
 const MAX_ERROR_LENGTH = 500
 const GONE = 410
 
-/** @returns `failed` for each that is to be tried again */
+/** @returns `failed` for each job that is to be retried */
 export async function deliverEvents(deps: DeliverDeps, jobs: readonly DeliverJob[]): Promise<JobResult[]> {
   const results = await Promise.all(
     [...Map.groupBy(jobs, ({ data }) => data.tenantId)].map(([tenantId, ofTenant]) =>
@@ -83,7 +83,7 @@ async function attempt(
   }
   try {
     const request = await requestOf(deps, delivery, key, now)
-    // nothing that this kind of stream can tell
+    // this kind of stream has no message for the event
     if (!request) return outcome({ attempts: 0 })
     const { status, text } = await deps.egress.post(delivery.url, request.headers, request.body)
     if (status >= 200 && status < 300) return outcome({ status })
@@ -101,7 +101,7 @@ const requestOf = async (
 ): Promise<StreamRequest | undefined> =>
   delivery.kind === 'set' ? setRequest(deps, delivery, key, now) : webhookRequest(deps, delivery, now)
 
-/** Node's and undici's codes are in the cause, and say more than the message. */
+/** The cause has the errors of Node and undici, which say more than the message of fetch. */
 function inWords(error: Error & { code?: string }): string {
   if (error.name === 'TimeoutError') return 'No answer came within ten seconds'
   const cause = error.cause as (Error & { code?: string }) | undefined
@@ -119,7 +119,7 @@ async function settle(
   const streamOf = new Map(deliveries.map((delivery) => [delivery.delivery_id, delivery]))
   await settleDeliveries(trx, tenantId, outcomes, now)
   for (const streamId of streamsOf(outcomes, streamOf, ({ status }) => status === GONE)) {
-    // Standard Webhooks: whoever answers so wants no more
+    // Standard Webhooks: 410 means that the receiver wants no more events
     await pauseStream(trx, tenantId, streamId, 'The receiver answered 410 Gone', now)
   }
   for (const streamId of streamsOf(outcomes, streamOf, ({ state }) => state === 'dead')) {

@@ -1,11 +1,11 @@
-// give-up-mail: no attempt is left for a mail; the list of invitations shows it as failed, and why.
+// give-up-mail: marks a mail without attempts left as failed; the list of invitations shows that, and why.
 import { inTenant } from '../../db/connect.ts'
 import { failMails } from '../../db/mails.ts'
 import { retryRaces } from '../../db/races.ts'
 import type { Deps } from '../../server/deps.ts'
 import type { JobPayloads } from '../queue.ts'
 
-/** A mail that has left or was cancelled stays so. */
+/** A mail that was sent or cancelled stays so. */
 export async function giveUpMails(
   { counters, db, log }: Pick<Deps, 'counters' | 'db' | 'log'>,
   jobs: readonly { data: JobPayloads['give-up-mail'] }[]

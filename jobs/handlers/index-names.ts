@@ -1,11 +1,11 @@
-// index-names: puts users whose names were written into the index of the search. Asked for by a search that found many
-// waiting; of tenants in which nobody searches, by clean-up.
+// index-names: puts users whose names were written into the search index. Enqueued by a search that found many waiting,
+// and by clean-up for tenants in which nobody searches.
 import { indexNames } from '../../db/search-indexing.ts'
 import type { Deps } from '../../server/deps.ts'
 import { askForIndex } from '../../server/provisioning/search-index.ts'
 import type { JobPayloads } from '../queue.ts'
 
-/** Then it is the turn of other tenants. */
+/** After this many steps, it is the turn of other tenants. */
 const STEPS_AT_ONCE = 10
 
 export async function indexNoted(

@@ -1,5 +1,5 @@
-// The relay: copies events that tenants' streams want from the audit log into deliveries, with a job for each. It is no
-// job itself but looks twice a second, in every worker: PostgreSQL shares the work between them.
+// The relay: copies the events that tenants' streams want from the audit log into deliveries, with a job for each. It
+// is not a job itself: every worker looks twice a second, and row locks divide the work between them.
 import { v7 as uuidv7 } from 'uuid'
 import { inTenant } from '../../db/connect.ts'
 import { relayEvents } from '../../db/event-deliveries.ts'
@@ -12,7 +12,7 @@ const BATCH = 500
 
 type RelayDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
 
-/** @returns stops it; what is being copied is finished first */
+/** @returns a function that stops the relay, after finishing what it is copying */
 export function startRelay(deps: RelayDeps): () => Promise<void> {
   const stopping = new AbortController()
   let running = Promise.resolve()
@@ -33,7 +33,7 @@ export function startRelay(deps: RelayDeps): () => Promise<void> {
   }
 }
 
-/** Copies all that there is, one tenant after the other; one that fails holds up no other. */
+/** Copies all new events, one tenant after another; a tenant that fails does not hold up others. */
 async function relayOnce(deps: RelayDeps, signal: AbortSignal): Promise<void> {
   for (const tenantId of await listTenantsWithStreams(deps.db)) {
     if (signal.aborted) return

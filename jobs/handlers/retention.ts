@@ -1,4 +1,4 @@
-// retention: deletes every night what tenants do not want to keep any longer; the audit log tells how much.
+// retention: deletes every night what tenants do not want to keep any longer, and records in the audit log how much.
 import { insertAuditEvents } from '../../db/audit.ts'
 import { type Db, inTenant, isCitus, type Trx } from '../../db/connect.ts'
 import {
@@ -14,16 +14,16 @@ import { systemActor } from '../../server/provisioning/actor.ts'
 import { eachTenant } from '../each-tenant.ts'
 
 const DAY_MS = 24 * 3_600_000
-/** Rows of one transaction: nobody waits for it long. */
+/** Rows per transaction, so few that nobody waits for it long. */
 const ROWS_AT_ONCE = 2_000
 
-/** What goes, as the audit log names it, and how. */
+/** Deletes up to a number of rows of one kind. @returns how many */
 type Deletion = (trx: Trx, tenantId: number) => Promise<number>
 
 /**
- * So many rows at once, until nothing is left that is too old.
- * @returns rows deleted
- * @throws AggregateError when all others are done, where tenants failed
+ * Deletes up to `rowsAtOnce` rows at a time, until nothing too old is left.
+ * @returns how many rows were deleted
+ * @throws AggregateError after all other tenants, if any failed
  */
 export async function applyRetention(
   { db, log, now }: Pick<Deps, 'db' | 'log' | 'now'>,
@@ -69,7 +69,7 @@ async function removeSome(db: Db, tenantId: number, what: string, remove: Deleti
     return removed
   }
   if (what === 'auditEvents' && isCitus(db)) {
-    // as its owner, which a transaction there does for nothing else
+    // runs as the log's owner, and a transaction on Citus changes a node's rows as only one role
     const removed = await inTenant(db, tenantId, (trx) => remove(trx, tenantId))
     return inTenant(db, tenantId, (trx) => tell(trx, removed))
   }

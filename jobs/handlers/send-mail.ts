@@ -1,4 +1,4 @@
-// send-mail: sends queued mails, many at once, and writes down how it went.
+// send-mail: sends queued mails, many at once, and records the outcome.
 import { setTimeout } from 'node:timers/promises'
 import type { JobResult } from 'pg-boss'
 import { inTenant } from '../../db/connect.ts'
@@ -24,7 +24,7 @@ import { writeMail } from './write-mail.ts'
 interface SendMailDeps extends Pick<Deps, 'config' | 'counters' | 'db' | 'log' | 'now' | 'sealer' | 'tracing'> {
   readonly templates: Templates
   readonly transport: Pick<MailTransport, 'send'>
-  /** Aborted when the process cannot wait any longer for what is being sent. */
+  /** Aborted when the process cannot wait any longer for mails that are being sent. */
   readonly signal: AbortSignal
 }
 
@@ -36,15 +36,15 @@ interface SendMailJob {
 const MAX_ERROR_LENGTH = 500
 
 /**
- * Sends the mails of a batch, each in its own time; those of a tenant are read together.
- * @returns `failed` for each that is to be tried again
+ * Sends the mails of a batch concurrently; a tenant's mails are read together.
+ * @returns `failed` for each job that is to be retried
  */
 export async function sendMails(deps: SendMailDeps, jobs: readonly SendMailJob[]): Promise<JobResult[]> {
   const byTenant = Map.groupBy(jobs, ({ data }) => data.tenantId)
   const results = await Promise.all(
     [...byTenant].map(([tenantId, ofTenant]) =>
       sendOfTenant(deps, tenantId, ofTenant).catch((error: unknown): JobResult[] => {
-        // the other tenants' mails have left: they must not be sent again with these
+        // the mails of other tenants have been sent, and must not be sent again with these
         deps.log.error({ err: error, job: 'send-mail', tenantId }, 'send-mail failed')
         return ofTenant.map(({ id }) => ({ id, ...DATABASE_FAILED }))
       })
@@ -83,7 +83,7 @@ async function sendOfTenant(deps: SendMailDeps, tenantId: number, jobs: readonly
 const failure = (message: string | null): Omit<JobResult, 'id'> => ({ status: 'failed', output: { message } })
 const DATABASE_FAILED = failure('The database failed')
 
-/** While the database is away, what has left is kept in mind for so long: else it would be sent again. */
+/** How long to keep trying to record a sent mail while the database is away: otherwise it would be sent again. */
 const MAX_WAIT_MS = 60_000
 const WAIT_MS = 250
 
@@ -101,8 +101,8 @@ async function writeDown({ db, signal }: SendMailDeps, tenantId: number, outcome
 }
 
 /**
- * Each item is written as soon as nothing else is being written, together with those that came meanwhile: a process
- * that is killed has as little as can be that was done and not written down.
+ * Writes each item as soon as nothing else is being written, together with those that arrived meanwhile: if the process
+ * is killed, as little as possible was done but not recorded.
  */
 function inGroups<T>(write: (items: T[]) => Promise<void>): (item: T) => Promise<void> {
   let next: { items: T[]; written: Promise<void> } | undefined
@@ -128,7 +128,7 @@ const spanOf = ({ mail }: Letter, parent: string | undefined): SpanOptions => ({
   attributes: { 'muster.mail_id': mail.id, 'muster.template': mail.template }
 })
 
-/** What waits for its tenant to be served again was not tried, and counts as nothing. */
+/** A mail that waits for its suspended tenant was not tried, and is not counted. */
 function count({ counters }: SendMailDeps, { template }: MailToSend, { state, attempts }: MailOutcome): void {
   if (state !== 'queued') counters.noteMail(template, state)
   else if (attempts > 0) counters.noteMail(template, 'retried')
@@ -137,7 +137,7 @@ function count({ counters }: SendMailDeps, { template }: MailToSend, { state, at
 /** A mail with its token in the clear. */
 interface Letter {
   mail: MailToSend
-  /** Undefined where no SECRET_KEY that we have opens it. */
+  /** Undefined if none of our SECRET_KEYs opens it. */
   token: string | undefined
   tokenHash: Buffer
   linkKey: string
@@ -184,11 +184,11 @@ async function attempt(deps: SendMailDeps, { mail, token }: Letter, link: LinkSt
   }
 }
 
-/** The mail server's own words where it said some; of our own faults only that there was one. */
+/** The mail server's response if there is one; of our own errors, only that there was one. */
 const describe = (error: unknown): string =>
   error instanceof MailError ? (error.response ?? error.message) : 'The mail could not be handed over'
 
-/** What is being sent goes on; nobody waits for it. */
+/** Rejects once aborted; the work goes on, but nobody waits for it. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(new MailError('The process stopped while sending', { permanent: false }))

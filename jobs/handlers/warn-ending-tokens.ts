@@ -1,4 +1,4 @@
-// warn-ending-tokens: tells administrators before a token ends, so that no sync dies unnoticed.
+// warn-ending-tokens: tells administrators before a SCIM token expires, so that no sync stops unnoticed.
 import { inTenant } from '../../db/connect.ts'
 import { listTenantIds } from '../../db/expired.ts'
 import type { Notice } from '../../db/schema.ts'
@@ -13,9 +13,9 @@ const DAY_MS = 24 * 3_600_000
 type WarnDeps = Pick<Deps, 'db' | 'log' | 'now' | 'queue'>
 
 /**
- * A tenant that fails is looked at again in an hour.
- * @returns tokens that were told of
- * @throws AggregateError when all others are done, where tenants failed
+ * A tenant that fails is tried again in an hour.
+ * @returns how many tokens administrators were told of
+ * @throws AggregateError after all other tenants, if any failed
  */
 export async function warnOfEndingTokens(deps: WarnDeps, signal: AbortSignal): Promise<number> {
   const { db, log } = deps

@@ -1,4 +1,4 @@
-// From a mail's row to a message: which link it carries, what its template is told.
+// Turns a mail's row into a message: its link, and the data for its template.
 import type { MailToSend } from '../../db/mails.ts'
 import type { Notice } from '../../db/schema.ts'
 import { type Config, publicUrl } from '../../server/config.ts'
@@ -18,8 +18,8 @@ interface MailLink {
 }
 
 /**
- * @param link undefined for a notice alone
- * @throws MailError permanent, where the tenant's look or a name can't be put into a mail
+ * @param link undefined only for a notice
+ * @throws MailError permanent, if the tenant's look or a name can't be put into a mail
  */
 export function writeMail(stationery: Stationery, mail: MailToSend, link: MailLink | undefined): MailMessage {
   const { senderName } = mail.tenant_settings
@@ -72,7 +72,7 @@ function renderLink(
 
 const toTitle = (word: string) => word.charAt(0).toUpperCase() + word.slice(1)
 
-/** Whole hours from two hours on: nobody needs to know of 10,077 minutes. */
+/** In whole hours from two hours on: nobody wants to read of 10,077 minutes. */
 function minutesUntil(time: Date, now: Date): number {
   const minutes = Math.max(1, Math.round((time.getTime() - now.getTime()) / 60_000))
   return minutes < 120 ? minutes : Math.round(minutes / 60) * 60
