@@ -1,4 +1,4 @@
-// One interface per table, of each area in a file of schema/. Rows keep SQL's snake_case; the migrations say what each
+// One interface per table, in a file of schema/ for each area. Rows keep SQL's snake_case; the migrations say what each
 // column is for.
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { BrakePeopleTable, BrakeSlotsTable, BrakesTable, HeldChangesTable } from './schema/brakes.ts'

@@ -1,7 +1,7 @@
 // The brake on mass deprovisioning.
 import type { ColumnType, Generated } from 'kysely'
 
-/** How many people a connection may still deprovision within an hour; minutes are whole ones since 1970. */
+/** How many people a connection may still deprovision within an hour; minutes count whole ones since 1970. */
 export interface BrakesTable {
   tenant_id: number
   connection_id: string
@@ -43,17 +43,17 @@ export type HeldKind = (typeof HELD_KINDS)[number]
 export const HELD_STATES = ['held', 'rejected'] as const
 export type HeldState = (typeof HELD_STATES)[number]
 
-/** What the brake kept from happening. */
+/** Changes that the brake has held or an administrator has rejected. */
 export interface HeldChangesTable {
   tenant_id: number
   id: string
   connection_id: string
   kind: HeldKind
-  /** Of a person: all kinds but `removeGroup`, and `leave` where a group was to leave. */
+  /** The person; null for `removeGroup`, and for `leave` if a group was to leave. */
   user_id: string | null
-  /** Of `leave`: the group that was to leave. */
+  /** For `leave`: the group that was to leave, if it was a group. */
   child_id: string | null
-  /** Of `leave` and `removeGroup`. */
+  /** For `leave` and `removeGroup`. */
   group_id: string | null
   state: HeldState
   first_at: Date

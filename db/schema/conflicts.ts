@@ -1,4 +1,4 @@
-// What cannot be linked without somebody’s judgement.
+// Arrivals that cannot be linked without somebody's judgement.
 import type { ColumnType, Generated } from 'kysely'
 import type { Role } from './values.ts'
 
@@ -8,7 +8,7 @@ export const CONFLICT_REASONS = [
   'twoPeople',
   /** Another connection manages the user. */
   'otherConnection',
-  /** The same connection does, by another userName. */
+  /** The same connection manages the user, under another userName. */
   'sameConnection',
   /** The user's role is above the highest one of the connection. */
   'roleAbove',
@@ -22,7 +22,7 @@ export type ConflictReason = (typeof CONFLICT_REASONS)[number]
 export const CONFLICT_DECISIONS = ['adopt', 'apart', 'ignore'] as const
 export type ConflictDecision = (typeof CONFLICT_DECISIONS)[number]
 
-/** Of whom a connection wants to make: what people are shown of it. */
+/** What people are shown of a user whom a connection wants to make. */
 export interface SentUser {
   userName: string
   externalId?: string
@@ -36,12 +36,12 @@ export interface SentUser {
   active: boolean
 }
 
-/** Somebody whom a connection wants to make, and who may be here already. */
+/** A user whom a connection wants to make, and who may be here already. */
 export interface ScimConflictsTable {
   tenant_id: number
   id: string
   connection_id: string
-  /** SHA-256 of what names the person, with access or without. */
+  /** SHA-256 of the keys that identify the person, and of `active`. */
   subject: Buffer
   reason: ConflictReason
   /** jsonb, read parsed. */

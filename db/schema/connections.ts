@@ -1,4 +1,4 @@
-// Identity providers: connections, their tokens, and what they sent and got.
+// Identity providers: connections, their tokens, and the log of what they sent and received.
 import type { ColumnType, Generated } from 'kysely'
 import type { BrakeSettings, JsonText, Role, ScimProfile } from './values.ts'
 
@@ -23,38 +23,38 @@ export interface ScimTokensTable {
   expires_at: Date | null
   last_used_at: Date | null
   revoked_at: Date | null
-  /** How many days before the end administrators were warned last. */
+  /** How many days before the end administrators were last warned. */
   warned_days: Generated<number | null>
 }
 
 export interface ScimTokenUsesTable {
   tenant_id: number
   token_id: string
-  /** Of the network; as text. */
+  /** Network address, as text. */
   address: string
   last_used_at: Date
 }
 
-/** A connection that is gone: how far it reached, and whether what it had stays as it left it. */
+/** A deleted connection: its highest role, and whether its users and groups stay as it left them. */
 export interface PastConnectionsTable {
   tenant_id: number
   id: string
   highest_role: Role
-  /** Null of one that went before names were kept. */
+  /** Null for one that was deleted before names were kept. */
   name: string | null
   removed_at: Date | null
   is_kept: Generated<boolean>
 }
 
-/** What a connection was refused, counted by the hour; the last one in full. */
+/** A connection's refused requests, counted by the hour; the last one with its details. */
 export interface ScimErrorsTable {
   tenant_id: number
   connection_id: string
-  /** Its beginning. */
+  /** The beginning of the hour. */
   hour: Date
   count: number
   last_at: Date
-  /** HTTP's. */
+  /** HTTP status. */
   last_status: number
   last_detail: string
 }
@@ -67,14 +67,14 @@ export interface ScimSchemasTable {
   created_at: Date
 }
 
-/** A batch of what identity providers sent and got; its entries are read by server/wire-log/entry.ts. */
+/** A batch of what identity providers sent and received; server/wire-log/entry.ts reads its entries. */
 export interface WireLogTable {
   tenant_id: number
   id: string
   from_at: Date
   to_at: Date
   exchanges: number
-  /** Exchanges before these that were not kept. */
+  /** How many exchanges before these were not kept. */
   dropped: number
   statuses: number[]
   connection_ids: (string | null)[]

@@ -1,4 +1,4 @@
-// The audit log, and who is told of it.
+// The audit log, and the streams that deliver it.
 import type { ColumnType, Generated } from 'kysely'
 import type { ActorKind } from './values.ts'
 
@@ -9,13 +9,13 @@ export interface EventStreamsTable {
   kind: 'webhook' | 'set'
   name: string
   url: string
-  /** `user.created`, `user.*`; none for every event. */
+  /** `user.created`, `user.*`; empty for every event. */
   event_types: string[]
-  /** Of `set`: the receiver, as the token's `aud` names it. */
+  /** For `set`: the receiver, as named in the token's `aud`. */
   audience: string | null
-  /** Of `set`: what the Authorization header says, sealed. */
+  /** For `set`: the value of the Authorization header, sealed. */
   authorization_sealed: Buffer | null
-  /** Of `webhook`. */
+  /** For `webhook`. */
   secret_sealed: Buffer | null
   old_secret_sealed: Buffer | null
   old_secret_until: Date | null
@@ -23,14 +23,14 @@ export interface EventStreamsTable {
   paused_because: string | null
   /** When administrators were last told of deliveries that were given up. */
   told_of_dead_at: Date | null
-  /** Where `cursor_xid` was counted (EventCursor.node); null in rows of versions before. */
+  /** Where `cursor_xid` was counted (EventCursor.node); null in rows written by earlier versions. */
   cursor_node: string | null
   /** xid8, as text. */
   cursor_xid: string
   cursor_id: string
   /** EventCursor.floor */
   cursor_floor: string | null
-  /** By the database's clock: when the transaction began that moved the cursor last. */
+  /** When the transaction that last moved the cursor began, by the database's clock. */
   relayed_at: Date | null
   created_at: Date
   updated_at: Date

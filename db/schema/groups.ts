@@ -10,7 +10,7 @@ export interface GroupsTable {
   display_name_key: string
   external_id: string | null
   connection_id: string | null
-  /** The connection that is gone and still has the group. */
+  /** The deleted connection that the group still belongs to. */
   kept_by: Generated<string | null>
   doc: JsonText
   version: Generated<number>
@@ -22,9 +22,9 @@ export interface GroupMembersTable {
   tenant_id: number
   group_id: string
   user_id: string
-  /** The SCIM connection that put the user there; null for people. */
+  /** The SCIM connection that added the user; null if people did. */
   connection_id: string | null
-  /** The audit event that tells of it; null from before there was one. */
+  /** The audit event of the addition; null in rows from before there was one. */
   event_id: string | null
 }
 
@@ -32,7 +32,7 @@ export interface GroupChildrenTable {
   tenant_id: number
   group_id: string
   child_id: string
-  /** As of GroupMembersTable. */
+  /** As in GroupMembersTable. */
   connection_id: string | null
   event_id: string | null
 }

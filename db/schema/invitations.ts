@@ -35,7 +35,7 @@ export interface MailsTable {
   to_address: string
   /** The link's token, sealed with SECRET_KEY; gone once the mail has left or will not be sent. */
   token_sealed: Buffer | null
-  /** Of the template `notice`: jsonb, read parsed. */
+  /** For the template `notice`: jsonb, read parsed. */
   notice: ColumnType<Notice | null, string | undefined, never>
   state: MailState
   attempts: Generated<number>

@@ -11,9 +11,9 @@ export interface TenantsTable {
   settings: ColumnType<TenantSettings, string | undefined, string>
   created_at: Date
   updated_at: Date
-  /** The relay of events looks at those that have one. */
+  /** The relay of events skips tenants with 0. */
   event_stream_count: Generated<number>
-  /** Of a shadow, whose id is negative: the tenant that it shows. */
+  /** For a shadow, whose id is negative: the tenant that it shadows. */
   shadow_of: Generated<number | null>
 }
 
@@ -23,9 +23,9 @@ export interface UsersTable {
   ordinal: Generated<string>
   state: UserState
   locked: Generated<boolean>
-  /** What counts: their own, or a higher one of a group. */
+  /** The effective role: their own, or a higher one from a group. */
   role: Role
-  /** Their own where a group gives a higher one; null for everybody else. */
+  /** Their own role if a group gives a higher one; null for everybody else. */
   given_role: Generated<Role | null>
   user_name: string
   user_name_key: string
@@ -38,23 +38,23 @@ export interface UsersTable {
   given_name: string | null
   family_name: string | null
   family_name_key: string | null
-  /** By it an index has them: what family_name_key was when it was last written otherwise than by a rename in place. */
+  /** The family name in an index: family_name_key as of when it was last written other than by a rename in place. */
   indexed_family_name: string | null
-  /** Tenant and name of their row in user_family_names (db/family-names.ts); null where there is none. */
+  /** Tenant and name of their row in user_family_names (db/family-names.ts); null if there is none. */
   listed_family_name: Generated<string | null>
-  /** Made by the database: neither of these finds them, or they have no family name and the index has one. */
+  /** Generated: neither of these two finds them, or they have no family name but the index has one. */
   is_name_unlisted: ColumnType<boolean, never, never>
-  /** Made by the database: display name, else full name, else address or user name, in lower case. */
+  /** Generated: display name, else full name, else address or user name, in lower case. */
   shown_name_key: ColumnType<string, never, never>
-  /** Follows from the state, for indexes, which must not know that. */
+  /** Generated from the state, for indexes: with the state itself in an index, it could not be updated in place. */
   is_removed: ColumnType<boolean, never, never>
   time_zone: string | null
   locale: string | null
   must_reset_password: Generated<boolean>
   doc: JsonText
-  /** Who has an attribute that connection_id has not, as JSON: server/provisioning/authority.ts. */
+  /** Who owns attributes that connection_id does not own, as JSON: server/provisioning/authority.ts. */
   authority: ColumnType<string, string | undefined, string>
-  /** The login address of their document that another user has: it is not claimed. */
+  /** The login address in their document that another user holds; it is not claimed for them. */
   apart_key: Generated<string | null>
   version: Generated<number>
   created_at: Date
@@ -69,7 +69,7 @@ export interface UserEmailsTable {
   value_key: string
 }
 
-/** Family names of those who were renamed in place. */
+/** Family names of users who were renamed in place. */
 export interface UserFamilyNamesTable {
   tenant_id: number
   family_name_key: string

@@ -6,21 +6,21 @@ import type { JsonText, Role, UserState } from './values.ts'
 export interface ScimShadowsTable {
   tenant_id: number
   connection_id: string
-  /** The id of the tenant that is its shadow; null where that stayed behind in another database. */
+  /** The id of the tenant that is its shadow; null if that was left behind in another database. */
   shadow_id: number | null
   opened_at: Date
-  /** Nothing is taken until then. */
+  /** Until then the connection's requests are refused. */
   closed_until: Date | null
 }
 
 /**
- * Whose value counts where both an identity provider, in a shadow, and others have changed one. `tenant`: theirs stays, and is
- * told as a conflict. `provider`: it becomes what it is in the shadow.
+ * Whose value wins if both the identity provider (in the shadow) and others (in the tenant) have changed it. `tenant`:
+ * the tenant's stays, and is reported as a conflict. `provider`: the shadow's replaces it.
  */
 export const PREFERENCES = ['tenant', 'provider'] as const
 export type Preference = (typeof PREFERENCES)[number]
 
-/** What a user was when the shadow was opened; `role` is their own. */
+/** A user's state when the shadow was opened; `role` is their own role. */
 export interface ShadowUsersTable {
   tenant_id: number
   id: string
@@ -34,7 +34,7 @@ export interface ShadowUsersTable {
   authority: JsonText
   version: number
   doc: JsonText
-  /** An administrator's decision for this user alone. */
+  /** An administrator's decision for only this user. */
   prefer: Generated<Preference | null>
 }
 

@@ -29,7 +29,7 @@ export interface SessionsTable {
   created_at: Date
   last_seen_at: Date
   expires_at: Date
-  /** When the person has last proved who they are, after signing in. */
+  /** When the person last proved again who they are, after signing in. */
   confirmed_at: Generated<Date | null>
 }
 
@@ -37,9 +37,9 @@ export interface SecondFactorsTable {
   tenant_id: number
   user_id: string
   secret_sealed: Buffer
-  /** Null until a code of it was given. */
+  /** Null until a code from it was entered. */
   confirmed_at: Date | null
-  /** bigint, read as text: of the code that was used last. */
+  /** The time step of the code that was used last: bigint, read as text. */
   last_step: string
   recovery_hashes: Buffer[]
   created_at: Date
@@ -52,7 +52,7 @@ export interface ApiTokensTable {
   user_id: string
   name: string
   role: Role
-  /** The API token that made it, with which it ends; null where a person did. */
+  /** The API token that made it, and with which it ends; null if a person made it. */
   made_by: string | null
   created_at: Date
   expires_at: Date | null

@@ -1,4 +1,4 @@
-// What columns hold: sets of words, and settings as JSON.
+// The values of columns: sets of words, and settings as JSON.
 import type { ColumnType } from 'kysely'
 
 export const ROLES = ['stakeholder', 'responder', 'manager', 'administrator'] as const
@@ -7,7 +7,7 @@ export const USER_STATES = ['invited', 'active', 'deactivated', 'removed'] as co
 export type UserState = (typeof USER_STATES)[number]
 export const TENANT_STATES = ['active', 'suspended'] as const
 export type TenantState = (typeof TENANT_STATES)[number]
-/** What is stored; `expired` is `pending` after `expires_at`. `adopted`: an IdP provisioned the invited person. */
+/** Stored states; `expired` is `pending` after `expires_at`. `adopted`: an IdP provisioned the invited person. */
 const STORED_INVITATION_STATES = ['pending', 'accepted', 'revoked', 'adopted'] as const
 export type StoredInvitationState = (typeof STORED_INVITATION_STATES)[number]
 export const MAIL_STATES = ['queued', 'sent', 'failed', 'cancelled'] as const
@@ -19,26 +19,26 @@ export type ScimProfile = (typeof SCIM_PROFILES)[number]
 export const ACTOR_KINDS = ['user', 'apiToken', 'scimToken', 'operator', 'system'] as const
 export type ActorKind = (typeof ACTOR_KINDS)[number]
 
-/** A `json` column: written as text, read as text (db/connect.ts leaves json unparsed on purpose). */
+/** A `json` column: written as text, read as text (db/client.ts leaves json unparsed on purpose). */
 export type JsonText = ColumnType<string, string, string>
 
-/** When a connection's mass deprovisioning is held; a fact that is left out is the tenant's, or the default. */
+/** When a connection's mass deprovisioning is held; what is left out comes from the tenant, or is the default. */
 export interface BrakeSettings {
   off?: boolean
-  /** Of the tenant's active users, within an hour. */
+  /** Share of the tenant's active users that may be deprovisioned within an hour. */
   percent?: number
-  /** The least number that is let through, however small the tenant. */
+  /** This many are always let through, however small the tenant. */
   people?: number
 }
 
-/** What a mail tells administrators. */
+/** The contents of a mail to administrators. */
 export interface Notice {
   /** One line. */
   subject: string
   message: string
   /** A second paragraph. */
   detail?: string
-  /** What the button says, and where on the tenant's page it leads: `/provisioning`. */
+  /** The button's label, and where on the tenant's page it leads: `/provisioning`. */
   actionName: string
   actionPath: string
 }
@@ -50,7 +50,7 @@ export interface TenantSettings {
   senderName?: string
   /** Overrides INVITATION_TTL_HOURS. */
   invitationTtlHours?: number
-  /** Only addresses of these domains may be invited, when there are any. */
+  /** If there are any, only addresses of these domains may be invited. */
   allowedDomains?: string[]
   googleSignIn?: boolean
   passwordMinLength?: number
@@ -60,16 +60,16 @@ export interface TenantSettings {
   scimScope?: 'all' | 'own'
   /** Whether people made by SCIM get a welcome mail. */
   scimWelcomeMail?: boolean
-  /** Days after which entries of the audit log go, 30 at least; left out: never. */
+  /** Days after which entries of the audit log are deleted, at least 30; never if left out. */
   auditRetentionDays?: number
-  /** Days after which removed people go for good; left out: never. */
+  /** Days after which removed people are deleted for good; never if left out. */
   removedUserRetentionDays?: number
-  /** Days after which mails that were sent, cancelled or failed go from the list; left out: never. */
+  /** Days after which mails that were sent, cancelled or failed are deleted; never if left out. */
   mailRetentionDays?: number
-  /** For every connection that sets nothing else. */
+  /** For every connection without settings of its own. */
   brake?: BrakeSettings
-  /** Whether any group gives a role: what changes members then follows it up. Set with the mapping. */
+  /** Whether any group gives a role: changes of members then update roles. Set with the mapping. */
   groupRoles?: boolean
-  /** For how many days what identity providers sent and got is kept; 30 when left out, 0 for not at all. */
+  /** For how many days the wire log is kept; 30 if left out, 0 for not at all. */
   wireLogDays?: number
 }
