@@ -1,6 +1,6 @@
-// The family names that users are found by: an index has them by the name that they had when their row was written whole
-// (`indexed_family_name`), and `user_family_names` by the name of those who were renamed in place since, which writes no
-// index of `users`. The migration that made it says how this holds beside versions that know nothing of it.
+// How users are found by family name: an index has the name as of when their row was last written whole
+// (`indexed_family_name`); `user_family_names` has the names of those renamed in place since, which writes no index of
+// `users`. Its migration (list_family_names) explains how this works beside versions that do not know it.
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
@@ -8,19 +8,19 @@ import type { UserRow } from './schema.ts'
 
 type Names = Pick<UserRow, 'indexed_family_name' | 'listed_family_name'>
 
-/** `users.listed_family_name` of a user who is renamed in place; what it was where they are found without a new row. */
+/** `users.listed_family_name` of a user who is renamed in place; unchanged if they need no row in the list. */
 export function listingOf(tenantId: number, before: Names, familyNameKey: string | null): string | null {
   const isFound = familyNameKey === null || familyNameKey === before.indexed_family_name
   return isFound ? before.listed_family_name : `${tenantId} ${familyNameKey}`
 }
 
-/** The name in the list of this tenant; null for none, and for that of a tenant whose row was copied. */
+/** The user's name in this tenant's list; null for none, or where the row was copied from another tenant. */
 export function listedNameOf(tenantId: number, listing: string | null): string | null {
   const prefix = `${tenantId} `
   return listing?.startsWith(prefix) ? listing.slice(prefix.length) : null
 }
 
-/** A user who is renamed in place: the name that they have in the list, if any, and the one that they shall have there. */
+/** A user who is renamed in place: their present name in the list, if any, and their new one. */
 export interface Relisted {
   readonly relisted_id: string
   readonly name_before: string | null
@@ -30,8 +30,8 @@ export interface Relisted {
 export const RELISTED: ColumnTypes = { relisted_id: 'uuid', name_before: 'text', name_after: 'text' }
 
 /**
- * Has the list follow: an insert, which gives back who has which name there. What is in the way of a name is the row of
- * the name before, which gets the new one: so rows are found by their key, also on a table that was planned for as empty.
+ * Updates the list by an insert, which returns who now has which name there. It conflicts with the row of the name
+ * before, which then gets the new name: rows are found by their key, even by a plan made when the table was empty.
  * @param relisted a set of Relisted
  */
 export const relist = (tenantId: number, relisted: RawBuilder<unknown>): RawBuilder<unknown> => sql`
@@ -42,22 +42,22 @@ export const relist = (tenantId: number, relisted: RawBuilder<unknown>): RawBuil
   returning n.user_id, n.family_name_key`
 
 /**
- * Users whom neither finds, as a select of their ids: an earlier version has written their names, their rows were copied
- * from another tenant, or their family name was taken away in place.
+ * A select of the ids of users whom neither index nor list finds: an earlier version wrote their names, their rows were
+ * copied from another tenant, or their family name was removed in place.
  */
 export const unlistedUsers = (tenantId: number): RawBuilder<unknown> =>
   sql`select u.id from users u where u.tenant_id = ${tenantId} and u.is_name_unlisted`
 
-/** Some of the users of a tenant, in the order of their family names as far as these are not the same. */
+/** Part of a tenant's users, to be read in the order of their family names; those with equal names in any order. */
 interface UsersInOrder {
-  /** What stands behind `from`; the users are `users`. */
+  /** What follows `from`; its users are named `users`. */
   readonly from: RawBuilder<unknown>
-  /** The family name, as what an index is in the order of. */
+  /** The family name, as the expression that an index is sorted by. */
   readonly name: RawBuilder<string>
   readonly condition: RawBuilder<unknown>
 }
 
-/** All users of a tenant, each once. */
+/** Parts that together hold every user of a tenant once. */
 export const usersByFamilyName = (tenantId: number): readonly UsersInOrder[] => [
   {
     from: sql`users`,
@@ -65,7 +65,7 @@ export const usersByFamilyName = (tenantId: number): readonly UsersInOrder[] => 
     condition: probably(sql`users.family_name_key is not distinct from users.indexed_family_name`)
   },
   {
-    // each looked up by itself, so that they stay in the order of the list
+    // one look-up per row, which keeps the order of the list
     from: sql`user_family_names n cross join lateral (
       select * from users where users.tenant_id = ${tenantId} and users.id = n.user_id offset 0) as users`,
     name: sql`n.family_name_key`,
@@ -75,10 +75,10 @@ export const usersByFamilyName = (tenantId: number): readonly UsersInOrder[] => 
   { from: sql`users`, name: sql`users.family_name_key`, condition: sql`users.is_name_unlisted` }
 ]
 
-/** Of a comparison the planner believes that hardly a row passes it, and would rather sort these few; half of them, of a case. */
+/** The planner takes a bare comparison to match few rows, and sorts; a CASE to match half, and uses the index. */
 const probably = (condition: RawBuilder<unknown>) => sql`case when ${condition} then true else false end`
 
-/** Has the index find up to so many of them whom nobody else is changing. @returns how many they were */
+/** Makes the index find up to `limit` unlisted users, except those locked by others. @returns how many it changed */
 export async function indexUnlisted(trx: Trx, tenantId: number, limit = Number.MAX_SAFE_INTEGER): Promise<number> {
   const { numAffectedRows } = await sql`
     update users set indexed_family_name = family_name_key
@@ -88,7 +88,7 @@ export async function indexUnlisted(trx: Trx, tenantId: number, limit = Number.M
   return Number(numAffectedRows)
 }
 
-/** Deletes from the list users who are gone for good. */
+/** Deletes from the list users whose rows were deleted. */
 export async function deleteListed(
   trx: Trx,
   tenantId: number,

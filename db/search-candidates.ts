@@ -1,5 +1,6 @@
-// Whom a search looks at: what goes ahead of a statement on `users`, and its condition. Everybody who is found has the
-// probes in the segment that they were last put into, or waits for that; what is found is compared with the search itself.
+// Which users a search looks at: the common table expressions of a statement on `users`, and its condition. Every user
+// to be found has the probes in the segment they were last put into, or waits to be indexed. The statement compares the
+// candidates with the search itself.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { rankOf } from './search-index.ts'
 import type { SearchEstimate } from './search-plan.ts'
@@ -12,16 +13,16 @@ interface Bounds {
   readonly after: readonly [string, string] | undefined
 }
 
-/** What a statement on `users` begins with and what its condition is, so that it looks at nobody but candidates. */
+/** The beginning and the condition of a statement on `users`, so that it looks only at candidates. */
 export interface Narrowing {
   readonly ctes: RawBuilder<unknown>
   readonly condition: RawBuilder<SqlBool>
 }
 
-/** Computed once, and not for each entry that is compared with it. */
+/** In a subquery, to compute it once, not for each entry that is compared with it. */
 const rankOnce = (name: RawBuilder<unknown>): RawBuilder<string> => sql`(select ${rankOf(name)})`
 
-/** Everybody who may be found by the index, or is not in it yet. */
+/** All candidates: everybody whom the index may find, or who is not in it yet. */
 export function toCandidates(estimate: SearchEstimate): Narrowing {
   return {
     ctes: sql`with entries as materialized (${entriesWithAll(estimate, false, sql`true`)})`,
@@ -30,9 +31,9 @@ export function toCandidates(estimate: SearchEstimate): Narrowing {
 }
 
 /**
- * Of the candidates from where the page begins, the first ones in the order of the list, or all. Somebody who was renamed
- * has entries with ranks that are out of date, and is looked at where the first of them stands; the page ends where the
- * last one does that was taken.
+ * The first candidates from the beginning of the page, in the order of the list, or all of them. A renamed user also
+ * has entries with outdated ranks, and is looked at in the place of the first entry. The page ends at the last entry
+ * taken.
  */
 export function toFirstCandidates(
   estimate: SearchEstimate,
@@ -54,7 +55,7 @@ export function toFirstCandidates(
   }
   const inOrder = sql.raw(`${isByName ? 'rank' : 'ordinal'}${isDescending ? ' desc' : ''}`)
   const column = sql.raw(isByName ? 'rank' : 'ordinal')
-  // without an end there are fewer than were asked for
+  // without an end, there are fewer than asked for
   const isWithin = (value: RawBuilder<unknown>) =>
     sql<SqlBool>`coalesce(${value} ${upTo} (select ${column} from page_end), true)`
   return {
@@ -69,9 +70,9 @@ export function toFirstCandidates(
 }
 
 /**
- * The first candidates by name, from as many slices at the page's beginning as are likely to hold `likely` of those who
- * are found, but `slices` at least, and the segments that are no slices. The page ends ahead of the name that the last
- * one had who was taken, and with the last slice that was looked into.
+ * The first candidates by name: from as many slices, from the page's beginning on, as are likely to hold `likely`
+ * matches (at least `slices` of them), and from the segments that are not slices. The page ends before the indexed name
+ * of the last candidate taken, and at the latest with the last slice searched.
  */
 export function toFirstOfSlices(
   estimate: SearchEstimate,
@@ -86,7 +87,7 @@ export function toFirstOfSlices(
     ? [sql.ref('from_name'), sql.ref('from_id')]
     : [sql.ref('until_name'), sql.ref('until_id')]
   const rank = sql.ref('entry.rank')
-  // in whose names several parts begin with the same one or two letters
+  // one or two letters: several parts of a name may begin with them, so that a user has several entries
   const areManyTwice = [...probes[0]!.from].length < 3
   const end = sql.raw(isDescending ? '>=' : '<=')
   const unsortedBehind = after
@@ -143,11 +144,11 @@ export function toFirstOfSlices(
 }
 
 /**
- * `slices`: those of the newest sweep, and where it has not come yet those of the one before; `loose`: what was put into
- * the index since, which is in no order.
+ * `slices`: those of the newest sweep, and for names that it has not reached yet, those of the sweep before. `loose`:
+ * the segments that were made since, which are not sorted.
  */
 function slicesInOrder(tenantId: number, isDescending: boolean): RawBuilder<unknown> {
-  // of the slice that the newest sweep is in the midst of, what is behind that is of use
+  // if the newest sweep has come to the middle of an older slice, only the rest of that slice is used
   const furthest = (from: RawBuilder<unknown>, until: RawBuilder<unknown>) => sql`
     case when sweep < (select sweep from newest) and (from_name, from_id) < (select until_name, until_id from newest)
       then (select ${until} from newest) else ${from} end`
@@ -173,7 +174,7 @@ function slicesInOrder(tenantId: number, isDescending: boolean): RawBuilder<unkn
     )`
 }
 
-/** Whether the page may begin in a slice `s`, or behind what is ahead of it. */
+/** Whether a slice `s` reaches beyond the page's beginning. */
 function isAtPage(isDescending: boolean, after: Bounds['after']): RawBuilder<unknown> {
   if (!after) return sql`true`
   const [name, id] = after
@@ -182,7 +183,7 @@ function isAtPage(isDescending: boolean, after: Bounds['after']): RawBuilder<unk
     : sql`coalesce((s.until_name, s.until_id) > (${name}::text, ${id}::uuid), true)`
 }
 
-/** Whether the page begins in the midst of a slice `s`. */
+/** Whether the page's beginning lies within a slice `s`. */
 function holdsBeginning(isDescending: boolean, after: Bounds['after']): RawBuilder<unknown> {
   if (!after) return sql`false`
   const [name, id] = after
@@ -192,8 +193,8 @@ function holdsBeginning(isDescending: boolean, after: Bounds['after']): RawBuild
 }
 
 /**
- * Those with all probes from where the page begins, and how many are likely to be found `ahead` of each, if the probes say
- * nothing of each other. The one that the page begins in may have nothing left.
+ * The slices that have all probes, from the page's beginning on, each with the number of matches expected `ahead` of it
+ * if the probes are independent. The slice in which the page begins counts as 0: it may have nothing left.
  */
 function slicesByLikelihood(
   { tenantId, probes }: SearchEstimate,
@@ -215,7 +216,7 @@ function slicesByLikelihood(
     where count > 0`
 }
 
-/** Up to which slot, or in a list that descends from which one on, users of slices stand ahead of the page. */
+/** The slot up to which (descending: after which) users of the slice in which the page begins come before the page. */
 function passedSlots(tenantId: number, isDescending: boolean, after: Bounds['after']): RawBuilder<unknown> {
   if (!after) return sql`select null::bigint as segment, null::bigint as slot where false`
   return sql`
@@ -225,7 +226,7 @@ function passedSlots(tenantId: number, isDescending: boolean, after: Bounds['aft
     where nearest.is_begun`
 }
 
-/** Postings of the rarest probe in some segments, as far as these have the others, too. */
+/** Postings of the rarest probe: in the given segments, or in all those that have the other probes, too. */
 function postingsOf(
   { tenantId, probes }: SearchEstimate,
   columns: RawBuilder<unknown>,
@@ -243,13 +244,13 @@ function postingsOf(
       ${holds.length > 0 && segments === undefined ? sql.join(holds, sql` `) : sql``}`
 }
 
-/** That an entry is one of users who have the other probes, too. */
+/** Conditions that the user of an entry has the other probes, too. */
 function hasOthers(
   { tenantId, probes }: SearchEstimate,
   segments: RawBuilder<unknown> | undefined
 ): RawBuilder<unknown> {
   const there = segments ? sql`and p.segment = any(array(${segments}))` : sql``
-  // compared with true, because a plan that makes joins of them takes them for small
+  // `is true` keeps the planner from turning them into joins, whose size it underestimates
   const conditions = probes.slice(1).map(
     ({ from, below }) => sql`and (entry.ordinal in (select unnest(p.ordinals) from search_postings p
       where p.tenant_id = ${tenantId} and p.gram >= ${from} and p.gram < ${below} ${there})) is true`
@@ -258,8 +259,8 @@ function hasOthers(
 }
 
 /**
- * Entries of the rarest probe, of users who have the others, too. Some may be there twice.
- * @param withRanks whether ranks are read, which are longer than all else
+ * Entries of the rarest probe whose users have the other probes, too. A user may have several.
+ * @param withRanks whether to read ranks, which are longer than everything else
  */
 function entriesWithAll(
   estimate: SearchEstimate,
@@ -274,7 +275,7 @@ function entriesWithAll(
     where ${condition} ${hasOthers(estimate, undefined)}`
 }
 
-// arrays, because a plan that knows nothing of them takes the indexes of both keys
+// arrays of unknown contents, so that the plan uses the indexes of both keys
 const isAmong = ({ tenantId }: SearchEstimate, ordinals: RawBuilder<unknown>): RawBuilder<SqlBool> => sql<SqlBool>`(
   users.ordinal = any(array(${ordinals}))
   or users.id = any(array(select user_id from search_pending where tenant_id = ${tenantId})))`

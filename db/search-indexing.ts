@@ -1,42 +1,42 @@
-// Puts users who were noted into the index of the search: as they come, and by sweeps over the list of all by name, which
-// leave segments that a page of the list looks into few of. A sweep also leaves behind what renaming has outdated.
+// Puts noted users into the search index: as they come, and by sweeps over all users by name. A sweep makes sorted
+// segments (slices), few of which a page of the list has to search. It also gets rid of entries outdated by renaming.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, inTenant, readOneInTenant, type Trx } from './connect.ts'
 import { PENDING_KEPT, rankOf, SEGMENT_USERS } from './search-index.ts'
 
 interface IndexingLimits {
-  /** Steps at most. */
+  /** Maximum number of steps. */
   readonly steps?: number
-  /** How many notes are few. */
+  /** Up to how many notes may be left. */
   readonly kept?: number
-  /** Users of a segment. */
+  /** Users per segment. */
   readonly segmentUsers?: number
-  /** So many users whose segments are not sorted, or who wait, are worth a sweep. */
+  /** How many users in unsorted segments, or waiting, are worth a sweep. */
   readonly unsorted?: number
 }
 
-/** A search looks into all segments that are not sorted, each time. */
+/** Up to how many users may be in unsorted segments, all of which each search looks into. */
 const UNSORTED_KEPT = 8 * SEGMENT_USERS
-/** In a large tenant they may be this share: a sweep takes the longer, the larger it is. */
+/** In a large tenant, up to one in this many users: a sweep takes longer the larger the tenant is. */
 const UNSORTED_SHARE = 8
-/** Segments of earlier sweeps that are deleted at once. */
+/** How many segments from before a sweep are deleted at once. */
 const REMAINS_AT_ONCE = 8
 
 interface IndexState {
-  /** Notes; counting ends at what is worth a sweep. */
+  /** The number of notes, counted only up to what is worth a sweep. */
   readonly pending: number
   /** Users who were indexed as they came, since the newest sweep began. */
   readonly unsorted: number
   readonly sorted: number
-  /** The newest sweep, 0 for none, and up to whom it has come, null where it is over. */
+  /** The newest sweep (0: none), and the last user that it has reached (null: it is over). */
   readonly sweep: string
   readonly until_name: string | null
   readonly until_id: string | null
-  /** Whether it is over, and has left segments that are of no use any more. */
+  /** Whether it is over and older segments, now useless, are left. */
   readonly has_remains: boolean
 }
 
-/** Whether more users wait for being indexed than are left to be read one by one, or a sweep is under way. */
+/** Whether more than `kept` users wait to be indexed, a sweep is under way, or older segments are left to delete. */
 export async function isIndexBehind(db: Db, tenantId: number, kept = PENDING_KEPT): Promise<boolean> {
   const waiting = sql`select from search_pending where tenant_id = ${tenantId} limit ${kept + 1}`
   const row = await readOneInTenant<{ is: boolean }>(
@@ -49,7 +49,7 @@ export async function isIndexBehind(db: Db, tenantId: number, kept = PENDING_KEP
   return row!.is
 }
 
-/** The last segment of the newest sweep; of one that has come to nobody's end where there was none. */
+/** The last segment of the newest sweep; without any sweep, one numbered 0 that is over. */
 const newestSweep = (tenantId: number): RawBuilder<unknown> => sql`
   select sweep, until_name, until_id from (
     select sweep, segment, until_name, until_id from search_segments where tenant_id = ${tenantId} and sweep is not null
@@ -57,9 +57,9 @@ const newestSweep = (tenantId: number): RawBuilder<unknown> => sql`
   ) as slices order by sweep desc, segment desc limit 1`
 
 /**
- * Puts users who were noted into the index until few are left, and sorts it where much of it is not. Each step is a
- * transaction of some thousand users that no writer waits for; several processes may do it side by side.
- * @returns how many notes were worked off, and users sorted
+ * Puts noted users into the index until few are left, and sorts the index if much of it is unsorted. Each step is a
+ * transaction of some thousand users that no writer waits for; several processes may run it side by side.
+ * @returns how many notes were processed, plus how many users were sorted
  */
 export async function indexNames(
   db: Db,
@@ -70,24 +70,24 @@ export async function indexNames(
   let total = 0
   for (let step = 0; step < (limits.steps ?? Number.POSITIVE_INFINITY) && !signal.aborted; step++) {
     const taken = await inTenant(db, tenantId, (trx) => takeStep(trx, tenantId, limits, step))
-    // nothing to do, or somebody else is at the rest
+    // nothing to do, or another process is working on the rest
     if (taken === undefined) break
     total += taken
   }
   return total
 }
 
-/** @returns how many users it was about; undefined where there was nothing to do */
+/** @returns how many users it processed; undefined if there was nothing to do */
 async function takeStep(trx: Trx, tenantId: number, limits: IndexingLimits, step: number): Promise<number | undefined> {
   const { kept = PENDING_KEPT, segmentUsers = SEGMENT_USERS, unsorted: worth = UNSORTED_KEPT } = limits
-  // ahead of the state, which is the one that whoever had the lock has left
+  // before the state is read, so that it includes what the previous holder of the lock did
   const maySweep = await lockSweeps(trx, tenantId)
   const state = await readState(trx, tenantId, worth)
   const isSweeping = state.until_id !== null
   const isWorth =
     state.pending + state.unsorted >= (isSweeping ? worth : Math.max(worth, state.sorted / UNSORTED_SHARE))
   const isBehind = state.pending > kept
-  // where many wait a sweep finds them; else those who are noted during one are every other step's
+  // if many wait, the sweep indexes them; otherwise every other step of a sweep goes to users noted meanwhile
   const isSweepsTurn = isWorth || ((isSweeping || state.has_remains) && !(isBehind && step % 2 === 1))
   if (!isSweepsTurn) return isBehind ? (await indexSome(trx, tenantId, segmentUsers)) || undefined : undefined
   if (!maySweep) return undefined
@@ -113,7 +113,7 @@ async function readState(trx: Trx, tenantId: number, worth: number): Promise<Ind
   return rows[0]!
 }
 
-/** One process sweeps at a time; to the end of the transaction. */
+/** Lets one process sweep at a time. @returns whether this transaction holds the lock, until its end */
 async function lockSweeps(trx: Trx, tenantId: number): Promise<boolean> {
   const { rows } = await sql<{ has: boolean }>`
     select pg_try_advisory_xact_lock(${sql.lit(SWEEP_LOCK)}, ${tenantId}::int) as has`.execute(trx)
@@ -123,8 +123,8 @@ async function lockSweeps(trx: Trx, tenantId: number): Promise<boolean> {
 const SWEEP_LOCK = 4_726_002
 
 /**
- * Begins with an empty slice: its number is the sweep's, drawn ahead of all that it reads. Whoever was indexed under a
- * lower number was read before.
+ * Begins a sweep with an empty slice. Its number is the sweep's, drawn before the sweep reads anything: every segment
+ * with a lower number was read before the sweep.
  */
 async function beginSweep(trx: Trx, tenantId: number): Promise<number> {
   await sql`
@@ -138,10 +138,10 @@ async function beginSweep(trx: Trx, tenantId: number): Promise<number> {
   return 0
 }
 
-/** Comes before everybody whose name is empty. */
+/** Sorts before everybody whose name is empty. */
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
-/** Puts those into the index who come next by name, with those of them who wait for it. */
+/** Puts the next users by name into the index, and deletes their notes. */
 async function sweepSome(trx: Trx, tenantId: number, state: IndexState, segmentUsers: number): Promise<number> {
   const { sweep, until_name: name, until_id: id } = state
   const { rows } = await sql<{ taken: number }>`
@@ -176,7 +176,7 @@ async function sweepSome(trx: Trx, tenantId: number, state: IndexState, segmentU
   return rows[0]!.taken
 }
 
-/** Segments from before the newest sweep, which is over. */
+/** Deletes segments from before the newest sweep, if that is over. */
 async function deleteRemains(trx: Trx, tenantId: number): Promise<number> {
   const older = sql`
     select s.segment from search_segments s, (${newestSweep(tenantId)}) as newest
@@ -192,7 +192,7 @@ async function deleteRemains(trx: Trx, tenantId: number): Promise<number> {
   return 0
 }
 
-/** What is posted of a user. A name that stands in the one before adds nothing. */
+/** The text that is indexed of a user. A name that the shown name contains is left out. */
 const textColumns = sql`users.ordinal, ${rankOf(sql.ref('users.shown_name_key'))} as rank, (
   concat_ws(' ', users.shown_name_key, users.email_key, nullif(users.user_name_key, users.email_key),
     case when not ${isWithin(sql.ref('users.family_name_key'))} then users.family_name_key end,
@@ -202,7 +202,7 @@ function isWithin(name: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`(strpos(' ' || users.shown_name_key || ' ', ' ' || ${name} || ' ') > 0)`
 }
 
-/** Posts `texts` under the number of `made`. What inserts return is nobody's, as that of noteNames. */
+/** Posts `texts` under the segment number of `made`. For the `returning 1`, see noteNames. */
 const posted = (tenantId: number, slots: RawBuilder<unknown>): RawBuilder<unknown> => sql`
       grams as (
         select distinct texts.rank, texts.slot, texts.ordinal, split_part(substr(texts.text, place, 3), ' ', 1) as gram
@@ -216,8 +216,8 @@ const posted = (tenantId: number, slots: RawBuilder<unknown>): RawBuilder<unknow
       )`
 
 /**
- * The longest waiting, in one statement, because notes and names must be seen as they were at one moment: whoever
- * renames meanwhile has left a note that this does not see, and does not delete.
+ * Indexes the users who have waited longest. One statement, because it must see notes and names as of one moment: a
+ * rename meanwhile leaves a note that this statement does not see, and so does not delete.
  */
 async function indexSome(trx: Trx, tenantId: number, segmentUsers: number): Promise<number> {
   const { rows } = await sql<{ taken: number }>`

@@ -1,14 +1,14 @@
 // How a search finds its users: by the index of parts (search-index.ts), or by walking along the list, which is faster
-// where many are found. Either way everybody is compared with the words: the ways differ in whom they look at
+// if many match. Either way every user looked at is compared with the words: the ways differ in whom they look at
 // (search-candidates.ts).
 import { sql } from 'kysely'
 import { type Db, readOneInTenant } from './connect.ts'
 import { resourceCount } from './resource-counts.ts'
 import { PENDING_KEPT } from './search-index.ts'
 
-/** What is looked up: grams from `from` on, up to but not including `below`. */
+/** A range of grams to look up: from `from` on, up to but not including `below`. */
 interface Probe {
-  /** Which of the words it is a part of. */
+  /** The index of the word that it is a part of. */
   readonly word: number
   readonly from: string
   readonly below: string
@@ -16,31 +16,31 @@ interface Probe {
 
 export interface SearchEstimate {
   readonly tenantId: number
-  /** Of the tenant. */
+  /** Users of the tenant. */
   readonly users: number
-  /** Of them, users who are not in the index. */
+  /** Users who wait to be indexed, counted up to MAX_PENDING_COUNTED. */
   readonly pending: number
-  /** Those whose entries are to be read: everybody who is found has all of them. Rarest first; none for words of nothing. */
+  /** The probes whose entries are read: every match has all of them. Rarest first; none if there are no words. */
   readonly probes: readonly Counted[]
-  /** Segments of users who follow one another by name. */
+  /** How many segments hold users who are consecutive by name. */
   readonly slices: number
-  /** Whether many users wait for being indexed. */
+  /** Whether many users wait to be indexed. */
   readonly isBehind: boolean
 }
 
 interface Counted extends Probe {
-  /** Users with it, about. */
+  /** About how many users have it. */
   readonly count: number
 }
 
 /** Which of a list's users are looked at. */
 export type Way =
-  /** As many as `steps` from where the page begins; everybody without it. */
+  /** Up to `steps` users from the page's beginning; everybody without it. */
   | { readonly kind: 'walk'; readonly steps?: number }
   /**
-   * Those who have all probes; of them `first` in the order of the list, and whoever ties with the last one. With
-   * `from`, of the segments that are sorted by name no more are looked into, from where the page begins, than are
-   * likely to hold so many, and so many in any case.
+   * Users who have all probes: the `first` of them in the order of the list, and those tied with the last one. With
+   * `from`, only as many sorted segments are searched, from the page's beginning on, as are likely to hold `likely`
+   * matches, but at least `slices`.
    */
   | {
       readonly kind: 'index'
@@ -48,39 +48,39 @@ export type Way =
       readonly from?: { readonly likely: number; readonly slices: number }
     }
 
-/** Further ones tell nothing new. */
+/** Further probes add no information. */
 const MAX_PROBES = 12
-/** Those that the fewest users have: they leave nearly nobody who has not all others. */
+/** Only the rarest probes are looked up: almost everybody who has these has all the others. */
 const MAX_LOOKED_UP = 3
-/** Postings of one probe that are counted: a range that has more is no rare one. */
+/** How many postings of a probe are counted: a range with more is not rare. */
 const MAX_POSTINGS = 4_000
 const MAX_PENDING_COUNTED = 20_000
-/** A page that is not full after so many steps will not be soon. */
+/** A page that is not full after this many steps will not be full soon. */
 const STEPS = 1_000
-/** How much dearer than such a walk the index must be for the walk to be tried first: often it is in vain. */
+/** How many times a walk's cost the index must cost for the walk to be tried first: walks often fail. */
 const WORTH_A_TRY = 3
-/** Who is found so many times as often as a walk needs is likely to fill the page by it. */
+/** A walk is likely to fill the page if matches are this many times as frequent as it needs. */
 const OFTEN = 10
-/** The same for one letter, whose parts are many to read. */
+/** The same for a single letter, which has many parts to read. */
 const OFTEN_ALONE = 2
-/** How many times as many are hoped for in the slices that are looked into as are needed. */
+/** Slices are searched until they are expected to hold this many times the matches needed. */
 const HOPED_FOR = 2
-/** Slices that several probes are looked for in at least: in one that begins or ends with a name, nobody may have them all. */
+/** The minimum number of slices for several probes: in a slice that begins or ends with a name, nobody may have all. */
 const LEAST_TOGETHER = 3
-/** Where they did not fill the page, so many times as many are hoped for. */
+/** The factor for the next attempt if the slices did not fill the page. */
 const FURTHER = 8
 
 /** Processor time in µs, as measured. */
 const COSTS = {
-  /** An entry of a posting, with whatever it is sorted by. */
+  /** To read an entry of a posting, with its sort key. */
   entry: 0.3,
-  /** To fetch a user by a key, and compare it with the words. */
+  /** To fetch a user by key and compare them with the words. */
   candidate: 5,
-  /** To come to the next user of the list, and compare it. */
+  /** To go to the next user of the list and compare them. */
   step: 4
 }
 
-/** Three characters each of longer words; shorter words as ranges. */
+/** Every three consecutive characters of a word; a shorter word as a range. */
 export function probesOf(words: readonly string[]): Probe[] {
   const parts = words.flatMap((text, word) => {
     const characters = [...text]
@@ -91,16 +91,16 @@ export function probesOf(words: readonly string[]): Probe[] {
   return first.slice(0, MAX_PROBES).map(({ word, part }) => ({ word, from: part, below: following(part) }))
 }
 
-/** The first text that comes behind all that begin with `prefix`, in the order of code points. */
+/** The first text after all those that begin with `prefix`, in the order of code points. */
 function following(prefix: string): string {
   const characters = [...prefix]
   const last = characters.pop()!.codePointAt(0)!
-  // surrogates are no characters
+  // surrogates are not characters
   const next = last === 0xd7ff ? 0xe000 : last + 1
   return next > 0x10ffff ? following(characters.join('')) : characters.join('') + String.fromCodePoint(next)
 }
 
-/** Counts in the index for how many users a search will have to look at; one statement. */
+/** Estimates from the index how many users a search will have to look at; one statement. */
 export async function estimateSearch(db: Db, tenantId: number, words: readonly string[]): Promise<SearchEstimate> {
   const probes = probesOf(words)
   const row = await readOneInTenant<{ users: number; pending: number; slices: number; counts: number[] }>(
@@ -128,11 +128,11 @@ export async function estimateSearch(db: Db, tenantId: number, words: readonly s
   return { tenantId, users, pending, slices, probes: cheapest(counted), isBehind: pending > PENDING_KEPT }
 }
 
-/** As many of the rarest probes as make the look-up cheaper: a further one leaves about a tenth of those to be compared. */
+/** As many of the rarest probes as make the look-up cheapest: each further one leaves a tenth of the candidates. */
 function cheapest(probes: readonly Counted[]): Counted[] {
   const rarest: Counted[] = []
   for (const probe of probes.toSorted((a, b) => a.count - b.count)) {
-    // parts of one word that equally many have are likely to be had by the same
+    // parts of one word that are equally frequent probably belong to the same users
     const isAlike = rarest.some(({ word, count }) => word === probe.word && count > 0.8 * probe.count)
     if (!isAlike && rarest.length < MAX_LOOKED_UP) rarest.push(probe)
   }
@@ -146,7 +146,7 @@ const entriesOf = (probes: readonly Counted[]) => probes.reduce((sum, { count })
 
 /**
  * The ways to fill a page, to be tried in turn until it is full; the last one finds everybody.
- * @param order `index`: the list is walked in the order of an index; `name`, `age`: postings know it, too
+ * @param order the sort order, which postings know, too; undefined for one that they do not know
  */
 export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name' | 'age' | undefined): Way[] {
   const { users, pending, probes } = estimate
@@ -156,11 +156,11 @@ export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name
   const first = 4 * limit
   const ways = order === 'name' ? waysBySlices(estimate, limit, first) : []
   const expected = expectedOf(estimate)
-  // of which the index has so many parts that counting them ends early
+  // so many parts begin with one letter that counting them ends early
   const isLetter = [...rarest.from].length === 1
   const cost = entriesOf(probes) * COSTS.entry + (first + pending) * COSTS.candidate
   if (ways.length === 0 && expected > 2 * first && cost < users * COSTS.step) ways.push({ kind: 'index', first })
-  // by slices a page costs little, except where most users have what is looked up
+  // with slices a page is cheap, unless most users have what is looked up
   const isWalkWorthIt =
     order === 'name' && ways.length > 0
       ? (expected / users) * STEPS > (isLetter ? OFTEN_ALONE : OFTEN) * limit
@@ -168,7 +168,7 @@ export function waysToPage(estimate: SearchEstimate, limit: number, order: 'name
   return [...(isWalkWorthIt ? [{ kind: 'walk', steps: STEPS } as const] : []), ...ways, all]
 }
 
-/** By so many slices that the page is likely to be there, then by more. */
+/** First by as many slices as are likely to fill the page, then by more. */
 function waysBySlices(estimate: SearchEstimate, limit: number, first: number): Way[] {
   const ways: Way[] = []
   const likely = HOPED_FOR * limit
@@ -181,11 +181,11 @@ function waysBySlices(estimate: SearchEstimate, limit: number, first: number): W
   return ways
 }
 
-/** How many users have all probes, if each of them says nothing of the others. */
+/** How many users are expected to have all probes if these are independent. */
 const expectedOf = ({ users, probes }: SearchEstimate): number =>
   probes.reduce((rest, { count }) => rest * Math.min(1, count / users), users)
 
-/** The way to everybody who is found. */
+/** The cheaper way to find everybody. */
 export function wayToAll({ users, pending, probes }: SearchEstimate): Way {
   const rarest = probes[0]
   if (!rarest || users <= STEPS) return { kind: 'walk' }

@@ -1,4 +1,4 @@
-// The list of a tenant's users: searched, narrowed, sorted, paged by key.
+// The list of a tenant's users: searched, filtered, sorted, paged by key.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readFieldsInTenant, readInTenant } from './connect.ts'
 import type { CursorKeys } from './cursor.ts'
@@ -29,23 +29,23 @@ export interface UserListQuery {
   readonly filter: UserFilter
   readonly sort: UserSortKey
   readonly isDescending: boolean
-  /** `[sort value, id]` of the last row of the page before, as `keys` of it. */
+  /** `[sort value, id]` of the last row of the page before. */
   readonly after: CursorKeys | undefined
   readonly limit: number
 }
 
 interface UserListItem {
   readonly user: ShownUser
-  /** As text, for the cursor. */
+  /** The sort value as text, for the cursor. */
   readonly sortValue: string | null
 }
 
 interface SortOrder {
   readonly value: RawBuilder<unknown>
   readonly type: 'text' | 'int' | 'bigint' | 'numeric'
-  /** Those without a value come last, in both directions. */
+  /** Users without a value come last, in both directions. */
   readonly isNullable: boolean
-  /** The order that the index of the search knows, too. */
+  /** Set for an order that the search index knows, too. */
   readonly known?: 'name' | 'age'
 }
 
@@ -57,12 +57,12 @@ const SORT_ORDERS: Record<UserSortKey, SortOrder> = {
   email: { value: sql.ref('users.email_key'), type: 'text', isNullable: true },
   role: { value: rank('users.role', ROLES), type: 'int', isNullable: false },
   state: { value: rank('users.state', USER_STATES), type: 'int', isNullable: false },
-  // rows are numbered as they are made, and that is in an index
+  // rows are numbered in the order of creation, and an index has the number
   createdAt: { value: sql.ref('users.ordinal'), type: 'bigint', isNullable: false, known: 'age' },
   lastSignInAt: { value: sql`extract(epoch from users.last_sign_in_at)`, type: 'numeric', isNullable: true }
 }
 
-/** Up to `limit` users in the asked order; one statement, or up to three for a search. */
+/** Up to `limit` users in the order asked for; one statement, or for a search several until the page is full. */
 export async function listUsers(db: Db, tenantId: number, query: UserListQuery): Promise<UserListItem[]> {
   const ways: Way[] = query.estimate
     ? waysToPage(query.estimate, query.limit, SORT_ORDERS[query.sort].known)
@@ -81,7 +81,7 @@ async function listOnWay(db: Db, tenantId: number, query: UserListQuery, way: Wa
   const inOrder = sql`order by ${order.value} ${direction}${sql.raw(order.isNullable ? ' nulls last' : '')}, users.id ${direction}`
   const narrowing = narrow(query, way)
   const behind = query.after ? sql`and ${isAfter(order, query.isDescending, query.after)}` : sql``
-  // a limit that the plan does not know would be taken for a tenth of all rows
+  // limits are literals: the planner would take an unknown limit for a tenth of all rows
   const rows = await readFieldsInTenant(
     db,
     tenantId,
@@ -150,7 +150,7 @@ function isWanted(tenantId: number, { search, filter }: Pick<UserListQuery, 'sea
   return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
 }
 
-// columns one by one: to join them first costs more than to search them
+// columns one by one: concatenating them first would cost more than searching them
 function hasWord(word: string): RawBuilder<unknown> {
   const pattern = `%${word.replace(/[\\%_]/g, '\\$&')}%`
   return sql`(users.shown_name_key like ${pattern} or users.email_key like ${pattern}
