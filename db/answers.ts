@@ -1,9 +1,9 @@
-// Ends connections on which an answer is overdue: a database that is frozen, or a network that swallows what is sent,
-// would keep whoever waits for ever. `pg` sets a timer for each query, and what a timer refers to is met by the
-// collector of garbage before it is any: most rows that were read became old objects, and the server a fifth slower.
+// Closes connections on which an answer is overdue: a frozen database, or a network that drops packets, would make
+// callers wait for ever. pg's own timeout sets a timer for each query, and what a timer refers to survives young
+// garbage collections: most rows that were read were promoted to old objects, and the server became a fifth slower.
 import type pg from 'pg'
 
-/** What of pg's client is used here; its types leave it out. */
+/** The internals of pg's client that are used here; its types leave them out. */
 interface Internals {
   /** The query whose answer comes next. */
   readonly _activeQuery: object | null
@@ -16,8 +16,8 @@ interface Seen {
 }
 
 /**
- * @param limitMs how long an answer may be waited for, from when those before it have come
- * @param everyMs how often that is looked at; an overdue answer is waited for that much longer
+ * @param limitMs how long an answer may take once the answers before it have arrived
+ * @param everyMs how often to check; an overdue answer may go unnoticed for that much longer
  */
 export function watchAnswers(pool: pg.Pool, limitMs: number, everyMs = 1_000): void {
   const seen = new Map<Internals, Seen>()

@@ -1,4 +1,4 @@
-// The client of each connection: which statements are prepared under which names, and what travels together.
+// The client of each connection: which statements are prepared under which names, and what is sent in one write.
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import pg from 'pg'
@@ -10,7 +10,7 @@ import { type TraceStatement, traced } from './trace.ts'
 /** Statement texts kept prepared per connection; further ones (rare filters) are parsed each time. */
 const PREPARED_LIMIT = 400
 
-// json is sent to clients as it is stored: parsing it here would cost time for nothing.
+// json goes to clients as it is stored, so parsing it here would be wasted time.
 const JSON_OID = 114
 export const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -34,7 +34,7 @@ export function statementName(text: string): string {
   return name
 }
 
-/** What of pg's client is used here; its types leave it out. */
+/** The internals of pg's client that are used here; its types leave them out. */
 interface ClientInternals {
   readonly connection: Parameters<typeof handOverRows>[0] & { readonly stream: Writable }
   _getActiveQuery(): unknown
@@ -63,12 +63,12 @@ abstract class MusterClient extends pg.Client {
     return answer
   }
 
-  /** Ends with the statements that it has prepared, once a migration of a newer version has changed what one returns. */
+  /** Closes the connection once a newer version's migration has changed what one of its prepared statements returns. */
   private endIfOutdated(error: unknown): void {
     if (isOutdatedPlan(error)) void this.end()
   }
 
-  /** What is asked in one tick goes out in one write: each write is a system call, dearer than the statement in it. */
+  /** Sends all queries of one tick in one write: each write is a system call, which costs more than the statement. */
   private writeTogether(): void {
     const { stream } = (this as unknown as ClientInternals).connection
     stream.cork()
@@ -76,7 +76,7 @@ abstract class MusterClient extends pg.Client {
   }
 }
 
-/** @param trace is told of the statements that Kysely sends */
+/** @param trace receives the statements that Kysely sends */
 export function clientWith(manners: ClientManners, trace: TraceStatement | undefined): typeof pg.Client {
   class Client extends MusterClient {
     readonly manners = manners

@@ -1,4 +1,4 @@
-// Connections to PostgreSQL: the pool, and the two ways in which a tenant's rows are reached.
+// Connections to PostgreSQL: the pool, and the two ways to reach a tenant's rows (inTenant, readInTenant).
 import {
   type Compilable,
   type CompiledQuery,
@@ -27,7 +27,7 @@ import { serverAddress } from './server-address.ts'
 import type { Fields } from './tenant-query.ts'
 import type { TraceStatement } from './trace.ts'
 
-/** A pool or a transaction: what every query function takes first. */
+/** A pool or a transaction: the first parameter of every query function. */
 export type Db = Kysely<Database>
 /** A transaction that may see one tenant's rows; made by `inTenant`. */
 export type Trx = Transaction<Database>
@@ -35,35 +35,35 @@ export type Trx = Transaction<Database>
 interface ConnectOptions {
   /** postgres:// URL. */
   url: string
-  /** Connections at most. */
+  /** Maximum number of connections. */
   poolSize?: number
-  /** Role to take on after connecting, so that the statements run with its rights alone. */
+  /** Role to take on after connecting, so that statements run with only its rights. */
   role?: string
   applicationName?: string
-  /** How long a connection is waited for, a free one too; milliseconds. */
+  /** How long to wait for a new connection, or for a free one of the pool; milliseconds. */
   connectTimeoutMs?: number
   /** A statement that runs longer is cancelled; milliseconds, 0 for none. */
   statementTimeoutMs?: number
   /**
-   * Whether the URL is that of a pooler in transaction mode, such as PgBouncer. Nothing is set on the connection then,
-   * which is another one with each transaction: role and timeouts are those of the URL's user (ALTER ROLE … SET).
+   * Whether the URL leads to a pooler in transaction mode, such as PgBouncer. The server connection then changes with
+   * each transaction, so nothing is set on it: role and timeouts are those of the URL's user (ALTER ROLE … SET).
    */
   isPooled?: boolean
-  /** Whether statements are prepared under a name: not behind a pooler that knows nothing of them. Default: true. */
+  /** Whether to use named prepared statements: false behind a pooler without support for them. Default: true. */
   prepares?: boolean
   /** Whether tables are distributed by Citus. */
   isCitus?: boolean
-  /** Set on each connection, beside what always is: `name=value`. */
+  /** Further settings of each connection: `name=value`. */
   settings?: readonly string[]
-  /** Is told of every statement. */
+  /** Receives every statement. */
   trace?: TraceStatement
 }
 
-/** How much longer than a statement may run its answer is waited for: a database that is frozen cancels nothing. */
+/** How long to wait for an answer beyond the statement timeout: a frozen database cancels nothing. */
 const ANSWER_GRACE_MS = 5_000
 
 interface Internals {
-  /** How many reads wait to share an exchange, each asked when somebody wants to know. */
+  /** Each returns how many reads or writes are waiting to share an exchange. */
   readonly waiting: (() => number)[]
   driver: TenantDriver
   executor: QueryExecutor
@@ -71,7 +71,7 @@ interface Internals {
 }
 const internals = new WeakMap<object, Internals>()
 
-/** Opens a pool. Nothing is connected before the first query. Close it with `db.destroy()`. */
+/** Opens a pool, which connects with the first query. Close it with `db.destroy()`. */
 export function connect(options: ConnectOptions): Db {
   const { statementTimeoutMs = 30_000, isCitus = false } = options
   const manners = { prepares: options.prepares ?? true, setsLocally: isCitus }
@@ -90,9 +90,9 @@ export function connect(options: ConnectOptions): Db {
   } as pg.PoolConfig & { pipeline: boolean }
   const pool = new pg.Pool(config)
   if (statementTimeoutMs > 0) watchAnswers(pool, statementTimeoutMs + ANSWER_GRACE_MS)
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // the pool replaces an idle connection that breaks; without a listener the error would end the process
   pool.on('error', () => {})
-  // one that breaks in use fails its statements; pg-pool leaves its own event without a listener then
+  // a connection that breaks in use fails its statements, but pg-pool leaves its error event without a listener
   pool.on('connect', (client) => client.on('error', () => {}))
   const driver = options.trace ? new TracingDriver(pool, manners, options.trace) : new PipeliningDriver(pool, manners)
   const db = openOn(driver, pool, isCitus ? new CitusAdapter() : new PostgresAdapter())
@@ -111,16 +111,16 @@ function sessionOptions({ role, isCitus, settings: given = [] }: ConnectOptions,
   return settings.map((setting) => `-c ${setting}`).join(' ')
 }
 
-/** Else the nodes do not hear which tenant's rows are seen, and a plan for any tenant asks all of them. */
+/** Without the first, `set local app.tenant` would not reach the nodes; a generic plan would query all of them. */
 const CITUS_SETTINGS = ['citus.propagate_set_commands=local', 'plan_cache_mode=force_custom_plan']
 
-/** By it a pool and its transactions are known for those of a cluster. */
+/** Marks a pool and its transactions as those of a cluster. */
 class CitusAdapter extends PostgresAdapter {}
 
-/** Whether tables are distributed by Citus, where some statements have to be put otherwise. */
+/** Whether Citus distributes the tables, which needs some statements in another form. */
 export const isCitus = (db: Db): boolean => db.getExecutor().adapter instanceof CitusAdapter
 
-/** A Db whose statements go where `driver` has them go; `db.destroy()` destroys the driver. */
+/** A Db whose statements run on `driver`; `db.destroy()` destroys the driver. */
 function openOn(driver: TenantDriver, pool: pg.Pool, adapter: DialectAdapter): Db {
   const initialised = driver.init()
   const executor = new DefaultQueryExecutor(
@@ -145,23 +145,23 @@ function openOn(driver: TenantDriver, pool: pg.Pool, adapter: DialectAdapter): D
   return db
 }
 
-/** A Db beside `db` whose statements all go through another driver, which is given the pool of `db`. */
+/** A Db beside `db` whose statements all run on another driver, which shares the pool of `db`. */
 export function openBeside(db: Db, driverOn: (pool: pg.Pool) => TenantDriver): Db {
   const { pool } = internalsOf(db)
   return openOn(driverOn(pool), pool, db.getExecutor().adapter)
 }
 
-/** What runs the statements of a Db that is no transaction. */
+/** The driver of a Db that is not a transaction. */
 export const driverOf = (db: Db): TenantDriver => internalsOf(db).driver
 
-/** The pool's size and use, for metrics; what waits for an exchange waits for a connection. */
+/** The pool's size and use, for metrics; `waiting` includes what waits to share an exchange. */
 export function poolStats(db: Db): { total: number; idle: number; waiting: number } {
   const { pool, waiting } = internalsOf(db)
   const gathered = waiting.reduce((sum, count) => sum + count(), 0)
   return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount + gathered }
 }
 
-/** Has reads that wait elsewhere counted among those that wait for a connection. */
+/** Adds a queue of reads or writes to what poolStats counts as waiting. */
 export const countAsWaiting = (db: Db, count: () => number): void => void internalsOf(db).waiting.push(count)
 
 function internalsOf(db: Db): Internals {
@@ -171,9 +171,9 @@ function internalsOf(db: Db): Internals {
 }
 
 /**
- * Runs `work` in a transaction that sees the rows of one tenant (row-level security) and commits it.
- * BEGIN and the setting travel with the first statement; statements that are started together (`Promise.all`)
- * travel together. Rolls back and rethrows when `work` throws.
+ * Runs `work` in a transaction that sees only one tenant's rows (row-level security) and commits it.
+ * BEGIN and the setting are sent with the first statement; statements that are started together (`Promise.all`)
+ * are sent together. Rolls back and rethrows when `work` throws.
  */
 export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => Promise<T>): Promise<T> {
   const { driver, executor } = internalsOf(db)
@@ -204,8 +204,8 @@ export async function inTenant<T>(db: Db, tenantId: number, work: (trx: Trx) => 
 const IN_FAILED_TRANSACTION = '25P02'
 
 /**
- * Remembers what failed first: of statements that were started together, those behind it only say that the transaction
- * has failed, and any of them may be heard first.
+ * Remembers the first failure: when statements were started together, the later ones only report that the transaction
+ * has failed, and the caller may receive any of the errors first.
  */
 class WatchedConnection implements DatabaseConnection {
   firstError: unknown
@@ -228,12 +228,12 @@ class WatchedConnection implements DatabaseConnection {
   }
 }
 
-// A transaction never opens connections of its own, so its dialect is only there for the type.
+// A transaction opens no connections of its own; only the type requires a dialect.
 const unusedDialect = new PostgresDialect({ pool: async () => Promise.reject(new Error('not a pool')) })
 
 /**
- * Reads one tenant's rows in one statement and one round trip: the setting that row-level security asks for is made
- * by the statement itself, before the lateral part runs. Safe behind a pooler in transaction mode.
+ * Reads one tenant's rows in one statement and one round trip: the statement itself makes the setting that row-level
+ * security checks, before its lateral part runs. Safe behind a pooler in transaction mode.
  * @param query a select that also names the tenant in its own conditions
  */
 export async function readInTenant<Row>(
@@ -241,7 +241,7 @@ export async function readInTenant<Row>(
   tenantId: number,
   query: Compilable<Row> | RawBuilder<Row>
 ): Promise<Row[]> {
-  // the setting that a statement makes does not reach the nodes of a cluster
+  // a setting made within a statement does not reach the nodes of a cluster
   if (isCitus(db)) return (await driverOf(db).writeAsTenant(tenantId, (query as RawBuilder<Row>).compile(db))) as Row[]
   const { rows } = await readStatement<Row>(String(tenantId), query as RawBuilder<Row>).execute(db)
   return rows
@@ -253,8 +253,8 @@ export const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): Raw
   cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`
 
 /**
- * `readInTenant` for rows that become text again: nothing of them is parsed, which would cost more than to read them.
- * @param query a select with at least one value
+ * `readInTenant` for rows that become text again: it parses nothing, because parsing would cost more than reading.
+ * @param query a select with at least one parameter
  */
 export async function readFieldsInTenant(db: Db, tenantId: number, query: RawBuilder<unknown>): Promise<Fields[]> {
   const rows: Fields[] = []
@@ -262,11 +262,11 @@ export async function readFieldsInTenant(db: Db, tenantId: number, query: RawBui
   return rows
 }
 
-/** The same for rows that become bytes of an answer. */
+/** The same for rows whose bytes go into an answer. */
 export const readRowsInTenant = (db: Db, tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void> =>
   driverOf(db).readAsTenant(tenantId, query, take)
 
-/** How many rows a select has, of one tenant. */
+/** How many of one tenant's rows a select returns. */
 export async function countInTenant(db: Db, tenantId: number, query: Expression<unknown>): Promise<number> {
   const rows = sql<{ total: number }>`select count(*)::int as total from (${query}) as counted`
   const [row] = await readInTenant(db, tenantId, rows)

@@ -1,15 +1,15 @@
-// Opaque cursors of lists that page by key: what the last row of a page was sorted by, as base64url.
+// Opaque cursors of lists that page by key: the sort keys of a page's last row, as base64url.
 
 /** The sort keys of the last row, unique as a whole; `null` where the row has no value. */
 export type CursorKeys = readonly (string | number | null)[]
 
 const MAX_CURSOR_LENGTH = 2_000
 
-/** @param list names the list and its order, so that a cursor of another one is not taken for one of this */
+/** @param list names the list and its order, so that another list's cursor is refused */
 export const encodeCursor = (list: string, keys: CursorKeys): string =>
   Buffer.from(JSON.stringify([list, ...keys])).toString('base64url')
 
-/** @returns undefined where `cursor` is none of this list's; whether the keys fit is for the caller to see */
+/** @returns undefined if `cursor` is not of this list; the caller checks whether the keys fit */
 export function decodeCursor(list: string, cursor: string): CursorKeys | undefined {
   if (cursor.length > MAX_CURSOR_LENGTH) return undefined
   try {

@@ -1,6 +1,6 @@
-// Citus: where the extension is there, every tenant's table is distributed by its tenant, so that all of a tenant's rows
-// lie on one node; addresses, which span tenants, by the address; the tenants are on every node. What belongs to nobody
-// (rate limits, the queue, the development mailbox) stays on the coordinator.
+// Citus: if the extension is installed, tables with a tenant are distributed by it, so that all of a tenant's rows lie
+// on one node. Addresses, which span tenants, are distributed by address; the tenants are on every node. What belongs
+// to no tenant (rate limits, the queue, the development mailbox) stays on the coordinator.
 import { sql } from 'kysely'
 import type { Db } from './connect.ts'
 
@@ -9,9 +9,9 @@ export interface TableFacts {
   readonly hasTenant: boolean
 }
 
-/** On every node. */
+/** Copied to every node. */
 const REFERENCE_TABLE = 'tenants'
-/** All tables by tenant lie where this one's rows of the same tenant do. */
+/** The other tables are colocated with this one: a tenant's rows of all tables lie on the same node. */
 const ANCHOR = 'users'
 const OWN_KEYS: Readonly<Record<string, string>> = { addresses: 'address_key' }
 
@@ -21,7 +21,7 @@ export interface Distribution {
   readonly statement: string
 }
 
-/** What makes a cluster of the tables that are not distributed yet, in the order in which it has to run. */
+/** The statements that distribute the tables not distributed yet, in the order in which they have to run. */
 export function planDistribution(tables: readonly TableFacts[], done: ReadonlySet<string>): Distribution[] {
   const places = [REFERENCE_TABLE, ANCHOR]
   const place = (name: string) => (places.includes(name) ? places.indexOf(name) : places.length)
@@ -38,7 +38,7 @@ function statementFor(table: string): string {
   return `select create_distributed_table('${table}', '${ownKey ?? 'tenant_id'}', colocate_with => '${isAlone ? 'none' : ANCHOR}')`
 }
 
-/** Whether the extension `citus` is there: it brings this function. */
+/** Whether the extension `citus` is installed: it brings this function. */
 export async function hasCitus(db: Db): Promise<boolean> {
   const { rows } = await sql<{ has: boolean }>`
     select exists (select from pg_proc where proname = 'create_distributed_table') as has`.execute(db)
@@ -49,13 +49,13 @@ export async function hasCitus(db: Db): Promise<boolean> {
 const LOCK = 4_726_001
 
 /**
- * Distributes what is not distributed yet, all of it or nothing. Run by the tables' owner, after the migrations.
- * @returns the tables that were distributed now
+ * Distributes everything not distributed yet, in one transaction. Run by the tables' owner, after the migrations.
+ * @returns the tables that it distributed
  */
 export function distribute(db: Db): Promise<string[]> {
   return db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(${LOCK})`.execute(trx)
-    // what touches the tenants, on every node, goes with shards in one transaction only one after the other
+    // a transaction that touches the tenants, a table on every node, may touch shards only sequentially
     await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
     const distributed = await distributeTables(trx)
     await distributeFunctions(trx)
@@ -66,8 +66,8 @@ export function distribute(db: Db): Promise<string[]> {
 }
 
 /**
- * Has the nodes know the functions that were there before the extension: statements ask them where the rows lie. Those of
- * policies came with the tables, some name tables in turn, and what is made later reaches the nodes by itself.
+ * Creates on the nodes the functions that are older than the extension: statements call them where the rows lie.
+ * Functions of policies came with the tables; some name tables, so the tables go first; Citus propagates later ones.
  */
 async function distributeFunctions(trx: Db): Promise<void> {
   const { rows } = await sql<{ name: string; is_kept: boolean }>`
@@ -80,7 +80,7 @@ async function distributeFunctions(trx: Db): Promise<void> {
     order by 1`.execute(trx)
   for (const { name, is_kept } of rows) {
     await sql`select create_distributed_function(${name}::regprocedure)`.execute(trx)
-    // anybody may run what is new on a node: Citus hands on what was granted, and not what was revoked
+    // anybody may run a new function on a node: Citus propagates what was granted, but not what was revoked
     if (is_kept) await sql`revoke all on function ${sql.raw(name)} from public`.execute(trx)
   }
 }
@@ -89,13 +89,13 @@ async function distributeTables(trx: Db): Promise<string[]> {
   const plan = planDistribution(await readTables(trx), await readDistributed(trx))
   if (plan.length === 0) return []
   const distributed = plan.map(({ table }) => table)
-  // a table refers to none that lies elsewhere, also not for a moment
+  // a table may not refer to one that lies elsewhere, not even for a moment
   const foreignKeys = await readForeignKeys(trx, distributed)
   for (const { table, name } of foreignKeys) {
     await sql`alter table ${sql.table(table)} drop constraint ${sql.ref(name)}`.execute(trx)
   }
   for (const { table, hasTenant, statement } of plan) {
-    // rows that are there are copied, and an owner whom row-level security holds would copy none of them
+    // existing rows are copied, and an owner who is subject to row-level security would copy none
     if (hasTenant) await sql`alter table ${sql.table(table)} no force row level security`.execute(trx)
     await sql.raw(statement).execute(trx)
     if (hasTenant) await sql`alter table ${sql.table(table)} force row level security`.execute(trx)
@@ -107,10 +107,10 @@ async function distributeTables(trx: Db): Promise<string[]> {
 }
 
 /**
- * Has the nodes number the events that lie on them (db/event-feed.ts): the default of `audit_events.xid` is computed on the
- * coordinator, whose transactions end before those of the nodes. What is computed on the node as the row is written is a
- * generated column alone; that its function is said to be immutable is not true, and nothing but the row's own writing
- * asks it. The numbers of a table that is moved are made anew.
+ * Makes each node number its own events (db/event-feed.ts): the default of `audit_events.xid` is computed on the
+ * coordinator, whose transactions end before those of the nodes. Only a generated column is computed on the node as the
+ * row is written. Its function is declared immutable, which is untrue, but only writing the row calls it. Moving a
+ * table generates its numbers anew.
  */
 async function numberEventsByNode(trx: Db): Promise<void> {
   const { rows } = await sql`
@@ -126,15 +126,15 @@ const NUMBER_BY_NODE = [
   'alter table audit_events drop column xid',
   'alter table audit_events add column xid xid8 not null generated always as (writing_transaction(id)) stored',
   'create index audit_events_feed_idx on audit_events (tenant_id, xid, id)',
-  // what was numbered before is found again by ids
+  // cursors with the numbers from before are resolved by ids
   'alter table event_streams no force row level security',
   `update event_streams set cursor_node = ''`,
   'alter table event_streams force row level security'
 ]
 
 /**
- * Has the brake count the people whom it notes as they return. Citus tells of an upsert how many rows it was given, not how
- * many it wrote: whoever was counted within the hour would be counted again.
+ * Makes the brake count the rows that its upsert returns. As the row count of an upsert, Citus reports how many rows it
+ * was given, not how many it wrote: whoever was counted within the hour would be counted again.
  */
 const COUNT_PEOPLE_RETURNED = `
   do $do$
@@ -159,7 +159,7 @@ async function readTables(db: Db): Promise<TableFacts[]> {
   return rows.map(({ name, has_tenant }) => ({ name, hasTenant: has_tenant }))
 }
 
-/** Those of `tables` and those that refer to them. */
+/** The foreign keys of `tables`, and those that refer to them. */
 async function readForeignKeys(
   db: Db,
   tables: readonly string[]
@@ -173,7 +173,7 @@ async function readForeignKeys(
   return rows
 }
 
-/** Citus also notes local tables that have to do with others (partmethod n without a copy on every node). */
+/** Leaves out local tables that Citus lists because others refer to them (partmethod n, not copied to every node). */
 async function readDistributed(db: Db): Promise<Set<string>> {
   const { rows } = await sql<{ name: string }>`
     select logicalrelid::regclass::text as name from pg_dist_partition

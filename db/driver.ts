@@ -1,4 +1,4 @@
-// What a Db is driven by: how statements of one tenant are sent, alone, several in one transaction, and reads together.
+// The driver of a Db: sends statements of one tenant alone, several in one transaction, or reads together.
 import { CompiledQuery, type DatabaseConnection, type Driver, PostgresDriver } from 'kysely'
 import type pg from 'pg'
 import { preparedName, statementName } from './client.ts'
@@ -11,22 +11,22 @@ import { type TraceStatement, traced } from './trace.ts'
 
 type Connection = Parameters<PostgresDriver['releaseConnection']>[0]
 
-/** What a Db is driven by: a pool, or one transaction that is rolled back (sandbox.ts). */
+/** Runs a Db's statements on a pool, or in one transaction that is rolled back (sandbox.ts). */
 export interface TenantDriver extends Driver {
   /** Begins a transaction that sees one tenant's rows; `commitTransaction` or `rollbackTransaction` ends it. */
   beginAsTenant(connection: DatabaseConnection, tenantId: number): void
   /** Runs one statement in a transaction of its own that sees one tenant's rows. @returns the rows */
   writeAsTenant(tenantId: number, query: CompiledQuery): Promise<unknown[]>
-  /** The same for several, in one transaction. @returns the rows of each as they were sent */
+  /** The same for several statements, in one transaction. @returns the rows of each, as sent by PostgreSQL */
   writeAllAsTenant(tenantId: number, queries: readonly CompiledQuery[]): Promise<Fields[][]>
-  /** The same for one that reads. */
+  /** The same for a statement that reads; may share an exchange with others. */
   readAsTenant(tenantId: number, query: CompiledQuery, take: TakeRow): Promise<void>
-  /** Lends a connection of `pg`, for reads that Kysely knows nothing of. */
+  /** Lends a connection of `pg`, for reads that bypass Kysely. */
   connect(): Promise<pg.PoolClient>
   readonly trace?: TraceStatement
 }
 
-/** What needs no more than String() to be sent. */
+/** Whether String() is enough to send a value. */
 const isPlain = (value: unknown) => value === null || ['string', 'number', 'boolean'].includes(typeof value)
 const toText = (value: unknown) => (value === null ? null : String(value))
 
@@ -95,7 +95,7 @@ export class PipeliningDriver extends PostgresDriver implements TenantDriver {
   }
 }
 
-/** Tells a trace of what has no form that the client knows of. */
+/** Also traces the statements whose form the tracing client does not recognise. */
 export class TracingDriver extends PipeliningDriver {
   readonly trace: TraceStatement
 
@@ -118,8 +118,8 @@ export class TracingDriver extends PipeliningDriver {
   }
 }
 
-/** Sends a statement whose answer nobody needs: the next one follows in the same write (`pg`'s pipeline mode). */
+/** Sends a statement without awaiting its answer: the next one follows in the same write (`pg`'s pipeline mode). */
 export function sendAhead(connection: DatabaseConnection, text: string): void {
-  // A failure breaks the connection or the transaction, so the statement behind it reports it.
+  // a failure breaks the connection or the transaction, so the next statement reports it
   connection.executeQuery(CompiledQuery.raw(text)).catch(() => {})
 }

@@ -1,4 +1,4 @@
-// What PostgreSQL's errors say.
+// What the errors of PostgreSQL mean.
 
 /** The constraint or unique index that a statement violated, or undefined for any other error. */
 export function violatedConstraint(error: unknown): string | undefined {
@@ -7,12 +7,12 @@ export function violatedConstraint(error: unknown): string | undefined {
   return (constraint ?? NAMED_IN_MESSAGE.exec(message ?? '')?.[1])?.replace(SHARD_SUFFIX, '')
 }
 
-/** Of an error of a node, Citus hands on no more than the message. */
+/** Citus passes on only the message of a node's error. */
 const NAMED_IN_MESSAGE = /constraint "([^"]+)"/
-/** Citus names the constraint of the shard, `addresses_pkey_102046`; no name of ours ends like that. */
+/** Citus gives the shard's constraint name, `addresses_pkey_102046`; none of our names ends like that. */
 const SHARD_SUFFIX = /_\d{6,}$/
 
-/** Whether an error says that the database can't be reached or can't serve just now (and may again soon). */
+/** Whether an error says that the database can't be reached or can't serve just now, but may soon. */
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   if (code && UNAVAILABLE_CODES.has(code)) return true
@@ -20,14 +20,14 @@ export function isUnavailable(error: unknown): boolean {
   return UNAVAILABLE_MESSAGES.test(message ?? '')
 }
 
-/** Whether a prepared statement does not return any more what it did: a column was added to a table since. */
+/** Whether a prepared statement no longer returns the same columns, because one was added to a table since. */
 export function isOutdatedPlan(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
   return code === '0A000' && /cached plan must not change result type/.test(message ?? '')
 }
 
-// of pg and pg-pool, which give no codes, of PgBouncer, which gives that of a protocol violation, and of a node of Citus that
-// is lost amid a statement, which come as internal errors
+// from pg and pg-pool, which give no codes; from PgBouncer, which gives that of a protocol violation; and from Citus,
+// which reports a node lost during a statement as an internal error
 const UNAVAILABLE_MESSAGES =
   /SSL SYSCALL error|SSL connection has been closed unexpectedly|server closed the connection unexpectedly|could not (?:send|receive) data|invalid socket|Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|not queryable|not currently accepting|no more connections allowed|query_wait_timeout|server_login_retry|server conn(ection)? crashed|pgbouncer cannot connect/
 
@@ -44,8 +44,8 @@ const UNAVAILABLE_CODES = new Set([
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
   '57P05', // idle_session_timeout
-  '25P03', // idle_in_transaction_session_timeout: ours was frozen, or the database was
-  '25006', // read_only_sql_transaction: a replica, while another one takes over
+  '25P03', // idle_in_transaction_session_timeout: this process or the database was frozen
+  '25006', // read_only_sql_transaction: a replica, during a failover
   '53000', // insufficient_resources
   '53100', // disk_full
   '53200', // out_of_memory

@@ -1,11 +1,11 @@
-// Quick reads that come in one moment share an exchange with PostgreSQL: a system call, the waking of a backend and a
-// transaction for each of them would cost more than many of them do. Those of one kind that took long go alone, so
-// that nobody waits behind them.
+// Quick reads that arrive together share an exchange with PostgreSQL: a system call, the waking of a backend and a
+// transaction for each would often cost more than the read. Statements that turned out slow go alone, so that nobody
+// waits behind them.
 import type pg from 'pg'
 import type { SentRow } from './sent-rows.ts'
 import { type Exchanged, readAsTenants, type TenantRead } from './tenant-query.ts'
 
-/** Is given each row as it comes, which is good until the next one comes. */
+/** Receives each row as it arrives; a row is valid only until the next one arrives. */
 export type TakeRow = (row: SentRow) => void
 
 export interface GatherableRead {
@@ -14,15 +14,15 @@ export interface GatherableRead {
   readonly take: TakeRow
 }
 
-/** Milliseconds that the reads of one exchange may take together, as far as is known. */
+/** Milliseconds that the reads of one exchange are expected to take together at most. */
 const MAX_EXCHANGE_MS = 8
 const MAX_GATHERED = 32
-/** Exchanges under way at most; what comes meanwhile goes with the next one. */
+/** Maximum number of exchanges under way; what arrives meanwhile goes with the next one. */
 const MAX_UNDER_WAY = 2
-/** What a statement is taken to cost before it has run. */
+/** The assumed cost of a statement that has not run yet. */
 const UNKNOWN_MS = 4
 const MAX_NOTED_MS = 4 * MAX_EXCHANGE_MS
-/** How much of a statement's cost is what it cost last. */
+/** The weight of the last measurement in a statement's cost. */
 const WEIGHT = 0.2
 
 class Waiting implements TenantRead {
@@ -45,7 +45,7 @@ class Waiting implements TenantRead {
     this.done = resolve
   }
 
-  /** What one read cannot use shall not harm those beside it. */
+  /** A row that one read cannot handle must not harm the other reads. */
   take(row: SentRow): void {
     if (this.isFailed) return
     try {
@@ -72,7 +72,7 @@ export class ReadGatherer {
     this.isScheduled = false
   }
 
-  /** Reads that have not been sent. */
+  /** How many reads have not been sent yet. */
   get waitingCount(): number {
     return this.waiting.length
   }
@@ -82,7 +82,7 @@ export class ReadGatherer {
     return this.costOf(name) > MAX_EXCHANGE_MS
   }
 
-  /** Notes what a statement took; milliseconds. A pause of the whole machine is no reason to take it for slow. */
+  /** Records a statement's time in milliseconds; capped, so that one pause of the machine does not make it slow. */
   private note(name: string, measuredMs: number): void {
     const known = this.costs.get(name)
     const ms = Math.min(measuredMs, MAX_NOTED_MS)
@@ -96,7 +96,7 @@ export class ReadGatherer {
     return waiting.answered
   }
 
-  /** For a slow one: on a connection of its own, so that nobody waits behind it. */
+  /** Runs a slow read in an exchange of its own, so that nobody waits behind it. */
   async readAlone(read: GatherableRead): Promise<void> {
     const waiting = new Waiting(read)
     const client = await this.pool.connect()
@@ -111,7 +111,7 @@ export class ReadGatherer {
     return this.costs.get(name) ?? UNKNOWN_MS
   }
 
-  /** Once every request that has arrived by now has asked for what it needs. */
+  /** Runs an exchange once every request that has arrived by now has asked for what it needs. */
   private schedule(): void {
     if (this.isScheduled || this.waiting.length === 0 || this.underWay >= MAX_UNDER_WAY) return
     this.isScheduled = true
@@ -154,7 +154,7 @@ export class ReadGatherer {
     return this.waiting.splice(0, count)
   }
 
-  /** Each takes its share of what all took together. */
+  /** Divides the time of an exchange among its statements in proportion to their expected costs. */
   private noteAll(reads: readonly Waiting[], ms: number): void {
     const expected = reads.map(({ statement }) => this.costOf(statement.name))
     const sum = expected.reduce((total, one) => total + one, 0)

@@ -1,21 +1,21 @@
-// Writes of several tenants that come in one moment share an exchange with PostgreSQL, a transaction and its commit, which
-// cost more than the rows of one of them. Each tenant's statements run behind that tenant's setting, and tenants in one
-// order, so that no two exchanges wait for each other in a circle. No tenant suffers from another: where the statements
-// of one fail, or wait for a lock, the others are sent again without them.
+// Writes of several tenants that arrive together share an exchange with PostgreSQL, a transaction and its commit, which
+// cost more than the rows of one tenant. Each tenant's statements run under that tenant's setting, and tenants in a
+// fixed order, so that exchanges do not deadlock. No tenant suffers from another: if the statements of one fail, or
+// wait for a lock, the others are sent again without them.
 import type pg from 'pg'
 import type { Fields } from './tenant-query.ts'
 import { type FailedWrites, type TenantWrites, type WriteOutcome, writeAsTenants } from './tenant-writes.ts'
 
-/** Tenants of one exchange at most. */
+/** Maximum number of tenants in one exchange. */
 const MAX_TENANTS = 16
-/** Exchanges under way at most; what comes meanwhile goes with the next one. */
+/** How many exchanges are under way before further writes wait for the next one. */
 const MAX_UNDER_WAY = 2
-/** An exchange that takes longer holds up nobody who could go beside it. */
+/** After waiting this long for the exchanges under way, another one begins beside them. */
 const PATIENCE_MS = 20
-/** For how long a tenant that had others wait for a lock goes alone. */
+/** How long a tenant that made others wait for a lock goes alone. */
 const ALONE_MS = 5_000
 const MAX_ALONE = 1_000
-/** Says nothing of what the statement would do by itself: lock_not_available, deadlock_detected. */
+/** Errors of a statement that might succeed alone: lock_not_available, deadlock_detected. */
 const HELD_UP = new Set(['55P03', '40P01'])
 
 class Waiting implements TenantWrites {
@@ -42,7 +42,7 @@ export class WriteGatherer {
   private underWay: number
   private isScheduled: boolean
   private patience: NodeJS.Timeout | undefined
-  /** Until when tenants go alone, on the clock of `performance`. */
+  /** Until when each tenant goes alone, by `performance.now()`. */
   private readonly alone: Map<number, number>
 
   /** @param mayShare whether several tenants may be set in one transaction */
@@ -55,7 +55,7 @@ export class WriteGatherer {
     this.alone = new Map()
   }
 
-  /** Writes that have not been sent. */
+  /** How many writes have not been sent yet. */
   get waitingCount(): number {
     return this.waiting.length
   }
@@ -63,7 +63,7 @@ export class WriteGatherer {
   /**
    * Runs statements in one transaction.
    * @returns the rows of each
-   * @throws what PostgreSQL says where one of them fails: nothing was changed then
+   * @throws PostgreSQL's error if one of them fails; nothing is changed then
    */
   write(writes: TenantWrites): Promise<Fields[][]> {
     const waiting = new Waiting(writes)
@@ -90,7 +90,7 @@ export class WriteGatherer {
     else this.patience ??= setTimeout(() => this.begin(), PATIENCE_MS)
   }
 
-  /** Once every request that has arrived by now has said what it writes. */
+  /** Begins an exchange once every request that has arrived by now has said what it writes. */
   private begin(): void {
     clearTimeout(this.patience)
     this.patience = undefined
@@ -106,7 +106,7 @@ export class WriteGatherer {
     })
   }
 
-  /** One batch of each tenant, in the order in which rows are locked. */
+  /** Takes one batch of each tenant, in the order in which all exchanges lock rows. */
   private takeSome(): Waiting[] {
     const taken = new Map<number, Waiting>()
     const left: Waiting[] = []
@@ -137,11 +137,11 @@ export class WriteGatherer {
     }
   }
 
-  /** What failed has changed nothing, of nobody. */
+  /** Sends the writes again without the one that failed: the failed exchange changed nothing for any tenant. */
   private async sendOthers(writes: readonly Waiting[], { error, at }: FailedWrites): Promise<void> {
     const culprit = at === undefined ? undefined : writes[at]
     if (!culprit) {
-      // at the commit, which tells of none of them
+      // the commit failed, which does not tell whose fault it is
       await Promise.all(writes.map((one) => this.send([one])))
       return
     }

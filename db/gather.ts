@@ -1,5 +1,5 @@
-// Look-ups by key that come in one moment go out together: one exchange with PostgreSQL, and in it one statement for
-// each tenant. A system call, a transaction and the start of a plan for each of them would cost more than the rows do.
+// Look-ups by key that arrive together are sent together: one exchange with PostgreSQL, with one statement for each
+// tenant. A system call, a transaction and the start of a plan for each look-up would cost more than its row.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type pg from 'pg'
 import { statementName } from './client.ts'
@@ -9,17 +9,17 @@ import type { SentRow } from './sent-rows.ts'
 import { type Fields, readAsTenants, type TenantRead } from './tenant-query.ts'
 import { type TraceStatement, traced } from './trace.ts'
 
-/** Look-ups of one exchange at most. */
+/** Maximum number of look-ups in one exchange. */
 const MAX_GATHERED = 64
-/** So many go out at once, that PostgreSQL works on them while this process reads further requests. */
+/** This many are sent without delay, so that PostgreSQL works on them while this process reads further requests. */
 const ENOUGH = 8
 /**
- * Exchanges under way at most; what comes meanwhile goes with the next one. With more of them each holds less, and what
- * one costs beside its rows, a third of it, is paid more often.
+ * Maximum number of exchanges under way; what arrives meanwhile goes with the next one. With more of them each would
+ * hold fewer look-ups, and its fixed cost, a third of the whole, would be paid more often.
  */
 const MAX_UNDER_WAY = 2
 
-/** What look-ups share beside the statement and the tenant. */
+/** Further values that all look-ups of a statement share. */
 type Given = Readonly<Record<string, string>>
 type Prepared = ReturnType<typeof prepare>
 
@@ -33,10 +33,10 @@ interface Lookup {
 }
 
 /**
- * A look-up of one row by a key, for what is asked for all the time.
- * @param build the select for a list of keys, as usersSought has it; the key comes first in its select list, as text in
- *   the very form in which it is asked for
- * @param toRow makes a row of the select list's texts
+ * A look-up of one row by a key, for frequent use.
+ * @param build the select for a list of keys (see usersSought); its first column is the key, as exactly the text that
+ *   the caller passes
+ * @param toRow makes a row from the column texts
  */
 export function gatheredLookup<Row, Values extends Given>(
   build: (placeholders: Placeholders<Values & { keys: string }>) => RawBuilder<unknown>,
@@ -86,7 +86,7 @@ class Gatherer {
     this.schedule()
   }
 
-  /** Sends enough at once, and fewer when every request that has arrived by now has asked for what it needs. */
+  /** Sends at once if enough wait; otherwise once every request that has arrived by now has asked for what it needs. */
   private schedule(): void {
     if (this.waiting.length === 0 || this.underWay >= MAX_UNDER_WAY) return
     if (this.waiting.length >= ENOUGH) {
@@ -101,7 +101,7 @@ class Gatherer {
   }
 
   private async run(): Promise<void> {
-    // nobody joins later: what has been sent may not see what was written since
+    // no look-up joins an exchange that was sent: it might miss what was written since
     const lookups = this.waiting.splice(0, MAX_GATHERED)
     let client: pg.PoolClient | undefined
     this.underWay++
@@ -166,14 +166,14 @@ class GatheredRead implements TenantRead {
   }
 }
 
-/** As PostgreSQL reads arrays of text. */
+/** An array of text in PostgreSQL's notation. */
 const arrayText = (items: readonly string[]): string =>
   `{${items.map((item) => `"${item.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
 
 /**
- * What stands behind `from` in a look-up of users by keys, each of them `sought.key`. Each is looked up by itself, whatever
- * the planner takes a tenant's size for: plans are kept, and by an average it may look cheaper to read all of the tenant.
- * @param holds what must be true of a user, and may choose the index
+ * What follows `from` in a look-up of users by keys (`sought.key`). It forces one index look-up per key: plans are
+ * kept, and for a tenant of average size the planner may find it cheaper to read all users.
+ * @param holds a condition on the user, which may determine the index
  */
 export const usersSought = (
   tenantId: unknown,

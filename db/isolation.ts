@@ -1,7 +1,7 @@
-// Row-level security, the same for every tenant's table. For migrations.
+// Row-level security, the same for every table with a tenant. For migrations.
 import { type Kysely, sql } from 'kysely'
 
-/** Forces row-level security on tables with a tenant_id: a statement sees the tenant that `app.tenant` names, or none. */
+/** Forces row-level security on tables with a tenant_id: a statement sees only the tenant in `app.tenant`, if any. */
 export async function isolateTenants(db: Kysely<unknown>, tables: readonly string[]): Promise<void> {
   for (const table of tables) {
     await sql

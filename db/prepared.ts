@@ -1,4 +1,4 @@
-// Statements that are asked for all the time: their texts are put together once.
+// Frequent statements, whose texts are built once.
 import { type CompiledQuery, type Expression, type RawBuilder, sql } from 'kysely'
 import { type Db, driverOf, isCitus, readRowsInTenant, readStatement } from './connect.ts'
 import { type ColumnTypes, columnSet, columnsOf, oneRow } from './rows.ts'
@@ -12,12 +12,12 @@ class Placeholder {
   }
 }
 
-/** A value in a statement that is put together before it is known. */
+/** Stand for the values in a statement whose text is built before they are known. */
 export type Placeholders<Values> = Record<keyof Values | 'tenantId', unknown>
 
 /**
- * `readInTenant` for a statement that is asked for all the time: its text is put together once.
- * @param build is given a placeholder for each value: `({ id }) => sql\`select … where id = ${id}\``
+ * `readInTenant` for a frequent statement: its text is built once.
+ * @param build receives a placeholder for each value: `({ id }) => sql\`select … where id = ${id}\``
  */
 export function prepareRead<Row, Values extends Record<string, unknown>>(
   build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
@@ -25,7 +25,7 @@ export function prepareRead<Row, Values extends Record<string, unknown>>(
   const prepared = prepare<Row>((placeholders) =>
     readStatement(new Placeholder('tenant'), build(placeholders as Placeholders<Values>))
   )
-  // the setting that a statement makes does not reach the nodes of a cluster
+  // a setting made within a statement does not reach the nodes of a cluster
   const onCitus = prepareWrite<Row, Values>(build)
   return async (db, tenantId, values) => {
     if (isCitus(db)) return onCitus(db, tenantId, values)
@@ -34,9 +34,9 @@ export function prepareRead<Row, Values extends Record<string, unknown>>(
 }
 
 /**
- * A look-up of one row that shares its exchange with other reads of the moment, for what a request waits for where nothing
- * is remembered yet. The row travels as JSON.
- * @param times the columns that are times, which JSON has as text
+ * A look-up of one row that shares its exchange with other reads of the moment: for what a request waits for when it is
+ * not in a cache. The row travels as JSON.
+ * @param times the columns that are times: text in JSON, `Date` in the row
  */
 export function prepareLookup<Row>(
   build: (db: Db, placeholders: Record<string, unknown>) => Expression<unknown>,
@@ -57,7 +57,7 @@ export function prepareLookup<Row>(
 
 /**
  * One statement that changes one tenant's rows, in a transaction of its own and one round trip. A statement that fails
- * changes nothing. Its text is put together once, as that of prepareRead.
+ * changes nothing. Its text is built once, as in prepareRead.
  */
 export function prepareWrite<Row, Values extends Record<string, unknown>>(
   build: (placeholders: Placeholders<Values>) => RawBuilder<Row>
@@ -68,22 +68,22 @@ export function prepareWrite<Row, Values extends Record<string, unknown>>(
 }
 
 /**
- * Runs statements that change one tenant's rows in one round trip and one transaction (`prepare` makes them). Where one
- * fails, nothing was changed; what others have committed meanwhile each of them sees when its turn comes.
- * @returns the rows of each, as they were sent
+ * Runs statements that change one tenant's rows in one round trip and one transaction (`prepare` makes them). If one
+ * fails, nothing is changed. Each statement sees what others have committed by the time it runs.
+ * @returns the rows of each, as sent by PostgreSQL
  */
 export const writeTogether = (db: Db, tenantId: number, statements: readonly CompiledQuery[]): Promise<Fields[][]> =>
   driverOf(db).writeAllAsTenant(tenantId, statements)
 
 /**
- * Fails what is written together, where that was computed from what is not so any more.
- * @param holds a boolean
+ * Fails the transaction (see isOutdated) if what it was computed from no longer holds.
+ * @param holds a boolean expression
  */
 export const requireCurrent = (holds: RawBuilder<unknown>): RawBuilder<unknown> => sql`select require_current(${holds})`
 
 export const isOutdated = (error: unknown): boolean => (error as { code?: string } | undefined)?.code === 'MB409'
 
-/** A statement whose text is put together once, and whose values are filled in each time. */
+/** A statement whose text is built once, and whose values are filled in each time. */
 export function prepare<Row>(build: (placeholders: Record<string, unknown>) => RawBuilder<Row>) {
   let compiled: CompiledQuery<Row> | undefined
   const placeholders = new Proxy({} as Record<string, unknown>, {
@@ -99,9 +99,9 @@ export function prepare<Row>(build: (placeholders: Record<string, unknown>) => R
 }
 
 /**
- * A statement on rows, in two forms: one row's values are parameters by themselves, because to unpack arrays, and to join
- * with what they hold, costs a fifth of such a statement.
- * @param build is given the rows as what stands behind `from`, under a name
+ * A statement on rows, in two forms: for one row, each value is a parameter, because unpacking arrays and joining with
+ * their contents takes a fifth of such a statement's time.
+ * @param build receives a function that gives the rows, under a name, as what follows `from`
  */
 export function prepareForRows(
   types: ColumnTypes,

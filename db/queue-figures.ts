@@ -6,11 +6,11 @@ export interface QueueFigure {
   name: string
   state: 'created' | 'retry' | 'active' | 'failed'
   count: number
-  /** For how long the one that waits longest could have been taken; null where none waits. */
+  /** How long the job that waits longest has been due; null if none waits. */
   age_seconds: number | null
 }
 
-/** @param names the queues; each has a row for each state, 0 jobs too */
+/** @param names the queues; each gets a row for each state, even with 0 jobs */
 export async function readQueueFigures(db: Db, names: readonly string[]): Promise<QueueFigure[]> {
   // the states as pg-boss's partial index names them, so that finished jobs are not read
   const { rows } = await sql<QueueFigure>`
@@ -26,7 +26,7 @@ export async function readQueueFigures(db: Db, names: readonly string[]): Promis
   return rows
 }
 
-/** Seconds since a worker last kept the queue's clock (every 30 seconds); undefined where none ever did. */
+/** Seconds since a worker last updated the queue's clock (every 30 seconds); undefined if none ever did. */
 export async function secondsSinceWorker(db: Db): Promise<number | undefined> {
   const { rows } = await sql<{ seconds: number | null }>`
     select extract(epoch from now() - cron_on)::float as seconds from pgboss.version`.execute(db)

@@ -1,10 +1,10 @@
-// Whether row-level security holds the user that the database knows us as.
+// Whether row-level security applies to the database user that we are connected as.
 import { sql } from 'kysely'
 import type { Db } from './connect.ts'
 
 /**
- * Behind a pooler the server cannot take on another role: the user of its URL must itself be held.
- * @throws Error that names the user, where every tenant's rows would be open to it
+ * Behind a pooler the server cannot take on another role: row-level security must apply to the URL's user itself.
+ * @throws Error that names the user, if every tenant's rows would be open to it
  */
 export async function requireHeldUser(db: Db): Promise<void> {
   const { rows } = await sql<{ user: string }>`

@@ -1,4 +1,4 @@
-// Many rows in one statement whose text does not grow with them, so that it is prepared once.
+// Many rows in one statement, whose text does not depend on their number, so that it is prepared once.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, isCitus } from './connect.ts'
 import type { Database } from './schema.ts'
@@ -13,7 +13,7 @@ export type ColumnTypes = Record<string, string>
 export const rowSet = (name: string, types: ColumnTypes, rows: readonly object[]) =>
   columnSet(name, types, columnsOf(types, rows))
 
-/** The values of rows by column, in the form in which columnSet takes them. */
+/** The values of rows by column, as columnSet takes them. */
 export const columnsOf = (types: ColumnTypes, rows: readonly object[]): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(types).map(([column, type]) => {
@@ -25,7 +25,7 @@ export const columnsOf = (types: ColumnTypes, rows: readonly object[]): Record<s
     })
   )
 
-/** As rowSet. @param columns of columnsOf, or placeholders for them */
+/** As rowSet. @param columns from columnsOf, or placeholders for them */
 export function columnSet(name: string, types: ColumnTypes, columns: Record<string, unknown>): RawBuilder<unknown> {
   const names = Object.keys(types)
   const arrays = names.map((column) =>
@@ -36,7 +36,7 @@ export function columnSet(name: string, types: ColumnTypes, columns: Record<stri
   return sql`unnest(${sql.join(arrays)}) as ${sql.ref(name)} (${sql.join(names.map((column) => sql.ref(column)))})`
 }
 
-/** What an update from such rows sets: every column but the id. */
+/** The assignments of an update from such rows: every column but the id. */
 export const assignmentsFrom = (name: string, types: ColumnTypes): RawBuilder<unknown> =>
   sql.join(
     Object.keys(types)
@@ -44,7 +44,7 @@ export const assignmentsFrom = (name: string, types: ColumnTypes): RawBuilder<un
       .map((column) => sql`${sql.ref(column)} = ${sql.ref(`${name}.${column}`)}`)
   )
 
-/** The same of one row, whose values are parameters by themselves. @param row the row, or placeholders for its values */
+/** One row as a set, each value a parameter of its own. @param row the row, or placeholders for its values */
 export const oneRow = (name: string, types: ColumnTypes, row: Record<string, unknown>): RawBuilder<unknown> => {
   const values = Object.entries(types).map(
     ([column, type]) => sql`${row[column]}::${sql.raw(type)} as ${sql.ref(column)}`
@@ -52,7 +52,7 @@ export const oneRow = (name: string, types: ColumnTypes, row: Record<string, unk
   return sql`(select ${sql.join(values)}) as ${sql.ref(name)}`
 }
 
-// JSON holds it escaped alone, and so no document: in an array each quote of each of them would have to be escaped
+// JSON contains this character only escaped, so no document holds it; in an array literal every quote needs escaping
 const SEPARATOR = '\x1e'
 
 /** Inserts any number of rows; columns that `types` leaves out take their defaults. */
@@ -67,8 +67,8 @@ export async function insertRows(
 
 /**
  * As insertRows.
- * @param ending what stands behind the rows: `on conflict …`, `returning …`
- * @returns what it returns
+ * @param ending what follows the rows: `on conflict …`, `returning …`
+ * @returns the rows of its `returning`
  */
 export async function insertRowsAnd<Returned>(
   ending: RawBuilder<unknown>,
@@ -84,7 +84,7 @@ export async function insertRowsAnd<Returned>(
     return result.rows
   }
   if (!isCitus(db)) return insert(sql`select ${names} from ${rowSet('new_rows', types, rows)}`)
-  // it would copy the rows of a select that asks no node, which row-level security refuses
+  // Citus would COPY the rows of a select that reads no distributed table, which row-level security refuses
   const atOnce = Math.floor(MAX_PARAMETERS / Object.keys(types).length)
   const returned: Returned[] = []
   for (let from = 0; from < rows.length; from += atOnce) {
@@ -94,15 +94,15 @@ export async function insertRowsAnd<Returned>(
 }
 
 /**
- * Runs an insert from a select that reads no tenant's table. A cluster would copy its rows to their node, which row-level
- * security refuses, unless they return something.
- * @param insert with nothing behind the select
+ * Runs an insert from a select that reads no distributed table. Without a `returning`, Citus would COPY its rows to
+ * their node, which row-level security refuses.
+ * @param insert with nothing after the select
  */
 export async function insertUncopied(db: Db, insert: RawBuilder<unknown>): Promise<void> {
   await (isCitus(db) ? sql`with made as (${insert} returning 1) select count(*) from made` : insert).execute(db)
 }
 
-/** Of one statement. */
+/** PostgreSQL's limit for one statement. */
 const MAX_PARAMETERS = 65_535
 
 function valuesOf(types: ColumnTypes, rows: readonly Record<string, unknown>[]): RawBuilder<unknown> {

@@ -1,12 +1,13 @@
-// Rows as PostgreSQL sent them: what becomes bytes of an answer again is not made text in between, which would cost
-// more than all else that is done with it. A connection hands such rows over as they come, before `pg` parses them.
+// Rows as the bytes that PostgreSQL sent: what becomes bytes of an answer is not decoded to text in between, which
+// would cost more than everything else done with it. A connection hands such rows over as they arrive, before `pg`
+// parses them.
 import { EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
 import type { Fields } from './tenant-query.ts'
 
 const EMPTY = Buffer.alloc(0)
 
-/** The columns of a row within the bytes that came, as text in UTF-8; good until the next row comes. */
+/** The columns of a row within the received bytes, as UTF-8 text; valid only until the next row arrives. */
 export class SentRow {
   bytes: Buffer
   private count: number
@@ -20,7 +21,7 @@ export class SentRow {
     this.ends = []
   }
 
-  /** For where rows come as text. */
+  /** A row whose columns are text already. */
   static of(fields: Fields): SentRow {
     const row = new SentRow()
     row.bytes = Buffer.from(fields.join(''))
@@ -34,7 +35,7 @@ export class SentRow {
     return row
   }
 
-  /** @param at where a DataRow message has the number of its columns (PostgreSQL, message formats) */
+  /** @param at the position of the column count in a DataRow message (PostgreSQL, message formats) */
   read(bytes: Buffer, at: number): this {
     const { starts, ends } = this
     this.bytes = bytes
@@ -77,7 +78,7 @@ export class SentRow {
 
 const NULL = -1
 
-/** A query that takes its rows like this; any other is given them by `pg`. */
+/** A query that takes its rows in this form; any other query gets them from `pg`. */
 export interface RowTaker {
   takeRow(row: SentRow): void
 }
@@ -85,14 +86,14 @@ export interface RowTaker {
 const takesRows = (query: unknown): query is RowTaker =>
   typeof query === 'object' && query !== null && 'takeRow' in query
 
-/** Of pg's connection, which its types leave out. */
+/** The internals of pg's connection that are used here; its types leave them out. */
 interface Connection {
   attachListeners(stream: EventEmitter): void
 }
 
 /**
- * Has a connection's rows handed over where the query that is being answered takes them.
- * @param activeQuery the query that is being answered
+ * Makes a connection hand rows over to the query being answered if that is a RowTaker.
+ * @param activeQuery returns the query being answered
  */
 export function handOverRows(connection: Connection, activeQuery: () => unknown): void {
   const { attachListeners } = connection
@@ -103,7 +104,7 @@ export function handOverRows(connection: Connection, activeQuery: () => unknown)
   }
 }
 
-// what has been read is used at once, so all connections share it
+// bytes are used as soon as they are read, so all connections share the buffer
 const readBuffer = Buffer.allocUnsafeSlow(65_536)
 
 /** Makes the socket of a connection; without TLS it allocates nothing for what it reads. */
@@ -115,19 +116,19 @@ function callback(this: Socket, length: number, bytes: Buffer): boolean {
   return true
 }
 
-/** A type, and the length of all but that. */
+/** The message's type, and the length of the rest. */
 const HEADER_BYTES = 5
 const DATA_ROW = 'D'.charCodeAt(0)
-/** Larger messages have memory of their own. */
+/** Larger messages get memory that is freed afterwards. */
 const MAX_SCRATCH = 2 ** 18
 
-/** Takes what is read from a connection apart into messages, of which pg's parser is given all but handed over rows. */
+/** Splits what a connection reads into messages; pg's parser gets all except the rows handed over. */
 class Messages {
-  /** Tells of bytes as a socket does; whole messages alone, which are not looked at afterwards. */
+  /** Emits bytes as a socket does: only whole messages, which are not used again afterwards. */
   readonly others = new EventEmitter()
   private readonly activeQuery: () => unknown
   private readonly row = new SentRow()
-  /** The beginning of a message whose end has not come. */
+  /** The beginning of a message that is not complete yet. */
   private scratch = EMPTY
   private scratchLength = 0
 
@@ -143,7 +144,7 @@ class Messages {
     this.keep(chunk, rest, chunk.length)
   }
 
-  /** @returns where in the chunk the message ends whose beginning came before */
+  /** Completes a message that began in an earlier chunk. @returns where it ends in this one */
   private complete(chunk: Buffer): number {
     const missing = Math.max(0, HEADER_BYTES - this.scratchLength)
     const at = this.keep(chunk, 0, missing)
@@ -166,15 +167,15 @@ class Messages {
     this.scratch = larger
   }
 
-  /** @returns the end of what there was of it in the chunk */
+  /** @returns the position after what was copied from the chunk */
   private keep(chunk: Buffer, from: number, to: number): number {
     this.scratchLength += chunk.copy(this.scratch, this.scratchLength, from, to)
     return Math.min(to, chunk.length)
   }
 
-  /** @returns where the first message begins that is not whole */
+  /** Hands over or passes on all complete messages. @returns where the first incomplete one begins */
   private handOver(bytes: Buffer, begin: number): number {
-    // where what has not been handed over begins
+    // the beginning of what was neither handed over nor passed on
     let from = begin
     let at = begin
     let taker: RowTaker | undefined
@@ -186,7 +187,7 @@ class Messages {
         isTakerKnown = false
       } else {
         if (!isTakerKnown) {
-          // what comes before may end a query, and begin the next one
+          // pass on what comes before: it may end a query and begin the next one
           this.pass(bytes, from, at)
           from = at
           const query = this.activeQuery()

@@ -6,13 +6,13 @@ import type pg from 'pg'
 const NO_PASSWORD = '-'
 
 /**
- * What pg takes of a postgres:// URL. `?passwordfile=/run/secrets/database` has the password read from that file for each
- * new connection, so that one that is replaced every hour needs no restart.
+ * A postgres:// URL as pg's configuration. With `?passwordfile=/run/secrets/database`, the password is read from that
+ * file for each new connection, so that a password that is replaced every hour needs no restart.
  */
 export function serverAddress(url: string): pg.ClientConfig {
   const parsed = new URL(url)
   const file = parsed.searchParams.get('passwordfile')
-  // a connection string would set the password aside
+  // with a connection string, pg would ignore the password function
   if (file === null) return { connectionString: url }
   const decode = (text: string) => decodeURIComponent(text) || undefined
   return {
@@ -21,7 +21,7 @@ export function serverAddress(url: string): pg.ClientConfig {
     user: decode(parsed.username),
     database: decode(parsed.pathname.slice(1)),
     ssl: tlsOf(parsed.searchParams),
-    // pg leaves a connection open for which there is no password; a wrong one is refused at once
+    // without a password pg leaves the connection open; a wrong password is refused at once
     password: () =>
       readFile(file, 'utf8').then(
         (text) => text.trim() || NO_PASSWORD,
@@ -30,7 +30,7 @@ export function serverAddress(url: string): pg.ClientConfig {
   }
 }
 
-/** As pg reads them: whatever `sslmode` turns TLS on also has the server's name checked. */
+/** As pg reads the parameters: every `sslmode` that turns TLS on, except `no-verify`, also checks the server's name. */
 function tlsOf(parameters: URLSearchParams): pg.ClientConfig['ssl'] {
   const read = (name: string) => {
     const file = parameters.get(name)

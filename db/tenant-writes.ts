@@ -1,4 +1,4 @@
-// Writes of one tenant or of several in one exchange with PostgreSQL (tenant-query.ts).
+// Writes of one or several tenants in one exchange with PostgreSQL (tenant-query.ts).
 import type pg from 'pg'
 import type { SentRow } from './sent-rows.ts'
 import {
@@ -13,14 +13,14 @@ import {
   TenantReads
 } from './tenant-query.ts'
 
-/** How long is waited for a lock where others would wait along. */
+/** How long to wait for a lock when other tenants would wait, too. */
 const BRIEFLY = '100ms'
 const SET_TENANT_BRIEFLY = {
   name: 'set_tenant_briefly',
   text: `${SET_TENANT.text}, set_config('lock_timeout', '${BRIEFLY}', true)`
 }
 
-/** Fails as a whole, so that its statements are told nothing. */
+/** One statement of an exchange, which fails as a whole: single statements need no notification. */
 class Part implements TenantRead {
   readonly tenantId: number
   readonly statement: TenantRead['statement']
@@ -46,21 +46,21 @@ export interface TenantWrites {
   readonly statements: readonly TenantRead['statement'][]
 }
 
-/** Nothing was changed, of nobody. */
+/** Nothing was changed for any tenant. */
 export interface FailedWrites {
   readonly error: Error
-  /** Which of the writes failed; undefined where it was the commit. */
+  /** The index of the write that failed; undefined if it was the commit. */
   readonly at: number | undefined
-  /** Whether the connection can be used no more; whether the commit came through is not known then. */
+  /** Whether the connection is unusable; it is then unknown whether the commit succeeded. */
   readonly isLost: boolean
 }
-/** The rows of each statement of each. */
+/** The rows of each statement of each of the writes. */
 export type WriteOutcome = { readonly rows: Fields[][][] } | FailedWrites
 
 /**
- * Runs statements that change rows of one tenant or of several in one exchange, which is one transaction: each sees its
- * own tenant's rows, what those before it have done, and what others had committed when its turn came.
- * @param writes of one tenant alone on a client that sets tenants locally
+ * Runs statements that change rows of one or several tenants in one exchange and one transaction: each sees its own
+ * tenant's rows, changes by the statements before it, and what others have committed by the time it runs.
+ * @param writes of only one tenant on a client that sets tenants locally
  * @param options.isBrief whether to give up rather than wait long for a lock
  */
 export async function writeAsTenants(
@@ -92,7 +92,7 @@ export async function writeAsTenants(
   })
 }
 
-/** The same with BEGIN and COMMIT. */
+/** The same for one tenant, with BEGIN and COMMIT. */
 async function writeInBlock(client: pg.PoolClient, { tenantId, statements }: TenantWrites): Promise<WriteOutcome> {
   const { prepares } = mannersOf(client)
   for (const text of beginning(tenantId, mannersOf(client))) client.query(text).catch(() => {})

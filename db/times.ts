@@ -1,12 +1,12 @@
-// Times as PostgreSQL writes them, for rows that nobody parsed (readFieldsInTenant).
+// Times as PostgreSQL writes them, for rows that were not parsed (readFieldsInTenant).
 import pg from 'pg'
 
 const parseTimestamptz = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as unknown as (text: string) => Date
 
-/** A timestamptz in whatever time zone the connection has. */
+/** @param text a timestamptz, in the connection's time zone */
 export const readTime = (text: string): Date => parseTimestamptz(text)
 
-/** `2026-01-01 12:00:00.1234+00` as toISOString() writes it: digits behind the millisecond are cut off. */
+/** `2026-01-01 12:00:00.1234+00` as toISOString() writes it: digits after the milliseconds are cut off. */
 export function toIsoTime(text: string): string {
   if (!UTC.test(text)) return readTime(text).toISOString()
   const milliseconds = text.slice(20, -3).slice(0, 3).padEnd(3, '0')
@@ -18,8 +18,8 @@ const UTC = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00$/
 export const ISO_TIME_LENGTH = '2026-01-01T12:00:00.123Z'.length
 
 /**
- * Writes such a text to a buffer as toIsoTime() tells it.
- * @returns false where its form is another one, and nothing of use was written
+ * Writes such a text to a buffer in the form of toIsoTime().
+ * @returns false, without writing anything, if the text has another form
  */
 export function copyIsoTime(from: Buffer, start: number, end: number, to: Buffer, at: number): boolean {
   const zone = end - 3

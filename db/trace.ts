@@ -1,9 +1,9 @@
-// Where a trace hears of statements, if there is one.
+// How statements are reported to a trace, if there is one.
 
-/** Is told of a statement before it is sent. @returns to be called with its error, or nothing, once it is answered */
+/** Called before a statement is sent. @returns a function to call once it is answered, with its error if it failed */
 export type TraceStatement = (text: string) => (error?: unknown) => void
 
-/** Runs a statement under the eyes of a trace. */
+/** Runs a statement and reports it to a trace. */
 export function traced<T>(trace: TraceStatement, text: string, run: () => Promise<T>): Promise<T> {
   const end = trace(text)
   const answer = run()

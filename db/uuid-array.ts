@@ -1,14 +1,15 @@
-// A list of uuids as PostgreSQL takes it in binary (array_recv): as text, to read them costs it more than to store them.
+// A list of UUIDs in PostgreSQL's binary form (array_recv): as text, PostgreSQL takes longer to parse than to store
+// them.
 
-/** Of the list: dimensions, whether it holds nulls, the element's type; of the one dimension: length, lowest index. */
+/** The number of dimensions, whether there are nulls, the element type; the dimension's length and lowest index. */
 const HEADER_BYTES = 20
 const UUID_OID = 2950
-/** The length of an element comes before it. */
+/** Each element is preceded by its length. */
 const LENGTH_BYTES = 4
 const UUID_BYTES = 16
 const DASH = '-'.charCodeAt(0)
 
-/** What hexadecimal digits in ASCII stand for. */
+/** The values of hexadecimal digits by ASCII code. */
 const DIGITS = new Uint8Array(128)
 for (const digit of '0123456789abcdef') DIGITS[digit.charCodeAt(0)] = Number.parseInt(digit, 16)
 
@@ -16,7 +17,7 @@ export class UuidArray {
   private bytes: Buffer
   private count: number
 
-  /** @param expected how many will be added, more or less */
+  /** @param expected about how many will be added */
   constructor(expected: number) {
     this.bytes = Buffer.allocUnsafe(HEADER_BYTES + expected * (LENGTH_BYTES + UUID_BYTES))
     this.count = 0
@@ -38,7 +39,7 @@ export class UuidArray {
     this.count++
   }
 
-  /** The value of a parameter. */
+  /** The list as the value of a parameter. */
   get value(): Buffer {
     const { bytes, count } = this
     bytes.writeInt32BE(count === 0 ? 0 : 1, 0)
