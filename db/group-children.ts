@@ -1,5 +1,5 @@
-// Groups as members of groups, and the closure of that: `group_ancestors` holds every group with itself and with each
-// group that contains it, directly or not. Changes of it are made one at a time in a tenant.
+// Groups as members of groups, and their closure: `group_ancestors` pairs every group with itself and with each group
+// that contains it, directly or not. Within a tenant, changes of it are made one at a time.
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import { type Changed, changedBy, type GroupScope } from './group-members.ts'
@@ -10,14 +10,14 @@ import { keepChildren, type MemberCause } from './past-members.ts'
 const NESTING_LOCK = 20_611
 
 /**
- * Lets one transaction at a time change which groups of a tenant contain which. Taken before any row is locked, so
- * that two that nest groups into one another see each other's work: the second then finds the cycle.
+ * Lets one transaction at a time change which groups of a tenant contain which. Take it before locking any row: of two
+ * transactions that nest groups into one another, the second then sees the first's work and finds the cycle.
  */
 export async function lockNesting(trx: Trx, tenantId: number): Promise<void> {
   await sql`select pg_advisory_xact_lock(${NESTING_LOCK}, ${tenantId})`.execute(trx)
 }
 
-/** Those of the ids that are groups. */
+/** Which of the ids are groups within the scope. */
 export async function findGroupIds(
   trx: Trx,
   tenantId: number,
@@ -30,14 +30,14 @@ export async function findGroupIds(
   return rows.map(({ id }) => id)
 }
 
-/** Whether groups are among the members. */
+/** Whether the group has groups as members. */
 export async function hasChildren(trx: Trx, { tenantId, groupId }: GroupScope): Promise<boolean> {
   const { rows } = await sql`
     select from group_children where tenant_id = ${tenantId} and group_id = ${groupId} limit 1`.execute(trx)
   return rows.length > 0
 }
 
-/** Whether the group contains groups, or is contained by some. */
+/** Whether the group contains groups or is in one. */
 export async function hasEdges(trx: Trx, tenantId: number, groupId: string): Promise<boolean> {
   const { rows } = await sql`
     select from group_children where tenant_id = ${tenantId} and (group_id = ${groupId} or child_id = ${groupId})
@@ -45,7 +45,7 @@ export async function hasEdges(trx: Trx, tenantId: number, groupId: string): Pro
   return rows.length > 0
 }
 
-/** Those of `childIds` that are the group itself or contain it: as members of it they would make a cycle. */
+/** Those of `childIds` that are the group itself or contain it: as its members they would make a cycle. */
 export async function findCycles(
   trx: Trx,
   { tenantId, groupId }: GroupScope,
@@ -60,7 +60,7 @@ export async function findCycles(
   return rows
 }
 
-/** Makes groups members, under `lockNesting` and after `findCycles`; counting is up to the caller. */
+/** Makes groups members, under `lockNesting` and after `findCycles`; the caller counts the changes. */
 export async function insertChildren(
   trx: Trx,
   { tenantId, groupId }: GroupScope,
@@ -75,7 +75,7 @@ export async function insertChildren(
       from unnest(${childIds}::uuid[]) as id
       on conflict do nothing returning child_id as id`
   )
-  // without cycles no path leads through two of the new members
+  // without cycles no path uses two of the new edges
   const closed = sql`
     insert into group_ancestors (tenant_id, group_id, ancestor_id)
     select distinct ${tenantId}::int, below.group_id, above.ancestor_id
@@ -88,7 +88,7 @@ export async function insertChildren(
 }
 
 /**
- * Takes groups out of a group, under `lockNesting`; counting is up to the caller.
+ * Takes groups out of a group, under `lockNesting`; the caller counts the changes.
  * @param chosen a condition on rows of `group_children`
  */
 export async function deleteChildren(
@@ -115,8 +115,8 @@ export async function deleteChildren(
 }
 
 /**
- * Takes a group out of the groups that contain it, and those that it contains out of it, before it is removed.
- * @returns the groups that contained it, whose counters the caller changes
+ * Takes a group out of the groups that contain it, and its child groups out of it, before it is removed.
+ * @returns the groups that contained it, whose counters the caller updates
  */
 export async function isolateGroup(
   trx: Trx,
@@ -135,7 +135,7 @@ export async function isolateGroup(
   return rows.filter(({ child_id }) => child_id === groupId).map(({ group_id }) => group_id)
 }
 
-/** Forgets the ancestors that a group, and those below it by the closure, no longer have by `group_children`. */
+/** Deletes from the closure those ancestors of a group, and of the groups below it, that `group_children` lacks now. */
 const rebuildBelow = (trx: Trx, tenantId: number, groupId: string) =>
   sql`
     with recursive below as (

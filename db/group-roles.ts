@@ -1,8 +1,8 @@
-// Roles that groups give: what a mapping comes to, for some people or for all, in one statement.
+// Roles that groups give: which roles follow from a mapping, for some people or for all, in one statement.
 //
-// A group gives its role to its members and to those of the groups in it, but never more than the connections reach
-// that had a hand in it: the one that provisions the group, those that provision the groups on the way, and the one that
-// put the member there.
+// A group gives its role to its members and to the members of the groups in it, but never a role above the highest one
+// of any connection involved: the one that provisions the group, those that provision or nest the groups in between,
+// and the one that added the member.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import { rowSet } from './rows.ts'
@@ -12,8 +12,8 @@ import { ROLES, type Role, type UserState } from './schema.ts'
 const ROLES_LOCK = 20_612
 
 /**
- * Lets one transaction at a time change what roles follow from: mapping, memberships, nesting, own roles. Taken before
- * rows are locked, after lockNesting.
+ * Lets one transaction at a time change what roles follow from: mapping, memberships, nesting, own roles. Take it
+ * before locking rows, and after lockNesting.
  */
 export async function lockGroupRoles(trx: Trx, tenantId: number): Promise<void> {
   await sql`select pg_advisory_xact_lock(${ROLES_LOCK}, ${tenantId})`.execute(trx)
@@ -24,7 +24,7 @@ export interface GroupRole {
   readonly role: Role
 }
 
-/** Somebody whose role becomes another one. */
+/** A user whose role changes. */
 export interface RoleChange {
   user_id: string
   email: string | null
@@ -36,7 +36,7 @@ export interface RoleChange {
   locked: boolean
   before: Role
   after: Role
-  /** The mapped group that gives the role; null where it is their own again. */
+  /** The mapped group that gives the role; null if they get their own role back. */
   group_id: string | null
   group_name: string | null
 }
@@ -48,7 +48,7 @@ const rankOf = (role: RawBuilder<unknown>) => sql`array_position(${RANKS}, ${rol
 const stored = (tenantId: number): RawBuilder<unknown> =>
   sql`select group_id, role from group_roles where tenant_id = ${tenantId}`
 
-/** A mapping that is only thought of. */
+/** A hypothetical mapping. */
 const thoughtOf = (mapping: readonly GroupRole[]): RawBuilder<unknown> =>
   sql`select group_id, role from ${rowSet(
     'thought',
@@ -56,12 +56,12 @@ const thoughtOf = (mapping: readonly GroupRole[]): RawBuilder<unknown> =>
     mapping.map(({ groupId, role }) => ({ group_id: groupId, role }))
   )}`
 
-/** How far a connection reaches, as a rank: all the way for what people did, and not at all for one that nobody knows. */
+/** The rank of a connection's highest role; the top rank for null (people acted), the lowest if it is unknown. */
 const reachOf = (connectionId: RawBuilder<unknown>) => sql`
   case when ${connectionId} is null then ${ROLES.length}
     else coalesce((select reach.rank from reach where reach.id = ${connectionId}), 1) end`
 
-/** The common table expressions that end with `best`: every group that gives a role, and the rank of the best. */
+/** The common table expressions up to `best`: every group that gives a role, with the best rank that it gives. */
 const givingGroups = (tenantId: number, mapping: RawBuilder<unknown>) => sql`
     reach as materialized (
       select id, ${rankOf(sql`highest_role`)} as rank from scim_connections where tenant_id = ${tenantId}
@@ -84,9 +84,9 @@ const givingGroups = (tenantId: number, mapping: RawBuilder<unknown>) => sql`
     )`
 
 /**
- * The common table expressions that end with `fresh`: everybody concerned, with the role that they have and the one
- * that follows from the mapping.
- * @param affected a select of user ids; everybody where it is left out
+ * The common table expressions up to `fresh`: everybody concerned, with their present role and the one that follows
+ * from the mapping.
+ * @param affected a select of user ids; everybody if left out
  */
 const freshRoles = (tenantId: number, mapping: RawBuilder<unknown>, affected?: RawBuilder<unknown>) => {
   return sql`
@@ -117,16 +117,17 @@ const changeColumns = sql`
 const withSource = (tenantId: number) => sql`
   left join groups source on source.tenant_id = ${tenantId} and source.id = fresh.source_id and fresh.is_raised`
 
-/** Locks the people whose roles may change; its own statement, so that the next one sees what others have committed. */
+/** Locks the people whose roles may change; a separate statement, so that the next one sees what others committed. */
 export const lockAffected = (trx: Trx, tenantId: number, affected: RawBuilder<unknown>) =>
   sql`select from users where tenant_id = ${tenantId} and id in (${affected}) order by id for no key update`.execute(
     trx
   )
 
 /**
- * Gives people the roles that follow from the mapping. Under lockGroupRoles, after whatever it follows from.
- * @param affected a select of user ids; everybody where it is left out
- * @returns whose role has become another one
+ * Gives people the roles that follow from the mapping. Call it under lockGroupRoles, after the changes that affect
+ * roles.
+ * @param affected a select of user ids; everybody if left out
+ * @returns whose role has changed
  */
 export async function writeRoles(
   trx: Trx,
@@ -149,7 +150,7 @@ export async function writeRoles(
   return rows
 }
 
-/** What a mapping would change, were it the tenant's; one statement. */
+/** What would change if a mapping became the tenant's; one statement. */
 export const previewRoles = (db: Db, tenantId: number, mapping: readonly GroupRole[]): Promise<RoleChange[]> =>
   readInTenant<RoleChange>(
     db,
@@ -164,7 +165,7 @@ export interface GroupRoleView {
   group_id: string
   group_name: string
   role: Role
-  /** The highest role that it may give, for the connection that provisions it; null for a group of people's own. */
+  /** The highest role of the connection that provisions it; null for a group that people made. */
   ceiling: Role | null
   connection_name: string | null
 }
@@ -182,7 +183,7 @@ export const listGroupRoles = (db: Db, tenantId: number): Promise<GroupRoleView[
       order by array_position(${RANKS}, r.role) desc, g.display_name_key`
   )
 
-/** How many people have a role of a group. */
+/** How many people have their role from a group. */
 export async function countRaised(db: Db, tenantId: number): Promise<number> {
   const [row] = await readInTenant<{ count: number }>(
     db,
@@ -198,7 +199,7 @@ export async function hasGroupRoles(trx: Trx, tenantId: number): Promise<boolean
   return rows.length > 0
 }
 
-/** The mapped groups that somebody is in, directly or not, with the role that each gives them: the highest first. */
+/** The mapped groups that a user is in, directly or not, with the role that each gives them, highest first. */
 export const listRolesOf = (
   db: Db,
   tenantId: number,
@@ -219,7 +220,7 @@ export const listRolesOf = (
       order by given.rank desc, groups.display_name_key`
   )
 
-/** Makes a mapping the tenant's. @returns those of the groups that are there */
+/** Replaces the tenant's mapping. @returns the mapped groups that exist; others are left out */
 export async function replaceGroupRoles(
   trx: Trx,
   tenantId: number,
@@ -240,7 +241,7 @@ export async function replaceGroupRoles(
   return rows
 }
 
-/** Waits until changes of members that are under way have ended: groups that give roles, and those in them. */
+/** Waits for the member changes under way in groups that give roles, and in the groups below these. */
 export const drainMemberChanges = (trx: Trx, tenantId: number) =>
   sql`
     select from groups where tenant_id = ${tenantId} and id in (
@@ -249,7 +250,7 @@ export const drainMemberChanges = (trx: Trx, tenantId: number) =>
       where a.tenant_id = ${tenantId}
     ) order by id for update`.execute(trx)
 
-/** Users and the members of groups that are named, also of groups in these: as a select of user ids. */
+/** A select of user ids: the given users, and all members of the given groups and of the groups in these. */
 export const peopleBelow = (tenantId: number, ids: readonly string[]): RawBuilder<unknown> => sql`
   select id as user_id from unnest(${ids}::uuid[]) as id
   union
@@ -257,7 +258,7 @@ export const peopleBelow = (tenantId: number, ids: readonly string[]): RawBuilde
   join group_members m on m.tenant_id = a.tenant_id and m.group_id = a.group_id
   where a.tenant_id = ${tenantId} and a.ancestor_id = any(${ids}::uuid[])`
 
-/** Whom an event has put into a group or taken out of it, directly or with a group: as a select of user ids. */
+/** A select of user ids: whom an event added to a group or removed from it, directly or with a group. */
 export const peopleMovedBy = (tenantId: number, groupId: string, eventId: string): RawBuilder<unknown> => sql`
   select user_id from group_members
   where tenant_id = ${tenantId} and group_id = ${groupId}::uuid and event_id = ${eventId}::uuid

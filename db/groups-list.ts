@@ -1,4 +1,4 @@
-// The list of a tenant's groups, and the list of the people in one: searched and paged by key.
+// The list of a tenant's groups, and the list of a group's members: searched and paged by key.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { authorities, type ShownAuthority, shownAuthority } from './authority.ts'
 import { type Db, readInTenant } from './connect.ts'
@@ -33,11 +33,11 @@ interface GroupListItem extends GroupView {
 
 const SORT_ORDERS: Record<GroupSortKey, { value: RawBuilder<unknown>; type: 'text' | 'bigint' }> = {
   displayName: { value: sql.ref('groups.display_name_key'), type: 'text' },
-  // rows are numbered as they are made, and that is in an index
+  // rows are numbered in the order of creation, and an index has the number
   createdAt: { value: sql.ref('groups.ordinal'), type: 'bigint' }
 }
 
-/** Up to `limit` groups in the asked order, one statement. */
+/** Up to `limit` groups in the order asked for; one statement. */
 export function listGroups(db: Db, tenantId: number, query: GroupListQuery): Promise<GroupListItem[]> {
   const { value, type } = SORT_ORDERS[query.sort]
   const direction = sql.raw(query.isDescending ? 'desc' : 'asc')
@@ -87,27 +87,27 @@ const MAX_WORDS = 8
 
 const wordsOf = (search = '') => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)
 
-/** Members that one call looks at for a search: what it costs has a bound, however large the group is. */
+/** How many members one call searches: this bounds its cost, however large the group is. */
 const MEMBERS_SEARCHED = 20_000
 
 /** A person in a group. */
 type MemberView = UserView & {
-  /** The connection that has the membership; null where none has. */
+  /** The connection that the membership belongs to; null for none. */
   membership: ShownAuthority | null
 }
 
 export interface MembersPage {
-  /** In the order in which the people were made. */
+  /** In the order in which the users were made. */
   readonly members: MemberView[]
-  /** The member behind whom the next page begins; undefined on the last page. */
+  /** The member after whom the next page begins; undefined on the last page. */
   readonly nextAfter: string | undefined
 }
 
 /**
- * People who are direct members of a group, one statement.
+ * Lists users who are direct members of a group; one statement.
  * @param query.search words that must all be found in names, address or user name. A page of a search may hold fewer
  *   than `limit`, even none, and still have a next page
- * @param query.after the member behind whom the page begins
+ * @param query.after the member after whom the page begins
  */
 export async function listMembers(
   db: Db,
@@ -145,7 +145,7 @@ export async function listMembers(
       order by found.id`
   )
   const { last_searched, has_more } = rows[0]!
-  // without a match there is one row, of the bounds alone
+  // without a match there is one row, with only the bounds
   const members = rows.filter(({ id }) => id !== null)
   if (members.length > query.limit) {
     return { members: members.slice(0, query.limit), nextAfter: members[query.limit - 1]!.id }
@@ -162,7 +162,7 @@ interface GroupName {
   readonly displayName: string
 }
 
-/** Groups that stand in a group, and groups that it stands in itself, by name, up to `limit` each. */
+/** The groups directly in a group, and the groups that it is directly in: sorted by name, up to `limit` each. */
 export async function listNeighbours(
   db: Db,
   tenantId: number,

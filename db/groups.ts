@@ -1,32 +1,32 @@
-// Groups: what people and rules read of them, their rows under lock, and the counters of their memberships.
+// Groups: how people and rules read them, their rows under lock, and the counters of their memberships.
 import { type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { keepMemberships, type MemberCause } from './past-members.ts'
 import { insertRows, rowSet } from './rows.ts'
 import type { Database, GroupRow } from './schema.ts'
 
-/** What people are shown of a group: every column but the document, its counters, the name of its connection. */
+/** What people are shown of a group: its columns without the document, its counters, the name of its connection. */
 export type GroupView = Pick<
   GroupRow,
   'id' | 'display_name' | 'external_id' | 'connection_id' | 'kept_by' | 'created_at'
 > & {
   source_name: string | null
-  /** Of the connection that is gone and still has the group. */
+  /** The name of the deleted connection that the group still belongs to. */
   kept_name: string | null
-  /** Users and groups that are members themselves. */
+  /** Direct members, users and groups. */
   member_count: number
   /** When its attributes or its members last changed. */
   updated_at: Date
 }
 
-// The tenant is given by its value: by that of a column of `groups`, Citus would not know which node to ask.
+// The tenant is passed as a value: from a column of `groups`, Citus would not know which node to query.
 const revisions = (tenant: unknown, aggregate: string): RawBuilder<unknown> =>
   sql`(select ${sql.raw(aggregate)} from group_revisions r where r.tenant_id = ${tenant} and r.group_id = groups.id)`
 
 /** Goes up by one with each change of the attributes or the members; an expression on a row of `groups`. */
 export const groupVersion = (tenant: unknown) =>
   sql<number>`(groups.version + coalesce(${revisions(tenant, 'sum(r.changes)')}, 0))::int`
-/** Users and groups that are members themselves; an expression on a row of `groups`. */
+/** The number of direct members, users and groups; an expression on a row of `groups`. */
 const groupMemberCount = (tenant: unknown) => sql<number>`coalesce(${revisions(tenant, 'sum(r.member_delta)')}, 0)::int`
 /** When its attributes or its members last changed; an expression on a row of `groups`. */
 export const groupLastModified = (tenant: unknown) =>
@@ -59,20 +59,20 @@ export const selectGroupViews = (db: Db, tenantId: number) =>
     ])
     .where('groups.tenant_id', '=', tenantId)
 
-/** One statement of its own. */
+/** One statement. */
 export const findGroupView = (db: Db, tenantId: number, groupId: string): Promise<GroupView | undefined> =>
   readOneInTenant<GroupView>(db, tenantId, selectGroupViews(db, tenantId).where('groups.id', '=', groupId))
 
 /**
- * Whose users and groups count: those of one SCIM connection, or all of the tenant's where it is undefined.
+ * Limits users or groups to those of one SCIM connection; undefined: all of the tenant's.
  * @param table the table or alias that has `connection_id`
  */
 export const isWithinScope = (table: 'users' | 'groups', connectionId: string | undefined): RawBuilder<SqlBool> =>
   connectionId === undefined ? sql`true` : sql`${sql.table(table)}.connection_id = ${connectionId}::uuid`
 
 /**
- * - `for update`: nobody changes the members, or the group, before this transaction ends;
- * - `for no key update`: nobody changes the attributes; members come and go.
+ * - `for update`: nobody changes the group or its members before this transaction ends;
+ * - `for no key update`: nobody changes the attributes; members may still come and go.
  */
 type GroupLock = 'for update' | 'for no key update'
 
@@ -93,7 +93,7 @@ export function lockGroup(
   return (lock === 'for update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
 }
 
-/** The version that clients see; its own statement, so that it sees what committed before a lock was given. */
+/** The version that clients see; a separate statement, which sees what was committed before the lock was granted. */
 export async function getGroupVersion(trx: Trx, tenantId: number, groupId: string): Promise<number> {
   const { version } = await trx
     .selectFrom('groups')
@@ -150,8 +150,8 @@ export const updateGroup = (
     .execute()
 
 /**
- * Takes a group, whose row is locked `for update`, with its memberships away; what it was to other groups is up to
- * db/group-children.ts.
+ * Deletes a group, whose row is locked `for update`, with the memberships of its users. db/group-children.ts handles
+ * its relations to other groups.
  */
 export const deleteGroup = (trx: Trx, tenantId: number, groupId: string, { eventId }: MemberCause) =>
   Promise.all([
@@ -165,10 +165,10 @@ export const deleteGroup = (trx: Trx, tenantId: number, groupId: string, { event
   ])
 
 /**
- * Counts changes of memberships, as part of a statement or as one of its own. Whoever changes a membership counts it
- * here, once for each group, in the order of the groups' ids, after everything else that may wait for a lock.
+ * Counts changes of memberships, as part of a statement or as a statement of its own. Every change of memberships is
+ * counted here, once for each group, in the order of the groups' ids, after everything else that may wait for a lock.
  * @param source a select of (group_id uuid, delta int), each group once
- * @param changes how many changes these are together; an expression on a row of `source`
+ * @param changes how many changes a group's delta stands for; an expression on a row of `source`
  */
 export const countMemberChanges = (
   tenantId: number,
@@ -184,7 +184,7 @@ export const countMemberChanges = (
     changes = group_revisions.changes + excluded.changes,
     at = greatest(group_revisions.at, excluded.at)`
 
-/** As countMemberChanges, of groups each of which stands in `deltas` once. */
+/** As countMemberChanges. @param deltas each group at most once */
 export async function addToMemberCounts(
   trx: Trx,
   tenantId: number,

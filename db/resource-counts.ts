@@ -1,11 +1,12 @@
-// How many users a tenant has, kept as they come and go: counting them would cost more the more there are.
+// How many users and groups a tenant has, updated as they come and go: counting them would cost more the more there
+// are.
 import { type RawBuilder, sql } from 'kysely'
 
 /**
- * Part of a statement, or one of its own, in the transaction that makes users or takes them away. It comes last: two
- * transactions wait for each other here only where they share a database connection's slot, and then briefly.
- * @param delta users that became more (made, or back from `removed`), or fewer
- * @param how `appended`: all of them are new, so that nobody's place in the list of all has changed
+ * Part of a statement, or a statement of its own, in the transaction that makes or removes resources. Run it last: a
+ * transaction then waits only for one whose database connection has the same slot, and only briefly.
+ * @param delta by how many resources the total grows (made, or back from `removed`); negative if they become fewer
+ * @param how `appended`: all of them are new, so that nobody else's place in the list of all changes
  */
 export const countResources = (
   tenantId: number,
@@ -19,14 +20,14 @@ export const countResources = (
   on conflict (tenant_id, resource_type, slot) do update
     set total = resource_counts.total + excluded.total, moves = resource_counts.moves + excluded.moves`
 
-/** The tenant's number of users that are not removed, as a scalar expression. */
+/** The tenant's number of groups, or of users who are not removed, as a scalar expression. */
 export const resourceCount = (tenantId: number, resourceType: 'User' | 'Group'): RawBuilder<number> => sql`
   (select coalesce(sum(c.total), 0)::int from resource_counts c
     where c.tenant_id = ${tenantId} and c.resource_type = ${resourceType})`
 
 /**
- * The number, a blank, and how often somebody came or went otherwise than behind all others: as long as the text is the
- * same, the list of all is the same.
+ * The total, a space, and how often resources came or went other than at the end of the list: as long as this text is
+ * the same, the list of all has the same resources.
  */
 export const resourceEdition = (tenantId: number, resourceType: 'User' | 'Group'): RawBuilder<string> => sql`
   (select coalesce(sum(c.total), 0) || ' ' || coalesce(sum(c.moves), 0) from resource_counts c

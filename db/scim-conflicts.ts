@@ -1,12 +1,12 @@
-// People whom connections want to make, and who may be here already: what was sent, and what was decided.
+// Users whom connections want to make, and who may be here already: what was sent, and what was decided.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import type { ConflictDecision, ConflictReason, Role, ScimConflictsTable, SentUser, UserState } from './schema.ts'
 import type { ArrivalKeys } from './scim-users.ts'
 
-/** How many people of a connection are kept; those that it tried last. */
+/** How many conflicts of a connection are kept: those tried last. */
 const MAX_CONFLICTS = 1_000
-/** A decision to adopt or to keep apart is for the tries that follow soon: Entra gives up after 28 days. */
+/** How long a decision to adopt or to keep apart applies: Entra stops trying after 28 days. */
 const DECISION_DAYS = 30
 
 const daysBefore = (now: Date, days: number) => new Date(now.getTime() - days * 86_400_000)
@@ -19,20 +19,20 @@ interface ConflictNote {
   readonly reason: ConflictReason
   readonly sent: SentUser
   readonly keys: ArrivalKeys
-  /** Who is in the way. */
+  /** The users who are in the way. */
   readonly peopleIds: readonly string[]
 }
 
 interface NotedConflict {
   /** Whether the connection had not tried before. */
   readonly isNew: boolean
-  /** Whether nothing else of the connection waits for a decision. */
+  /** Whether no other conflict of the connection waits for a decision. */
   readonly isFirst: boolean
 }
 
 /**
- * Notes a try. A decision ends with it where it cannot be carried out any more.
- * @returns undefined where the connection is gone
+ * Records a refused try, and drops a decision that has expired or can no longer be carried out.
+ * @returns undefined if the connection is gone
  */
 export async function noteConflict(
   trx: Trx,
@@ -41,7 +41,7 @@ export async function noteConflict(
   now: Date
 ): Promise<NotedConflict | undefined> {
   if (await noteAgain(trx, tenantId, note, now)) return { isNew: false, isFirst: false }
-  // of two tries that would be the first one, the second waits here
+  // of two concurrent first tries, the second waits here
   const { rows: connections } = await sql`select from scim_connections
     where tenant_id = ${tenantId} and id = ${note.connectionId}::uuid for no key update`.execute(trx)
   if (connections.length === 0) return undefined
@@ -97,7 +97,7 @@ async function noteAgain(trx: Trx, tenantId: number, note: ConflictNote, now: Da
 
 export type Decided = Pick<ScimConflictsTable, 'id' | 'decision' | 'adopt_id'>
 
-/** What was decided for a try, until the transaction ends: nobody changes it meanwhile. */
+/** Locks and reads the decision for a try: nobody changes it before the transaction ends. */
 export async function lockDecision(
   trx: Trx,
   tenantId: number,
@@ -156,7 +156,7 @@ export interface ScimConflict
   people: ConflictPerson[]
 }
 
-// each part by its own index
+// a union, so that each part uses its own index
 const peopleIds = (tenantId: number): RawBuilder<unknown> => sql`
   select id from users where tenant_id = ${tenantId} and email_key = c.email_key and not is_removed
   union select id from users where tenant_id = ${tenantId} and user_name_key = c.user_name_key and not is_removed
@@ -165,7 +165,7 @@ const peopleIds = (tenantId: number): RawBuilder<unknown> => sql`
   union select id from users where tenant_id = ${tenantId} and email_key = any(c.other_keys)
     and connection_id is null and not is_removed`
 
-/** Somebody is in the way still, and the connection has not got its user otherwise. */
+/** Whether somebody is still in the way, and the connection has not got its user in another way. */
 const stands = (tenantId: number): RawBuilder<boolean> => sql`(exists (${peopleIds(tenantId)}) and not exists (
   select from users where tenant_id = ${tenantId} and user_name_key = c.user_name_key and not is_removed and state <> 'invited'
     and connection_id = c.connection_id))`
@@ -232,12 +232,12 @@ export async function countOpenConflicts(db: Db, tenantId: number): Promise<numb
   return row!.count
 }
 
-/** Locks one, in whatever state, and reads it with who is in the way. */
+/** Locks a conflict, in any state, and reads it with the users who are in the way. */
 export async function lockConflict(trx: Trx, tenantId: number, conflictId: string): Promise<ScimConflict | undefined> {
   const isIt = sql`c.id = ${conflictId}::uuid`
   const [, { rows }] = await Promise.all([
     sql`select from scim_conflicts c where c.tenant_id = ${tenantId} and ${isIt} for update`.execute(trx),
-    // a statement of its own: it sees what whoever held the lock before has done
+    // a separate statement, so that it sees what the previous holder of the lock committed
     selectConflicts(tenantId, isIt, 1).execute(trx)
   ])
   return rows[0]

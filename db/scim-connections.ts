@@ -1,4 +1,4 @@
-// Connections: one identity provider each, with a token for each rotation. What users and groups belong to.
+// Connections: one for each identity provider, with a token for each rotation. Users and groups belong to them.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import type { BrakeSettings, Role, ScimProfile } from './schema.ts'
@@ -12,29 +12,29 @@ export interface ScimConnectionRow {
   created_at: Date
 }
 
-/** A connection with what the page says of its tokens and errors. */
+/** A connection with what the page shows of its tokens and errors. */
 export interface ScimConnectionView extends ScimConnectionRow {
   token_count: number
-  /** Neither revoked nor expired. */
+  /** Tokens that are neither revoked nor expired. */
   live_token_count: number
-  /** To the minute; null where no token was ever used. */
+  /** To the minute; null if no token was ever used. */
   last_used_at: Date | null
-  /** Of the last 24 hours, to the hour. */
+  /** Refused requests of the last 24 hours, to the hour. */
   error_count: number
   last_error_at: Date | null
   last_error_status: number | null
   last_error_detail: string | null
-  /** When it was put into shadow mode; null where it is not. */
+  /** When it was put into shadow mode; null if it is not in it. */
   shadow_opened_at: Date | null
   is_going_live: boolean
 }
 
-/** With how much belongs to it. */
+/** A connection with how much belongs to it. */
 export interface ScimConnectionDetails extends ScimConnectionView {
-  /** Not removed. */
+  /** Users who are not removed. */
   user_count: number
   group_count: number
-  /** That it has made, in any group. */
+  /** Memberships that it made, in any group. */
   membership_count: number
 }
 
@@ -80,7 +80,7 @@ export const listConnections = (
       order by c.id desc limit ${page.limit}`
   )
 
-/** One statement; it reads every user and every membership of the tenant, to count the connection's. */
+/** One statement; to count what is the connection's, it reads every user and membership of the tenant. */
 export const findConnectionDetails = (
   db: Db,
   tenantId: number,
@@ -142,7 +142,7 @@ export const updateConnection = (
     .where('id', '=', id)
     .execute()
 
-/** @returns how many tokens were alive */
+/** @returns how many tokens it revoked, expired ones included */
 export async function revokeTokensOf(trx: Trx, tenantId: number, connectionId: string, now: Date): Promise<number> {
   const { numUpdatedRows } = await trx
     .updateTable('scim_tokens')
@@ -154,6 +154,6 @@ export async function revokeTokensOf(trx: Trx, tenantId: number, connectionId: s
   return Number(numUpdatedRows)
 }
 
-/** Deletes a connection with its tokens and what was noted of it. */
+/** Deletes a connection with its tokens and the records about it. */
 export const deleteConnection = (trx: Trx, tenantId: number, connectionId: string) =>
   trx.deleteFrom('scim_connections').where('tenant_id', '=', tenantId).where('id', '=', connectionId).execute()

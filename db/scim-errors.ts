@@ -1,4 +1,4 @@
-// What identity providers were refused, counted by connection and hour, for two days.
+// Refused requests of identity providers, counted by connection and hour, kept for two days.
 import { sql } from 'kysely'
 import { type Db, inTenant, readInTenant } from './connect.ts'
 import { rowSet } from './rows.ts'
@@ -8,7 +8,7 @@ export type ScimErrors = Omit<ScimErrorsTable, 'tenant_id' | 'hour'>
 
 const HOUR_MS = 3_600_000
 
-/** Adds to what a tenant's connections were refused in the hour of `now`; one statement. */
+/** Adds refused requests to the counts for the hour of `now`; one statement. */
 export const noteScimErrors = (db: Db, tenantId: number, errors: readonly ScimErrors[], now: Date): Promise<unknown> =>
   inTenant(db, tenantId, (trx) => {
     const hour = new Date(Math.floor(now.getTime() / HOUR_MS) * HOUR_MS)
@@ -19,7 +19,7 @@ export const noteScimErrors = (db: Db, tenantId: number, errors: readonly ScimEr
       last_status: 'int',
       last_detail: 'text'
     }
-    // in the order of the key: two processes never wait for each other
+    // in the order of the key, so that two processes do not deadlock
     return sql`
       with outdated as (
         delete from scim_errors where tenant_id = ${tenantId} and hour < ${new Date(hour.getTime() - 48 * HOUR_MS)}
@@ -35,7 +35,7 @@ export const noteScimErrors = (db: Db, tenantId: number, errors: readonly ScimEr
         last_detail = excluded.last_detail`.execute(trx)
   })
 
-/** Of the last 24 hours, to the hour: the number for each connection, and the newest. */
+/** For each connection: how many requests were refused in the last 24 hours, to the hour, and the newest of them. */
 export const listScimErrors = (db: Db, tenantId: number, now: Date): Promise<ScimErrors[]> =>
   readInTenant<ScimErrors>(
     db,

@@ -1,16 +1,16 @@
-// Groups as SCIM reads them: whole documents, with the members where somebody asks for them.
+// Groups as SCIM reads them: whole documents, with the members if asked for.
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './connect.ts'
 import { groupLastModified, groupVersion, isWithinScope } from './groups.ts'
 import { prepareRead } from './prepared.ts'
 
-/** What an answer is made of. */
+/** The facts that an answer is made of. */
 export interface ScimGroupRow {
   id: string
   version: number
   /** JSON text. */
   doc: string
-  /** JSON text: `[{ value, $ref, display, type }]`; null where nobody asked. */
+  /** JSON text: `[{ value, $ref, display, type }]`; null if not asked for. */
   members: string | null
   created_at: Date
   updated_at: Date
@@ -20,7 +20,7 @@ export interface ScimGroupView {
   readonly tenantId: number
   /** What a member's `$ref` begins with: `https://acme.example.com/scim/v2`. */
   readonly baseUrl: string
-  /** The connection whose users and groups alone are seen; undefined for all of the tenant's. */
+  /** Only this connection's users and groups are visible; undefined: all of the tenant's. */
   readonly connectionId: string | undefined
   /** Whether memberships are read. */
   readonly withMembers: boolean
@@ -39,12 +39,12 @@ export const scimGroupColumns = (view: ScimGroupView) => ({
 const selectList = (columns: Readonly<Record<string, RawBuilder<unknown>>>) =>
   sql.join(Object.entries(columns).map(([name, expression]) => sql`${expression} as ${sql.ref(name)}`))
 
-/** What people see, as provisioning/user-document.ts says it (shownName). */
+/** The name that people see, in step with shownName of provisioning/user-document.ts. */
 export const shownName = sql`coalesce(users.display_name,
   nullif(concat_ws(' ', users.given_name, users.family_name), ''), users.email, users.user_name)`
 
-// Put together as text, because json_build_object would spread it with spaces. An array of ids and not a join: the
-// planner knows the members of the average group only, and would read all users for what is a few index pages.
+// Built as text, because json_build_object adds spaces. An array of ids, not a join: the planner knows only the size of
+// the average group, and would read all users where a few index pages suffice.
 const membersOfGroup = ({ tenantId, baseUrl, connectionId }: ScimGroupView): RawBuilder<string> => sql`
   (select '[' || concat_ws(',',
     (select string_agg('{"value":"' || users.id || '","$ref":"' || ${baseUrl}::text || '/Users/' || users.id
@@ -60,7 +60,7 @@ const membersOfGroup = ({ tenantId, baseUrl, connectionId }: ScimGroupView): Raw
           where c.tenant_id = ${tenantId} and c.group_id = groups.id)))
   ) || ']')`
 
-/** One statement of its own. */
+/** One statement. */
 export async function findScimGroup(db: Db, view: ScimGroupView, groupId: string): Promise<ScimGroupRow | undefined> {
   const { tenantId, baseUrl, connectionId, withMembers } = view
   const read = readers[`${withMembers ? 'with' : 'without'} members, ${connectionId === undefined ? 'all' : 'own'}`]

@@ -20,7 +20,7 @@ const selectSchemas = (db: Db, tenantId: number) =>
     .orderBy('created_at')
     .orderBy('urn')
 
-/** In the order in which they were registered. */
+/** In the order of registration. */
 export async function listScimSchemas(db: Db, tenantId: number): Promise<ScimSchemaView[]> {
   const schemas: ScimSchemaView[] = []
   await readRowsInTenant(db, tenantId, schemasStatement(db, { tenantId }), (row) => {
@@ -53,7 +53,7 @@ export const insertScimSchema = (trx: Trx, tenantId: number, row: ScimSchemaView
 export const deleteScimSchema = (trx: Trx, tenantId: number, urn: string) =>
   trx.deleteFrom('scim_schemas').where('tenant_id', '=', tenantId).where('urn', '=', urn).execute()
 
-/** Whether any document holds values of the schema, also of users who are removed and may come back. Reads them all. */
+/** Whether any document has values of the schema, also of removed users, who may come back. Reads all documents. */
 export async function isScimSchemaUsed(
   trx: Trx,
   tenantId: number,

@@ -1,16 +1,16 @@
-// From where SCIM tokens are used, and which of them end soon.
+// Where SCIM tokens are used from, and which of them expire soon.
 import { type RawBuilder, sql } from 'kysely'
 import type { Db, Trx } from './connect.ts'
 import { prepare, writeTogether } from './prepared.ts'
 
-/** Where a token was used, and when last; to the minute. */
+/** An address that a token was used from, and when last, to the minute. */
 export interface TokenUse {
   address: string
   /** ISO 8601. */
   lastUsedAt: string
 }
 
-/** Notes the use of a token, at most once a minute for each address and all processes together. */
+/** Records the use of a token: across all processes at most once a minute for each address. */
 export function noteTokenUse(db: Db, tenantId: number, tokenId: string, address: string, now: Date): Promise<unknown> {
   const values = { tenantId, tokenId, address, now, before: new Date(now.getTime() - NOTED_AGAIN_AFTER_MS) }
   return writeTogether(db, tenantId, [touchToken(db, values), noteAddress(db, values)])
@@ -32,12 +32,12 @@ const noteAddress = prepare(
       where scim_token_uses.last_used_at < ${p['before']}::timestamptz`
 )
 
-/** A little less than a minute, in which it is asked for again. */
+/** A little less than the minute after which a process records a use again. */
 const NOTED_AGAIN_AFTER_MS = 59_000
 
 const USES_SHOWN = 5
 
-/** Of a row of `scim_tokens`: the addresses that it was used from last, newest first; an expression of jsonb. */
+/** A jsonb expression on a row of `scim_tokens`: the addresses that it was last used from, newest first. */
 export const tokenUses = (tenantId: number): RawBuilder<TokenUse[]> => sql`
   (select coalesce(jsonb_agg(jsonb_build_object('address', address, 'lastUsedAt',
     to_char(last_used_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) order by last_used_at desc), '[]')
@@ -47,7 +47,7 @@ export const tokenUses = (tenantId: number): RawBuilder<TokenUse[]> => sql`
     order by last_used_at desc limit ${sql.lit(USES_SHOWN)}
   ) as uses)`
 
-/** So many days before a token's end, administrators are told. */
+/** How many days before a token's end administrators are told. */
 const WARNING_DAYS = [30, 7, 1]
 
 export interface EndingToken {
@@ -63,8 +63,8 @@ export interface EndingToken {
 }
 
 /**
- * Marks the tokens of whose end administrators are to be told now, and gives them: each once for 30, 7 and 1 days, as
- * far as it was made longer before its end. A token that a newer one in use has replaced may end unnoticed.
+ * Marks and returns the tokens whose end administrators are to be told of now: each once for 30, 7 and 1 days before
+ * its end, if it was made earlier than that. A token that was replaced by a newer one in use may end without notice.
  */
 export async function takeEndingTokens(trx: Trx, tenantId: number, now: Date): Promise<EndingToken[]> {
   const { rows } = await sql<EndingToken>`

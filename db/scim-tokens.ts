@@ -18,7 +18,7 @@ export interface ScimTokenView {
   expires_at: Date | null
   last_used_at: Date | null
   revoked_at: Date | null
-  /** Of the connection. */
+  /** The connection's settings. */
   brake: BrakeSettings
   /** Whether changes of the connection were held or rejected. */
   has_held: boolean
@@ -46,7 +46,7 @@ const selectTokens = (db: Db, tenantId: number) =>
         .onRef('scim_shadows.tenant_id', '=', 'scim_tokens.tenant_id')
         .onRef('scim_shadows.connection_id', '=', 'scim_tokens.connection_id')
     )
-    // a number that came from elsewhere is nobody's shadow here
+    // a shadow_id that came from another database must not match a tenant here
     .leftJoin('tenants as shadows', (join) =>
       join.onRef('shadows.id', '=', 'scim_shadows.shadow_id').onRef('shadows.shadow_of', '=', 'scim_shadows.tenant_id')
     )
@@ -82,7 +82,7 @@ const findByHash = prepareLookup<ScimTokenView>(
   ['created_at', 'expires_at', 'last_used_at', 'revoked_at', 'shadow_closed_until']
 )
 
-/** Within a transaction: the token, its row locked until the end. */
+/** Reads a token within a transaction and locks its row until the end. */
 export const lockScimToken = (trx: Trx, tenantId: number, tokenId: string): Promise<ScimTokenView | undefined> =>
   selectTokens(trx, tenantId).where('scim_tokens.id', '=', tokenId).forUpdate('scim_tokens').executeTakeFirst()
 
@@ -102,13 +102,13 @@ interface ScimTokenListQuery {
   readonly limit: number
 }
 
-/** Up to `limit` tokens in the order in which they were made, or the other way round. */
+/** Up to `limit` tokens, oldest first, or newest first if `isDescending`. */
 export const listScimTokens = (db: Db, tenantId: number, query: ScimTokenListQuery): Promise<ListedScimToken[]> => {
   const { isDescending, after, limit } = query
   let page = selectTokens(db, tenantId)
     .select(tokenUses(tenantId).as('uses'))
     .where((eb) => eb.and(areWanted(query)))
-    // ids are UUIDs of version 7: their order is that of creation
+    // ids are UUIDs of version 7, so they sort by creation
     .orderBy('scim_tokens.id', isDescending ? 'desc' : 'asc')
     .limit(limit)
   if (after) page = page.where('scim_tokens.id', isDescending ? '<' : '>', after)
@@ -134,7 +134,7 @@ function areWanted({ search, connectionId, revoked }: ScimTokenFilter): RawBuild
   ]
 }
 
-/** What a connection is known by. */
+/** The settings by which findConnection recognises a connection. */
 interface ConnectionSettings {
   readonly name: string
   readonly profile: ScimProfile

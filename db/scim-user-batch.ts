@@ -1,4 +1,4 @@
-// Many new users at once, in one statement however many they are.
+// Makes any number of new users in one statement.
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { connectionOf, newEventId } from './audit.ts'
@@ -10,7 +10,7 @@ import { holdersOf, type NewScimUser } from './scim-users.ts'
 import { noteNames } from './search-index.ts'
 import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
-/** What is unique of users, as the keys that are compared. */
+/** The unique values of users, in the form in which they are compared. */
 export interface UserKeys {
   readonly userNames: readonly string[]
   readonly addresses: readonly string[]
@@ -18,8 +18,8 @@ export interface UserKeys {
 }
 
 /**
- * Those of the keys that somebody of the tenant has: names and externalIds (of one connection) of users who are not
- * removed, and login addresses, also of removed ones, who would come back. Another tenant's addresses are not seen.
+ * Which of the keys are taken in the tenant: userNames and externalIds (of one connection) of users who are not
+ * removed, and login addresses, also of removed users, who would come back. Does not see other tenants' addresses.
  */
 export async function findTakenKeys(
   db: Db,
@@ -43,13 +43,13 @@ export async function findTakenKeys(
 }
 
 /**
- * The statement that makes users with all that belongs to them, their login addresses claimed.
- * It fails with the violation of a unique key of `users`, or of `addresses_pkey`; and as `isOutdated` tells where a
- * removed user has one of the addresses, or somebody is in the way of `otherKeys`.
- * @param users at least one, with no other columns than those below
+ * The statement that makes users with all that belongs to them, and claims their login addresses. It fails with the
+ * violation of a unique key of `users`, or of `addresses_pkey`. It fails with an `isOutdated` error if a removed user
+ * has one of the addresses, or somebody has one of `otherKeys`.
+ * @param users at least one, with only the columns below
  */
 export function insertUsers(db: Db, tenantId: number, users: readonly NewScimUser[]): CompiledQuery {
-  // in the order of their keys: of two requests with the same people, one waits for the other
+  // sorted by key: of two requests with the same people one waits for the other, without a deadlock
   const rows = users.map((user) => writtenOf(tenantId, user)).sort(byUserName)
   const emails = users.flatMap(({ row, emailKeys }) => emailKeys.map((key) => ({ email_of: row.id, value_key: key })))
   const passwords = users.flatMap(({ row, passwordHash, now }) =>
@@ -84,7 +84,7 @@ type Written = ReturnType<typeof writtenOf>
 const byUserName = (a: Written, b: Written) =>
   a.user_name_key < b.user_name_key ? -1 : Number(a.user_name_key > b.user_name_key)
 
-/** Columns of `users` that are written as they are given. */
+/** Columns of `users` that are written as given. */
 const DOCUMENT: ColumnTypes = {
   id: 'uuid',
   state: 'text',
@@ -92,7 +92,7 @@ const DOCUMENT: ColumnTypes = {
   connection_id: 'uuid',
   ...DOCUMENT_COLUMNS
 }
-/** What else is written of each. */
+/** Further facts that are written for each user. */
 const FACTS: ColumnTypes = {
   now: 'timestamptz',
   address_key: 'text',
@@ -115,7 +115,7 @@ const prepareInsert = (passwords: (tenantId: number, p: Record<string, unknown>)
     const names = sql.join(Object.keys(DOCUMENT).map((name) => sql.ref(name)))
     return sql`
     with given as (select * from ${rowsAs('given')}),
-      -- before the users, as whoever is made alone does it: one waits for the other
+      -- before the users, as where a user is made alone: one transaction waits for the other, without a deadlock
       claimed as (
         insert into addresses (address_key, tenant_id, user_id)
         select address_key, ${tenantId}::int, id from given where address_key is not null order by address_key
@@ -148,7 +148,7 @@ const prepareInsert = (passwords: (tenantId: number, p: Record<string, unknown>)
     ${requireCurrent(sql`(select count(*) from made) = (select count(*) from given)`)}`
   })
 
-// each table that a statement writes costs the same however few rows there are
+// a table that a statement writes has a cost even if no row is written
 const insertStatements = {
   plain: prepareInsert(() => sql``),
   withPasswords: prepareInsert(

@@ -1,4 +1,4 @@
-// Changes of several users at once: a statement for each kind of change, however many they are.
+// Changes of several users at once: one statement for each kind of change, for any number of users.
 import { sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
@@ -6,10 +6,10 @@ import type { UserRow } from './schema.ts'
 import { type ScimUserRow, type ScimView, scimUserColumns } from './scim-users.ts'
 import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
-// Within a subquery, because a plan that knows the number of ids is made anew each time
+// in a subquery, because a plan that depends on the number of ids would be made anew each time
 const among = (userIds: readonly string[]) => sql`users.id = any(array(select unnest(${userIds}::uuid[])))`
 
-/** Locks users `for update`, in the order of their ids: two that change the same ones never wait for each other. */
+/** Locks users `for update`, in the order of their ids: two transactions that change the same ones do not deadlock. */
 export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserRow[]> {
   const { rows } = await sql<UserRow>`
     select users.* from users where users.tenant_id = ${tenantId} and ${among(userIds)}
@@ -17,7 +17,7 @@ export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly st
   return rows
 }
 
-/** Within a transaction, which sees what it has changed; in no order. */
+/** Reads users, in no order, within the transaction that changed them. */
 export async function getScimUsers(trx: Trx, view: ScimView, userIds: readonly string[]): Promise<ScimUserRow[]> {
   const { rows } = await sql<ScimUserRow>`
     select ${scimUserColumns(view)} from users where users.tenant_id = ${view.tenantId} and ${among(userIds)}`.execute(
@@ -26,12 +26,12 @@ export async function getScimUsers(trx: Trx, view: ScimView, userIds: readonly s
   return rows
 }
 
-/** A locked user with what shall change; the version goes up by one. */
+/** A locked user with the new values; the version goes up by one. */
 export type ChangedUser = Pick<UserRow, 'id' | 'updated_at'> & Record<string, unknown>
 
 /**
- * Gives locked users other values.
- * @param columns those that are written, whether they have changed or not
+ * Gives locked users new values.
+ * @param columns the kind of change: all its columns are written, changed or not
  */
 export async function updateUsers(
   trx: Trx,

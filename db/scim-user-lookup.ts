@@ -1,4 +1,4 @@
-// Single users as SCIM asks for them all the time: by id, and by userName.
+// SCIM's frequent look-ups of single users: by id and by userName.
 import { sql } from 'kysely'
 import { type Db, readOneInTenant } from './connect.ts'
 import { gatheredLookup, usersSought } from './gather.ts'
@@ -26,7 +26,7 @@ const toRow = (fields: Fields): ScimUserRow => {
   }
 }
 
-/** By each of both keys there are four statements: with groups or without, of all connections or of one. */
+/** Four statements for a key: with or without groups, of all connections or of one. */
 function lookups(key: 'id' | 'user_name_key', type: 'uuid' | 'text') {
   const lookup = (withGroups: boolean, isOwn: boolean) =>
     gatheredLookup<ScimUserRow, Given>((p) => {
@@ -49,13 +49,13 @@ function lookups(key: 'id' | 'user_name_key', type: 'uuid' | 'text') {
 /** @param userId as PostgreSQL writes it */
 export const findScimUser = lookups('id', 'uuid')
 
-/** @param userNameKey the userName in lower case, and text that PostgreSQL can hold */
+/** @param userNameKey the userName in lower case; must be text that PostgreSQL can store */
 export const findScimUserByName = lookups('user_name_key', 'text')
 
 /**
  * Whether the user still has the version, is in no group, and has no past membership: then nobody who read this version
- * was shown a group. False if the connection went live after the user's last change: a shadow's past memberships are not
- * carried over.
+ * was shown a group. False if the connection went live after the user's last change: a shadow's past memberships are
+ * not carried over.
  * @param connectionId the connection that asks; null for none
  */
 export async function wasNeverInGroup(

@@ -1,8 +1,8 @@
-// Pages of users: the groups of a page are read once, however many of its users are in them.
+// Pages of users: each group of a page is read once, however many of its users are in it.
 import { type RawBuilder, sql } from 'kysely'
 import { isWithinScope } from './groups.ts'
 
-/** What the texts of a page are made of, as expressions on a row of `users`; who was never changed has no `updated_at`. */
+/** The columns that a page is made of, as expressions on a row of `users`; `updated_at` is null if never changed. */
 export const userPageColumns = {
   state: sql`users.state`,
   id: sql`users.id`,
@@ -10,15 +10,15 @@ export const userPageColumns = {
   connection_id: sql`users.connection_id`,
   doc: sql`users.doc`,
   created_at: sql`users.created_at`,
-  // a time is long to write for PostgreSQL, and many have never been changed
+  // PostgreSQL takes long to write a time, and many users have never been changed
   updated_at: sql`nullif(users.updated_at, users.created_at)`,
   authority: sql`users.authority`
 }
 
 /**
- * The groups that a page's users are members of, and those around them, in the order of groups: an expression on
- * `page`, which has userPageColumns.
- * @param view.connectionId the connection whose groups alone are seen
+ * The groups that a page's users are members of, and those that contain these, in the order of creation: an expression
+ * on `page`, which has userPageColumns.
+ * @param view.connectionId only this connection's groups are visible
  */
 export function groupsOfPage(view: { tenantId: number; connectionId?: string | undefined }): RawBuilder<unknown> {
   const { tenantId, connectionId } = view
@@ -39,23 +39,23 @@ export function groupsOfPage(view: { tenantId: number; connectionId?: string | u
     )::text)`
 }
 
-/** What groupsOfPage gives; no `userIds` where all of the page are members. */
+/** The result of groupsOfPage; `userIds` is null if all users of the page are members. */
 interface PageGroups {
   readonly members: readonly (readonly [groupId: string, userIds: string | null])[] | null
-  /** The group of a membership, one that is shown for it (the same, or one around it), and its name. */
+  /** The group of a membership, a group shown for it (the same, or one that contains it), and that group's name. */
   readonly groups: readonly ShownGroup[] | null
 }
 type ShownGroup = readonly [memberOf: string, id: string, displayName: string]
 
-/** The attribute `groups` of a page's users, as JSON text; null where they are in none. */
+/** The attribute `groups` of a page's users, as JSON text; null for a user in no group. */
 export interface GroupsOfPage {
-  /** Undefined where they are not the same ones. */
+  /** The same for all users of the page; undefined if they differ. */
   readonly ofAll: string | null | undefined
   of(userId: string): string | null
 }
 
 /**
- * @param besides what groupsOfPage gave
+ * @param besides the result of groupsOfPage
  * @param groupsUrl what a group's `$ref` begins with
  */
 export function readPageGroups(besides: string | null, groupsUrl: string): GroupsOfPage {

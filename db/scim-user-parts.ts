@@ -1,5 +1,5 @@
-// New users on a cluster: what scim-user-batch.ts writes by one statement, a statement a table, sent in one write. Citus
-// takes the rows of one statement for one table, and login addresses lie on nodes of their own.
+// New users on a cluster: writes what scim-user-batch.ts writes in one statement, with one statement for each table,
+// all sent in one write. On Citus a statement takes rows for one table only, and login addresses lie on other nodes.
 import { sql } from 'kysely'
 import { claimKey, inShardOrder } from './addresses.ts'
 import { insertAuditEvents } from './audit.ts'
@@ -12,14 +12,14 @@ import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 /**
  * Makes users with all that belongs to them.
- * @param users at least one, as those of insertUsers
- * @returns false where a removed user has one of the addresses, or somebody is in the way of `otherKeys`: the
- *   transaction has to be rolled back then
+ * @param users at least one, as in insertUsers
+ * @returns false if a removed user has one of the addresses, or somebody has one of `otherKeys`: the transaction must
+ *   then be rolled back
  * @throws the violation of a unique key of `users`, or of `addresses_pkey`
  */
 export async function insertUserParts(trx: Trx, tenantId: number, users: readonly NewScimUser[]): Promise<boolean> {
   const ordinals = await nextOrdinals(trx, users.length)
-  // in the order of their keys: of two requests with the same people, one waits for the other
+  // sorted by key: of two requests with the same people one waits for the other, without a deadlock
   const sorted = [...users].sort((one, other) => (one.row.user_name_key < other.row.user_name_key ? -1 : 1))
   const claims = sorted.flatMap(({ row: { id, email_key } }) =>
     email_key == null ? [] : [{ address_key: claimKey(tenantId, email_key), tenant_id: tenantId, user_id: id }]
@@ -83,7 +83,7 @@ export async function insertUserParts(trx: Trx, tenantId: number, users: readonl
   return inTheWay.rows.length === 0
 }
 
-/** Once the addresses are claimed: whoever had one of them has ended. */
+/** Run it after the addresses are claimed: a transaction that was taking one of them has ended by then. */
 function findInTheWay(trx: Trx, tenantId: number, users: readonly NewScimUser[]) {
   const addressKeys = users.flatMap(({ row: { email_key } }) => email_key ?? [])
   const otherKeys = users.flatMap((user) => user.otherKeys)

@@ -1,5 +1,5 @@
-// Changes of several users that take no locks before they write: what is to change is read, and written in one exchange
-// where it has not changed meanwhile. db/scim-user-changes.ts has what is done under locks.
+// Changes of several users without locks beforehand: users are read, and written in one exchange if they have not
+// changed meanwhile. db/scim-user-changes.ts has the changes under locks.
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { AUDIT_COLUMNS, auditRows, insertEvents } from './audit.ts'
 import { type Deprovisioning, minuteOf } from './brakes.ts'
@@ -38,7 +38,7 @@ const FACTS = [
   'activated_at'
 ] as const
 
-/** What a change of a user starts from. */
+/** The facts that a change of a user starts from. */
 export type UserFacts = Pick<
   UserRow,
   | 'id'
@@ -53,17 +53,17 @@ export type UserFacts = Pick<
   | (typeof FACTS)[number]
 >
 
-/** A user as a change starts from them, with what goes along with their access. */
+/** A user as a change starts from them, with what depends on their access. */
 export interface ReadUser extends UserFacts {
   /** JSON text, as in a ScimUserRow. */
   readonly groups: string | null
-  /** Whether anything ends with their access; not told of those of whom that was not asked. */
+  /** Whether anything would end with their access; false for users for whom this was not asked. */
   readonly hasAccess: boolean
-  /** The groups that they are in themselves; only of those who are to be removed. */
+  /** The groups that they are direct members of; only for users who are to be removed. */
   readonly groupIds: readonly string[]
 }
 
-/** Whose access may end. */
+/** Users whose access may end. */
 export interface Endings {
   /** Those who may be deactivated or removed. */
   readonly ending: readonly string[]
@@ -96,7 +96,7 @@ export async function readUsers(
   return users
 }
 
-/** @param asked what is told of nobody is not looked for, which would cost as much again as all the rest */
+/** @param asked what to look up besides the users: looking it up for nobody would cost as much again as the rest */
 const prepareRead = (asked: keyof Endings | 'neither', withGroups: boolean, isOwn: boolean) =>
   prepare((p) => {
     const tenantId = p['tenantId'] as number
@@ -125,7 +125,7 @@ const readsOf = (asked: keyof Endings | 'neither') => [
 ]
 const readStatements = { neither: readsOf('neither'), ending: readsOf('ending'), leaving: readsOf('leaving') }
 
-/** Tables of what ends with somebody's access, beside the row and the memberships. */
+/** The tables whose rows end with a user's access, besides the user's row and memberships. */
 const HELD: Readonly<Record<keyof Endings, readonly RawBuilder<unknown>[]>> = {
   /** What `endAccess` ends. */
   ending: [
@@ -136,11 +136,11 @@ const HELD: Readonly<Record<keyof Endings, readonly RawBuilder<unknown>[]>> = {
     sql`invitations where state = 'pending'`,
     sql`mails where state = 'queued'`
   ],
-  /** What ends with a removal alone, beside the address. */
+  /** What ends only with a removal, besides the address. */
   leaving: [sql`user_credentials`, sql`second_factors`, sql`google_identities`]
 }
 
-/** Each table is asked once, for all: to ask it for each user costs the more the more there are. */
+/** Reads each table once for all users: reading it for each user would cost more the more there are. */
 const holdersAmong = (tenantId: number, userIds: unknown, among: readonly RawBuilder<unknown>[]) =>
   sql.join(
     among.map(
@@ -187,12 +187,12 @@ function toReadUser(fields: Fields): ReadUser {
   }
 }
 
-/** What a user shall be, where they are still as they were read. */
+/** A user's new values, which are written only if the user is still as they were read. */
 export type Written = Pick<UserFacts, 'id' | 'version' | 'given_role'> & { updated_at: Date } & Record<string, unknown>
 
-/** With what else follows from a change of the profile. */
+/** The same with what else follows from a change of the profile. */
 export interface WrittenProfile extends Written {
-  /** Whether the search must hear of it. */
+  /** Whether the search index must be updated. */
   readonly is_renamed: boolean
   readonly listed_before: string | null
   /** listingOf() of the family name. */
@@ -200,13 +200,13 @@ export interface WrittenProfile extends Written {
 }
 
 /**
- * Gives users another state.
+ * Gives users a new state.
  * @param users in the order of their ids, in which they are locked
  */
 export const writeStates = (db: Db, tenantId: number, users: readonly Written[]): CompiledQuery =>
   stateStatement(db, { tenantId, count: users.length }, users)
 
-/** The same of profiles: in place, unless a column changes that an index has. */
+/** Gives users new profiles: in place (HOT), unless a column that is in an index changes. */
 export function writeProfiles(db: Db, tenantId: number, users: readonly WrittenProfile[]): CompiledQuery {
   const relisted = users.flatMap(({ id, listed_before, listed_family_name }): Relisted[] => {
     if (listed_before === listed_family_name) return []
@@ -219,7 +219,7 @@ export function writeProfiles(db: Db, tenantId: number, users: readonly WrittenP
 }
 
 const WRITTEN: ColumnTypes = { id: 'uuid', version: 'int', given_role: 'text', updated_at: 'timestamptz' }
-// what an index has of the family name stays, so that the user does
+// the indexed family name is not written, so that the row is updated in place
 const { indexed_family_name: _, ...IN_PLACE } = CHANGEABLE.profile
 const PROFILE: ColumnTypes = { ...IN_PLACE, listed_family_name: 'text', is_renamed: 'boolean' }
 
@@ -230,7 +230,7 @@ const stateStatement = prepareForRows({ ...WRITTEN, ...STATE }, (p, rowsAs) => {
   return sql`with written as (${written}) ${requireCurrent(areWritten(p))}`
 })
 
-/** @param isRelisting whether some get a name in the list of family names */
+/** @param isRelisting whether some users get a name in the list of family names */
 const prepareProfiles = (isRelisting: boolean) =>
   prepareForRows({ ...WRITTEN, ...PROFILE }, (p, rowsAs) => {
     const tenantId = p['tenantId'] as number
@@ -266,8 +266,8 @@ const areWritten = (p: Record<string, unknown>) => sql`(select count(*) from wri
 type Event = Parameters<typeof auditRows>[1][number]
 
 /**
- * Tells of changes whose rows were written before, with what goes along with removals: addresses are freed, and the users
- * counted. Requires that nothing else ends with anybody's access, and that those who leave are in no group any more.
+ * Writes the audit events of changes whose rows were written before; for removals, also frees the addresses and updates
+ * the count. Requires that nothing else ends with anybody's access, and that removed users are in no group any more.
  */
 export function writeEvents(
   db: Db,
@@ -304,7 +304,7 @@ const holders = (p: Record<string, unknown>, some: keyof Endings) =>
 /** A membership that ends, and the audit event of the removal that ends it. */
 export type LeftGroup = Readonly<Record<'group_id' | 'user_id' | 'event_id', string>>
 
-/** Takes users out of groups; requires that they were in these. */
+/** Takes users out of groups; requires that they are still members. */
 export const leaveGroups = (db: Db, tenantId: number, left: readonly LeftGroup[], now: Date): CompiledQuery =>
   leaveStatement(db, { tenantId, now, ...columnsOf(LEFT, left) })
 
@@ -314,7 +314,7 @@ const leaveStatement = prepare((p) => {
   const tenantId = p['tenantId'] as number
   return sql`
     with given as (select * from ${columnSet('given', LEFT, p)}),
-      -- whoever changes all members of a group holds it first, and then comes to the memberships
+      -- a change of all members of a group locks the group before the memberships: so does this
       their_groups as (
         select id from groups where tenant_id = ${tenantId} and id in (select group_id from given) order by id for key share
       ),
@@ -334,8 +334,8 @@ const leaveStatement = prepare((p) => {
 })
 
 /**
- * Takes permits of the brake for people's deactivations or removals, and fails where there are none. As the last
- * statement of those that lock.
+ * Takes permits of the brake for people's deactivations or removals, and fails if there are too few. Call it as the
+ * last statement that locks.
  * @param people as in takeUserPermits
  */
 export const requirePermits = (

@@ -8,20 +8,20 @@ import { countResources } from './resource-counts.ts'
 import type { NewUserRow, Role, UserPatch, UserRow, UserState } from './schema.ts'
 import { noteNames, notingNames } from './search-index.ts'
 
-/** What an answer is made of. */
+/** The facts that an answer is made of. */
 export interface ScimUserRow {
   id: string
   state: UserState
   role: Role
   connection_id: string | null
-  /** Who has an attribute that the connection has not: JSON text. */
+  /** Who owns attributes that the connection does not own: JSON text. */
   authority: string
   version: number
   /** JSON text. */
   doc: string
-  /** JSON text: `[{ value, $ref, display, type }]`; null where there are none, or nobody asked. */
+  /** JSON text: `[{ value, $ref, display, type }]`; null if there are none, or if not asked for. */
   groups: string | null
-  /** As text, where nothing else is done with them than to write them: in ISO 8601, as toISOString() writes it. */
+  /** As text if they are only written out: in ISO 8601, as toISOString() writes it. */
   created_at: Date | string
   updated_at: Date | string
 }
@@ -30,13 +30,13 @@ export interface ScimView {
   readonly tenantId: number
   /** What a group's `$ref` begins with: `https://acme.example.com/scim/v2/Groups/`. */
   readonly groupsUrl: string
-  /** The connection whose users and groups alone are seen; undefined for all of the tenant's. */
+  /** Only this connection's users and groups are visible; undefined: all of the tenant's. */
   readonly connectionId: string | undefined
   /** Whether memberships are read. */
   readonly withGroups: boolean
 }
 
-/** Users who are there for SCIM: not removed, within what the token may see. An expression on a row of `users`. */
+/** Whether SCIM sees a user: not removed, and within the token's scope. An expression on a row of `users`. */
 export const isVisibleUser = (connectionId: string | undefined): RawBuilder<SqlBool> =>
   sql`(not users.is_removed and ${isWithinScope('users', connectionId)})`
 
@@ -45,7 +45,7 @@ export const scimUserColumns = (view: ScimView): RawBuilder<unknown> => sql`
   users.id, users.state, users.role, users.connection_id, users.version, users.doc, users.created_at, users.updated_at,
   ${view.withGroups ? groupsOfUser(view) : sql`null::text`} as groups, users.authority`
 
-// Put together as text, because json_build_object would spread it with spaces
+// Built as text, because json_build_object adds spaces
 const groupsOfUser = ({ tenantId, groupsUrl, connectionId }: ScimView): RawBuilder<string> => sql`
   (select '[' || string_agg(item, ',' order by ordinal) || ']' from (
     select groups.ordinal, '{"value":"' || groups.id || '","$ref":"' || ${groupsUrl}::text || groups.id
@@ -58,14 +58,14 @@ const groupsOfUser = ({ tenantId, groupsUrl, connectionId }: ScimView): RawBuild
     group by groups.id, groups.ordinal, groups.display_name
   ) as items)`
 
-/** Within a transaction, which sees what it has changed. */
+/** Reads a user within the transaction that changed them. */
 export async function getScimUser(trx: Trx, view: ScimView, userId: string): Promise<ScimUserRow> {
   const { rows } = await sql<ScimUserRow>`select ${scimUserColumns(view)} from users
     where users.tenant_id = ${view.tenantId} and users.id = ${userId}::uuid`.execute(trx)
   return rows[0]!
 }
 
-/** The whole row, as a change starts from it; one statement of its own. */
+/** The whole row, for a change to start from; one statement. */
 export const findVisibleUser = (
   db: Db,
   tenantId: number,
@@ -80,8 +80,8 @@ export const findVisibleUser = (
   )
 
 /**
- * Changes a user whose version is still the one that was read: the version goes up by one.
- * @returns what the user is then, or undefined where somebody else was faster
+ * Changes a user if the version is still the one that was read; the version goes up by one.
+ * @returns the changed user, or undefined if somebody else was faster
  */
 export async function updateUnlessChanged(
   trx: Trx,
@@ -91,7 +91,7 @@ export async function updateUnlessChanged(
   now: Date
 ): Promise<ScimUserRow | undefined> {
   const set = Object.entries({ ...patch, updated_at: now }).map(([column, value]) => sql`${sql.ref(column)} = ${value}`)
-  // a cluster returns no expression that depends on settings, as the form of a time in JSON does
+  // Citus refuses to return expressions that depend on settings, as the form of a time in JSON does
   const onCitus = isCitus(trx)
   const { rows } = await sql<ScimUserRow>`
     ${notingNames(view.tenantId, before.id, patch)}
@@ -102,11 +102,11 @@ export async function updateUnlessChanged(
   return onCitus && rows[0] ? getScimUser(trx, view, before.id) : rows[0]
 }
 
-/** What a new user takes along into the one statement that makes it. */
+/** A new user with all that the one statement that makes it needs. */
 export interface NewScimUser {
   readonly row: NewUserRow & { id: string; doc: string }
   readonly emailKeys: readonly string[]
-  /** Addresses by which somebody whom no connection manages might be the same person; mostly none. */
+  /** Further addresses: a user with one of them whom no connection manages might be the same person. Mostly none. */
   readonly otherKeys: readonly string[]
   readonly passwordHash: string | undefined
   readonly audit: { actor: AuditActor; action: string; targetName: string; after: Record<string, unknown> }
@@ -114,14 +114,14 @@ export interface NewScimUser {
 }
 
 /**
- * Makes a user, with e-mail keys, password, audit event and the tenant's count, in one statement. What its parts return
- * is nobody's: without it Citus would copy the rows, which row-level security refuses.
- * @returns false where a removed user has the login address, and would be the one to come back, or somebody has one of
- *   `otherKeys`: nothing was changed
+ * Makes a user, with e-mail keys, password, audit event and the tenant's count, in one statement. Its parts have a
+ * `returning 1` for Citus, which would otherwise COPY the rows (row-level security refuses that).
+ * @returns false, without a change, if a removed user has the login address (and would be the one to come back), or
+ *   somebody has one of `otherKeys`
  */
 export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser): Promise<boolean> {
   const { row, emailKeys, otherKeys, passwordHash, audit, now } = user
-  // each node of a cluster counts for itself, and the list of all is in the order of these numbers
+  // each node of a cluster has a sequence of its own, but the list of all is sorted by these numbers
   const place = isCitus(trx) ? { ordinal: (await nextOrdinals(trx, 1))[0] } : {}
   const columns = Object.entries({ ...row, ...place, tenant_id: tenantId })
   const names = sql.join(columns.map(([column]) => sql.ref(column)))
@@ -157,23 +157,23 @@ export async function insertUser(trx: Trx, tenantId: number, user: NewScimUser):
   return rows[0]!.is_made
 }
 
-/** Places in the list of all, as text. */
+/** Positions at the end of the list of all users, as text. */
 export async function nextOrdinals(trx: Trx, count: number): Promise<string[]> {
   const { rows } = await sql<{ ordinal: string }>`
     select nextval('users_ordinal_seq')::text as ordinal from generate_series(1, ${count}::int)`.execute(trx)
   return rows.map(({ ordinal }) => ordinal)
 }
 
-/** Users whom no connection manages with one of the login addresses. */
+/** Users with one of the login addresses whom no connection manages. */
 export const holdersOf = (tenantId: number, addressKeys: readonly string[]) => sql`
   select from (
-    -- by the address alone: where nobody seems to be without a connection, the index of externalIds, which has that last, would
-    -- look like the shorter way and is read from end to end
+    -- only by the address: if the planner expects few users without a connection, it would prefer the index of
+    -- externalIds, which has the connection as its last column and is then read from end to end
     select connection_id, is_removed from users
     where users.tenant_id = ${tenantId} and users.email_key = any(${addressKeys}::text[]) offset 0
   ) as o where o.connection_id is null and not o.is_removed`
 
-/** Parameters of a select have no column to take their type from. */
+/** In a select, parameters have no column from which PostgreSQL could infer their type. */
 const CASTS: Partial<Record<string, string>> = {
   tenant_id: '::int',
   id: '::uuid',
@@ -187,7 +187,7 @@ const CASTS: Partial<Record<string, string>> = {
   activated_at: '::timestamptz'
 }
 
-/** @throws the violation of `addresses_pkey` where somebody holds the address, here or in another tenant */
+/** @throws the violation of `addresses_pkey` if somebody holds the address, here or in another tenant */
 export const claimAddress = (trx: Trx, tenantId: number, userId: string, addressKey: string) =>
   trx
     .insertInto('addresses')
@@ -197,7 +197,7 @@ export const claimAddress = (trx: Trx, tenantId: number, userId: string, address
 export const deletePassword = (trx: Trx, tenantId: number, userId: string) =>
   trx.deleteFrom('user_credentials').where('tenant_id', '=', tenantId).where('user_id', '=', userId).execute()
 
-/** A pending invitation gives the role that the person has by then. */
+/** Sets the role of a user's pending invitation, to keep it in step with the user's. */
 export const setInvitedRole = (trx: Trx, tenantId: number, userId: string, role: Role) =>
   trx
     .updateTable('invitations')
@@ -207,32 +207,32 @@ export const setInvitedRole = (trx: Trx, tenantId: number, userId: string, role:
     .where('state', '=', 'pending')
     .execute()
 
-/** What names a user whom a connection wants to make. */
+/** The keys that identify a user whom a connection wants to make. */
 export interface ArrivalKeys {
   readonly addressKey: string | null
   readonly userNameKey: string
   readonly externalId: string | null
-  /** Of the connection that sends it; null for a person's token. */
+  /** The connection that sends the user; null for a person's token. */
   readonly connectionId: string | null
-  /** Addresses beside the login address. */
+  /** Addresses besides the login address. */
   readonly otherKeys: readonly string[]
 }
 
-/** Users whom a new one might be. */
+/** Existing users who might be the same person as a new one. */
 export interface Candidates {
-  /** Has the login address. */
+  /** Holds the login address. */
   readonly holder: UserRow | undefined
   /** Has the userName. */
   readonly named: UserRow | undefined
-  /** Has the externalId, of the same connection. */
+  /** Has the externalId, from the same connection. */
   readonly known: UserRow | undefined
-  /** Managed by nobody, with one of the other addresses as login address. */
+  /** Managed by no connection, with one of the other addresses as login address. */
   readonly others: readonly UserRow[]
-  /** Had the login address until removed; of several, the one removed last. */
+  /** Had the login address until removed; if there are several, the one removed last. */
   readonly removed: UserRow | undefined
 }
 
-/** Locks them `for update`. */
+/** Finds the candidates and locks them `for update`. */
 export async function lockCandidates(trx: Trx, tenantId: number, keys: ArrivalKeys): Promise<Candidates> {
   const { addressKey, userNameKey, externalId, connectionId, otherKeys } = keys
   const [{ rows }, holding] = await Promise.all([
@@ -267,7 +267,7 @@ export async function lockCandidates(trx: Trx, tenantId: number, keys: ArrivalKe
   }
 }
 
-/** Ends a pending invitation because an IdP made the person known. @returns its id, or none */
+/** Ends a pending invitation because an IdP has provisioned the person. @returns its id, if there was one */
 export async function adoptInvitations(trx: Trx, tenantId: number, userId: string, now: Date): Promise<string[]> {
   const rows = await trx
     .updateTable('invitations')
