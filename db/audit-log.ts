@@ -6,7 +6,7 @@ import type { ActorKind, AuditEventsTable } from './schema.ts'
 export interface AuditLogQuery {
   /** Part of the action, of who acted, or of whom it was about, in any letter case. */
   readonly search?: string
-  /** `user.deactivated`, or all of a thing: `user.`. */
+  /** `user.deactivated`, or with a final dot all actions of a kind: `user.`. */
   readonly action?: string
   readonly actorId?: string
   readonly actorKind?: ActorKind
@@ -15,9 +15,9 @@ export interface AuditLogQuery {
   readonly from?: Date
   /** Before. */
   readonly to?: Date
-  /** What happened to this user, and to the user's invitations. */
+  /** Only events about this user and the user's invitations. */
   readonly aboutUserId?: string
-  /** Newest first unless it is set. */
+  /** Newest first unless set. */
   readonly isAscending?: boolean
   /** The id of the last event of the page before. */
   readonly after?: string
@@ -27,7 +27,7 @@ export interface AuditLogQuery {
 /** `before` and `after` as JSON text. */
 export type AuditRow = Omit<Selectable<AuditEventsTable>, 'tenant_id' | 'connection_id' | 'xid'>
 
-/** Up to `limit` events in the asked order; one statement. */
+/** Up to `limit` events in the order asked for; one statement. */
 export const listAuditEvents = (db: Db, tenantId: number, query: AuditLogQuery): Promise<AuditRow[]> =>
   readInTenant<AuditRow>(
     db,

@@ -1,4 +1,4 @@
-// The audit log: written in the transaction of what it tells of, never changed.
+// The audit log: written in the transaction that makes the change, and never changed.
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './connect.ts'
 import { newId } from './ids.ts'
@@ -6,9 +6,9 @@ import { type ColumnTypes, insertRows } from './rows.ts'
 import type { ActorKind } from './schema.ts'
 
 export interface AuditEvent {
-  /** Of newEventId, where something else names the event; left out, it gets one. */
+  /** From newEventId, where something else refers to the event; generated if left out. */
   id?: string
-  /** `user.deactivated`, `invitation.created`, …: the thing, a dot, what happened. */
+  /** `user.deactivated`, `invitation.created`, …: the kind of target, a dot, what happened. */
   action: string
   targetType:
     | 'user'
@@ -24,9 +24,9 @@ export interface AuditEvent {
     | 'eventStream'
   targetId: string | null
   targetName?: string | null
-  /** Whoever did it, and when, where that is not the same for all events of a statement. */
+  /** Who did it and when, if that differs between the events of a statement. */
   by?: { readonly actor: AuditActor; readonly now: Date }
-  /** What changed: the changed facts alone, without secrets. */
+  /** What changed: only the changed facts, without secrets. */
   before?: Record<string, unknown>
   after?: Record<string, unknown>
 }
@@ -37,7 +37,7 @@ export interface AuditActor {
   readonly name: string
   readonly requestId: string | null
   readonly ip: string | null
-  /** Of a SCIM token: the connection that acts. */
+  /** For a SCIM token: the connection that acts. */
   readonly scim?: { readonly connectionId: string }
 }
 
@@ -56,7 +56,7 @@ export async function insertAuditEvents(
   await insertRows(db, 'audit_events', AUDIT_COLUMNS, rows)
 }
 
-/** The same for a statement of those that are written together. @param events each says by whom */
+/** The rows of insertAuditEvents, for a statement that is sent with others. @param events each with its actor */
 export const auditRows = (
   tenantId: number,
   events: readonly (AuditEvent & Required<Pick<AuditEvent, 'by'>>)[]
@@ -84,7 +84,7 @@ const rowOf = (
   after: event.after ? JSON.stringify(event.after) : null
 })
 
-/** The facts of an event that only the statement which makes the change knows, as SQL expressions on `source`. */
+/** The facts of an event that only the statement making the change knows, as SQL expressions on `source`. */
 interface AuditFacts {
   targetName: RawBuilder<string | null>
   /** json */
@@ -92,10 +92,10 @@ interface AuditFacts {
 }
 
 /**
- * An event as part of the statement that makes the change: one where `source` has a row, none where it has none.
- * Returns something for Citus alone, which would copy the row else (row-level security refuses that).
- * @param event.id of newEventId
- * @param source what stands behind `from`, at most one row
+ * An event as part of the statement that makes the change: one if `source` has a row, none if it has none.
+ * `returning 1` is for Citus, which would otherwise COPY the row (row-level security refuses that).
+ * @param event.id from newEventId
+ * @param source what follows `from`, at most one row
  */
 export const auditInsertFrom = (
   tenantId: number,
@@ -113,8 +113,8 @@ export const auditInsertFrom = (
   from ${source} returning 1`
 
 /**
- * Events of one kind as part of the statement that makes the changes: one for each row of `source`, which says by
- * `event_id`, `at`, `actor_kind`, `actor_id`, `actor_name`, `request_id` and `ip` what it is and who did it.
+ * Events of one kind as part of the statement that makes the changes: one for each row of `source`, whose columns
+ * `event_id`, `at`, `actor_kind`, `actor_id`, `actor_name`, `request_id` and `ip` identify the event and its actor.
  */
 export const auditInsertOf = (
   tenantId: number,
@@ -128,7 +128,7 @@ export const auditInsertOf = (
     ${sql.lit(event.targetType)}, ${event.targetId}, ${targetName}, request_id, ip, ${event.connectionId}::uuid, ${after}
   from ${source}`
 
-/** The columns of auditInsertOf, and their values. */
+/** The columns that auditInsertOf reads, and their values. */
 export const EVENT_COLUMNS = {
   event_id: 'uuid',
   at: 'timestamptz',
@@ -150,7 +150,7 @@ export const eventColumns = ({ actor, now }: { readonly actor: AuditActor; reado
   }) satisfies Record<keyof typeof EVENT_COLUMNS, unknown>
 
 let made = 0
-/** Ids sort by time, and those of one process also within a millisecond: the log is read in their order. */
+/** Ids sort by time, and within a millisecond by creation in one process: the log is read in their order. */
 export const newEventId = (now: Date): string => newId(now.getTime(), made++ % 2 ** 32)
 
 /** The columns of auditRows. */

@@ -1,4 +1,4 @@
-// Events on their way to streams: copied from the log by the relay, settled by the job that sends them.
+// Events on their way to streams: the relay copies them from the log, the job that sends them records the outcome.
 import { sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import {
@@ -14,12 +14,12 @@ import {
 import type { EventStreamRow } from './event-streams.ts'
 import { type ColumnTypes, insertRowsAnd, rowSet } from './rows.ts'
 
-/** Asked for by an administrator, and meant for its own stream alone, whatever types that wants. */
+/** A test event that an administrator asks for: only for its own stream, whatever event types that wants. */
 export const STREAM_TESTED = 'eventStream.tested'
 
 /** Whether a stream wants an event. */
 export function wants(stream: Pick<EventStreamRow, 'id' | 'event_types' | 'created_at'>, event: FeedEvent): boolean {
-  // where some transaction was open when the stream was made, its cursor lies before events that were committed already
+  // a transaction that was open when the stream was made keeps the cursor before events that were already committed
   if (event.at < stream.created_at) return false
   if (event.action === STREAM_TESTED) return event.target_id === stream.id
   if (stream.event_types.length === 0) return true
@@ -31,12 +31,12 @@ export function wants(stream: Pick<EventStreamRow, 'id' | 'event_types' | 'creat
 export interface RelayedDelivery {
   id: string
   streamId: string
-  /** Deliveries of one stream about the same subject are sent one after the other. */
+  /** A stream's deliveries about the same subject are sent one after the other. */
   subjectId: string
 }
 
 /**
- * Copies up to `limit` events of the log into deliveries of each enabled stream, and moves the streams' cursors on.
+ * Copies up to `limit` events of the log into deliveries of each enabled stream, and advances the streams' cursors.
  * Two processes that relay at once share the streams between them.
  * @param newId makes a uuid of version 7
  * @returns what was copied, oldest first, and whether there may be more
@@ -52,7 +52,7 @@ export async function relayEvents(
   if (streams.length === 0) return { deliveries: [], isMore: false }
   const cursors = streams.map((stream) => onNodeOf(end, cursorOf(stream)))
   const { rows: events } = await feedAfter(tenantId, cursors.reduce(earlier), limit).execute(trx)
-  // with nothing to read, a cursor that was found again is put where it need not be looked for another time
+  // with nothing to read, a cursor that was resolved by ids moves to the end, so that it need not be resolved again
   const last = events.at(-1) ?? end
   const moved = streams.flatMap((stream, index) => {
     const cursor = cursors[index]!
@@ -88,7 +88,7 @@ const lockRelayed = (trx: Trx, tenantId: number) =>
     .select(['id', 'event_types', 'created_at', 'cursor_node', 'cursor_xid', 'cursor_id', 'cursor_floor'])
     .where('tenant_id', '=', tenantId)
     .where('state', '=', 'enabled')
-    // jobs are in the order in which their transactions began, so one that began earlier than the last may add none
+    // jobs sort by when their transaction began, so one that began before the last relay must not add any
     .where(sql<boolean>`coalesce(relayed_at < now(), true)`)
     .orderBy('id')
     .forUpdate()
@@ -109,7 +109,7 @@ const earlier = (left: EventCursor, right: EventCursor): EventCursor => ({
   floor: [left.floor, right.floor].includes(null) ? null : [left.floor!, right.floor!].sort()[0]!
 })
 
-/** Those that are not there yet: where a cursor was found again, events come twice. @returns the ids of the new ones */
+/** Skips existing ones: after a cursor was resolved by ids, events come twice. @returns the ids of the new ones */
 async function insertDeliveries(
   trx: Trx,
   tenantId: number,
@@ -138,7 +138,7 @@ const DELIVERY_COLUMNS: ColumnTypes = {
   queued_at: 'timestamptz'
 }
 
-/** A delivery with its event and what sending needs to know of its stream. */
+/** A delivery with its event and the facts of its stream that sending needs. */
 export interface DeliveryToSend extends Omit<FeedEvent, 'xid'> {
   delivery_id: string
   stream_id: string
@@ -153,7 +153,7 @@ export interface DeliveryToSend extends Omit<FeedEvent, 'xid'> {
   old_secret_sealed: Buffer | null
   old_secret_until: Date | null
   subdomain: string
-  /** What the identity provider calls the user or group, where there is such a name. */
+  /** The identity provider's id of the user or group, if it gave one. */
   external_id: string | null
 }
 
@@ -181,11 +181,11 @@ export const readDeliveriesToSend = (
       where d.tenant_id = ${tenantId} and d.id = any(${deliveryIds}::uuid[]) and d.state = 'queued'`
   )
 
-/** How an attempt ended. `queued`: it failed, and another one follows. */
+/** The outcome of an attempt. `queued`: it failed and will be retried. */
 export interface DeliveryOutcome {
   id: string
   state: 'queued' | 'delivered' | 'dead'
-  /** 1, or 0 where sending was not tried. */
+  /** 1, or 0 if sending was not tried. */
   attempts: number
   status: number | null
   error: string | null
@@ -213,7 +213,7 @@ export interface DeliveryView {
   error: string | null
 }
 
-/** Newest first; `after` is the id of the last one of the page before. */
+/** Newest first; `after` is the id of the previous page's last delivery. */
 export const listDeliveries = (
   db: Db,
   tenantId: number,
@@ -234,7 +234,7 @@ export const listDeliveries = (
   )
 
 /**
- * Puts deliveries that are over back on their way; they have three days again.
+ * Queues finished deliveries again; they have another three days.
  * @param deliveryIds undefined for every dead one of the stream, up to `limit`
  */
 export async function requeueDeliveries(

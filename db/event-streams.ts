@@ -1,16 +1,16 @@
-// Where a tenant's events go. Secrets are sealed before they come here.
+// The streams that a tenant's events go to. Callers seal secrets before they pass them here.
 import { type Selectable, sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import type { EventStreamsTable } from './schema.ts'
 
 export type EventStreamRow = Selectable<EventStreamsTable>
 
-/** A stream with how its deliveries stand. */
+/** A stream with the state of its deliveries. */
 export interface EventStreamView extends EventStreamRow {
   queued_count: number
   dead_count: number
   last_delivered_at: Date | null
-  /** Of the newest attempt that failed and is to be repeated, or was the last. */
+  /** The error of the newest attempt that failed, whether or not it will be retried. */
   last_error: string | null
 }
 
@@ -31,7 +31,7 @@ export const listEventStreams = (db: Db, tenantId: number): Promise<EventStreamV
       where s.tenant_id = ${tenantId} order by s.id`
   )
 
-/** Within a transaction, locked until its end. */
+/** Locks the stream until the transaction ends. */
 export const lockEventStream = (trx: Trx, tenantId: number, streamId: string): Promise<EventStreamRow | undefined> =>
   trx
     .selectFrom('event_streams')
@@ -42,8 +42,8 @@ export const lockEventStream = (trx: Trx, tenantId: number, streamId: string): P
     .executeTakeFirst()
 
 /**
- * Keeps the count by which the relay finds tenants; call it after streams were made or deleted, with the tenant's row
- * locked. Two statements, because Citus does not read one node's rows to write those of every node.
+ * Updates the count by which the relay finds tenants. Call it after making or deleting streams, with the tenant's row
+ * locked. Two statements, because Citus can't read one node's rows to write a table on every node.
  */
 export async function recountEventStreams(trx: Trx, tenantId: number): Promise<void> {
   const { rows } = await sql<{ count: number }>`
@@ -66,7 +66,7 @@ export async function listPublicKeys(db: Db, tenantId: number): Promise<Record<s
   return rows.map(({ public_jwk }) => public_jwk)
 }
 
-/** Stops a stream whose receiver wants no more. */
+/** Pauses an enabled stream whose receiver wants no more events. */
 export const pauseStream = (trx: Trx, tenantId: number, streamId: string, because: string, now: Date) =>
   trx
     .updateTable('event_streams')
@@ -76,7 +76,7 @@ export const pauseStream = (trx: Trx, tenantId: number, streamId: string, becaus
     .where('state', '=', 'enabled')
     .execute()
 
-/** @returns the stream's name where administrators were not told of its lost deliveries since `since`; they are now */
+/** Marks administrators as told of lost deliveries. @returns the stream's name; undefined if they were since `since` */
 export async function takeStreamToTell(
   trx: Trx,
   tenantId: number,

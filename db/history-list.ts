@@ -1,4 +1,4 @@
-// The versions of a user, a group, or of what a SCIM connection did: newest first, paged by the events' ids.
+// The history of a user, a group or a SCIM connection: newest first, paged by the events' ids.
 import { type RawBuilder, sql } from 'kysely'
 import { firstIdAt } from './audit-log.ts'
 import { type Db, readInTenant, readOneInTenant } from './connect.ts'
@@ -20,15 +20,15 @@ interface HistoryMembership {
   /** Null where the group is gone. */
   groupName: string | null
   change: 'joined' | 'left'
-  /** Of `left`: when it had begun, where that is known. */
+  /** For `left`: when the membership began, if known. */
   since: string | null
-  /** The SCIM connection whose membership it was; null for people's. */
+  /** The SCIM connection that the membership belonged to; null if people made it. */
   connectionId: string | null
 }
 
 export type HistoryRow = HistoryEvent & {
   connection_name: string | null
-  /** Of a user's history. */
+  /** Only in a user's history. */
   memberships: HistoryMembership[] | null
 }
 
@@ -64,7 +64,7 @@ function eventIds(tenantId: number, of: HistoryOf, page: HistoryPage): RawBuilde
       const isOf = sql`group_id = ${of.groupId}::uuid`
       return [
         part('audit_events', 'id', sql`target_id = ${of.groupId}::uuid and target_type = 'group'`),
-        // who was removed left it, too
+        // a user who was removed left the group, too
         part('past_memberships', 'removed_event_id', isOf)
       ]
     }
@@ -76,11 +76,11 @@ function eventIds(tenantId: number, of: HistoryOf, page: HistoryPage): RawBuilde
       part('past_memberships', 'removed_event_id', isOf)
     ]
   }
-  // a part alone has an order of its own already, and a select has one
+  // nested, because a single part already has an `order by` and a select takes only one
   return sql`select id from (${sql.join(parts(), sql` union `)}) as ids order by id desc limit ${page.limit}`
 }
 
-/** Those that the event `e` began or ended. */
+/** The user's memberships that the event `e` began or ended. */
 const membershipsOf = (tenantId: number, userId: string) => sql`(
   select jsonb_agg(jsonb_build_object('groupId', m.group_id, 'groupName', g.display_name, 'change', m.change,
       'since', a.at, 'connectionId', m.connection_id) order by m.change, g.display_name_key)
@@ -100,7 +100,7 @@ const membershipsOf = (tenantId: number, userId: string) => sql`(
 /** What has a history. */
 export type Historied = 'User' | 'Group' | 'Connection'
 
-/** Whether the tenant has, or had, such a thing, as far as it remembers; one statement. */
+/** Whether the tenant has, or is known to have had, such a resource; one statement. */
 export async function isKnown(db: Db, tenantId: number, what: Historied, id: string): Promise<boolean> {
   const isIn = (table: string) =>
     sql`exists (select from ${sql.table(table)} where tenant_id = ${tenantId} and id = ${id}::uuid)`

@@ -1,4 +1,4 @@
-// What history and undo read: events of things and of connections, and when who was a member of what.
+// What history and undo read: events of targets and of connections, and who was a member of what, and when.
 import { type RawBuilder, sql } from 'kysely'
 import { type AuditRow, firstIdAt } from './audit-log.ts'
 import { type Db, readInTenant, type Trx } from './connect.ts'
@@ -9,14 +9,14 @@ export type HistoryEvent = AuditRow & { connection_id: string | null }
 const EVENT_COLUMNS = sql`e.id, e.at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.target_type, e.target_id,
   e.target_name, e.request_id, e.ip, e.before, e.after, e.connection_id`
 
-/** Which events: one; those of a thing or a connection from a moment on; those of a run of undoing. */
+/** Which events: one; those of a target or a connection since a time; those of one undo. */
 type EventSelection =
   | { readonly eventId: string }
   | { readonly targetId: string; readonly from: Date }
   | { readonly connectionId: string; readonly from: Date }
   | { readonly undoId: string; readonly to: Date }
 
-/** Up to `limit` of them, oldest first; one statement. */
+/** Up to `limit` events, oldest first; one statement. */
 export const selectEvents = (db: Db, tenantId: number, selection: EventSelection, limit: number) =>
   readInTenant<HistoryEvent>(
     db,
@@ -39,7 +39,7 @@ function isSelected(selection: EventSelection): RawBuilder<unknown> {
     : sql`e.connection_id = ${selection.connectionId}::uuid and e.id >= ${first}::uuid`
 }
 
-/** All events of things from an event on, oldest first, by thing. */
+/** All events of targets from an event on, oldest first, grouped by target. */
 export async function readTargetEvents(
   trx: Trx,
   tenantId: number,
@@ -67,7 +67,7 @@ export interface Pair {
   readonly member_id: string
 }
 
-/** Whose memberships: those that events touched, or all of a user or a group that changed from an event on. */
+/** Which memberships: those that events touched, or those of a member or a group that changed from an event on. */
 export type PairSelection =
   | {
       readonly eventIds: readonly string[]
@@ -83,7 +83,7 @@ const TABLES = {
   groups: { now: sql`group_children`, past: sql`past_children`, member: sql`child_id` }
 } as const
 
-/** The pairs that are selected, each once, by group and member; one statement. */
+/** The selected pairs, each once, sorted by group and member; one statement. */
 export const selectPairs = (db: Db, tenantId: number, kind: Kind, selection: PairSelection): Promise<Pair[]> => {
   const { now, past, member } = TABLES[kind]
   const pair = sql`group_id, ${member} as member_id`
@@ -115,7 +115,7 @@ function isPairSelected(selection: PairSelection, member: RawBuilder<unknown>, e
   return sql`${isOf} and (${isLater})`
 }
 
-/** The events by which memberships of a user or a group began or ended, from an event on; one statement. */
+/** The events, from one on, that began or ended memberships of a user or a group; one statement. */
 export const selectPairEvents = (
   db: Db,
   tenantId: number,
@@ -136,13 +136,13 @@ export const selectPairEvents = (
   )
 }
 
-/** A membership that ended with its group or its member. */
+/** A membership that ended because its group or its member was removed. */
 export interface LostMembership extends Pair {
   readonly member_name: string | null
   readonly group_name: string | null
 }
 
-/** Memberships that a run of undoing ended by taking users or groups away; one statement. */
+/** Memberships that an undo ended by removing users or groups; one statement. */
 export const readLostMemberships = (
   db: Db,
   tenantId: number,
@@ -177,14 +177,14 @@ export const readLostMemberships = (
   )
 }
 
-/** A time for which somebody was a member; the newest one may last. */
+/** A period for which a user or group was a member; the newest one may still last. */
 export interface Period extends Pair {
   readonly connection_id: string | null
   readonly added_event_id: string | null
   readonly removed_event_id: string | null
 }
 
-/** All periods of pairs, oldest first in each. */
+/** All periods of the pairs; those of each pair oldest first. */
 export async function readPeriods(trx: Trx, tenantId: number, kind: Kind, pairs: readonly Pair[]): Promise<Period[]> {
   const { now, past, member } = TABLES[kind]
   const asked = rowSet('p', { group_id: 'uuid', member_id: 'uuid' }, pairs)
@@ -199,7 +199,7 @@ export async function readPeriods(trx: Trx, tenantId: number, kind: Kind, pairs:
   return rows
 }
 
-/** Of those events that are undos: which events they took back. */
+/** For each of the events that is part of an undo: the events that it took back. */
 export async function readTakenBack(
   trx: Trx,
   tenantId: number,
@@ -212,8 +212,8 @@ export async function readTakenBack(
 }
 
 /**
- * The events by which memberships of users or groups came and went that are over.
- * @param ids of users or of groups, which have none any more
+ * The events that began or ended past memberships, by user or group.
+ * @param ids users or groups that have no memberships any more
  */
 export async function readMembershipEvents(
   trx: Trx,
@@ -232,15 +232,15 @@ export async function readMembershipEvents(
   return new Map(rows.map(({ id, events }) => [id, events]))
 }
 
-/** Changes of memberships that are given one by one. */
+/** A change of one membership. */
 export interface MembershipChange extends Pair {
-  /** What it becomes; undefined where the membership ends. */
+  /** The membership's new state; undefined if it ends. */
   readonly to: { readonly connectionId: string | null } | undefined
-  /** The audit event that tells of it. */
+  /** The audit event of the change. */
   readonly eventId: string
 }
 
-/** Ends and begins memberships of locked groups; one that is there and shall be another's is ended first. */
+/** Ends and begins memberships of locked groups; an existing one that changes its connection is ended first. */
 export async function writeMemberships(
   trx: Trx,
   tenantId: number,

@@ -1,4 +1,4 @@
-// Groups and memberships of a shadow that goes live: what is read and written of them in the tenant.
+// Groups and memberships of a shadow that goes live: how they are read and written in the tenant.
 import { sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import type { Pair } from './history.ts'
@@ -42,7 +42,7 @@ export async function insertShadowGroups(
   await countResources(tenantId, 'Group', groups.length).execute(trx)
 }
 
-/** Which of the memberships are there. */
+/** Which of the memberships exist. */
 export async function readPresentPairs(
   trx: Trx,
   tenantId: number,
@@ -57,7 +57,7 @@ export async function readPresentPairs(
   return rows
 }
 
-/** Which of the users are there and not removed; without a lock. */
+/** Which of the users exist and are not removed; without a lock. */
 export async function readPresentUsers(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from users where tenant_id = ${tenantId} and id = any(${userIds}::uuid[]) and state <> 'removed'`.execute(
@@ -66,7 +66,7 @@ export async function readPresentUsers(trx: Trx, tenantId: number, userIds: read
   return rows.map(({ id }) => id)
 }
 
-/** Gives groups the versions that clients shall see. */
+/** Sets the versions of groups that clients see. */
 export async function setGroupVersions(
   trx: Trx,
   tenantId: number,

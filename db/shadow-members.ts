@@ -1,8 +1,8 @@
-// Memberships that came or went in a shadow, compared with those that it began with.
+// Memberships that were added or removed in a shadow since it was opened.
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from './connect.ts'
 
-/** A membership that came or went in a shadow. */
+/** A membership that was added or removed in a shadow. */
 export interface ShadowPair {
   readonly group_id: string
   readonly member_id: string
@@ -15,9 +15,9 @@ const KINDS = {
 } as const
 
 /**
- * Seeing the shadow: memberships that came or went there, by group and member. Those that went with their group or
- * their user are left out.
- * @param page.after the last one before
+ * In a transaction that sees the shadow: memberships that were added or removed there, by group and member. Leaves out
+ * those that ended because their group or member was removed.
+ * @param page.after the last one of the previous page
  */
 export async function readShadowPairs(
   trx: Trx,
@@ -45,7 +45,7 @@ export async function readShadowPairs(
   return rows
 }
 
-/** A membership that came or went in a shadow, as people are told of it. */
+/** A membership that was added or removed in a shadow, with names for people to read. */
 interface NamedPair {
   group_id: string
   group_name: string
@@ -55,8 +55,8 @@ interface NamedPair {
 }
 
 /**
- * Seeing the shadow: who came into groups there, and who left: those of some users, or of some groups.
- * @param limit of each group, or each user
+ * In a transaction that sees the shadow: who joined or left groups there, for some users or for some groups.
+ * @param limit for each user, or for each group
  */
 export async function readNamedPairs(
   trx: Trx,
@@ -81,7 +81,7 @@ export async function readNamedPairs(
   return rows
 }
 
-/** Seeing the shadow: how many users came into each group there, and how many left. */
+/** In a transaction that sees the shadow: how many users joined each group there, and how many left. */
 export async function countPairs(
   trx: Trx,
   shadowId: number

@@ -1,5 +1,6 @@
-// Brings a shadow up to date with its tenant: people who came, went or changed there meanwhile, where the identity
-// provider has not changed the same ones. What it began with follows, so that none of it counts as the provider's doing.
+// Brings a shadow up to date with its tenant: takes over users who came, went or changed there meanwhile, unless the
+// identity provider has changed the same ones. The shadow's base is updated, too, so that none of this counts as
+// changed by the provider.
 import { type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import type { Trx } from './connect.ts'
@@ -11,9 +12,9 @@ import type { TransferTable } from './tenant-transfer.ts'
 import { lockTenant, seeTenant } from './tenants.ts'
 
 /**
- * Seeing the tenant, before and after. Whoever writes in the shadow waits.
- * @param tables of readTransferTables
- * @returns how many people were taken over
+ * The transaction sees the tenant, before and after. Writers in the shadow wait.
+ * @param tables from readTransferTables
+ * @returns how many users were taken over
  */
 export async function refreshShadowUsers(
   trx: Trx,
@@ -53,7 +54,7 @@ async function carry(trx: Trx, name: string, rows: RawBuilder<unknown>): Promise
   await sql`analyze ${table}`.execute(trx)
 }
 
-/** Who is new, or was changed in the tenant alone, and gets in nobody's way in the shadow: as the table `moved`. */
+/** Makes the table `moved`: users new, or changed only in the tenant, who conflict with nobody in the shadow. */
 async function chooseMoved(trx: Trx, shadowId: number): Promise<number> {
   const shadow = sql.lit(shadowId)
   const keys = sql`id, version, state, user_name_key, email_key, external_id, connection_id`
@@ -71,7 +72,7 @@ async function chooseMoved(trx: Trx, shadowId: number): Promise<number> {
     sql`o.email_key = c.email_key`,
     sql`o.external_id = c.external_id and o.connection_id = c.connection_id`
   ]
-  // each by a join of its own: one that is the same in any of these ways would be sought among everybody
+  // a join for each: one join with `or` would compare everybody with everybody
   const inTheWay = isSame.map(
     (same) => sql`
       select c.id from moved join carried_users c on c.id = moved.id join carried_there o on ${same}
@@ -85,13 +86,13 @@ async function chooseMoved(trx: Trx, shadowId: number): Promise<number> {
 
 const MOVED = sql`(select id from moved)`
 
-/** Seeing the shadow. */
+/** Copies the chosen users into the shadow, which the transaction sees. */
 async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTable[], now: Date): Promise<void> {
   const of = (column: string) => sql`tenant_id = ${shadowId} and ${sql.ref(column)} in ${MOVED}`
   await sql`delete from addresses where ${of('user_id')}`.execute(trx)
   await sql`delete from user_emails where ${of('user_id')}`.execute(trx)
   await sql`delete from invitations where ${of('user_id')}`.execute(trx)
-  // two may have swapped names
+  // two users may have swapped names
   await sql`update users set user_name_key = 'parked ' || id, external_id = null where ${of('id')}`.execute(trx)
   const names = namesOf(tables, 'users')
   const changing = columnsOf(tables, 'users').filter((name) => name !== 'id' && name !== 'ordinal')
@@ -129,7 +130,7 @@ async function takeOver(trx: Trx, shadowId: number, tables: readonly TransferTab
     returning 1`.execute(trx)
 }
 
-/** Who was removed in the tenant is in no group any more. */
+/** Takes users who were removed in the tenant out of the shadow's groups. */
 async function leaveGroups(trx: Trx, shadowId: number, now: Date): Promise<void> {
   const gone = sql`(select moved.id from moved join carried_users c on c.id = moved.id where c.state = 'removed')`
   const left = sql`select group_id, -count(*)::int as delta from left_groups group by group_id`

@@ -1,4 +1,4 @@
-// Users of a shadow that goes live: what is written of them in the tenant, some hundreds in one statement.
+// Users of a shadow that goes live: how they are written in the tenant, some hundreds in one statement.
 import { sql } from 'kysely'
 import type { Trx } from './connect.ts'
 import { countResources } from './resource-counts.ts'
@@ -15,7 +15,7 @@ export async function readUsers(trx: Trx, tenantId: number, userIds: readonly st
   return rows
 }
 
-/** Gives users whose names were put aside the names that they have. */
+/** Gives users whose names were parked their names back. */
 export async function restoreNames(
   trx: Trx,
   tenantId: number,
@@ -28,7 +28,7 @@ export async function restoreNames(
     where u.tenant_id = ${tenantId} and u.id = r.id`.execute(trx)
 }
 
-/** Ends pending invitations because an IdP made the people known, and the mails that were to bring them. */
+/** Ends pending invitations because an IdP has provisioned the people, and cancels their queued mails. */
 export async function adoptInvitationsOf(
   trx: Trx,
   tenantId: number,
@@ -48,7 +48,7 @@ export async function adoptInvitationsOf(
   return rows
 }
 
-/** What a shadow's user takes along: also the place in the list, and the version that was answered. */
+/** The columns that a shadow's user keeps: also the position in the list, and the version that clients were given. */
 const COLUMNS: ColumnTypes = {
   id: 'uuid',
   ordinal: 'bigint',
@@ -66,7 +66,7 @@ const COLUMNS: ColumnTypes = {
   activated_at: 'timestamptz'
 }
 
-/** Makes users under the ids that they had in the shadow; their addresses are claimed already. */
+/** Makes users with the ids that they had in the shadow; their addresses are already claimed. */
 export async function insertShadowUsers(
   trx: Trx,
   tenantId: number,
@@ -90,7 +90,7 @@ export async function insertShadowUsers(
   await countResources(tenantId, 'User', users.length).execute(trx)
 }
 
-/** Gives users the passwords that the identity provider has set. @returns who has one now */
+/** Gives users the passwords that the identity provider has set. @returns the users who got one */
 export async function givePasswords(
   trx: Trx,
   tenantId: number,
@@ -116,7 +116,7 @@ export async function givePasswords(
   return rows
 }
 
-/** Gives users versions that clients know, or that none knows. */
+/** Sets the versions of users: to one that clients know already, or to one that none has seen. */
 export async function setUserVersions(
   trx: Trx,
   tenantId: number,

@@ -1,5 +1,5 @@
-// Shadows of connections: made as a copy of their tenant, asked what has changed in them, and deleted. Row-level security
-// shows one tenant at a time, so a transaction sees either the tenant or the shadow, and says when it turns to the other.
+// Shadows of connections: made as copies of their tenant, queried for what has changed in them, and deleted. Row-level
+// security shows one tenant at a time: a transaction sees either the tenant or the shadow, and switches with seeTenant.
 import { type RawBuilder, sql } from 'kysely'
 import { claimKey } from './addresses.ts'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
@@ -17,11 +17,11 @@ export interface ShadowRow {
   closed_until: Date | null
 }
 
-// a number that came from elsewhere is nobody's shadow here
+// a shadow_id that came from another database must not match a tenant here
 const SHADOW_COLUMNS = sql`s.connection_id, s.opened_at, s.closed_until,
   (select t.id from tenants t where t.id = s.shadow_id and t.shadow_of = s.tenant_id) as shadow_id`
 
-/** @returns undefined where there is no such connection, null where it is not in shadow mode */
+/** @returns undefined if there is no such connection, null if it is not in shadow mode */
 export async function findShadow(
   db: Db,
   tenantId: number,
@@ -37,7 +37,7 @@ export async function findShadow(
   return found && (found.connection_id === null ? null : (found as ShadowRow))
 }
 
-/** Locks it until the transaction ends. */
+/** Reads a connection's shadow and locks it until the transaction ends. */
 export async function lockShadow(trx: Trx, tenantId: number, connectionId: string): Promise<ShadowRow | undefined> {
   const { rows } = await sql<ShadowRow>`select ${SHADOW_COLUMNS} from scim_shadows s
     where s.tenant_id = ${tenantId} and s.connection_id = ${connectionId}::uuid for update`.execute(trx)
@@ -63,7 +63,7 @@ export const forgetShadow = (trx: Trx, tenantId: number, connectionId: string) =
 
 /**
  * Takes a connection out of shadow mode, and deletes its shadow.
- * @returns the shadows that were deleted, whose removal endRemoval ends after the transaction
+ * @returns the id of the deleted shadow, if there was one: pass it to endRemoval after the transaction
  */
 export async function dropShadow(trx: Trx, tenantId: number, connectionId: string): Promise<number[]> {
   const shadow = await lockShadow(trx, tenantId, connectionId)
@@ -75,7 +75,7 @@ export async function dropShadow(trx: Trx, tenantId: number, connectionId: strin
   return [shadow.shadow_id]
 }
 
-/** The shadows that are closed and were left behind when the process that closed them ended. */
+/** Closed shadows, left behind by processes that ended before they had deleted them. */
 export async function listClosedShadows(db: Db): Promise<number[]> {
   const rows = await db
     .selectFrom('tenants')
@@ -86,7 +86,7 @@ export async function listClosedShadows(db: Db): Promise<number[]> {
   return rows.map(({ id }) => id)
 }
 
-/** What a shadow is made of, those first that others refer to. Nothing that anybody could sign in with is among it. */
+/** The tables copied into a shadow, referenced ones first. They hold nothing that anybody could sign in with. */
 const COPIED = [
   'scim_connections',
   'past_connections',
@@ -104,16 +104,16 @@ const COPIED = [
 
 interface NewShadow {
   readonly tenantId: number
-  /** A negative number that no tenant has. */
+  /** A negative number that no other tenant has. */
   readonly shadowId: number
   readonly connectionId: string
   readonly now: Date
 }
 
 /**
- * Makes a shadow: the tenant's people and groups as they are at the transaction's beginning. The transaction is one of
- * its own, sees the tenant, and reads repeatably.
- * @param tables of readTransferTables
+ * Makes a shadow: the tenant's people and groups as they are at the transaction's beginning. Needs a transaction of its
+ * own, which sees the tenant and reads repeatably.
+ * @param tables from readTransferTables
  */
 export async function copyIntoShadow(trx: Trx, shadow: NewShadow, tables: readonly TransferTable[]): Promise<void> {
   const { tenantId, shadowId, connectionId, now } = shadow
@@ -157,7 +157,7 @@ export async function copyIntoShadow(trx: Trx, shadow: NewShadow, tables: readon
 
 const ofTenant = (tenantId: number) => sql`tenant_id = ${sql.lit(tenantId)}`
 
-/** Takes rows of the tenant over to where the shadow is seen, as the table `carried`. */
+/** Copies rows of the tenant into the temporary table `carried`, and makes the transaction see the shadow. */
 async function carry(trx: Trx, { tenantId, shadowId }: NewShadow, rows: RawBuilder<unknown>): Promise<void> {
   await seeTenant(trx, tenantId)
   await sql`drop table if exists carried`.execute(trx)
@@ -165,7 +165,7 @@ async function carry(trx: Trx, { tenantId, shadowId }: NewShadow, rows: RawBuild
   await seeTenant(trx, shadowId)
 }
 
-/** Seeing the shadow: keeps what its users are now as what they began with. */
+/** In a transaction that sees the shadow: records the present state of its users as the one that they began with. */
 export const insertShadowBase = (trx: Trx, shadowId: number, condition: RawBuilder<unknown>) =>
   insertUncopied(
     trx,
@@ -191,7 +191,7 @@ async function keepBase(trx: Trx, shadowId: number): Promise<void> {
     select tenant_id, group_id, child_id from group_children where ${shadow}`.execute(trx)
 }
 
-/** Has the tenant's inbox go on with what the shadow's had; seeing the tenant, before and after. */
+/** Copies the shadow's conflicts into the tenant's inbox. The transaction sees the tenant, before and after. */
 export async function carryConflicts(trx: Trx, tenantId: number, shadowId: number, connectionId: string) {
   await seeTenant(trx, shadowId)
   await sql`
@@ -203,15 +203,15 @@ export async function carryConflicts(trx: Trx, tenantId: number, shadowId: numbe
 }
 
 interface Decided {
-  /** Whose value counts for this one alone; null where the rest's holds. */
+  /** Whose value wins for only this user or group; null: as for all others. */
   readonly prefer: Preference | null
 }
 
-/** What a user was when the shadow was opened. */
+/** The state of a user when the shadow was opened. */
 export type UserBase = Decided &
   Pick<UserRow, 'state' | 'locked' | 'role' | 'connection_id' | 'authority' | 'version' | 'doc'>
 
-/** A user who is not in the shadow what they were. */
+/** A user who was changed or made in the shadow. */
 export interface ShadowUser {
   readonly row: UserRow
   /** Undefined for one who was made in the shadow. */
@@ -223,7 +223,7 @@ const BASE_COLUMNS = ['state', 'locked', 'role', 'connection_id', 'authority', '
 const baseColumns = (names: readonly string[]) =>
   sql.join(names.map((name) => sql`b.${sql.ref(name)} as ${sql.ref(`base_${name}`)}`))
 
-/** What may have happened to users; who is chosen is looked at closely by others. */
+/** Rough conditions that preselect users by effect; callers examine the users closely. */
 const MAY_HAVE: Record<string, RawBuilder<unknown>> = {
   create: sql`(b.id is null or b.state = 'removed')`,
   link: sql`u.connection_id is distinct from b.connection_id`,
@@ -232,9 +232,9 @@ const MAY_HAVE: Record<string, RawBuilder<unknown>> = {
 }
 
 /**
- * Seeing the shadow: users who were changed there, by id.
- * @param page.after the last id before
- * @param page.effect leaves out some to whom this has not happened
+ * In a transaction that sees the shadow: users who were changed there, by id.
+ * @param page.after the last id of the previous page
+ * @param page.effect leaves out some users to whom this has not happened (not all)
  */
 export async function readShadowUsers(
   trx: Trx,
@@ -254,7 +254,7 @@ export async function readShadowUsers(
   })
 }
 
-/** Seeing the shadow: who gives up their userName or externalId there, or the login address, or is removed. */
+/** In a transaction that sees the shadow: who gives up their userName, externalId or login address, or is removed. */
 export async function readGivingUp(trx: Trx, shadowId: number): Promise<{ id: string; what: 'name' | 'address' }[]> {
   const { rows } = await sql<{ id: string; what: 'name' | 'address' }>`
     select u.id, given.what from users u
@@ -277,7 +277,7 @@ export interface ShadowGroup {
   readonly base: GroupBase | undefined
 }
 
-/** Seeing the shadow: groups that were changed there, or whose members were, by id; `version` is what clients see. */
+/** In a transaction that sees the shadow: groups changed there, members included; `version` is what clients see. */
 export async function readShadowGroups(trx: Trx, shadowId: number): Promise<ShadowGroup[]> {
   const names = ['connection_id', 'version', 'doc', 'prefer'] as const
   const { rows } = await sql<GroupRow & { seen_version: number } & Record<string, unknown>>`
@@ -292,7 +292,7 @@ export async function readShadowGroups(trx: Trx, shadowId: number): Promise<Shad
   })
 }
 
-/** Seeing the shadow: groups that were taken away there. */
+/** In a transaction that sees the shadow: groups that were removed there. */
 export async function readGoneGroups(trx: Trx, shadowId: number): Promise<(GroupBase & { id: string })[]> {
   const { rows } = await sql<GroupBase & { id: string }>`
     select b.id, b.connection_id, b.version, b.doc, b.prefer from shadow_groups b
@@ -302,7 +302,7 @@ export async function readGoneGroups(trx: Trx, shadowId: number): Promise<(Group
   return rows
 }
 
-/** Seeing the shadow: decides whose value counts for one of those that it began with. @returns whether it is one */
+/** In a transaction that sees the shadow: sets whose value wins. @returns false if the shadow did not begin with it */
 export async function setPreference(
   trx: Trx,
   shadowId: number,
@@ -319,7 +319,7 @@ export async function setPreference(
   return numUpdatedRows > 0n
 }
 
-/** Seeing the shadow: the passwords that were given there. */
+/** In a transaction that sees the shadow: the passwords that were set there. */
 export async function readShadowPasswords(
   trx: Trx,
   shadowId: number

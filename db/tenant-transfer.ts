@@ -1,5 +1,5 @@
-// A tenant's rows, table by table, as text that another database takes. What tables and columns there are is read
-// from the catalogue, so that a table or column which is added later travels too.
+// A tenant's rows, table by table, as text that another database can import. Tables' columns are read from the
+// catalogue, so that a column which is added later is transferred, too.
 import { sql } from 'kysely'
 import { type Db, isCitus, type Trx } from './connect.ts'
 import { nodeOf } from './event-feed.ts'
@@ -9,45 +9,45 @@ import { TENANT_TABLES_LEAVES_FIRST } from './tenants.ts'
 
 interface TransferColumn {
   readonly name: string
-  /** PostgreSQL's, such as `timestamp with time zone`. */
+  /** PostgreSQL's type, such as `timestamp with time zone`. */
   readonly type: string
   readonly isNullable: boolean
-  /** The sequence that numbers it; null for others. */
+  /** The sequence that numbers the column; null if none does. */
   readonly sequence: string | null
 }
 
 export interface TransferTable {
   readonly name: string
-  /** All but tenant_id, what the database makes itself, and who is in the list of family names, which stays behind. */
+  /** All but tenant_id, generated columns, numbers of transactions, and listed_family_name, whose list stays behind. */
   readonly columns: readonly TransferColumn[]
   /** The primary key's columns without tenant_id, in order. */
   readonly key: readonly string[]
   /** The tables that its rows refer to. */
   readonly parents: readonly string[]
   /**
-   * Columns without a default that hold a transaction's number, which means something in its own database alone: there
-   * the numbers of all that is imported are one, and the order is that of the ids.
+   * Columns without a default that hold a transaction's number, which is meaningful only in its own database: all rows
+   * of an import get the number of its transaction, so that they sort by id.
    */
   readonly transactions: readonly string[]
 }
 
-/** What follows from the users, and is made anew. */
+/** Tables that follow from the users and are built anew. */
 export const DERIVED_TABLES: ReadonlySet<string> = new Set([...SEARCH_TABLES, 'user_family_names'])
 
-/** Every table with a tenant's rows, those first that others refer to. */
+/** Every table with a tenant's rows, referenced ones first. */
 const TABLES = [...TENANT_TABLES_LEAVES_FIRST]
   .filter((table) => !DERIVED_TABLES.has(table))
   .reverse()
   .concat(['audit_events' as never]) as readonly string[]
 
 const TRANSACTION = 'xid8'
-/** Where a transaction was counted, which means something in its own database alone, too. */
+/** Where a transaction was counted, which is also meaningful only in its own database. */
 const TRANSACTION_NODE = 'cursor_node'
 
-/** A row as JSON whose values cast to their column's type: `{"id": "…", "version": 3, "doc": "{…}", "locked": false}`. */
+/** A row as JSON, whose values can be cast to the columns' types: `{"id": "…", "version": 3, "doc": "{…}"}`. */
 export type TransferRow = Record<string, unknown>
 
-/** @throws Error where a table of a tenant has no primary key */
+/** @throws Error if a tenant's table is missing or has no primary key */
 export async function readTransferTables(db: Db): Promise<TransferTable[]> {
   const { rows } = await sql<TransferColumn & { table: string; place: number | null; hasDefault: boolean }>`
     select c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
@@ -83,12 +83,12 @@ export async function readTransferTables(db: Db): Promise<TransferTable[]> {
   })
 }
 
-/** A secret's hash or its sealed form, as our columns name them. */
+/** Whether a column holds the hash or the sealed form of a secret, by our naming of columns. */
 const isCredential = ({ name }: TransferColumn) => /_(hash|sealed)$/.test(name)
 
 /**
- * The same tables without passwords, tokens, links and what is sealed: such rows are left out, and what refers to them,
- * or such columns are null.
+ * The same without passwords, tokens, links and sealed values: leaves out tables with a required credential and tables
+ * that refer to these; of other tables, only the columns with credentials.
  */
 export function withoutCredentials(tables: readonly TransferTable[]): TransferTable[] {
   const left = new Set<string>()
@@ -101,15 +101,16 @@ export function withoutCredentials(tables: readonly TransferTable[]): TransferTa
   return kept
 }
 
-/** A row has a column that its table has not, or that another row has not. */
+/** A row has a column that its table or another row lacks. */
 export class UnfitRow extends Error {}
 
-/** These read as what they are in JSON; any other travels as PostgreSQL's text (json too: it is kept to the letter). */
+/** Types with a JSON form; any other is transferred as PostgreSQL's text (json, too, to keep it to the letter). */
 const NATURAL_TYPES = new Set(['boolean', 'smallint', 'integer', 'text', 'uuid', 'timestamp with time zone', 'bytea'])
 
 /**
- * Where a stream stands in the feed of events is a transaction's number and an id; without the number it is the newest id
- * that has been read, so that no event is sent twice. A number from where the events do not lie any more says nothing.
+ * A stream's position in the event feed is a transaction's number and an id. As the number is not transferred, the id
+ * becomes the newest one that was read, so that no event is sent twice. A number counted elsewhere than where the
+ * events lie now is ignored.
  */
 const cursorId = (tenantId: number) => sql`coalesce((
   select e.id from audit_events e
@@ -120,30 +121,30 @@ const cursorId = (tenantId: number) => sql`coalesce((
 
 const ROWS_AT_ONCE = 1_000
 
-/** To be called first in a transaction that reads a tenant to write it out, and writes nothing. */
+/** Call it first in a transaction that exports a tenant and writes nothing. */
 export async function beginSnapshot(trx: Trx, tenantId: number): Promise<void> {
   await readRepeatably(trx, tenantId, 'read only')
-  // who reads may be slow
+  // the export's reader may be slow
   await sql`set local idle_in_transaction_session_timeout = '10min'`.execute(trx)
   await sql`set local timezone = 'UTC'`.execute(trx)
 }
 
-/** To be called first in a transaction: what is read is what was there at its beginning, however long it takes. */
+/** Call it first in a transaction: all its reads then see the data as of its beginning, however long it takes. */
 export async function readRepeatably(trx: Trx, tenantId: number, access: 'read only' | 'read write'): Promise<void> {
   await sql`set transaction isolation level repeatable read, ${sql.raw(access)}`.execute(trx)
   if (!isCitus(trx)) return
-  // the moment of a node is that of the first statement on its connection, so that each is to have one alone
+  // a node's snapshot is taken by the first statement on a connection, so each node may have only one connection
   await sql`set local citus.max_adaptive_executor_pool_size = 1`.execute(trx)
   await sql`select from users where tenant_id = ${tenantId} limit 1`.execute(trx)
   await sql`select from addresses where tenant_id = ${tenantId} limit 1`.execute(trx)
 }
 
-/** A table's rows in the order of its key, each as JSON text without a line break, up to 1,000 at once. */
+/** A table's rows in the order of its key, each as JSON text without a line break; up to 1,000 at a time. */
 export async function* readTransferRows(trx: Trx, tenantId: number, table: TransferTable): AsyncGenerator<string[]> {
   const { columns, key } = table
   const selected = columns.map(({ name, type }) => {
     if (table.name === 'event_streams' && name === 'cursor_id') return cursorId(tenantId)
-    // the shadow stays behind, and its number may be another one's elsewhere
+    // the shadow stays behind, and another database may use its id for another one
     if (table.name === 'scim_shadows' && name === 'shadow_id') return sql`null::int as shadow_id`
     return NATURAL_TYPES.has(type) ? sql`t.${sql.ref(name)}` : sql`t.${sql.ref(name)}::text as ${sql.ref(name)}`
   })
@@ -166,7 +167,7 @@ export async function* readTransferRows(trx: Trx, tenantId: number, table: Trans
 }
 
 /**
- * Inserts rows as they were read, in one statement.
+ * Inserts rows as readTransferRows returned them, parsed, in one statement.
  * @throws UnfitRow
  */
 export async function insertTransferRows(
@@ -184,7 +185,7 @@ export async function insertTransferRows(
   const wanted = names.join()
   if (rows.some((row) => Object.keys(row).join() !== wanted))
     throw new UnfitRow(`Rows of ${table.name} differ in columns`)
-  // on a cluster the numbers of events are their node's, and not known here: cursors are found again by ids
+  // on a cluster a node numbers its events, and the numbers are unknown here: cursors are resolved by ids
   const isFoundAgain = isCitus(trx) && table.transactions.length > 0
   const filled = [...names, ...table.transactions, ...(isFoundAgain ? [TRANSACTION_NODE] : [])]
   const values = [
@@ -201,18 +202,18 @@ export async function insertTransferRows(
   )
 }
 
-/** Numbers that are given next to others' rows begin above the ones that came along. */
+/** How far above the highest imported number a sequence continues. */
 const NUMBERS_AHEAD = 100_000
 
-/** Moves the sequences of what was inserted, so that what is made from now on comes behind it. */
+/** Raises the sequences of the inserted tables, so that new rows get higher numbers. */
 export async function raiseSequences(trx: Trx, tenantId: number, tables: readonly TransferTable[]): Promise<void> {
   for (const { name: table, columns } of tables) {
     for (const { name, sequence } of columns) {
       if (!sequence) continue
-      // others take numbers meanwhile: the step is larger than what they can take before this statement ends
+      // others take numbers meanwhile, but fewer than the step before this statement ends
       const { rows } = await sql<{ max: string | null }>`
         select max(${sql.ref(name)})::text as max from ${sql.table(table)} where tenant_id = ${tenantId}`.execute(trx)
-      // on a cluster it is the coordinator's, so not in the statement that asks a node
+      // on a cluster the sequence is on the coordinator, so it is not read in the statement that goes to a node
       await sql`
         select setval(${sequence}::regclass, ${rows[0]!.max}::bigint + ${NUMBERS_AHEAD})
         from ${sql.table(sequence)} where ${rows[0]!.max}::bigint >= last_value`.execute(trx)

@@ -1,4 +1,4 @@
-// What undoing writes of groups: any number of locked ones in statements whose number does not grow with them.
+// How undo writes groups: a fixed number of statements for any number of locked groups.
 import { type RawBuilder, sql } from 'kysely'
 import { isCitus, type Trx } from './connect.ts'
 import { type GroupColumns, groupVersion } from './groups.ts'
@@ -14,7 +14,7 @@ export async function lockGroups(trx: Trx, tenantId: number, groupIds: readonly 
   return rows
 }
 
-/** The versions that clients see, of locked groups; a statement of its own, as getGroupVersion is. */
+/** The versions of locked groups that clients see; a separate statement, for the reason given at getGroupVersion. */
 export async function readGroupVersions(
   trx: Trx,
   tenantId: number,
@@ -28,7 +28,7 @@ export async function readGroupVersions(
 
 type GroupIdentity = Pick<GroupRow, 'id' | 'display_name_key' | 'external_id' | 'connection_id'>
 
-/** Which names another group has: `groupName`, `externalId` (of the same connection). */
+/** Which of the wanted names another group has: `groupName`, or `externalId` (of the same connection). */
 export async function findTakenGroupNames(
   trx: Trx,
   tenantId: number,
@@ -57,7 +57,7 @@ const COLUMNS = {
   doc: 'json'
 }
 
-/** Brings removed groups back, without members: the same id, and a version that no client has seen. */
+/** Brings removed groups back, without members, with the same id and a version that no client has seen. */
 export async function restoreGroups(trx: Trx, tenantId: number, groups: readonly ChangedGroup[], now: Date) {
   const rows = groups.map((group) => ({ ...group, tenant_id: tenantId, updated_at: now }))
   const types = {
@@ -76,7 +76,7 @@ export async function restoreGroups(trx: Trx, tenantId: number, groups: readonly
     select ${tenantId}::int, id, id from restored returning 1`.execute(trx)
 }
 
-/** Takes the unique names away from groups that will get others in the same transaction, so that two may swap theirs. */
+/** Clears the unique names of groups that get new ones in the same transaction, so that two groups can swap theirs. */
 export const parkGroupNames = (trx: Trx, tenantId: number, groupIds: readonly string[]) =>
   sql`
     update groups set display_name_key = 'parked ' || id, external_id = null
@@ -91,10 +91,10 @@ export async function updateGroups(trx: Trx, tenantId: number, groups: readonly 
 }
 
 /**
- * Takes locked groups away, out of the groups that contain them, with their memberships, under `lockNesting`.
- * What the inserts return is nobody's: a cluster would copy their rows else.
- * @param removals each with the audit event that tells of it
- * @returns the groups that contained them, and how many of them each
+ * Deletes locked groups with their memberships, and takes them out of the groups that contain them, under
+ * `lockNesting`. `returning 1` is for Citus, which would otherwise COPY the rows.
+ * @param removals each with its audit event
+ * @returns the remaining groups that contained them, and how many of them each contained
  */
 export async function removeGroups(
   trx: Trx,
@@ -133,7 +133,7 @@ export async function removeGroups(
   return rows
 }
 
-/** Makes the closure of the tenant's groups what it is by `group_children`, under `lockNesting`. */
+/** Rebuilds the closure of the tenant's groups from `group_children`, under `lockNesting`. */
 export async function rebuildNesting(trx: Trx, tenantId: number): Promise<void> {
   const reached = sql`reached (group_id, ancestor_id) as (
       select id, id from groups where tenant_id = ${tenantId}
@@ -152,7 +152,7 @@ export async function rebuildNesting(trx: Trx, tenantId: number): Promise<void> 
     select ${tenantId}::int, group_id, ancestor_id from reached on conflict do nothing`.execute(trx)
 }
 
-/** Citus takes no writes beside what is recursive. */
+/** Citus allows no writes in a statement with a recursive query. */
 async function rebuildOnCluster(trx: Trx, tenantId: number, reached: RawBuilder<unknown>): Promise<void> {
   const { rows } = await sql<{ group_id: string; ancestor_id: string }>`
     with recursive ${reached} select group_id, ancestor_id from reached`.execute(trx)
@@ -171,7 +171,7 @@ async function rebuildOnCluster(trx: Trx, tenantId: number, reached: RawBuilder<
   )
 }
 
-/** Those of `edges` that would be part of a circle if all of them were there. */
+/** Those of `edges` that would be part of a cycle if all of them were added. */
 export async function findCircles(trx: Trx, tenantId: number, edges: readonly Pair[]): Promise<Pair[]> {
   const { rows } = await sql<Pair>`
     with recursive added as materialized (

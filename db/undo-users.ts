@@ -1,4 +1,4 @@
-// What undoing writes of users: any number of locked ones in statements whose number does not grow with them.
+// How undo writes users: a fixed number of statements for any number of locked users.
 import { sql } from 'kysely'
 import { findClaims } from './addresses.ts'
 import type { Trx } from './connect.ts'
@@ -15,7 +15,7 @@ export async function lockUsers(trx: Trx, tenantId: number, userIds: readonly st
   return rows
 }
 
-/** What a restored user is called by. */
+/** The unique values of a restored user. */
 export interface Identity {
   readonly id: string
   readonly user_name_key: string
@@ -24,14 +24,14 @@ export interface Identity {
   readonly email_key: string | null
 }
 
-/** A name that somebody else has: `userName`, `externalId` (of the same connection), `address` (in this tenant). */
+/** A value that another user has: `userName`, `externalId` (of the same connection) or `address` (in this tenant). */
 interface TakenIdentity {
   readonly id: string
   readonly what: 'userName' | 'externalId' | 'address'
   readonly holder_id: string
 }
 
-/** Asks for addresses by themselves: they do not lie where the tenant's other rows do. */
+/** Queries addresses separately: on Citus they do not lie where the tenant's other rows do. */
 export async function findTakenIdentities(
   trx: Trx,
   tenantId: number,
@@ -70,7 +70,7 @@ const IDENTITY: ColumnTypes = {
   connection_id: 'uuid'
 }
 
-/** Takes the unique names away from users who will get others in the same transaction, so that two may swap theirs. */
+/** Clears the unique names of users who get new ones in the same transaction, so that two users can swap theirs. */
 export const parkIdentities = (trx: Trx, tenantId: number, userIds: readonly string[]) =>
   sql`
     update users set user_name_key = 'parked ' || id, external_id = null
@@ -104,7 +104,7 @@ const USER_COLUMNS: ColumnTypes = {
   ...DOCUMENT_COLUMNS
 }
 
-/** Makes `emails` all that their users are found by. */
+/** Replaces the e-mail values that users are found by. */
 export async function replaceEmailsOfUsers(
   trx: Trx,
   tenantId: number,
@@ -119,7 +119,7 @@ export async function replaceEmailsOfUsers(
 }
 
 /**
- * Makes the newest invitation of each user pending again; its links stay dead, so that it is sent again before it can
+ * Makes the newest invitation of each user pending again. Its links stay ended, so it must be sent again before it can
  * be accepted.
  */
 export async function reopenInvitations(
@@ -145,7 +145,7 @@ export async function reopenInvitations(
   return rows
 }
 
-/** Ends pending invitations of users who are members again, and gives those of others the role of their user. */
+/** Marks pending invitations of users who are active again as accepted; gives all pending ones their user's role. */
 export async function followUsers(
   trx: Trx,
   tenantId: number,

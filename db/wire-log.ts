@@ -1,4 +1,4 @@
-// What identity providers sent and got, in batches: each row holds many exchanges of one tenant.
+// What identity providers sent and received, in batches: each row holds many exchanges of one tenant.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readInTenant, readOneInTenant } from './connect.ts'
 import { prepare, writeTogether } from './prepared.ts'
@@ -6,13 +6,13 @@ import type { WireLogTable } from './schema.ts'
 
 export type WireBatch = Omit<WireLogTable, 'tenant_id'>
 
-/** One that is to be written: its ids are UuidArrays. */
+/** A batch to be written: its ids are values of UuidArrays. */
 export type NewWireBatch = Omit<WireBatch, 'request_ids' | 'resource_ids'> & {
   readonly request_ids: Buffer
   readonly resource_ids: Buffer
 }
 
-/** For how many days a tenant's log is kept that has not said otherwise. */
+/** For how many days the log of a tenant without a setting is kept. */
 export const DEFAULT_WIRE_LOG_DAYS = 30
 
 const insertBatch = prepare(
@@ -26,29 +26,29 @@ const insertBatch = prepare(
 const waitForNoDisk = prepare(() => sql`select set_config('synchronous_commit', 'off', true)`)
 
 /**
- * Writes a batch; one that is there already (a try whose answer was lost) is left as it is. The commit waits for no
- * disk: what a crash of the database takes away is log, and the server goes on meanwhile.
+ * Writes a batch, unless it is already there (the answer to an earlier try was lost). The commit does not wait for the
+ * disk: a crash of the database loses only log, and the server need not wait.
  */
 export const insertWireBatch = (db: Db, tenantId: number, batch: NewWireBatch): Promise<unknown> =>
   writeTogether(db, tenantId, [waitForNoDisk(db, {}), insertBatch(db, { ...batch, tenantId })])
 
-/** Which batches a search has to open. */
+/** The batches that a search has to open. */
 interface WireBatchQuery {
   readonly connectionId?: string
   /** A user or a group that an exchange names. */
   readonly resourceId?: string
   readonly requestId?: string
-  /** A status, or whether any was refused. */
+  /** A status; `refused`: any of 400 and above; `answered`: any below 400. */
   readonly status?: number | 'refused' | 'answered'
   readonly from?: Date
   /** Exclusive. */
   readonly to?: Date
-  /** The batch that the page before ended in; it comes again. */
+  /** The batch in which the previous page ended; it is returned again. */
   readonly until?: { readonly toAt: Date; readonly id: string }
   readonly limit: number
 }
 
-/** Batches that may hold what is looked for, newest first; the exchanges within are for the caller to choose. */
+/** Batches that may hold matching exchanges, newest first; the caller filters the exchanges in them. */
 export const listWireBatches = (db: Db, tenantId: number, query: WireBatchQuery): Promise<WireBatch[]> => {
   const { connectionId, resourceId, requestId, status, from, to, until, limit } = query
   const conditions: RawBuilder<SqlBool>[] = [
