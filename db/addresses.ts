@@ -1,18 +1,18 @@
-// Who holds a login address. Whoever changes people and addresses together locks the people first (by id), then takes
-// the addresses (by key): in that order nobody waits in a circle.
+// Who holds a login address. A transaction that changes people and addresses locks the people first (in order of id),
+// then takes the addresses (in order of key): this order prevents deadlocks.
 import { sql } from 'kysely'
 import { isCitus, type Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { Role, UserState } from './schema.ts'
 
-/** A user of the tenant whom an address belongs or belonged to, with the invitation that is pending. */
+/** A user of the tenant to whom an address belongs or belonged, with the pending invitation. */
 export interface AddressHolder {
   id: string
   state: UserState
   role: Role
   connection_id: string | null
   authority: string
-  /** Of the connection that manages the user. */
+  /** The connection that manages the user. */
   connection_name: string | null
   email: string | null
   email_key: string | null
@@ -20,18 +20,18 @@ export interface AddressHolder {
   must_reset_password: boolean
   activated_at: Date | null
   updated_at: Date
-  /** Of a removed user: the document to start from, JSON text. */
+  /** The document of a removed user, to start from: JSON text. Null for others. */
   doc: string | null
   invitation_id: string | null
   invitation_role: Role | null
   inviter_id: string | null
   expires_at: Date | null
-  /** Mails of the invitation within the last hour. */
+  /** How many mails of the invitation were queued within the last hour. */
   recent_mails: number
 }
 
 /**
- * The tenant's users with one of the login addresses, removed ones too, and those whose userName is one of them.
+ * The tenant's users with one of the login addresses, removed ones too, and users whose userName is one of them.
  * @param keys addresses in lower case
  */
 export async function readAddressHolders(
@@ -60,9 +60,9 @@ export async function readAddressHolders(
 
 /**
  * Locks the users whom an invitation may change: the removed ones, and those whose invitation is renewed.
- * Read them in a statement of its own afterwards: what another transaction has done meanwhile is seen only there.
+ * Read them afterwards in a separate statement: only that one sees what other transactions have committed meanwhile.
  * @param renewsAll whether invitations that have not expired are renewed too
- * @returns the ids of those that are locked
+ * @returns the ids of the locked users
  */
 export async function lockInvitees(
   trx: Trx,
@@ -82,8 +82,8 @@ export async function lockInvitees(
 }
 
 /**
- * What an address is claimed by. A shadow claims for itself: what it would claim for its tenant is taken when it goes
- * live, and no address begins with a number and a blank.
+ * The key under which an address is claimed. A shadow tenant (negative id) prefixes its own id and a space, which no
+ * address begins with: it claims nothing for the real tenant before it goes live.
  */
 export const claimKey = (tenantId: number, addressKey: string): string =>
   tenantId > 0 ? addressKey : `${tenantId} ${addressKey}`
@@ -93,14 +93,14 @@ export interface AddressClaim {
   user_id: string
 }
 
-/** Has a statement of a cluster take the addresses of one shard after those of another: side by side is no order. */
+/** Makes Citus take the addresses of one shard after another: in parallel they would be taken in no fixed order. */
 export const inShardOrder = (trx: Trx) => sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(trx)
 
 /**
- * Takes addresses for users of the tenant, each where nobody holds it in any tenant. Waits for transactions that are
- * taking or freeing one of them.
- * @returns who of this tenant holds each of them now: the user asked for, or somebody faster; addresses that another
- *   tenant holds are left out, because row-level security hides them
+ * Takes addresses for users of the tenant, each one only if nobody holds it in any tenant. Waits for transactions that
+ * are taking or freeing one of them.
+ * @returns which user of this tenant holds each of them now: the one asked for, or somebody faster. Addresses that
+ *   another tenant holds are left out, because row-level security hides them
  */
 export async function claimAddresses(
   trx: Trx,
@@ -121,7 +121,7 @@ export async function claimAddresses(
   return found
 }
 
-/** @returns who of this tenant holds each of the addresses that are asked for, by address */
+/** @returns which user of this tenant holds each of the addresses, by address */
 export async function findClaims(
   trx: Trx,
   tenantId: number,
@@ -135,13 +135,13 @@ export async function findClaims(
   return new Map(rows.map(({ address_key, user_id }) => [address_key.slice(prefix), user_id]))
 }
 
-/** Whose address is given up: a locked user, and the address as the user's row has it. */
+/** A locked user who gives up their address, and the address as in the user's row. */
 interface AddressHolding {
   readonly id: string
   readonly email_key: string | null
 }
 
-/** Frees the users' addresses. On Citus by the addresses: a user's id does not tell on which node they lie. */
+/** Frees the users' addresses. Citus finds them by address: a user's id does not tell on which node they lie. */
 export function releaseAddresses(trx: Trx, tenantId: number, users: readonly AddressHolding[]) {
   const keys = users.flatMap(({ email_key }) => (email_key === null ? [] : [claimKey(tenantId, email_key)]))
   return sql`
@@ -150,7 +150,7 @@ export function releaseAddresses(trx: Trx, tenantId: number, users: readonly Add
       ${isCitus(trx) ? sql`and address_key = any(${keys}::text[])` : sql``}`.execute(trx)
 }
 
-/** The same where only the ids are known. What claims the addresses anew has to wait for it. */
+/** releaseAddresses where only the ids are known. Await it before you claim the addresses anew. */
 export async function releaseAddressesOf(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<void> {
   if (!isCitus(trx)) {
     await releaseAddresses(

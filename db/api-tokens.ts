@@ -1,4 +1,4 @@
-// Queries on API tokens: a token acts for its owner, with at most its own role.
+// Queries on API tokens: a token acts for its owner, with the token's role at most.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { countInTenant, type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import { prepare, prepareLookup, writeTogether } from './prepared.ts'
@@ -46,7 +46,7 @@ const selectTokens = (db: Db, tenantId: number) =>
     ])
     .where('api_tokens.tenant_id', '=', tenantId)
 
-/** The token of a hash, expired or not, where its owner may be signed in. */
+/** The token with a hash, expired or not, provided that its owner may sign in. */
 export const findApiTokenByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<ApiTokenView | undefined> =>
   findByHash(db, tenantId, { hash: tokenHash.toString('hex') })
 
@@ -71,7 +71,7 @@ interface ApiTokenListQuery {
   readonly search: string | undefined
   /** Whose tokens the caller may see; everybody's when undefined. */
   readonly ownerId: string | undefined
-  /** Whose tokens are asked for; everybody's when undefined. */
+  /** Whose tokens are wanted; everybody's when undefined. */
   readonly userId: string | undefined
   readonly isDescending: boolean
   /** The id of the last token of the page before. */
@@ -79,12 +79,12 @@ interface ApiTokenListQuery {
   readonly limit: number
 }
 
-/** Up to `limit` tokens in the order in which they were made, or the other way round. */
+/** Up to `limit` tokens, oldest first, or newest first if `isDescending`. */
 export const listApiTokens = (db: Db, tenantId: number, query: ApiTokenListQuery): Promise<ApiTokenView[]> => {
   const { isDescending, after, limit } = query
   let page = selectTokens(db, tenantId)
     .where((eb) => eb.and(areWanted(query)))
-    // ids are UUIDs of version 7: their order is that of creation
+    // ids are UUIDs of version 7, so they sort by creation
     .orderBy('api_tokens.id', isDescending ? 'desc' : 'asc')
     .limit(limit)
   if (after) page = page.where('api_tokens.id', isDescending ? '<' : '>', after)
@@ -110,7 +110,7 @@ function areWanted({ search, ownerId, userId }: ApiTokenFilter): RawBuilder<SqlB
   ]
 }
 
-/** Deletes a token and all that were made by it, directly or not. @returns those that were still there, itself first */
+/** Deletes a token and all that it made, directly or not. @returns those that were still there, itself first */
 export async function deleteApiToken(
   trx: Trx,
   tenantId: number,
@@ -128,7 +128,7 @@ export async function deleteApiToken(
   return rows.sort((one, other) => Number(other.id === tokenId) - Number(one.id === tokenId))
 }
 
-/** Notes the use of a token; a later note of another process is kept. */
+/** Records the use of a token; a later time that another process recorded is kept. */
 export const touchApiToken = (db: Db, tenantId: number, tokenId: string, now: Date): Promise<unknown> =>
   writeTogether(db, tenantId, [touchStatement(db, { tenantId, tokenId, now })])
 

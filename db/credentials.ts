@@ -1,8 +1,8 @@
-// Passwords at rest, and whom an address and a password may sign in.
+// Passwords at rest, and who may sign in with an address and a password.
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { UserState } from './schema.ts'
 
-/** Somebody who holds a login address, with what decides whether they may sign in. */
+/** A user with the facts that decide whether they may sign in. */
 export interface SignInUser {
   id: string
   state: UserState
@@ -40,8 +40,8 @@ const selectSignInUsers = (db: Db, tenantId: number) =>
     .where('users.tenant_id', '=', tenantId)
 
 /**
- * The user of this tenant who holds a login address; removed users hold none. `addresses` says the same, and is not
- * asked: where tables are distributed, it may lie on another node.
+ * The user of this tenant who holds a login address; removed users hold none. `addresses` would tell the same, but on
+ * Citus its row may lie on another node.
  */
 export const findSignInUser = (db: Db, tenantId: number, addressKey: string): Promise<SignInUser | undefined> =>
   readOneInTenant<SignInUser>(
@@ -53,7 +53,7 @@ export const findSignInUser = (db: Db, tenantId: number, addressKey: string): Pr
 export const findSignInUserById = (db: Db, tenantId: number, userId: string): Promise<SignInUser | undefined> =>
   readOneInTenant<SignInUser>(db, tenantId, selectSignInUsers(db, tenantId).where('users.id', '=', userId))
 
-/** Sets a user's password, the first one too. */
+/** Sets a user's password, whether or not they had one. */
 export const setPasswordHash = (trx: Trx, tenantId: number, userId: string, hash: string, now: Date) =>
   trx
     .insertInto('user_credentials')
@@ -64,7 +64,7 @@ export const setPasswordHash = (trx: Trx, tenantId: number, userId: string, hash
     .execute()
 
 /**
- * Exchanges the hash of one password for another hash of the same one.
+ * Replaces the hash of a password by another hash of the same password.
  * @returns whether `before` was still the user's hash: false where the password has changed meanwhile
  */
 export async function exchangePasswordHash(
@@ -84,7 +84,7 @@ export async function exchangePasswordHash(
   return numUpdatedRows > 0n
 }
 
-/** Read it after the user's row is locked. */
+/** Call it after locking the user's row. */
 export async function hasPassword(trx: Trx, tenantId: number, userId: string): Promise<boolean> {
   const row = await trx
     .selectFrom('user_credentials')
@@ -95,7 +95,7 @@ export async function hasPassword(trx: Trx, tenantId: number, userId: string): P
   return row !== undefined
 }
 
-/** Whether `hash` still is the user's: read it after the user's row is locked. */
+/** Whether `hash` is still the user's. Call it after locking the user's row. */
 export async function isPasswordHash(trx: Trx, tenantId: number, userId: string, hash: string): Promise<boolean> {
   const row = await trx
     .selectFrom('user_credentials')

@@ -1,17 +1,17 @@
-// Deletes what has had its time.
+// Deletes what has expired.
 import { sql } from 'kysely'
 import { minuteOf } from './brakes.ts'
 import { type Db, inTenant } from './connect.ts'
 import { DEFAULT_WIRE_LOG_DAYS } from './wire-log.ts'
 
-/** Links and tokens that have expired say so for a while, before nobody knows them any more. */
+/** For so long, an expired link or token is still answered as expired; after that it is unknown. */
 const KEPT_MS = 7 * 24 * 3_600_000
-/** What an identity provider has not tried again for so long, it does not want any more. */
+/** A change or conflict that an identity provider has not tried again for so long is forgotten. */
 const HELD_MS = 30 * 24 * 3_600_000
-/** What was delivered, or given up, can be replayed for so long. */
+/** How long deliveries that succeeded or were given up can be replayed. */
 const DELIVERY_MS = 30 * 24 * 3_600_000
 
-/** Of one tenant, in one statement. @returns rows deleted */
+/** Deletes one tenant's expired rows in one statement. @returns how many */
 export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date): Promise<number> {
   const longAgo = new Date(now.getTime() - KEPT_MS)
   const forgottenAt = new Date(now.getTime() - HELD_MS)
@@ -49,7 +49,7 @@ export async function deleteExpiredOfTenant(db: Db, tenantId: number, now: Date)
   return rows[0]!.count
 }
 
-/** Of no tenant: rate limits, and keys that were to be used once. @returns rows deleted */
+/** Deletes expired rows that belong to no tenant: rate limits and single-use keys. @returns how many */
 export async function deleteExpired(db: Db, now: Date): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('rate_limits')
@@ -58,7 +58,7 @@ export async function deleteExpired(db: Db, now: Date): Promise<number> {
   return Number(numDeletedRows)
 }
 
-/** Of real ones: a shadow ends as a whole. */
+/** Only real tenants: a shadow is deleted as a whole. */
 export async function listTenantIds(db: Db): Promise<number[]> {
   const rows = await db.selectFrom('tenants').select('id').where('shadow_of', 'is', null).orderBy('id').execute()
   return rows.map(({ id }) => id)

@@ -12,7 +12,7 @@ interface GoogleUser {
   is_linked: boolean
 }
 
-/** The user that an identity is linked to, else the user whose login address it has; a removed user never. */
+/** The user that an identity is linked to, else the user with its address as login address; never a removed user. */
 export async function findGoogleUser(
   trx: Trx,
   tenantId: number,

@@ -1,4 +1,4 @@
-// Invitations as people are shown them, with the state of the newest mail; searched, narrowed, sorted, paged by key.
+// Invitations as people see them, with the state of the newest mail; searched, filtered, sorted, paged by key.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readInTenant, type Trx } from './connect.ts'
 import type { CursorKeys } from './cursor.ts'
@@ -10,7 +10,7 @@ type InvitationState = (typeof INVITATION_STATES)[number]
 export interface InvitationView extends Omit<InvitationRow, 'tenant_id' | 'state'> {
   /** The address that the newest mail went to. */
   email: string
-  /** `expired` is what is pending after its time. */
+  /** `expired`: pending after `expires_at`. */
   state: InvitationState
   mail_state: MailState
   mail_queued_at: Date
@@ -19,7 +19,7 @@ export interface InvitationView extends Omit<InvitationRow, 'tenant_id' | 'state
   mail_error: string | null
 }
 
-/** Of an invitation `i` at `now`. */
+/** The state of an invitation `i` at `now`. */
 const stateAt = (now: Date): RawBuilder<InvitationState> =>
   sql`(case when i.state = 'pending' and i.expires_at <= ${now} then 'expired' else i.state end)`
 
@@ -56,7 +56,7 @@ export const INVITATION_SORT_KEYS = ['createdAt', 'expiresAt', 'email'] as const
 export type InvitationSortKey = (typeof INVITATION_SORT_KEYS)[number]
 
 const SORT_ORDERS: Record<InvitationSortKey, { value: RawBuilder<unknown>; type: 'uuid' | 'timestamptz' | 'text' }> = {
-  // the ids begin with the time that they were made at
+  // ids begin with the time of creation
   createdAt: { value: sql.ref('i.id'), type: 'uuid' },
   expiresAt: { value: sql.ref('i.expires_at'), type: 'timestamptz' },
   email: { value: sql`lower(mail.to_address) collate "C"`, type: 'text' }
@@ -70,7 +70,7 @@ interface InvitationListQuery {
     readonly state?: InvitationState
     readonly mailState?: MailState
     readonly role?: Role
-    /** Only what this user has invited. */
+    /** Only invitations by this user. */
     readonly inviterId?: string
   }
   readonly sort: InvitationSortKey
@@ -134,7 +134,7 @@ function conditionsOf(
   return conditions
 }
 
-/** Written on the columns themselves, so that the index of the pending ones serves. */
+/** Compares the columns themselves, so that the index of pending invitations applies. */
 function isInState(state: InvitationState, now: Date): RawBuilder<unknown> {
   if (state === 'pending') return sql`i.state = 'pending' and i.expires_at > ${now}`
   if (state === 'expired') return sql`i.state = 'pending' and i.expires_at <= ${now}`

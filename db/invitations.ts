@@ -1,4 +1,4 @@
-// Queries on invitations and their links: set-based where many are made at once.
+// Queries on invitations and their links; set-based where many may be made at once.
 import { type RawBuilder, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
@@ -8,7 +8,7 @@ import { DOCUMENT_COLUMNS } from './user-columns.ts'
 
 type Rows = Record<string, unknown>[]
 
-/** What `users` holds of a person from their document, ready to be written. */
+/** The columns of `users` that follow from a person's document, ready to be written. */
 export type InvitedUser = UserPatch & { id: string; role: Role; must_reset_password: boolean }
 
 const REVIVED_COLUMNS: ColumnTypes = { id: 'uuid', role: 'text', must_reset_password: 'boolean', ...DOCUMENT_COLUMNS }
@@ -20,7 +20,7 @@ const NEW_USER_COLUMNS: ColumnTypes = {
   ...REVIVED_COLUMNS
 }
 
-/** New people in state `invited`. @throws the violation of `users_user_name_key` where a userName is taken */
+/** Inserts people in state `invited`. @throws the violation of `users_user_name_key` if a userName is taken */
 export const insertInvitedUsers = (trx: Trx, tenantId: number, users: readonly InvitedUser[], now: Date) =>
   Promise.all([
     insertRows(
@@ -36,7 +36,7 @@ export const insertInvitedUsers = (trx: Trx, tenantId: number, users: readonly I
     )
   ])
 
-/** Removed people, whose rows are locked, become `invited` again; no IdP knows them any more. */
+/** Makes removed people, whose rows are locked, `invited` again, without a connection to any IdP. */
 export async function reviveUsers(trx: Trx, tenantId: number, users: readonly InvitedUser[], now: Date): Promise<void> {
   if (users.length === 0) return
   const assignments = Object.keys(REVIVED_COLUMNS)
@@ -68,7 +68,7 @@ export const insertUserEmails = (
   )
 
 interface NewInvitation {
-  /** A uuid of version 7 of the time of `created_at`: lists are in the order of the ids. */
+  /** A UUID of version 7 with the time of `created_at`: lists are sorted by id. */
   id: string
   user_id: string
   role: Role
@@ -119,11 +119,11 @@ export const insertInvitationLinks = (trx: Trx, tenantId: number, links: readonl
 interface Renewal {
   now: Date
   expiresAt: Date
-  /** Who invites from now on; left out, it stays who it was. */
+  /** The new inviter; unchanged if left out. */
   inviter?: { id: string | null; name: string }
 }
 
-/** Gives pending invitations of locked people another term, and ends their links: the caller inserts new ones. */
+/** Extends pending invitations of locked people and ends their links; the caller inserts new ones. */
 export async function renewInvitations(
   trx: Trx,
   tenantId: number,
@@ -142,7 +142,7 @@ export async function renewInvitations(
   )
 }
 
-/** Ends the links of an invitation, which stays as it is. */
+/** Ends the links of an invitation, but not the invitation. */
 export const endInvitationLinks = (trx: Trx, tenantId: number, invitationId: string, now: Date) =>
   trx
     .updateTable('invitation_links')
@@ -166,7 +166,7 @@ export const readPendingInvitation = (
     .where('state', '=', 'pending')
     .executeTakeFirst()
 
-/** An invitation as whoever has its link finds it. */
+/** An invitation as found by its link. */
 export interface LinkedInvitation {
   id: string
   state: StoredInvitationState
@@ -178,7 +178,7 @@ export interface LinkedInvitation {
   user_id: string
   locked: boolean
   must_reset_password: boolean
-  /** The userName, where an IdP has taken the address away. */
+  /** The userName if an IdP has removed the address. */
   email: string
 }
 
@@ -190,7 +190,7 @@ const linkedInvitation = (tenantId: number, tokenHash: Buffer): RawBuilder<Linke
   join users u on u.tenant_id = i.tenant_id and u.id = i.user_id
   where l.tenant_id = ${tenantId} and l.token_hash = ${tokenHash}`
 
-/** One statement of its own. */
+/** One statement. */
 export const findLinkedInvitation = (db: Db, tenantId: number, tokenHash: Buffer) =>
   readOneInTenant<LinkedInvitation>(db, tenantId, linkedInvitation(tenantId, tokenHash))
 
@@ -204,7 +204,7 @@ export async function readLinkedInvitation(
   return rows[0]
 }
 
-/** Ends a pending invitation of a locked person as accepted. */
+/** Marks the pending invitation of a locked person as accepted. */
 export const acceptPendingInvitation = (trx: Trx, tenantId: number, invitationId: string, now: Date) =>
   trx
     .updateTable('invitations')
@@ -214,7 +214,7 @@ export const acceptPendingInvitation = (trx: Trx, tenantId: number, invitationId
     .where('state', '=', 'pending')
     .execute()
 
-/** What managing an invitation starts from. */
+/** The facts that decide how an invitation may be managed. */
 export interface InvitationFacts {
   id: string
   user_id: string
@@ -223,11 +223,11 @@ export interface InvitationFacts {
   inviter_id: string | null
 }
 
-/** One statement of its own. */
+/** One statement. */
 export const findInvitation = (db: Db, tenantId: number, invitationId: string): Promise<InvitationFacts | undefined> =>
   readOneInTenant<InvitationFacts>(db, tenantId, invitationFacts(tenantId, invitationId))
 
-/** Within a transaction; the invited person's row is locked before. */
+/** Within a transaction, after locking the invited person's row. */
 export async function readInvitation(trx: Trx, tenantId: number, invitationId: string): Promise<InvitationFacts> {
   const { rows } = await invitationFacts(tenantId, invitationId).execute(trx)
   return rows[0]!

@@ -1,7 +1,7 @@
 // Queries on mailbox_messages: mails kept for reading in development, where no SMTP server is set.
 import type { Db } from './connect.ts'
 
-/** Older messages go as new ones come. */
+/** Older messages are deleted as new ones arrive. */
 const KEPT_MESSAGES = 1_000
 
 interface MailboxEntry {
@@ -26,7 +26,7 @@ const columns = [
 /** The development mailbox on a database; every function is safe to call from several processes at once. */
 export function openMailbox(db: Db) {
   return {
-    /** Keeps a message and lets go of all but the newest 1,000. The id of one that is there changes nothing. */
+    /** Stores a message and deletes all but the newest 1,000. A message whose id is already stored is ignored. */
     async store({ id, messageId, to, subject, html, text }: MailboxEntry): Promise<void> {
       await db
         .insertInto('mailbox_messages')

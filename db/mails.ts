@@ -5,7 +5,7 @@ import { type ColumnTypes, insertRows, rowSet } from './rows.ts'
 import type { MailState, MailTemplate, Notice, Role, TenantSettings, TenantState } from './schema.ts'
 
 interface NewMail {
-  /** A uuid of version 7 of the time of `queued_at`: the newest mail is the one with the highest id. */
+  /** A UUID of version 7 with the time of `queued_at`: the newest mail has the highest id. */
   id: string
   template: MailTemplate
   user_id: string
@@ -37,7 +37,7 @@ const NEW_MAIL_COLUMNS: ColumnTypes = {
   queued_at: 'timestamptz'
 }
 
-/** Of many administrators the first so many are written to. */
+/** A notice goes to at most this many administrators, the oldest accounts first. */
 const NOTICE_LIMIT = 50
 
 /**
@@ -66,38 +66,38 @@ export async function insertNotices(
   return rows.map(({ id }) => id)
 }
 
-/** Whoever changes several mails takes their rows in this order, so that two never wait for each other. */
+/** Every change of several mails locks their rows in this order, which prevents deadlocks. */
 const lockedMails = (tenantId: number, condition: RawBuilder<unknown>) => sql`
   select id from mails where tenant_id = ${tenantId} and ${condition} order by id for no key update`
 
-/** Cancels what is still queued for the invitations: a newer mail takes its place, or none is wanted. */
+/** Cancels mails still queued for the invitations: a newer mail replaces them, or none is wanted. */
 export const cancelInvitationMails = (trx: Trx, tenantId: number, invitationIds: readonly string[]) =>
   sql`
     with locked as (${lockedMails(tenantId, sql`invitation_id = any(${invitationIds}::uuid[]) and state = 'queued'`)})
     update mails set state = 'cancelled', token_sealed = null
     where tenant_id = ${tenantId} and id in (select id from locked)`.execute(trx)
 
-/** A mail with what its template needs to know. */
+/** A mail with the facts that its template needs. */
 export interface MailToSend {
   id: string
   template: MailTemplate
   to_address: string
   state: MailState
   token_sealed: Buffer | null
-  /** Of a mail with no link. */
+  /** For a mail without a link. */
   notice: Notice | null
   tenant_subdomain: string
   tenant_name: string
   tenant_state: TenantState
   tenant_settings: TenantSettings
-  /** Of an invitation's mail. */
+  /** For an invitation's mail. */
   inviter_name: string | null
   role: Role | null
   /** Whether the person it goes to has a password. */
   has_password: boolean
 }
 
-/** One statement; ids that are not found (the tenant was removed) are left out. */
+/** One statement; leaves out ids that are not found (the tenant was removed). */
 export const readMailsToSend = (db: Db, tenantId: number, mailIds: readonly string[]): Promise<MailToSend[]> =>
   readInTenant(
     db,
@@ -112,7 +112,7 @@ export const readMailsToSend = (db: Db, tenantId: number, mailIds: readonly stri
       where m.tenant_id = ${tenantId} and m.id = any(${mailIds}::uuid[])`
   )
 
-/** A link that a mail carries, as it stands now. */
+/** The present state of a link that a mail carries. */
 export interface LinkState {
   token_hash: Buffer
   /** Not used, replaced or revoked; it may have expired. */
@@ -136,20 +136,20 @@ export const readLinkStates = (db: Db, tenantId: number, tokenHashes: readonly B
       where r.tenant_id = ${tenantId} and r.token_hash = any(${tokenHashes}::bytea[])`
   )
 
-/** How an attempt ended. `queued`: it failed, and another attempt follows. */
+/** The outcome of an attempt. `queued`: it failed and will be retried. */
 export interface MailOutcome {
   id: string
   state: MailState
   sent_at: Date | null
   /** For people; without secrets. */
   error: string | null
-  /** 1, or 0 where sending was not tried. */
+  /** 1, or 0 if sending was not tried. */
   attempts: number
 }
 
 /**
- * Writes down how attempts ended. A mail that was cancelled meanwhile stays so, unless it has left.
- * The sealed token goes with the last attempt.
+ * Records the outcomes of attempts. A mail that was cancelled meanwhile stays cancelled, unless it was sent.
+ * The last attempt deletes the sealed token.
  */
 export const settleMails = (trx: Trx, tenantId: number, outcomes: readonly MailOutcome[]) =>
   sql`
@@ -171,9 +171,9 @@ const OUTCOME_COLUMNS: ColumnTypes = {
 }
 
 /**
- * Ends the mails that no attempt is left for.
- * @param reason kept only where no attempt has said why it failed
- * @returns those that had neither left nor been cancelled
+ * Marks the mails that have no attempts left as failed.
+ * @param reason kept only if no attempt has recorded an error
+ * @returns the mails that were neither sent nor cancelled
  */
 export const failMails = async (trx: Trx, tenantId: number, mailIds: readonly string[], reason: string) => {
   const { rows } = await sql<{ template: MailTemplate }>`

@@ -6,8 +6,8 @@ export const insertOneTimeCode = (db: Db, code: OneTimeCodesTable): Promise<unkn
   inTenant(db, code.tenant_id, (trx) => trx.insertInto('one_time_codes').values(code).execute())
 
 /**
- * Takes a code away: of two that try it at once, one gets it.
- * @param browserHash of the cookie of the browser that asks; a code that is bound to a browser is left alone by others
+ * Deletes a code and returns its user: of two concurrent tries, one gets it.
+ * @param code.browserHash hash of the browser's cookie; a code that is bound to another browser is left alone
  */
 export const takeOneTimeCode = (
   db: Db,

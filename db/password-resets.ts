@@ -6,7 +6,7 @@ import type { PasswordResetsTable } from './schema.ts'
 
 export type PasswordReset = Pick<PasswordResetsTable, 'user_id' | 'expires_at' | 'used_at'>
 
-/** The link of a token's hash, in whichever state. */
+/** The link with a token's hash, in any state. */
 export const findPasswordReset = (db: Db, tenantId: number, tokenHash: Buffer): Promise<PasswordReset | undefined> =>
   readOneInTenant<PasswordReset>(
     db,
@@ -35,7 +35,7 @@ export const insertPasswordReset = (
     })
     .execute()
 
-/** Uses a link up: true once, and only before it expires, also when it is tried twice at once. */
+/** Uses a link up before it expires. @returns true for the first use only: of concurrent tries, one gets true */
 export async function usePasswordReset(trx: Trx, tenantId: number, tokenHash: Buffer, now: Date): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('password_resets')
@@ -48,7 +48,7 @@ export async function usePasswordReset(trx: Trx, tenantId: number, tokenHash: Bu
   return numUpdatedRows > 0n
 }
 
-/** The unused links of users expire now, and mails with such links that have not left are not sent. */
+/** Expires the unused links of users now, and cancels queued mails with such links. */
 export async function expirePasswordResets(
   trx: Trx,
   tenantId: number,
@@ -68,7 +68,7 @@ export async function expirePasswordResets(
     where tenant_id = ${tenantId} and id in (select id from locked)`.execute(trx)
 }
 
-/** The mail that carries a link; the caller enqueues its job `send-mail` in the same transaction. */
+/** Inserts the mail that carries a link; the caller enqueues its job `send-mail` in the same transaction. */
 export const insertResetMail = (
   trx: Trx,
   tenantId: number,

@@ -1,16 +1,16 @@
-// Deletes what a tenant does not want to keep any longer, so many rows at once. Nothing is kept shorter than it says.
+// Deletes what a tenant does not want to keep any longer, up to `limit` rows at once, and nothing before its time.
 import { sql } from 'kysely'
 import { firstIdAt } from './audit-log.ts'
 import type { Db, Trx } from './connect.ts'
 import { deleteListed } from './family-names.ts'
 import type { TenantSettings, UserRow } from './schema.ts'
 
-/** The function that deletes events keeps those of the last 30 days in any case. */
+/** The database function that deletes events always keeps those of the last 30 days. */
 export const MIN_AUDIT_DAYS = 30
 
 export type Retention = Pick<TenantSettings, 'auditRetentionDays' | 'removedUserRetentionDays' | 'mailRetentionDays'>
 
-/** The tenants that keep something for so many days only. */
+/** The tenants that limit for how many days something is kept. */
 export const listRetentions = (db: Db): Promise<{ id: number; settings: Retention }[]> =>
   db
     .selectFrom('tenants')
@@ -24,14 +24,14 @@ const count = async (trx: Trx, deletion: ReturnType<typeof sql>): Promise<number
   return Number(numAffectedRows ?? 0)
 }
 
-/** Events older than the tenant's setting. @returns how many were deleted */
+/** Deletes events older than the tenant's setting. @returns how many */
 export async function deleteOldAuditEvents(trx: Trx, tenantId: number, now: Date, limit: number): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select remove_old_audit_events(${tenantId}, ${now}, ${limit}) as count`.execute(trx)
   return rows[0]!.count
 }
 
-/** Memberships that ended before: with the events that tell of them, nobody can make anything of them. */
+/** Deletes memberships that ended before then: without their events they mean nothing. */
 export const deletePastMemberships = async (trx: Trx, tenantId: number, before: Date, limit: number) =>
   (await deletePast(trx, 'past_memberships', tenantId, before, limit)) +
   (await deletePast(trx, 'past_children', tenantId, before, limit))
@@ -45,8 +45,8 @@ const deletePast = (trx: Trx, table: string, tenantId: number, before: Date, lim
   )
 
 /**
- * People removed before, with what is left of them; the audit log keeps their names. Somebody who is just being invited
- * again is passed over.
+ * Deletes users who were removed before then, with all that is left of them; the audit log keeps their names. Skips a
+ * user who is locked, such as one being invited again.
  */
 export async function deleteRemovedUsers(trx: Trx, tenantId: number, before: Date, limit: number): Promise<number> {
   const { rows } = await sql<Pick<UserRow, 'id' | 'listed_family_name'>>`
@@ -55,13 +55,13 @@ export async function deleteRemovedUsers(trx: Trx, tenantId: number, before: Dat
       limit ${limit} for update skip locked)
     returning id, listed_family_name`.execute(trx)
   const ids = rows.map(({ id }) => id)
-  // all else goes along by its reference
+  // foreign keys delete the rest
   await deleteListed(trx, tenantId, rows)
   await sql`delete from user_emails where tenant_id = ${tenantId} and user_id = any(${ids}::uuid[])`.execute(trx)
   return ids.length
 }
 
-/** Mails that were sent, cancelled or given up before. */
+/** Deletes mails that were sent before then, or queued before then and cancelled or given up. */
 export const deleteOldMails = (trx: Trx, tenantId: number, before: Date, limit: number) =>
   count(
     trx,

@@ -1,4 +1,4 @@
-// Users as people are shown them, read as text: rows that become text again are not parsed in between.
+// Users as people see them, read as text: rows that become text again are not parsed in between.
 import { type RawBuilder, sql } from 'kysely'
 import type { Role, UserState } from './schema.ts'
 import type { Fields } from './tenant-query.ts'
@@ -16,7 +16,7 @@ export interface ShownUser {
   readonly state: UserState
   readonly locked: boolean
   readonly source: 'invitation' | 'scim'
-  /** Of `scim`: the connection's name. */
+  /** For `scim`: the connection's name. */
   readonly sourceName: string | null
   readonly timeZone: string | null
   readonly locale: string | null
@@ -27,7 +27,7 @@ export interface ShownUser {
   readonly mustResetPassword: boolean
 }
 
-/** A select list on a row of `users`; toShownUser reads what it gives. */
+/** A select list on a row of `users`; toShownUser reads its columns. */
 export const shownUserColumns = (tenantId: unknown): RawBuilder<unknown> => sql`
   users.id, users.email, users.user_name, users.display_name, users.given_name, users.family_name, users.role,
   users.state, users.locked, users.connection_id,
@@ -36,12 +36,12 @@ export const shownUserColumns = (tenantId: unknown): RawBuilder<unknown> => sql`
   users.time_zone, users.locale, users.created_at, users.updated_at, users.activated_at, users.last_sign_in_at,
   users.must_reset_password`
 
-/** How many columns that list has. */
+/** How many columns the list has. */
 export const SHOWN_COLUMNS = 18
-/** Where among them the connection is. */
+/** The position of the connection among them. */
 export const CONNECTION_COLUMN = 9
 
-/** @param fields begin with those of the select list */
+/** @param fields begin with the columns of the select list */
 export const toShownUser = (fields: Fields): ShownUser => ({
   id: fields[0]!,
   email: fields[1]!,

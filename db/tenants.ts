@@ -1,4 +1,4 @@
-// Queries on tenants, the one table that has no tenant of its own.
+// Queries on the table of tenants, and the deletion of a tenant with all its rows.
 import { sql } from 'kysely'
 import { type Db, inTenant, isCitus, readInTenant, type Trx } from './connect.ts'
 import { prepareLookup } from './prepared.ts'
@@ -9,7 +9,7 @@ import { setTenant } from './tenant-query.ts'
 export const findTenantBySubdomain = (db: Db, subdomain: string): Promise<TenantRow | undefined> =>
   findBySubdomain(db, NOBODY, { subdomain })
 
-/** The table of tenants is nobody's, so that no tenant need be set. */
+/** The table of tenants belongs to no tenant, so none has to be set. */
 const NOBODY = 0
 
 const findBySubdomain = prepareLookup<TenantRow>(
@@ -27,7 +27,7 @@ export const findTenantById = (db: Db, id: number): Promise<TenantRow | undefine
 
 /**
  * Locks a tenant's row until the transaction ends and reads it.
- * @param strength `for update`: whoever writes anything in the tenant waits; `for no key update`: only who changes it
+ * @param strength `for update`: everybody who writes in the tenant waits; `for no key update`: only who changes its row
  */
 export const lockTenant = (
   trx: Trx,
@@ -38,14 +38,14 @@ export const lockTenant = (
   return (strength === 'for update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
 }
 
-/** A number for a tenant that is about to be made: row-level security wants to know it beforehand. */
+/** The id of a tenant that is about to be made: row-level security must know it beforehand. */
 export async function nextTenantId(db: Db): Promise<number> {
   const { rows } = await sql<{ id: number }>`
     select nextval(pg_get_serial_sequence('tenants', 'id'))::int as id`.execute(db)
   return rows[0]!.id
 }
 
-/** @param tenant its id is one of nextTenantId; `tenants_subdomain_key` may refuse it */
+/** @param tenant with an id from nextTenantId. @throws the violation of `tenants_subdomain_key` */
 export async function insertTenant(
   trx: Trx,
   tenant: Pick<TenantRow, 'id' | 'subdomain' | 'name' | 'settings'>,
@@ -107,7 +107,7 @@ function selectWanted(db: Db, filter: Pick<TenantListQuery, 'search' | 'state'>)
   return select
 }
 
-/** How many of each the tenant has. */
+/** How many of each kind a tenant has. */
 interface TenantCounts {
   users: number
   administrators: number
@@ -115,7 +115,7 @@ interface TenantCounts {
   scimConnections: number
 }
 
-/** Users that are not removed, administrators that are active and not locked. */
+/** Counts users who are not removed, and administrators who are active and not locked. */
 export async function countTenant(db: Db, tenantId: number): Promise<TenantCounts> {
   const [row] = await readInTenant<TenantCounts>(
     db,
@@ -130,7 +130,7 @@ export async function countTenant(db: Db, tenantId: number): Promise<TenantCount
   return row!
 }
 
-/** Every table that holds a tenant's rows but the audit log, so that nothing refers to what is deleted before it. */
+/** Every table with a tenant's rows except the audit log; a table comes before those that it refers to. */
 export const TENANT_TABLES_LEAVES_FIRST = [
   'mails',
   'invitation_links',
@@ -180,17 +180,17 @@ export const TENANT_TABLES_LEAVES_FIRST = [
   'search_postings'
 ] as const
 
-/** Has a transaction see another tenant's rows from here on. */
+/** Makes a transaction see another tenant's rows from here on. */
 export const seeTenant = (trx: Trx, tenantId: number) =>
   sql.raw(setTenant(tenantId, { setsLocally: isCitus(trx) })).execute(trx)
 
 /**
- * Deletes a suspended tenant, locked `for update`, its shadows, and all that is in them: one statement a table. On Citus
- * `endRemoval` has to follow.
+ * Deletes a suspended tenant, locked `for update`, its shadows, and all that is in them: one statement per table. On
+ * Citus, call `endRemoval` after the transaction.
  * @returns the ids of all that were deleted, shadows first
  */
 export async function deleteTenant(trx: Trx, tenantId: number): Promise<number[]> {
-  // a large tenant takes its time, and nobody waits for it but the operator
+  // deleting a large tenant takes long, and only the operator waits for it
   await sql`set local statement_timeout = 0`.execute(trx)
   const rows = await trx.selectFrom('tenants').select('id').where('shadow_of', '=', tenantId).execute()
   const shadowIds = rows.map(({ id }) => id)
@@ -201,8 +201,8 @@ export async function deleteTenant(trx: Trx, tenantId: number): Promise<number[]
 }
 
 /**
- * Closes a shadow, once whoever writes there has ended, and deletes it; the transaction sees nobody's rows afterwards.
- * On Citus `endRemoval` has to follow, by clean-up at last.
+ * Closes a shadow once its writers have ended, and deletes it; the transaction sees no tenant's rows afterwards.
+ * On Citus, call `endRemoval` after the transaction; otherwise clean-up does.
  */
 export async function deleteShadow(trx: Trx, shadowId: number): Promise<void> {
   if (!(await closeShadow(trx, shadowId))) return
@@ -210,7 +210,7 @@ export async function deleteShadow(trx: Trx, shadowId: number): Promise<void> {
   await deleteRows(trx, shadowId)
 }
 
-/** Whoever writes in a shadow ends first; nobody begins to afterwards. @returns whether it is there */
+/** Waits for the writers of a shadow to end, and lets no others begin. @returns whether the shadow exists */
 export async function closeShadow(trx: Trx, shadowId: number): Promise<boolean> {
   if (!(await lockTenant(trx, shadowId, 'for update'))) return false
   await sql`update tenants set state = 'suspended' where id = ${shadowId} and shadow_of is not null`.execute(trx)
@@ -225,9 +225,9 @@ async function deleteRows(trx: Trx, tenantId: number): Promise<void> {
 }
 
 /**
- * On Citus, deletes what is left of tenants whose rows are deleted, once that has been committed: the log, which is not
- * the server's own to delete, and a transaction changes a node's rows as one role alone. Where it does not come to
- * this, the tenant is still there, suspended and empty, and is removed again.
+ * On Citus, deletes what is left of tenants once the deletion of their rows is committed: the log and the tenant's row.
+ * The log is deleted with another role's rights, and a transaction may change a node's rows as only one role. If this
+ * does not happen, the tenant is still there, suspended and empty, and can be removed again.
  */
 export async function endRemoval(db: Db, tenantIds: readonly number[]): Promise<void> {
   if (!isCitus(db)) return
@@ -240,7 +240,7 @@ export async function endRemoval(db: Db, tenantIds: readonly number[]): Promise<
   }
 }
 
-/** deleteShadow by itself, to its end. */
+/** Deletes a shadow completely: deleteShadow in a transaction of its own, then endRemoval. */
 export async function removeShadow(db: Db, shadowId: number): Promise<void> {
   await inTenant(db, shadowId, (trx) => deleteShadow(trx, shadowId))
   await endRemoval(db, [shadowId])

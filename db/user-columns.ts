@@ -1,7 +1,7 @@
 // Columns of `users` that are written together.
 import type { ColumnTypes } from './rows.ts'
 
-/** What follows from a user's document, and the document. */
+/** The document of a user and the columns that follow from it. */
 export const DOCUMENT_COLUMNS = {
   user_name: 'text',
   user_name_key: 'text',

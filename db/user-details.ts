@@ -1,4 +1,4 @@
-// One user with what stands around them: groups, invitation and its mail, ways to sign in.
+// One user with what belongs to them: groups, invitation, newest mail, ways to sign in.
 import { type RawBuilder, sql } from 'kysely'
 import { authorities, type ShownAuthority, shownAuthority } from './authority.ts'
 import type { Db } from './connect.ts'
@@ -10,16 +10,16 @@ import type { Fields } from './tenant-query.ts'
 /** Times are ISO 8601 texts as PostgreSQL writes them into JSON. */
 export interface UserDetails {
   user: ShownUser
-  /** The role of their own, where groups give a higher one. */
+  /** Their own role if groups give a higher one; null otherwise. */
   given_role: Role | null
-  /** Up to MAX_GROUPS groups that the user is a direct member of, by name, and which connection put them there. */
+  /** Up to MAX_GROUPS groups that the user is a direct member of, by name, with the connection that added them. */
   groups: { id: string; displayName: string; connectionId: string | null }[]
   group_count: number
   connection_id: string | null
   authority: string
-  /** Of somebody of whom a connection has something; null for others. */
+  /** The document if a connection owns any part of the user; null otherwise. */
   doc: string | null
-  /** Every connection of the tenant with a say. */
+  /** Every connection of the tenant that may own attributes. */
   connections: ShownAuthority[]
   /** The newest one. */
   invitation: {
@@ -32,7 +32,7 @@ export interface UserDetails {
     expiresAt: string
     endedAt: string | null
   } | null
-  /** The newest mail to the user, of whatever kind. */
+  /** The newest mail to the user, of any kind. */
   mail: {
     template: MailTemplate
     state: MailState
@@ -86,14 +86,14 @@ const findDetails = gatheredLookup<UserDetails, { now: string }>(
 )
 
 /**
- * In any state (also removed).
+ * Finds a user in any state (also removed).
  * @param userId as PostgreSQL writes it
- * @param now sessions and API tokens count that have not expired by then, to the second
+ * @param now counts sessions and API tokens that have not expired by then, to the second
  */
 export function findUserDetails(db: Db, tenantId: number, userId: string, now: Date): Promise<UserDetails | undefined> {
   const second = new Date(now)
   second.setMilliseconds(0)
-  // the same text for all who ask within the second, so that they are answered together
+  // the same text for all requests within a second, so that they share a statement
   return findDetails(db, tenantId, { now: second.toISOString() }, userId)
 }
 

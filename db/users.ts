@@ -1,12 +1,12 @@
-// Reading and writing single users. Each query names the tenant, beside row-level security.
+// Reading and writing single users. Each query names the tenant, in addition to row-level security.
 import { type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { type Db, readOneInTenant, type Trx } from './connect.ts'
 import type { Database, UserPatch, UserRow } from './schema.ts'
 import { notingNames } from './search-index.ts'
 
 /**
- * What people are shown of a user: every column but the document, its authority and what serves indexes, and the name of
- * the connection it came by.
+ * What people are shown of a user: every column except the document, its authority and those that serve indexes; and
+ * the name of the connection that manages the user.
  */
 export type UserView = Omit<
   UserRow,
@@ -51,7 +51,7 @@ const VIEW_COLUMNS = [
   'users.last_sign_in_at'
 ] as const
 
-// a subquery, not a join: it runs for the rows of the page alone
+// a subquery, not a join: it runs only for the rows of the page
 const sourceName = (tenantId: number) => sql<string | null>`
   (select name from scim_connections c where c.tenant_id = ${tenantId} and c.id = users.connection_id)`
 
@@ -62,18 +62,18 @@ export const selectUserViews = (db: Db, tenantId: number) =>
     .select([...VIEW_COLUMNS, sourceName(tenantId).as('source_name')])
     .where('users.tenant_id', '=', tenantId)
 
-/** One statement of its own, in any state (also removed). */
+/** Finds a user in any state (also removed); one statement. */
 export const findUserView = (db: Db, tenantId: number, userId: string): Promise<UserView | undefined> =>
   readOneInTenant<UserView>(db, tenantId, selectUserViews(db, tenantId).where('users.id', '=', userId))
 
-/** Within a transaction of `inTenant`: the views of `userIds`, in no order. */
+/** The views of `userIds` in no order, within a transaction of `inTenant`. */
 export const getUserViews = (trx: Trx, tenantId: number, userIds: readonly string[]): Promise<UserView[]> =>
   selectUserViews(trx, tenantId).where(sql<SqlBool>`users.id = any(${userIds}::uuid[])`).execute()
 
 /**
  * Locks a user's row until the transaction ends and reads it whole.
- * @param strength `for update` where access or state changes: sessions and memberships that are being made for the
- *   person then wait; `for no key update` where only the profile does
+ * @param strength `for update` if access or state changes: sessions and memberships being made for the person then
+ *   wait; `for no key update` if only the profile changes
  */
 export const lockUser = (
   trx: Trx,
@@ -98,7 +98,7 @@ export const updateUser = (trx: Trx, tenantId: number, userId: string, patch: Us
     where tenant_id = ${tenantId} and id = ${userId}::uuid`.execute(trx)
 }
 
-/** Makes `keys` the e-mail values that a user is found by. */
+/** Replaces the e-mail values that a user is found by. */
 export async function replaceUserEmails(
   trx: Trx,
   tenantId: number,
@@ -115,7 +115,7 @@ export async function replaceUserEmails(
     on conflict do nothing`.execute(trx)
 }
 
-/** What people are called by, in no order; one statement of a transaction. */
+/** The names of users, in no order; one statement of a transaction. */
 export const findUserNames = (trx: Trx, tenantId: number, userIds: readonly string[]) =>
   trx
     .selectFrom('users')
