@@ -1,4 +1,4 @@
-// Brings a database to the current shape: tables, then the queue's own schema is jobs/queue.ts's affair.
+// Migrates a database to the current schema. The queue's own schema is created by jobs/queue.ts.
 import { setTimeout } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
@@ -6,22 +6,22 @@ import { connect, type Db } from './connect.ts'
 import { distribute, hasCitus } from './distribute.ts'
 import { migrations } from './migrations/index.ts'
 
-/** The role whose rights the server runs with: it owns nothing and cannot change what was audited. */
+/** The role that the server runs as: it owns nothing and cannot change audit events. */
 export const SERVER_ROLE = 'muster_server'
 
 interface MigrationResult {
   applied: string[]
-  /** The role that the server shall take on, where the database let us make one. */
+  /** The role that the server should assume; undefined where we were not allowed to create it. */
   serverRole: string | undefined
   /** Whether the tables are distributed by Citus. */
   isCitus: boolean
 }
 
 /**
- * Runs what has not run yet under Kysely's advisory lock, so that processes that start together wait for each other, and
- * distributes new tables where Citus is there.
- * @param url a role that may create tables; the owner of everything that is made
- * @param afterwards runs on the same connection before the grants (the queue creates its schema there)
+ * Runs the pending migrations under Kysely's advisory lock, so that processes that start together take turns. Then
+ * distributes new tables where Citus is installed.
+ * @param url of a role that may create tables; it will own everything that is created
+ * @param afterwards gets the same Db, before the grants (the queue creates its schema there)
  * @throws the migration's own error, with nothing of that migration applied
  */
 export async function migrate(
@@ -52,19 +52,19 @@ export async function migrate(
 }
 
 /**
- * Else Citus refuses a transaction that changes the tenants, which are on every node, after a distributed table. Any other
- * PostgreSQL takes it for a setting of somebody's.
+ * Without it Citus refuses a transaction that changes first a distributed table and then `tenants`, a table that is on
+ * every node. PostgreSQL without Citus accepts it as a custom setting.
  */
 const ONE_NODE_AFTER_THE_OTHER = 'citus.multi_shard_modify_mode=sequential'
 
 export interface MigrationState {
   name: string
-  /** `later`: of a newer version, which ran on this database; ours runs beside it. */
+  /** `later`: run by a newer version of the program; this version runs beside it. */
   state: 'applied' | 'pending' | 'later'
   executedAt: Date | null
 }
 
-/** Every migration and when it ran, in order; for `muster db status`. Changes nothing, also in an empty database. */
+/** Every migration and when it ran, in order; for `muster db status`. Changes nothing, not even an empty database. */
 export async function listMigrations(db: Db): Promise<MigrationState[]> {
   const ran = await listExecuted(db)
   const names = [...new Set([...Object.keys(migrations), ...ran.keys()])].sort()
@@ -87,8 +87,8 @@ const createMigrator = (db: Db) =>
   new Migrator({ db: db as unknown as Kysely<unknown>, provider: { getMigrations: () => withLaterOnes(db) } })
 
 /**
- * Our migrations, and what a newer version has run on this database. Its migrations only add, so this version goes on
- * and also starts beside it: Kysely would take a database that knows more than the program for a broken one.
+ * Our migrations, and empty ones for those that a newer version has run. Migrations only add, so this version can run
+ * and start beside the newer one; without the empty ones Kysely would report the database as corrupted.
  */
 async function withLaterOnes(db: Db): Promise<Record<string, Migration>> {
   const newest = Object.keys(migrations).sort().at(-1)!
@@ -100,7 +100,7 @@ const ALREADY_RAN: Migration = { up: async () => {} }
 
 const GRANT_LOCK = 4_726_002
 
-/** On a cluster each grant is one on each node, and more of them are refused than are worth repeating. */
+/** On a Citus cluster each grant runs on every node: too many would fail as concurrent updates, so a lock is taken. */
 function oneAtATime<T>(db: Db, isCitus: boolean, grant: (db: Db) => Promise<T>): Promise<T> {
   if (!isCitus) return grant(db)
   return db.connection().execute(async (connection) => {
@@ -113,7 +113,7 @@ function oneAtATime<T>(db: Db, isCitus: boolean, grant: (db: Db) => Promise<T>):
   })
 }
 
-/** Processes that start together grant the same rights at once; PostgreSQL refuses one of them, which then repeats it. */
+/** If processes that start together grant the same rights at once, PostgreSQL refuses one: it tries up to 10 times. */
 async function retryConcurrentGrants<T>(grant: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -125,7 +125,7 @@ async function retryConcurrentGrants<T>(grant: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Idempotent: new tables of later migrations get their grants here too. */
+/** Idempotent. Runs at each start, so new tables get their grants too. */
 async function grantToServerRole(db: Db, isCitus: boolean): Promise<string | undefined> {
   try {
     await sql
@@ -137,15 +137,15 @@ async function grantToServerRole(db: Db, isCitus: boolean): Promise<string | und
         exception when duplicate_object or unique_violation then null;
         end $$`)
       .execute(db)
-    // the coordinator signs in to the nodes as the role that asks
+    // the coordinator logs in to the nodes as the current role
     if (isCitus) await sql.raw(`alter role ${SERVER_ROLE} login`).execute(db)
     await sql.raw(`grant ${SERVER_ROLE} to current_user`).execute(db)
   } catch (error) {
-    // Without the right to create roles the server runs as the URL's user; row-level security is forced on that too.
+    // without the right to create roles the server runs as the URL's user: row-level security is forced, also on owners
     if ((error as { code?: string }).code === '42501') return undefined
     throw error
   }
-  // earlier versions granted it for a moment at each start, and left it where they were killed in that moment
+  // earlier versions granted these for a moment at each start, and left them if they were killed in that moment
   await sql.raw(`revoke update, delete, truncate on ${APPEND_ONLY} from ${SERVER_ROLE}`).execute(db)
   for (const schema of ['public', 'pgboss']) {
     const tables = await listChangeableTables(db, schema)
@@ -165,8 +165,8 @@ async function grantToServerRole(db: Db, isCitus: boolean): Promise<string | und
 const APPEND_ONLY = 'public.audit_events'
 
 /**
- * By name, and not ON ALL TABLES: what is granted and then revoked is there in between, for every server that runs.
- * @returns all that may be granted on, views too, as it stands in a statement; none where there is no such schema
+ * For grants by name. ON ALL TABLES would include the append-only table, which could be changed until the revoke.
+ * @returns the quoted names of all tables and views but the append-only one; none where there is no such schema
  */
 async function listChangeableTables(db: Db, schema: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`

@@ -1,8 +1,8 @@
-// A sandbox: a Db all of whose statements run on one connection, in one transaction that is always rolled back. What
-// would be a transaction of its own is a savepoint in it, and what would run side by side runs one after the other.
+// A sandbox: a Db whose statements all run on one connection, in one transaction that is always rolled back. Each
+// transaction becomes a savepoint in it, and what would run concurrently runs one after the other.
 //
-// Until the end it holds the locks of all that it has changed, and whoever wants to change the same rows waits: the
-// time is limited, and a sandbox that would itself have to wait for somebody gives up.
+// The sandbox holds its row locks until it ends, and whoever wants to change the same rows waits. So its time is
+// limited, and it gives up when it waits too long for a lock itself.
 import { CompiledQuery, type DatabaseConnection, type QueryResult } from 'kysely'
 import type pg from 'pg'
 import { type Db, openBeside } from './connect.ts'
@@ -12,13 +12,13 @@ import { SentRow } from './sent-rows.ts'
 import { AS_SENT, type Fields, mannersOf, setTenant } from './tenant-query.ts'
 
 export interface SandboxLimits {
-  /** For the whole of it; milliseconds. */
+  /** For the whole sandbox; milliseconds. */
   readonly timeMs: number
-  /** A statement that has to wait so long for somebody else's lock ends the sandbox; milliseconds. */
+  /** A statement that waits this long for a lock ends the sandbox; milliseconds, 500 by default. */
   readonly lockMs?: number
 }
 
-/** Whether the time was over, or somebody else held what was needed. Nothing was changed. */
+/** The sandbox has ended: out of time, blocked by another transaction's lock, or done. Nothing was changed. */
 export class SandboxEnded extends Error {
   readonly reason: 'time' | 'lock' | 'done'
 
@@ -29,18 +29,18 @@ export class SandboxEnded extends Error {
   }
 }
 
-/** Shorter than deadlock_timeout (1 s): in a deadlock it is mostly the sandbox that gives up, not who means it. */
+/** Shorter than deadlock_timeout (1 s), so that in a deadlock mostly the sandbox gives up, not a real transaction. */
 const DEFAULT_LOCK_MS = 500
 const LOCK_NOT_AVAILABLE = '55P03'
 const QUERY_CANCELED = '57014'
-/** Commands that count the rows which they change. */
+/** Commands that report how many rows they changed. */
 const WRITES = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
 
 /**
- * Runs `work` with a Db that remembers nothing afterwards. A transaction of it must not wait for a statement outside of
- * itself: the turn of that one does not come.
- * @param db the pool; the sandbox takes one connection of it
- * @throws SandboxEnded where a limit was met, whatever `work` made of its errors; else what `work` throws
+ * Runs `work` with a Db whose changes are all rolled back. A transaction in it must not wait for a statement outside of
+ * that transaction: both need the one connection, so they would deadlock.
+ * @param db the pool; the sandbox takes one connection from it
+ * @throws SandboxEnded if a limit was reached, even if `work` swallowed the error; else what `work` throws
  */
 export async function inSandbox<T>(db: Db, limits: SandboxLimits, work: (sandboxed: Db) => Promise<T>): Promise<T> {
   let driver: SandboxDriver | undefined
@@ -50,7 +50,7 @@ export async function inSandbox<T>(db: Db, limits: SandboxLimits, work: (sandbox
   })
   const sandbox = driver!
   try {
-    // what runs on after the time is over finds the sandbox closed
+    // `work` may run on after the time is over, but every statement then fails
     const result = await Promise.race([work(sandboxed), sandbox.whenEnded])
     sandbox.requireRunning()
     return result
@@ -68,10 +68,10 @@ const beginning = ({ timeMs, lockMs = DEFAULT_LOCK_MS }: SandboxLimits) => [
   `set local statement_timeout = ${Math.ceil(timeMs)}`,
   `set local lock_timeout = ${Math.ceil(lockMs)}`
 ]
-// Settings go alone: Citus repeats to its nodes the whole text that one stands in.
+// Settings are sent as statements of their own: Citus repeats the whole text that holds one to its nodes.
 const RELEASE = `release savepoint ${SAVEPOINT}`
 const ROLL_BACK = `rollback to savepoint ${SAVEPOINT}; ${RELEASE}`
-/** Outside of a tenant's transaction no tenant's rows are seen. */
+/** After a tenant's transaction no tenant's rows are visible. */
 const SEE_NOBODY = "set local app.tenant = ''"
 
 class SandboxDriver implements TenantDriver {
@@ -82,7 +82,7 @@ class SandboxDriver implements TenantDriver {
   private readonly opened: Promise<pg.PoolClient>
   private readonly running = new Set<Promise<unknown>>()
   private failEnded: (error: SandboxEnded) => void
-  /** The end of whoever holds the connection last. */
+  /** Resolves when the last one in the queue for the connection has released it. */
   private turn: Promise<void>
   private ended: SandboxEnded | undefined
 
@@ -184,8 +184,8 @@ class SandboxDriver implements TenantDriver {
   }
 
   /**
-   * Whatever was done with the connection is taken back when it is released: it is lent for reads. Its `query` fails by
-   * SandboxEnded once the sandbox has.
+   * Lends the connection for reads: whatever was done with it is rolled back when it is released. Its `query` throws
+   * SandboxEnded once the sandbox has ended.
    */
   async connect(): Promise<pg.PoolClient> {
     const connection = (await this.acquireConnection()) as SandboxConnection
@@ -205,7 +205,7 @@ class SandboxDriver implements TenantDriver {
     return { ...lent, release } as unknown as pg.PoolClient
   }
 
-  /** Rolls back, and gives the connection back to the pool. */
+  /** Rolls back, and returns the connection to the pool. */
   async destroy(): Promise<void> {
     clearTimeout(this.timer)
     this.ended ??= new SandboxEnded('done')
@@ -225,7 +225,7 @@ class SandboxDriver implements TenantDriver {
     if (this.ended) throw this.ended
   }
 
-  /** Runs a statement on the one connection. @throws SandboxEnded once a limit was met */
+  /** Runs a statement on the one connection. @throws SandboxEnded once a limit was reached */
   async run<R>(
     client: pg.PoolClient,
     { sql: text, parameters }: CompiledQuery,
@@ -240,21 +240,21 @@ class SandboxDriver implements TenantDriver {
   }
 
   /**
-   * `query` of the one connection, for whoever sends one statement after the other and does not hear of the end: what they
-   * sent then would run in the transaction of whom the pool has given the connection to.
+   * The connection's `query`, but failing once the sandbox has ended: a borrower who did not notice the end would
+   * otherwise send statements into the transaction of the connection's next user.
    */
   private lendQuery(client: pg.PoolClient): pg.PoolClient['query'] {
     const send = client.query.bind(client) as (...args: unknown[]) => unknown
     const query = (...args: unknown[]) => {
       if (!isSubmittable(args[0])) return this.watch(() => send(...args) as Promise<unknown>)
-      // it answers by its own callback, and the rollback comes behind it on the connection
+      // a Submittable reports by its own callback; the rollback is queued behind it on the connection
       this.requireRunning()
       return send(...args)
     }
     return query as pg.PoolClient['query']
   }
 
-  /** Sends a statement that `destroy` waits for. @throws SandboxEnded once a limit was met */
+  /** Sends a statement; `destroy` waits for it. @throws SandboxEnded once a limit was reached */
   private async watch<T>(send: () => Promise<T>): Promise<T> {
     this.requireRunning()
     const statement = send()
@@ -279,7 +279,7 @@ class SandboxDriver implements TenantDriver {
 
   private async open(): Promise<pg.PoolClient> {
     const client = await this.pool.connect()
-    // what fails here fails the statement behind it
+    // if one of these fails, the statement after it fails too
     for (const text of beginning(this.limits)) client.query(text).catch(() => {})
     return client
   }
@@ -288,7 +288,7 @@ class SandboxDriver implements TenantDriver {
 const isSubmittable = (query: unknown): query is pg.Submittable =>
   typeof (query as Partial<pg.Submittable> | undefined)?.submit === 'function'
 
-/** The one connection, as whoever's turn it is sees it. */
+/** The one connection, for the one whose turn it is. */
 class SandboxConnection implements DatabaseConnection {
   readonly release: () => void
   private readonly sandbox: SandboxDriver
@@ -326,7 +326,7 @@ class SandboxConnection implements DatabaseConnection {
     this.isInTransaction = false
   }
 
-  /** A statement outside of a transaction is one of its own. */
+  /** A statement outside of a transaction runs in a savepoint of its own. */
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.isInTransaction) return this.sandbox.run<R>(this.client, query)
     this.begin()

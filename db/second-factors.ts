@@ -1,10 +1,10 @@
-// Second factors at rest: a sealed secret for each person, what has been used of it, and codes for emergencies.
+// Stored second factors: for each user a sealed secret, the last time step used, and recovery codes.
 import { sql } from 'kysely'
 import { type Db, inTenant, readOneInTenant, type Trx } from './connect.ts'
 
 interface SecondFactor {
   secret_sealed: Buffer
-  /** Null: it was begun, and no code has been given yet. */
+  /** Null until the user has entered a first code. */
   confirmed_at: Date | null
   recovery_count: number
 }
@@ -20,7 +20,7 @@ export const findSecondFactor = (db: Db, tenantId: number, userId: string): Prom
       .where('user_id', '=', userId)
   )
 
-/** When the factor came in force that the person has, undefined without one: read it after the user's row is locked. */
+/** When the user's factor was confirmed; undefined without a confirmed one. Lock the user's row before calling it. */
 export async function readConfirmedAt(trx: Trx, tenantId: number, userId: string): Promise<Date | undefined> {
   const row = await trx
     .selectFrom('second_factors')
@@ -31,7 +31,7 @@ export async function readConfirmedAt(trx: Trx, tenantId: number, userId: string
   return row?.confirmed_at ?? undefined
 }
 
-/** Begins a factor, or begins anew. @returns false where one is in force already, which stays */
+/** Begins a factor, or replaces an unconfirmed one. @returns false if a confirmed one exists, which stays */
 export async function beginSecondFactor(
   trx: Trx,
   tenantId: number,
@@ -52,9 +52,9 @@ export async function beginSecondFactor(
 }
 
 /**
- * Puts a factor in force, with its recovery codes.
- * @param facts.secretSealed as it was read when a code of it was checked
- * @returns false where it is already, is not there, or was begun anew with another secret
+ * Confirms a factor, and stores its recovery codes.
+ * @param facts.secretSealed as it was read when the code was checked
+ * @returns false if it is confirmed already, does not exist, or was begun anew with another secret
  */
 export async function confirmSecondFactor(
   trx: Trx,
@@ -78,7 +78,7 @@ export async function confirmSecondFactor(
   return numUpdatedRows > 0n
 }
 
-/** @returns whether the person had one in force */
+/** @returns whether the user had a confirmed one */
 export async function deleteSecondFactor(trx: Trx, tenantId: number, userId: string): Promise<boolean> {
   const row = await trx
     .deleteFrom('second_factors')
@@ -90,10 +90,10 @@ export async function deleteSecondFactor(trx: Trx, tenantId: number, userId: str
 }
 
 /**
- * Uses up the code of a time step, and all before it.
- * @param used.before the secret as it was read when the code was checked; `after`: sealed anew, since the key that sealed
- *   it before may be dropped some time
- * @returns false where that has happened before, or the factor is another one by now
+ * Marks the code of a time step, and all codes before it, as used.
+ * @param used.before the secret as it was read when the code was checked; `after`: the same, sealed anew, because the
+ *   old sealing key may be dropped one day
+ * @returns false if the step was used before, or the stored secret has changed meanwhile
  */
 export const useStep = (
   db: Db,
@@ -113,7 +113,7 @@ export const useStep = (
     return numUpdatedRows > 0n
   })
 
-/** Uses up a recovery code. @returns false where the person has no such code */
+/** Uses up a recovery code. @returns false if the user has no such code */
 export async function useRecoveryCode(trx: Trx, tenantId: number, userId: string, hash: Buffer): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('second_factors')

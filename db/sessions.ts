@@ -1,4 +1,4 @@
-// Queries on sessions. What they find is for the rules of server/auth/session.ts to judge (expiry, idleness).
+// Queries on sessions. The rules for expiry and idleness are in server/auth/session.ts.
 import { sql } from 'kysely'
 import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import { prepare, writeTogether } from './prepared.ts'
@@ -13,7 +13,7 @@ export interface SessionView {
   last_seen_at: Date
   expires_at: Date
   method: SessionRow['method']
-  /** When the person has last proved who they are, after signing in. */
+  /** When the user last proved again, after signing in, who they are. */
   confirmed_at: Date | null
   has_second_factor: boolean
   role: Role
@@ -24,10 +24,10 @@ export interface SessionView {
   user_name: string
 }
 
-/** A session as its user is shown it. */
+/** A session as it is shown to its user. */
 export type OwnSession = Omit<SessionRow, 'token_hash' | 'tenant_id' | 'user_id' | 'confirmed_at'>
 
-/** The session of a token's hash, where its user may be signed in. */
+/** The session with this token hash, if its user may be signed in. */
 export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): Promise<SessionView | undefined> =>
   readOneInTenant<SessionView>(
     db,
@@ -70,9 +70,9 @@ export const insertSession = (trx: Trx, session: Omit<SessionRow, 'confirmed_at'
   trx.insertInto('sessions').values(session).execute()
 
 /**
- * Notes a sign-in, where the user may be signed in: in any other case nothing changes. The row stays locked until the
- * transaction ends, so that an end of access that comes meanwhile finds the session that is being made.
- * Is no change of the user as others see it: the version stays.
+ * Records a sign-in if the user may be signed in; otherwise nothing changes. The row stays locked until the transaction
+ * ends, so that whoever ends the user's access meanwhile waits, and then finds the new session.
+ * The version stays the same, because others see no change.
  * @returns whether the user may be signed in
  */
 export async function noteSignIn(trx: Trx, tenantId: number, userId: string, now: Date): Promise<boolean> {
@@ -88,7 +88,7 @@ export async function noteSignIn(trx: Trx, tenantId: number, userId: string, now
   return numUpdatedRows > 0n
 }
 
-/** @returns whose session it was, undefined where there is none of that hash */
+/** @returns the session's id and user; undefined if there is none with that hash */
 export const deleteSessionByHash = (trx: Trx, tenantId: number, tokenHash: Buffer) =>
   trx
     .deleteFrom('sessions')
@@ -108,7 +108,7 @@ export async function deleteSession(trx: Trx, tenantId: number, userId: string, 
   return numDeletedRows > 0n
 }
 
-/** Whether a session of the user has not been ended: read it after the user's row is locked. */
+/** Whether the user's session still exists. Lock the user's row before calling it. */
 export async function isSession(trx: Trx, tenantId: number, userId: string, sessionId: string): Promise<boolean> {
   const row = await trx
     .selectFrom('sessions')
@@ -120,7 +120,7 @@ export async function isSession(trx: Trx, tenantId: number, userId: string, sess
   return row !== undefined
 }
 
-/** Ends the sessions of users, except `exceptId`. @returns how many there were */
+/** Ends the sessions of users, except `exceptId`. @returns how many were ended */
 export async function deleteSessions(
   trx: Trx,
   tenantId: number,
@@ -138,8 +138,8 @@ export async function deleteSessions(
 
 /**
  * The live sessions of a user, newest first.
- * @param alive since when a session must have been seen, and at what time it must not have expired
- * @param before id of the last session of the page before
+ * @param alive a live session was last seen after `seenAfter`, and expires after `now`
+ * @param before id of the last session of the previous page
  */
 export const listSessions = (
   db: Db,
@@ -149,7 +149,7 @@ export const listSessions = (
   limit: number,
   before: string | undefined
 ): Promise<OwnSession[]> => {
-  // ids are UUIDs of version 7: their order is that of creation
+  // ids are UUIDs of version 7, which sort by creation
   const query = db
     .selectFrom('sessions')
     .select(['id', 'method', 'ip', 'user_agent', 'created_at', 'last_seen_at', 'expires_at'])
@@ -162,7 +162,7 @@ export const listSessions = (
   return readInTenant<OwnSession>(db, tenantId, before ? query.where('id', '<', before) : query)
 }
 
-/** Notes that a session's person has proved who they are. */
+/** Records that the session's user has proved again who they are. */
 export const confirmSession = (trx: Trx, tenantId: number, sessionId: string, now: Date) =>
   trx
     .updateTable('sessions')
@@ -171,7 +171,7 @@ export const confirmSession = (trx: Trx, tenantId: number, sessionId: string, no
     .where('id', '=', sessionId)
     .execute()
 
-/** Notes that a session is in use; a later note of another process is kept. */
+/** Records that a session is in use; a later time from another process is kept. */
 export const touchSession = (db: Db, tenantId: number, sessionId: string, now: Date): Promise<unknown> =>
   writeTogether(db, tenantId, [touchStatement(db, { tenantId, sessionId, now })])
 

@@ -1,14 +1,14 @@
-// Statements and the setting that row-level security asks for, in one exchange with PostgreSQL: what is executed
-// between two Sync messages is one transaction (PostgreSQL, protocol flow, pipelining), so BEGIN and COMMIT, with an
-// answer each, are saved. `pg` sends a Sync behind each of its queries; this query brings the setting along.
+// Statements and the setting that row-level security needs, in one round trip. PostgreSQL runs all that comes between
+// two Sync messages as one transaction (PostgreSQL, protocol flow, pipelining), which saves BEGIN and COMMIT with their
+// answers. `pg` sends a Sync after each of its queries; this query sends the setting along.
 //
-// Two kinds of databases want it otherwise: behind a pooler in transaction mode nothing stays prepared, so that each
-// statement's text goes along; and Citus tells its workers of SET LOCAL in a transaction block alone.
+// Two kinds of databases differ: behind a pooler in transaction mode no statement stays prepared, so each statement's
+// text is sent along; and Citus passes SET LOCAL on to its workers only in a transaction block.
 import pg from 'pg'
 import type { Parameter } from './parameters.ts'
 import { type RowTaker, SentRow } from './sent-rows.ts'
 
-// What comes behind it is asked all the time: a plan that is made anew for each value costs more than the statement
+// generic plans, because the statements after it run all the time, and planning one costs more than running it
 export const SET_TENANT = {
   name: 'set_tenant',
   text: "select set_config('app.tenant', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
@@ -20,26 +20,26 @@ export interface ClientManners {
   readonly prepares: boolean
   /** Whether the tenant is set by SET LOCAL, in a transaction block around each statement. */
   readonly setsLocally: boolean
-  /** Whether the client is in a transaction block already, which somebody else ends. */
+  /** Whether the client is already in a transaction block, which somebody else ends. */
   readonly isInBlock?: boolean
 }
 
 export const mannersOf = (client: pg.PoolClient) => (client as unknown as { manners: ClientManners }).manners
 
 /**
- * SET LOCAL is not planned and answers nothing, unlike a select of set_config(). Plans are kept, because to plan such
- * statements anew for each value takes longer than they do; not on Citus, whose plans for any tenant ask every node.
+ * SET LOCAL is not planned and returns no row, unlike a select of set_config(). Forces generic plans, because planning
+ * such statements for each value takes longer than running them; not on Citus, whose generic plans ask every node.
  */
 export function setTenant(tenantId: number, { setsLocally }: Pick<ClientManners, 'setsLocally'>): string {
   const tenant = `set local app.tenant = '${Number(tenantId)}'`
   return setsLocally ? tenant : `${tenant}; set local plan_cache_mode = force_generic_plan`
 }
 
-/** What begins a transaction that sees one tenant's rows. Citus repeats to its nodes the whole text a setting stands in. */
+/** Begins a transaction that sees one tenant's rows. On Citus, which repeats a setting's text, `begin` is sent alone. */
 export const beginning = (tenantId: number, manners: ClientManners): string[] =>
   manners.setsLocally ? ['begin', setTenant(tenantId, manners)] : [`begin; ${setTenant(tenantId, manners)}`]
 
-/** What of pg's connection is used here; its types leave it out. */
+/** What is used of pg's connection; its types leave it out. */
 interface Wire {
   parsedStatements: Record<string, string | undefined>
   submittedNamedStatements: Record<string, string | undefined>
@@ -63,7 +63,7 @@ type QueryClass = new (
   callback: (error: Error | null, result: pg.QueryResult) => void
 ) => QueryInternals & pg.Submittable
 
-/** Runs a statement that is prepared, or whose text goes along, up to where its answer is asked for. */
+/** Sends Bind and Execute for a statement, after a Parse if it is not prepared; the caller sends the Sync. */
 function execute(
   connection: Wire,
   { name, text, values }: { name: string; text: string; values: readonly Parameter[] },
@@ -96,7 +96,7 @@ class TenantQuery extends (pg.Query as unknown as QueryClass) {
     super.prepare(connection)
   }
 
-  /** The setting's row is nobody's. */
+  /** Drops the row of the setting. */
   override handleDataRow(message: { fields: Fields }): void {
     if (this.isTenantSet) super.handleDataRow(message)
   }
@@ -107,7 +107,7 @@ class TenantQuery extends (pg.Query as unknown as QueryClass) {
   }
 }
 
-/** Sends a statement's text ahead of what uses it, once for each connection. */
+/** Prepares a statement ahead of the query that uses it, once for each connection. */
 class Preparation extends (pg.Query as unknown as QueryClass) {
   override prepare(connection: Wire): void {
     connection.parse({ name: this.name, text: this.text })
@@ -116,7 +116,7 @@ class Preparation extends (pg.Query as unknown as QueryClass) {
   }
 }
 
-/** @param failed is told why it could not be prepared, before what uses it fails */
+/** @param failed gets the error if it could not be prepared, before the query that uses it fails */
 export function prepareOnce(
   client: pg.PoolClient,
   statement: { name: string; text: string },
@@ -147,7 +147,7 @@ export function queryAsTenant(
   })
 }
 
-/** The same with BEGIN and COMMIT. What is sent ahead fails together with the statement behind it. */
+/** The same with BEGIN and COMMIT. If a statement that is sent ahead fails, the one after it fails too. */
 async function queryInBlock(client: pg.PoolClient, tenantId: number, config: pg.QueryConfig): Promise<pg.QueryResult> {
   if (mannersOf(client).isInBlock) {
     client.query(setTenant(tenantId, mannersOf(client))).catch(() => {})
@@ -167,28 +167,28 @@ async function queryInBlock(client: pg.PoolClient, tenantId: number, config: pg.
 /** A row as it is sent: text or null, in the order of the select list. */
 export type Fields = readonly (string | null)[]
 
-/** Has a query answer rows in that form. */
+/** Query options that return rows in that form. */
 export const AS_SENT = {
   rowMode: 'array' as const,
   types: { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig
 }
 
-/** A read of one tenant's rows that shares its exchange with others. */
+/** A read of one tenant's rows that shares its round trip with others. */
 export interface TenantRead {
   readonly tenantId: number
   readonly statement: { readonly name: string; readonly text: string; readonly values: readonly Parameter[] }
-  /** Is given each row as it comes; it may not throw. */
+  /** Gets each row as it arrives; must not throw. */
   take(row: SentRow): void
-  /** After the last row. */
+  /** Called after the last row. */
   done(): void
   failed(error: Error): void
 }
 
 export class TenantReads extends (pg.Query as unknown as QueryClass) implements RowTaker {
   private readonly reads: readonly TenantRead[]
-  /** Which of them is being answered. */
+  /** The index of the read that is being answered. */
   private at: number
-  /** How many answers come before that one's: of the setting, where the tenant changes. */
+  /** How many results come before that read's: 1, the setting's, if the tenant changes; else 0. */
   private settings: number
   private readonly isPrepared: boolean
   private readonly setting: typeof SET_TENANT
@@ -198,7 +198,7 @@ export class TenantReads extends (pg.Query as unknown as QueryClass) implements 
     { isPrepared, setting = SET_TENANT }: { isPrepared: boolean; setting?: typeof SET_TENANT },
     ended: (error: Error | null) => void
   ) {
-    // a text and no object, which would be copied
+    // a string, because pg would copy an object
     super('', ended)
     this.reads = reads
     this.isPrepared = isPrepared
@@ -226,7 +226,7 @@ export class TenantReads extends (pg.Query as unknown as QueryClass) implements 
   }
 
   takeRow(row: SentRow): void {
-    // the setting's row is nobody's
+    // drops the row of the setting
     if (this.settings === 0) this.reads[this.at]!.take(row)
   }
 
@@ -239,12 +239,12 @@ export class TenantReads extends (pg.Query as unknown as QueryClass) implements 
     if (this.at < this.reads.length) this.settings = this.settingsBefore(this.at)
   }
 
-  /** How many have been answered. */
+  /** How many reads have been answered. */
   get answered(): number {
     return this.at
   }
 
-  /** Fails the one that was being answered; with the connection all that have not been. */
+  /** Fails the read that was being answered; if the connection is lost, all unanswered reads. */
   failWith(error: Error): Exchanged {
     const isLost = isLostBy(error)
     const end = isLost ? this.reads.length : this.at + 1
@@ -254,15 +254,15 @@ export class TenantReads extends (pg.Query as unknown as QueryClass) implements 
 }
 
 export interface Exchanged {
-  /** What was not run, because one before it failed: it can be asked again. */
+  /** Reads that were not run because one before them failed: they can be sent again. */
   readonly passedOver: readonly TenantRead[]
-  /** Whether the connection can be used no more. */
+  /** Whether the connection is lost. */
   readonly isLost: boolean
 }
 
 /**
- * Runs reads of one tenant or of several in one exchange: each of them sees its own tenant's rows. One that fails takes
- * no other along, unless the connection is lost.
+ * Runs reads of one or several tenants in one round trip; each sees its own tenant's rows. If one fails, the others do
+ * not, unless the connection is lost.
  */
 export function readAsTenants(client: pg.PoolClient, reads: readonly TenantRead[]): Promise<Exchanged> {
   const { prepares, setsLocally } = mannersOf(client)
