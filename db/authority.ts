@@ -1,5 +1,5 @@
-// Connections as owners of what is kept of people and groups: those that are there, and those that are gone and had it
-// kept for them.
+// Connections as owners of attributes, memberships and groups: existing ones, and removed ones that kept what they
+// owned.
 import { type RawBuilder, sql } from 'kysely'
 import type { EndedMemberships } from './brakes.ts'
 import { type Db, readInTenant, type Trx } from './connect.ts'
@@ -10,20 +10,20 @@ import { shownName } from './scim-groups.ts'
 export interface Authority {
   id: string
   name: string
-  /** It has no say over people whose role is above. */
+  /** The connection has no say over people with a higher role. */
   highest_role: Role
-  /** Whether the connection is gone. */
+  /** Whether the connection was removed. */
   is_removed: boolean
 }
 
-/** Every connection with a say: (id, name, highest_role, is_removed). What no row names is nobody's any more. */
+/** All connections that own something: (id, name, highest_role, is_removed). Any other owner no longer counts. */
 export const authorities = (tenantId: unknown): RawBuilder<unknown> => sql`
   select id, name, highest_role, false as is_removed from scim_connections where tenant_id = ${tenantId}
   union all
   select id, coalesce(name, 'A removed connection'), highest_role, true from past_connections
   where tenant_id = ${tenantId} and is_kept`
 
-/** A connection as answers name it: `{ id, name, highestRole, isRemoved }`. */
+/** A connection as it appears in answers: `{ id, name, highestRole, isRemoved }`. */
 export interface ShownAuthority {
   id: string
   name: string
@@ -31,30 +31,30 @@ export interface ShownAuthority {
   isRemoved: boolean
 }
 
-/** An expression on a row of `authorities`, called `a`. */
+/** An expression on a row of `authorities`, aliased `a`. */
 export const shownAuthority = sql`jsonb_build_object('id', a.id, 'name', a.name, 'highestRole', a.highest_role, 'isRemoved', a.is_removed)`
 
-/** Those of `ids` that have a say. */
+/** The authorities among `ids`. */
 export async function findAuthorities(trx: Trx, tenantId: number, ids: readonly string[]): Promise<Authority[]> {
   const { rows } = await sql<Authority>`
     select a.* from (${authorities(tenantId)}) as a where a.id = any(${ids}::uuid[]) order by a.id`.execute(trx)
   return rows
 }
 
-/** A membership of a connection that has ended: of a user, or of a group. */
+/** A membership that a connection owned and that has ended, of a user or a group. */
 export interface EndedMembership extends Authority {
   user_id: string | null
   child_id: string | null
-  /** The member's. */
+  /** The member's name. */
   shown_name: string
-  /** Of how many users, and of how many groups, the event has ended one that the same connection had. */
+  /** How many users', and how many groups', memberships of the same connection the event ended. */
   user_count: number
   child_count: number
 }
 
 /**
- * Memberships that connections had and an event has ended, except those of deactivated people; connection by connection,
- * users first.
+ * Memberships that connections owned and that an event ended, except those of deactivated users. Ordered by connection,
+ * users before groups.
  */
 export async function findEndedMemberships(
   trx: Trx,
@@ -86,14 +86,14 @@ export async function findEndedMemberships(
   return rows
 }
 
-/** Remembers how far a connection reached that goes, and whether what it has stays its own. */
+/** Records, for a connection that is being removed, its highest role and whether it keeps what it owns. */
 export const rememberConnection = (trx: Trx, tenantId: number, connectionId: string, isKept: boolean, now: Date) =>
   sql`
     insert into past_connections (tenant_id, id, highest_role, name, removed_at, is_kept)
     select tenant_id, id, highest_role, name, ${now}::timestamptz, ${isKept} from scim_connections
     where tenant_id = ${tenantId} and id = ${connectionId}::uuid on conflict do nothing`.execute(trx)
 
-/** Connections that went since a moment and have got users or groups after that. */
+/** Connections that were removed since a moment and have received users or groups afterwards. */
 export const listStragglers = (db: Db, tenantId: number, since: Date) =>
   readInTenant<{ id: string; name: string; is_kept: boolean }>(
     db,
@@ -105,7 +105,7 @@ export const listStragglers = (db: Db, tenantId: number, since: Date) =>
         or exists (select from groups g where g.tenant_id = ${tenantId} and g.connection_id = p.id))`
   )
 
-/** A connection that is gone, with what is still its own. */
+/** A removed connection, with what it still owns. */
 export interface KeptConnection {
   id: string
   name: string
@@ -116,7 +116,7 @@ export interface KeptConnection {
   membership_count: number
 }
 
-/** Those that are gone and still have something, by name; one statement, which reads all users where there is one. */
+/** Removed connections that still own something, by name. One statement; if there is one, it reads all users. */
 export const listKeptConnections = (db: Db, tenantId: number): Promise<KeptConnection[]> =>
   readInTenant<KeptConnection>(
     db,
@@ -131,7 +131,7 @@ export const listKeptConnections = (db: Db, tenantId: number): Promise<KeptConne
       from past_connections p where p.tenant_id = ${tenantId} and p.is_kept order by p.name, p.id`
   )
 
-/** Takes what is still a connection's own away from it. @returns its name; undefined where it has nothing */
+/** Releases everything that a removed connection still owns. @returns its name; undefined if it owns nothing */
 export async function endKeeping(trx: Trx, tenantId: number, connectionId: string): Promise<string | undefined> {
   const { rows } = await sql<{ name: string }>`
     update past_connections set is_kept = false
@@ -140,7 +140,7 @@ export async function endKeeping(trx: Trx, tenantId: number, connectionId: strin
   return rows[0]?.name
 }
 
-/** Ends that memberships of a group, whose row is locked, are a connection's. @returns how many */
+/** Releases a connection's memberships of a group, whose row is locked. @returns how many */
 export async function releaseMemberships(
   trx: Trx,
   tenantId: number,
@@ -157,15 +157,15 @@ export async function releaseMemberships(
   return rows[0]!.count
 }
 
-/** A user of whom a connection has something. */
+/** A user of whom a connection owns something. */
 export type OwnedUser = Pick<
   UserRow,
   'id' | 'state' | 'connection_id' | 'authority' | 'user_name' | 'email' | 'display_name' | 'given_name' | 'family_name'
 >
 
 /**
- * Locks users of whom a connection has something, in the order of their ids.
- * @param afterId the last one of those before
+ * Locks users of whom a connection owns something, in the order of their ids.
+ * @param afterId the last id of the previous batch
  */
 export async function lockOwnedUsers(
   trx: Trx,
@@ -183,7 +183,7 @@ export async function lockOwnedUsers(
   return rows
 }
 
-/** Ends that locked users are a connection's, and says what is then whose: each version goes up by one. */
+/** Releases locked users from a connection and writes who owns what from then on. Increments each version. */
 export async function releaseUsers(
   trx: Trx,
   tenantId: number,
@@ -201,11 +201,11 @@ export async function releaseUsers(
 interface ReleasedGroup {
   id: string
   display_name: string
-  /** False of one that was kept for a connection that is gone. */
+  /** False if it was kept for a removed connection. */
   was_live: boolean
 }
 
-/** Ends that groups are a connection's; each version goes up by one. */
+/** Releases groups from a connection. Increments each version. */
 export async function releaseGroups(
   trx: Trx,
   tenantId: number,

@@ -1,14 +1,14 @@
-// The brake against mass deprovisioning: permits, which functions of the database give (migration 20261125T1200), and
-// what was held for want of them.
+// The brake against mass deprovisioning: permits, which database functions grant (migration 20261125T1200), and the
+// changes that were held because none was left.
 import { type RawBuilder, sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import { type Db, readInTenant, readOneInTenant, type Trx } from './connect.ts'
 import { type ColumnTypes, rowSet } from './rows.ts'
 import type { BrakeSettings, HeldKind, HeldState } from './schema.ts'
 
-/** How many people a connection may deprovision within an hour: the greater of the two. */
+/** How many people a connection may deprovision per hour: the greater of the two. */
 export interface BrakeLimits {
-  /** Of the tenant's active users. */
+  /** Percent of the tenant's active users. */
   readonly percent: number
   readonly people: number
 }
@@ -16,21 +16,21 @@ export interface BrakeLimits {
 /** Whole minutes since 1970. */
 export const minuteOf = (time: Date): number => Math.floor(time.getTime() / 60_000)
 
-/** What a connection is about to do to people, in a transaction that has done it already. */
+/** People whom a connection deprovisions, in a transaction that has already written it. */
 export interface Deprovisioning {
   readonly connectionId: string
   readonly limits: BrakeLimits
   readonly kind: HeldKind
 }
 
-/** 0: go on; more: held, and there may be permits again after so many seconds; -1: an administrator has rejected it. */
+/** 0: go on. Positive: held; permits may be available in so many seconds. -1: an administrator rejected the change. */
 export type BrakeOutcome = number
 export const REJECTED = -1
 
 /**
- * Takes permits for people's deactivations or removals, as the last statement that locks. All of a connection are taken
- * at once: whoever comes again with permits in hand could wait for somebody who waits for them.
- * @param people.leaving how many of them, or of others in this transaction, were active before it and are not any more
+ * Takes permits for deactivations or removals. Send it as the transaction's last statement that locks. It takes all
+ * permits of a connection at once: taking more while holding some could deadlock.
+ * @param people.leaving how many people were active before this transaction and no longer are
  */
 export async function takeUserPermits(
   trx: Trx,
@@ -46,13 +46,13 @@ export async function takeUserPermits(
   return rows[0]!.outcome
 }
 
-/** Which memberships an event has ended. */
+/** The memberships that an event ended. */
 export interface EndedMemberships {
   readonly groupId: string
   readonly eventId: string
 }
 
-/** Users and groups that an event has taken out of a group, and that are not in it again. */
+/** Users and groups that an event removed from a group and that have not been added again. */
 const leftBy = (tenantId: number, { groupId, eventId }: EndedMemberships) => ({
   users: sql`
     select past.user_id from past_memberships past
@@ -66,7 +66,7 @@ const leftBy = (tenantId: number, { groupId, eventId }: EndedMemberships) => ({
         and c.child_id = past.child_id)`
 })
 
-/** Takes permits for everybody who has lost a group, also those who were in it by a group in it; as takeUserPermits. */
+/** Takes permits for all who lost a group, also those who were in it through a nested one. See takeUserPermits. */
 export async function takeMemberPermits(
   trx: Trx,
   tenantId: number,
@@ -90,7 +90,7 @@ export async function takeMemberPermits(
   return rows[0]!.outcome
 }
 
-/** Whom an event has taken out of a group, in the transaction that did. */
+/** Whom an event removed from a group. Call it in the transaction that did so. */
 export async function readLeft(
   trx: Trx,
   tenantId: number,
@@ -103,8 +103,8 @@ export async function readLeft(
 }
 
 /**
- * Part of a statement that is a transaction of its own: fails it where permits are missing (brakeOutcomeOf).
- * @param people an array of those whose membership ends; `given.brakeConnectionId` is null where no brake holds
+ * Part of a statement that is its own transaction: makes it fail if permits are missing (brakeOutcomeOf).
+ * @param people an array of those whose membership ends; `given.brakeConnectionId` is null if no brake applies
  */
 export const requirePermit = (
   given: Readonly<Record<'tenantId' | 'groupId' | BrakeValue, unknown>>,
@@ -127,13 +127,13 @@ export const brakeValues = (
   brakePeople: brake?.limits.people ?? null
 })
 
-/** What requirePermit has refused; undefined for any other error. */
+/** Why requirePermit refused; undefined for any other error. */
 export function brakeOutcomeOf(error: unknown): BrakeOutcome | undefined {
   const { code, detail } = (error ?? {}) as { code?: string; detail?: string }
   return code === 'MB429' ? Number(detail) : undefined
 }
 
-/** Changes that were held together: for each of the users and children one, or one of the group alone. */
+/** Changes that were held together: one for each of the users and nested groups, or a single one for the group. */
 export interface HeldTogether {
   readonly kind: HeldKind
   readonly userIds: readonly string[]
@@ -142,9 +142,9 @@ export interface HeldTogether {
 }
 
 /**
- * Notes what was held; what was held before has one try more.
- * @returns `isNew` where a mass deprovisioning begins; undefined where everything is let through just now: the caller
- *   takes the note back
+ * Records held changes; for a change that was held before it counts another attempt.
+ * @returns `isNew` if this begins a mass deprovisioning; undefined if the connection's changes are let through now: the
+ *   caller then rolls the record back
  */
 export async function noteHeld(
   trx: Trx,
@@ -180,12 +180,12 @@ export async function noteHeld(
   return { isNew: brake.is_new }
 }
 
-/** After a day without a try, what is held next is another story, and told anew. */
+/** After a day without an attempt, the next held change counts as a new mass deprovisioning, with a new mail. */
 const EPISODE_MS = 24 * 3_600_000
 
 const SUBJECT_COLUMNS: ColumnTypes = { id: 'uuid', user_id: 'uuid', child_id: 'uuid' }
 
-/** A change that still would do something. */
+/** A held change that would still have an effect. */
 export interface HeldChange {
   id: string
   kind: HeldKind
@@ -225,9 +225,9 @@ const heldChanges = (
           where c.tenant_id = ${tenantId} and c.group_id = h.group_id and c.child_id = h.child_id) end`
 
 /**
- * Changes that were held or rejected, oldest first; those that others have carried out meanwhile are left out.
- * @param page.after the id of the last one of the page before
- * @param page.ids of these alone
+ * Held or rejected changes, oldest first. Leaves out those that others have carried out meanwhile.
+ * @param page.after the last id of the previous page
+ * @param page.ids only these
  */
 export const listHeld = (
   db: Db,
@@ -244,16 +244,16 @@ export const listHeld = (
       order by h.id limit ${page.limit}`
   )
 
-/** What a connection's brake has given and holds. */
+/** The permits that a connection has used, and the changes that are held. */
 interface BrakeStatus {
-  /** Active users when they were last counted; null where nobody was deprovisioned yet. */
+  /** Active users at the last count; null if nobody was deprovisioned yet. */
   base: number | null
-  /** People within the hour that ends now. */
+  /** People deprovisioned within the last hour. */
   given: number
   released_minute: number | null
   episode_at: Date | null
   held_changes: number
-  /** Different people among them, in groups that were to be removed too. */
+  /** Distinct people among them, including members of groups that were to be removed. */
   held_people: number
   rejected_changes: number
 }
@@ -291,7 +291,7 @@ export const readBrakeStatus = (
       from scim_connections c where c.tenant_id = ${tenantId} and c.id = ${connectionId}::uuid`
   )
 
-/** A connection that holds something. */
+/** A connection with held changes. */
 export interface HoldingConnection {
   id: string
   name: string
@@ -299,7 +299,7 @@ export interface HoldingConnection {
   since: Date
 }
 
-/** Of which something is held that would still do something: what has come about otherwise is nobody's to decide. */
+/** Connections with held changes that would still have an effect: the others need no decision. */
 export const listHolding = (db: Db, tenantId: number): Promise<HoldingConnection[]> =>
   readInTenant(
     db,
@@ -312,13 +312,13 @@ export const listHolding = (db: Db, tenantId: number): Promise<HoldingConnection
       order by b.episode_at`
   )
 
-/** Lets everything of a connection through for an hour. */
+/** Lets all changes of a connection through for an hour. */
 export const releaseBrake = (trx: Trx, tenantId: number, connectionId: string, now: Date) =>
   sql`
     update brakes set released_minute = ${minuteOf(now) + 60}, episode_ended_at = ${now}
     where tenant_id = ${tenantId} and connection_id = ${connectionId}::uuid`.execute(trx)
 
-/** Makes held changes rejected ones. @param ids of these alone @returns how many */
+/** Rejects held changes. @param ids only these @returns how many */
 export async function rejectHeld(
   trx: Trx,
   tenantId: number,
@@ -332,7 +332,7 @@ export async function rejectHeld(
   return Number(numAffectedRows ?? 0)
 }
 
-/** Forgets held or rejected changes. @param chosen a condition on rows of `held_changes` @returns how many */
+/** Deletes held or rejected changes. @param chosen a condition on rows of `held_changes` @returns how many */
 export async function forgetHeld(
   trx: Trx,
   tenantId: number,
@@ -345,7 +345,7 @@ export async function forgetHeld(
   return Number(numAffectedRows ?? 0)
 }
 
-/** Brings what the brake's row says of held changes in step with them. Without any the mass deprovisioning is over. */
+/** Updates the brake's row from its held changes. If none are left, the mass deprovisioning is over. */
 export const settleBrake = (trx: Trx, tenantId: number, connectionId: string, now: Date) =>
   sql`
     update brakes b set has_held = states.has_held, has_rejected = states.has_rejected,

