@@ -4,7 +4,7 @@ import { type Db, readInTenant } from './connect.ts'
 import type { ActorKind, AuditEventsTable } from './schema.ts'
 
 export interface AuditLogQuery {
-  /** Part of the action, of who acted, or of whom it was about, in any letter case. */
+  /** Part of the action, the actor's name, or the target's name or id, in any letter case. */
   readonly search?: string
   /** `user.deactivated`, or with a final dot all actions of a kind: `user.`. */
   readonly action?: string

@@ -110,13 +110,13 @@ export interface KeptConnection {
   id: string
   name: string
   removed_at: Date | null
-  /** Not removed. */
+  /** Users who are not removed. */
   user_count: number
   group_count: number
   membership_count: number
 }
 
-/** Removed connections that still own something, by name. One statement; if there is one, it reads all users. */
+/** Removed connections that may still own something, by name. One statement; if there is one, it reads all users. */
 export const listKeptConnections = (db: Db, tenantId: number): Promise<KeptConnection[]> =>
   readInTenant<KeptConnection>(
     db,
@@ -131,7 +131,7 @@ export const listKeptConnections = (db: Db, tenantId: number): Promise<KeptConne
       from past_connections p where p.tenant_id = ${tenantId} and p.is_kept order by p.name, p.id`
   )
 
-/** Releases everything that a removed connection still owns. @returns its name; undefined if it owns nothing */
+/** Ends a removed connection's ownership of what it kept. @returns its name; undefined if it kept nothing */
 export async function endKeeping(trx: Trx, tenantId: number, connectionId: string): Promise<string | undefined> {
   const { rows } = await sql<{ name: string }>`
     update past_connections set is_kept = false

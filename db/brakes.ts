@@ -185,7 +185,7 @@ const EPISODE_MS = 24 * 3_600_000
 
 const SUBJECT_COLUMNS: ColumnTypes = { id: 'uuid', user_id: 'uuid', child_id: 'uuid' }
 
-/** A held change that would still have an effect. */
+/** A held or rejected change that would still have an effect. */
 export interface HeldChange {
   id: string
   kind: HeldKind

@@ -247,7 +247,7 @@ export async function readInTenant<Row>(
   return rows
 }
 
-/** A select that makes the setting itself. */
+/** A select that sets the tenant itself. */
 export const readStatement = <Row>(tenant: unknown, inner: RawBuilder<Row>): RawBuilder<Row> => sql<Row>`
   select u.* from (select set_config('app.tenant', ${tenant}, true) as s offset 0) t
   cross join lateral (select q.* from (${inner}) q where t.s is not null offset 0) u`

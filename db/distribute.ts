@@ -45,7 +45,7 @@ export async function hasCitus(db: Db): Promise<boolean> {
   return rows[0]!.has
 }
 
-/** Processes that start together distribute one after the other. */
+/** Advisory lock: processes that start together distribute one after the other. */
 const LOCK = 4_726_001
 
 /**

@@ -157,7 +157,7 @@ export interface DeliveryToSend extends Omit<FeedEvent, 'xid'> {
   external_id: string | null
 }
 
-/** Those of the deliveries that are still to be sent; one statement. */
+/** Reads those of the deliveries that are still queued, in one statement. */
 export const readDeliveriesToSend = (
   db: Db,
   tenantId: number,

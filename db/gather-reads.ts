@@ -77,12 +77,12 @@ export class ReadGatherer {
     return this.waiting.length
   }
 
-  /** Whether a statement has been too slow to share an exchange. */
+  /** Whether a statement is too slow to share an exchange. */
   isSlow(name: string): boolean {
     return this.costOf(name) > MAX_EXCHANGE_MS
   }
 
-  /** Records a statement's time in milliseconds; capped, so that one pause of the machine does not make it slow. */
+  /** Records a statement's time in milliseconds; capped, so that a pause of the machine makes no quick one slow. */
   private note(name: string, measuredMs: number): void {
     const known = this.costs.get(name)
     const ms = Math.min(measuredMs, MAX_NOTED_MS)

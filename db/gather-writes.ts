@@ -45,7 +45,7 @@ export class WriteGatherer {
   /** Until when each tenant goes alone, by `performance.now()`. */
   private readonly alone: Map<number, number>
 
-  /** @param mayShare whether several tenants may be set in one transaction */
+  /** @param mayShare whether one transaction may serve several tenants */
   constructor(pool: pg.Pool, mayShare: boolean) {
     this.pool = pool
     this.mayShare = mayShare

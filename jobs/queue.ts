@@ -24,7 +24,7 @@ interface Traced {
 export type JobName = keyof JobPayloads
 
 const QUEUES = {
-  // before the queue that refers to it
+  // must come before the queue that refers to it
   'give-up-mail': { retryLimit: 10, retryDelay: 60, expireInSeconds: 60, deleteAfterSeconds: 3_600 },
   'send-mail': {
     // attempts after the first; the delay doubles to at most half an hour: about 4 hours in all

@@ -31,7 +31,7 @@ export async function cleanUp(deps: CleanUpDeps, signal: AbortSignal): Promise<n
   return ofNobody + count
 }
 
-/** Indexes the family names of users that an earlier version wrote. */
+/** Indexes users whom neither index nor list finds, such as those written by an earlier version (family-names.ts). */
 async function indexFamilyNames(db: Db, tenantId: number): Promise<void> {
   let indexed: number
   do indexed = await inTenant(db, tenantId, (trx) => indexUnlisted(trx, tenantId, INDEXED_AT_ONCE))
