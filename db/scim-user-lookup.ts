@@ -66,6 +66,14 @@ export async function wasNeverInGroup(
 ): Promise<boolean> {
   const memberships = (table: 'group_members' | 'past_memberships') => sql`
     select from ${sql.table(table)} m where m.tenant_id = ${tenantId} and m.user_id = ${id}::uuid`
+  // without a connection the condition is left out: of one that is always false Citus makes a join that it refuses
+  const hasGoneLive =
+    connectionId !== null &&
+    sql`
+      select from audit_events e
+      where e.tenant_id = ${tenantId} and e.target_id = ${connectionId}::uuid and e.action = 'scimConnection.wentLive'
+        -- a day more, because servers' clocks differ
+        and e.at > users.updated_at - interval '1 day'`
   const found = await readOneInTenant(
     db,
     tenantId,
@@ -73,12 +81,7 @@ export async function wasNeverInGroup(
       where users.tenant_id = ${tenantId} and users.id = ${id}::uuid and users.version = ${version}
         and not exists (${memberships('group_members')})
         and not exists (${memberships('past_memberships')})
-        and not exists (
-          select from audit_events e
-          where e.tenant_id = ${tenantId} and e.target_id = ${connectionId}::uuid
-            and e.action = 'scimConnection.wentLive'
-            -- a day more, because servers' clocks differ
-            and e.at > users.updated_at - interval '1 day')`
+        ${hasGoneLive ? sql`and not exists (${hasGoneLive})` : sql``}`
   )
   return found !== undefined
 }
