@@ -99,7 +99,8 @@ export const conflict = (detail: string, reason: string, data?: Record<string, u
 export const uniqueness = (attribute: string, cause?: unknown) =>
   new AppError('conflict', `${attribute} is already in use`, { scimType: 'uniqueness', cause })
 /** The resource is no longer at the version that the client knew (RFC 7644 §3.14, 412). */
-export const stale = (detail = 'The resource has changed since it was read') => new AppError('stale', detail)
+export const stale = (detail = 'The resource has changed since it was read', reason?: string) =>
+  new AppError('stale', detail, { reason })
 export const tooLarge = (detail: string) => new AppError('too_large', detail)
 export const rateLimited = (detail: string, retryAfterSeconds: number) =>
   new AppError('rate_limited', detail, { retryAfterSeconds })

@@ -38,6 +38,6 @@ export const precondition =
   (version: number | string): void => {
     requireMatch(ifMatch, version)
     if (ifNoneMatch !== undefined && namesVersion(ifNoneMatch, etagOf(version))) {
-      throw stale('If-None-Match excludes the version that the resource has')
+      throw stale('If-None-Match excludes the version that the resource has', 'excludedVersion')
     }
   }

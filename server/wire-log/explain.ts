@@ -108,11 +108,11 @@ const BY_REASON: Readonly<Record<string, Explanation>> = {
   },
   stale: {
     means: 'Somebody else had changed the same person or group since the provider last read it.',
-    change: 'Nothing: the provider reads it again and repeats its change.'
+    change: 'Nothing: the provider reads it again and repeats its request.'
   },
-  preconditionFailed: {
-    means: 'Somebody else had changed the same person or group since the provider last read it.',
-    change: 'Nothing: the provider reads it again and repeats its change.'
+  excludedVersion: {
+    means: 'The request excludes (If-None-Match) the very version that the person or group has.',
+    change: 'Nothing, unless you wrote the request yourself: the provider already knows this version.'
   },
   notFound: {
     means: 'The person or group is not here: never provisioned, removed, or out of what this connection may see.',

@@ -41,7 +41,7 @@ const NOT_ANSWERED_BY_SCIM = new Set([
 
 /** `reason: 'x'`, and the second argument of the constructors in server/errors.ts. */
 const REASON =
-  /reason: '(\w+)'|\b(?:forbidden|conflict|invalid|unauthenticated)\((?:'[^']*'|`[^`]*`|[^'`()]|\([^()]*\))*?,\s*'(\w+)'/g
+  /reason: '(\w+)'|\b(?:forbidden|conflict|invalid|unauthenticated|stale)\((?:'[^']*'|`[^`]*`|[^'`()]|\([^()]*\))*?,\s*'(\w+)'/g
 
 test('explanations of refusals', async (t) => {
   t.test('are there for every reason that SCIM and its rules have', async (t) => {
@@ -49,7 +49,8 @@ test('explanations of refusals', async (t) => {
     const reasons = new Set(
       files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(REASON)].map((match) => match[1] ?? match[2]!))
     )
-    for (const known of ['heldByBrake', 'roleNotAllowed', 'needsDecision', 'goingLive']) t.ok(reasons.has(known), known)
+    for (const known of ['heldByBrake', 'roleNotAllowed', 'needsDecision', 'goingLive', 'excludedVersion'])
+      t.ok(reasons.has(known), known)
     // a status that has no explanation of its own
     const unknown = explain({ status: 418 })
     for (const reason of reasons) {
@@ -62,6 +63,8 @@ test('explanations of refusals', async (t) => {
     t.match(explain({ status: 501, reason: 'notImplemented' }), { means: /\/Me/ })
     t.match(explain({ status: 500, reason: 'internal' }), { means: /our side/ })
     t.match(explain({ status: 401, reason: 'userLocked' }), { means: /token/ })
+    t.match(explain({ status: 412, reason: 'stale' }), { means: /Somebody else/ })
+    t.match(explain({ status: 412, reason: 'excludedVersion' }), { means: /If-None-Match/ }, 'nobody changed anything')
     t.equal(explain({ status: 200 }), undefined)
   })
 })
