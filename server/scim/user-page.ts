@@ -1,6 +1,5 @@
 // Writes a page of users as bytes, copied from those that PostgreSQL sent: converting them to text would cost more than
 // the rest of the page.
-
 import { ID_LENGTH } from '../../db/ids.ts'
 import type { UserState } from '../../db/schema.ts'
 import { type GroupsOfPage, readPageGroups, userPageColumns } from '../../db/scim-user-pages.ts'
@@ -60,6 +59,7 @@ const BEGINNING = Buffer.from('{"id":"')
 const BEHIND_ID = Buffer.from('",')
 const BEHIND_VERSION = Buffer.from('\\""}}')
 const DEACTIVATED_LENGTH = 'deactivated'.length
+const DOLLAR = '$'.charCodeAt(0)
 
 /** The text from the end of a document up to the version, with gaps to fill for each user. */
 interface Ending {
@@ -112,7 +112,10 @@ class UserCopier {
   /** References to users of this server are stored as relative ones. */
   private copyDocument(doc: Buffer, body: LongBody): void {
     let from = 0
-    for (let at = doc.indexOf(RELATIVE_REF); at !== -1; at = doc.indexOf(RELATIVE_REF, from)) {
+    // a single byte is found ten times faster than a text, and dollars are rare
+    for (let dollar = doc.indexOf(DOLLAR); dollar !== -1; dollar = doc.indexOf(DOLLAR, dollar + 1)) {
+      const at = dollar - 1
+      if (doc.toString('latin1', at, at + RELATIVE_REF.length) !== RELATIVE_REF) continue
       body.copy(doc, from, at)
       body.copy(this.ref, 0, this.ref.length)
       from = at + RELATIVE_REF.length
