@@ -63,8 +63,11 @@ const findByHash = prepareLookup<ApiTokenView>(
 export const findApiToken = (db: Db, tenantId: number, tokenId: string): Promise<ApiTokenView | undefined> =>
   readOneInTenant<ApiTokenView>(db, tenantId, selectTokens(db, tenantId).where('api_tokens.id', '=', tokenId))
 
-export const insertApiToken = (trx: Trx, token: Omit<ApiTokensTable, 'last_used_at'>) =>
-  trx.insertInto('api_tokens').values(token).execute()
+export const insertApiToken = (trx: Trx, tenantId: number, token: Omit<ApiTokensTable, 'tenant_id' | 'last_used_at'>) =>
+  trx
+    .insertInto('api_tokens')
+    .values({ ...token, tenant_id: tenantId })
+    .execute()
 
 interface ApiTokenListQuery {
   /** Part of the token's name, in any letter case. */

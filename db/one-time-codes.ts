@@ -2,8 +2,17 @@
 import { type Db, inTenant } from './connect.ts'
 import type { OneTimeCodesTable } from './schema.ts'
 
-export const insertOneTimeCode = (db: Db, code: OneTimeCodesTable): Promise<unknown> =>
-  inTenant(db, code.tenant_id, (trx) => trx.insertInto('one_time_codes').values(code).execute())
+export const insertOneTimeCode = (
+  db: Db,
+  tenantId: number,
+  code: Omit<OneTimeCodesTable, 'tenant_id'>
+): Promise<unknown> =>
+  inTenant(db, tenantId, (trx) =>
+    trx
+      .insertInto('one_time_codes')
+      .values({ ...code, tenant_id: tenantId })
+      .execute()
+  )
 
 /**
  * Deletes a code and returns its user: of two concurrent tries, one gets it.

@@ -66,8 +66,11 @@ export const findSessionByHash = (db: Db, tenantId: number, tokenHash: Buffer): 
       .where('users.must_reset_password', '=', false)
   )
 
-export const insertSession = (trx: Trx, session: Omit<SessionRow, 'confirmed_at'>) =>
-  trx.insertInto('sessions').values(session).execute()
+export const insertSession = (trx: Trx, tenantId: number, session: Omit<SessionRow, 'tenant_id' | 'confirmed_at'>) =>
+  trx
+    .insertInto('sessions')
+    .values({ ...session, tenant_id: tenantId })
+    .execute()
 
 /**
  * Records a sign-in if the user may be signed in; otherwise nothing changes. The row stays locked until the transaction

@@ -98,6 +98,32 @@ export const updateUser = (trx: Trx, tenantId: number, userId: string, patch: Us
     where tenant_id = ${tenantId} and id = ${userId}::uuid`.execute(trx)
 }
 
+/** Ends people's lifecycle: they are deactivated or removed, with the role that was their own. */
+export const updateEnded = (
+  trx: Trx,
+  tenantId: number,
+  userIds: readonly string[],
+  state: 'deactivated' | 'removed',
+  now: Date
+) => {
+  const isRemoval = state === 'removed'
+  return sql`
+    update users set state = ${state}, locked = locked and ${!isRemoval}, version = version + 1, updated_at = ${now},
+      role = case when ${isRemoval} then coalesce(given_role, role) else role end,
+      given_role = case when ${isRemoval} then null else given_role end
+    where tenant_id = ${tenantId} and id = any(${userIds}::uuid[])`.execute(trx)
+}
+
+/** Whether there is an active administrator who is not locked, beside `userIds`. */
+export async function isAdministratorBeside(trx: Trx, tenantId: number, userIds: readonly string[]): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from users
+    where tenant_id = ${tenantId} and role = 'administrator' and state = 'active' and not locked
+      and id <> all(${userIds}::uuid[])
+    limit 1`.execute(trx)
+  return rows.length > 0
+}
+
 /** Replaces the e-mail values that a user is found by. */
 export async function replaceUserEmails(
   trx: Trx,

@@ -41,8 +41,7 @@ export async function createApiToken(
     const owner = await lockUser(trx, tenant.id, actor.id, 'for no key update')
     const refusal = owner ? refusalOf(owner) : notFound('User')
     if (refusal) throw refusal
-    await insertApiToken(trx, {
-      tenant_id: tenant.id,
+    await insertApiToken(trx, tenant.id, {
       id,
       token_hash: hashToken(token),
       user_id: actor.id,

@@ -24,8 +24,7 @@ export async function createOneTimeCode(
   { purpose, userId, browserHash, expiresAt }: NewOneTimeCode
 ): Promise<string> {
   const code = randomToken()
-  await insertOneTimeCode(deps.db, {
-    tenant_id: tenantId,
+  await insertOneTimeCode(deps.db, tenantId, {
     code_hash: hashToken(code),
     purpose,
     user_id: userId,

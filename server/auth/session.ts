@@ -69,7 +69,6 @@ export async function beginSession(
   const before = sessionTokenOf(deps, request)
   const token = randomToken()
   const session = {
-    tenant_id: tenant.id,
     id: uuidv7({ msecs: now.getTime() }),
     token_hash: hashToken(token),
     user_id: userId,
@@ -84,7 +83,7 @@ export async function beginSession(
   const actor = { kind: 'user', id: userId, name, requestId: request.id, ip: request.ip } as const
   const [ended] = await Promise.all([
     before ? deleteSessionByHash(trx, tenant.id, hashToken(before)) : undefined,
-    insertSession(trx, session),
+    insertSession(trx, tenant.id, session),
     insertAuditEvents(trx, tenant.id, actor, now, [
       { action: 'session.created', targetType: 'session', targetId: session.id, targetName: name, after: { method } }
     ])

@@ -73,10 +73,8 @@ export async function releaseHeld(
     after = changes.at(-1)?.id
     if (changes.length < BATCH) break
   }
-  await settle(deps, tenant.id, actor, connection, 'scimConnection.released', now, {
-    carriedOut: total.carriedOut,
-    refused: total.refused.length
-  })
+  const after = { carriedOut: total.carriedOut, refused: total.refused.length }
+  await settle(deps, tenant.id, { actor, connection, action: 'scimConnection.released', now, after })
   return total
 }
 
@@ -117,7 +115,9 @@ async function decide(
     const connection = await lockConnection(trx, tenantId, connectionId)
     if (!connection) throw notFound(`Connection ${connectionId}`)
     const changed = await work(trx)
-    if (changed > 0) await settleWithin(trx, tenantId, actor, connection, action, now, { changes: changed })
+    if (changed > 0) {
+      await settleWithin(trx, tenantId, { actor, connection, action, now, after: { changes: changed } })
+    }
     return changed
   })
   forgetCredentials(deps, tenantId)
@@ -247,28 +247,22 @@ const forget = ({ deps, tenant, connection }: ReleaseWork, changes: readonly Hel
   return inTenant(deps.db, tenant.id, (trx) => forgetHeld(trx, tenant.id, connection.id, sql`id = any(${ids}::uuid[])`))
 }
 
-async function settle(
-  { db, listener }: BrakeDeps,
-  tenantId: number,
-  actor: Actor,
-  connection: ScimConnectionRow,
-  action: string,
-  now: Date,
-  after: Record<string, unknown>
-): Promise<void> {
-  await inTenant(db, tenantId, (trx) => settleWithin(trx, tenantId, actor, connection, action, now, after))
+/** What an administrator has decided about a connection's held changes, as the audit log tells it. */
+interface Decided {
+  readonly actor: Actor
+  readonly connection: ScimConnectionRow
+  readonly action: string
+  readonly now: Date
+  readonly after: Record<string, unknown>
+}
+
+async function settle({ db, listener }: BrakeDeps, tenantId: number, decided: Decided): Promise<void> {
+  await inTenant(db, tenantId, (trx) => settleWithin(trx, tenantId, decided))
   forgetCredentials({ listener }, tenantId)
 }
 
-const settleWithin = async (
-  trx: Trx,
-  tenantId: number,
-  actor: Actor,
-  connection: ScimConnectionRow,
-  action: string,
-  now: Date,
-  after: Record<string, unknown>
-) => {
+async function settleWithin(trx: Trx, tenantId: number, decided: Decided): Promise<void> {
+  const { actor, connection, action, now, after } = decided
   await settleBrake(trx, tenantId, connection.id, now)
   await insertAuditEvents(trx, tenantId, actor, now, [
     { action, targetType: 'scimConnection', targetId: connection.id, targetName: connection.name, after }

@@ -1,8 +1,8 @@
 // Ends the access of many people at once, as user-states.ts does for one: the same steps, each a single statement.
-import { sql } from 'kysely'
 import { type AuditEvent, newEventId } from '../../db/audit.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserRow } from '../../db/schema.ts'
+import { updateEnded } from '../../db/users.ts'
 import { endAccess } from './ending.ts'
 import { audit, deactivatedEvent, invitationRevoked, removedEvent, type UserChange } from './user-states.ts'
 
@@ -22,11 +22,7 @@ export async function endMany(
   const isRemoval = what === 'removed'
   const [ended] = await Promise.all([
     endAccess(trx, tenantId, ids, now, what, isRemoval ? { leavesGroupsBy: eventIds } : {}),
-    sql`
-      update users set state = ${what}, locked = locked and ${!isRemoval}, version = version + 1, updated_at = ${now},
-        role = case when ${isRemoval} then coalesce(given_role, role) else role end,
-        given_role = case when ${isRemoval} then null else given_role end
-      where tenant_id = ${tenantId} and id = any(${ids}::uuid[])`.execute(trx)
+    updateEnded(trx, tenantId, ids, what, now)
   ])
   const groups = Map.groupBy(ended.memberships, ({ userId }) => userId)
   const endedEvents = users.map((user, index): AuditEvent => {

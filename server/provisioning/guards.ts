@@ -1,19 +1,10 @@
 // Rules that are checked before a person is changed, whoever changes them and through whichever API.
-import { sql } from 'kysely'
 import type { Trx } from '../../db/connect.ts'
 import type { Role } from '../../db/schema.ts'
+import { lockTenant } from '../../db/tenants.ts'
+import { isAdministratorBeside } from '../../db/users.ts'
 import { forbidden } from '../errors.ts'
 import { type Actor, isAbove } from './actor.ts'
-
-/**
- * Lets one transaction at a time take administrators away from a tenant. It is the tenant's row that is locked, not
- * the administrators' rows: a caller already holds the row of the person it changes, so two that change one another
- * would each wait for the other's row. Take it after the rows of the people, and do nothing slow while it is held.
- */
-async function lockAdministrators(trx: Trx, tenantId: number): Promise<void> {
-  // `no key`: inserts that refer to the tenant (every new user) need not wait
-  await sql`select 1 from tenants where id = ${tenantId} for no key update`.execute(trx)
-}
 
 /**
  * Refuses when the tenant would have no active administrator left who is not locked. Call it with the rows of
@@ -29,21 +20,24 @@ export async function requireOtherAdministrator(
   throw forbidden('A tenant keeps at least one active administrator: name another one first', 'lastAdministrator')
 }
 
-/** Holds the tenant's lock for administrators until the transaction ends, so that the answer stays true. */
+/**
+ * Lets one transaction at a time take administrators away from a tenant, so that the answer stays true until it ends. It
+ * is the tenant's row that is locked, not the administrators' rows: a caller already holds the row of the person it
+ * changes, so two that change one another would each wait for the other's row. Call it after the rows of the people are
+ * locked, and do nothing slow afterwards.
+ */
 export async function hasOtherAdministrator(
   trx: Trx,
   tenantId: number,
   leavingUserIds: readonly string[]
 ): Promise<boolean> {
-  // its own statement: in READ COMMITTED the next one then sees what the transaction before us has committed
-  const locked = lockAdministrators(trx, tenantId)
-  const others = sql`
-    select 1 from users
-    where tenant_id = ${tenantId} and role = 'administrator' and state = 'active' and not locked
-      and id <> all(${leavingUserIds}::uuid[])
-    limit 1`.execute(trx)
-  const [, { rows }] = await Promise.all([locked, others])
-  return rows.length > 0
+  const [, isThere] = await Promise.all([
+    // `no key`: inserts that refer to the tenant (every new user) need not wait
+    lockTenant(trx, tenantId, 'for no key update'),
+    // a statement of its own: in READ COMMITTED it sees what the transaction before us has committed
+    isAdministratorBeside(trx, tenantId, leavingUserIds)
+  ])
+  return isThere
 }
 
 /** Whether a person counts as one of the administrators of whom one must stay. */
