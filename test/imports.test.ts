@@ -1,10 +1,10 @@
-// Imports point one way (docs/architecture.md): the table of who may import what, read from the import lines.
+// Reads the import lines and checks who imports whom (docs/architecture.md).
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'tap'
 
 const ROOT = join(import.meta.dirname, '..')
-/** Files straight below server/ that every layer of the server may use. */
+/** Files directly below server/ that every layer of the server may import. */
 const GROUND = [
   'server/errors',
   'server/config',
@@ -17,7 +17,7 @@ const GROUND = [
 ]
 const RULES = ['server/provisioning', 'server/auth', 'server/invitations', 'server/events']
 
-/** The first row that fits a file says which of our places it may import, besides its own. */
+/** The first row that fits a file lists which of our folders it may import, besides its own. */
 const ALLOWED: [place: string, imports: string[]][] = [
   ['db', []],
   ['jobs/queue', ['db', ...GROUND]],
@@ -30,7 +30,7 @@ const ALLOWED: [place: string, imports: string[]][] = [
   ['server/tenancy', ['db', ...GROUND]],
   ['server/deps', ['db', 'jobs/queue', 'server/auth', ...GROUND]],
   ['server/mail', ['templates', 'server/errors', 'server/config']],
-  // a schema is data, and administrators register some
+  // a schema is data, and administrators register some of their own
   ['server/scim/schemas', ['server/scim', 'server/errors']],
   ['server/sandbox', ['db', 'jobs/queue', 'server/auth', 'server/counters', ...GROUND]],
   ['server/provisioning', ['db', 'jobs/queue', ...GROUND, 'server/scim/schemas']],
@@ -70,7 +70,7 @@ test('imports point one way', async (t) => {
         allowed.some((other) => isWithin(target, other)),
         `${file} may not import ${target}`
       )
-      // the command line loads what runs beside the service only where a command needs it
+      // the command line loads code that does not belong to a client only if a command needs it
       const isLate = kind === 'dynamic' && isWithin(file, 'client/cli') && isWithin(target, 'server/operate')
       if (place === 'client') t.ok(kind === 'type' || isLate, `${file} imports ${target} as a type only`)
     }

@@ -1,6 +1,7 @@
 // Runs the tests: one embedded PostgreSQL for the run (or a cluster, see support/cluster.ts), one migrated template
-// database, and files of one folder a few to a process.
-//   node test/run.ts [--timeout=SECONDS] [file]…   all files without any; the last line says `N passed, N failed`
+// database, and a few files of the same folder in each process.
+//   node test/run.ts [--timeout=SECONDS] [file]…   runs all files if none is given; the last line says `N passed, N
+// failed`
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -25,15 +26,15 @@ const database = isOnCluster
   ? { url: await createOnCluster(TEMPLATE), stop: async () => {} }
   : await startEmbedded(folder, {
       database: TEMPLATE,
-      // durability is not what these tests are about; fault tests start their own
+      // these tests are not about durability; fault tests start their own PostgreSQL
       flags: '-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400'.split(' ')
     })
 let isGood = false
 try {
   await migrate(database.url, (_, isCitus) => prepareQueue(database.url, isCitus))
-  // once, before several test files would each find it missing
+  // build once, before several test files find it missing at the same time
   if (files.some(isLong)) await ensureBuilt()
-  // of those that start processes, each of which would do so
+  // compile once for all files that start processes, since each process would do it
   const templates = join(folder, 'templates')
   if (files.some(isLong)) await compileTemplates({ cacheDir: templates })
   isGood = await runFiles(groupsOf(files), {
@@ -43,7 +44,7 @@ try {
     BCRYPT_COST: '4',
     TAP: '1',
     TAP_TIMEOUT: options.timeout,
-    // what one file has compiled the next ones load
+    // what one file has compiled, the next ones load
     NODE_COMPILE_CACHE: join(folder, 'compiled')
   })
 } finally {
@@ -52,7 +53,7 @@ try {
 }
 process.exit(isGood ? 0 : 1)
 
-/** A file system in memory where there is room on it: each clone of the template is a thousand files. */
+/** A folder in memory if there is room: each clone of the template has a thousand files. */
 function memoryOrDisk(): string {
   const memory = '/dev/shm'
   if (!existsSync(memory)) return tmpdir()
@@ -61,8 +62,9 @@ function memoryOrDisk(): string {
 }
 
 /**
- * Files of one folder share a process, a few at a time: most of what a short one costs is to load the app. Those that
- * start browsers and processes take longest: none of them is left at the end, when the others are done.
+ * Groups files that share a process. Files of one folder go together, since a short file spends most of its time on
+ * loading the app. Files that start browsers or processes take longest and go first, so that none is left when the
+ * others are done.
  */
 function groupsOf(files: readonly string[]): string[][] {
   const [long, short] = [files.filter(isLong), files.filter((file) => !isLong(file))]
@@ -72,7 +74,7 @@ function groupsOf(files: readonly string[]): string[][] {
 function inFolders(files: readonly string[], atMost: number): string[][] {
   return Object.values(Object.groupBy(files, dirname)).flatMap((all = []) => {
     const groups = Math.ceil(all.length / atMost)
-    // of the same size each: 21 are three times seven
+    // groups of the same size: 21 files make three groups of seven
     return Array.from({ length: groups }, (_, index) => all.filter((_, place) => place % groups === index))
   })
 }

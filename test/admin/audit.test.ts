@@ -1,11 +1,12 @@
-// audit.*: the log is whole, in order, searchable, and for administrators.
+// audit.*: the log is complete, in order, can be searched, and is for administrators.
 import { test } from 'tap'
 import { insertAuditEvents } from '../../db/audit.ts'
 import { inTenant } from '../../db/connect.ts'
 import { toCsv } from '../../server/admin/csv.ts'
 import { OPERATOR_TOKEN, startApp } from '../support/app.ts'
-import { insertTenant } from '../support/groups.ts'
-import { asUser, insertPeople, signInAs } from '../support/people.ts'
+import { actorOf } from '../support/groups.ts'
+import { insertPeople, insertPerson, signInAs } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const TARGET = '018f0000-0000-7000-8000-000000000042'
 const START = new Date('2026-01-01T00:00:00.000Z')
@@ -24,7 +25,7 @@ test('the audit log', async (t) => {
       insertAuditEvents(
         trx,
         id,
-        { ...asUser(adaId, 'administrator'), name: 'Ada' },
+        { ...actorOf('administrator', adaId), name: 'Ada' },
         new Date(START.getTime() + minute * 60_000),
         [{ action, targetType: 'user', targetId: null, ...rest }]
       )
@@ -39,7 +40,7 @@ test('the audit log', async (t) => {
     return data.items.map(({ action }: { action: string }) => action)
   }
 
-  t.test('newest first, of one tenant', async (t) => {
+  t.test('lists the events of one tenant, newest first', async (t) => {
     const { data } = await app.query('acme', 'audit.list', {}, ada)
     t.match(data, {
       items: [
@@ -51,7 +52,7 @@ test('the audit log', async (t) => {
     })
   })
 
-  t.test('page by page, each event once', async (t) => {
+  t.test('lists each event once, page by page', async (t) => {
     const first = (await app.query('acme', 'audit.list', { limit: 2 }, ada)).data
     t.same(await actions({ limit: 2, cursor: first.nextCursor }), ['user.locked'])
     for (const cursor of ['x', Buffer.from('["audit","x"]').toString('base64url')]) {
@@ -59,7 +60,7 @@ test('the audit log', async (t) => {
     }
   })
 
-  t.test('narrowed by action, thing, actor, target and time', async (t) => {
+  t.test('is narrowed by action, kind of actor, actor, target and time', async (t) => {
     t.same(await actions({ filter: { action: 'user.locked' } }), ['user.locked'])
     t.same(await actions({ filter: { action: 'user.' } }), ['user.unlocked', 'user.locked'])
     t.same(await actions({ filter: { actorId: benId } }), [])
@@ -69,14 +70,14 @@ test('the audit log', async (t) => {
     t.same(await actions({ filter: { from: '2026-01-01T02:01:00+02:00' } }), ['group.created', 'user.unlocked'])
   })
 
-  t.test('searched by action, actor and target', async (t) => {
+  t.test('is searched by action, actor and target', async (t) => {
     t.same(await actions({ search: 'TEAM' }), ['group.created'])
     t.same(await actions({ search: 'lock' }), ['user.unlocked', 'user.locked'])
     t.same((await actions({ search: 'ada' })).length, 3)
     t.same(await actions({ search: '%' }), [])
   })
 
-  t.test('refuses what it does not know', async (t) => {
+  t.test('refuses unknown filters and bad values', async (t) => {
     for (const input of [
       { filter: { action: "x' or 1=1" } },
       { filter: { from: 'yesterday' } },
@@ -94,7 +95,7 @@ test('the audit log', async (t) => {
     t.equal((await app.query('acme', 'audit.list', {})).status, 401)
   })
 
-  t.test('exported as CSV that no spreadsheet runs', async (t) => {
+  t.test('is exported as CSV that no spreadsheet takes for formulas', async (t) => {
     const answer = await app.inject('acme', { url: '/audit.csv?action=user.', headers: ada })
     t.match(answer.headers, {
       'content-type': 'text/csv; charset=utf-8',
@@ -111,7 +112,7 @@ test('the audit log', async (t) => {
     t.match(marked.payload, /^\ufeffat,/)
   })
 
-  t.test('exported as JSON lines, as the list shows them', async (t) => {
+  t.test('is exported as JSON lines like those of the list', async (t) => {
     const { payload, headers } = await app.inject('acme', { url: '/audit.jsonl', headers: ada })
     t.equal(headers['content-type'], 'application/jsonl')
     const { items } = (await app.query('acme', 'audit.list', {}, ada)).data
@@ -127,7 +128,7 @@ test('the audit log', async (t) => {
     t.equal(narrowed.payload.split('\n').length, 2)
   })
 
-  t.test('exported for administrators alone, with a filter that is known', async (t) => {
+  t.test('is exported only for administrators, and only with known filters', async (t) => {
     const ben = { cookie: await signInAs(app.owner, tenantId, benId) }
     const accept = 'application/json'
     const status = async (host: string, url: string, headers: object = {}) =>
@@ -143,12 +144,12 @@ test('the audit log', async (t) => {
     }
   })
 
-  t.test('exported page by page, while more is written', async (t) => {
+  t.test('is exported page by page while more is written', async (t) => {
     await inTenant(app.deps.db, otherTenantId, (trx) =>
       insertAuditEvents(
         trx,
         otherTenantId,
-        asUser(adaId, 'administrator'),
+        actorOf('administrator', adaId),
         START,
         Array.from({ length: 2_500 }, (_, index) => ({
           action: 'user.locked',
@@ -158,8 +159,8 @@ test('the audit log', async (t) => {
         }))
       )
     )
-    const [id] = await insertPeople(app.owner, otherTenantId, [{ email: 'eve@globex.test', role: 'administrator' }])
-    const eve = { cookie: await signInAs(app.owner, otherTenantId, id!) }
+    const id = await insertPerson(app.owner, otherTenantId, { email: 'eve@globex.test', role: 'administrator' })
+    const eve = { cookie: await signInAs(app.owner, otherTenantId, id) }
     const { payload } = await app.inject('globex', { url: '/audit.jsonl', headers: eve })
     const names = payload
       .trimEnd()

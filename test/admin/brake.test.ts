@@ -1,4 +1,4 @@
-// brake.*: what administrators see of held changes, and what becomes of these when they release or reject them.
+// brake.*: what administrators see of held changes, and what happens when they release or reject them.
 import { test } from 'tap'
 import { startApp, type TestApp } from '../support/app.ts'
 import {
@@ -10,9 +10,10 @@ import {
   setUp,
   statusesOf
 } from '../support/deprovisioning.ts'
-import { insertPeople, signInAs } from '../support/people.ts'
+import { EMPTY } from '../support/empty.ts'
+import { insertPerson, signInAs } from '../support/people.ts'
 
-/** As setUp, with a signed-in administrator. */
+/** Like `setUp`, with a signed-in administrator and short ways to ask. */
 async function setUpSignedIn(app: TestApp, subdomain: string, count: number) {
   const made = await setUp(app, subdomain, count)
   const ada = { cookie: await signInAs(app.owner, made.tenant.id, made.adaId) }
@@ -32,7 +33,7 @@ async function setUpSignedIn(app: TestApp, subdomain: string, count: number) {
 test('brake', async (t) => {
   const app = await startApp(t)
 
-  t.test('an Entra cycle that removes everyone is released in one click', async (t) => {
+  t.test('releases an Entra cycle that removes everyone in one click', async (t) => {
     const { tenant, ids, scim, ada, adaId, connectionId, status, held, decide, holding } = await setUpSignedIn(
       app,
       'release',
@@ -63,7 +64,7 @@ test('brake', async (t) => {
     t.match((await held()).at(-1), { kind: /deactivate|remove/ })
 
     const released = await decide('release')
-    t.match(released.data, { carriedOut: 351, refused: [] })
+    t.match(released.data, { carriedOut: 351, refused: EMPTY })
     t.same(await countStates(app, tenant), { active: 51, removed: 200 })
     t.match(await status(), { heldSince: null, held: { changes: 0 }, releasedUntil: /Z$/ })
     t.same(await holding(), [])
@@ -94,7 +95,7 @@ test('brake', async (t) => {
     t.same(statusesOf(await inParallel(more, 3, ({ id }) => scim.delete(`/Users/${id}`))), { 204: 3 }, 'a new hour')
   })
 
-  t.test('rejected changes stay as they are until the opposite is asked for, or that is lifted', async (t) => {
+  t.test('keeps rejecting changes until the opposite is asked for or the rejection is lifted', async (t) => {
     const { tenant, ids, scim, status, held, decide, holding } = await setUpSignedIn(app, 'reject', 60)
     const group = (await scim.post('/Groups', { displayName: 'Staff', members: ids.map((value) => ({ value })) })).body
     const leave = (value: string) =>
@@ -138,7 +139,7 @@ test('brake', async (t) => {
     t.same(statusesOf(again), { 204: 1 })
   })
 
-  t.test('who asks for the opposite and is refused lifts nothing', async (t) => {
+  t.test('lifts nothing if the opposite is asked for and refused', async (t) => {
     const { tenant, ids, scim, held, decide } = await setUpSignedIn(app, 'refused', 60)
     const group = (await scim.post('/Groups', { displayName: 'Staff', members: ids.map((value) => ({ value })) })).body
     await scim.post('/Groups', { displayName: 'Taken' })
@@ -198,7 +199,7 @@ test('brake', async (t) => {
     t.equal((await deactivate(scim, person)).status, 403)
     t.equal((await scim.patch(url, [remove([member])])).status, 403)
 
-    t.test('who is not does, with whatever else is asked for', async (t) => {
+    t.test('lifts a rejection if the opposite is done, with whatever else the request changes', async (t) => {
       const { headers } = await scim.get(url)
       const whole = { displayName: 'Crew', members: ids.map((value) => ({ value })) }
       t.equal((await scim.put(url, whole, { 'if-match': String(headers['etag']) })).status, 200)
@@ -214,7 +215,7 @@ test('brake', async (t) => {
     })
   })
 
-  t.test('the opposite takes back what is held; a held change that comes through later is held no more', async (t) => {
+  t.test('drops a held change when the opposite is asked for, or when it is done later', async (t) => {
     const { tenant, ids, scim, held, status } = await setUpSignedIn(app, 'opposite', 40)
     await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
     for (const id of ids.slice(20, 23)) t.equal((await deactivate(scim, id)).status, 429)
@@ -231,7 +232,7 @@ test('brake', async (t) => {
     t.match(await status(), { held: { changes: 0 } }, 'what has come about otherwise is not shown')
   })
 
-  t.test('some of them may be decided on, and rules hold for what is released', async (t) => {
+  t.test('decides on single changes, and applies the rules to what it releases', async (t) => {
     const { tenant, ids, scim, ada, adaId, connectionId, held, status, decide } = await setUpSignedIn(app, 'some', 40)
     const raised = await app.mutate(
       'some',
@@ -240,9 +241,7 @@ test('brake', async (t) => {
       ada
     )
     t.equal(raised.status, 200)
-    const [managerId] = (await insertPeople(app.owner, tenant.id, [{ email: 'm@some.test', role: 'manager' }])) as [
-      string
-    ]
+    const managerId = await insertPerson(app.owner, tenant.id, { email: 'm@some.test', role: 'manager' })
     await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
     for (const id of [ids[20]!, ids[21]!, ids[22]!, adaId, managerId]) t.not((await deactivate(scim, id)).status, 200)
     const changes = (await held()) as { id: string; user: { id: string } }[]
@@ -253,9 +252,7 @@ test('brake', async (t) => {
     t.match((await decide('reject', [changeOf(ids[21]!)])).data, { rejected: 1 })
     t.match((await held()).map(({ user }: { user: { id: string } }) => user.id).sort(), [ids[22], managerId].sort())
 
-    const [benId] = (await insertPeople(app.owner, tenant.id, [{ email: 'ben@some.test', role: 'administrator' }])) as [
-      string
-    ]
+    const benId = await insertPerson(app.owner, tenant.id, { email: 'ben@some.test', role: 'administrator' })
     t.equal((await deactivate(scim, adaId)).status, 429, 'now that there is another')
     await app.mutate('some', 'scimConnections.update', { connectionId, highestRole: 'responder' }, ada)
     const released = await decide('release')
@@ -270,11 +267,11 @@ test('brake', async (t) => {
     t.match(own.data, { carriedOut: 1, refused: [{ reason: 'notYourself' }] })
     const ben = { cookie: await signInAs(app.owner, tenant.id, benId) }
     const byBen = await app.mutate('some', 'brake.release', { connectionId }, ben)
-    t.match(byBen.data, { carriedOut: 1, refused: [] })
+    t.match(byBen.data, { carriedOut: 1, refused: EMPTY })
     t.equal((await app.query('some', 'users.list', {}, ada)).status, 401, 'the session ended with the access')
   })
 
-  t.test('nothing waits for a decision once the brake is off, or it has come about otherwise', async (t) => {
+  t.test('waits for no decision while the brake is off, and for none once the changes are done', async (t) => {
     const { ids, scim, ada, connectionId, held, status, holding, decide } = await setUpSignedIn(app, 'off', 40)
     const switchBrake = (off: boolean) => app.mutate('off', 'brake.update', { connectionId, settings: { off } }, ada)
     await inParallel(ids.slice(0, 20), 8, (id) => deactivate(scim, id))
@@ -288,12 +285,12 @@ test('brake', async (t) => {
     await switchBrake(true)
     t.equal((await deactivate(scim, ids[20]!)).status, 200, 'the next try comes through')
     t.equal((await held()).length, 2, 'and nothing of what has not come about is forgotten')
-    t.match((await decide('release')).data, { carriedOut: 2, refused: [] })
+    t.match((await decide('release')).data, { carriedOut: 2, refused: EMPTY })
     await switchBrake(false)
     t.same(await holding(), [])
   })
 
-  t.test('what is held and has come about otherwise holds nothing up', async (t) => {
+  t.test('waits for no decision on changes that were done in another way', async (t) => {
     const { ids, scim, holding } = await setUpSignedIn(app, 'otherwise', 30)
     await inParallel(ids.slice(0, 21), 8, (id) => deactivate(scim, id))
     t.equal((await holding()).length, 1)
@@ -302,7 +299,7 @@ test('brake', async (t) => {
     t.same(await holding(), [])
   })
 
-  t.test('two who release at once do it once', async (t) => {
+  t.test('releases once if two administrators release at the same time', async (t) => {
     const { tenant, ids, scim, decide } = await setUpSignedIn(app, 'twice', 60)
     await inParallel(ids, 8, (id) => scim.delete(`/Users/${id}`))
     const answers = await Promise.all([decide('release'), decide('release')])
@@ -320,7 +317,7 @@ test('brake', async (t) => {
     t.equal(events.length, 60)
   })
 
-  t.test('settings are changed for a connection or for all; it is all for administrators alone', async (t) => {
+  t.test('has settings for a connection and for all, and is for administrators only', async (t) => {
     const { tenant, connectionId, ada, status } = await setUpSignedIn(app, 'set', 30)
     const update = (input: object, caller: object = ada) => app.mutate('set', 'brake.update', input, caller)
     await update({ settings: { people: 30 } })
@@ -333,7 +330,7 @@ test('brake', async (t) => {
     await update({ connectionId, settings: { off: true } })
     t.equal((await status()).limits, null)
     t.equal((await update({ settings: { percent: 101 } })).status, 400)
-    const [benId] = (await insertPeople(app.owner, tenant.id, [{ email: 'ben@set.test', role: 'manager' }])) as [string]
+    const benId = await insertPerson(app.owner, tenant.id, { email: 'ben@set.test', role: 'manager' })
     const ben = { cookie: await signInAs(app.owner, tenant.id, benId) }
     for (const procedure of ['release', 'reject', 'lift']) {
       t.equal((await app.mutate('set', `brake.${procedure}`, { connectionId }, ben)).error?.reason, 'administratorOnly')

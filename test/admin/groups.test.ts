@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { createGroup } from '../../server/provisioning/groups.ts'
 import { OPERATOR, startApp } from '../support/app.ts'
-import { actorOf, connectionActor, insertTenant, insertUsers, workOf } from '../support/groups.ts'
+import { actorOf, connectionActor, insertUsers, workOf } from '../support/groups.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
@@ -26,7 +27,7 @@ test('groups.*', async (t) => {
     t.strictSame((await read('list', { filter: { userId: users[5] } })).data.items, [])
   })
 
-  t.test('members come and go, also those who are or are not in already', async (t) => {
+  t.test('addMembers and removeMembers accept people who are in or out already', async (t) => {
     const { id: groupId } = await make('Movers', users.slice(0, 2))
     const added = await call('addMembers', { groupId, userIds: users.slice(1, 6) })
     t.equal(added.data.group.memberCount, 6)
@@ -42,7 +43,7 @@ test('groups.*', async (t) => {
     t.equal(nextCursor, null)
   })
 
-  t.test('an unknown member is refused by name, and nothing changes', async (t) => {
+  t.test('addMembers and create refuse unknown members by id, and change nothing', async (t) => {
     const { id: groupId } = await make('Strict', [users[0]!])
     const answer = await call('addMembers', { groupId, userIds: [users[1], NOBODY] })
     t.equal(answer.status, 400)
@@ -51,7 +52,7 @@ test('groups.*', async (t) => {
     t.equal((await read('get', { groupId })).data.group.memberCount, 1)
   })
 
-  t.test('update renames, a taken name is a conflict in any letter case', async (t) => {
+  t.test('update renames, and a taken name is a conflict in any letter case', async (t) => {
     const { id: groupId } = await make('Old name')
     t.equal((await call('update', { groupId, displayName: ' New name ' })).data.group.displayName, 'New name')
     t.match(await call('update', { groupId, displayName: 'ENGINEERS' }), {
@@ -64,7 +65,7 @@ test('groups.*', async (t) => {
     }
   })
 
-  t.test('remove takes the group away, not its people', async (t) => {
+  t.test('remove deletes the group; afterwards nothing finds it', async (t) => {
     const { id: groupId } = await make('Short-lived', users)
     t.strictSame((await call('remove', { groupId })).data, { groupId })
     for (const answer of [
@@ -78,7 +79,7 @@ test('groups.*', async (t) => {
     }
   })
 
-  t.test('another tenant finds nothing', async (t) => {
+  t.test('another tenant does not find a group', async (t) => {
     const { id: groupId } = await make('Ours', [users[0]!])
     t.equal((await query('other', 'groups.get', { groupId }, OPERATOR)).status, 404)
     t.equal((await query('other', 'groups.members', { groupId }, OPERATOR)).status, 404)
@@ -86,7 +87,7 @@ test('groups.*', async (t) => {
     t.strictSame((await query('other', 'groups.list', {}, OPERATOR)).data.items, [])
   })
 
-  t.test('get names the groups inside and around', async (t) => {
+  t.test('get shows child groups and parent groups', async (t) => {
     const inner = await make('Inner')
     const work = workOf(db, tenantId, actorOf('administrator'), { now: deps.now() })
     const outer = await createGroup(work, { schemas: [], displayName: 'Outer' }, [{ value: inner.id }])
@@ -142,7 +143,7 @@ test('groups.*', async (t) => {
     t.match(await read('members', { groupId: NOBODY, cursor: found.nextCursor }), { status: 400 })
   })
 
-  t.test('a search looks at 20,000 members a call and says where to go on', async (t) => {
+  t.test('a search looks at 20,000 members per call and gives a cursor to continue', async (t) => {
     const many = await insertUsers(owner, tenantId, 20_500, { prefix: 'crowd' })
     const { id: groupId } = await make('Crowd')
     for (let at = 0; at < many.length; at += 10_000) {
@@ -154,7 +155,7 @@ test('groups.*', async (t) => {
     t.match(second, { items: [{ id: many.at(-1) }], nextCursor: null })
   })
 
-  t.test('everybody who is signed in sees groups, managers and administrators change them', async (t) => {
+  t.test('everybody who is signed in sees groups; managers and administrators change them', async (t) => {
     const roles = ['stakeholder', 'responder', 'manager', 'administrator'] as const
     const people = await insertPeople(
       owner,

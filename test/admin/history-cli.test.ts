@@ -1,11 +1,10 @@
-// `muster history` and `muster undo`, each a process of its own.
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+// `muster history` and `muster undo`, run as processes.
 import { test } from 'tap'
-import { OPERATOR, startApp } from '../support/app.ts'
+import { OPERATOR_TOKEN, startApp } from '../support/app.ts'
 import { openHistory } from '../support/history.ts'
+import { musterOn } from '../support/process.ts'
 
-test('muster history and muster undo', async (t) => {
+test('muster history shows changes, and muster undo takes them back', async (t) => {
   const app = await startApp(t, { env: { BASE_DOMAIN: 'localhost' } })
   const url = await app.app.listen({ host: '127.0.0.1', port: 0 })
   const acme = await openHistory(t, 'acme', app)
@@ -13,18 +12,7 @@ test('muster history and muster undo', async (t) => {
   const since = new Date(app.clock.now().getTime() - 60_000).toISOString()
   const { id } = await scim.createUser({ userName: 'pat@acme.test', title: 'Engineer' })
   await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])
-  const muster = (...args: string[]) =>
-    promisify(execFile)(process.execPath, ['client/cli/main.ts', ...args, '--tenant', 'acme'], {
-      env: {
-        PATH: process.env['PATH'],
-        MUSTER_URL: url.replace('127.0.0.1', 'localhost'),
-        OPERATOR_TOKEN: OPERATOR.token,
-        NO_COLOR: '1'
-      }
-    }).then(
-      ({ stdout }) => ({ status: 0, stdout, stderr: '' }),
-      ({ code, stdout, stderr }) => ({ status: code as number, stdout: stdout as string, stderr: stderr as string })
-    )
+  const muster = musterOn(url, 'acme', OPERATOR_TOKEN)
   const stateOf = async () => (await acme.query('users.get', { userId: id })).data.user.state
 
   const history = await muster('history', 'user', 'pat@acme.test')

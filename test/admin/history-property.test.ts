@@ -1,5 +1,5 @@
-// Whatever happened, undoing it event by event, the newest first, leads back to where it began; undoing that leads on to
-// where it ended.
+// After any sequence of changes, undoing every event, newest first, restores the beginning; undoing the undos restores
+// the end.
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
 import { newEventId } from '../../db/audit.ts'
@@ -8,9 +8,11 @@ import { hashToken } from '../../server/secrets.ts'
 import { startApp } from '../support/app.ts'
 import { findMisplaced } from '../support/family-names.ts'
 import fc from '../support/fuzz.ts'
-import { GROUP, type HistoryTenant, openHistory, type Snapshot } from '../support/history.ts'
-import { ENTERPRISE, type Scim, USER } from '../support/scim.ts'
+import { type HistoryTenant, openHistory, type Snapshot } from '../support/history.ts'
+import type { Scim } from '../support/scim.ts'
+import { noteTokens } from '../support/sealed.ts'
 import { findUnsearchable } from '../support/search.ts'
+import { ENTERPRISE, GROUP, USER } from '../support/urns.ts'
 
 const PEOPLE = ['ann', 'bea', 'cem', 'dov']
 const NAMES = ['Red', 'Green', 'Blue']
@@ -19,7 +21,7 @@ const ROLES = ['stakeholder', 'responder', 'manager', 'administrator']
 interface World extends HistoryTenant {
   okta: Scim
   entra: Scim
-  /** Ids by name, of whoever was made last. */
+  /** Ids by name, of the users made last. */
   users: Map<string, string>
   groups: Map<string, string>
   tokens: Map<string, string>
@@ -47,7 +49,7 @@ function requireSame(found: Snapshot, wanted: Snapshot, about: string): void {
 
 const refs = (ids: (string | undefined)[]) => ids.filter((id) => id !== undefined).map((value) => ({ value }))
 
-/** What may happen; most of it is refused now and then. */
+/** The possible steps; some of them are refused at times. */
 const STEPS: Record<string, (world: World, step: Step) => Promise<unknown>> = {
   async scimCreates(world, { who, value }) {
     const scim = value % 2 ? world.okta : world.entra
@@ -181,7 +183,7 @@ const made = (what: string, who: string, group = 'Red', value = 3): Step => ({
   inner: 'Red',
   value
 })
-/** What is there when it begins. */
+/** The steps that make what exists at the beginning. */
 const BEGINNING = [
   made('scimCreates', 'ann'),
   made('scimCreates', 'bea'),
@@ -190,17 +192,11 @@ const BEGINNING = [
   made('makesGroup', 'cem', 'Green')
 ]
 
-test('undoing every event, the newest first, leads back; undoing the undos leads on', async (t) => {
+test('undoing every event, newest first, restores the beginning, and undoing the undos restores the end', async (t) => {
   const app = await startApp(t)
   const tokens = new Map<string, string>()
-  const sealed: string[] = []
-  // tokens are nowhere in the clear, so they are noted as they are sealed
-  const { seal } = app.deps.sealer
-  app.deps.sealer.seal = (purpose, text) => {
-    if (purpose === 'mail') sealed.push(text)
-    return seal(purpose, text)
-  }
-  async function noteTokens(tenantId: number): Promise<void> {
+  const sealed = noteTokens(app)
+  async function keepTokens(tenantId: number): Promise<void> {
     if (sealed.length === 0) return
     const rows = await app.owner
       .selectFrom('invitation_links')
@@ -243,12 +239,12 @@ test('undoing every event, the newest first, leads back; undoing the undos leads
           .orderBy('id', 'desc')
           .execute()
       for (const one of BEGINNING) await STEPS[one.what]!(world, one)
-      await noteTokens(base.tenant.id)
+      await keepTokens(base.tenant.id)
       const began = newEventId(app.clock.now())
       const before = await base.snapshot()
       for (const one of steps) {
         await STEPS[one.what]!(world, one)
-        await noteTokens(base.tenant.id)
+        await keepTokens(base.tenant.id)
       }
       const after = await base.snapshot()
       const events = await read(began)
@@ -272,7 +268,7 @@ test('undoing every event, the newest first, leads back; undoing the undos leads
       t.same(await findUnsearchable(app.owner, base.tenant.id), [], `found after ${JSON.stringify(steps)}`)
       t.same(await findMisplaced(app.owner), [], `listed after ${JSON.stringify(steps)}`)
     }),
-    // a failure tells its steps; shrinking it takes minutes
+    // a failure shows its steps, and shrinking would take minutes
     { numRuns: Number(process.env['HISTORY_RUNS'] ?? 8), endOnFailure: !process.env['HISTORY_SHRINK'] }
   )
   t.ok(seen.size > 12, [...seen].join(', '))

@@ -1,9 +1,9 @@
 // What all lists have in common.
 import { test } from 'tap'
 import { OPERATOR, startApp } from '../support/app.ts'
-import { insertTenant } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
-test('every list can be asked for without any input', async (t) => {
+test('every list can be called without input', async (t) => {
   const { owner, query } = await startApp(t)
   await insertTenant(owner, 'acme')
   const lists = ['users', 'groups', 'invitations', 'scimTokens', 'apiTokens', 'audit'].map((name) => ['acme', name])
@@ -16,7 +16,7 @@ test('every list can be asked for without any input', async (t) => {
   }
 })
 
-test('every list is searched, narrowed, sorted, counted and paged by the same fields', async (t) => {
+test('every list takes the same fields to search, narrow, sort, count and page', async (t) => {
   const { owner, query, mutate } = await startApp(t)
   await insertTenant(owner, 'acme')
   await insertTenant(owner, 'globex')
@@ -29,7 +29,7 @@ test('every list is searched, narrowed, sorted, counted and paged by the same fi
   const idsOf = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id)
   const [okta, entra, again] = ids as [string, string, string]
 
-  t.test('scimTokens.list', async (t) => {
+  t.test('scimTokens.list takes them', async (t) => {
     const tokens = (input: object) => list('acme', 'scimTokens.list', input)
     t.same(idsOf(await tokens({})), [again, entra, okta], 'newest first')
     t.same(idsOf(await tokens({ sort: { by: 'createdAt', direction: 'asc' } })), ids)
@@ -43,7 +43,7 @@ test('every list is searched, narrowed, sorted, counted and paged by the same fi
     t.equal((await tokens({})).total, undefined, 'counted only where it is asked for')
   })
 
-  t.test('a page leads to the next in each direction, from a null cursor on', async (t) => {
+  t.test('pages lead to the next one in each direction, starting with a null cursor', async (t) => {
     const lists: [host: string, name: string, by: string][] = [
       ['acme', 'scimTokens.list', 'createdAt'],
       ['acme', 'audit.list', 'at'],
@@ -82,7 +82,7 @@ test('every list is searched, narrowed, sorted, counted and paged by the same fi
     t.equal(error?.reason, 'invalidCursor')
   })
 
-  t.test('tenants.list tells all that a tenant has set', async (t) => {
+  t.test('tenants.list shows all that a tenant has set', async (t) => {
     await mutate('acme', 'settings.update', { wireLogDays: 7, brake: { off: true } }, OPERATOR)
     const { items } = await list('', 'tenants.list', { search: 'acme' })
     t.match(items, [{ subdomain: 'acme', settings: { wireLogDays: 7, brake: { off: true } } }])

@@ -1,11 +1,12 @@
-// scimConnections.*: identity providers as administrators see and change them, and what is left when one is removed.
+// scimConnections.*: identity providers as administrators see and change them, and what remains of a removed one.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { startApp } from '../support/app.ts'
-import { insertTenant } from '../support/groups.ts'
+import { EMPTY } from '../support/empty.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
 import { clientOf } from '../support/scim.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 test('scimConnections', async (t) => {
   const app = await startApp(t)
@@ -30,7 +31,7 @@ test('scimConnections', async (t) => {
   const update = (connectionId: string, patch: object) =>
     app.mutate('acme', 'scimConnections.update', { connectionId, ...patch }, ada)
 
-  t.test('each has its tokens, their last use and what was refused', async (t) => {
+  t.test('shows each connection’s tokens, their last use and what was refused', async (t) => {
     const okta = await makeToken({ name: 'Okta', profile: 'okta' })
     await app.mutate('acme', 'scimTokens.rotate', { scimTokenId: okta.id, overlapHours: 0 }, ada)
     const entra = await makeToken({ name: 'Entra', profile: 'entra' })
@@ -52,7 +53,7 @@ test('scimConnections', async (t) => {
     t.equal(second.data.nextCursor, null)
   })
 
-  t.test('a change holds for the tokens at once', async (t) => {
+  t.test('applies a change to the connection’s tokens at once', async (t) => {
     const { scim, connectionId } = await makeToken({ name: 'Google', profile: 'google' })
     const manager = { userName: 'm', roles: [{ value: 'manager' }] }
     t.equal((await scim.post('/Users', manager)).status, 403)
@@ -74,7 +75,7 @@ test('scimConnections', async (t) => {
     t.equal(again.connectionId, connectionId, 'a token with what it has become joins it')
   })
 
-  t.test('a name is given once, in any letter case, also at the same moment', async (t) => {
+  t.test('allows a name once, in any letter case, also if two give it at the same moment', async (t) => {
     const [one, other] = await Promise.all([makeToken({ name: 'One' }), makeToken({ name: 'Other' })])
     t.match((await update(one.connectionId, { name: 'OTHER' })).error, { reason: 'connectionNameTaken' })
     t.match((await update(other.connectionId, { name: 'OTHER' })).error, undefined, 'its own name is free')
@@ -84,7 +85,7 @@ test('scimConnections', async (t) => {
     t.equal(new Set(made.map(({ connectionId }) => connectionId)).size, 1, 'tokens made at once join one connection')
   })
 
-  t.test('removing one ends its tokens and keeps its people and groups', async (t) => {
+  t.test('ends a removed connection’s tokens and keeps its people and groups', async (t) => {
     const { scim, connectionId } = await makeToken({ name: 'Leaving' })
     const user = await scim.createUser({ userName: 'stays@acme.test', externalId: '7' })
     const group = (await scim.post('/Groups', { displayName: 'Stays', members: [{ value: user.id }] })).body
@@ -113,7 +114,7 @@ test('scimConnections', async (t) => {
     t.equal((await next.scim.get(`/Groups/${group.id}`)).body.members.length, 1)
   })
 
-  t.test('removing one keeps what it had read-only, where that is asked for, until it is released', async (t) => {
+  t.test('keeps what a removed connection managed read-only, if asked to, until it is released', async (t) => {
     const other = await makeToken({ name: 'Other IdP' })
     const { scim, connectionId } = await makeToken({ name: 'Kept' })
     const user = await scim.createUser({ userName: 'kept@acme.test', externalId: 'k', displayName: 'Kept' })
@@ -157,7 +158,7 @@ test('scimConnections', async (t) => {
     const [event] = (await app.query('acme', 'history.user', { userId: next.id, limit: 1 }, ada)).data.items
     t.match(event, { action: 'user.released', before: { connectionId }, after: { authority: { '*': connectionId } } })
     const undone = await call('history.undo', { eventId: event.id })
-    t.match(undone.data.items, [{ id: next.id, changes: [], conflicts: [{ reason: 'connectionRemoved' }] }])
+    t.match(undone.data.items, [{ id: next.id, changes: EMPTY, conflicts: [{ reason: 'connectionRemoved' }] }])
 
     const whole = { userName: 'next@acme.test', externalId: 'next', displayName: 'Next' }
     t.equal((await other.scim.put(`/Users/${next.id}`, whole)).status, 200)
@@ -183,11 +184,12 @@ test('scimConnections', async (t) => {
     const [last, before] = (await app.query('acme', 'history.user', { userId: user.id }, ada)).data.items.filter(
       ({ action }: { action: string }) => action === 'user.released'
     )
-    t.match(last, { before: { authority: { '*': connectionId, timezone: 'administrator' } }, after: {} })
+    t.match(last, { before: { authority: { '*': connectionId, timezone: 'administrator' } } })
+    t.same(last.after, {})
     t.match(before, { before: { connectionId } })
   })
 
-  t.test('nothing is lost of what another one writes while it is removed', async (t) => {
+  t.test('loses nothing of what another connection writes during a removal', async (t) => {
     const other = await makeToken({ name: 'Writes on' })
     const { scim, connectionId } = await makeToken({ name: 'Goes' })
     const users = await Promise.all(
@@ -217,14 +219,14 @@ test('scimConnections', async (t) => {
     }
   })
 
-  t.test('what a request under way makes its own after the removal is released by clean-up, or kept', async (t) => {
+  t.test('releases or keeps at clean-up what a request under way has given to a removed connection', async (t) => {
     for (const afterwards of ['release', 'keep'] as const) {
       const { scim, connectionId } = await makeToken({ name: `Late ${afterwards}` })
       const user = await scim.createUser({ userName: `late-${afterwards}@acme.test`, displayName: 'Sent' })
       const members = [{ value: user.id }]
       const group = (await scim.post('/Groups', { displayName: `Late ${afterwards}`, members })).body
       await app.mutate('acme', 'scimConnections.remove', { connectionId, afterwards }, ada)
-      // as the commit of such a request would leave it
+      // as if such a request had committed now
       for (const [table, id, column] of [
         ['users', user.id, 'id'],
         ['groups', group.id, 'id'],
@@ -253,7 +255,7 @@ test('scimConnections', async (t) => {
     }
   })
 
-  t.test('is for administrators alone', async (t) => {
+  t.test('is for administrators only', async (t) => {
     const { connectionId } = await makeToken({ name: 'Closed' })
     for (const [kind, procedure, input] of [
       ['query', 'list', {}],

@@ -1,4 +1,4 @@
-// Search by parts of names among so many users that the index is used; what it finds is compared with reading everybody.
+// Search by parts of names among enough users that the index is used. Its results are compared with reading everybody.
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { indexNames, isIndexBehind } from '../../db/search-indexing.ts'
@@ -7,8 +7,9 @@ import { countUsers, listUsers, USER_SORT_KEYS, type UserListQuery, wordsOf } fr
 import { indexNoted } from '../../jobs/handlers/index-names.ts'
 import { OPERATOR, startApp } from '../support/app.ts'
 import { insertPeople, type PersonSpec } from '../support/people.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
 import { findUnsearchable } from '../support/search.ts'
+import { addTenant } from '../support/tenants.ts'
 
 const GIVEN = ['Ada', 'Grace', 'Zoë', 'Émile', 'Joan', 'Łukasz', '李', 'Mary Ann']
 const FAMILY = ['Lovelace', 'Hopper', 'Õun', 'Ångström', '100%', 'O’Neil', 'x_y', '😀']
@@ -19,7 +20,7 @@ const person = (subdomain: string, n: number): PersonSpec => ({
   email: `p${n}.${n % 7 === 0 ? 'seven' : 'other'}@${subdomain}.test`,
   state: STATES[n % STATES.length]!,
   ...(n % 3 !== 0 && { givenName: GIVEN[n % GIVEN.length]! }),
-  // who has the parts of a word has it seldom
+  // many have the parts of these words, and few have the words
   familyName: n % 4 !== 0 ? `${FAMILY[n % FAMILY.length]}-${n % 50}` : n % 24 === 0 ? 'Abcd' : 'Bcd Abc',
   ...(n % 5 === 0 && { displayName: `Dr. ${GIVEN[(n * 3) % GIVEN.length]} ${n}` })
 })
@@ -85,7 +86,7 @@ test('search among many users', async (t) => {
     return data.items.map(({ userName }: { userName: string }) => userName)
   }
 
-  t.test('nobody has to be indexed to be found', async (t) => {
+  t.test('finds people before they are indexed', async (t) => {
     t.ok(await isIndexBehind(db, tenant.id))
     t.same(await searched('p1231'), ['p1231.other@acme.test'])
     const { rows } = await sql<{ count: number }>`
@@ -93,7 +94,7 @@ test('search among many users', async (t) => {
     t.same(rows, [{ count: 1 }], 'and a search has a worker see to it')
   })
 
-  t.test('the job indexes until few are left', async (t) => {
+  t.test('has a job that indexes until few people are left', async (t) => {
     await indexNoted(app.deps, [{ data: { tenantId: tenant.id } }], signal)
     t.notOk(await isIndexBehind(db, tenant.id))
     await indexNames(db, other.id, signal, { kept: 0 })
@@ -101,13 +102,13 @@ test('search among many users', async (t) => {
     t.same(await findUnsearchable(owner, other.id), [])
   })
 
-  /** Every way must find the same as reading everybody, in every order, page by page. */
+  /** Compares each way of searching with reading everybody, in every order, page by page. */
   const compareWays = async (t: Test, { byNameAlone = false } = {}) => {
     const kinds = new Set<string>()
     for (const [place, search] of SEARCHES.entries()) {
       const estimate = await estimateSearch(db, tenant.id, wordsOf(search))
       const plain = { ...everyone, search }
-      // as if there were so many that walking is dear
+      // with such numbers of hits, walking the list looks expensive
       const more = place % 2 ? 40 : 1
       const probes = estimate.probes.map((probe) => ({ ...probe, count: probe.count * more }))
       const dear = { ...estimate, users: 200_000, probes }
@@ -147,12 +148,12 @@ test('search among many users', async (t) => {
     return [...kinds]
   }
 
-  t.test('every way finds the same as reading everybody, in every order, page by page', async (t) => {
+  t.test('finds the same in every way, in every order, page by page', async (t) => {
     const kinds = await compareWays(t)
     t.ok(kinds.length >= 4, kinds.join())
   })
 
-  t.test('also while the index is being sorted, and once it is', async (t) => {
+  t.test('finds the same while the index is being sorted, and afterwards', async (t) => {
     const sorting = { kept: 0, unsorted: 1_000, segmentUsers: 100 }
     const segments = async () => {
       const { rows } = await sql<{ of: string; count: number; users: number }>`
@@ -165,7 +166,7 @@ test('search among many users', async (t) => {
     t.ok(await isIndexBehind(db, tenant.id), 'a sweep that has begun is work to be done')
     t.same(await findUnsearchable(owner, tenant.id), [])
     await compareWays(t, { byNameAlone: true })
-    // names that go to and fro between what has been read and what has not
+    // these names move between what the sweep has read and what it has not
     const { rows: people } = await sql<{ id: string }>`
       select id from users where tenant_id = ${tenant.id} and not is_removed order by shown_name_key`.execute(owner)
     const rename = (places: number[], name: string) =>
@@ -193,7 +194,7 @@ test('search among many users', async (t) => {
       kinds.some((kind) => kind.includes('likely')),
       kinds.join()
     )
-    // the next sweep stops in the midst of a slice of the one before; who waits for it is in that
+    // the next sweep stops in the middle of a slice of the previous one, while people in that slice wait
     await indexNames(db, tenant.id, signal, sorting)
     await rename([20, 900], 'Grace Hopper')
     await indexNames(db, tenant.id, signal, sorting)
@@ -224,7 +225,7 @@ test('search among many users', async (t) => {
     }
   })
 
-  t.test('a sweep hears of those who wait, and two do not sweep side by side', async (t) => {
+  t.test('sweeps over those who wait, and never twice at the same time', async (t) => {
     const noted = async () => {
       const { rows } = await sql<{ count: number }>`
         select count(*)::int as count from search_pending where tenant_id = ${other.id}`.execute(owner)
@@ -244,7 +245,7 @@ test('search among many users', async (t) => {
     t.same(rows, [{ swept: COUNT, older: false }])
   })
 
-  t.test('whoever is made, renamed or removed is found, or not, at once', async (t) => {
+  t.test('finds people with their present names at once after every change', async (t) => {
     const ada = await scim.createUser({ userName: 'wanderer@acme.test', displayName: 'Wanderer Qwxyz' })
     t.same(await searched('qwxyz'), ['wanderer@acme.test'])
     await scim.patch(`/Users/${ada.id}`, [{ op: 'replace', path: 'displayName', value: 'Settler' }])
@@ -274,7 +275,7 @@ test('search among many users', async (t) => {
     t.same(await findUnsearchable(owner, tenant.id), [])
   })
 
-  t.test('a change that touches no name leaves no note', async (t) => {
+  t.test('notes nobody for a change that leaves names alone', async (t) => {
     const { rows: before } = await sql`select place from search_pending`.execute(owner)
     const user = await scim.createUser({ userName: 'still@acme.test', displayName: 'Still' })
     await Promise.all(
@@ -287,7 +288,7 @@ test('search among many users', async (t) => {
     t.equal(after.length - before.length, 1, 'only the one of the person who is new')
   })
 
-  t.test('small segments are merged', async (t) => {
+  t.test('merges small segments', async (t) => {
     await indexNames(db, tenant.id, signal, { kept: 0 })
     const { rows: segments } = await sql`
       select segment from search_segments where tenant_id = ${tenant.id} and sweep is null`.execute(owner)
@@ -295,7 +296,7 @@ test('search among many users', async (t) => {
     t.same(await findUnsearchable(owner, tenant.id), [])
   })
 
-  t.test('while names are written and indexed side by side, nobody is lost', async (t) => {
+  t.test('loses nobody while names are written and indexed at the same time', async (t) => {
     const users = await Promise.all(
       Array.from({ length: 40 }, (_, n) =>
         scim.createUser({ userName: `race${n}@acme.test`, displayName: `Race ${n}` })
@@ -319,7 +320,7 @@ test('search among many users', async (t) => {
     t.same(await findUnsearchable(owner, tenant.id), [])
   })
 
-  t.test('words become parts of three characters at most, as people see them', async (t) => {
+  t.test('cuts words into parts of at most three characters, as people see them', async (t) => {
     const parts = (...words: string[]) => probesOf(words).map(({ from }) => from)
     t.same(parts('abcd', '😀xé', 'q'), ['abc', 'bcd', '😀xé', 'q'])
     t.same(probesOf(['a\u{d7ff}'])[0]?.below, 'a\u{e000}')

@@ -1,8 +1,9 @@
 // settings.*: what a tenant decides for itself, who sees it, and what is refused.
 import { test } from 'tap'
 import { OPERATOR, startApp } from '../support/app.ts'
-import { insertTenant } from '../support/groups.ts'
+import { EMPTY } from '../support/empty.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 test('settings', async (t) => {
   const app = await startApp(t)
@@ -15,7 +16,7 @@ test('settings', async (t) => {
   const ben = { cookie: await signInAs(app.owner, tenantId, benId) }
   const update = (input: object, caller: object = ada) => app.mutate('acme', 'settings.update', input, caller)
 
-  t.test('everybody sees the public part, administrators all of it', async (t) => {
+  t.test('shows everybody the public part and administrators everything', async (t) => {
     const open = { name: 'acme', subdomain: 'acme', logoUrl: null, googleSignIn: false, passwordMinLength: 8 }
     for (const caller of [{}, ben]) {
       t.same((await app.query('acme', 'settings.get', undefined, caller)).data, {
@@ -42,7 +43,7 @@ test('settings', async (t) => {
     })
   })
 
-  t.test('an administrator changes them, and the log tells the changed ones alone', async (t) => {
+  t.test('lets an administrator change them, and logs only the changed ones', async (t) => {
     const { data } = await update({
       name: 'Acme Ltd',
       logoUrl: 'https://acme.test/logo.png',
@@ -83,20 +84,20 @@ test('settings', async (t) => {
     t.same(log.data.items[0].after, { passwordMinLength: 14 })
   })
 
-  t.test('null takes a setting back to its default', async (t) => {
+  t.test('resets a setting to its default with null', async (t) => {
     const { data } = await update({ logoUrl: null, senderName: null, allowedDomains: null, passwordMinLength: null })
     t.match(data.settings, { logoUrl: null, passwordMinLength: 8 })
-    t.match(data.settings.administration, { senderName: null, allowedDomains: [] })
+    t.match(data.settings.administration, { senderName: null, allowedDomains: EMPTY })
   })
 
-  t.test('what stays as it is changes nothing', async (t) => {
+  t.test('changes nothing if the values are the same', async (t) => {
     const before = await app.query('acme', 'audit.list', {}, ada)
     await update({ name: 'Acme Ltd', scimScope: 'own' })
     await update({})
     t.same((await app.query('acme', 'audit.list', {}, ada)).data, before.data)
   })
 
-  t.test('a bad setting is refused with its name, and nothing changes', async (t) => {
+  t.test('refuses a bad setting by name, and changes nothing', async (t) => {
     const before = await app.query('acme', 'settings.get', undefined, ada)
     for (const [name, value] of [
       ['name', ''],
@@ -128,13 +129,13 @@ test('settings', async (t) => {
     t.same((await app.query('acme', 'settings.get', undefined, ada)).data, before.data)
   })
 
-  t.test('only administrators, and the operator with their power, change settings', async (t) => {
+  t.test('lets only administrators and the operator change settings', async (t) => {
     t.match(await update({ name: 'X' }, ben), { status: 403, error: { reason: 'administratorOnly' } })
     t.match(await update({ name: 'X' }, {}), { status: 401 })
     t.equal((await update({ name: 'Acme' }, OPERATOR)).data.settings.name, 'Acme')
   })
 
-  t.test('two changes at once are both kept', async (t) => {
+  t.test('keeps both of two changes at the same time', async (t) => {
     await Promise.all([update({ senderName: 'Both' }), update({ invitationTtlHours: 24 }), update({ name: 'Two' })])
     const { settings } = (await app.query('acme', 'settings.get', undefined, ada)).data
     t.match(settings, { name: 'Two', administration: { senderName: 'Both', invitationTtlHours: 24 } })

@@ -1,10 +1,11 @@
-// tenants.*: what the operator makes, suspends and removes, and that every process knows at once.
+// tenants.*: what the operator creates, suspends and removes; every process knows it at once.
 import { once } from 'node:events'
 import { test } from 'tap'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import { OPERATOR, startApp, type TestApp } from '../support/app.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
-import { giveEverything, insertPeople, signInAs } from '../support/people.ts'
+import { insertGroup } from '../support/groups.ts'
+import { giveEverything, insertPeople, insertPerson, signInAs } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const readMails = (app: TestApp) =>
   app.owner.selectFrom('mails').select(['to_address', 'template', 'state']).orderBy('id').execute()
@@ -32,7 +33,7 @@ test('tenants.create', async (t) => {
     t.same(await readMails(app), [{ to_address: 'ada@globex.test', template: 'invitation', state: 'queued' }])
   })
 
-  t.test('makes nothing where the administrator cannot be invited', async (t) => {
+  t.test('makes nothing if the administrator cannot be invited', async (t) => {
     for (const [admin, status, reason] of [
       ['ADA@globex.test', 409, 'emailInOtherTenant'],
       ['no address', 400, 'invalidEmail'],
@@ -46,7 +47,7 @@ test('tenants.create', async (t) => {
     t.equal((await readMails(app)).length, 1)
   })
 
-  t.test('refuses names that are no labels, reserved or taken', async (t) => {
+  t.test('refuses names that are no DNS labels, reserved or taken', async (t) => {
     for (const [subdomain, status, reason] of [
       ['', 400, 'invalidSubdomain'],
       ['-a', 400, 'invalidSubdomain'],
@@ -77,7 +78,7 @@ test('tenants.create', async (t) => {
     t.equal((await create({ subdomain: '7', name: 'Seven' })).status, 200)
   })
 
-  t.test('one of twenty who ask for the same name at once gets it', async (t) => {
+  t.test('gives a name to one of twenty who ask for it at the same time', async (t) => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         create({ subdomain: 'race', name: `Race ${index}`, admin: `ada${index}@race.test` })
@@ -88,7 +89,7 @@ test('tenants.create', async (t) => {
     t.equal(users.data.items.length, 1, 'and one administrator is invited')
   })
 
-  t.test('is for the operator, on the base domain', async (t) => {
+  t.test('is for the operator, on the base domain only', async (t) => {
     t.equal((await app.mutate('', 'tenants.create', { subdomain: 'x', name: 'X' })).error?.reason, 'unauthenticated')
     const onTenant = await app.mutate('acme', 'tenants.create', { subdomain: 'x', name: 'X' }, OPERATOR)
     t.match(onTenant, { status: 404, error: { reason: 'wrongHost' } })
@@ -141,8 +142,8 @@ test('tenants.suspend and tenants.update', async (t) => {
   const other = await startApp(t, { database: app })
   const tenantId = await insertTenant(app.owner, 'acme')
   await insertTenant(app.owner, 'globex')
-  const [adaId] = await insertPeople(app.owner, tenantId, [{ email: 'ada@acme.test', role: 'administrator' }])
-  const ada = { cookie: await signInAs(app.owner, tenantId, adaId!) }
+  const adaId = await insertPerson(app.owner, tenantId, { email: 'ada@acme.test', role: 'administrator' })
+  const ada = { cookie: await signInAs(app.owner, tenantId, adaId) }
 
   t.test('a suspended tenant is refused by every process, and served again afterwards', async (t) => {
     t.equal((await other.query('acme', 'users.list', {}, ada)).status, 200, 'the other process knows the tenant')
@@ -190,22 +191,11 @@ test('tenants.remove', async (t) => {
   const app = await startApp(t)
   const fill = async (subdomain: string) => {
     const tenantId = await insertTenant(app.owner, subdomain)
-    const [userId] = await insertPeople(app.owner, tenantId, [
-      { email: `ada@${subdomain}.test`, role: 'administrator' }
-    ])
-    await giveEverything(app.owner, tenantId, userId!)
+    const userId = await insertPerson(app.owner, tenantId, { email: `ada@${subdomain}.test`, role: 'administrator' })
+    await giveEverything(app.owner, tenantId, userId)
     await app.mutate(subdomain, 'users.setRole', { userId, role: 'administrator' }, OPERATOR)
     await app.mutate(subdomain, 'users.update', { userId, displayName: 'Ada' }, OPERATOR)
-    const group = { display_name: 'A', display_name_key: 'a', external_id: null, connection_id: null, doc: '{}' }
-    const id = '018f0000-0000-7000-8000-000000000001'
-    await app.owner
-      .insertInto('groups')
-      .values({ ...group, tenant_id: tenantId, id, created_at: NOW, updated_at: NOW })
-      .execute()
-    await app.owner
-      .insertInto('group_members')
-      .values({ tenant_id: tenantId, group_id: id, user_id: userId! })
-      .execute()
+    await insertGroup(app.owner, tenantId, 'A', [userId])
     return tenantId
   }
   const tenantId = await fill('acme')
@@ -224,7 +214,7 @@ test('tenants.remove', async (t) => {
     return Object.fromEntries(counts)
   }
 
-  t.test('wants the tenant suspended and its name confirmed', async (t) => {
+  t.test('requires that the tenant is suspended and its name confirmed', async (t) => {
     t.match(await remove(), { status: 409, error: { reason: 'notSuspended' } })
     await app.mutate('', 'tenants.suspend', { subdomain: 'acme' }, OPERATOR)
     const before = await rowsOf(tenantId)
@@ -233,7 +223,7 @@ test('tenants.remove', async (t) => {
     t.same(await rowsOf(tenantId), before)
   })
 
-  t.test('deletes everything of the tenant and nothing of another, and frees the addresses', async (t) => {
+  t.test('deletes everything of the tenant, nothing of another, and frees the addresses', async (t) => {
     const kept = await rowsOf(keptId)
     t.equal((await remove()).data.tenant.subdomain, 'acme')
     t.same(await rowsOf(tenantId), {})

@@ -1,9 +1,10 @@
-// users.*: the list, its order and pages, what each role sees and may, what is refused.
+// users.*: the list, its order and pages, what each role sees and may do, and what is refused.
 import { type Test, test } from 'tap'
 import { ROLES } from '../../db/schema.ts'
-import { OPERATOR, startApp, type TestApp } from '../support/app.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
-import { giveEverything, insertPeople, type PersonSpec, signInAs } from '../support/people.ts'
+import { OPERATOR, startApp } from '../support/app.ts'
+import { insertGroup } from '../support/groups.ts'
+import { giveEverything, insertPeople, insertPerson, type PersonSpec, signInAs } from '../support/people.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const NOBODY = '018f0000-0000-7000-8000-0000000000ff'
 
@@ -19,7 +20,7 @@ test('users.list', async (t) => {
     return (data.items as { email: string }[]).map(({ email }) => email.split('@')[0])
   }
 
-  t.test('shows those of the tenant who are not removed, by what is shown of them', async (t) => {
+  t.test('shows the tenant’s users who are not removed, with their shown fields', async (t) => {
     t.same(await emails({}), ['Ada', 'ben', 'cleo', 'dan', 'eve'])
   })
 
@@ -45,15 +46,13 @@ test('users.list', async (t) => {
   })
 
   t.test('narrows to a group', async (t) => {
-    const groupId = await insertGroup(app, tenantId, 'Team')
     const { data } = await app.query('acme', 'users.list', { search: 'ben' }, OPERATOR)
-    const member = { tenant_id: tenantId, group_id: groupId, user_id: data.items[0].id }
-    await app.owner.insertInto('group_members').values(member).execute()
+    const groupId = await insertGroup(app.owner, tenantId, 'Team', [data.items[0].id])
     t.same(await emails({ filter: { groupId } }), ['ben'])
     t.same(await emails({ filter: { groupId: NOBODY } }), [])
   })
 
-  t.test('counts when asked', async (t) => {
+  t.test('counts if asked to', async (t) => {
     t.equal((await app.query('acme', 'users.list', { includeTotal: true, limit: 1 }, OPERATOR)).data.total, 5)
     t.equal((await app.query('acme', 'users.list', { includeTotal: true, search: 'love' }, OPERATOR)).data.total, 1)
     t.equal((await app.query('acme', 'users.list', {}, OPERATOR)).data.total, undefined)
@@ -86,7 +85,7 @@ test('users.list', async (t) => {
     )
   })
 
-  t.test('refuses cursors of another order or made up', async (t) => {
+  t.test('refuses cursors of another order and made-up ones', async (t) => {
     const { data } = await app.query('acme', 'users.list', { limit: 1 }, OPERATOR)
     const made = (...keys: unknown[]) => Buffer.from(JSON.stringify(keys)).toString('base64url')
     const cursors: [string, string][] = [
@@ -105,7 +104,7 @@ test('users.list', async (t) => {
     }
   })
 
-  t.test('refuses what it does not know', async (t) => {
+  t.test('refuses unknown filters and bad values', async (t) => {
     for (const input of [
       { limit: 0 },
       { limit: 201 },
@@ -129,25 +128,6 @@ const PEOPLE: PersonSpec[] = [
   { email: 'fay@acme.test', role: 'responder', state: 'removed' }
 ]
 
-async function insertGroup({ owner }: TestApp, tenantId: number, name: string): Promise<string> {
-  const id = `018f0000-0000-7000-8000-${Math.random().toString(16).slice(2, 14).padEnd(12, '0')}`
-  await owner
-    .insertInto('groups')
-    .values({
-      tenant_id: tenantId,
-      id,
-      display_name: name,
-      display_name_key: name.toLowerCase(),
-      external_id: null,
-      connection_id: null,
-      doc: '{}',
-      created_at: NOW,
-      updated_at: NOW
-    })
-    .execute()
-  return id
-}
-
 test('users.get and users.history', async (t) => {
   const app = await startApp(t)
   const tenantId = await insertTenant(app.owner, 'acme')
@@ -164,11 +144,7 @@ test('users.get and users.history', async (t) => {
   const cleo = { cookie: await signInAs(app.owner, tenantId, cleoId) }
 
   t.test('get gives groups, ways to sign in, invitation and mail to those whom it concerns', async (t) => {
-    const groupId = await insertGroup(app, tenantId, 'Team')
-    await app.owner
-      .insertInto('group_members')
-      .values({ tenant_id: tenantId, group_id: groupId, user_id: cleoId })
-      .execute()
+    const groupId = await insertGroup(app.owner, tenantId, 'Team', [cleoId])
     for (const caller of [ada, ben, cleo]) {
       const { data } = await app.query('acme', 'users.get', { userId: cleoId }, caller)
       t.match(data, {
@@ -185,21 +161,21 @@ test('users.get and users.history', async (t) => {
     t.match(data, { user: { email: 'ada@acme.test' }, access: null, invitation: null, mail: null })
   })
 
-  t.test('an invitation past its time is expired', async (t) => {
+  t.test('an invitation past its time is shown as expired', async (t) => {
     const earlier = new Date('2020-01-01')
     await app.owner.updateTable('invitations').set({ expires_at: earlier }).where('user_id', '=', cleoId).execute()
     const { data } = await app.query('acme', 'users.get', { userId: cleoId }, ada)
     t.equal(data.invitation.state, 'expired')
   })
 
-  t.test('removed users are there for administrators alone', async (t) => {
+  t.test('only administrators see removed users', async (t) => {
     t.equal((await app.query('acme', 'users.get', { userId: removedId }, ada)).data.user.state, 'removed')
     t.equal((await app.query('acme', 'users.get', { userId: removedId }, ben)).status, 404)
     const listed = await app.query('acme', 'users.list', { filter: { state: 'removed' } }, ben)
     t.equal(listed.error?.reason, 'administratorOnly')
   })
 
-  t.test('an id of nobody, or of another tenant, is 404, and no id at all is 400', async (t) => {
+  t.test('an unknown id, or one of another tenant, is answered 404, and a malformed one 400', async (t) => {
     t.equal((await app.query('acme', 'users.get', { userId: NOBODY }, ada)).status, 404)
     t.equal((await app.query('globex', 'users.get', { userId: adaId }, OPERATOR)).status, 404)
     t.equal((await app.query('globex', 'users.history', { userId: adaId }, OPERATOR)).status, 404)
@@ -223,7 +199,7 @@ test('users.get and users.history', async (t) => {
   })
 })
 
-test('users: what each role may', async (t) => {
+test('users: what each role may do', async (t) => {
   const app = await startApp(t)
   const tenantId = await insertTenant(app.owner, 'acme')
   const ids = await insertPeople(
@@ -231,7 +207,7 @@ test('users: what each role may', async (t) => {
     tenantId,
     ROLES.map((role) => ({ email: `${role}@acme.test`, role }))
   )
-  const [targetId] = await insertPeople(app.owner, tenantId, [{ email: 'target@acme.test' }])
+  const targetId = await insertPerson(app.owner, tenantId, { email: 'target@acme.test' })
   const callers = Object.fromEntries(
     await Promise.all(
       ROLES.map(async (role, index) => [role, { cookie: await signInAs(app.owner, tenantId, ids[index]!) }])
@@ -239,7 +215,7 @@ test('users: what each role may', async (t) => {
   )
   const administratorId = ids[3]!
 
-  t.test('every member lists, nobody without a session', async (t) => {
+  t.test('every member may list users; nobody may without a session', async (t) => {
     for (const role of ROLES) t.equal((await app.query('acme', 'users.list', {}, callers[role])).data.items.length, 5)
     t.equal((await app.query('acme', 'users.list', {})).error?.reason, 'unauthenticated')
   })
@@ -261,7 +237,7 @@ test('users: what each role may', async (t) => {
     }
   })
 
-  t.test('everybody changes their own profile, and not their own role', async (t) => {
+  t.test('everybody may change their own profile, but not their own role', async (t) => {
     const own = { userId: ids[0], displayName: ' Stan ', timeZone: 'Europe/Zurich', locale: 'de-CH' }
     const { data } = await app.mutate('acme', 'users.update', own, callers['stakeholder'])
     t.match(data.user, { displayName: 'Stan', timeZone: 'Europe/Zurich', locale: 'de-CH' })
@@ -272,7 +248,7 @@ test('users: what each role may', async (t) => {
     )
   })
 
-  t.test('a bad profile is refused with its place', async (t) => {
+  t.test('a bad profile is refused with the name of the field', async (t) => {
     for (const [field, value] of [
       ['displayName', 'a\r\nBcc: x'],
       ['displayName', 'x'.repeat(201)],
@@ -290,7 +266,7 @@ test('users: what each role may', async (t) => {
     }
   })
 
-  t.test('a session is as strong as the role is now, and ends with the person', async (t) => {
+  t.test('a session has the role that its user has now, and ends with the user’s access', async (t) => {
     const manager = { userId: ids[2], role: 'administrator' }
     await app.mutate('acme', 'users.setRole', manager, callers['administrator'])
     t.equal((await app.mutate('acme', 'users.lock', { userId: targetId }, callers['manager'])).status, 200)
@@ -300,7 +276,7 @@ test('users: what each role may', async (t) => {
     t.equal((await app.query('acme', 'users.list', {}, callers['manager'])).error?.reason, 'unauthenticated')
   })
 
-  t.test('the last administrator stays, also against the operator', async (t: Test) => {
+  t.test('the last administrator stays, even against the operator', async (t: Test) => {
     for (const [procedure, input] of [
       ['deactivate', {}],
       ['lock', {}],

@@ -1,11 +1,15 @@
-// wireLog.*: found again by user, status and time, explained, and tried again without effect.
+// wireLog.*: requests are found by user, status and time, explained, and replayed without effect.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
-import { type Caller, OPERATOR, startApp } from '../support/app.ts'
-import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, PATCH_OP, scimClient } from '../support/scim.ts'
+import { type Caller, OPERATOR, OPERATOR_TOKEN, startApp } from '../support/app.ts'
+import { EMPTY } from '../support/empty.ts'
+import { insertPerson, signInAs } from '../support/people.ts'
+import { musterOn } from '../support/process.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { PATCH_OP } from '../support/urns.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the procedure gives and assert on it
 type Json = any
@@ -60,7 +64,7 @@ test('wireLog', async (t) => {
     t.strictSame((await list({ to: '2020-01-01T00:00:00Z' })).items, [])
   })
 
-  t.test('pages through batches without missing or repeating one', async (t) => {
+  t.test('pages through batches and shows each exchange once', async (t) => {
     for (let round = 0; round < 4; round++) {
       for (let i = 0; i < 5; i++) await okta.get(`/Users?filter=userName+eq+%22page-${round}-${i}%22`)
       await list({ limit: 1 })
@@ -77,7 +81,7 @@ test('wireLog', async (t) => {
     await t.rejects(list({ cursor: 'nonsense' }), { code: 'BAD_REQUEST' })
   })
 
-  t.test('explains a refusal and gives the command that sends it again', async (t) => {
+  t.test('explains a refusal and gives the command that repeats the request', async (t) => {
     await okta.post('/Users', { userName: "o'neil@acme.test", active: 'perhaps' })
     const entry = await get((await newest()).id)
     t.match(entry, {
@@ -105,12 +109,12 @@ test('wireLog', async (t) => {
     t.equal(entry.explanation, null)
   })
 
-  t.test('replays a request without effect: what would be answered now and what would change', async (t) => {
+  t.test('replays a request without effect and shows what would be answered and changed now', async (t) => {
     const eve = { userName: 'eve@acme.test', emails: [{ value: 'eve@acme.test' }], password: 'a password of eve' }
     const { body } = await okta.post('/Users', eve)
     const made = await newest()
     const again = (await replay(made.id)).data
-    t.match(again, { before: { status: 201 }, now: { status: 409, reason: 'uniqueness' }, changes: [], mails: 0 })
+    t.match(again, { before: { status: 201 }, now: { status: 409, reason: 'uniqueness' }, changes: EMPTY, mails: 0 })
     t.match(again.now.explanation, { means: /^Somebody else has this name/ })
     await okta.delete(`/Users/${body.id}`)
     const users = async () =>
@@ -130,13 +134,13 @@ test('wireLog', async (t) => {
     t.equal((await newest()).method, 'GET', 'nor is the replay in the log')
   })
 
-  t.test('replays by the connection as it is set now', async (t) => {
+  t.test('replays with the connection’s present settings', async (t) => {
     const { body } = await entra.post('/Users', { userName: 'kim@acme.test' })
     await entra.patch(`/Users/${body.id}`, [{ op: 'Replace', path: 'active', value: 'False' }])
     const patched = await newest()
     t.equal(patched.status, 200)
     await sql`update scim_connections set profile = 'strict' where name = 'entra'`.execute(app.owner)
-    t.match((await replay(patched.id)).data, { before: { status: 200 }, now: { status: 400 }, changes: [] })
+    t.match((await replay(patched.id)).data, { before: { status: 200 }, now: { status: 400 }, changes: EMPTY })
     await sql`update scim_connections set profile = 'entra' where name = 'entra'`.execute(app.owner)
     await sql`update users set state = 'active' where user_name = 'kim@acme.test'`.execute(app.owner)
     t.match((await replay(patched.id)).data, { now: { status: 200 }, changes: [{ action: 'user.deactivated' }] })
@@ -157,15 +161,15 @@ test('wireLog', async (t) => {
     await refused(/too long/)
   })
 
-  t.test('is each tenant’s own, and for administrators', async (t) => {
+  t.test('shows each tenant only its own, and only to administrators', async (t) => {
     const globex = await addTenant(app, 'globex')
     const { id } = await newest()
     t.strictSame((await app.query('globex', 'wireLog.list', {}, OPERATOR)).data.items, [])
     t.equal((await app.query('globex', 'wireLog.get', { id }, OPERATOR)).status, 404)
     t.equal((await app.mutate('globex', 'wireLog.replay', { id }, OPERATOR)).status, 404)
     t.equal((await app.query('globex', 'wireLog.get', { id: '1' }, OPERATOR)).status, 400)
-    const [ben] = await insertPeople(app.owner, globex.id, [{ email: 'ben@globex.test', role: 'manager' }])
-    const cookie = await signInAs(app.owner, globex.id, ben!)
+    const ben = await insertPerson(app.owner, globex.id, { email: 'ben@globex.test', role: 'manager' })
+    const cookie = await signInAs(app.owner, globex.id, ben)
     for (const procedure of ['list', 'get', 'replay']) {
       const ask = procedure === 'replay' ? app.mutate : app.query
       t.equal((await ask('globex', `wireLog.${procedure}`, { id }, { cookie })).status, 403)
@@ -175,25 +179,14 @@ test('wireLog', async (t) => {
   await commandLine(t)
 })
 
-/** The same through `muster`, which is a process of its own. */
+/** Asks the same of `muster`, run as a process. */
 async function commandLine(t: Test): Promise<void> {
-  await t.test('muster scim test and muster wire-log', async (t) => {
+  await t.test('muster scim test and muster wire-log do the same', async (t) => {
     const app = await startApp(t, { env: { BASE_DOMAIN: 'localhost' } })
     const url = await app.app.listen({ host: '127.0.0.1', port: 0 })
     const tenant = await addTenant(app, 'acme')
     const scim = await scimClient(app, tenant, { name: 'careful', profile: 'strict' })
-    const muster = (...args: string[]) =>
-      promisify(execFile)(process.execPath, ['client/cli/main.ts', ...args, '--tenant', 'acme'], {
-        env: {
-          PATH: process.env['PATH'],
-          MUSTER_URL: url.replace('127.0.0.1', 'localhost'),
-          OPERATOR_TOKEN: OPERATOR.token,
-          NO_COLOR: '1'
-        }
-      }).then(
-        ({ stdout }) => ({ status: 0, stdout }),
-        ({ code, stdout }) => ({ status: code as number, stdout: stdout as string })
-      )
+    const muster = musterOn(url, 'acme', OPERATOR_TOKEN)
     const passed = await muster('scim', 'test', '--as', 'google')
     t.equal(passed.status, 0)
     t.match(passed.stdout, /Google: users\n {2}✓ A token that has ended is refused/)

@@ -1,10 +1,10 @@
-// What tests of sign-in start from: the tenants acme and globex, people with passwords, and a browser's requests.
+// Set-up for tests of sign-in: the tenants acme and globex, people with passwords, and a browser's requests.
 import { Secret } from 'otpauth'
 import type { Test } from 'tap'
 import { setPasswordHash } from '../../db/credentials.ts'
 import { type Caller, startApp, type TestApp, type TrpcAnswer } from '../support/app.ts'
-import { insertTenant } from '../support/groups.ts'
-import { insertPeople, type PersonSpec } from '../support/people.ts'
+import { insertPerson, type PersonSpec } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 export const PASSWORD = 'correct horse battery staple 1'
 
@@ -13,14 +13,14 @@ export interface Acme extends TestApp {
   globexId: number
   /** `ada` -> the id of ada@acme.test; grace is at globex. */
   ids: Record<'ada' | 'ben' | 'cleo' | 'grace', string>
-  /** Makes somebody at acme with PASSWORD. @returns the id */
+  /** Makes a person of acme with PASSWORD. @returns the id */
   addPerson(person: PersonSpec, password?: string): Promise<string>
   signIn(email: string, password?: string, caller?: Caller, host?: string): Promise<TrpcAnswer>
-  /** Signs in and gives the cookie. */
+  /** Signs in. @returns the cookie */
   cookieOf(email: string, caller?: Caller): Promise<string>
-  /** Waits for what requests have left to do. */
+  /** Waits for what requests have left to do after their answer. */
   settle(): Promise<void>
-  /** What the audit log of acme has on an action, oldest first. */
+  /** The audit events of acme with this action, oldest first. */
   auditOf(
     action: string
   ): Promise<{ target_id: string | null; actor_kind: string; ip: string | null; after: string | null }[]>
@@ -32,10 +32,10 @@ export async function startAcme(t: Test, options: Parameters<typeof startApp>[1]
   const acmeId = await insertTenant(app.owner, 'acme')
   const globexId = await insertTenant(app.owner, 'globex')
   const addTo = async (tenantId: number, person: PersonSpec, password = PASSWORD) => {
-    const [id] = await insertPeople(app.owner, tenantId, [person])
+    const id = await insertPerson(app.owner, tenantId, person)
     const hash = await app.deps.auth.passwords.hash(password)
-    await app.owner.transaction().execute((trx) => setPasswordHash(trx, tenantId, id!, hash, app.clock.now()))
-    return id!
+    await app.owner.transaction().execute((trx) => setPasswordHash(trx, tenantId, id, hash, app.clock.now()))
+    return id
   }
   const ids = {
     ada: await addTo(acmeId, { email: 'ada@acme.test', role: 'administrator', displayName: 'Ada' }),
@@ -74,5 +74,5 @@ export async function startAcme(t: Test, options: Parameters<typeof startApp>[1]
   }
 }
 
-/** As an authenticator's app reads the secret that is typed into it. */
+/** Reads a secret as an authenticator app does when it is typed in. */
 export const fromBase32 = (text: string): Buffer => Buffer.from(Secret.fromBase32(text).hex, 'hex')

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { test } from 'tap'
 import { lockUser, updateUser } from '../../db/users.ts'
 import { endAccess } from '../../server/provisioning/ending.ts'
@@ -64,7 +65,7 @@ test('API tokens', async (t) => {
     await mutate('acme', 'apiTokens.revoke', { apiTokenId: other.apiToken.id }, ben)
   })
 
-  t.test('of a token that lasts may last, and still end with it', async (t) => {
+  t.test('may last if made by a token that lasts, and still end with it', async (t) => {
     const { data: maker } = await create({ name: 'maker' })
     const { data: made } = await create({ name: 'made' }, { token: maker.token })
     t.equal(made.apiToken.expiresAt, null)
@@ -72,7 +73,7 @@ test('API tokens', async (t) => {
     t.equal((await me(made.token)).status, 401)
   })
 
-  t.test('that end make no SCIM token that lasts longer', async (t) => {
+  t.test('that expire make no SCIM token that lasts longer', async (t) => {
     const expiresAt = new Date(clock.now().getTime() + 3_600_000).toISOString()
     const byToken = { token: (await create({ expiresAt }, ada)).data.token }
     const makeScim = (input: object, caller: object) =>
@@ -86,14 +87,14 @@ test('API tokens', async (t) => {
     t.equal(rotated.data.scimToken.expiresAt, expiresAt)
   })
 
-  t.test('have at most what their owner has today', async (t) => {
+  t.test('have at most the role that their owner has now', async (t) => {
     const id = await acme.addPerson({ email: 'dora@acme.test', role: 'manager' })
     const { data } = await create({}, { cookie: await cookieOf('dora@acme.test') })
     await owner.updateTable('users').set({ role: 'responder' }).where('id', '=', id).execute()
     t.equal((await me(data.token)).data.role, 'responder')
   })
 
-  t.test('are 401 on another tenant, and where they are none', async (t) => {
+  t.test('are answered 401 on another tenant, and if malformed', async (t) => {
     const { data } = await create({})
     t.match(await me(data.token, 'globex'), { status: 401, error: { reason: 'unauthenticated' } })
     t.equal((await me(data.token, '')).status, 401, 'nor is it anything on the base domain')
@@ -116,13 +117,13 @@ test('API tokens', async (t) => {
     }
   })
 
-  t.test('expire, and say when they did', async (t) => {
+  t.test('expire, and the refusal says when', async (t) => {
     const expiresAt = new Date(clock.now().getTime() + 3_600_000).toISOString()
     const { data } = await create({ expiresAt })
     t.equal(data.apiToken.expiresAt, expiresAt)
     t.equal((await me(data.token)).status, 200)
     clock.advance({ minutes: 61 })
-    // who makes tokens has signed in a moment ago
+    // signed in again, because only recent sessions make tokens
     ada.cookie = await cookieOf('ada@acme.test')
     ben.cookie = await cookieOf('ben@acme.test')
     t.match(await me(data.token), { status: 401, error: { message: new RegExp(`expired on ${expiresAt}`) } })
@@ -146,7 +147,7 @@ test('API tokens', async (t) => {
     t.same((await list({ filter: { userId: ids.ada } }, ben)).names, [], 'nobody sees those of others')
   })
 
-  t.test('are listed to their owner, and all of them to an administrator', async (t) => {
+  t.test('are listed to their owner, and to administrators with everybody’s', async (t) => {
     await create({ name: 'of ada' }, ada)
     const names = async (caller: object) =>
       (await query('acme', 'apiTokens.list', undefined, caller)).data.items.map(({ name }: { name: string }) => name)
@@ -160,7 +161,7 @@ test('API tokens', async (t) => {
     t.not(first.items[0].id, second.items[0].id)
   })
 
-  t.test('are revoked by their owner or an administrator, at once', async (t) => {
+  t.test('are revoked by their owner or an administrator, with effect at once', async (t) => {
     for (const caller of [ben, ada]) {
       const { data } = await create({})
       t.equal((await me(data.token)).status, 200)
@@ -173,7 +174,7 @@ test('API tokens', async (t) => {
     t.match((await acme.auditOf('apiToken.revoked')).slice(-2), [{ actor_kind: 'user' }, { actor_kind: 'user' }])
   })
 
-  t.test('are not revoked by anybody else, nor by a lower token', async (t) => {
+  t.test('are not revoked by others, nor by a token with a lower role', async (t) => {
     const { data } = await create({})
     const cleo = { cookie: await cookieOf('cleo@acme.test') }
     t.equal((await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, cleo)).status, 404)
@@ -187,7 +188,7 @@ test('API tokens', async (t) => {
     t.equal((await me(data.token)).status, 200)
   })
 
-  t.test('are noted when they are used, at most once a minute', async (t) => {
+  t.test('have their last use noted, at most once a minute', async (t) => {
     const { data } = await create({})
     const lastUsed = async () => {
       await acme.settle()
@@ -205,11 +206,11 @@ test('API tokens', async (t) => {
     t.not(await lastUsed(), first)
   })
 
-  t.test('are not made by the operator, who has nobody to own them', async (t) => {
+  t.test('are not made by the operator, since nobody would own them', async (t) => {
     t.match(await create({}, { token: acme.deps.operatorToken }), { status: 403, error: { reason: 'personOnly' } })
   })
 
-  t.test('are not made for somebody whose access ends meanwhile', async (t) => {
+  t.test('are not made for somebody whose access ends at the same time', async (t) => {
     const id = await acme.addPerson({ email: 'emma@acme.test' })
     const emma = { cookie: await cookieOf('emma@acme.test') }
     let attempt: ReturnType<typeof create> | undefined
@@ -224,24 +225,24 @@ test('API tokens', async (t) => {
     t.same(await owner.selectFrom('api_tokens').selectAll().where('user_id', '=', id).execute(), [])
   })
 
-  t.test('refuse bad input by name', async (t) => {
+  t.test('refuse bad input by the name of the field', async (t) => {
     t.match(await create({ name: '' }), { status: 400, error: { message: /name/ } })
     t.match(await create({ role: 'boss' }), { status: 400, error: { message: /role/ } })
     t.match(await create({ scope: 'all' }), { status: 400, error: { message: /scope/ } })
   })
 
-  t.test('are forgotten by other processes when they are revoked', async (t) => {
+  t.test('are forgotten by other processes once they are revoked', async (t) => {
     const there = await startApp(t, { database: acme })
     const { data } = await create({})
     const askThere = async () => (await there.query('acme', 'auth.me', undefined, { token: data.token })).status
     t.equal(await askThere(), 200)
-    const heard = new Promise((done) => there.deps.listener.once('change', done))
+    const heard = once(there.deps.listener, 'change')
     await mutate('acme', 'apiTokens.revoke', { apiTokenId: data.apiToken.id }, ben)
     await heard
     t.equal(await askThere(), 401)
   })
 
-  t.test('ask a session that was begun a while ago to prove itself, which they would outlive', async (t) => {
+  t.test('need a recent session that has proved itself, because they outlive it', async (t) => {
     const late = { cookie: await cookieOf('ben@acme.test') }
     clock.advance({ minutes: 16 })
     t.match(await create({}, late), { status: 403, error: { reason: 'reauthenticationRequired' } })

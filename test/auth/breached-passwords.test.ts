@@ -1,4 +1,4 @@
-// Passwords that were stolen elsewhere, asked of a list by the first five characters of their hash.
+// Passwords that are in a list of stolen ones; the service asks for them by the first five characters of their hash.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +8,7 @@ import { PASSWORD, startAcme } from './acme.ts'
 const BREACHED = 'Stolen-glacier-umbrella-9'
 const FRESH = 'another-glacier-staple-9'
 
-/** A list as Have I Been Pwned serves it, and what it was asked. */
+/** Serves a list as Have I Been Pwned does, and keeps what it was asked. */
 async function startList(t: Test, entries: Record<string, number>) {
   const asked: { path: string; padding: unknown }[] = []
   const state = { isAway: false }
@@ -30,35 +30,35 @@ async function startList(t: Test, entries: Record<string, number>) {
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex').toUpperCase()
 
-test('a password that was stolen elsewhere', async (t) => {
+test('a stolen password', async (t) => {
   const padding = 'padding-glacier-umbrella-7'
   const list = await startList(t, { [BREACHED]: 3, [padding]: 0 })
   const acme = await startAcme(t, { env: { BREACHED_PASSWORDS_URL: list.url } })
   const change = async (cookie: string, newPassword: string) =>
     acme.mutate('acme', 'auth.changePassword', { currentPassword: PASSWORD, newPassword }, { cookie })
 
-  t.test('is not taken', async (t) => {
+  t.test('is refused', async (t) => {
     const answer = await change(await acme.cookieOf('ada@acme.test'), BREACHED)
     t.match(answer, { status: 400, error: { reason: 'weakPassword', message: /stolen elsewhere/ } })
     t.equal((await acme.signIn('ada@acme.test', PASSWORD)).status, 200)
   })
 
-  t.test('is asked for by five characters of its hash, padded against whoever listens', async (t) => {
+  t.test('is looked up by five characters of its hash, and the answer is padded', async (t) => {
     t.same(list.asked, [{ path: `/range/${sha1(BREACHED).slice(0, 5)}`, padding: 'true' }])
   })
 
-  t.test('is told from others, and from what only pads the answer', async (t) => {
+  t.test('is told apart from other passwords and from padding', async (t) => {
     t.equal((await change(await acme.cookieOf('ben@acme.test'), padding)).status, 200)
     t.equal((await change(await acme.cookieOf('ada@acme.test'), FRESH)).status, 200)
   })
 
-  t.test('is taken where the list cannot be asked: nobody is kept out by that', async (t) => {
+  t.test('is accepted if the list does not answer, so that nobody is kept out', async (t) => {
     list.state.isAway = true
     t.equal((await change(await acme.cookieOf('cleo@acme.test'), BREACHED)).status, 200)
   })
 })
 
-test('without the setting nobody is asked', async (t) => {
+test('without the setting no list is asked', async (t) => {
   const { fetch } = globalThis
   t.teardown(() => {
     globalThis.fetch = fetch

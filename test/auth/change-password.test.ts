@@ -15,14 +15,14 @@ test('auth.changePassword', async (t) => {
     newPassword = NEW_PASSWORD
   ) => mutate('acme', 'auth.changePassword', { currentPassword, newPassword }, caller)
 
-  t.test('is refused with a wrong or a weak password, and changes nothing', async (t) => {
+  t.test('refuses a wrong or weak password, and changes nothing', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     t.match(await change({ cookie }, 'wrong'), { status: 403, error: { reason: 'wrongPassword' } })
     t.match(await change({ cookie }, PASSWORD, 'password'), { status: 400, error: { reason: 'weakPassword' } })
     t.equal((await signIn('ada@acme.test')).status, 200)
   })
 
-  t.test('is refused to an API token and to the operator, who are no person', async (t) => {
+  t.test('refuses an API token and the operator, who are no person', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     const { data } = await mutate('acme', 'apiTokens.create', { name: 'backend' }, { cookie })
     for (const token of [data.token, acme.deps.operatorToken]) {
@@ -31,7 +31,7 @@ test('auth.changePassword', async (t) => {
     t.equal((await signIn('ada@acme.test')).status, 200)
   })
 
-  t.test('ends the other sessions and reset links, and goes on with this session', async (t) => {
+  t.test('ends the other sessions and the reset links, and keeps this session', async (t) => {
     const tokenHash = hashToken('a link that is under way')
     const now = acme.clock.now()
     const expiresAt = new Date(now.getTime() + 3_600_000)
@@ -48,7 +48,7 @@ test('auth.changePassword', async (t) => {
     t.ok((await findPasswordReset(acme.db, acme.acmeId, tokenHash))!.expires_at <= acme.clock.now())
   })
 
-  t.test('counts wrong guesses by the session that makes them, which is in nobody’s way elsewhere', async (t) => {
+  t.test('counts wrong guesses for the session that makes them, so that others are not affected', async (t) => {
     const cookie = await cookieOf('ben@acme.test')
     for (let guess = 0; guess < 10; guess++) t.equal((await change({ cookie }, `wrong ${guess}`)).status, 403)
     t.match(await change({ cookie }), { status: 429, error: { reason: 'rateLimited' } })

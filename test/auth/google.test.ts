@@ -1,12 +1,14 @@
-// Sign-in with Google against a real OpenID issuer, over all four hops.
+// Sign-in with Google against a real OpenID issuer, with all four redirects.
 import { type Test, test } from 'tap'
 import { startApp, type TestApp } from '../support/app.ts'
+import { EMPTY } from '../support/empty.ts'
 import { startIssuer, type TestIssuer } from '../support/issuer.ts'
-import { insertPeople } from '../support/people.ts'
+import { insertPerson } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const CALLBACK = 'http://muster.test/auth/google/callback'
 
-/** A browser that keeps the cookies of each of our hosts. */
+/** A browser that keeps cookies for each of our hosts. */
 class Browser {
   readonly jars: Map<string, Map<string, string>>
   readonly app: TestApp
@@ -32,14 +34,14 @@ class Browser {
     return { status: answer.statusCode, location: String(answer.headers.location ?? ''), answer }
   }
 
-  /** Goes to the issuer's authorization page, as a click on the button does. @returns the page's URL */
+  /** Goes to the issuer's authorization page, as a click on the button does. @returns its URL */
   async begin(host: string): Promise<string> {
     const first = await this.get(`http://${host}/auth/google`)
     const second = await this.get(first.location)
     return second.location
   }
 
-  /** The same, to accept an invitation. */
+  /** Goes there to accept an invitation. */
   async accept(host: string, invitation: string): Promise<string> {
     const { answer } = await this.get(`http://${host}/auth/google`, { method: 'POST', payload: { invitation } })
     const second = await this.get(answer.json().url)
@@ -51,12 +53,6 @@ class Browser {
   }
 }
 
-async function insertTenant(app: TestApp, subdomain: string): Promise<number> {
-  const now = app.clock.now()
-  const tenant = { subdomain, name: subdomain, state: 'active' as const, created_at: now, updated_at: now }
-  return (await app.owner.insertInto('tenants').values(tenant).returning('id').executeTakeFirstOrThrow()).id
-}
-
 async function start(
   t: Test
 ): Promise<{ app: TestApp; issuer: TestIssuer; browser: () => Browser; adaId: string; acme: number }> {
@@ -64,9 +60,9 @@ async function start(
   const app = await startApp(t, {
     env: { GOOGLE_CLIENT_ID: issuer.clientId, GOOGLE_CLIENT_SECRET: issuer.clientSecret, GOOGLE_ISSUER: issuer.url }
   })
-  const acme = await insertTenant(app, 'acme')
-  const [adaId] = await insertPeople(app.owner, acme, [{ email: 'ada@acme.test', role: 'administrator' }])
-  return { app, issuer, browser: () => new Browser(app), adaId: adaId!, acme }
+  const acme = await insertTenant(app.owner, 'acme')
+  const adaId = await insertPerson(app.owner, acme, { email: 'ada@acme.test', role: 'administrator' })
+  return { app, issuer, browser: () => new Browser(app), adaId: adaId, acme }
 }
 
 test('sign-in with Google', async (t) => {
@@ -91,7 +87,7 @@ test('sign-in with Google', async (t) => {
     t.equal(reasonIn(again.location), 'googleRefused', 'the hand-over works once')
   })
 
-  t.test('does not hand over to another browser', async (t) => {
+  t.test('does not sign in another browser', async (t) => {
     const mallory = browser()
     const victim = browser()
     const handedOver = await mallory.get(await issuer.visit(await mallory.begin('acme.muster.test')))
@@ -100,7 +96,7 @@ test('sign-in with Google', async (t) => {
     t.equal(victim.cookie('acme.muster.test'), '')
   })
 
-  t.test('refuses a state that came back before, also with its cookies', async (t) => {
+  t.test('refuses a state that was used before, even with its cookies', async (t) => {
     const ada = browser()
     const callback = await issuer.visit(await ada.begin('acme.muster.test'))
     const cookies = new Map(ada.jars.get('muster.test'))
@@ -109,7 +105,7 @@ test('sign-in with Google', async (t) => {
     t.equal(reasonIn((await ada.get(callback)).location), 'googleRefused')
   })
 
-  t.test('refuses a state that another browser began, and one that we did not make', async (t) => {
+  t.test('refuses a state from another browser, and one that we did not make', async (t) => {
     const callback = await issuer.visit(await browser().begin('acme.muster.test'))
     t.equal(reasonIn((await browser().get(callback)).location), 'googleRefused')
     callback.searchParams.set('state', 'made-up')
@@ -134,14 +130,17 @@ test('sign-in with Google', async (t) => {
     })
   }
 
-  t.test('does not know an address that nobody here has, nor an IdP’s user of another tenant', async (t) => {
-    await insertTenant(app, 'globex')
-    const ada = browser()
-    const answer = await ada.get(await issuer.visit(await ada.begin('globex.muster.test')))
-    t.equal(reasonIn(answer.location), 'unknownGoogleAccount')
-  })
+  t.test(
+    'does not know an address that nobody here has, nor a user of another tenant’s identity provider',
+    async (t) => {
+      await insertTenant(app.owner, 'globex')
+      const ada = browser()
+      const answer = await ada.get(await issuer.visit(await ada.begin('globex.muster.test')))
+      t.equal(reasonIn(answer.location), 'unknownGoogleAccount')
+    }
+  )
 
-  t.test('is off where the tenant has switched it off', async (t) => {
+  t.test('is off if the tenant has switched it off', async (t) => {
     await app.owner
       .updateTable('tenants')
       .set({ settings: JSON.stringify({ googleSignIn: false }) })
@@ -151,27 +150,30 @@ test('sign-in with Google', async (t) => {
     t.equal((await browser().get('http://globex.muster.test/auth/google')).status, 403)
   })
 
-  t.test('a removed user’s link is gone, and an invitation back demands a new password first', async (t) => {
-    const [userId] = await insertPeople(app.owner, acme, [{ email: 'cleo@acme.test' }])
-    issuer.account = { sub: 'google-2', email: 'cleo@acme.test', email_verified: true }
-    const cleo = browser()
-    await cleo.get((await cleo.get(await issuer.visit(await cleo.begin('acme.muster.test')))).location)
-    t.equal(
-      (await app.query('acme', 'auth.me', undefined, { cookie: cleo.cookie('acme.muster.test') })).data.user.id,
-      userId
-    )
-    const operator = { token: app.deps.operatorToken }
-    await app.mutate('acme', 'users.deactivate', { userId }, operator)
-    await app.mutate('acme', 'users.remove', { userId }, operator)
-    const links = await app.owner.selectFrom('google_identities').selectAll().where('user_id', '=', userId!).execute()
-    t.same(links, [])
-    await app.mutate('acme', 'invitations.create', { invites: [{ email: 'cleo@acme.test' }] }, operator)
-    const answer = await cleo.get(await issuer.visit(await cleo.begin('acme.muster.test')))
-    t.equal(reasonIn(answer.location), 'unknownGoogleAccount')
-  })
+  t.test(
+    'does not let a removed user back in by the old link; a new invitation demands a new password first',
+    async (t) => {
+      const userId = await insertPerson(app.owner, acme, { email: 'cleo@acme.test' })
+      issuer.account = { sub: 'google-2', email: 'cleo@acme.test', email_verified: true }
+      const cleo = browser()
+      await cleo.get((await cleo.get(await issuer.visit(await cleo.begin('acme.muster.test')))).location)
+      t.equal(
+        (await app.query('acme', 'auth.me', undefined, { cookie: cleo.cookie('acme.muster.test') })).data.user.id,
+        userId
+      )
+      const operator = { token: app.deps.operatorToken }
+      await app.mutate('acme', 'users.deactivate', { userId }, operator)
+      await app.mutate('acme', 'users.remove', { userId }, operator)
+      const links = await app.owner.selectFrom('google_identities').selectAll().where('user_id', '=', userId).execute()
+      t.same(links, [])
+      await app.mutate('acme', 'invitations.create', { invites: [{ email: 'cleo@acme.test' }] }, operator)
+      const answer = await cleo.get(await issuer.visit(await cleo.begin('acme.muster.test')))
+      t.equal(reasonIn(answer.location), 'unknownGoogleAccount')
+    }
+  )
 })
 
-test('an invitation is accepted with Google by the same verified address alone', async (t) => {
+test('an invitation is accepted with Google only by its own verified address', async (t) => {
   const { app, issuer, browser } = await start(t)
   const operator = { token: app.deps.operatorToken }
   await app.mutate('acme', 'invitations.create', { invites: [{ email: 'dan@acme.test', role: 'manager' }] }, operator)
@@ -190,7 +192,7 @@ test('an invitation is accepted with Google by the same verified address alone',
   const me = await app.query('acme', 'auth.me', undefined, { cookie: dan.cookie('acme.muster.test') })
   t.match(me.data?.user, { email: 'dan@acme.test', role: 'manager', state: 'active' })
 
-  t.test('and its token is in no address, nor taken from one', async (t) => {
+  t.test('has its token in no address, and takes it from none', async (t) => {
     const begun = await dan.get('http://acme.muster.test/auth/google', {
       method: 'POST',
       payload: { invitation: token }
@@ -213,18 +215,18 @@ test('an invitation is accepted with Google by the same verified address alone',
     }
   })
 
-  t.test('and another site begins no such sign-in', async (t) => {
+  t.test('is not begun by another site', async (t) => {
     const answer = await app.inject('acme', {
       method: 'POST',
       url: '/auth/google',
       headers: { origin: 'https://evil.test' },
       payload: { invitation: token }
     })
-    t.match(answer, { statusCode: 403, cookies: [] })
+    t.match(answer, { statusCode: 403, cookies: EMPTY })
   })
 })
 
-test('over https the cookie that binds a sign-in to its browser is bound to the host by its name', async (t) => {
+test('over https the cookie that ties a sign-in to its browser has a __Host- name', async (t) => {
   const issuer = await startIssuer(t, 'https://muster.test/auth/google/callback')
   const app = await startApp(t, {
     env: {
@@ -235,7 +237,7 @@ test('over https the cookie that binds a sign-in to its browser is bound to the 
       GOOGLE_ISSUER: issuer.url
     }
   })
-  await insertTenant(app, 'acme')
+  await insertTenant(app.owner, 'acme')
   const { cookies } = await app.inject('acme', { url: '/auth/google' })
   t.match(cookies, [{ name: '__Host-muster_google', secure: true, httpOnly: true, sameSite: 'Lax', path: '/' }])
   t.equal(cookies[0]!.domain, undefined)

@@ -1,8 +1,9 @@
-// The operator's session in the page of the base domain: begun by the token, kept in a sealed cookie, ended for good.
+// The operator's session on the page of the base domain: it begins with the token, is kept in a sealed cookie, and ends
+// for good.
 import { test } from 'tap'
 import { createSealer, randomToken } from '../../server/secrets.ts'
 import { OPERATOR, OPERATOR_TOKEN, SECRET_KEY, startApp, type TestApp } from '../support/app.ts'
-import { insertTenant } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const OWN = 'http://muster.test'
 const signIn = (app: TestApp, token = OPERATOR_TOKEN, caller = {}) =>
@@ -14,7 +15,7 @@ async function cookieOf(app: TestApp): Promise<string> {
   return cookie
 }
 
-/** What a cookie opens. */
+/** Whether a cookie opens the operator's API. */
 async function isSignedIn(app: TestApp, cookie: string): Promise<boolean> {
   const { data } = await app.query('', 'operator.session', {}, { cookie })
   const list = await app.query('', 'tenants.list', {}, { cookie })
@@ -27,7 +28,7 @@ test('the operator’s session', async (t) => {
   await insertTenant(app.owner, 'acme')
   app.clock.stop()
 
-  t.test('begins with the token, in a cookie of the base domain that no script reads', async (t) => {
+  t.test('begins with the token, in a cookie of the base domain that scripts cannot read', async (t) => {
     const { status, response, cookie } = await signIn(app)
     t.equal(status, 200)
     t.match(response.cookies, [{ name: 'muster_operator', path: '/', httpOnly: true, sameSite: 'Strict' }])
@@ -41,7 +42,7 @@ test('the operator’s session', async (t) => {
     t.match(log.data.items, [{ action: 'tenant.created', actorKind: 'operator' }], 'the log says who it was')
   })
 
-  t.test('over https the cookie belongs to this host for sure', async (t) => {
+  t.test('has a cookie that belongs to this host for certain over https', async (t) => {
     const secure = await startApp(t, { env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' } })
     const { response, cookie } = await signIn(secure)
     t.match(response.cookies, [{ name: '__Host-muster_operator', path: '/', secure: true, sameSite: 'Strict' }])
@@ -52,7 +53,7 @@ test('the operator’s session', async (t) => {
     )
   })
 
-  t.test('does not begin with anything else', async (t) => {
+  t.test('begins with nothing else', async (t) => {
     for (const token of ['x', `${OPERATOR_TOKEN}x`, OPERATOR_TOKEN.slice(1), randomToken()]) {
       const { status, error, cookie } = await signIn(app, token)
       t.match({ status, reason: error?.reason }, { status: 401, reason: 'invalidCredentials' })
@@ -69,7 +70,7 @@ test('the operator’s session', async (t) => {
     }
   })
 
-  t.test('is counted where somebody guesses', async (t) => {
+  t.test('has a limit for guesses', async (t) => {
     const guessed = await startApp(t)
     const guesses = await Promise.all(Array.from({ length: 310 }, () => signIn(guessed, 'guess')))
     t.ok(guesses.some(({ status }) => status === 429))
@@ -77,14 +78,14 @@ test('the operator’s session', async (t) => {
     t.equal((await guessed.query('', 'tenants.list', {}, OPERATOR)).status, 200, 'the token itself goes on')
   })
 
-  t.test('is nothing on a tenant’s host, and a person’s is nothing here', async (t) => {
+  t.test('does not count on a tenant’s host, nor a person’s session here', async (t) => {
     const cookie = await cookieOf(app)
     t.equal((await app.query('acme', 'users.list', {}, { cookie })).status, 401)
     const exported = await app.inject('', { url: '/operator/tenants/acme/export', headers: { cookie } })
     t.equal(exported.statusCode, 401, 'a whole tenant goes out with the token alone')
   })
 
-  t.test('ends by signing out, also for a copy of its cookie', async (t) => {
+  t.test('ends by signing out, even for a copy of its cookie', async (t) => {
     const [cookie, other] = [await cookieOf(app), await cookieOf(app)]
     const { response } = await app.mutate('', 'operator.signOut', {}, { cookie })
     t.match(response.cookies, [{ name: 'muster_operator', value: '', path: '/' }])
@@ -94,7 +95,7 @@ test('the operator’s session', async (t) => {
     t.equal((await app.mutate('', 'operator.signOut', {})).status, 200)
   })
 
-  t.test('ends where the same browser signs in anew', async (t) => {
+  t.test('ends when the same browser signs in again', async (t) => {
     const before = await cookieOf(app)
     const { cookie } = await signIn(app, OPERATOR_TOKEN, { cookie: before })
     t.not(cookie, before)
@@ -102,7 +103,7 @@ test('the operator’s session', async (t) => {
     t.ok(await isSignedIn(app, cookie!))
   })
 
-  t.test('ends after an hour without use, and twelve hours in all', async (t) => {
+  t.test('ends after an hour without use, and after twelve hours in all', async (t) => {
     const unused = await cookieOf(app)
     app.clock.advance({ minutes: 59 })
     t.ok(await isSignedIn(app, unused))
@@ -119,7 +120,7 @@ test('the operator’s session', async (t) => {
     t.notOk(await isSignedIn(app, used))
   })
 
-  t.test('is renewed only now and then', async (t) => {
+  t.test('is renewed only from time to time', async (t) => {
     const cookie = await cookieOf(app)
     t.equal((await app.query('', 'tenants.list', {}, { cookie })).cookie, undefined)
     app.clock.advance({ minutes: 5 })
@@ -129,14 +130,14 @@ test('the operator’s session', async (t) => {
     t.notOk(await isSignedIn(app, cookie), 'what it was before ends with it')
   })
 
-  t.test('ends with another operator token', async (t) => {
+  t.test('ends with a new operator token', async (t) => {
     const cookie = await cookieOf(app)
     const other = await startApp(t, { operatorToken: 'another-operator-token-0123456789-01', database: app })
     t.notOk(await isSignedIn(other, cookie))
     t.ok(await isSignedIn(app, cookie))
   })
 
-  t.test('goes on under a new SECRET_KEY in front of the old one', async (t) => {
+  t.test('continues under a new SECRET_KEY in front of the old one', async (t) => {
     const cookie = await cookieOf(app)
     const newKey = 'new-secret-key-0123456789-0123456789'
     const rotated = await startApp(t, { sealer: createSealer([newKey, SECRET_KEY]), database: app })
@@ -152,7 +153,7 @@ test('the operator’s session', async (t) => {
     t.notOk(await isSignedIn(rotated, renewed!), 'an end in one process is one in all')
   })
 
-  t.test('changes nothing for another site, nor for a tenant’s page', async (t) => {
+  t.test('changes nothing for requests from another site or a tenant’s page', async (t) => {
     const cookie = await cookieOf(app)
     for (const origin of [
       'https://evil.test',

@@ -1,9 +1,9 @@
-// Cross-site request forgery: what a browser sends on behalf of another site's page changes nothing.
+// Cross-site request forgery: what a browser sends for another site's page changes nothing.
 import { test } from 'tap'
 import { appRouter } from '../../server/admin/router.ts'
 import { PASSWORD, startAcme } from './acme.ts'
 
-test('requests that other sites send', async (t) => {
+test('requests from other sites', async (t) => {
   const acme = await startAcme(t)
   const { query, mutate, signIn, cookieOf } = acme
   const OWN = 'http://acme.muster.test'
@@ -26,7 +26,7 @@ test('requests that other sites send', async (t) => {
     t.equal((await query('acme', 'auth.me', undefined, { cookie })).status, 200, 'the session goes on')
   })
 
-  t.test('are refused by Sec-Fetch-Site where there is no Origin', async (t) => {
+  t.test('are refused by Sec-Fetch-Site if there is no Origin', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     for (const site of ['cross-site', 'same-site']) {
       const answer = await mutate('acme', 'auth.signOut', {}, { cookie, headers: { 'sec-fetch-site': site } })
@@ -38,7 +38,7 @@ test('requests that other sites send', async (t) => {
     }
   })
 
-  t.test('sign nobody in, for nobody shall act in another one’s account', async (t) => {
+  t.test('sign nobody in, so that nobody acts in somebody else’s account unknowingly', async (t) => {
     const answer = await signIn('ada@acme.test', PASSWORD, { headers: { origin: 'https://evil.test' } })
     t.match(answer, { status: 403, cookie: undefined, error: { reason: 'crossOrigin' } })
     const reset = await mutate(
@@ -50,19 +50,19 @@ test('requests that other sites send', async (t) => {
     t.match(reset, { status: 403, error: { reason: 'crossOrigin' } })
   })
 
-  t.test('are taken from the page’s own origin, and from no browser at all', async (t) => {
+  t.test('are told apart from those of the page itself, and of clients that are no browsers', async (t) => {
     const { cookie } = await signIn('ada@acme.test', PASSWORD, { headers: { origin: OWN } })
     t.ok(cookie)
     t.equal((await mutate('acme', 'auth.signOut', {}, { cookie, headers: { origin: OWN } })).status, 200)
     t.equal((await signIn('ada@acme.test')).status, 200)
   })
 
-  t.test('are taken at a forwarded port, which the browser calls too', async (t) => {
+  t.test('are told apart from those of the page at a forwarded port', async (t) => {
     const headers = { host: 'acme.muster.test:8080', origin: 'http://acme.muster.test:8080' }
     t.equal((await signIn('ada@acme.test', PASSWORD, { headers })).status, 200)
   })
 
-  t.test('may read, for the answer is kept from them by the browser', async (t) => {
+  t.test('may read, because the browser keeps the answer from them', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     const headers = { origin: 'https://evil.test' }
     const { status, response } = await query('acme', 'auth.me', undefined, { cookie, headers })
@@ -70,7 +70,7 @@ test('requests that other sites send', async (t) => {
     t.equal(response.headers['access-control-allow-origin'], undefined)
   })
 
-  t.test('are refused in the forms that a page may send anywhere', async (t) => {
+  t.test('are refused in every form that a page may send anywhere', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     const bodies = {
       'application/x-www-form-urlencoded': 'a=1',
@@ -93,7 +93,7 @@ test('requests that other sites send', async (t) => {
     t.equal((await query('acme', 'auth.me', undefined, { cookie })).status, 200, 'the session goes on')
   })
 
-  t.test('are not allowed by a preflight either', async (t) => {
+  t.test('are not allowed by a preflight', async (t) => {
     for (const url of ['/trpc/auth.signOut', '/scim/v2/Users']) {
       const headers = { origin: 'https://evil.test', 'access-control-request-method': 'POST' }
       const { headers: got } = await acme.inject('acme', { method: 'OPTIONS', url, headers })
@@ -104,7 +104,7 @@ test('requests that other sites send', async (t) => {
     }
   })
 
-  t.test('change nothing by SCIM, which no cookie opens', async (t) => {
+  t.test('change nothing by SCIM, which takes no cookie', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     const { statusCode } = await acme.inject('acme', {
       method: 'DELETE',
@@ -114,7 +114,7 @@ test('requests that other sites send', async (t) => {
     t.equal(statusCode, 401)
   })
 
-  t.test('are refused whatever procedure they are for', async (t) => {
+  t.test('are refused for every procedure', async (t) => {
     const mutations = Object.entries(appRouter._def.procedures).filter(
       ([, procedure]) => (procedure as unknown as { _def: { type: string } })._def.type === 'mutation'
     )
@@ -125,7 +125,7 @@ test('requests that other sites send', async (t) => {
     }
   })
 
-  t.test('are taken with a token, which no browser adds by itself', async (t) => {
+  t.test('are accepted with a token, which no browser adds by itself', async (t) => {
     const headers = { origin: 'https://backend.test' }
     const { status } = await mutate('acme', 'auth.signOut', {}, { token: acme.deps.operatorToken, headers })
     t.equal(status, 200)

@@ -16,8 +16,8 @@ test('password hashes', async (t) => {
     t.equal(await passwords.verify('zebra-42-umbrella', hash), false)
   })
 
-  t.test('are computed by threads that give way to those who answer', async (t) => {
-    // the first hash, which makes the threads, comes before this one
+  t.test('are computed by threads of lower priority than those that answer requests', async (t) => {
+    // the first hash, which starts the threads, comes before this one
     await passwords.verify('Zebra-42-umbrella', undefined)
     const threads = poolThreads()
     if (process.platform === 'linux') t.ok(threads.length > 0)
@@ -39,11 +39,11 @@ test('password hashes', async (t) => {
     })
   }
 
-  t.test('take a letter and its composed form for the same', async (t) => {
+  t.test('treat a composed and a decomposed letter as the same', async (t) => {
     t.equal(await passwords.verify('Zu\u0308rich-Umbrella', await passwords.hash('Z\u00fcrich-Umbrella')), true)
   })
 
-  t.test('of long passwords are none of the plain SHA hashes that other places keep', async (t) => {
+  t.test('of long passwords are not the plain SHA hashes that other services store', async (t) => {
     const hash = await passwords.hash(long)
     for (const algorithm of ['sha256', 'sha384', 'sha512']) {
       for (const encoding of ['hex', 'base64'] as const) {
@@ -53,7 +53,7 @@ test('password hashes', async (t) => {
     }
   })
 
-  t.test('are compared by today’s work also where there is none, or one of a lower cost', async (t) => {
+  t.test('cost today’s work to compare, even if there is none or it has a lower cost', async (t) => {
     const cost = 8
     const dear = createPasswords(cost)
     const hashes = {
@@ -63,7 +63,7 @@ test('password hashes', async (t) => {
       'the lowest': await passwords.hash('Zebra-42-umbrella'),
       'none of bcrypt’s': 'Zebra-42-umbrella'
     }
-    // the stand-in is there
+    // by now the stand-in for a missing hash exists
     await dear.verify('anything', undefined)
     const { compare, hash } = bcrypt
     t.teardown(() => Object.assign(bcrypt, { compare, hash }))
@@ -93,7 +93,7 @@ test('password hashes', async (t) => {
     t.equal(createPasswords(4).isOutdated(await createPasswords(5).hash('x')), false)
   })
 
-  t.test('are refused as unavailable where too many wait', async (t) => {
+  t.test('are refused as unavailable if too many wait', async (t) => {
     const outcomes = await Promise.allSettled(Array.from({ length: 300 }, () => passwords.verify('x', undefined)))
     const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
     t.ok(refused.length > 0 && refused.length < 100, `${refused.length} refused`)
@@ -134,7 +134,7 @@ test('the password policy', async (t) => {
     )
   }
 
-  t.test('counts characters as people do, by the tenant’s own least length', async (t) => {
+  t.test('counts characters as people do, from the tenant’s own minimum', async (t) => {
     t.throws(() => checkPassword('x7$Kp2!'), { message: /at least 8 characters/ })
     t.doesNotThrow(() => checkPassword('x7$Kp2!q'))
     t.throws(() => checkPassword('x7$Kp2!q', { minLength: 12 }), { message: /at least 12 characters/ })

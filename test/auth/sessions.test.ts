@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { test } from 'tap'
 import { inTenant } from '../../db/connect.ts'
 import { notifyChange } from '../../db/listen.ts'
@@ -12,7 +13,7 @@ test('sessions', async (t) => {
   const { query, mutate, signIn, cookieOf, ids, owner, clock } = acme
   const statusOf = async (cookie: string, host = 'acme') => (await query(host, 'auth.me', undefined, { cookie })).status
 
-  t.test('auth.me tells who is signed in and what they may give', async (t) => {
+  t.test('auth.me tells who is signed in and which roles they may give', async (t) => {
     const { data } = await query('acme', 'auth.me', undefined, { cookie: await cookieOf('ben@acme.test') })
     t.match(data, {
       user: { id: ids.ben, displayName: 'Ben' },
@@ -29,14 +30,14 @@ test('sessions', async (t) => {
     t.match(data, { user: null, role: 'administrator', via: 'operator' })
   })
 
-  t.test('nobody is 401', async (t) => {
+  t.test('nobody is answered 401', async (t) => {
     t.match(await query('acme', 'auth.me'), { status: 401, error: { reason: 'unauthenticated' } })
     for (const cookie of ['muster_session=', 'muster_session=x', `muster_session=${'x'.repeat(43)}`]) {
       t.equal(await statusOf(cookie), 401, cookie)
     }
   })
 
-  t.test('of one tenant are 401 on every other', async (t) => {
+  t.test('of one tenant are answered 401 on every other', async (t) => {
     const ada = await cookieOf('ada@acme.test')
     const grace = await cookieOf('grace@globex.test')
     t.equal(await statusOf(ada), 200)
@@ -48,12 +49,12 @@ test('sessions', async (t) => {
   t.test('cost no statement while they are remembered', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     await statusOf(cookie)
-    // there is no such procedure: nothing is asked but who calls it
+    // there is no such procedure, so nothing is looked up but the caller
     const call = () => query('acme', 'auth.nothing', undefined, { cookie })
     t.equal(await countStatements(call), 0)
   })
 
-  t.test('are listed to their owner, newest first, the one that asks marked', async (t) => {
+  t.test('are listed to their owner, newest first, with the current one marked', async (t) => {
     const id = await acme.addPerson({ email: 'dora@acme.test' })
     await cookieOf('dora@acme.test', { headers: { 'user-agent': 'Firefox' } })
     const cookie = await cookieOf('dora@acme.test', { headers: { 'user-agent': 'U'.repeat(1_000) } })
@@ -73,7 +74,7 @@ test('sessions', async (t) => {
     t.equal((await owner.selectFrom('sessions').selectAll().where('user_id', '=', id).execute()).length, 2)
   })
 
-  t.test('are revoked by their owner, and by nobody else', async (t) => {
+  t.test('are revoked by their owner and by nobody else', async (t) => {
     const ada = await cookieOf('ada@acme.test')
     const lost = await cookieOf('ada@acme.test')
     const ben = await cookieOf('ben@acme.test')
@@ -97,7 +98,7 @@ test('sessions', async (t) => {
     t.match(await query('acme', 'auth.sessions', undefined, operator), { status: 403, error: { reason: 'personOnly' } })
   })
 
-  t.test('end by signing out, which takes the cookie away', async (t) => {
+  t.test('end by signing out, which deletes the cookie', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     const { status, response } = await mutate('acme', 'auth.signOut', {}, { cookie })
     t.equal(status, 200)
@@ -107,7 +108,7 @@ test('sessions', async (t) => {
     t.equal((await mutate('acme', 'auth.signOut')).status, 200, 'and without a session')
   })
 
-  t.test('end all at once by signing out everywhere', async (t) => {
+  t.test('end all at the same time by signing out everywhere', async (t) => {
     await acme.addPerson({ email: 'emma@acme.test' })
     const cookies = [await cookieOf('emma@acme.test'), await cookieOf('emma@acme.test')]
     const { data } = await mutate('acme', 'auth.signOutEverywhere', {}, { cookie: cookies[0]! })
@@ -132,7 +133,7 @@ test('sessions', async (t) => {
     const cookie = await cookieOf('fay@acme.test')
     t.equal((await query('acme', 'auth.me', undefined, { cookie })).data.role, 'manager')
     await owner.updateTable('users').set({ role: 'stakeholder' }).where('id', '=', id).execute()
-    const heard = new Promise((done) => acme.deps.listener.once('change', done))
+    const heard = once(acme.deps.listener, 'change')
     await notifyChange(acme.db, { kind: 'credentials', tenantId: acme.acmeId })
     await heard
     t.equal((await query('acme', 'auth.me', undefined, { cookie })).data.role, 'stakeholder')
@@ -154,7 +155,7 @@ test('sessions', async (t) => {
     t.equal(await statusOf(used), 401)
   })
 
-  t.test('note that they are in use every few minutes, not at every request', async (t) => {
+  t.test('have their use noted every few minutes, not with every request', async (t) => {
     const cookie = await cookieOf('ben@acme.test')
     const lastSeen = async () => {
       await acme.settle()
@@ -170,7 +171,7 @@ test('sessions', async (t) => {
     t.ok((await lastSeen()) - begun >= 6 * 60_000)
   })
 
-  t.test('are believed again after the database was asked anew', async (t) => {
+  t.test('are remembered again after the database was asked', async (t) => {
     const cookie = await cookieOf('ada@acme.test')
     acme.deps.auth.principals.forget(acme.acmeId)
     t.equal(await statusOf(cookie), 200)
@@ -181,7 +182,7 @@ test('sessions', async (t) => {
 test('what one process ends, another one forgets', async (t) => {
   const here = await startAcme(t)
   const there = await startApp(t, { database: here })
-  const heard = () => new Promise((done) => there.deps.listener.once('change', done))
+  const heard = () => once(there.deps.listener, 'change')
   const endings: [string, (cookie: string) => Promise<unknown>][] = [
     ['signing out', (cookie) => here.mutate('acme', 'auth.signOut', {}, { cookie })],
     ['signing out everywhere', (cookie) => here.mutate('acme', 'auth.signOutEverywhere', {}, { cookie })],

@@ -41,13 +41,13 @@ test('GET /auth/link', async (t) => {
     t.match(page.body, /used already/)
   })
 
-  t.test('signs in once when it is opened twice at once', async (t) => {
+  t.test('signs in once if it is opened twice at the same time', async (t) => {
     const link = await linkFor(ids.ada)
     const answers = await Promise.all([open(link), open(link)])
     t.same(answers.map(({ statusCode }) => statusCode).sort(), [303, 401])
   })
 
-  t.test('is not used up by a look at it', async (t) => {
+  t.test('is not used up by a mere look', async (t) => {
     const link = await linkFor(ids.ada)
     const looks: Parameters<typeof open>[1][] = [
       { method: 'HEAD' },
@@ -62,7 +62,7 @@ test('GET /auth/link', async (t) => {
     t.equal((await open(link)).statusCode, 303)
   })
 
-  t.test('works for a day, and on its own tenant’s host', async (t) => {
+  t.test('works for a day, on its own tenant’s host', async (t) => {
     const link = await linkFor(ids.ada)
     t.equal((await open(link, { host: 'globex' })).statusCode, 401)
     t.equal((await open(link, { host: '' })).statusCode, 404)
@@ -93,7 +93,7 @@ test('GET /auth/link', async (t) => {
     }
   })
 
-  t.test('codes serve their purpose alone, and the browser they were made for', async (t) => {
+  t.test('takes only codes of its own purpose, from the browser that they were made for', async (t) => {
     const expiresAt = new Date(clock.now().getTime() + 60_000)
     const browserHash = hashToken('a browser')
     const code = await createOneTimeCode(deps, acme.acmeId, {

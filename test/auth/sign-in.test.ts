@@ -11,7 +11,7 @@ test('auth.signIn', async (t) => {
   const acme = await startAcme(t)
   const { signIn, query, mutate, owner, ids, acmeId } = acme
 
-  t.test('signs in by a cookie that scripts and other hosts never see', async (t) => {
+  t.test('signs in with a cookie that neither scripts nor other hosts see', async (t) => {
     const { status, data, response } = await signIn('Ada@ACME.test')
     t.equal(status, 200)
     t.match(data.user, { id: ids.ada, email: 'ada@acme.test', role: 'administrator', state: 'active' })
@@ -24,7 +24,7 @@ test('auth.signIn', async (t) => {
     t.equal(response.headers['cache-control'], 'no-store')
   })
 
-  t.test('stores the hash of the token alone', async (t) => {
+  t.test('stores only the hash of the token', async (t) => {
     const cookie = await acme.cookieOf('ada@acme.test')
     const token = cookie.split('=')[1]!
     const rows = await owner.selectFrom('sessions').selectAll().execute()
@@ -32,7 +32,7 @@ test('auth.signIn', async (t) => {
     t.ok(rows.every(({ token_hash }) => token_hash.length === 32))
   })
 
-  t.test('makes a new session each time and ends the one that the browser had', async (t) => {
+  t.test('makes a new session each time and ends the browser’s previous one', async (t) => {
     const first = await acme.cookieOf('ada@acme.test')
     const elsewhere = await acme.cookieOf('ada@acme.test')
     t.equal((await query('acme', 'auth.me', undefined, { cookie: first })).status, 200)
@@ -43,7 +43,7 @@ test('auth.signIn', async (t) => {
     t.equal((await query('acme', 'auth.me', undefined, { cookie: elsewhere })).status, 200, 'other browsers go on')
   })
 
-  t.test('works with a stale cookie', async (t) => {
+  t.test('works with an outdated cookie', async (t) => {
     const cookie = `muster_session=${'x'.repeat(43)}`
     t.equal((await query('acme', 'auth.me', undefined, { cookie })).status, 401)
     t.equal((await signIn('ada@acme.test', PASSWORD, { cookie })).status, 200)
@@ -58,7 +58,7 @@ test('auth.signIn', async (t) => {
     t.ok(after.last_sign_in_at)
   })
 
-  t.test('is in the audit log, by whom and from where', async (t) => {
+  t.test('is in the audit log, with who signed in and from where', async (t) => {
     const before = (await acme.auditOf('session.created')).length
     await signIn('ben@acme.test')
     const events = await acme.auditOf('session.created')
@@ -66,7 +66,7 @@ test('auth.signIn', async (t) => {
     t.match(events.at(-1), { actor_kind: 'user', ip: '127.0.0.1', after: '{"method":"password"}' })
   })
 
-  t.test('gives one answer for whatever is wrong', async (t) => {
+  t.test('gives the same answer whatever is wrong', async (t) => {
     await acme.addPerson({ email: 'invited@acme.test', state: 'invited' })
     await acme.addPerson({ email: 'removed@acme.test', state: 'removed' })
     await acme.addPerson({ email: 'locked@acme.test', locked: true })
@@ -90,7 +90,7 @@ test('auth.signIn', async (t) => {
     for (const answer of answers) t.same(answer, answers[0])
   })
 
-  t.test('hashes once for whatever is wrong', async (t) => {
+  t.test('computes one hash whatever is wrong', async (t) => {
     const compare = bcrypt.compare
     let count = 0
     t.teardown(() => {
@@ -107,7 +107,7 @@ test('auth.signIn', async (t) => {
     }
   })
 
-  t.test('tells whoever knows the password why it does not let them in', async (t) => {
+  t.test('tells whoever knows the password why they may not sign in', async (t) => {
     t.match(await signIn('locked@acme.test'), { status: 403, cookie: undefined, error: { reason: 'userLocked' } })
     t.match(await signIn('deactivated@acme.test'), { status: 403, error: { reason: 'userDeactivated' } })
     const id = await acme.addPerson({ email: 'revived@acme.test' })
@@ -115,7 +115,7 @@ test('auth.signIn', async (t) => {
     t.match(await signIn('revived@acme.test'), { status: 403, error: { reason: 'mustResetPassword' } })
   })
 
-  t.test('notes refusals of people that exist, by nobody', async (t) => {
+  t.test('logs refusals of existing people, by nobody', async (t) => {
     await acme.settle()
     const before = (await acme.auditOf('session.refused')).length
     await signIn('ben@acme.test', 'wrong')
@@ -126,7 +126,7 @@ test('auth.signIn', async (t) => {
     t.equal(events.length, 1)
   })
 
-  t.test('refuses bad input by name', async (t) => {
+  t.test('refuses bad input by the name of the field', async (t) => {
     const { status, error } = await mutate('acme', 'auth.signIn', { email: 'ada@acme.test', pass: PASSWORD })
     t.equal(status, 400)
     t.match(error?.message, /password/)
@@ -134,7 +134,7 @@ test('auth.signIn', async (t) => {
     t.equal((await mutate('', 'auth.signIn', { email: 'ada@acme.test', password: PASSWORD })).status, 404)
   })
 
-  t.test('is refused with a password that was changed while it was being checked', async (t) => {
+  t.test('refuses a password that was changed while it was checked', async (t) => {
     const newHash = await acme.deps.auth.passwords.hash('another-Zebra-42')
     let attempt: ReturnType<typeof signIn> | undefined
     await owner.transaction().execute(async (trx) => {
@@ -148,7 +148,7 @@ test('auth.signIn', async (t) => {
   })
 })
 
-test('over https the cookie is Secure and bound to the host by its name', async (t) => {
+test('over https the cookie is Secure and has a __Host- name', async (t) => {
   const { signIn, query } = await startAcme(t, { env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' } })
   const { response, cookie } = await signIn('ada@acme.test')
   t.match(response.cookies, [
@@ -159,7 +159,7 @@ test('over https the cookie is Secure and bound to the host by its name', async 
   t.equal((await query('acme', 'auth.me', undefined, { cookie: unprefixed })).status, 401)
 })
 
-test('a password is hashed anew at sign-in once the cost has risen', async (t) => {
+test('a password is hashed again at sign-in if the cost has risen', async (t) => {
   const acme = await startAcme(t)
   const dearer = await startApp(t, { database: acme, env: { BCRYPT_COST: '5' } })
   const costNow = async () =>

@@ -1,5 +1,5 @@
-// A keep-alive HTTP/1.1 connection that asks one thing at a time. Written by hand, because a client that costs as much
-// as the server would be measured along with it, on a machine of two cores.
+// A keep-alive HTTP/1.1 connection that sends one request at a time. It is our own, because a client as dear as the
+// server would distort what is measured on a machine of two cores.
 import { connect, type Socket } from 'node:net'
 
 export interface Answer {
@@ -34,7 +34,7 @@ export class Connection {
     })
   }
 
-  /** @param request whole, as it goes over the wire */
+  /** @param request the whole text, as it goes over the wire */
   send(request: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.waiting = { resolve, reject }
@@ -63,7 +63,7 @@ export class Connection {
   }
 }
 
-/** @returns undefined where more is to come; nothing follows an answer, because nothing else was asked */
+/** @returns undefined while the answer is incomplete. Nothing follows an answer, because only one request was sent. */
 function readAnswer(bytes: Buffer): Answer | undefined {
   const headEnd = bytes.indexOf(HEAD_END)
   if (headEnd === -1) return undefined

@@ -1,11 +1,11 @@
-// Processor time and memory of processes, as Linux tells them in /proc.
+// Processor time and memory of processes, as Linux shows them in /proc.
 import { readFileSync } from 'node:fs'
 
-/** USER_HZ, which Linux fixes at 100 for everything that it shows. */
+/** USER_HZ, which is always 100 in what Linux shows. */
 const TICKS_PER_SECOND = 100
 const MICROS_PER_TICK = 1_000_000 / TICKS_PER_SECOND
 
-/** The fields behind the command's name, which may hold spaces (proc(5): the third one comes first). */
+/** The fields after the command's name, which may contain spaces (proc(5)); field 3 is the first of them. */
 function statOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
   return text
@@ -14,13 +14,13 @@ function statOf(pid: number): number[] {
     .map(Number)
 }
 
-/** Of one process, all its threads: microseconds. */
+/** Microseconds of one process with all its threads. */
 export function cpuMicros(pid: number): number {
   const stat = statOf(pid)
   return (stat[11]! + stat[12]!) * MICROS_PER_TICK
 }
 
-/** Of a process with its children, those that have ended included: microseconds. */
+/** Microseconds of a process and its children, including those that have ended. */
 export function treeMicros(pid: number): number {
   const stat = statOf(pid)
   let micros = (stat[11]! + stat[12]! + stat[13]! + stat[14]!) * MICROS_PER_TICK
@@ -28,7 +28,7 @@ export function treeMicros(pid: number): number {
     try {
       micros += cpuMicros(child)
     } catch {
-      // it has ended meanwhile; its parent's count has its time
+      // it has ended meanwhile, so its parent's count includes its time
     }
   }
   return micros

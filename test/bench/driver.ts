@@ -1,11 +1,11 @@
-// The driver's process: told by messages what to drive, answers with what was measured.
+// The process that sends the load: messages tell it what to drive, and it answers with what it measured.
 import { drive, type Load, type Measured } from './load.ts'
 import type { Next, SourceContext } from './workload.ts'
 import { workloadNamed } from './workloads/index.ts'
 
 export interface DriverTask {
   readonly workload: string
-  /** The workload's own requests, or those that it is compared with. */
+  /** Whether to send the workload's own requests, or those that it is compared with. */
   readonly side: 'muster' | 'against'
   readonly context: SourceContext
   readonly load: Omit<Load, 'port'>
@@ -13,7 +13,7 @@ export interface DriverTask {
 
 export type DriverAnswer = { measured: Measured } | { error: string }
 
-/** What a source counts goes on from round to round. */
+/** Sources stay between rounds, so that their counters continue. */
 const begun = new Map<string, Next>()
 
 function nextOf({ workload: name, side, context }: DriverTask): { next: Next; port: number } {
@@ -38,5 +38,5 @@ async function answer(task: DriverTask): Promise<DriverAnswer> {
 process.on('message', async (task: DriverTask) => {
   process.send!(await answer(task))
 })
-// the bench has ended, in whatever way
+// the bench has ended in some way
 process.on('disconnect', () => process.exit(0))

@@ -1,4 +1,4 @@
-// What no closed loop shows: mails, sign-ins beside other work, the start, memory.
+// Measures what no closed loop shows: mails, sign-ins beside other work, the start, memory.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ import type { Ask, SourceContext } from './workload.ts'
 import { untilMailsHaveLeft } from './workloads/admin.ts'
 import { toScim, toTrpcMutation, toTrpcQuery } from './workloads/asks.ts'
 
-/** A measured value beside its bound. */
+/** A measured value with its bound. */
 export interface Extra {
   readonly title: string
   readonly value: number
@@ -32,14 +32,14 @@ const contextOf = (stack: Stack, population: Population): SourceContext => ({
   operatorToken: OPERATOR_TOKEN
 })
 
-/** What a process needs to notice that it has nothing more to do. */
+/** Time for a process to notice that it has nothing left to do. */
 const REST_MS = 8_000
-/** And to give back what it remembers for a minute. */
+/** Time for it to give back what it remembers for a minute. */
 const FORGOTTEN_MS = 90_000
 const MAILS = 1_000
 let called = 0
 
-/** How soon the first mail arrives, and at which rate a thousand do. */
+/** How soon the first mail arrives, and at what rate a thousand do. */
 export async function measureMails(stack: Stack, db: Db, population: Population): Promise<Extra[]> {
   const tenant = population.firstTenant
   const run = `${Date.now()}-${called++}`
@@ -68,10 +68,10 @@ export async function measureMails(stack: Stack, db: Db, population: Population)
 
 const SIGN_INS = 50
 const PASSWORD = 'correct horse battery staple'
-/** bcrypt's default cost of the server. */
+/** The server's default cost of bcrypt. */
 const COST = 12
 
-/** What 50 sign-ins at once do to SCIM's slowest answers. */
+/** What 50 simultaneous sign-ins do to the slowest answers of SCIM. */
 export async function measureSignIns(stack: Stack, db: Db, population: Population, seconds: number): Promise<Extra[]> {
   const tenant = population.firstTenant
   const users = Array.from({ length: SIGN_INS }, (_, index) => index + 1)
@@ -122,7 +122,7 @@ function signIn(stack: Stack, { firstTenant, users }: Population, user: number):
   }
 }
 
-/** The bytes of all tables with their indexes. */
+/** The size of all tables with their indexes, in bytes. */
 export async function storageOf(db: Db): Promise<number> {
   const { rows } = await sql<{ bytes: string }>`
     select sum(pg_total_relation_size(c.oid)) as bytes from pg_class c
@@ -130,14 +130,17 @@ export async function storageOf(db: Db): Promise<number> {
   return Number(rows[0]!.bytes)
 }
 
-/** What a user takes of the disk, with emails, memberships and all indexes, before anything has been changed. */
+/** The disk space of a user with emails, memberships and all indexes, before anything has changed. */
 export const storageExtra = ({ label, tenants, users }: Population, bytes: number): Extra => ({
   title: `tables and indexes, ${label}`,
   value: bytes / (tenants * users),
   unit: 'bytes a user'
 })
 
-/** What it takes to meet a tenant of whom nothing is remembered: by its SCIM token, then by its API token. */
+/**
+ * The cost of a request from a tenant that the server does not remember: first by its SCIM token, then by its API
+ * token.
+ */
 export async function visitExtras(stack: Stack, population: Population): Promise<Extra[]> {
   const used = () => [cpuMicros(stack.pids.muster), treeMicros(stack.pids.database)] as const
   const before = used()
@@ -150,7 +153,7 @@ export async function visitExtras(stack: Stack, population: Population): Promise
   }))
 }
 
-/** Lets the server meet each tenant by both of its tokens; it remembers what it has read then for a minute. */
+/** Sends a request with both tokens of each tenant. The server then remembers them for a minute. */
 export async function visitTenants(stack: Stack, population: Population): Promise<void> {
   const context = contextOf(stack, population)
   const visit = async (tenant: number) => {
@@ -167,7 +170,7 @@ export async function visitTenants(stack: Stack, population: Population): Promis
   )
 }
 
-/** After the whole run, when the last of its work is done. */
+/** The memory after the whole run, once its last work is done. */
 export async function measureMemory(stack: Stack): Promise<Extra[]> {
   const title = 'resident memory of the server after the run'
   const resident = (what: string): Extra => ({
@@ -182,7 +185,7 @@ export async function measureMemory(stack: Stack): Promise<Extra[]> {
   return [atRest, resident('a minute and a half later')]
 }
 
-/** `npm start` with its own database in a folder that is there already, until the first request is answered. */
+/** The time from `npm start`, with an existing database folder of its own, to the first answered request. */
 export async function measureStart(): Promise<Extra> {
   const folder = mkdtempSync(join(tmpdir(), 'muster-bench-start-'))
   try {
@@ -201,7 +204,7 @@ async function startAndStop(folder: string): Promise<number> {
     cwd: ROOT,
     env: environment({ DATA_DIR: folder, PORT: String(port) }),
     stdio: 'ignore',
-    // a group of its own, so that a signal reaches npm and what it runs
+    // in a process group of its own, so that a signal reaches npm and what it runs
     detached: true
   })
   const isGone = () => hasEnded(npm) && !existsSync(join(folder, 'postgres/postmaster.pid'))

@@ -1,5 +1,5 @@
-// The floor: a bare Fastify server whose routes run one prepared statement each and send what it gives. No SCIM, no
-// authentication, no rules.
+// The floor: a bare Fastify server whose routes run one prepared statement each and send the result. It has no SCIM, no
+// authentication and no rules.
 import { initTRPC } from '@trpc/server'
 import { fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
 import Fastify from 'fastify'
@@ -75,7 +75,7 @@ const PEOPLE = `id, email, user_name as "userName", display_name as "displayName
   family_name as "familyName", role, state, locked, time_zone as "timeZone", locale, created_at as "createdAt",
   updated_at as "updatedAt", activated_at as "activatedAt", last_sign_in_at as "lastSignInAt"`
 
-/** As it comes: the bare procedure checks nothing. */
+/** The bare procedure does not check its input. */
 const unchecked = <T>(input: unknown) => input as T
 
 const router = t.router({

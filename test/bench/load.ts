@@ -1,4 +1,4 @@
-// The closed loop: each connection asks again as soon as it is answered, until the time is over.
+// The closed loop: each connection sends its next request as soon as it has the answer, until the time is over.
 import { type Answer, Connection } from './connection.ts'
 import type { Ask, Next } from './workload.ts'
 
@@ -15,14 +15,14 @@ export interface Measured {
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number
-  /** Of the driver itself, microseconds in all. */
+  /** Processor time of the driver itself, in microseconds. */
   readonly driverMicros: number
 }
 
-/** One answer in so many has its body looked at. */
+/** The body of one in so many answers is checked. */
 const SAMPLE = 64
 
-/** @throws Error for an answer that is not what was asked for */
+/** @throws Error if an answer is wrong */
 export async function drive(next: Next, { port, connections, seconds, maxRequests }: Load): Promise<Measured> {
   const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(port)))
   const latencies: number[] = []
@@ -60,7 +60,7 @@ export async function drive(next: Next, { port, connections, seconds, maxRequest
   }
 }
 
-/** One request on a connection of its own. @throws Error for an answer that is not what was asked for */
+/** Sends one request on a connection of its own. @throws Error if the answer is wrong */
 export async function askOnce(port: number, ask: Ask): Promise<void> {
   const connection = await Connection.open(port)
   try {

@@ -1,4 +1,4 @@
-// `npm run bench`: starts everything, seeds, measures, prints, and after a full run writes RESULTS.md.
+// `npm run bench`: starts everything, seeds, measures and prints. After a full run it writes RESULTS.md.
 import { mkdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
@@ -42,7 +42,7 @@ interface Options {
   readonly pace: Pace
   readonly dataFolder: string | undefined
   readonly profileFolder: string | undefined
-  /** Everything, at every size, at whatever pace: what RESULTS.md tells of. */
+  /** Whether all workloads run at all sizes, at whatever pace. Only then RESULTS.md is written. */
   readonly isFull: boolean
   readonly withExtras: boolean
 }
@@ -82,7 +82,7 @@ function readOptions(): Options {
 
 const print = (line: string) => process.stdout.write(`${line}\n`)
 
-/** A wrong answer spoils its own workload alone, and the exit status. */
+/** A wrong answer makes only its own workload fail, and the exit status. */
 const failures: string[] = []
 
 async function measureAll(
@@ -108,7 +108,7 @@ async function measureAll(
   return results
 }
 
-/** Seeds what is not there yet. @param extras are told what it takes of the disk */
+/** Seeds the population unless it is there. @param extras receives the disk space that it takes */
 async function seeded(stack: Stack, db: Db, population: Population, extras: Extra[]): Promise<string> {
   if (await isSeeded(db, population)) return 'seeded by an earlier run'
   const began = performance.now()
@@ -158,7 +158,7 @@ async function main(): Promise<void> {
         await settle(db)
       } catch (error) {
         if (error instanceof ServerEnded) throw error
-        // what was measured of the other sizes is still worth telling
+        // what was measured at the other sizes is still worth showing
         failures.push(`${population.label}: ${(error as Error).message}`)
       }
     }

@@ -1,4 +1,4 @@
-// Rounds of a workload on one population: both servers in turn, with what each request cost.
+// Runs the rounds of a workload on one population: both servers in turn, with the cost of each request.
 import type { Db } from '../../db/connect.ts'
 import { cpuMicros, treeMicros } from './cpu.ts'
 import type { Population } from './population.ts'
@@ -12,7 +12,7 @@ export interface Pace {
 
 /** One side of one round, or the median of several. */
 export interface Sample {
-  /** Requests; operations where a request holds several. */
+  /** Requests per second, or operations if a request holds several. */
   readonly perSecond: number
   /** Milliseconds. */
   readonly p50: number
@@ -28,18 +28,18 @@ export interface Result {
   readonly population: Population
   readonly muster: Sample
   readonly against: Sample | undefined
-  /** Of the rates, the median of the rounds. */
+  /** The median of the rounds' ratios. */
   readonly ratio: number | undefined
 }
 
 const CONNECTIONS = 16
 /**
- * Before the first round: code is compiled, statements are prepared, caches are filled. In the first second the compiler
- * takes as much of a processor as a sixth of the requests do, and in the fifth a thirtieth.
+ * Before the first round, so that code is compiled, statements are prepared and caches are filled. The compiler takes a
+ * sixth as much processor time as the requests in the first second, and a thirtieth in the fifth.
  */
 const WARM_UP_SECONDS = 1.5
 
-/** @throws Error where an answer was wrong */
+/** @throws Error if an answer was wrong */
 export async function measure(
   stack: Stack,
   db: Db,

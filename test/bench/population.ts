@@ -1,19 +1,19 @@
-// Who lives in the bench's database. Everything follows from a tenant's number and a user's, so that the driver knows
-// ids, addresses and tokens without asking.
+// The tenants and users in the bench's database. Everything follows from a tenant's number and a user's number, so that
+// the driver knows ids, addresses and tokens without asking.
 import { createHash } from 'node:crypto'
 import { USER_SCHEMA, type UserDocument } from '../../server/provisioning/user-document.ts'
 
-/** Tenants of one size, numbered from `firstTenant` on; a tenant's number is its id. Users are numbered from 0. */
+/** Tenants of one size, numbered from `firstTenant`; the number of a tenant is its id. Users are numbered from 0. */
 export interface Population {
-  /** `100,000 users` */
+  /** Such as `100,000 users`. */
   readonly label: string
   readonly firstTenant: number
   readonly tenants: number
-  /** Of each tenant. */
+  /** Users of each tenant. */
   readonly users: number
 }
 
-// The first numbers are those of tenants that the server makes itself, such as the demo's
+// the first numbers belong to tenants that the server makes itself, such as the demo's
 export const POPULATIONS = {
   '1000': { label: '1,000 users', firstTenant: 11, tenants: 1, users: 1_000 },
   '100000': { label: '100,000 users', firstTenant: 12, tenants: 1, users: 100_000 },
@@ -23,21 +23,21 @@ export const POPULATIONS = {
 type PopulationName = keyof typeof POPULATIONS
 
 /**
- * A population by its name; `1000x100`, a thousand tenants of a hundred users, and other sizes may be given by numbers.
- * @throws Error where there is none
+ * The population of a name. Other sizes are named by numbers: `1000x100` is a thousand tenants of a hundred users.
+ * @throws Error if there is no such population
  */
 export function populationNamed(name: string): Population {
   if (Object.hasOwn(POPULATIONS, name)) return POPULATIONS[name as PopulationName]
   const [, tenants, users] = /^([2-9]|[1-9]\d{1,3})x([1-9]\d{1,4})$/.exec(name) ?? []
   if (!users) throw new Error(`There is no size "${name}": ${Object.keys(POPULATIONS).join(', ')}`)
-  // numbers of its own for each number of tenants, so that several may lie in one database
+  // each number of tenants has its own range, so that several populations fit into one database
   const firstTenant = Number(tenants) * 100_000
   return { label: `${tenants} tenants of ${users}`, firstTenant, tenants: Number(tenants), users: Number(users) }
 }
 
-/** Users beyond the population's own, numbered behind them: those that writes take away or move about. */
+/** Users after the population's own numbers, for writes that delete or move users. */
 export const SPARE_USERS = 10_000
-/** A group holds at most so many; a larger tenant has several that hold everybody. */
+/** The most members of a group. A larger tenant has several groups that together hold everybody. */
 export const LARGE_GROUP = 100_000
 export const TEAM_SIZE = 1_000
 export const TEAMS = 20
@@ -50,16 +50,16 @@ const secretOf = (what: string, tenant: number) => sha256(`bench ${what} ${tenan
 export const scimTokenOf = (tenant: number) => `mst_scim_${secretOf('scim', tenant)}`
 export const apiTokenOf = (tenant: number) => `mst_api_${secretOf('api', tenant)}`
 
-/** 2026-01-01; each user is made a millisecond after the one before. */
+/** 2026-01-01. Each user is made a millisecond after the one before. */
 const EPOCH_MS = 1_767_225_600_000
 export const createdAt = (user: number) => new Date(EPOCH_MS + user)
 
 const timeOf = (user: number) => (EPOCH_MS + user).toString(16).padStart(12, '0')
 
-/** No user with this number or a higher one has a lower id, of those whom the server makes neither. */
+/** Users with this number or a higher one have no lower id, except those that the server makes. */
 export const lowestId = (user: number) => `${timeOf(user).slice(0, 8)}-${timeOf(user).slice(8)}-0000-0000-000000000000`
 
-/** An id such as the server makes (UUID version 7): in the order of the numbers, the rest spread. */
+/** An id like the server's (UUID version 7), in the order of the numbers; the other bits are spread. */
 export function userId(tenant: number, user: number): string {
   const time = timeOf(user)
   const a = mix(tenant, user, 1)
@@ -81,7 +81,7 @@ function mix(tenant: number, user: number, salt: number): number {
 }
 
 const GROUPS_FROM = 2_000_000
-/** The groups that hold everybody come first, then the teams. */
+/** The groups of everybody come first, then the teams. */
 export const largeGroupId = (tenant: number, group: number) => userId(tenant, GROUPS_FROM + group)
 export const teamId = (tenant: number, team: number) => userId(tenant, GROUPS_FROM + 100 + team)
 export const largeGroups = ({ users }: Population) => Math.ceil(users / LARGE_GROUP)
@@ -92,26 +92,26 @@ const DEPARTMENTS = ['Engineering', 'Operations', 'Finance', 'Customer Care', 'L
 const pick = <T>(values: readonly T[], n: number) => values[n % values.length]!
 
 /**
- * Spreads the numbers below 10,000,000 over themselves, so that users who are found together do not lie together.
- * The factor shares no divisor with powers of ten: the first digits divide every population evenly.
+ * Permutes the numbers below 10,000,000, so that users who are found together do not lie together. The factor has no
+ * common divisor with powers of ten, so the first digits divide every population evenly.
  */
 const spread = (users: number, user: number) => (user * 7_919) % users
 
 const padded = (number: number) => String(number).padStart(7, '0')
-/** `u0012340.` to `u0012349.`: what the addresses of ten users begin with. */
+/** The start of the addresses of ten users: `u0012340.` to `u0012349.` begin with `u001234`. */
 export const addressPrefix = (ten: number) => `u${padded(ten * 10).slice(0, -1)}`
 export const addressOf = (tenant: number, users: number, user: number) =>
   `u${padded(user < users ? spread(users, user) : user)}.${pick(GIVEN, user).toLowerCase()}@${domainOf(tenant)}`
 
 export const givenNameOf = (user: number) => pick(GIVEN, user)
 
-/** A family name that ten users of a population bear. */
+/** A family name that ten users of a population share. */
 export const familyNameOf = (users: number, user: number) =>
   `${pick(FAMILY, user)}-${user < users ? user % (users / 10) : user}`
 
 /**
- * An enterprise user as Entra and Okta write them, about 1.2 kB.
- * @param users of the tenant's population; further ones are spare
+ * A user with the enterprise extension as Entra and Okta send it, about 1.2 kB.
+ * @param users of the tenant's population; higher numbers are spare users
  */
 export function userDocument(tenant: number, users: number, user: number): UserDocument {
   const givenName = givenNameOf(user)

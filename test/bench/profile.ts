@@ -1,13 +1,13 @@
-// Where PostgreSQL's time goes while the workloads run, for whoever looks for something to improve.
+// Shows what PostgreSQL spends its time on while the workloads run.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 
 export interface Profile {
-  /** Forgets what was counted so far. */
+  /** Resets the counters. */
   begin(): Promise<void>
-  /** Writes the statements that took the most time since, and what became of tables, to `statements-N.txt`. */
+  /** Writes the statements that took the most time, and the changes of each table, to `statements-N.txt`. */
   end(): Promise<void>
 }
 

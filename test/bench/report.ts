@@ -1,4 +1,4 @@
-// The figures as people read them: lines while the bench runs, tables in RESULTS.md.
+// Shows the figures: lines while the bench runs, tables in RESULTS.md.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
@@ -8,14 +8,14 @@ import type { Pace, Result, Sample } from './measure.ts'
 import type { Goal } from './workload.ts'
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md')
-/** What stands in RESULTS.md from here on is written by people, and kept. */
+/** From this line on, RESULTS.md is written by people and kept. */
 const KEPT_FROM = '## What each change brought'
 
 const rate = (value: number) => value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 1 : 0 })
 const ms = (value: number) => (value < 10 ? value.toFixed(2) : value.toFixed(0))
 const micros = (value: number) => value.toLocaleString('en', { maximumFractionDigits: 0 })
 
-/** Whether the goal is met; undefined where there is none. */
+/** Whether the goal is met; a workload without a goal meets it. */
 export function isMet({ goal }: { goal: Goal }, { muster, ratio }: Pick<Result, 'muster' | 'ratio'>): boolean {
   return (
     (goal.ratio === undefined || (ratio ?? 0) >= goal.ratio) &&
@@ -64,7 +64,7 @@ function rowsOf(result: Result): string[][] {
 
 const WIDTHS = [58, 34, 9, 8, 8, 10, 12, 10, 6, 12, 6]
 
-/** For a terminal. */
+/** The lines for a terminal. */
 export const consoleHeader = () => pad(HEADER)
 export const consoleLines = (result: Result) => rowsOf(result).map(pad).join('\n')
 
@@ -84,10 +84,10 @@ export function extraLine({ title, value, unit, atMost, atLeast }: Extra): strin
 const isExtraMet = ({ value, atMost, atLeast }: Pick<Extra, 'value' | 'atMost' | 'atLeast'>) =>
   value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? 0)
 
-/** How a workload fares as tenants grow: its ratio at each size divided by the one at the first size. */
+/** How a workload changes as tenants grow: its ratio at each size divided by the ratio at the first size. */
 interface Growth {
   readonly title: string
-  /** By the population's label. */
+  /** By the label of the population. */
   readonly values: ReadonlyMap<string, number>
   readonly least: number
 }
@@ -95,7 +95,7 @@ interface Growth {
 const FLAT = 0.9
 const isFlat = ({ least }: Growth) => least >= FLAT
 
-/** Divided by the floor's own growth; where nothing is compared, the plain rates. */
+/** Divides ratios, or plain rates if nothing is compared. */
 export function growthOf(results: readonly Result[]): Growth[] {
   return [...Map.groupBy(results, ({ workload }) => workload).values()]
     .filter((sizes) => sizes.length > 1)
@@ -126,7 +126,7 @@ export interface Run {
   readonly databaseVersion: string
 }
 
-/** Writes RESULTS.md anew, but for what people have added to it. */
+/** Writes RESULTS.md, but keeps what people have added. */
 export function writeResults({ results, extras, pace, settings, databaseVersion }: Run): void {
   const earlier = existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8') : ''
   const kept = earlier.includes(KEPT_FROM) ? earlier.slice(earlier.indexOf(KEPT_FROM)) : `${KEPT_FROM}\n`

@@ -1,8 +1,8 @@
-// The floor's tables, and the population in them.
+// Creates the floor's tables and fills them with the population.
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 
-/** What the floor reads and writes: ready JSON text under its keys, nothing else in its way. */
+/** What the floor reads and writes: ready JSON text by key, and nothing else. */
 const FLOOR_TABLES = `
   create schema if not exists floor;
   create table if not exists floor.users (
@@ -25,9 +25,9 @@ const FLOOR_TABLES = `
 export const createFloor = (db: Db): Promise<unknown> => sql.raw(FLOOR_TABLES).execute(db)
 
 /**
- * Fills them from Muster's own tables.
+ * Fills the floor's tables from Muster's.
  * @param isOf the condition by which rows of a table, or of its alias, belong to the population
- * @param baseUrl `http://t` and what follows a tenant's number: the texts have as many bytes as the server's
+ * @param baseUrl `http://t` and what follows the tenant's number, so that texts have as many bytes as the server's
  */
 export async function fillFloor(db: Db, isOf: (table: string) => RawBuilder<SqlBool>, baseUrl: string): Promise<void> {
   const [scheme, rest] = [baseUrl.slice(0, baseUrl.indexOf('//t') + 3), baseUrl.slice(baseUrl.indexOf('//t') + 3)]

@@ -1,4 +1,4 @@
-// Puts populations into the tables by sets, as the rules would have written them, and the same data into the floor's.
+// Writes populations into the tables in bulk, as the rules would have written them, and the same data for the floor.
 import { type SqlBool, sql } from 'kysely'
 import { connect, type Db } from '../../db/connect.ts'
 import { insertRows } from '../../db/rows.ts'
@@ -28,10 +28,10 @@ import { createFloor, fillFloor } from './seed-floor.ts'
 
 const BATCH = 2_000
 
-/** For each connection: row-level security and foreign keys do not check it, and it does not wait for the disk. */
+/** Options of each connection: no checks of row-level security and foreign keys, and no waiting for the disk. */
 const UNCHECKED = '-c synchronous_commit=off -c session_replication_role=replica'
 
-/** Connections for seeding, as the superuser, of which some work side by side. What is measured runs on others. */
+/** Connections for seeding as the superuser; several work at the same time. Measurements use other connections. */
 export async function openSeeder(databaseUrl: string): Promise<Db> {
   const url = `${databaseUrl}?options=${encodeURIComponent(UNCHECKED)}`
   const db = connect({ url, poolSize: 3, statementTimeoutMs: 0, applicationName: 'bench seeder' })
@@ -39,13 +39,13 @@ export async function openSeeder(databaseUrl: string): Promise<Db> {
   return db
 }
 
-/** Whether an earlier run on the same data has seeded the population: what is written last is there. */
+/** Whether an earlier run on the same data has seeded the population. It looks for what is written last. */
 export async function isSeeded(db: Db, { firstTenant }: Population): Promise<boolean> {
   const { rows } = await sql`select from floor.names where tenant_id = ${firstTenant} limit 1`.execute(db)
   return rows.length > 0
 }
 
-/** @param baseUrl of a tenant's SCIM endpoint, for the locations in the floor's texts */
+/** @param baseUrl of a tenant's SCIM endpoint, for locations in the floor's texts */
 export async function seed(db: Db, population: Population, baseUrl: (tenant: number) => string): Promise<void> {
   const { firstTenant, tenants } = population
   await insertTenants(db, population)
@@ -62,18 +62,18 @@ export async function seed(db: Db, population: Population, baseUrl: (tenant: num
       baseUrl(firstTenant).replace(`//${subdomainOf(firstTenant)}.`, '//t')
     )
   }
-  // of small tenants everybody is read by a search
+  // a search of a small tenant reads everybody
   await Promise.all(tenants === 1 ? [fill(), index()] : [fill()])
   await settle(db)
 }
 
-/** What autovacuum would do in time: statistics, and no hint bits left to the first reader. */
+/** Does what autovacuum would do in time: it makes statistics and sets hint bits, so that no reader has to. */
 export async function settle(db: Db): Promise<void> {
   await sql.raw('vacuum (analyze)').execute(db)
   await sql.raw('checkpoint').execute(db)
 }
 
-/** Users behind the population's own, who are in no group yet; made where they are not. @param from the first of them */
+/** Makes users after the population's own, who are in no group yet, unless they exist. @param from the first of them */
 export async function ensureSpareUsers(db: Db, population: Population, from = population.users): Promise<void> {
   const { firstTenant } = population
   const { rows } =
@@ -183,7 +183,7 @@ async function insertSmallTenants(db: Db, population: Population): Promise<void>
   await batches.end()
 }
 
-/** Inserts users one batch after another, so that they are numbered in order; the next batch is made meanwhile. */
+/** Inserts users batch by batch, so that they are numbered in order. The next batch is prepared meanwhile. */
 class Batches {
   private readonly db: Db
   private last: Promise<void>
@@ -196,9 +196,9 @@ class Batches {
   async insert(rows: UserRow[]): Promise<void> {
     await this.last
     this.last = insertRows(this.db, 'users', USER_TYPES, rows)
-    // whoever waits for it next hears of it
+    // the next one who waits for it hears of a failure
     this.last.catch(() => {})
-    // it leaves in the turns of the event loop that follow
+    // the batch is sent in the following turns of the event loop
     await new Promise(setImmediate)
   }
 
@@ -236,13 +236,13 @@ const USER_TYPES = {
   activated_at: 'timestamptz'
 }
 
-/** The rows of a population, or of those of its users whose numbers are in the range. */
+/** The condition for rows of a population, or of its users in a range of numbers. */
 const isOf = ({ firstTenant, tenants }: Population, table: string, range?: Range) => sql<SqlBool>`
   ${sql.ref(`${table}.tenant_id`)} between ${firstTenant} and ${firstTenant + tenants - 1}
   ${range ? sql`and ${sql.ref(`${table}.created_at`)} >= ${createdAt(range.from)}` : sql``}
   ${range ? sql`and ${sql.ref(`${table}.created_at`)} < ${createdAt(range.to)}` : sql``}`
 
-/** What is kept beside users: e-mail keys, login addresses, the audit log, the number of them. */
+/** Writes what goes with users: e-mail keys, login addresses, audit events, counts. */
 async function followUsers(db: Db, population: Population, range?: Range): Promise<void> {
   const theirs = isOf(population, 'users', range)
   await sql`insert into search_pending (tenant_id, user_id) select tenant_id, id from users where ${theirs}`.execute(db)
@@ -284,7 +284,7 @@ async function insertLargeGroups(db: Db, population: Population): Promise<void> 
     }
   }
   for (let start = 0; start < rows.length; start += BATCH) await insertGroups(db, rows.slice(start, start + BATCH))
-  // statistics that know none of these tenants let each group be met with everybody
+  // with statistics that know none of these tenants, a plan would join each group with everybody
   await sql.raw('analyze users, groups').execute(db)
   for (let group = 0; group < largeGroups(population); group++) {
     const from = createdAt(group * LARGE_GROUP)
@@ -339,8 +339,8 @@ async function countMembers(db: Db, population: Population): Promise<void> {
 }
 
 /**
- * Teams of 1,000 in the population's one tenant, and its groups of everybody, with exactly the members that they begin
- * with; whatever earlier rounds did to them is taken back.
+ * Gives the teams of 1,000 and the groups of everybody exactly the members that they start with, and takes back what
+ * earlier rounds changed. The population has one tenant.
  */
 export async function restoreGroups(db: Db, population: Population): Promise<void> {
   const tenant = population.firstTenant

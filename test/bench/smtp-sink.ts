@@ -1,4 +1,4 @@
-// The place that mails go to: an SMTP server that takes everything and remembers when it came.
+// The mail server of the bench: it takes everything and remembers when it arrived.
 import type { AddressInfo } from 'node:net'
 import { SMTPServer } from 'smtp-server'
 

@@ -1,4 +1,4 @@
-// The processes of a run: PostgreSQL, the server, the floor, the driver, a place that mails are sent to.
+// The processes of a run: PostgreSQL, the server, the floor, the driver and a mail server.
 import { type ChildProcess, type ForkOptions, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
@@ -18,21 +18,21 @@ export interface Stack {
   readonly databaseUrl: string
   readonly ports: Readonly<Record<Server, number>>
   readonly pids: Readonly<Record<Server | 'database', number>>
-  /** The settings that the server runs with, beside its defaults. */
+  /** The server's settings other than defaults. */
   readonly settings: Readonly<Record<string, string>>
-  /** @throws Error where an answer was wrong */
+  /** @throws Error if an answer was wrong */
   drive(task: DriverTask): Promise<Measured>
-  /** Waits until so many mails have come, and tells when each of them did: milliseconds since 1970, in order. */
+  /** Waits until `count` mails have come. @returns when each of them came, in order: milliseconds since 1970 */
   mails(count: number): Promise<number[]>
   close(): Promise<void>
 }
 
-/** What a durable database is, whatever the defaults become. */
+/** Makes the database durable, whatever the defaults become. */
 const DURABLE = ['-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c', 'full_page_writes=on']
 
 /**
- * @param options.dataFolder where the data lie and stay; without one they go when the run ends
- * @param options.profileFolder where the server shall write a CPU profile to when it ends
+ * @param options.dataFolder where the data lie and stay; without it they are deleted at the end
+ * @param options.profileFolder where the server writes a CPU profile when it ends
  */
 export async function startStack(options: { dataFolder?: string; profileFolder?: string } = {}): Promise<Stack> {
   const closers: (() => unknown)[] = []
@@ -83,7 +83,7 @@ export async function startStack(options: { dataFolder?: string; profileFolder?:
   }
 }
 
-/** What a user must set who runs the server on a database of their own, and the limit that a bench must not meet. */
+/** What must be set to run the server on one's own database; and no limit of requests, which a bench must not meet. */
 const settingsOf = (databaseUrl: string, port: number, smtpPort: number) => ({
   DATABASE_URL: databaseUrl,
   PORT: String(port),
@@ -140,7 +140,7 @@ async function ask(driver: ChildProcess, task: DriverTask): Promise<DriverAnswer
   return answer
 }
 
-/** Nothing can be measured any more. */
+/** The server has ended, so nothing more can be measured. */
 export class ServerEnded extends Error {
   constructor(log: string) {
     super(`The server has ended:\n${log}`)

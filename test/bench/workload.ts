@@ -1,4 +1,4 @@
-// What is measured: requests, the server they go to, and what is asked of their rate.
+// Types for what is measured: requests, the server that they go to, and the goal for their rate.
 import type { Db } from '../../db/connect.ts'
 import type { Population } from './population.ts'
 
@@ -8,56 +8,58 @@ export type Server = 'muster' | 'floor'
 export interface Ask {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly path: string
-  /** Header lines, each ended by CR LF. */
+  /** Header lines, each with CR LF at its end. */
   readonly headers: string
   readonly body?: string
   readonly status: number
-  /** Is given every answer's body, for what the next request needs of it. */
+  /** Receives the body of every answer, for what the next request needs. */
   readonly read?: (body: Buffer) => void
-  /** Asked of a sample of the answers. @returns what is wrong with the body, or undefined */
+  /** Checks the bodies of a sample of the answers. @returns what is wrong, or undefined */
   readonly findFault?: (body: string) => string | undefined
 }
 
-/** Gives a connection (0, 1, …) its next request; undefined where there is nothing left to ask. */
+/** Gives a connection (0, 1, …) its next request; undefined if nothing is left to request. */
 export type Next = (connection: number) => Ask | undefined
 
-/** What both sides of a comparison are driven with. Made once a population, so it may count across rounds. */
+/**
+ * Makes the requests of one side of a comparison. It is made once for each population, so it can count across rounds.
+ */
 export type Source = (context: SourceContext) => Next
 
 export interface SourceContext {
   readonly population: Population
-  /** Where each server listens. */
+  /** The port of each server. */
   readonly ports: Readonly<Record<Server, number>>
   readonly operatorToken: string
 }
 
 export interface Workload {
-  /** For `--only`. */
+  /** The name for `--only`. */
   readonly name: string
   readonly title: string
   readonly muster: Source
   /** What the rate is divided by. */
   readonly against?: { readonly server: Server; readonly title: string; readonly source: Source }
   readonly goal: Goal
-  /** 16 unless told. */
+  /** The number of connections; 16 by default. */
   readonly connections?: number
-  /** Requests that end a round early, where there is only so much to change. */
+  /** Ends a round early after so many requests, if there is only so much to change. */
   readonly maxRequests?: number
-  /** What one request counts as. */
+  /** How many operations one request counts as. */
   readonly operations?: number
-  /** Sizes at which it makes sense; all of them unless told. */
+  /** Whether the workload makes sense at this size; at every size by default. */
   readonly isFor?: (population: Population) => boolean
-  /** Whether it leaves the data as it was: those that do run first. */
+  /** Whether it leaves the data unchanged; such workloads run first. */
   readonly isRead: boolean
-  /** Runs before each round, untimed. */
+  /** Runs before each round, outside the measured time. */
   readonly prepare?: (db: Db, population: Population) => Promise<void>
-  /** Runs before each side of each round, untimed: for what both sides are compared in. */
+  /** Runs before each side of each round, outside the measured time, and sets what the two sides differ in. */
   readonly prepareSide?: (db: Db, population: Population, side: Side) => Promise<void>
 }
 
 export type Side = 'muster' | 'against'
 
-/** `ratio` of the rates, `perSecond` of requests, or `p99Ms`: whichever are asked for. */
+/** The goals, if any: `ratio` of the rates, `perSecond` requests, or `p99Ms`. */
 export interface Goal {
   readonly ratio?: number
   readonly perSecond?: number

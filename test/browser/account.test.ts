@@ -1,4 +1,4 @@
-// One's own account, in a browser.
+// The page of one's own account, in a browser.
 import { test } from 'tap'
 import { encode } from 'uqr'
 import { stepAt, totpOf } from '../../server/auth/totp.ts'
@@ -12,7 +12,7 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const [adaId] = await site.people([ADA])
   await signInAs(site.owner, site.tenantId, adaId!)
 
-  await t.test('profile, sessions and API tokens', async (t) => {
+  await t.test('shows profile, sessions and API tokens, and changes them', async (t) => {
     const { page, go, context } = await site.open({ userId: adaId })
     await context.grantPermissions(['clipboard-read', 'clipboard-write'])
     await go('/account')
@@ -47,7 +47,7 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.equal((await site.query('acme', 'auth.me', undefined, { token })).status, 401)
   })
 
-  await t.test('a new password takes the place of the old one', async (t) => {
+  await t.test('replaces the old password by a new one', async (t) => {
     await site.owner
       .insertInto('user_credentials')
       .values({
@@ -75,7 +75,7 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.equal(status, 200)
   })
 
-  await t.test('on a phone, signing out everywhere leads to sign-in', async (t) => {
+  await t.test('leads to sign-in after signing out everywhere, on a phone', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go('/account?welcome=true')
     await page.getByText('One last step').waitFor()
@@ -86,7 +86,7 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
 
-  await t.test('a second factor is set up, asked for at sign-in, and taken away with the password', async (t) => {
+  await t.test('sets up a second factor, which sign-in then asks for, and removes it with the password', async (t) => {
     const [benId] = await site.people([{ email: 'ben@acme.test', displayName: 'Ben' }])
     await givePassword(benId!)
     const { page, go } = await site.open({ userId: benId })
@@ -149,37 +149,40 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await site.mutate('acme', 'settings.update', { secondFactor: null }, OPERATOR)
   })
 
-  await t.test('somebody else’s second factor is taken away by an administrator who is still the same', async (t) => {
-    const [cleoId, danaId] = await site.people([
-      { email: 'cleo@acme.test', displayName: 'Cleo' },
-      { email: 'dana@acme.test', displayName: 'Dana', role: 'administrator' }
-    ])
-    const now = site.clock.now()
-    await site.owner
-      .insertInto('second_factors')
-      .values({
-        tenant_id: site.tenantId,
-        user_id: cleoId!,
-        secret_sealed: Buffer.from('sealed'),
-        last_step: '0',
-        recovery_hashes: [],
-        created_at: now,
-        confirmed_at: now
-      })
-      .execute()
-    await givePassword(danaId!)
-    const { page, go } = await site.open({ userId: danaId })
-    await go(`/users/${cleoId}`)
-    site.clock.advance({ minutes: 20 })
-    await page.getByRole('button', { name: 'Actions' }).click()
-    await page.getByRole('menuitem', { name: 'Take the second factor away' }).click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Take the second factor away' }).click()
-    const dialog = page.getByRole('dialog', { name: 'Is it still you?' })
-    await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD)
-    await checkPage(t, page, 'reset-ask-again')
-    await dialog.getByRole('button', { name: 'Go on' }).click()
-    await page.getByText('Cleo has no second factor now.').waitFor()
-  })
+  await t.test(
+    'lets an administrator remove somebody else’s second factor after giving the password again',
+    async (t) => {
+      const [cleoId, danaId] = await site.people([
+        { email: 'cleo@acme.test', displayName: 'Cleo' },
+        { email: 'dana@acme.test', displayName: 'Dana', role: 'administrator' }
+      ])
+      const now = site.clock.now()
+      await site.owner
+        .insertInto('second_factors')
+        .values({
+          tenant_id: site.tenantId,
+          user_id: cleoId!,
+          secret_sealed: Buffer.from('sealed'),
+          last_step: '0',
+          recovery_hashes: [],
+          created_at: now,
+          confirmed_at: now
+        })
+        .execute()
+      await givePassword(danaId!)
+      const { page, go } = await site.open({ userId: danaId })
+      await go(`/users/${cleoId}`)
+      site.clock.advance({ minutes: 20 })
+      await page.getByRole('button', { name: 'Actions' }).click()
+      await page.getByRole('menuitem', { name: 'Take the second factor away' }).click()
+      await page.getByRole('dialog').getByRole('button', { name: 'Take the second factor away' }).click()
+      const dialog = page.getByRole('dialog', { name: 'Is it still you?' })
+      await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD)
+      await checkPage(t, page, 'reset-ask-again')
+      await dialog.getByRole('button', { name: 'Go on' }).click()
+      await page.getByText('Cleo has no second factor now.').waitFor()
+    }
+  )
 
   async function givePassword(userId: string): Promise<void> {
     const password_hash = await site.deps.auth.passwords.hash(PASSWORD)
@@ -190,7 +193,7 @@ test('my account', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   }
 })
 
-/** Which squares of a picture are dark, by the path that fills them. */
+/** Whether each square of a picture is dark, from the path that fills the dark ones. */
 function modulesOf(path: string, size: number): boolean[][] {
   const dark = new Set(path.match(/\d+ \d+(?=h1v1h-1z)/g))
   return Array.from({ length: size }, (_, y) => Array.from({ length: size }, (_, x) => dark.has(`${x} ${y}`)))

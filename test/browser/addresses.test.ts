@@ -1,4 +1,4 @@
-// What people paste and drop becomes addresses, before anything is sent.
+// Pasted and dropped text becomes addresses in the page, before anything is sent.
 import { test } from 'tap'
 import { isAddress, readCsv, splitAddresses } from '../../client/web/addresses.ts'
 import { parseAddress } from '../../server/provisioning/address.ts'

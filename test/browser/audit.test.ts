@@ -23,7 +23,7 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await site.mutate('acme', 'groups.update', { groupId: data.group.id, displayName }, ada)
   }
 
-  await t.test('the newest is first, and what changed is behind each entry', async (t) => {
+  await t.test('shows the newest entry first, and each entry’s changes', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/audit')
     const line = (text: RegExp) => page.getByRole('button', { name: text })
@@ -48,7 +48,7 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('link', { name: 'Ben Li' }).waitFor()
   })
 
-  await t.test('filters are kept in the address', async (t) => {
+  await t.test('keeps filters in the page’s address', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/audit')
     await page.getByRole('combobox', { name: 'Done by' }).fill('ben')
@@ -74,7 +74,7 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('Dispatch 69').waitFor()
   })
 
-  await t.test('the log goes on to its first entry, and is exported without formulas', async (t) => {
+  await t.test('pages to the first entry, and exports CSV without formulas', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/audit?search=dispatch')
     const oldest = page.getByText('created the group')
@@ -101,7 +101,7 @@ test('the audit log', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.match(lines[1], `"'=HYPERLINK(""https://x.test"")"`, 'a name that is a formula is text')
   })
 
-  await t.test('on a phone the filters stand behind a button', async (t) => {
+  await t.test('has the filters behind a button on a phone', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE, colorScheme: 'dark' })
     await go('/audit')
     await page.getByText('Dispatch 69').waitFor()

@@ -1,4 +1,5 @@
-// What an identity provider manages, in a browser: said where it is shown, read-only where it would be changed.
+// What an identity provider manages, in a browser: it is marked where it is shown, and read-only where it would be
+// changed.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import { signInAs } from '../support/people.ts'
@@ -21,7 +22,7 @@ test('what an identity provider manages', { skip: noBrowser, timeout: 120_000 },
   const crew = (await scim.post('/Groups', { displayName: 'Crew', externalId: 'crew', members })).body.id
   await site.mutate('acme', 'groups.addMembers', { groupId: crew, userIds: [adaId] }, { cookie })
 
-  await t.test('is marked on the person’s page, and cannot be changed there', async (t) => {
+  await t.test('is marked on a person’s page, and cannot be changed there', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go(`/users/${rita.id}`)
     const profile = page.getByRole('region', { name: 'Profile' })
@@ -48,7 +49,7 @@ test('what an identity provider manages', { skip: noBrowser, timeout: 120_000 },
     t.equal((await scim.get(`/Users/${rita.id}`)).body.name.familyName, 'Moss', 'what it leaves out can be filled in')
   })
 
-  await t.test('is marked on the group’s page', async (t) => {
+  await t.test('is marked on a group’s page', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go(`/groups/${crew}`)
     await page.getByText('its name and the memberships that came from there').waitFor()
@@ -62,7 +63,7 @@ test('what an identity provider manages', { skip: noBrowser, timeout: 120_000 },
     await page.getByRole('menuitem', { name: 'Release' }).waitFor()
   })
 
-  await t.test('stays so when the connection is removed, where that is chosen, until it is released', async (t) => {
+  await t.test('stays read-only after the connection’s removal, if so chosen, until it is released', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go(`/provisioning/${data.scimToken.connectionId}`)
     await page.getByRole('button', { name: 'Remove' }).click()
@@ -92,7 +93,7 @@ test('what an identity provider manages', { skip: noBrowser, timeout: 120_000 },
   })
 })
 
-/** What is read out with a field. */
+/** What a screen reader says of a field. */
 const describedBy = (field: Element): string =>
   (field.getAttribute('aria-describedby') ?? '')
     .split(' ')

@@ -1,4 +1,4 @@
-// A mass deprovisioning that was held, in a browser: seen wherever an administrator is, and decided in one click.
+// A held mass deprovisioning, in a browser: administrators see it on every page and decide in one click.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import { deactivate, inParallel } from '../support/deprovisioning.ts'
@@ -22,7 +22,7 @@ test('the brake', { skip: noBrowser, timeout: 120_000 }, async (t) => {
         .execute()
     ).length
 
-  await t.test('what is held is shown everywhere, person by person, and released in one click', async (t) => {
+  await t.test('shows what is held on every page, person by person, and releases it in one click', async (t) => {
     await inParallel(ids.slice(0, 30), 8, (id) => deactivate(scim, id))
     t.equal((await scim.delete(`/Groups/${group.id}`)).status, 429)
     const { page, go } = await site.open({ userId: adaId })
@@ -52,7 +52,7 @@ test('the brake', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.equal((await scim.get(`/Groups/${group.id}`)).status, 404)
   })
 
-  await t.test('limits are changed; what is rejected stays, until that is lifted', async (t) => {
+  await t.test('takes new limits, and rejects changes until the rejection is lifted', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     site.clock.advance({ hours: 3 })
     const { id } = await site.owner.selectFrom('scim_connections').select('id').executeTakeFirstOrThrow()

@@ -1,7 +1,8 @@
-// People whom an identity provider sends and who may be here, in a browser: seen side by side, and decided.
+// People whom an identity provider sends and who may be here already, in a browser: compared side by side, and decided.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
-import { scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { USER } from '../support/urns.ts'
 
 test('conflicts', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t)
@@ -25,7 +26,7 @@ test('conflicts', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const sendAll = () =>
     Promise.all([send('ben@acme.test'), send('cleo@acme.test'), send('ben@acme.test', 'b.bell@acme.test')])
 
-  await t.test('wait in the inbox, which the navigation counts, and are decided side by side', async (t) => {
+  await t.test('wait in the inbox, are counted in the navigation, and are decided side by side', async (t) => {
     for (const { status } of await sendAll()) t.equal(status, 409)
     const { page, go } = await site.open({ userId: adaId })
     await go('/users')
@@ -69,7 +70,7 @@ test('conflicts', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     ])
   })
 
-  await t.test('whoever is managed by a provider is not invited, and the dialog says by which', async (t) => {
+  await t.test('do not arise from inviting: the dialog names the provider that manages somebody', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/users?invite=true')
     await page.getByRole('textbox', { name: 'E-mail addresses' }).fill('ben@acme.test, cleo@acme.test')
@@ -81,7 +82,7 @@ test('conflicts', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'invite-managed')
   })
 
-  await t.test('are nothing for anybody else', async (t) => {
+  await t.test('are shown to administrators only', async (t) => {
     const { page, go } = await site.open({ userId: benBellId })
     await go('/provisioning/conflicts')
     await page.getByText('Conflicts are for administrators').waitFor()

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { ADA, noBrowser, openSite } from '../support/browser.ts'
 
 const CROWD = 100_000
-/** How far the list is scrolled; the rest is more of the same. */
+/** How far the test scrolls the list; the rest looks the same. */
 const ROWS = 4_000
 
 test('the list of 100,000 people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
@@ -35,14 +35,14 @@ test('the list of 100,000 people', { skip: noBrowser, timeout: 120_000 }, async 
     page.evaluate(() => Number(document.querySelector('.row:last-child')?.getAttribute('data-index')))
   while ((await lastIndex()) < ROWS) {
     await page.mouse.wheel(0, 5_000)
-    // a frame is drawn between two turns of the wheel
+    // the browser draws a frame between two turns of the wheel
     await page.evaluate(() => new Promise(requestAnimationFrame))
   }
   const seen = await page.evaluate(
     () => (window as unknown as { seen: { longestTaskMs: number; mostRows: number } }).seen
   )
   t.ok(seen.mostRows < 60, `never more than what is in sight: ${seen.mostRows} rows`)
-  // how long a task takes is the machine's affair as much as the page's: told, not judged
+  // the machine's speed decides how long a task takes, so it is reported and not checked
   t.comment(`the longest task took ${Math.round(seen.longestTaskMs)} ms`)
 
   const index = await lastIndex()

@@ -13,7 +13,7 @@ test('the way in', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t, { GOOGLE_CLIENT_ID: 'client', GOOGLE_CLIENT_SECRET: 'secret' })
   await site.people([ADA])
 
-  await t.test('an invited person chooses a password, says who they are, and is in', async (t) => {
+  await t.test('lets an invited person choose a password and set up a profile', async (t) => {
     const { token } = await invite(site, 'ben@acme.test')
     const { page, go } = await site.open({ screen: PHONE })
     await go(`/accept?token=${token}`)
@@ -57,7 +57,7 @@ test('the way in', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('link', { name: 'Sign in' }).waitFor()
   })
 
-  await t.test('each link that is dead says why and what to do next', async (t) => {
+  await t.test('says of each dead link why it is dead and what to do', async (t) => {
     const { page, go } = await site.open()
     const resent = await invite(site, 'cleo@acme.test')
     await site.mutate('acme', 'invitations.resend', { invitationId: resent.invitationId }, OPERATOR)
@@ -82,7 +82,7 @@ test('the way in', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'accept-dead')
   })
 
-  await t.test('who is invited back chooses a new password first, and Google is not offered', async (t) => {
+  await t.test('asks whoever is invited back for a new password first, and offers no Google', async (t) => {
     const [userId] = await site.people([{ email: 'finn@acme.test', state: 'deactivated', displayName: 'Finn Old' }])
     await site.mutate('acme', 'users.remove', { userId }, OPERATOR)
     const { token } = await invite(site, 'finn@acme.test')
@@ -93,7 +93,7 @@ test('the way in', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'accept-back')
   })
 
-  await t.test('signing in leads to where the link pointed, and says why not', async (t) => {
+  await t.test('leads from sign-in to where the link pointed, and says why sign-in failed', async (t) => {
     const { page, go } = await site.open({ screen: PHONE, colorScheme: 'dark' })
     await go('/users?search=ben')
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
@@ -119,14 +119,14 @@ test('the way in', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.waitForURL(`${site.urlOf('acme')}/users`)
   })
 
-  await t.test('a forgotten password is replaced by mail', async (t) => {
+  await t.test('replaces a forgotten password by mail', async (t) => {
     const { page, go } = await site.open()
     await go('/forgot-password?email=ben%40acme.test')
     await checkPage(t, page, 'forgot-password')
     await page.getByRole('button', { name: 'Send the link' }).click()
     await page.getByRole('heading', { name: 'Look into your mail' }).waitFor()
     await checkPage(t, page, 'forgot-password-sent')
-    // the answer comes before the mail is made, so that its time tells nothing
+    // the answer comes before the mail is made, so that its time reveals nothing
     let token: string | undefined
     while (!token) {
       const mail = await site.owner
@@ -150,12 +150,11 @@ test('the way in', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'This link does not work any longer' }).waitFor()
   })
 
-  await t.test('paths that lead nowhere say so', async (t) => {
+  await t.test('says what is missing in incomplete links', async () => {
     const { page, go } = await site.open()
     await go('/reset')
     await page.getByRole('link', { name: 'Send me a new link' }).waitFor()
     await go('/accept')
     await page.getByRole('heading', { name: 'This link is not complete' }).waitFor()
-    t.pass()
   })
 })

@@ -1,4 +1,4 @@
-// Event streams in a browser, and pages that follow what others change.
+// Event streams in a browser, and open pages that follow other people's changes.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import { signInAs } from '../support/people.ts'
@@ -7,7 +7,7 @@ test('events', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t)
   const [adaId, benId] = await site.people([ADA, { email: 'ben@acme.test', displayName: 'Ben', role: 'manager' }])
 
-  await t.test('a webhook is made, tested, rotated, paused and removed', async (t) => {
+  await t.test('create, test, rotate, pause and remove a webhook', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/events')
     await page.getByRole('heading', { name: 'No events leave yet' }).waitFor()
@@ -44,7 +44,7 @@ test('events', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'No events leave yet' }).waitFor()
   })
 
-  await t.test('deliveries that were given up are shown and replayed', async (t) => {
+  await t.test('show deliveries that were given up, and replay them', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     const { owner } = site
     const { data } = await site.mutate(
@@ -83,7 +83,7 @@ test('events', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('On its way').first().waitFor()
   })
 
-  await t.test('a page that is open shows what others change, without being asked', async (t) => {
+  await t.test('update an open page when others change something', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/users')
     const row = page.locator('.row', { hasText: 'Ben' })

@@ -1,4 +1,4 @@
-// Which groups give which roles, in a browser: drafted, previewed, made to count, and told on the person's page.
+// Which groups give which roles, in a browser: drafted, previewed, applied, and shown on a person's page.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 
@@ -16,7 +16,7 @@ test('roles by group', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await site.mutate('acme', 'groups.create', { displayName, members }, caller)
   }
 
-  await t.test('a mapping is previewed before it counts', async (t) => {
+  await t.test('are previewed before they apply', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/groups')
     await page.getByRole('link', { name: 'Roles by group' }).click()
@@ -57,7 +57,7 @@ test('roles by group', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('Nobody has their role from a group yet.').waitFor()
   })
 
-  await t.test('is nothing for anybody else', async (t) => {
+  await t.test('are for administrators only', async (t) => {
     const { page, go } = await site.open({ userId: benId })
     await go('/groups')
     await page.getByText('Night shift').waitFor()

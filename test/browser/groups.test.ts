@@ -27,7 +27,7 @@ test('groups', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     ...people(240)
   ])
 
-  await t.test('a group is made, filled, renamed and deleted', async (t) => {
+  await t.test('are made, filled, renamed and deleted', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/groups')
     await page.getByRole('heading', { name: 'There are no groups yet' }).waitFor()
@@ -79,7 +79,7 @@ test('groups', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'There are no groups yet' }).waitFor()
   })
 
-  await t.test('a taken name is refused beside the field', async () => {
+  await t.test('with a taken name are refused beside the field', async () => {
     await createGroup(site, adaId!, 'Board')
     const { page, go } = await site.open({ userId: adaId })
     await go('/groups')
@@ -89,7 +89,7 @@ test('groups', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('Another group has this name.').waitFor()
   })
 
-  await t.test('a long group is searched, and goes on to its end', async (t) => {
+  await t.test('with many members are searched and paged to the end', async (t) => {
     const groupId = await createGroup(site, adaId!, 'Everybody', crowdIds)
     const { page, go } = await site.open({ userId: adaId })
     await go('/groups')
@@ -119,7 +119,7 @@ test('groups', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.ok((await page.locator('.row').count()) < 60, 'only what is in sight is in the page')
   })
 
-  await t.test('on a phone, and for somebody who may only look', async (t) => {
+  await t.test('can be read on a phone, by somebody who may not change them', async (t) => {
     const { page, go } = await site.open({ userId: ritaId, screen: PHONE, colorScheme: 'dark' })
     await go('/groups')
     await page.getByRole('link', { name: 'Everybody' }).waitFor()

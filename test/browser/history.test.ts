@@ -1,4 +1,4 @@
-// Histories and the ways back, in a browser.
+// Histories and undo, in a browser.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import { signInAs } from '../support/people.ts'
@@ -21,7 +21,7 @@ test('history and undo', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   await call('users.setRole', { userId: patId, role: 'manager' })
   await call('users.update', { userId: patId, displayName: 'Pat Moss' })
 
-  await t.test('a change of a person is previewed and undone, and shows as a change itself', async (t) => {
+  await t.test('preview and undo a person’s change, which is then a change itself', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go(`/users/${patId}`)
     await page.getByRole('heading', { name: 'Pat Moss', level: 1 }).waitFor()
@@ -39,7 +39,7 @@ test('history and undo', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'user-history')
   })
 
-  await t.test('a person goes back to a moment', async () => {
+  await t.test('take a person back to a moment', async () => {
     const { page, go } = await site.open({ userId: adaId })
     await go(`/users/${patId}`)
     await page.getByRole('button', { name: 'Restore to this moment: Group created' }).click()
@@ -48,7 +48,7 @@ test('history and undo', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('Undone: 1 person.').waitFor()
   })
 
-  await t.test('members who were taken out come back', async (t) => {
+  await t.test('bring removed members back', async (t) => {
     await call('groups.removeMembers', { groupId: group.id, userIds: [patId, rex.id] })
     const { page, go } = await site.open({ userId: adaId })
     await go(`/groups/${group.id}`)
@@ -63,7 +63,7 @@ test('history and undo', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('2 members ·').waitFor()
   })
 
-  await t.test('a deleted group comes back, with its members, from the audit log', async () => {
+  await t.test('bring a deleted group back with its members, from the audit log', async () => {
     await call('groups.remove', { groupId: group.id })
     const { page, go } = await site.open({ userId: adaId })
     await go('/audit')
@@ -76,7 +76,7 @@ test('history and undo', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('2 members ·').waitFor()
   })
 
-  await t.test('all that an identity provider did since a moment, but for what others changed', async (t) => {
+  await t.test('undo all that an identity provider did since a moment, except what others changed', async (t) => {
     site.clock.advance({ minutes: 2 })
     const since = site.clock.now()
     await scim.patch(`/Users/${rex.id}`, [

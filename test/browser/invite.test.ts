@@ -1,4 +1,4 @@
-// Inviting people and looking after invitations, in a browser.
+// Inviting people and managing invitations, in a browser.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 
@@ -10,7 +10,7 @@ test('invitations', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     { email: 'sta@acme.test', role: 'stakeholder', displayName: 'Sta Holder' }
   ])
 
-  await t.test('pasted addresses become a list with roles, and each result is told', async (t) => {
+  await t.test('turns pasted addresses into a list with roles, and shows each result', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/users')
     await page.getByRole('button', { name: 'Invite people' }).click()
@@ -40,7 +40,7 @@ test('invitations', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.match(page.url(), /\/users$/)
   })
 
-  await t.test('a CSV of a thousand is dropped, gets one role in a click, and is sent', async (t) => {
+  await t.test('takes a dropped CSV of a thousand, gives all one role in a click, and sends them', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/users?invite=true')
     const dialog = page.getByRole('dialog', { name: 'Invite people' })
@@ -62,7 +62,7 @@ test('invitations', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('1,005 people').waitFor()
   })
 
-  await t.test('a stakeholder sees stakeholder alone, and a list is not lost by accident', async (t) => {
+  await t.test('offers a stakeholder only that role, and does not lose a list by accident', async (t) => {
     const { page, go } = await site.open({ userId: staId, screen: PHONE })
     await go('/users?invite=true')
     await page.getByLabel('E-mail addresses').fill('new@acme.test')
@@ -76,7 +76,7 @@ test('invitations', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.equal(await page.locator('.invitee').count(), 0)
   })
 
-  await t.test('invitations show their mails, and several are sent again or revoked at once', async (t) => {
+  await t.test('shows the mails of invitations, and resends or revokes several at once', async (t) => {
     await site.owner
       .updateTable('mails')
       .set({ state: 'failed', error: '550 5.1.1 no such mailbox', attempts: 3 })
@@ -106,7 +106,7 @@ test('invitations', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('link', { name: 'bulk998@acme.test' }).waitFor()
   })
 
-  await t.test('on a phone an invitation is a card, and an empty tab says what it is for', async (t) => {
+  await t.test('shows invitations as cards on a phone, and explains an empty tab', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE, colorScheme: 'dark' })
     await go('/invitations')
     await page.getByRole('link', { name: 'bulk998@acme.test' }).waitFor()

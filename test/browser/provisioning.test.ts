@@ -14,7 +14,7 @@ test('provisioning', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t)
   const [adaId] = await site.people([ADA])
 
-  await t.test('a token is made, used, rotated and revoked', async (t) => {
+  await t.test('makes, uses, rotates and revokes a token', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/provisioning')
     await page.getByRole('heading', { name: 'No identity provider is connected' }).waitFor()
@@ -56,7 +56,7 @@ test('provisioning', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('button', { name: 'New token for Okta' }).waitFor()
   })
 
-  await t.test('a connection has a page of its own, is renamed and removed', async (t) => {
+  await t.test('has a page for each connection, where it is renamed and removed', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/provisioning')
     await page.getByRole('link', { name: 'Okta' }).click()
@@ -78,7 +78,7 @@ test('provisioning', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'No identity provider is connected' }).waitFor()
   })
 
-  await t.test('each provider has its steps, with the tenant’s own address in them', async (t) => {
+  await t.test('has steps for each provider, with the tenant’s own address in them', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go('/provisioning?guide=onelogin')
     await page.getByText('SCIM JSON Template').waitFor()

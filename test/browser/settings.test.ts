@@ -1,4 +1,4 @@
-// What an organisation decides for itself, in a browser.
+// An organisation's settings, in a browser.
 import { test } from 'tap'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 
@@ -6,7 +6,7 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t)
   const [adaId, ritaId] = await site.people([ADA, { email: 'rita@acme.test', displayName: 'Rita Moss' }])
 
-  await t.test('what is changed is saved, and shown at once', async (t) => {
+  await t.test('are saved and shown at once', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/settings')
     await page.getByRole('textbox', { name: 'Name', exact: true }).waitFor()
@@ -45,7 +45,7 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.equal(await page.getByLabel('Minimum length of passwords').inputValue(), '14')
   })
 
-  await t.test('what is wrong is said beside the field, and nothing is sent', async (t) => {
+  await t.test('say what is wrong beside the field, and send nothing', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go('/settings')
     await page.getByLabel('Logo').fill('http://acme.test/logo.svg')
@@ -64,7 +64,7 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     t.equal(await page.getByText('Enter a length').count(), 0)
   })
 
-  await t.test('unsaved changes are not left behind without a question', async (t) => {
+  await t.test('are not left unsaved without a question', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/settings')
     await page.getByLabel('Sender’s name').fill('Somebody else')
@@ -79,7 +79,7 @@ test('settings', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'Groups', level: 1 }).waitFor()
   })
 
-  await t.test('for others than administrators they are not there', async () => {
+  await t.test('are not shown to others than administrators', async () => {
     const { page, go } = await site.open({ userId: ritaId })
     await go('/settings')
     await page.getByRole('heading', { name: 'Settings are for administrators' }).waitFor()

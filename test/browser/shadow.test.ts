@@ -1,4 +1,4 @@
-// A connection in shadow mode, in a browser: made so, looked at, had go live.
+// A connection in shadow mode, in a browser: made, inspected, and put live.
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { OPERATOR } from '../support/app.ts'
@@ -15,7 +15,7 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const { page, go } = await site.open({ userId: adaId })
   let connectionId = ''
 
-  await t.test('a token is made for a shadow, and the page says so', async (t) => {
+  await t.test('begins with a token for a shadow, and the page says so', async (t) => {
     await go('/provisioning')
     await page.getByRole('button', { name: 'Create token' }).first().click()
     const dialog = page.getByRole('dialog')
@@ -45,7 +45,7 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, page, 'shadow-banner')
   })
 
-  await t.test('it shows the numbers, and person by person before and after', async (t) => {
+  await t.test('shows the numbers, and each person before and after', async (t) => {
     await page.getByRole('link', { name: 'See what it would do, and decide' }).click()
     await page.getByRole('tab', { name: 'Shadow', selected: true }).waitFor()
     const section = page.getByRole('region', { name: 'What going live would do' })
@@ -71,7 +71,7 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await checkPage(t, phone.page, 'shadow')
   })
 
-  await t.test('where both have changed the same, each person is decided on by a click', async (t) => {
+  await t.test('has a decision for each person whom both sides have changed', async (t) => {
     const { error } = await site.mutate('acme', 'users.update', { userId: patId, displayName: 'Pat D.' }, OPERATOR)
     t.notOk(error)
     await go(`/provisioning/${connectionId}?tab=shadow`)
@@ -86,7 +86,7 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await list.getByText('display name Pat D. → Pat Roe').waitFor()
   })
 
-  await t.test('it goes live once the numbers were seen and the name was typed', async (t) => {
+  await t.test('goes live once the numbers were seen and the name was typed', async (t) => {
     await page.getByRole('button', { name: 'Go live…' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByText('This will create 1 person, change 1 person, deactivate 1 person.').waitFor()
@@ -97,7 +97,7 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
       const rows = await site.owner.selectFrom('scim_shadows').select('closed_until').execute()
       return rows.some(({ closed_until }) => closed_until === null)
     }
-    // a proxy before the service gives up waiting, and the service goes on
+    // a proxy in front of the service stops waiting, while the service continues
     let answered: Promise<unknown> | undefined
     await page.route('**/trpc/scimShadow.goLive*', async (route) => {
       const asked = route.request().postDataJSON()
@@ -113,7 +113,7 @@ test('shadow mode', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('New Person').first().waitFor()
   })
 
-  await t.test('a connection that works can be put into shadow mode, and that be discarded', async (t) => {
+  await t.test('can be entered by a working connection, and be discarded', async (t) => {
     await go(`/provisioning/${connectionId}`)
     await page.getByRole('button', { name: 'Shadow mode…' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Enter shadow mode' }).click()

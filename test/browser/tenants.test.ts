@@ -1,12 +1,19 @@
 // The operator's page on the base domain, in a browser.
+import type { Page } from 'playwright-core'
 import { test } from 'tap'
 import { OPERATOR_TOKEN } from '../support/app.ts'
 import { checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 
+async function giveToken(page: Page): Promise<void> {
+  await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
+  await page.keyboard.press('Enter')
+  await page.getByText('Acme Rescue').waitFor()
+}
+
 test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t)
 
-  await t.test('the operator makes, suspends, resumes and removes an organisation', async (t) => {
+  await t.test('makes, suspends, resumes and removes an organisation', async (t) => {
     const { page, context } = await site.open({ subdomain: '' })
     await page.goto(`${site.urlOf('')}/`)
     await page.waitForURL(/\/tenants$/)
@@ -22,6 +29,13 @@ test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) =
 
     await page.getByRole('button', { name: 'Create organisation' }).click()
     const dialog = page.getByRole('dialog')
+    const change = async (action: string, state: string) => {
+      await page.getByRole('button', { name: 'Actions for Müller & Söhne' }).click()
+      await page.getByRole('menuitem', { name: action }).click()
+      await dialog.getByRole('button', { name: action }).click()
+      await page.getByText(state, { exact: true }).waitFor()
+      await dialog.waitFor({ state: 'detached' })
+    }
     await dialog.getByLabel('Name').fill('Müller & Söhne')
     t.equal(await dialog.getByLabel('Subdomain').inputValue(), 'muller-sohne', 'the name suggests the subdomain')
     await dialog.getByLabel('Subdomain').fill('acme')
@@ -42,21 +56,9 @@ test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) =
     await dialog.getByText('Suspend it first').waitFor()
     await dialog.getByRole('button', { name: 'All right' }).click()
     await dialog.waitFor({ state: 'detached' })
-    await page.getByRole('button', { name: 'Actions for Müller & Söhne' }).click()
-    await page.getByRole('menuitem', { name: 'Suspend' }).click()
-    await dialog.getByRole('button', { name: 'Suspend' }).click()
-    await page.getByText('Suspended', { exact: true }).waitFor()
-    await dialog.waitFor({ state: 'detached' })
-    await page.getByRole('button', { name: 'Actions for Müller & Söhne' }).click()
-    await page.getByRole('menuitem', { name: 'Resume' }).click()
-    await dialog.getByRole('button', { name: 'Resume' }).click()
-    await page.getByText('Active', { exact: true }).waitFor()
-    await dialog.waitFor({ state: 'detached' })
-    await page.getByRole('button', { name: 'Actions for Müller & Söhne' }).click()
-    await page.getByRole('menuitem', { name: 'Suspend' }).click()
-    await dialog.getByRole('button', { name: 'Suspend' }).click()
-    await page.getByText('Suspended', { exact: true }).waitFor()
-    await dialog.waitFor({ state: 'detached' })
+    await change('Suspend', 'Suspended')
+    await change('Resume', 'Active')
+    await change('Suspend', 'Suspended')
 
     await page.getByRole('button', { name: 'Actions for Müller & Söhne' }).click()
     await page.getByRole('menuitem', { name: 'Remove for good' }).click()
@@ -83,28 +85,22 @@ test('the operator’s page', { skip: noBrowser, timeout: 120_000 }, async (t) =
     t.same(await context.cookies(), [], 'nothing is left')
   })
 
-  await t.test('whose session has ended is told so, and goes on where they were', async (t) => {
+  await t.test('tells an operator whose session has ended, and continues where they were', async (t) => {
     const { page } = await site.open({ subdomain: '' })
     await page.goto(`${site.urlOf('')}/tenants`)
-    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
-    await page.keyboard.press('Enter')
-    await page.getByText('Acme Rescue').waitFor()
+    await giveToken(page)
     site.clock.advance({ hours: 2 })
     await page.getByRole('searchbox').fill('acme')
     await page.getByText('Your session has ended').waitFor()
     await checkPage(t, page, 'operator-ended')
-    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
-    await page.keyboard.press('Enter')
-    await page.getByText('Acme Rescue').waitFor()
+    await giveToken(page)
     t.equal(await page.getByRole('searchbox').inputValue(), 'acme')
   })
 
-  await t.test('on a phone, and on an organisation’s own address', async (t) => {
+  await t.test('works on a phone, and not on an organisation’s own address', async (t) => {
     const { page } = await site.open({ subdomain: '', screen: PHONE, colorScheme: 'dark' })
     await page.goto(`${site.urlOf('')}/tenants`)
-    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN)
-    await page.keyboard.press('Enter')
-    await page.getByText('Acme Rescue').waitFor()
+    await giveToken(page)
     await checkPage(t, page, 'tenants')
 
     await page.goto(`${site.urlOf('acme')}/tenants`)

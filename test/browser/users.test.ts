@@ -1,4 +1,4 @@
-// The list of people and a person's page, in a browser.
+// The list of people and the page of a person, in a browser.
 import { test } from 'tap'
 import { ADA, checkPage, DESKTOP, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import type { PersonSpec } from '../support/people.ts'
@@ -24,7 +24,7 @@ test('people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     ...crowd(600)
   ])
 
-  await t.test('the list searches, narrows, sorts and keeps all of it in the address', async (t) => {
+  await t.test('are searched, narrowed and sorted, all of it kept in the page’s address', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/')
     await page.getByRole('link', { name: 'Ada Lovelace' }).waitFor()
@@ -54,7 +54,7 @@ test('people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('604 people').waitFor()
   })
 
-  await t.test('the list goes on to its end, and the back button returns to the place', async (t) => {
+  await t.test('are paged to the end, and the back button returns to the same place', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/users')
     const last = page.getByRole('link', { name: 'Person 0599' })
@@ -63,7 +63,7 @@ test('people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
       await page.waitForTimeout(30)
     }
     t.ok((await page.locator('.row').count()) < 60, 'only what is in sight is in the page')
-    // where a click brings it into sight
+    // where a click scrolls it into view
     await last.hover()
     const before = await page.evaluate(() => window.scrollY)
     await last.click()
@@ -73,7 +73,7 @@ test('people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.waitForFunction((y) => Math.abs(window.scrollY - y) < 100, before)
   })
 
-  await t.test('on a phone each person is a card', async (t) => {
+  await t.test('are shown as cards on a phone', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE, colorScheme: 'dark' })
     await go('/users')
     await page.getByRole('link', { name: 'Ben Li' }).waitFor()
@@ -84,7 +84,7 @@ test('people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByRole('heading', { name: 'Invitations', level: 1 }).waitFor()
   })
 
-  await t.test('an administrator changes role, locks, deactivates and removes, and sees who did what', async (t) => {
+  await t.test('are changed, locked, deactivated and removed by an administrator, who sees who did what', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/users?search=ben')
     await page.getByRole('link', { name: 'Ben Li' }).click()
@@ -120,7 +120,7 @@ test('people', { skip: noBrowser, timeout: 120_000 }, async (t) => {
     await page.getByText('Ben Li is removed.').waitFor()
   })
 
-  await t.test('oneself and others get only what they may do', async (t) => {
+  await t.test('offer each person only the actions that they may do', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go(`/users/${adaId}`)
     await page.getByRole('button', { name: 'Actions' }).click()

@@ -1,8 +1,9 @@
-// What identity providers sent, and trials of what they would send, in a browser.
+// Requests of identity providers, and trials of what they would send, in a browser.
 import { test } from 'tap'
 import { OPERATOR } from '../support/app.ts'
 import { ADA, checkPage, noBrowser, openSite, PHONE } from '../support/browser.ts'
 import { clientOf } from '../support/scim.ts'
+import { USER } from '../support/urns.ts'
 
 test('requests of identity providers', { skip: noBrowser, timeout: 120_000 }, async (t) => {
   const site = await openSite(t)
@@ -10,7 +11,7 @@ test('requests of identity providers', { skip: noBrowser, timeout: 120_000 }, as
   const made = await site.mutate('acme', 'scimTokens.create', { name: 'Careful', profile: 'strict' }, OPERATOR)
   const { connectionId } = made.data.scimToken
   const ask = clientOf(site, { id: site.tenantId, subdomain: 'acme' }, made.data.token)
-  const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User']
+  const schemas = [USER]
   const grace = {
     schemas,
     userName: 'grace@acme.test',
@@ -18,7 +19,7 @@ test('requests of identity providers', { skip: noBrowser, timeout: 120_000 }, as
     emails: [{ value: 'grace@acme.test' }]
   }
 
-  await t.test('the log is searched, a refusal is explained, a request is replayed without effect', async (t) => {
+  await t.test('are searched, explained if refused, and replayed without effect', async (t) => {
     const { body: user } = await ask.post('/Users', grace)
     await ask.get(`/Users/${user.id}`)
     await ask.patch(`/Users/${user.id}`, [{ op: 'replace', path: 'active', value: 'False' }])
@@ -64,7 +65,7 @@ test('requests of identity providers', { skip: noBrowser, timeout: 120_000 }, as
     await checkPage(t, phone.page, 'wire-log')
   })
 
-  await t.test('a provider is tried before it is connected', async (t) => {
+  await t.test('are tried before the provider is connected', async (t) => {
     const { page, go } = await site.open({ userId: adaId })
     await go('/provisioning')
     await page.getByRole('button', { name: 'Test as Okta' }).click()
@@ -75,7 +76,7 @@ test('requests of identity providers', { skip: noBrowser, timeout: 120_000 }, as
     await checkPage(t, page, 'trial-passed')
   })
 
-  await t.test('and a connection that is set otherwise says what it lacks', async (t) => {
+  await t.test('show what a connection with other settings lacks', async (t) => {
     const { page, go } = await site.open({ userId: adaId, screen: PHONE })
     await go(`/provisioning/${connectionId}?tab=test`)
     await page.getByRole('button', { name: 'Test as Microsoft Entra ID' }).click()

@@ -1,90 +1,20 @@
-// Every command of `muster` against one server: with --json standard output is one JSON value and nothing else, errors go
-// to standard error, and the exit status says what kind they are.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+// Calls every command of `muster` against one server. With --json standard output is one JSON value and nothing else.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Command } from 'commander'
-import { type Test, test } from 'tap'
+import { test } from 'tap'
 import { inTenant } from '../../db/connect.ts'
-import { freePort } from '../../db/embedded.ts'
 import { beginSecondFactor, confirmSecondFactor } from '../../db/second-factors.ts'
 import { appRouter } from '../../server/admin/router.ts'
-import { OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
+import { OPERATOR_TOKEN } from '../support/app.ts'
+import { EMPTY } from '../support/empty.ts'
 import { signInAs } from '../support/people.ts'
-import { runMuster } from '../support/process.ts'
-import { addTenant, clientOf, scimClient, USER } from '../support/scim.ts'
+import { clientOf, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { BULK_REQUEST, USER } from '../support/urns.ts'
+import { buildProgram, called, json, leavesOf, muster, ON_ACME, serve, used } from './muster.ts'
 
-// before the commands are loaded, which look at the terminal then
-process.env.NO_COLOR = '1'
-delete process.env.FORCE_COLOR
-const { buildProgram, runProgram } = await import('../../client/cli/program.ts')
-
-interface Ran {
-  status: number
-  stdout: string
-  stderr: string
-}
-
-/** Runs a command in this process: starting one for each would take longer than all that they do. */
-async function muster(...args: string[]): Promise<Ran> {
-  const written = { stdout: '', stderr: '' }
-  const { stdout, stderr } = process
-  const writes = { stdout: stdout.write, stderr: stderr.write }
-  const take = (name: 'stdout' | 'stderr') =>
-    ((chunk: string | Buffer, ...rest: unknown[]) => {
-      written[name] += chunk
-      for (const done of rest) if (typeof done === 'function') done()
-      return true
-    }) as typeof stdout.write
-  stdout.write = take('stdout')
-  stderr.write = take('stderr')
-  try {
-    return { status: await runProgram(['node', 'muster', ...args]), ...written }
-  } finally {
-    stdout.write = writes.stdout
-    stderr.write = writes.stderr
-  }
-}
-
-const used = new Set<string>()
-/** Procedures that commands have called. */
-const called = new Set<string>()
-
-/** A command that works, with --json. @returns the value that it prints */
-// biome-ignore lint/suspicious/noExplicitAny: each command prints another shape
-async function json(t: Test, command: string, ...args: string[]): Promise<any> {
-  used.add(command)
-  const { status, stdout, stderr } = await muster(...command.split(' '), ...args, '--json')
-  t.equal(status, 0, `${command}: ${stderr}`)
-  t.equal(stderr, '', `${command} writes nothing to standard error`)
-  t.match(stdout, /^[^\n]+\n$/, `${command} prints one line`)
-  return JSON.parse(stdout)
-}
-
-const leavesOf = (command: Command, path: string[] = []): string[] =>
-  command.commands.length === 0
-    ? [path.join(' ')]
-    : command.commands.flatMap((child) => leavesOf(child, [...path, child.name()]))
-
-async function serve(t: Test): Promise<TestApp> {
-  const port = await freePort()
-  const app = await startApp(t, { env: { BASE_DOMAIN: 'localhost', PORT: String(port), PUBLIC_PORT: String(port) } })
-  app.app.addHook('onRequest', async ({ url, headers }) => {
-    const [, paths] = /^\/trpc\/([^?]+)/.exec(url) ?? []
-    // what the tests ask themselves does not come by the network
-    if (headers['user-agent'] !== 'lightMyRequest') for (const path of paths?.split(',') ?? []) called.add(path)
-  })
-  await app.app.listen({ port, host: '127.0.0.1' })
-  process.env.MUSTER_URL = `http://localhost:${port}`
-  process.env.OPERATOR_TOKEN = OPERATOR_TOKEN
-  return app
-}
-
-const ON_ACME = ['--tenant', 'acme']
-
-/** Procedures that no command calls, and why. */
+/** Procedures that no command calls, by the reason. */
 const NO_COMMAND = {
   'a person’s own, by a session or their token': [
     'apiTokens.create',
@@ -123,7 +53,7 @@ test('muster', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'muster-cli-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
-  t.test('tenant', async (t) => {
+  t.test('tenant creates, lists, shows, renames, suspends, resumes and removes', async (t) => {
     const created = await json(t, 'tenant create', 'acme', '--name', 'Acme', '--admin', 'ada@acme.test')
     t.match(created, {
       tenant: { subdomain: 'acme', name: 'Acme', state: 'active' },
@@ -148,7 +78,7 @@ test('muster', async (t) => {
     t.match(await muster('tenant', 'list'), { status: 0, stdout: /subdomain.*\n.*\n.*acme/, stderr: '' })
   })
 
-  t.test('settings', async (t) => {
+  t.test('settings shows and changes what a tenant has set', async (t) => {
     t.match(await json(t, 'settings show', ...ON_ACME), { settings: { name: 'Acme', passwordMinLength: 8 } })
     const changed = await json(
       t,
@@ -177,14 +107,15 @@ test('muster', async (t) => {
       ...['--name', 'Acme', '--invitation-ttl-hours', 'default', '--allowed-domains', 'default'],
       ...['--second-factor', 'default', '--brake', 'default', '--brake-percent', 'default']
     )
-    t.match(back.settings.administration, { allowedDomains: [], secondFactor: null, brake: {} })
+    t.match(back.settings.administration, { allowedDomains: EMPTY, secondFactor: null })
+    t.same(back.settings.administration.brake, {})
     t.equal(back.settings.administration.invitationTtlHours, 168)
     for (const wrong of [[], ['--scim-scope', 'some'], ['--wire-log-days', 'long'], ['--google-sign-in', 'maybe']]) {
       t.match(await muster('settings', 'update', ...ON_ACME, ...wrong), { status: 2, stdout: '' }, wrong.join(' '))
     }
   })
 
-  t.test('invite and invitation', async (t) => {
+  t.test('invite and invitation send, list, resend and revoke', async (t) => {
     const invited = await json(
       t,
       'invite',
@@ -205,7 +136,7 @@ test('muster', async (t) => {
     t.match(again, { status: 1, stdout: '', stderr: /\(\w+\)\n$/ }, 'the stable reason stands behind the text')
   })
 
-  t.test('user', async (t) => {
+  t.test('user finds people by id or address, and changes them', async (t) => {
     const { id } = await app.owner
       .selectFrom('tenants')
       .select('id')
@@ -221,7 +152,7 @@ test('muster', async (t) => {
     const { data } = await app.query('acme', 'users.get', { userId }, { token: OPERATOR_TOKEN })
     t.same(shown, data, 'exactly what the service answers')
     const { status } = await scim.post('/Bulk', {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      schemas: [BULK_REQUEST],
       Operations: Array.from({ length: 230 }, (_, n) => ({
         method: 'POST',
         path: '/Users',
@@ -255,7 +186,7 @@ test('muster', async (t) => {
     t.match(await muster('user', 'set-role', ...ON_ACME, userId, 'king'), { status: 2, stdout: '', stderr: /king/ })
   })
 
-  t.test('group', async (t) => {
+  t.test('group and group-roles manage groups and the roles that they give', async (t) => {
     const { group } = await json(t, 'group create', ...ON_ACME, 'Dispatch')
     const added = await json(t, 'group add', ...ON_ACME, group.id, 'ada@acme.test', 'cleo@acme.test')
     t.match(added, { group: { memberCount: 2 } })
@@ -264,7 +195,7 @@ test('muster', async (t) => {
     t.match(await json(t, 'group rename', ...ON_ACME, group.id, 'Dispatchers'), {
       group: { displayName: 'Dispatchers' }
     })
-    t.match(await json(t, 'group show', ...ON_ACME, group.id), { group: { memberCount: 1 }, childGroups: [] })
+    t.match(await json(t, 'group show', ...ON_ACME, group.id), { group: { memberCount: 1 }, childGroups: EMPTY })
     t.match(await muster('group', 'show', ...ON_ACME, group.id), { status: 0, stdout: /name\s+│ Dispatchers/ })
     t.match(await json(t, 'group members', ...ON_ACME, group.id), { items: [{ email: 'cleo@acme.test' }] })
     const { group: staffed } = await json(t, 'group create', ...ON_ACME, 'Staffed', 'ada@acme.test')
@@ -279,11 +210,11 @@ test('muster', async (t) => {
       mapping: [{ displayName: 'Dispatch', role: 'administrator' }]
     })
     t.equal((await muster('group-roles', 'preview', ...ON_ACME, 'nonsense')).status, 2)
-    t.match(await json(t, 'group-roles update', ...ON_ACME), { mapping: [], changed: { lowered: 1 } })
+    t.match(await json(t, 'group-roles update', ...ON_ACME), { mapping: EMPTY, changed: { lowered: 1 } })
     t.same(await json(t, 'group remove', ...ON_ACME, group.id), { groupId: group.id })
   })
 
-  t.test('scim-token and connection', async (t) => {
+  t.test('scim-token, connection, brake and conflict manage identity providers', async (t) => {
     const made = await json(t, 'scim-token create', ...ON_ACME, '--name', 'okta', '--profile', 'okta')
     t.match(made, {
       token: /^mst_scim_/,
@@ -308,7 +239,7 @@ test('muster', async (t) => {
     await scimClient(app, await addTenant(app, 'initech'))
     t.match(await json(t, 'scim test', ...ON_ACME, '--as', 'okta', '--connection', connectionId), Object)
     t.match(await json(t, 'brake status', ...ON_ACME), { connections: Array })
-    t.match(await json(t, 'brake status', ...ON_ACME, connectionId), { brake: { connectionId }, held: [] })
+    t.match(await json(t, 'brake status', ...ON_ACME, connectionId), { brake: { connectionId }, held: EMPTY })
     await json(t, 'connection update', ...ON_ACME, connectionId, '--brake', 'off')
     t.match(await muster('brake', 'status', ...ON_ACME, connectionId), { stdout: /^The brake is off: whatever/ })
     await json(t, 'connection update', ...ON_ACME, connectionId, '--brake', 'default')
@@ -340,7 +271,7 @@ test('muster', async (t) => {
     t.match(await json(t, 'connection release', ...ON_ACME, connectionId), { released: { users: 1 } })
   })
 
-  t.test('scim-schema and api-token', async (t) => {
+  t.test('scim-schema and api-token list, make and remove', async (t) => {
     const file = join(folder, 'schema.json')
     const urn = 'urn:acme:scim:1.0:User'
     writeFileSync(file, JSON.stringify({ id: urn, name: 'Acme', attributes: [{ name: 'badge', type: 'string' }] }))
@@ -362,7 +293,7 @@ test('muster', async (t) => {
     t.match(await json(t, 'api-token revoke', ...ON_ACME, data.apiToken.id), { apiToken: { name: 'backend' } })
   })
 
-  t.test('connection shadow', async (t) => {
+  t.test('connection shadow leads from a first copy to going live', async (t) => {
     const made = await json(t, 'scim-token create', ...ON_ACME, '--name', 'shadowy', '--shadow')
     const { connectionId } = made.scimToken
     const acme = { id: 0, subdomain: 'acme' }
@@ -382,7 +313,7 @@ test('muster', async (t) => {
     await json(t, 'connection shadow discard', ...ON_ACME, connectionId)
   })
 
-  t.test('wire-log', async (t) => {
+  t.test('wire-log finds, shows and replays requests', async (t) => {
     const { token } = await json(t, 'scim-token create', ...ON_ACME, '--name', 'watched')
     await app.inject('acme', { url: '/scim/v2/Users', headers: { authorization: `Bearer ${token}` } })
     let items: { id: string }[] = []
@@ -391,7 +322,7 @@ test('muster', async (t) => {
     t.match(await json(t, 'wire-log replay', ...ON_ACME, items[0]!.id), Object)
   })
 
-  t.test('event-stream', async (t) => {
+  t.test('event-stream manages webhooks and security event tokens', async (t) => {
     const url = 'https://hooks.example/muster'
     const made = await json(t, 'event-stream create', ...ON_ACME, '--name', 'hook', '--url', url, '--events', 'user.*')
     t.match(made, { stream: { name: 'hook', kind: 'webhook', eventTypes: ['user.*'] }, secret: String })
@@ -426,7 +357,7 @@ test('muster', async (t) => {
     await json(t, 'event-stream remove', ...ON_ACME, siem)
   })
 
-  t.test('audit', async (t) => {
+  t.test('audit lists and exports events', async (t) => {
     t.equal((await muster('audit', ...ON_ACME, '--limit', '3', '--json')).stdout.split('\n').length, 2)
     const { stdout } = await muster('audit', ...ON_ACME, '--action', 'user.locked', '--json')
     t.match(JSON.parse(stdout), { items: [{ action: 'user.locked', actorKind: 'operator' }] })
@@ -446,7 +377,7 @@ test('muster', async (t) => {
     t.match(await muster('audit', 'export', ...ON_ACME, '--format', 'xml'), { status: 2, stdout: '' })
   })
 
-  t.test('tenant export and import', async (t) => {
+  t.test('tenant export and import move a tenant', async (t) => {
     const file = join(folder, 'acme.jsonl')
     const exported = await json(t, 'tenant export', 'acme', '--output', file)
     t.match(exported, { file, rows: Number })
@@ -463,88 +394,18 @@ test('muster', async (t) => {
     t.match(await json(t, 'user get', ...ON_ACME, 'cleo@acme.test'), { user: { role: 'manager' } })
   })
 
-  t.test('every command is tried here or has tests of its own', async (t) => {
-    // they need no server: test/operate
+  t.test('each command is called here or has tests of its own', async (t) => {
+    // these need no server: test/operate
     for (const command of ['db migrate', 'db status', 'doctor']) used.add(command)
     // test/admin/history-cli.test.ts
     for (const command of ['history user', 'history group', 'history connection', 'undo']) used.add(command)
     t.same(leavesOf(buildProgram()).toSorted(), [...used].toSorted())
   })
 
-  t.test('every procedure has a command that calls it, or a reason for having none', (t) => {
+  t.test('each procedure has a command that calls it, or a reason for having none', (t) => {
     const history = ['history.user', 'history.group', 'history.connection', 'history.preview', 'history.undo']
     const covered = [...called, ...history, ...Object.values(NO_COMMAND).flat()]
     t.same(Object.keys(appRouter._def.procedures).toSorted(), [...new Set(covered)].toSorted())
     t.end()
   })
-
-  t.test('usage that cannot be meant is status 2, with help on standard error', async (t) => {
-    for (const args of [
-      ['nonsense'],
-      ['user'],
-      ['user', 'list'],
-      ['user', 'list', '--tenant', 'not/a/name'],
-      ['user', 'list', ...ON_ACME, '--limit', '0'],
-      ['user', 'list', ...ON_ACME, '--state', 'gone'],
-      ['invitation', 'list', ...ON_ACME, '--state', 'gone'],
-      ['scim-token', 'rotate', ...ON_ACME, 'x', '--overlap-hours', 'some'],
-      ['event-stream', 'rotate-secret', ...ON_ACME, 'x', '--overlap-hours', '-1'],
-      ['event-stream', 'deliveries', ...ON_ACME, 'x', '--limit', 'all'],
-      ['user', 'list', ...ON_ACME, '--nonsense'],
-      ['scim-token', 'create', ...ON_ACME],
-      ['scim-token', 'create', ...ON_ACME, '--name', 'x', '--expires', 'soon']
-    ]) {
-      const { status, stdout, stderr } = await muster(...args)
-      t.same([status, stdout], [2, ''], args.join(' '))
-      t.ok(stderr.length > 0, args.join(' '))
-    }
-    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
-    t.same(await muster('--version'), { status: 0, stdout: `${version}\n`, stderr: '' })
-    t.match(await muster('--help'), { status: 0, stdout: /Usage: muster[\s\S]*Environment:/, stderr: '' })
-  })
-
-  t.test('a service that is away or refuses is status 1', async (t) => {
-    const settings = { ...process.env }
-    t.teardown(() => Object.assign(process.env, settings))
-    process.env.OPERATOR_TOKEN = 'wrong-operator-token-0123456789-abcdef'
-    t.match(await muster('tenant', 'list', '--json'), { status: 1, stdout: '', stderr: /\(unauthenticated\)/ })
-    process.env.MUSTER_URL = `http://localhost:${await freePort()}`
-    t.match(await muster('tenant', 'list'), { status: 1, stdout: '', stderr: /cannot be reached/ })
-    for (const address of ['192.0.2.1', '127.0.0.2', '[::1]']) {
-      process.env.MUSTER_URL = `http://${address}:3000`
-      const { status, stderr } = await muster('user', 'list', ...ON_ACME)
-      t.equal(status, 2)
-      t.ok(stderr.includes(`domain, not the address ${address}`), stderr)
-    }
-    process.env.MUSTER_URL = 'nonsense'
-    t.match(await muster('tenant', 'list'), { status: 2, stdout: '', stderr: /MUSTER_URL/ })
-  })
-
-  t.test('this machine may go by its address', async (t) => {
-    const url = process.env.MUSTER_URL!
-    t.teardown(() => {
-      process.env.MUSTER_URL = url
-    })
-    process.env.MUSTER_URL = `http://127.0.0.1:${new URL(url).port}`
-    t.match(await muster('user', 'list', ...ON_ACME, '--json'), { status: 0, stderr: '' })
-    t.match(await muster('tenant', 'list', '--json'), { status: 0, stderr: '' })
-  })
-
-  t.test('as a process of its own it ends with that status', async (t) => {
-    const env = { MUSTER_URL: process.env.MUSTER_URL!, OPERATOR_TOKEN }
-    t.match(await runMuster(['tenant', 'list', '--json'], env), { status: 0, stdout: /^\{.*\}\n$/, stderr: '' })
-    t.match(await runMuster(['tenant', 'list'], { ...env, OPERATOR_TOKEN: '', DATA_DIR: folder }), { status: 2 })
-  })
-})
-
-test('a reader that has seen enough, such as head, ends a command without an error', async (t) => {
-  const child = spawn(process.execPath, ['client/cli/main.ts', '--help'], {
-    cwd: join(import.meta.dirname, '../..'),
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  child.stdout.destroy()
-  let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk))
-  const [status] = await once(child, 'close')
-  t.match({ status, stderr }, { status: 0, stderr: '' })
 })

@@ -1,8 +1,8 @@
-// What the command line writes for people.
+// Text that the command line writes for people.
 import { test } from 'tap'
 import { describeError, inLines } from '../../client/cli/output.ts'
 
-test('inLines', async (t) => {
+test('inLines breaks a text between words', async (t) => {
   t.equal(inLines('short'), 'short')
   const sentence = 'somebody has changed it here since '.repeat(6).trimEnd()
   const lines = inLines(sentence).split('\n')

@@ -12,7 +12,7 @@ test('An answer that is overdue', async (t) => {
   t.teardown(() => pool.end())
   watchAnswers(pool, 1_000, 20)
 
-  await t.test('ends the connection, and fails what waits on it', async (t) => {
+  await t.test('ends the connection, and fails whatever waits on it', async (t) => {
     const client = await pool.connect()
     const ended = new Promise((resolve) => client.once('end', resolve))
     const answers = await Promise.allSettled([client.query('select pg_sleep(600)'), client.query('select 1')])
@@ -22,7 +22,7 @@ test('An answer that is overdue', async (t) => {
     client.release(true)
   })
 
-  await t.test('is none where others have come meanwhile, or nothing is asked', async (t) => {
+  await t.test('is not assumed while other answers come, or while nothing is asked', async (t) => {
     const client = await pool.connect()
     const many = Array.from({ length: 30 }, () => client.query('select pg_sleep(0.05)'))
     t.equal((await Promise.all(many)).length, 30)

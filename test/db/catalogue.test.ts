@@ -1,4 +1,4 @@
-// What PostgreSQL's catalogue says of every table, so that a table which forgets tenancy fails here.
+// What PostgreSQL's catalogue says of every table, so that a table without its tenant fails here.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { inTenant, readInTenant } from '../../db/connect.ts'
@@ -7,9 +7,9 @@ import { SERVER_ROLE } from '../../db/migrate.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import { isOnCluster, letStatementsCross } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
 import { readNodes } from '../support/nodes.ts'
-import { giveEverything, insertPeople } from '../support/people.ts'
+import { giveEverything, insertPerson } from '../support/people.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 /** Tables that belong to no tenant. */
 const SHARED_TABLES = ['tenants', 'rate_limits', 'mailbox_messages', 'kysely_migration', 'kysely_migration_lock']
@@ -25,12 +25,12 @@ test('the catalogue', async (t) => {
   const tenantTables = tables.filter(({ has_tenant }) => has_tenant).map(({ name }) => name)
   const names = (rows: { name: string }[]) => rows.map(({ name }) => name).sort()
 
-  t.test('every table is a tenant’s or is known to be shared', async (t) => {
+  t.test('has no table but tenants’ tables and those known to be shared', async (t) => {
     t.same(names(tables.filter(({ has_tenant }) => !has_tenant)), [...SHARED_TABLES].sort())
     t.ok(tenantTables.length > 20)
   })
 
-  t.test('row-level security is forced on every tenant’s table, by the same policy', async (t) => {
+  t.test('forces row-level security on every tenant’s table, with the same policy', async (t) => {
     for (const { name, enabled, forced } of tables.filter(({ has_tenant }) => has_tenant)) {
       t.ok(enabled && forced, name)
     }
@@ -42,13 +42,13 @@ test('the catalogue', async (t) => {
     const isOpen = '((tenant_id > 0) OR require_open_shadow(tenant_id))'
     for (const { name, ...policy } of rows) {
       const check = name === 'audit_events' ? `(${condition} AND ${isOpen})` : condition
-      // Citus makes a permissive policy of a restrictive one
+      // Citus makes restrictive policies permissive
       t.same(policy, { roles: '{public}', cmd: 'ALL', qual: condition, check, kind: 'PERMISSIVE' }, name)
     }
   })
 
   t.test(
-    'the nodes of a cluster isolate, and give rights, as the coordinator says',
+    'has the same policies and rights on all nodes of a cluster as on the coordinator',
     { skip: !isOnCluster },
     async (t) => {
       const { coordinator, workers } = await readNodes(owner)
@@ -57,7 +57,7 @@ test('the catalogue', async (t) => {
     }
   )
 
-  t.test('tenant_id comes first in primary, unique and foreign keys, and is never null', async (t) => {
+  t.test('has tenant_id first in primary, unique and foreign keys, and never null', async (t) => {
     const { rows: keys } = await sql<{ name: string; table: string; first: string }>`
       select ic.relname as name, tc.relname as table, a.attname as first
       from pg_index i
@@ -86,8 +86,8 @@ test('the catalogue', async (t) => {
     t.same(names(nullable), [])
   })
 
-  // Citus has no such option, and plans for the tenant at hand
-  t.test('statements on every tenant’s table are planned for a large tenant', { skip: isOnCluster }, async (t) => {
+  // Citus has no such option, and plans for the present tenant
+  t.test('plans statements on every tenant’s table for a large tenant', { skip: isOnCluster }, async (t) => {
     const { rows } = await sql<{ name: string }>`
       select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
       where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
@@ -95,7 +95,7 @@ test('the catalogue', async (t) => {
     t.same(names(rows), [], 'alter table … alter column tenant_id set (n_distinct = -0.001)')
   })
 
-  t.test('every other index of a tenant’s table begins with tenant_id too', async (t) => {
+  t.test('has tenant_id first in every other index of a tenant’s table', async (t) => {
     const { rows } = await sql<{ name: string }>`
       select ic.relname as name from pg_index i
       join pg_class ic on ic.oid = i.indexrelid
@@ -105,7 +105,7 @@ test('the catalogue', async (t) => {
     t.same(names(rows), [])
   })
 
-  t.test('foreign keys between tenants’ tables carry the tenant', async (t) => {
+  t.test('has the tenant in foreign keys between tenants’ tables', async (t) => {
     const { rows } = await sql<{ name: string; from_columns: string[]; to_table: string; to_first: string }>`
       select con.conname as name, rc.relname as to_table, ra.attname as to_first
       from pg_constraint con
@@ -118,7 +118,7 @@ test('the catalogue', async (t) => {
     }
   })
 
-  t.test('removing a tenant reaches every table, referring ones first', async (t) => {
+  t.test('names every table for removing a tenant, referring ones first', async (t) => {
     t.same([...TENANT_TABLES_LEAVES_FIRST, 'audit_events'].sort(), [...tenantTables].sort())
     const { rows } = await sql<{ from: string; to: string }>`
       select con.conrelid::regclass::text as from, con.confrelid::regclass::text as to
@@ -130,7 +130,7 @@ test('the catalogue', async (t) => {
     }
   })
 
-  t.test('the server’s role owns nothing, is no superuser, and cannot change the audit log', async (t) => {
+  t.test('gives the server’s role no ownership, no superuser rights and no change of the audit log', async (t) => {
     const { rows: owned } = await sql<{ name: string }>`
       select relname as name from pg_class where relowner = ${SERVER_ROLE}::regrole`.execute(owner)
     t.same(owned, [])
@@ -154,7 +154,7 @@ test('the catalogue', async (t) => {
     for (const { name, config } of definers) t.match(config, [/^search_path=pg_catalog/], name)
   })
 
-  t.test('the audit log of a tenant in service cannot be removed', async (t) => {
+  t.test('protects the audit log of a tenant in service from being removed', async (t) => {
     const tenantId = await insertTenant(owner, 'audited')
     const count = () =>
       readInTenant<{ id: string }>(db, tenantId, sql<{ id: string }>`select id from audit_events`).then((r) => r.length)
@@ -169,7 +169,7 @@ test('the catalogue', async (t) => {
     )
     await inTenant(db, tenantId, (trx) => sql`select remove_audit_events(${tenantId})`.execute(trx))
     t.equal(await count(), 1)
-    // Citus refuses any update of it before rights are asked for, since the check of its policy is no constant
+    // Citus refuses any update of it before rights are checked, since the check in its policy is not constant
     const codes = {
       'update audit_events set action = $$x$$': isOnCluster ? '0A000' : '42501',
       'delete from audit_events': '42501'
@@ -184,13 +184,13 @@ test('the catalogue', async (t) => {
 test('row-level security', async (t) => {
   const { db, owner } = await openDatabase(t)
   const [acme, globex] = [await insertTenant(owner, 'acme'), await insertTenant(owner, 'globex')]
-  const [adaId] = (await insertPeople(owner, acme, [{ email: 'ada@acme.test' }])) as [string]
-  const [benId] = (await insertPeople(owner, globex, [{ email: 'ben@globex.test' }])) as [string]
+  const adaId = await insertPerson(owner, acme, { email: 'ada@acme.test' })
+  const benId = await insertPerson(owner, globex, { email: 'ben@globex.test' })
   await giveEverything(owner, acme, adaId)
   await giveEverything(owner, globex, benId)
   const tables = ['users', 'user_emails', 'addresses', 'sessions', 'api_tokens', 'invitations', 'mails'] as const
 
-  t.test('a statement without a condition sees the rows of its tenant alone', async (t) => {
+  t.test('shows a statement without a condition only its tenant’s rows', async (t) => {
     for (const table of tables) {
       const rows = await readInTenant<{ tenant_id: number }>(db, acme, db.selectFrom(table).select('tenant_id'))
       t.ok(rows.length > 0, table)
@@ -201,7 +201,7 @@ test('row-level security', async (t) => {
     }
   })
 
-  t.test('asking for another tenant’s rows finds nothing, whatever the statement looks like', async (t) => {
+  t.test('hides another tenant’s rows, whatever form the statement has', async (t) => {
     const shapes: Record<string, Parameters<typeof readInTenant>[2]> = {
       plain: db.selectFrom('users').selectAll().where('tenant_id', '=', globex),
       'by id': db.selectFrom('users').selectAll().where('id', '=', benId),
@@ -223,11 +223,11 @@ test('row-level security', async (t) => {
     for (const [name, query] of Object.entries(shapes)) t.same(await readInTenant(db, acme, query), [], name)
   })
 
-  t.test('the same statements see them in the right tenant', async (t) => {
+  t.test('shows the same rows in the right tenant', async (t) => {
     t.equal((await readInTenant(db, globex, db.selectFrom('users').selectAll().where('id', '=', benId))).length, 1)
   })
 
-  t.test('reads at the same time on the same connections do not mix', async (t) => {
+  t.test('does not mix reads at the same time on the same connections', async (t) => {
     const reads = await Promise.all(
       Array.from({ length: 200 }, async (_, index) => {
         const tenantId = index % 2 ? acme : globex
@@ -238,12 +238,12 @@ test('row-level security', async (t) => {
     t.ok(reads.every(Boolean))
   })
 
-  t.test('without a tenant nothing is there, also after a connection has served one', async (t) => {
+  t.test('shows nothing without a tenant, even after a connection has served one', async (t) => {
     await inTenant(db, acme, (trx) => trx.selectFrom('users').select('id').execute())
     for (const table of tables) t.same(await db.selectFrom(table).select('tenant_id').execute(), [], table)
   })
 
-  t.test('nothing is written into another tenant', async (t) => {
+  t.test('refuses to write into another tenant', async (t) => {
     const insert = inTenant(db, acme, (trx) =>
       trx
         .insertInto('addresses')
@@ -264,7 +264,7 @@ test('row-level security', async (t) => {
     t.equal((await owner.selectFrom('sessions').select('id').where('user_id', '=', benId).execute()).length, 1)
   })
 
-  t.test('one address is one person over all tenants, also without regard to case', async (t) => {
+  t.test('lets one person hold an address over all tenants, in any letter case', async (t) => {
     const claim = inTenant(db, globex, (trx) =>
       trx.insertInto('addresses').values({ address_key: 'ada@acme.test', tenant_id: globex, user_id: benId }).execute()
     )

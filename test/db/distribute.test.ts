@@ -1,6 +1,6 @@
-// What is tested without Citus: the real migration, in a database that has functions of the extension's names which
-// write down their calls; and that the tables keep the rules which Citus has for keys. On a cluster other files run,
-// see test/support/cluster.ts.
+// What can be tested without Citus: the real migration in a database with functions that have the extension's names and
+// record their calls, and that tables keep Citus' rules for keys. On a cluster other files run, see
+// test/support/cluster.ts.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,13 +16,13 @@ import { prepareWrite } from '../../db/prepared.ts'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
 import { insertPeople } from '../support/people.ts'
 import { noteStatements } from '../support/statements.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const TENANT_TABLES = [...TENANT_TABLES_LEAVES_FIRST, 'audit_events'].filter((table) => table !== 'addresses')
 
-/** What the extension brings, as far as the migration uses it, in a schema that every session searches. */
+/** The extension's functions that the migration uses, in a schema that every session searches. */
 async function pretendCitus(owner: Db): Promise<void> {
   await sql
     .raw(`
@@ -78,8 +78,8 @@ const insertStream = (owner: Db, tenantId: number) =>
     values (${tenantId}, ${crypto.randomUUID()}, 'webhook', 'x', 'https://a.test', '{}', 'enabled', '1.1', '7',
       ${crypto.randomUUID()}, ${NOW}, ${NOW})`.execute(owner)
 
-test('where Citus is there, the migration', async (t) => {
-  // a server of its own: roles are a server's, not a database's, and elsewhere the server's role may not sign in
+test('the migration of a database with Citus', async (t) => {
+  // a server of its own: roles belong to a server, and elsewhere the server's role may not sign in
   const folder = await mkdtemp(join(tmpdir(), 'muster-distribute-'))
   const { url, stop } = await startEmbedded(folder, { flags: ['-c', 'fsync=off'] })
   t.teardown(async () => {
@@ -98,27 +98,30 @@ test('where Citus is there, the migration', async (t) => {
   }
   const results = await Promise.all([migrate(url), migrate(url)])
 
-  t.test('distributes each tenant’s table by its tenant, once, also where two processes start together', async (t) => {
-    t.same(
-      (await calls()).map(({ call }) => call).sort(),
-      [
-        'addresses by address_key with none',
-        'tenants everywhere',
-        ...TENANT_TABLES.map((table) => `${table} by tenant_id with ${table === 'users' ? 'none' : 'users'}`)
-      ].sort()
-    )
-    t.same(
-      results.map(({ isCitus }) => isCitus),
-      [true, true]
-    )
-  })
+  t.test(
+    'distributes each tenant’s table by its tenant once, even if two processes start at the same time',
+    async (t) => {
+      t.same(
+        (await calls()).map(({ call }) => call).sort(),
+        [
+          'addresses by address_key with none',
+          'tenants everywhere',
+          ...TENANT_TABLES.map((table) => `${table} by tenant_id with ${table === 'users' ? 'none' : 'users'}`)
+        ].sort()
+      )
+      t.same(
+        results.map(({ isCitus }) => isCitus),
+        [true, true]
+      )
+    }
+  )
 
-  t.test('begins with the tenants, on every node, and the table with which all others lie', async (t) => {
+  t.test('begins with the tenants, on every node, and the table with which the others are colocated', async (t) => {
     const order = (await calls()).map(({ call }) => call.split(' ', 1)[0]!)
     t.same(order.slice(0, 2), ['tenants', 'users'])
   })
 
-  t.test('has no foreign key about while a table is distributed, and all of them afterwards', async (t) => {
+  t.test('drops foreign keys while a table is distributed, and restores them', async (t) => {
     t.same(
       (await calls()).filter(({ foreign_keys }) => foreign_keys > 0),
       []
@@ -143,7 +146,7 @@ test('where Citus is there, the migration', async (t) => {
     t.same(rows, [])
   })
 
-  t.test('has events numbered as they are written where they lie, and cursors from before found again', async (t) => {
+  t.test('numbers events by the node that writes them, and finds the place of earlier cursors', async (t) => {
     const { rows: columns } = await sql<{ how: string }>`
       select attgenerated::text || ' ' || pg_get_expr(adbin, adrelid) as how from pg_attribute
       join pg_attrdef on adrelid = attrelid and adnum = attnum
@@ -154,7 +157,7 @@ test('where Citus is there, the migration', async (t) => {
       owner
     )
     t.equal(indexes.length, 1)
-    // as a single PostgreSQL has it
+    // as on a single PostgreSQL
     await sql.raw(AS_ON_ONE_SERVER).execute(owner)
     const tenantId = await insertTenant(owner, 'acme')
     await insertStream(owner, tenantId)
@@ -166,7 +169,7 @@ test('where Citus is there, the migration', async (t) => {
     t.same(await standing(), [{ cursor_node: '1.1', cursor_xid: '7' }], 'once')
   })
 
-  t.test('has the nodes know every function, once', async (t) => {
+  t.test('creates every function on the nodes once', async (t) => {
     const { rows: known } = await sql<{ name: string }>`select name from pretended.functions order by 1`.execute(owner)
     const { rows: ours } = await sql<{ name: string }>`
       select oid::regprocedure::text as name from pg_proc where pronamespace = 'public'::regnamespace order by 1`.execute(
@@ -176,7 +179,7 @@ test('where Citus is there, the migration', async (t) => {
     t.same(known, ours)
   })
 
-  t.test('has the brake count the people that return, and not those that were given', async (t) => {
+  t.test('lets the brake count the people that its function returns, not those it was given', async (t) => {
     const { rows } = await sql<{ definition: string }>`
       select pg_get_functiondef('take_brake_permits'::regproc) as definition`.execute(owner)
     t.match(
@@ -186,7 +189,7 @@ test('where Citus is there, the migration', async (t) => {
     t.notMatch(rows[0]!.definition, 'get diagnostics counted')
   })
 
-  t.test('does nothing again, but for a table that is new', async (t) => {
+  t.test('distributes only new tables when it runs again', async (t) => {
     const before = (await calls()).length
     await migrate(url)
     t.equal((await calls()).length, before)
@@ -196,7 +199,7 @@ test('where Citus is there, the migration', async (t) => {
   })
 })
 
-test('a cluster that lacks the anchor’s successors is completed', async (t) => {
+test('adds what a cluster with an older anchor lacks', async (t) => {
   const tables = ['mails', 'invitations', 'users', 'tenants'].map((name) => ({ name, hasTenant: name !== 'tenants' }))
   const plan = planDistribution(tables, new Set(['tenants', 'users']))
   t.same(
@@ -205,15 +208,15 @@ test('a cluster that lacks the anchor’s successors is completed', async (t) =>
   )
 })
 
-test('without Citus nothing is distributed', { skip: isOnCluster }, async (t) => {
+test('a database without Citus is not distributed', { skip: isOnCluster }, async (t) => {
   const { url } = await openDatabase(t)
   t.equal((await migrate(url)).isCitus, false)
 })
 
-test('the rules that Citus has for keys', async (t) => {
+test('the rules of Citus for keys', async (t) => {
   const { owner } = await openDatabase(t)
 
-  t.test('every primary and unique key contains the distribution column', async (t) => {
+  t.test('hold: every primary and unique key contains the distribution column', async (t) => {
     const { rows } = await sql<{ name: string; table: string; columns: string[] }>`
       select ic.relname as name, tc.relname as table,
         array(select a.attname::text from pg_attribute a where a.attrelid = tc.oid and a.attnum = any(i.indkey)) as columns
@@ -226,7 +229,7 @@ test('the rules that Citus has for keys', async (t) => {
     }
   })
 
-  t.test('no foreign key crosses it: each carries tenant_id on both sides, or refers to the tenants', async (t) => {
+  t.test('hold: each foreign key carries tenant_id on both sides, or refers to the tenants', async (t) => {
     const { rows } = await sql<{ name: string; from: string; to: string; carries: boolean }>`
       select con.conname as name, con.conrelid::regclass::text as from, con.confrelid::regclass::text as to,
         exists (select from unnest(con.conkey, con.confkey) as pair (here, there)
@@ -240,7 +243,7 @@ test('the rules that Citus has for keys', async (t) => {
     }
   })
 
-  t.test('no trigger, and no rule, stands on a table', async (t) => {
+  t.test('hold: no table has a trigger or a rule', async (t) => {
     const { rows } = await sql`
       select tgname from pg_trigger tg join pg_class c on c.oid = tg.tgrelid
       where not tg.tgisinternal and c.relnamespace = 'public'::regnamespace`.execute(owner)
@@ -248,7 +251,7 @@ test('the rules that Citus has for keys', async (t) => {
   })
 
   t.test(
-    'numbers that count over all tenants are bigint, which workers can share; the tenants’ own is int',
+    'hold: numbers over all tenants are bigint, which workers can share, and the tenants’ own is int',
     async (t) => {
       const { rows } = await sql<{ column: string; type: string }>`
       select c.relname || '.' || a.attname as column, format_type(a.atttypid, null) as type
@@ -262,7 +265,7 @@ test('the rules that Citus has for keys', async (t) => {
   )
 })
 
-test('a connection to Citus sets the tenant by SET LOCAL in a block around each statement', async (t) => {
+test('a connection to Citus sets the tenant with SET LOCAL in a block around each statement', async (t) => {
   const { url, owner } = await openDatabase(t)
   const db = connect({ url, role: SERVER_ROLE, poolSize: 2, isCitus: true })
   t.teardown(() => db.destroy())
@@ -285,7 +288,7 @@ test('a connection to Citus sets the tenant by SET LOCAL in a block around each 
   t.equal(made.flat().length, 8)
   const again = await insertSchema(db, acme, { urn: 'urn:a' }).catch((error) => error)
   t.equal(violatedConstraint(again), 'scim_schemas_pkey')
-  // what came of a node, through Citus 13
+  // an error of a node, as Citus 13 reports it
   const message = 'duplicate key value violates unique constraint "scim_schemas_pkey_102046"'
   t.equal(violatedConstraint({ code: '23505', constraint: undefined, message }), 'scim_schemas_pkey')
   for (const tenant of [acme, globex]) {
@@ -296,7 +299,7 @@ test('a connection to Citus sets the tenant by SET LOCAL in a block around each 
   t.same(await db.selectFrom('scim_schemas').select('urn').execute(), [], 'and nothing is left of it')
 })
 
-test('on Citus addresses are given up by the address, which tells on which node it lies', async (t) => {
+test('addresses are released by their text on Citus, since it tells on which node they lie', async (t) => {
   const { url, owner } = await openDatabase(t)
   const db = connect({ url, role: SERVER_ROLE, poolSize: 1, isCitus: true })
   t.teardown(() => db.destroy())

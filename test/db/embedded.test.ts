@@ -1,4 +1,4 @@
-// What a data folder says of a PostgreSQL that was not stopped in order, and what is made of it at the next start.
+// What a data folder says of a PostgreSQL that was not stopped properly, and what the next start does.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { DataFolderInUseError, findPostmaster, judgeByPs, readPid, stopPostmaste
 
 const hasPs = spawnSync('ps', ['-p', '1']).error === undefined
 
-test('a data folder', { timeout: 60_000 }, async (t) => {
+test('a data folder whose PostgreSQL was not stopped', { timeout: 60_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'muster-embedded-'))
   const dataFolder = join(folder, 'postgres')
   const pidFile = join(dataFolder, 'postmaster.pid')
@@ -18,7 +18,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
   const note = readFileSync(pidFile, 'utf8')
   await first.stop()
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  /** As after a power loss: the file is there, and the number is another process's. */
+  /** Writes what remains after a power loss: a file with a process number that now belongs to another process. */
   function leaveNoteOf(pid: number, startedAt?: number) {
     const lines = note.split('\n')
     lines[0] = String(pid)
@@ -26,7 +26,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     writeFileSync(pidFile, lines.join('\n'), { mode: 0o644 })
   }
   async function startStranger(t: Test) {
-    // of the same user: PostgreSQL believes of others that they are none
+    // a process of the same user: PostgreSQL ignores the number if it belongs to others
     const { uid, gid } = statSync(dataFolder)
     const stranger = spawn('sleep', ['600'], process.getuid?.() === 0 ? { uid, gid } : {})
     t.teardown(() => stranger.kill('SIGKILL'))
@@ -34,7 +34,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     return stranger
   }
 
-  t.test('is served again where the machine has started since, and a stranger has the number', async (t) => {
+  t.test('is served again if the machine has restarted and a stranger has the number', async (t) => {
     const stranger = await startStranger(t)
     leaveNoteOf(stranger.pid!, Math.floor(Date.now() / 1000 - uptime()) - 3_600)
     const server = await startEmbedded(folder)
@@ -43,7 +43,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     t.notOk(existsSync(pidFile))
   })
 
-  t.test('is left alone where the server may run in another container', async (t) => {
+  t.test('is left alone if the server may run in another container', async (t) => {
     const stranger = await startStranger(t)
     leaveNoteOf(stranger.pid!)
     const message = /another process's here: delete .*postmaster\.pid if none runs/
@@ -53,7 +53,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     rmSync(pidFile)
   })
 
-  t.test('is served again where the process itself has that number', async (t) => {
+  t.test('is served again if this process itself has the number', async (t) => {
     let signals = 0
     const count = () => signals++
     process.on('SIGINT', count)
@@ -62,7 +62,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     await (await startEmbedded(folder)).stop()
     t.equal(signals, 0)
   })
-  t.test('is taken from a server that nobody stopped', async (t) => {
+  t.test('is taken over from a running server', async (t) => {
     const left = await startEmbedded(folder)
     const pid = readPid(pidFile)!
     t.equal(await findPostmaster(dataFolder), pid)
@@ -71,7 +71,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     await server.stop()
   })
 
-  t.test('is not, where that server does not stop', async (t) => {
+  t.test('is refused if that server does not stop', async (t) => {
     const server = await startEmbedded(folder)
     const pid = readPid(pidFile)!
     process.kill(pid, 'SIGSTOP')
@@ -82,7 +82,7 @@ test('a data folder', { timeout: 60_000 }, async (t) => {
     await server.stop()
   })
 
-  t.test('is told by ps where there is no /proc', { skip: !hasPs && 'no ps here' }, async (t) => {
+  t.test('is told by ps on systems without /proc', { skip: !hasPs && 'no ps here' }, async (t) => {
     const server = await startEmbedded(folder)
     const pid = readPid(pidFile)!
     t.equal(await judgeByPs(pid, dataFolder), 'ours')

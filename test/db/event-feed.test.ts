@@ -6,7 +6,9 @@ import { inTenant, type Trx } from '../../db/connect.ts'
 import { type EventCursor, NO_ID, readFeed, readFeedEnd } from '../../db/event-feed.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
-import { actorOf, insertTenant, NOW } from '../support/groups.ts'
+import { EMPTY } from '../support/empty.ts'
+import { actorOf } from '../support/groups.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const FEED_START: EventCursor = { node: null, xid: '0', id: NO_ID, floor: null }
 
@@ -24,7 +26,7 @@ test('the feed of events', async (t) => {
     )
   const write = (trx: Trx, ...names: string[]) => writeAt(trx, NOW, ...names)
   const read = async (from: EventCursor, limit = 10, of = tenantId) => (await readFeed(db, of, from, limit)).events
-  /** Reads on, as a consumer does, until it has `count` events: writers of other databases here hold the feed up too. */
+  /** Reads on like a consumer until it has `count` events. Writers of other databases hold this feed up, too. */
   async function readOn(from: EventCursor, count: number): Promise<{ actions: string[]; cursor: EventCursor }> {
     const actions: string[] = []
     let place = from
@@ -37,7 +39,7 @@ test('the feed of events', async (t) => {
     return { actions, cursor: place }
   }
 
-  t.test('gives every event once, page by page, in the order of the transactions', async (t) => {
+  t.test('gives every event once, page by page, in the order of transactions', async (t) => {
     await inTenant(db, tenantId, (trx) => write(trx, 'a.1', 'a.2', 'a.3'))
     await inTenant(db, tenantId, (trx) => write(trx, 'b.1', 'b.2'))
     const { actions, cursor } = await readOn(FEED_START, 5)
@@ -46,7 +48,7 @@ test('the feed of events', async (t) => {
     t.same(await read(FEED_START, 10, otherId), [], 'nor in another tenant')
   })
 
-  t.test('waits for a transaction that wrote early and commits late, and misses none of its events', async (t) => {
+  t.test('waits for a transaction that writes early and commits late, and misses none of its events', async (t) => {
     const start = await readFeedEnd(db, tenantId)
     const release = Promise.withResolvers<void>()
     const hasWritten = Promise.withResolvers<void>()
@@ -64,7 +66,7 @@ test('the feed of events', async (t) => {
     t.same(after.actions, ['late.1', 'late.2', 'early.1'])
   })
 
-  t.test('begins at its end for who wants only what is new', async (t) => {
+  t.test('begins at its end for consumers who want only what is new', async (t) => {
     const end = await readFeedEnd(db, tenantId)
     t.same(await read(end), [])
     await inTenant(db, tenantId, (trx) => write(trx, 'new.1'))
@@ -73,7 +75,7 @@ test('the feed of events', async (t) => {
     t.match(empty, { node: /^\d+\.$/, id: NO_ID, floor: null }, 'also where there is no event')
   })
 
-  t.test('is found again by ids where transactions are counted anew, and passes nothing over', async (t) => {
+  t.test('finds its place by ids if transactions are counted from the start again, and skips nothing', async (t) => {
     const longAgo = new Date(NOW.getTime() - 7_200_000)
     const minutesAgo = new Date(NOW.getTime() - 600_000)
     await inTenant(db, tenantId, (trx) => writeAt(trx, longAgo, 'old.1'))
@@ -91,12 +93,12 @@ test('the feed of events', async (t) => {
     const nothing = await readFeed(db, otherId, { ...end, id: newEventId(NOW) }, 10)
     t.match(
       nothing,
-      { events: [], cursor: { id: NO_ID, node: /^\d+\.$/ } },
+      { events: EMPTY, cursor: { id: NO_ID, node: /^\d+\.$/ } },
       'with nothing to read it moves all the same'
     )
   })
 
-  t.test('on a cluster', { skip: !isOnCluster }, async (t) => {
+  t.test('numbers events on a cluster by the node that has them', { skip: !isOnCluster }, async (t) => {
     /** Whether each event has the number of the transaction that wrote it on its node. */
     async function isNumberedThere(): Promise<boolean> {
       const { rows } = await sql<{ is: boolean }>`

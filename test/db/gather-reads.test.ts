@@ -3,9 +3,9 @@ import { test } from 'tap'
 import { connect, readFieldsInTenant } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
-test('reads of one moment', async (t) => {
+test('reads that arrive at the same time', async (t) => {
   const { url, owner } = await openDatabase(t)
   const db = connect({ url, role: SERVER_ROLE, poolSize: 2 })
   t.teardown(() => db.destroy())
@@ -13,7 +13,7 @@ test('reads of one moment', async (t) => {
   const quotient = (tenantId: number, divisor: number) =>
     readFieldsInTenant(db, tenantId, sql`select 12 / ${divisor}::int, current_setting('app.tenant')`)
 
-  t.test('see their own tenant each, and take no other along when they fail', async (t) => {
+  t.test('see only their own tenant, and fail alone', async (t) => {
     const divisors = Array.from({ length: 40 }, (_, index) => index % 5)
     const answers = await Promise.allSettled(divisors.map((divisor, index) => quotient(tenants[index % 2]!, divisor)))
     t.same(
@@ -22,7 +22,7 @@ test('reads of one moment', async (t) => {
     )
   })
 
-  t.test('that took long go alone', async (t) => {
+  t.test('go alone if they took long', async (t) => {
     const sleep = (seconds: number) =>
       readFieldsInTenant(db, tenants[0]!, sql`select pg_sleep(${seconds}), pg_backend_pid()`)
     for (let i = 0; i < 5; i++) await sleep(0.05)

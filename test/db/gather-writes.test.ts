@@ -1,4 +1,5 @@
-// Writes of several tenants in one moment: one transaction, in which each tenant sees its own rows, fails and waits alone.
+// Writes of several tenants that arrive at the same time share a transaction, in which each tenant sees only its rows,
+// fails alone and waits alone.
 import { type CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { test } from 'tap'
 import { connect, type Db } from '../../db/connect.ts'
@@ -7,12 +8,12 @@ import { SERVER_ROLE } from '../../db/migrate.ts'
 import { isOutdated, requireCurrent, writeTogether } from '../../db/prepared.ts'
 import type { Fields } from '../../db/tenant-query.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
 import { lockIsAwaited } from '../support/locks.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const COUNT = 6
 
-test('writes of one moment', async (t) => {
+test('writes that arrive at the same time', async (t) => {
   const { url, owner } = await openDatabase(t)
   const open = (poolSize: number, isCitus = false): Db => {
     const opened = connect({ url, role: SERVER_ROLE, poolSize, isCitus })
@@ -42,7 +43,7 @@ test('writes of one moment', async (t) => {
   const outcomesOf = async (writes: readonly Promise<unknown>[]) =>
     (await Promise.allSettled(writes)).map((one) => (one.status === 'fulfilled' ? 'done' : kindOf(one.reason)))
 
-  t.test('share a transaction, one behind the other, each with its own rows', async (t) => {
+  t.test('share a transaction, one after the other, each with its own rows', async (t) => {
     const reversed = await Promise.all(
       [...tenants]
         .reverse()
@@ -59,7 +60,7 @@ test('writes of one moment', async (t) => {
     t.same(await names('a'), tenants)
   })
 
-  t.test('are transactions of their own on Citus', async (t) => {
+  t.test('have transactions of their own on Citus', async (t) => {
     const onCitus = open(4, true)
     const answers = await Promise.all(tenants.map((id) => write(onCitus, id, insert(id, 'citus'))))
     t.equal(transactionsOf(answers).size, COUNT)
@@ -111,7 +112,7 @@ test('writes of one moment', async (t) => {
     t.same(rows, [{ lock_timeout: '0' }])
   })
 
-  t.test('of many moments lose nothing', async (t) => {
+  t.test('lose nothing when many batches follow each other', async (t) => {
     const pools = [db, open(4)]
     const bump = (id: number) => sql`update tenants set name = name || '.' where id = ${id}`
     await sql`update tenants set name = ''`.execute(owner)

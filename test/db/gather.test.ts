@@ -6,21 +6,21 @@ import { gatheredLookup } from '../../db/gather.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { inSandbox } from '../../db/sandbox.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
 import { lockIsAwaited } from '../support/locks.ts'
 import { countStatements } from '../support/statements.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const definitionOf = gatheredLookup<string, { type: string }>(
   (p) => sql`select urn, definition from scim_schemas
     where tenant_id = ${p.tenantId} and urn = any(array(select unnest(${p.keys}::text[]))) and resource_type = ${p.type}`,
   ([, definition]) => definition!
 )
-/** Names no tenant, as no statement of ours does: what is left is row-level security. */
+/** Names no tenant, unlike our statements, so that only row-level security limits it. */
 const anyDefinition = gatheredLookup<string, Record<string, never>>(
   (p) => sql`select urn, definition from scim_schemas where urn = any(array(select unnest(${p.keys}::text[])))`,
   ([, definition]) => definition!
 )
-/** Fails where a key is no number. */
+/** Fails if a key is not a number. */
 const number = gatheredLookup<string, Record<string, never>>(
   (p) => sql`select key, key::int from unnest(${p.keys}::text[]) as key`,
   ([, value]) => value!
@@ -34,14 +34,14 @@ const slowDefinition = gatheredLookup<string, Record<string, never>>(
 )
 const user = { type: 'User' }
 
-test('look-ups of one moment', async (t) => {
+test('look-ups that arrive at the same time', async (t) => {
   const { url, owner } = await openDatabase(t)
   const open = (poolSize: number): Db => {
     const db = connect({ url, role: SERVER_ROLE, poolSize })
     t.teardown(() => db.destroy())
     return db
   }
-  // one connection: what a look-up left behind on it would meet the next one
+  // one connection: what a look-up leaves behind would reach the next one
   const db = open(1)
   const acme = await insertTenant(owner, 'acme')
   const globex = await insertTenant(owner, 'globex')
@@ -54,7 +54,7 @@ test('look-ups of one moment', async (t) => {
   await put(acme, 'urn:b', 'acme b')
   await put(globex, 'urn:a', 'globex a')
 
-  /** Holds the lock until it is called. */
+  /** Holds the lock until the returned function is called. */
   async function holdLock(): Promise<() => Promise<void>> {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
@@ -62,7 +62,7 @@ test('look-ups of one moment', async (t) => {
     return () => client.end()
   }
 
-  t.test('find each its own row, or none', async (t) => {
+  t.test('find their own rows, or none', async (t) => {
     const found = await Promise.all([
       definitionOf(db, acme, user, 'urn:b'),
       definitionOf(db, acme, user, 'urn:a'),
@@ -73,7 +73,7 @@ test('look-ups of one moment', async (t) => {
     t.strictSame(found, ['"acme b"', '"acme a"', undefined, '"acme a"', undefined])
   })
 
-  t.test('go out in one exchange, of several tenants too', async (t) => {
+  t.test('share one exchange, even for several tenants', async (t) => {
     let found: unknown
     const sent = await countStatements(async () => {
       found = await Promise.all([
@@ -86,7 +86,7 @@ test('look-ups of one moment', async (t) => {
     t.equal(sent, 1)
   })
 
-  t.test('see their own tenant alone, by row-level security too', async (t) => {
+  t.test('see only their own tenant, by row-level security, too', async (t) => {
     const tenants = [acme, globex, acme, globex, globex, acme]
     const found = await Promise.all(
       tenants.flatMap((tenant) => [anyDefinition(db, tenant, {}, 'urn:b'), definitionOf(db, tenant, user, 'urn:b')])
@@ -107,7 +107,7 @@ test('look-ups of one moment', async (t) => {
     )
   })
 
-  t.test('fail each by itself, and take no other along', async (t) => {
+  t.test('fail alone', async (t) => {
     const results = await Promise.allSettled([
       definitionOf(db, acme, user, 'urn:a'),
       number(db, acme, {}, '1'),
@@ -124,7 +124,7 @@ test('look-ups of one moment', async (t) => {
     ])
   })
 
-  t.test('tell why a statement cannot be prepared, each time', async (t) => {
+  t.test('say each time why a statement cannot be prepared', async (t) => {
     const broken = gatheredLookup(
       (p) => sql`select nowhere from scim_schemas where urn = any(${p.keys}::text[])`,
       String
@@ -139,7 +139,7 @@ test('look-ups of one moment', async (t) => {
     }
   })
 
-  t.test('are so many in one exchange at most', async (t) => {
+  t.test('have a limit in one exchange', async (t) => {
     let found: (string | undefined)[] = []
     const sent = await countStatements(async () => {
       found = await Promise.all(Array.from({ length: 150 }, (_, index) => number(db, acme, {}, String(index))))
@@ -148,7 +148,7 @@ test('look-ups of one moment', async (t) => {
       found,
       Array.from({ length: 150 }, (_, index) => String(index))
     )
-    // two times enough at once, and the rest when the first comes back
+    // twice the limit at once, and the rest when the first exchange returns
     t.ok(sent >= 3 && sent <= 10, `${sent} exchanges`)
   })
 
@@ -161,7 +161,7 @@ test('look-ups of one moment', async (t) => {
     const after = slowDefinition(wide, acme, {}, 'urn:b')
     await lockIsAwaited(owner, 2)
     await put(acme, 'urn:b', 'acme b, changed again')
-    // as many are under way as may be: this one waits for its turn
+    // as many exchanges are under way as allowed, so this look-up waits
     const last = slowDefinition(wide, acme, {}, 'urn:b')
     await letGo()
     t.equal(await before, '"acme b"')
@@ -169,7 +169,7 @@ test('look-ups of one moment', async (t) => {
     t.equal(await last, '"acme b, changed again"')
   })
 
-  t.test('fail together where the connection is lost, and the next ones do not', async (t) => {
+  t.test('fail together if the connection is lost, and the next ones work', async (t) => {
     const letGo = await holdLock()
     const lost = Promise.allSettled([
       slowDefinition(db, acme, {}, 'urn:a'),
@@ -184,7 +184,7 @@ test('look-ups of one moment', async (t) => {
     t.equal(await slowDefinition(db, globex, {}, 'urn:a'), '"globex a"')
   })
 
-  t.test('see what a sandbox has changed, within it alone', async (t) => {
+  t.test('see a sandbox’s changes only within it', async (t) => {
     const find = (from: Db) =>
       Promise.all([definitionOf(from, acme, user, 'urn:s'), definitionOf(from, globex, user, 'urn:a')])
     const found = await inSandbox(db, { timeMs: 20_000 }, async (sandboxed) => {
@@ -200,7 +200,7 @@ test('look-ups of one moment', async (t) => {
     t.strictSame(await find(db), [undefined, '"globex a"'])
   })
 
-  t.test('fail where no connection can be had', async (t) => {
+  t.test('fail if there is no connection', async (t) => {
     const nowhere = connect({ url: 'postgres://localhost:1/nowhere' })
     t.teardown(() => nowhere.destroy())
     const results = await Promise.allSettled([

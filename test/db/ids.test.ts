@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'tap'
 import { isId, isIdAt, newId } from '../../db/ids.ts'
 
-test('an id is what PostgreSQL writes of a uuid', (t) => {
+test('an id is a uuid as PostgreSQL writes it', (t) => {
   const id = newId(Date.now())
   t.ok(isId(id))
   t.ok(isId(randomUUID()), 'of whatever version')
@@ -23,7 +23,7 @@ test('an id is what PostgreSQL writes of a uuid', (t) => {
   t.end()
 })
 
-test('an id is seen within a text', (t) => {
+test('ids are found within a text', (t) => {
   const id = newId(Date.now())
   const text = `/Users/${id}/x`
   t.ok(isIdAt(text, 7))

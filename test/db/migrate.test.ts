@@ -4,7 +4,7 @@ import type { Db } from '../../db/connect.ts'
 import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
 import { createDatabase, openDatabase } from '../support/database.ts'
 
-test('processes that start together all find the database ready', async (t) => {
+test('processes that start at the same time all find the database ready', async (t) => {
   const url = await createDatabase(t)
   const results = await Promise.all(Array.from({ length: 6 }, () => migrate(url)))
   t.same(
@@ -13,7 +13,7 @@ test('processes that start together all find the database ready', async (t) => {
   )
 })
 
-test('a start at no moment lets the server’s role change the audit log', async (t) => {
+test('the server’s role may not change the audit log at any moment of a start', async (t) => {
   const { owner, url } = await openDatabase(t)
   const rights = async (db: Db) =>
     (
@@ -21,7 +21,7 @@ test('a start at no moment lets the server’s role change the audit log', async
         select r as right from unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as r
         where has_table_privilege(${SERVER_ROLE}, 'audit_events', r)`.execute(db)
     ).rows.map(({ right }) => right)
-  // notes the rights that there are after each statement that grants or revokes some
+  // notes the rights after each statement that grants or revokes some
   for (const statement of [
     'create schema watch',
     'create table watch.seen (tag text, can_change boolean)',
@@ -41,7 +41,7 @@ test('a start at no moment lets the server’s role change the audit log', async
   )
   t.strictSame(await rights(owner), ['select', 'insert'])
 
-  t.test('and takes the right away where one was left', async (t) => {
+  t.test('a right that was left is taken away', async (t) => {
     await sql.raw(`grant update, delete, truncate on audit_events to ${SERVER_ROLE}`).execute(owner)
     await migrate(url)
     t.strictSame(await rights(owner), ['select', 'insert'])

@@ -1,4 +1,4 @@
-// Plans that are kept: those of a database that is just being filled, without statistics, and those of tenants of all sizes.
+// Plans that are kept: those of a database without statistics, which is just being filled, and of tenants of all sizes.
 import { type RawBuilder, sql } from 'kysely'
 import { test } from 'tap'
 import type { Db } from '../../db/connect.ts'
@@ -7,9 +7,10 @@ import { holdersOf } from '../../db/scim-users.ts'
 import { compilePage } from '../../server/scim/list-statement.ts'
 import { userSource } from '../../server/scim/users.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant, insertUsers } from '../support/groups.ts'
+import { insertUsers } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
-test('a foreign key is checked by the primary key that it refers to, also on a table without statistics', async (t) => {
+test('a foreign key is checked with its primary key, even on a table without statistics', async (t) => {
   const { owner } = await openDatabase(t)
   const { rows: referenced } = await sql<{ table: string; columns: string; key: string; newest: string }>`
     select distinct c.relname as "table", k.relname as key,
@@ -32,7 +33,7 @@ test('a foreign key is checked by the primary key that it refers to, also on a t
   }
 })
 
-test('a search reads the names that wait in its own tenant alone, also where few tenants have written all of them', async (t) => {
+test('a search reads only the waiting names of its own tenant, even if few tenants have written all of them', async (t) => {
   const { owner } = await openDatabase(t)
   for (const subdomain of ['acme', 'globex']) {
     const tenantId = await insertTenant(owner, subdomain)
@@ -51,7 +52,7 @@ test('a search reads the names that wait in its own tenant alone, also where few
   t.notMatch(plan, /Seq Scan/)
 })
 
-test('users of a large tenant are found by their keys, also among many small tenants', async (t) => {
+test('users of a large tenant are found by their keys, even among many small tenants', async (t) => {
   const { owner } = await openDatabase(t)
   const large = await insertTenant(owner, 'large')
   await insertUsers(owner, large, 4_000)
@@ -75,7 +76,7 @@ test('users of a large tenant are found by their keys, also among many small ten
   t.match(changed, /Index Scan using users_pkey .*\n +Index Cond: .*id = given.id/)
 })
 
-test('users of the only tenant are found by their keys, also where it is small', async (t) => {
+test('users of the only tenant are found by their keys, even if it is small', async (t) => {
   const { owner } = await openDatabase(t)
   await insertUsers(owner, await insertTenant(owner, 'only'), 1_000)
   await sql`analyze users`.execute(owner)
@@ -90,7 +91,7 @@ test('users of the only tenant are found by their keys, also where it is small',
   t.match(await planOf(owner, changed), /Index Cond: .*id = given.id/)
 })
 
-test('lists in the order of names are read in the order of indexes, up to the page', async (t) => {
+test('lists by name read an index in its order, up to the page', async (t) => {
   const { owner } = await openDatabase(t)
   await insertUsers(owner, await insertTenant(owner, 'acme'), 2_000)
   await sql`update users set display_name_key = user_name_key, family_name_key = user_name_key,
@@ -121,7 +122,7 @@ test('lists in the order of names are read in the order of indexes, up to the pa
   }
 })
 
-test("whoever is in the way of a new user is found by their address, also where everybody is a connection's", async (t) => {
+test('whoever is in a new user’s way is found by address, even if everybody belongs to a connection', async (t) => {
   const { owner } = await openDatabase(t)
   const tenantId = await insertTenant(owner, 'acme')
   await sql`
@@ -136,7 +137,7 @@ test("whoever is in the way of a new user is found by their address, also where 
   t.notMatch(await plan(), /Index Cond: .*connection_id/, 'however cheap it looks to go by the connection')
 })
 
-/** As it is kept, for whatever values. */
+/** The plan that is kept for any values. */
 async function planOf(db: Db, statement: RawBuilder<unknown>): Promise<string> {
   const { rows } = await sql<Record<string, string>>`explain (generic_plan) ${statement}`.execute(db)
   return rows.map((row) => row['QUERY PLAN']).join('\n')

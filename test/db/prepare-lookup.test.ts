@@ -1,11 +1,12 @@
-// Look-ups of one row that share an exchange: values come back as the types say, and of one's own tenant alone.
+// Look-ups of one row that share an exchange return values of the declared types, from their own tenant only.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { connect } from '../../db/connect.ts'
 import { SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareLookup } from '../../db/prepared.ts'
 import { openDatabase } from '../support/database.ts'
-import { connectionActor, insertTenant, NOW } from '../support/groups.ts'
+import { connectionActor } from '../support/groups.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 interface Found {
   name: string

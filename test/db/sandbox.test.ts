@@ -7,7 +7,7 @@ import { prepareWrite } from '../../db/prepared.ts'
 import { inSandbox, SandboxEnded } from '../../db/sandbox.ts'
 import { readAsTenants } from '../../db/tenant-query.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const insertPrepared = prepareWrite<{ urn: string }, { urn: string }>(
   (given) => sql`
@@ -33,14 +33,14 @@ const LIMITS = { timeMs: 20_000 }
 
 test('a sandbox', async (t) => {
   const { url, db: other, owner } = await openDatabase(t)
-  // one connection: what is left behind on it would meet the next statement
+  // one connection: what a statement leaves behind would reach the next one
   const db = connect({ url, role: SERVER_ROLE, poolSize: 1 })
   t.teardown(() => db.destroy())
   const acme = await insertTenant(owner, 'acme')
   const globex = await insertTenant(owner, 'globex')
   await insert(other, acme, 'urn:kept')
 
-  t.test('sees its own changes, which nobody else sees and which are gone afterwards', async (t) => {
+  t.test('sees its own changes, which nobody else sees and which do not last', async (t) => {
     const seen = await inSandbox(db, LIMITS, async (sandboxed) => {
       await insert(sandboxed, acme, 'urn:a')
       t.strictSame(await insertPrepared(sandboxed, acme, { urn: 'urn:b' }), [{ urn: 'urn:b' }])
@@ -53,7 +53,7 @@ test('a sandbox', async (t) => {
     t.strictSame(await urns(db, globex), [])
   })
 
-  t.test('takes back a transaction that fails, and goes on', async (t) => {
+  t.test('rolls back a transaction that fails, and continues', async (t) => {
     const seen = await inSandbox(db, LIMITS, async (sandboxed) => {
       await insert(sandboxed, acme, 'urn:a')
       const failing = inTenant(sandboxed, acme, async (trx) => {
@@ -69,7 +69,7 @@ test('a sandbox', async (t) => {
     t.strictSame(seen, ['urn:a', 'urn:kept'])
   })
 
-  t.test('runs one after the other what would run side by side', async (t) => {
+  t.test('runs one after the other what would run at the same time', async (t) => {
     await inSandbox(db, LIMITS, async (sandboxed) => {
       const order: string[] = []
       const transaction = (name: string) =>
@@ -97,7 +97,7 @@ test('a sandbox', async (t) => {
     t.strictSame(seen, [])
   })
 
-  t.test('ends where its work fails', async (t) => {
+  t.test('ends if its work fails', async (t) => {
     const failing = inSandbox(db, LIMITS, async (sandboxed) => {
       await insert(sandboxed, acme, 'urn:a')
       throw new Error('no more')
@@ -106,7 +106,7 @@ test('a sandbox', async (t) => {
     t.strictSame(await urns(db, acme), ['urn:kept'])
   })
 
-  t.test('gives up rather than wait for a lock, even where its work does not care', async (t) => {
+  t.test('gives up rather than wait for a lock, even if its work ignores the error', async (t) => {
     await inTenant(other, acme, async (trx) => {
       await sql`select from scim_schemas where tenant_id = ${acme} for update`.execute(trx)
       const waiting = inSandbox(db, { ...LIMITS, lockMs: 20 }, (sandboxed) =>
@@ -119,7 +119,7 @@ test('a sandbox', async (t) => {
     t.strictSame(await urns(db, acme), ['urn:kept'])
   })
 
-  t.test('ends when its time is over, and nothing of it runs on', async (t) => {
+  t.test('ends when its time is over, and nothing of it continues', async (t) => {
     let late: Promise<unknown> | undefined
     const slow = inSandbox(db, { timeMs: 100 }, async (sandboxed) => {
       await insert(sandboxed, acme, 'urn:a')
@@ -134,7 +134,7 @@ test('a sandbox', async (t) => {
     t.strictSame(await urns(db, acme), ['urn:kept'])
   })
 
-  t.test('leaves what it was given when it is over', async (t) => {
+  t.test('leaves the database handle unusable when it is over', async (t) => {
     let kept: Db | undefined
     await inSandbox(db, LIMITS, async (sandboxed) => {
       kept = sandboxed
@@ -142,7 +142,7 @@ test('a sandbox', async (t) => {
     await t.rejects(insert(kept!, acme, 'urn:late'), new SandboxEnded('done'))
   })
 
-  t.test('lends a connection for reads that is of no use afterwards', async (t) => {
+  t.test('lends a connection for reads that is useless afterwards', async (t) => {
     let lent: pg.PoolClient | undefined
     await inSandbox(db, LIMITS, async (sandboxed) => {
       lent = await driverOf(sandboxed).connect()
@@ -152,9 +152,9 @@ test('a sandbox', async (t) => {
   })
 })
 
-test('a sandbox on Citus that ends amid reads is out of the next one’s way', async (t) => {
+test('a sandbox on Citus that ends during reads does not disturb the next one', async (t) => {
   const { url, owner } = await openDatabase(t)
-  // its manners alone: a transaction block for each read, one after the other
+  // only Citus' manner of reading: a transaction block for each read, one after the other
   const db = connect({ url, role: SERVER_ROLE, poolSize: 1, isCitus: true })
   t.teardown(() => db.destroy())
   const acme = await insertTenant(owner, 'acme')

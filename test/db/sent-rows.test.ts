@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { handOverRows, SentRow } from '../../db/sent-rows.ts'
 import type { Fields } from '../../db/tenant-query.ts'
 
-/** A message of PostgreSQL's protocol. */
+/** Makes a message of PostgreSQL's protocol. */
 function message(type: string, content: Buffer): Buffer {
   const head = Buffer.alloc(5)
   head.write(type)
@@ -24,7 +24,7 @@ function dataRow(fields: Fields): Buffer {
 
 const ROWS: readonly Fields[] = [['1', null, '', 'é😀'], [], ['x'.repeat(300)]]
 
-/** A connection whose parser notes what it is given, and a query that takes rows while it is the active one. */
+/** A connection whose parser notes what it receives, and a query that takes the rows while it is the active one. */
 function connect(taken: Fields[], passed: Buffer[], isTaking: () => boolean) {
   const taker = { takeRow: (row: SentRow) => taken.push(row.fields()) }
   const connection = {
@@ -39,36 +39,39 @@ function connect(taken: Fields[], passed: Buffer[], isTaking: () => boolean) {
 }
 
 test('rows as they were sent', async (t) => {
-  t.test('are handed over, and the parser is given the rest, wherever what is read begins and ends', async (t) => {
-    const others = [
-      message('2', Buffer.alloc(0)),
-      message('C', Buffer.from('SELECT 3\0')),
-      message('Z', Buffer.from('I'))
-    ]
-    const stream = Buffer.concat([others[0]!, ...ROWS.map(dataRow), ...others.slice(1)])
-    for (const size of [1, 2, 3, 4, 5, 6, 7, 11, 50, 299, 310, stream.length]) {
-      const taken: Fields[] = []
-      const passed: Buffer[] = []
-      const socket = connect(taken, passed, () => true)
-      for (let at = 0; at < stream.length; at += size) socket.emit('data', stream.subarray(at, at + size))
-      t.same(taken, ROWS, `read by ${size} bytes`)
-      t.same(Buffer.concat(passed), Buffer.concat(others))
-      t.ok(passed.every(isWhole), 'messages as a whole')
+  t.test(
+    'are handed over, and the parser receives the rest, wherever the bytes that arrive begin and end',
+    async (t) => {
+      const others = [
+        message('2', Buffer.alloc(0)),
+        message('C', Buffer.from('SELECT 3\0')),
+        message('Z', Buffer.from('I'))
+      ]
+      const stream = Buffer.concat([others[0]!, ...ROWS.map(dataRow), ...others.slice(1)])
+      for (const size of [1, 2, 3, 4, 5, 6, 7, 11, 50, 299, 310, stream.length]) {
+        const taken: Fields[] = []
+        const passed: Buffer[] = []
+        const socket = connect(taken, passed, () => true)
+        for (let at = 0; at < stream.length; at += size) socket.emit('data', stream.subarray(at, at + size))
+        t.same(taken, ROWS, `read by ${size} bytes`)
+        t.same(Buffer.concat(passed), Buffer.concat(others))
+        t.ok(passed.every(isWhole), 'messages as a whole')
+      }
     }
-  })
+  )
 
-  t.test('are left to the parser where another query is answered', async (t) => {
+  t.test('are left to the parser if another query is answered', async (t) => {
     const taken: Fields[] = []
     const passed: Buffer[] = []
     const end = message('Z', Buffer.from('I'))
-    // the end of one query makes the next one the active one
+    // the end of one query makes the next one active
     const socket = connect(taken, passed, () => passed.some((bytes) => bytes.includes(end)))
     socket.emit('data', Buffer.concat([dataRow(['a']), dataRow(['b']), end, dataRow(['c'])]))
     t.same(taken, [['c']])
     t.same(Buffer.concat(passed), Buffer.concat([dataRow(['a']), dataRow(['b']), end]))
   })
 
-  t.test('may be made of texts', async (t) => {
+  t.test('may be made from texts', async (t) => {
     for (const fields of ROWS) {
       const row = SentRow.of(fields)
       t.same(row.fields(), fields)

@@ -1,4 +1,4 @@
-// Passwords of the database that change while the service runs.
+// Database passwords that change while the service runs.
 import { randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -57,7 +57,7 @@ test('a URL without it is left to pg', async (t) => {
   })
 })
 
-test('with it, TLS and the host are as the URL says', async (t) => {
+test('a URL with it keeps its TLS settings and host', async (t) => {
   const folder = t.testdir({ ca: 'CA', cert: 'CERT', key: 'KEY' })
   const read = (query: string, host = 'a@db.test:6432') => serverAddress(`postgres://${host}/d?passwordfile=/x${query}`)
   t.match(read(''), { host: 'db.test', port: 6432, user: 'a', database: 'd', ssl: false })

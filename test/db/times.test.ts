@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { copyIsoTime, ISO_TIME_LENGTH, toIsoTime } from '../../db/times.ts'
 
-/** Where the session's time zone is UTC, as it mostly is. */
+/** Times of a session whose time zone is UTC, as it usually is. */
 const IN_UTC = [
   ['2026-01-01 12:00:00+00', '2026-01-01T12:00:00.000Z'],
   ['2026-01-01 12:00:00.1+00', '2026-01-01T12:00:00.100Z'],
@@ -15,11 +15,11 @@ const ELSEWHERE = [
   ['2026-06-01 12:00:00-03', '2026-06-01T15:00:00.000Z']
 ] as const
 
-test('a time as PostgreSQL writes it', async (t) => {
+test('a time is formatted as PostgreSQL writes it', async (t) => {
   for (const [text, iso] of [...IN_UTC, ...ELSEWHERE]) t.equal(toIsoTime(text), iso, text)
 })
 
-test('a time that is copied from bytes', async (t) => {
+test('a time is copied from bytes', async (t) => {
   const copy = (text: string) => {
     const to = Buffer.alloc(ISO_TIME_LENGTH + 4, '#')
     return copyIsoTime(Buffer.from(`«${text}»`), 2, 2 + Buffer.byteLength(text), to, 2) && to.toString()

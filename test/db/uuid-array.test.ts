@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { UuidArray } from '../../db/uuid-array.ts'
 import { openDatabase } from '../support/database.ts'
 
-test('a list of uuids in binary is what PostgreSQL reads, however long it becomes', async (t) => {
+test('PostgreSQL reads a list of uuids in binary, however long it becomes', async (t) => {
   const { db } = await openDatabase(t)
   const ids = Array.from({ length: 300 }, () => crypto.randomUUID())
   for (const count of [0, 1, 2, 300]) {

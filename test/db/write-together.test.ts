@@ -1,4 +1,4 @@
-// Statements that are written together: one exchange, one transaction, and values as they were given.
+// Statements that are written together: one exchange, one transaction, and values as given.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { connect } from '../../db/connect.ts'
@@ -7,7 +7,7 @@ import { SERVER_ROLE } from '../../db/migrate.ts'
 import { isOutdated, prepare, requireCurrent, writeTogether } from '../../db/prepared.ts'
 import { columnSet, columnsOf } from '../../db/rows.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const TYPES = { urn: 'text', definition: 'json', created_at: 'timestamptz' }
 const insertSchemas = prepare(
@@ -37,7 +37,7 @@ for (const isCitus of [false, true]) {
     const stored = () =>
       owner.selectFrom('scim_schemas').select(['tenant_id', 'urn', 'definition', 'created_at']).orderBy('urn').execute()
 
-    t.test('see what those before them did, and give back their own rows', async (t) => {
+    t.test('see what those before them did, and return their own rows', async (t) => {
       const answers = await writeTogether(db, acme, [
         write(acme, TEXTS),
         countSchemas(db, { tenantId: acme }),
@@ -58,7 +58,7 @@ for (const isCitus of [false, true]) {
       t.same(new Set((await stored()).map(({ created_at }) => created_at.getTime())), new Set([AT.getTime()]))
     })
 
-    t.test('change nothing where one of them fails, and leave the connection as it was', async (t) => {
+    t.test('change nothing if one of them fails, and leave the connection as it was', async (t) => {
       const before = await stored()
       const refused = await writeTogether(db, acme, [write(acme, ['new']), write(acme, ['plain'])]).catch((e) => e)
       t.equal(violatedConstraint(refused), 'scim_schemas_pkey')
@@ -72,7 +72,7 @@ for (const isCitus of [false, true]) {
       await writeTogether(db, acme, [requireSchemas(db, { tenantId: acme, count: before.length })])
     })
 
-    t.test('see and write their own tenant alone', async (t) => {
+    t.test('see and write only their own tenant', async (t) => {
       t.same(await writeTogether(db, globex, [countSchemas(db, { tenantId: acme })]), [[['0']]])
       await t.rejects(writeTogether(db, globex, [write(acme, ['strange'])]), /row-level security/)
       const { rows } = await sql`select from scim_schemas`.execute(db)

@@ -1,4 +1,4 @@
-// docs/asvs.md names tests and sources that are there, and counts what it says.
+// docs/asvs.md names existing tests and sources, and its counts are right.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -28,7 +28,7 @@ test('the table of ASVS requirements', async (t) => {
     t.same(ids, sorted)
   })
 
-  t.test('counts what it says', async (t) => {
+  t.test('has the counts that it states', async (t) => {
     const counts = STATUSES.map(
       (status) => rows.filter((row) => row.status === status).flatMap((row) => row.ids).length
     )
@@ -41,7 +41,7 @@ test('the table of ASVS requirements', async (t) => {
     t.match(text, `**${met} met, ${inapplicable} not applicable, ${missing} not yet**, of ${REQUIREMENTS}.`)
   })
 
-  t.test('names files that are there, and says how or where for each', async (t) => {
+  t.test('names existing files, and says how or where each requirement is met', async (t) => {
     for (const { ids: of, status, how, files } of rows) {
       for (const file of files) t.ok(existsSync(join(ROOT, file)), `${of}: ${file}`)
       t.ok(status === 'met' ? how || files.length > 0 : how, `${of}`)

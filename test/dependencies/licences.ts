@@ -1,20 +1,20 @@
-// Under which licences the packages are that the service runs with, as the packages themselves say.
+// Reads the licences of packages that the service runs with from the packages themselves.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** Licences that ask for no more than to be named; MPL and CC-BY bind the files that are under them, not ours. */
+/** Licences that only ask to be named. MPL and CC-BY bind the files that are under them, not ours. */
 export const ALLOWED: ReadonlySet<string> = new Set([
   ...['MIT', 'MIT-0', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'Python-2.0'],
   ...['Unlicense', 'CC0-1.0', 'CC-BY-4.0', 'MPL-2.0', 'PostgreSQL']
 ])
 
-/** What is not written as SPDX asks, by package. */
+/** Packages whose licence is not written as SPDX requires. */
 const READ_BY_HAND: Readonly<Record<string, string>> = { slick: 'MIT' }
 
 interface PackageLicence {
-  /** `name@version` */
+  /** Such as `name@version`. */
   readonly id: string
   readonly licence: string
 }
@@ -26,7 +26,10 @@ interface Locked {
   readonly license?: string
 }
 
-/** @param isWanted which packages of the lock file; those for other platforms are not there and are taken by its word */
+/**
+ * @param isWanted which packages of the lock file. Packages for other platforms are not installed, so the lock file's
+ * word counts.
+ */
 export function readLicences(isWanted: (locked: Locked) => boolean): PackageLicence[] {
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, Locked>
@@ -49,7 +52,7 @@ function licenceIn(path: string): string | undefined {
   return license && typeof license === 'object' ? String((license as { type?: unknown }).type) : undefined
 }
 
-/** Whether an SPDX expression can be met: `(MIT OR GPL-3.0)` by one of its choices, `MIT AND ISC` by all. */
+/** Whether an SPDX expression can be met: `(MIT OR GPL-3.0)` by one of its choices, `MIT AND ISC` only by all. */
 export function isAllowed(licence: string): boolean {
   const expression = licence.replace(/^\((.*)\)$/, '$1')
   return expression.split(' OR ').some((choice) => choice.split(' AND ').every((part) => ALLOWED.has(part.trim())))

@@ -1,5 +1,5 @@
-// `npm run audit:deps`: known vulnerabilities of the packages that the service runs with, where the registry answers,
-// and the licences of all packages, those of development too.
+// `npm run audit:deps`: known vulnerabilities of packages that the service runs with, if the registry answers, and the
+// licences of all packages, including those for development.
 import { spawnSync } from 'node:child_process'
 import { isAllowed, readLicences } from './licences.ts'
 
@@ -11,7 +11,7 @@ interface Audit {
   readonly vulnerabilities?: Readonly<Record<string, { name: string; severity: string; range: string }>>
 }
 
-/** Undefined where the registry, or a mirror in its place, does not say. */
+/** Undefined if the registry, or a mirror of it, does not say. */
 function askRegistry(): Audit | undefined {
   const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json'], { encoding: 'utf8', timeout: 120_000 })
   const start = stdout?.indexOf('{') ?? -1

@@ -1,11 +1,12 @@
-// Reads a Dockerfile, and plays its last stage in a folder: enough of the format for ours, and an error for the rest.
+// Reads a Dockerfile and plays its last stage in a folder. It knows as much of the format as ours needs, and throws for
+// the rest.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 interface Instruction {
   name: string
-  /** As written, with continued lines as one. */
+  /** An instruction as written, with continued lines joined. */
   text: string
 }
 
@@ -40,7 +41,7 @@ export function parseDockerfile(text: string): Stage[] {
 export const textsOf = ({ instructions }: Stage, name: string): string[] =>
   instructions.filter((one) => one.name === name).map(({ text }) => text)
 
-/** `ENV A=1 B=2` of all such lines. */
+/** The variables of all ENV lines, such as `ENV A=1 B=2`. */
 export const environmentOf = (stage: Stage): Record<string, string> =>
   Object.fromEntries(
     textsOf(stage, 'ENV')
@@ -49,14 +50,17 @@ export const environmentOf = (stage: Stage): Record<string, string> =>
   )
 
 interface Playing {
-  /** What the build is given. */
+  /** The build context. */
   context: string
   /** Stands for the root of the image's file system. */
   root: string
   env: Record<string, string>
 }
 
-/** Plays COPY and RUN of every stage; absolute paths of the image lie below `root`. @returns the folder of the last one */
+/**
+ * Plays COPY and RUN of every stage; absolute paths of the image lie below `root`. @returns the folder of the last
+ * stage
+ */
 export function playDockerfile(stages: readonly Stage[], { context, root, env }: Playing): string {
   let folder = ''
   const played = new Map<string, string>()
@@ -67,7 +71,7 @@ export function playDockerfile(stages: readonly Stage[], { context, root, env }:
     for (const { name, text } of stage.instructions) {
       if (name === 'COPY') copy(text, { context, folder, played })
       if (name === 'RUN') {
-        // /var of the image is not ours
+        // /var of the image is not this machine's
         const command = text.replaceAll('/var/', `${own}/var/`)
         execFileSync('/bin/sh', ['-c', command], {
           cwd: folder,
@@ -92,7 +96,7 @@ function copy(
   for (const source of words) {
     const path = from ? join(played.get(from)!, source) : join(context, source)
     const to = target.endsWith('/') ? join(folder, target, source.split('/').at(-1)!) : join(folder, target)
-    // what was built or installed here is none of the image's
+    // leaves out what was built or installed here
     const filter = (file: string) => Boolean(from) || !/\/(node_modules|dist)$/.test(file)
     cpSync(path, to, { recursive: true, filter })
   }

@@ -1,4 +1,4 @@
-// What tests of event streams start from: acme with a worker that may send to this machine, and tries again at once.
+// Set-up for tests of event streams: acme with a worker that may send to this machine and retries at once.
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { type Mailing, startMailing } from '../jobs/acme.ts'
@@ -13,7 +13,7 @@ interface Delivery {
 interface Streaming extends Mailing {
   createStream(facts: Record<string, unknown>): Promise<{ streamId: string; secret: string }>
   deliveries(streamId: string): Promise<Delivery[]>
-  /** Once none is on its way. */
+  /** Deliveries, once none is being sent. */
   settled(streamId: string): Promise<Delivery[]>
 }
 

@@ -5,8 +5,8 @@ import { startReceiver } from '../support/receiver.ts'
 const PUBLIC = { isPrivateAllowed: false, isHttpAllowed: false, hosts: undefined }
 const ANY = { isPrivateAllowed: true, isHttpAllowed: true, hosts: undefined }
 
-test('requests to addresses that tenants name', async (t) => {
-  t.test('know public addresses from others', async (t) => {
+test('requests to addresses that tenants give', async (t) => {
+  t.test('tell public addresses from others', async (t) => {
     const isPublic = ['8.8.8.8', '93.184.216.34', '2606:4700:4700::1111']
     const isNot = [
       '127.0.0.1',
@@ -35,7 +35,7 @@ test('requests to addresses that tenants name', async (t) => {
     for (const address of isNot) t.notOk(isPublicAddress(address), address)
   })
 
-  t.test('refuse URLs of this network, however they are written', async (t) => {
+  t.test('refuse URLs of the local network, however they are written', async (t) => {
     for (const url of [
       'http://hooks.acme.test/',
       'https://127.0.0.1/',
@@ -57,7 +57,7 @@ test('requests to addresses that tenants name', async (t) => {
     requireSendableUrl('https://hooks.acme.test/x?y=1', PUBLIC)
   })
 
-  t.test('go to the hosts that the operator has named alone, where there are any', async (t) => {
+  t.test('go only to hosts that the operator has named, if there are any', async (t) => {
     const named = { ...PUBLIC, hosts: ['hooks.acme.test', '*.example.org'] }
     for (const host of ['hooks.acme.test', 'HOOKS.acme.test:8443', 'a.example.org', 'b.a.example.org']) {
       t.doesNotThrow(() => requireSendableUrl(`https://${host}/x`, named), host)
@@ -78,7 +78,7 @@ test('requests to addresses that tenants name', async (t) => {
     )
   })
 
-  t.test('look where a name leads at the moment of connecting', async (t) => {
+  t.test('check where a name leads at the moment of connecting', async (t) => {
     const names: Record<string, string[]> = {
       'rebound.test': ['10.0.0.1'],
       'mixed.test': ['93.184.216.34', '127.0.0.1'],
@@ -96,7 +96,7 @@ test('requests to addresses that tenants name', async (t) => {
     }
   })
 
-  t.test('follow no redirect, and say what was answered', async (t) => {
+  t.test('follow no redirect, and report what was answered', async (t) => {
     const receiver = await startReceiver(t, () => 302)
     const egress = createEgress(ANY)
     t.teardown(() => egress.close())

@@ -22,7 +22,7 @@ test('the live feed', async (t) => {
     return { answer, events: readEvents(answer) }
   }
 
-  /** The lines of an event in any order, ended by an empty one. */
+  /** Reads events; the lines of each come in any order and end with an empty one. */
   async function* readEvents(answer: IncomingMessage) {
     let fields: Record<string, string> = {}
     for await (const line of createInterface({ input: answer })) {
@@ -30,14 +30,17 @@ test('the live feed', async (t) => {
       if (name) fields[name] = value!
       if (line !== '') continue
       const event = fields['id'] && JSON.parse(fields['data']!)
-      // of those who had just signed in
+      // sign-ins of these tests may be among the events
       if (event && event.type !== 'session.created') yield { place: fields['id'], ...event }
       fields = {}
     }
   }
 
   let invited = 0
-  /** A feed begins some time after its answer's head: makes changes until it tells of one. @returns that */
+  /**
+   * Makes changes until the feed tells of one, since it begins some time after the head of its answer. @returns that
+   * event
+   */
   async function firstOf(events: ReturnType<typeof readEvents>) {
     const told = events.next()
     for (;;) {
@@ -47,7 +50,7 @@ test('the live feed', async (t) => {
     }
   }
 
-  t.test('tells of changes as they happen, and goes on where it broke', async (t) => {
+  t.test('tells of changes as they happen, and continues where it broke off', async (t) => {
     const { answer, events } = await open(acme.cookies.administrator)
     t.equal(answer.headers['content-type'], 'text/event-stream')
     const first = await firstOf(events)
@@ -62,7 +65,7 @@ test('the live feed', async (t) => {
     again.answer.destroy()
   })
 
-  t.test('tells a neighbour nothing, whatever place it names', async (t) => {
+  t.test('tells another tenant nothing, whatever place it names', async (t) => {
     const grace = await acme.cookieOf('grace@globex.test')
     const { answer, events } = await open(grace, '1:00000000-0000-0000-0000-000000000000', 'globex')
     await acme.invite(['fay@acme.test'])
@@ -77,7 +80,7 @@ test('the live feed', async (t) => {
     t.notMatch(seen.join('\n'), /acme\.test/)
   })
 
-  t.test('is an administrator’s, and ends when rights change', async (t) => {
+  t.test('is for administrators, and ends when rights change', async (t) => {
     const { answer: refused } = await open(acme.cookies.manager)
     refused.setEncoding('utf8')
     const text = (await refused.toArray()).join('')

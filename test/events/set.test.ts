@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { OPERATOR } from '../support/app.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { PATCH_OP } from '../support/urns.ts'
 import { startStreaming } from './acme.ts'
 
 const PROV = 'urn:ietf:params:scim:event:prov:'
@@ -35,7 +36,7 @@ test('security event tokens', async (t) => {
     return payload
   }
 
-  t.test('tell a user’s life in SCIM events, each signed by the tenant’s published key', async (t) => {
+  t.test('describe a user’s life in SCIM events, each signed with the tenant’s published key', async (t) => {
     const created = (await scim('POST', '/Users', { userName: 'eve@acme.test', externalId: 'e-1' })).json()
     const uri = `/Users/${created.id}`
     t.match(await claimsOf(0), {
@@ -46,7 +47,7 @@ test('security event tokens', async (t) => {
     })
     const patch = (value: object) =>
       scim('PATCH', uri, {
-        schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+        schemas: [PATCH_OP],
         Operations: [{ op: 'replace', value }]
       })
     await patch({ displayName: 'Eve' })
@@ -60,7 +61,7 @@ test('security event tokens', async (t) => {
     t.same((await claimsOf(4))['events'], { [`${PROV}delete`]: {} })
   })
 
-  t.test('tell of groups and their members', async (t) => {
+  t.test('describe groups and their members', async (t) => {
     const { data } = await acme.call('groups.create', { displayName: 'Staff', members: [acme.ids.ben] })
     const { group } = data
     t.match(await claimsOf(5), { sub_id: { uri: `/Groups/${group.id}` } })
@@ -68,7 +69,7 @@ test('security event tokens', async (t) => {
     t.same((await claimsOf(6))['events'], { [`${PROV}patch:notice`]: { attributes: ['members'] } })
   })
 
-  t.test('leave out what is no SCIM event, and test a receiver by a verification', async (t) => {
+  t.test('leave out what is no SCIM event, and test a receiver with a verification event', async (t) => {
     await acme.call('users.lock', { userId: acme.ids.ben })
     await acme.call('eventStreams.test', { streamId })
     const claims = await claimsOf(7)
@@ -79,7 +80,7 @@ test('security event tokens', async (t) => {
     t.match((await acme.call('eventStreams.rotateSecret', { streamId })).error, { reason: 'notOfThisKind' })
   })
 
-  t.test('are published: the key without its secret half, the events in the provider’s configuration', async (t) => {
+  t.test('have published keys without the secret half, and events listed in the configuration', async (t) => {
     const { keys } = await jwks()
     t.match(keys, [{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' }])
     t.notOk('d' in keys[0])
@@ -89,11 +90,11 @@ test('security event tokens', async (t) => {
     t.same((await acme.inject('globex', { url: '/.well-known/jwks.json' })).json(), { keys: [] })
   })
 
-  t.test('are signed by another key after a year, which receivers have heard of by then', async (t) => {
+  t.test('are signed with another key after a year, which was published before', async (t) => {
     const published = async () => (await jwks()).keys.map(({ kid }: { kid: string }) => kid)
     const signedBy = async () => {
       const count = receiver.taken.length
-      // a year ends each session
+      // a year ends every session
       t.equal((await acme.mutate('acme', 'eventStreams.test', { streamId }, OPERATOR)).status, 200)
       return decodeProtectedHeader((await receiver.takes(count + 1))[count]!.body).kid
     }
@@ -120,7 +121,7 @@ test('security event tokens', async (t) => {
   })
 })
 
-test('a stored Authorization header goes to the origin alone that it was given for', async (t) => {
+test('a stored Authorization header goes only to the origin that it was given for', async (t) => {
   const acme = await startStreaming(t)
   const receiver = await startReceiver(t, () => 202)
   const other = await startReceiver(t, () => 202)
@@ -134,7 +135,7 @@ test('a stored Authorization header goes to the origin alone that it was given f
     return (await takes(count + 1))[count]!.headers['authorization']
   }
 
-  t.test('and stays there where another URL is named without one', async (t) => {
+  t.test('and another URL without a new one is refused', async (t) => {
     const answer = await update({ url: other.url, name: 'another' })
     t.match(answer, { status: 400, error: { reason: 'authorizationRequired' } })
     t.match(answer.error?.message, `for ${new URL(receiver.url).origin} alone`)
@@ -147,13 +148,13 @@ test('a stored Authorization header goes to the origin alone that it was given f
     t.match(data.stream, { name: 'backend', url: receiver.url }, 'nothing else of the change was made')
   })
 
-  t.test('and stays where the origin does', async (t) => {
+  t.test('and is kept if the origin stays', async (t) => {
     const url = new URL('/moved', receiver.url).href
     t.match(await update({ url }), { status: 200, data: { stream: { url, hasAuthorization: true } } })
     t.equal(await sentTo(receiver), authorization)
   })
 
-  t.test('and gives way to one that comes with the URL, or to none', async (t) => {
+  t.test('and is replaced by the one that comes with a URL, or dropped', async (t) => {
     const anew = { url: other.url, authorization: 'Bearer of-the-other' }
     t.match(await update(anew), { status: 200, data: { stream: { url: other.url, hasAuthorization: true } } })
     t.equal(await sentTo(other), 'Bearer of-the-other')

@@ -9,7 +9,7 @@ const typeOf = ({ body }: Received) => JSON.parse(body).type
 const targetOf = ({ body }: Received) => JSON.parse(body).data.target.name
 const verify = (secret: string, { body, headers }: Received) =>
   new Webhook(secret).verify(body, headers as Record<string, string>)
-/** Whether one of the signatures is by that secret, whatever the time. */
+/** Whether one of the signatures is by this secret, whatever the time. */
 function isSignedBy(secret: string, { body, headers }: Received): boolean {
   const time = new Date(Number(headers['webhook-timestamp']) * 1000)
   const signature = new Webhook(secret).sign(headers['webhook-id'] as string, time, body)
@@ -20,7 +20,7 @@ test('webhooks', async (t) => {
   const smtp = await startSmtpServer(t)
   const acme = await startStreaming(t, { smtpUrl: smtp.url })
 
-  t.test('tell of each change from then on, signed as Standard Webhooks', async (t) => {
+  t.test('tell of each change from then on, signed as Standard Webhooks requires', async (t) => {
     await acme.invite(['before@acme.test'])
     const receiver = await startReceiver(t)
     const { streamId, secret } = await acme.createStream({ url: receiver.url, eventTypes: ['user.*'] })
@@ -44,7 +44,7 @@ test('webhooks', async (t) => {
     await acme.call('eventStreams.remove', { streamId })
   })
 
-  t.test('are an administrator’s', async (t) => {
+  t.test('are for administrators', async (t) => {
     for (const role of ['stakeholder', 'responder', 'manager'] as const) {
       t.equal(
         (await acme.call('eventStreams.create', { kind: 'webhook', name: 'x', url: 'https://a.test' }, role)).status,
@@ -62,7 +62,7 @@ test('webhooks', async (t) => {
     const refused = new Set<string>()
     const receiver = await startReceiver(t, ({ body }) => {
       const { type, data } = JSON.parse(body)
-      // the first attempt at what happened to Cleo first
+      // the first attempt at the first change of Cleo fails
       if (data.target.name !== 'Cleo' || type !== 'user.deactivated') return 200
       if (receiver.received.filter((entry) => entry.body === body).length > 1) return 200
       refused.add(data.id)
@@ -92,7 +92,7 @@ test('webhooks', async (t) => {
     await acme.call('eventStreams.remove', { streamId })
   })
 
-  t.test('are given up after three days, of which administrators hear once; and can be replayed', async (t) => {
+  t.test('are given up after three days, of which administrators hear once, and can be replayed', async (t) => {
     let isUp = false
     const receiver = await startReceiver(t, () => (isUp ? 200 : 500))
     const { streamId } = await acme.createStream({ url: receiver.url, name: 'crm', eventTypes: ['user.locked'] })
@@ -100,7 +100,7 @@ test('webhooks', async (t) => {
     while (receiver.received.length === 0) await new Promise(setImmediate)
     acme.clock.advance({ hours: 73 })
     const isDead = async () => (await acme.deliveries(streamId))[0]?.state === 'dead'
-    // the session has not lasted so long
+    // the session has expired meanwhile
     acme.cookies.administrator = await acme.cookieOf('ada@acme.test')
     while (!(await isDead())) await new Promise((done) => setTimeout(done, 20))
     const mails = await smtp.mailsTo('ada@acme.test')
@@ -121,7 +121,7 @@ test('webhooks', async (t) => {
     await acme.call('eventStreams.remove', { streamId })
   })
 
-  t.test('are signed by both secrets while a new one is brought in', async (t) => {
+  t.test('are signed with both secrets while a new one is introduced', async (t) => {
     const receiver = await startReceiver(t)
     const { streamId, secret: old } = await acme.createStream({ url: receiver.url, eventTypes: ['group.*'] })
     const { data } = await acme.call('eventStreams.rotateSecret', { streamId, overlapHours: 2 })
@@ -138,7 +138,7 @@ test('webhooks', async (t) => {
     await acme.call('eventStreams.remove', { streamId })
   })
 
-  t.test('stop where the receiver answers 410, until they are resumed', async (t) => {
+  t.test('stop if the receiver answers 410, until they are resumed', async (t) => {
     let status = 410
     const receiver = await startReceiver(t, () => status)
     const { streamId } = await acme.createStream({ url: receiver.url, eventTypes: ['group.created'] })
@@ -155,7 +155,7 @@ test('webhooks', async (t) => {
     await acme.call('eventStreams.remove', { streamId })
   })
 
-  t.test('reach each receiver once, though two workers share the work', async (t) => {
+  t.test('reach each receiver once if two workers share the work', async (t) => {
     await acme.work()
     const receivers = await Promise.all([startReceiver(t), startReceiver(t)])
     for (const { url } of receivers) await acme.createStream({ url, eventTypes: ['user.invited'] })
@@ -168,13 +168,13 @@ test('webhooks', async (t) => {
     }
   })
 
-  t.test('miss nothing and repeat nothing where transactions are counted anew', async (t) => {
+  t.test('miss and repeat nothing if transactions are counted from the start again', async (t) => {
     const receiver = await startReceiver(t)
     const { streamId } = await acme.createStream({ url: receiver.url, eventTypes: ['group.created'] })
     await acme.call('groups.create', { displayName: 'Before' })
     await receiver.takes(1)
     await acme.settled(streamId)
-    // as after the tenant's rows were moved to another node, whose numbers are smaller
+    // as if the tenant's rows had moved to another node, with smaller numbers
     await sql`update event_streams set cursor_node = '7.16384', cursor_xid = '99999999999'
       where tenant_id = ${acme.acmeId} and id = ${streamId}`.execute(acme.owner)
     await acme.call('groups.create', { displayName: 'After' })
@@ -190,7 +190,7 @@ test('webhooks', async (t) => {
     await acme.call('eventStreams.remove', { streamId })
   })
 
-  t.test('take only what makes sense', async (t) => {
+  t.test('refuse settings that make no sense', async (t) => {
     const refusals: [Record<string, unknown>, string][] = [
       [{ url: 'ftp://a.test' }, 'badUrl'],
       [{ url: 'https://ada:secret@a.test' }, 'badUrl'],

@@ -1,11 +1,12 @@
-// The clock jumps, far ahead and far back, while everything runs: what was promised stays, and the process goes on.
+// The clock jumps far ahead and far back while everything runs: what was promised stays, and the process continues.
 import assert from 'node:assert/strict'
 import { connect } from '../../db/connect.ts'
 import { migrate, SERVER_ROLE } from '../../db/migrate.ts'
 import { prepareQueue } from '../../jobs/queue.ts'
 import { OPERATOR, startApp } from '../support/app.ts'
 import type { Teardown } from '../support/process.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 import { holdInvariants } from './invariants.ts'
 import type { Scenario } from './scenario.ts'
 import { persist } from './traffic.ts'

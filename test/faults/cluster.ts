@@ -1,4 +1,4 @@
-// A real PostgreSQL with fsync on, that can be killed, stopped, restarted and frozen as a whole.
+// A real PostgreSQL with fsync on that can be killed, stopped, restarted and frozen as a whole.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,30 +9,30 @@ import type { Teardown } from '../support/process.ts'
 
 export interface Cluster {
   readonly url: string
-  /** As a superuser, who sees every tenant's rows. */
+  /** Connected as a superuser, who sees every tenant's rows. */
   readonly owner: Db
   readonly dataDir: string
-  /** After `owner.destroy()`. */
+  /** Connects `owner` again after `owner.destroy()`. */
   reconnect(): void
-  /** How often its log has said this. */
+  /** How often PostgreSQL's log has this text. */
   timesLogged(text: string): number
-  /** False where it has ended by itself. */
+  /** False if it has ended by itself. */
   isRunning(): boolean
-  /** SIGKILL to every process of it at once: what was not written to disk is gone. */
+  /** Sends SIGKILL to all its processes at once, so that what was not on disk is lost. */
   kill(): Promise<void>
   /** PostgreSQL's fast shutdown. */
   stop(): Promise<void>
-  /** Comes back on the same port, with the same data. */
+  /** Starts it again on the same port, with the same data. */
   start(): Promise<void>
-  /** SIGSTOP: connections stay open, nobody answers. */
+  /** Sends SIGSTOP: connections stay open, and nobody answers. */
   freeze(): void
   thaw(): void
 }
 
-/** What a durable database is, whatever the defaults become. */
+/** Makes the database durable, whatever the defaults become. */
 const DURABLE = ['-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c', 'full_page_writes=on']
 
-/** @param options.folder where the data lies; a folder of its own, deleted at teardown, by default */
+/** @param options.folder where the data lie; by default a folder of its own, deleted at teardown */
 export async function startCluster(
   t: Teardown,
   options: { maxConnections?: number; flags?: string[]; folder?: string } = {}
@@ -66,7 +66,7 @@ export async function startCluster(
     async kill() {
       running = undefined
       const killed = cluster.isRunning() ? signalAll('SIGKILL') : []
-      // a process that is left keeps the shared memory, and the next start is refused
+      // a process that is left keeps the shared memory, and the next start would be refused
       while (killed.some((pid) => signalIfThere(pid, 0))) await setTimeout(10)
     },
     async stop() {
@@ -88,11 +88,11 @@ export async function startCluster(
   return cluster
 }
 
-/** From /proc, where each process tells its parent. */
+/** The child processes, from /proc, where each process names its parent. */
 function childrenOf(pid: number): number[] {
   const parentOf = (child: string) => {
     try {
-      // the name, in brackets, may hold anything
+      // the name, in brackets, may contain anything
       return Number(
         readFileSync(`/proc/${child}/stat`, 'utf8')
           .replace(/^.*\) /s, '')
@@ -107,7 +107,7 @@ function childrenOf(pid: number): number[] {
     .map(Number)
 }
 
-/** Whether there was a process to signal; one that has ended and waits for its parent counts as gone. */
+/** Whether there was a process to signal. One that has ended and waits for its parent does not count. */
 function signalIfThere(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal)

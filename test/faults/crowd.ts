@@ -1,4 +1,4 @@
-// Two servers and two workers that know nothing of one another, asked the same things at the same moment.
+// Two servers and two workers that know nothing of each other are asked the same things at the same time.
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { reasonOf } from '../../client/index.ts'
@@ -62,7 +62,7 @@ export const crowd: Scenario = {
   }
 }
 
-/** Asks again while a server says that it cannot serve just now. */
+/** Asks again while a server says that it cannot serve now. */
 async function untilServed<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

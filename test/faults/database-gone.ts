@@ -1,4 +1,5 @@
-// PostgreSQL killed, restarted or frozen, in the middle of creates and of sending: servers and workers go on by themselves.
+// PostgreSQL is killed, restarted or frozen during creates and sending of mails: servers and workers recover by
+// themselves.
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { hurryRetries, sentMessageIds } from './invariants.ts'
@@ -15,16 +16,19 @@ import {
 import type { Stage } from './stage.ts'
 import { createUsers, namesOf, openAgent, scim, tally, timeUntilServing } from './traffic.ts'
 
-/** How PostgreSQL goes and comes back, while 1,000 users are created and invitations are sent. */
+/** How PostgreSQL goes away and comes back while 1,000 users are created and invitations are sent. */
 interface Absence {
   go(stage: Stage): Promise<unknown>
   comeBack(stage: Stage): Promise<unknown>
   awaySeconds: number
-  /** Whether it is away for longer than anything is waited for. */
+  /** Whether it is away for longer than anything waits. */
   isTooLong?: boolean
 }
 
-/** Creates that arrive together are written together, so that they are sent one after the other to be in the middle of. */
+/**
+ * Creates that arrive together are written together, so these are sent one after the other, to be in the middle of
+ * them.
+ */
 const BETWEEN_MS = 2
 
 async function playAbsence(stage: Stage, { users, invitations }: Size, absence: Absence): Promise<Outcome> {
@@ -36,7 +40,7 @@ async function playAbsence(stage: Stage, { users, invitations }: Size, absence: 
     const emails = await inviteAll(stage, server, tenant, inviteesOf(tenant, invitations))
     const half = users / 2
     const strike = Promise.withResolvers<void>()
-    // the second half is sent from the strike on
+    // the second half is sent after the strike
     const traffic = createUsers(
       agent,
       () => server.port,
@@ -115,7 +119,10 @@ export const databaseFrozen: Scenario = {
     })
 }
 
-/** What was sent before the freeze is given up after 35 s, what comes then after 5 s; PostgreSQL may do it all the same. */
+/**
+ * What was sent before the freeze is given up after 35 s, and later requests after 5 s; PostgreSQL may do them all the
+ * same.
+ */
 export const databaseFrozenForLong: Scenario = {
   fault: 'PostgreSQL frozen (SIGSTOP) for 45 s, longer than an answer is waited for',
   play: (stage, size) =>

@@ -1,4 +1,4 @@
-// No space left: for the tables, while the log can still be written, and for everything, which ends PostgreSQL itself.
+// No space is left: first for tables while the log can still be written, then for everything, which ends PostgreSQL.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
@@ -14,7 +14,7 @@ import type { Stage, Tenant } from './stage.ts'
 import { createUsers, namesOf, openAgent, persist, type Traffic, tally, timeUntilServing } from './traffic.ts'
 
 const MIB = 1024 * 1024
-/** A file system in memory, of so many bytes, with a file that can fill it. */
+/** A file system of so many bytes in memory, with a file that can fill it. */
 class SmallDisk {
   readonly folder: string
   private readonly ballast: string
@@ -26,13 +26,13 @@ class SmallDisk {
     this.ballast = join(this.folder, 'ballast')
   }
 
-  /** Leaves nothing. */
+  /** Fills it completely. */
   fill(): void {
     const { bavail, bsize } = statfsSync(this.folder)
     try {
       appendFileSync(this.ballast, Buffer.alloc(bavail * bsize))
     } catch (error) {
-      // PostgreSQL took some meanwhile; what could be written fills the rest
+      // PostgreSQL took some space meanwhile; what could be written fills the rest
       if ((error as { code?: string }).code !== 'ENOSPC') throw error
     }
   }
@@ -60,7 +60,7 @@ function noSmallDisk(): string | undefined {
 
 interface Full {
   disk: SmallDisk
-  /** What else breaks when the disk is full. */
+  /** What else must fail properly when the disk is full. */
   meanwhile?: () => Promise<unknown>
   comeBack?: () => Promise<unknown>
 }
@@ -84,7 +84,7 @@ async function playFull(stage: Stage, { users }: Size, { disk, meanwhile, comeBa
     full.resolve()
     await meanwhile?.()
     await traffic.done
-    // a table that still has room in a page takes some more, until it needs the next one
+    // a table with room in a page takes a few more rows, until it needs another page
     const more = await fillUp(agent, server.port, tenant)
     disk.free()
     const freedAt = performance.now()
@@ -139,7 +139,7 @@ export const tablesFull: Scenario = {
   }
 }
 
-/** Puts the database into a tablespace on the small disk. */
+/** Moves the database to a tablespace on the small disk. */
 async function moveTables(stage: Stage, folder: string): Promise<void> {
   const location = join(folder, 'tables')
   mkdirSync(location)
@@ -152,7 +152,7 @@ async function moveTables(stage: Stage, folder: string): Promise<void> {
   await client.connect()
   try {
     await client.query(`create tablespace small location '${location}'`)
-    // those who had it open have left, and PostgreSQL may not have noticed yet
+    // its connections are closed, but PostgreSQL may not have noticed yet
     await persist(
       () => client.query('alter database muster set tablespace small').catch((error) => error),
       (answer) => answer.code !== '55006'
@@ -195,7 +195,7 @@ export const everythingFull: Scenario = {
   }
 }
 
-/** Uses up the segments of the log that were made in advance, until PostgreSQL needs another one, and ends. */
+/** Uses up the log's prepared segments, until PostgreSQL needs another one and ends. */
 async function exhaustLog(cluster: Cluster, disk: SmallDisk): Promise<void> {
   while (cluster.isRunning()) {
     disk.fill()

@@ -1,4 +1,4 @@
-// In small; `npm run faults` plays every fault, whole.
+// Plays faults in small; `npm run faults` plays all of them in full.
 import { clockJumps } from './clock.ts'
 import { tablesFull } from './disk-full.ts'
 import { playQuickly } from './quick.ts'

@@ -5,7 +5,7 @@ import { type Db, isCitus } from '../../db/connect.ts'
 import { emailKeys, type UserDocument } from '../../server/provisioning/user-document.ts'
 import { findMisplaced } from '../support/family-names.ts'
 
-/** Each finds rows that contradict others, over all tenants. */
+/** Queries that find contradicting rows, over all tenants. */
 const CONTRADICTIONS: Record<string, string> = {
   'a login address that nobody holds': `
     select u.id from users u
@@ -63,7 +63,7 @@ const CONTRADICTIONS: Record<string, string> = {
     where j.name = 'send-mail' and not exists (select from mails m where m.id::text = j.data->>'mailId')`
 }
 
-/** @throws AssertionError that names what contradicts what */
+/** @throws AssertionError that names the contradiction */
 export function holdInvariants(owner: Db): Promise<void> {
   if (!isCitus(owner)) return holdIn(owner)
   return owner.transaction().execute(async (trx) => {
@@ -73,8 +73,8 @@ export function holdInvariants(owner: Db): Promise<void> {
 }
 
 /**
- * Until the transaction ends, names of tables are those of copies on the coordinator: whatever compares rows of several
- * nodes is nothing that Citus plans.
+ * Copies all tables to the coordinator under the same names, until the transaction ends, because Citus cannot plan
+ * queries that compare rows of several nodes.
  */
 async function copyTables(trx: Db): Promise<void> {
   const { rows } = await sql<{ name: string }>`
@@ -93,7 +93,7 @@ async function holdIn(owner: Db): Promise<void> {
   assert.deepEqual(await findMisplaced(owner), [], 'the list of family names is that of the users')
 }
 
-/** What a document says of a user's e-mail addresses is what filters find. */
+/** Compares the keys that filters find with the e-mail addresses in each user's document. */
 async function holdEmailKeys(owner: Db): Promise<void> {
   const { rows } = await sql<{ doc: string; keys: string[] }>`
     select u.doc, array(select e.value_key from user_emails e
@@ -104,7 +104,7 @@ async function holdEmailKeys(owner: Db): Promise<void> {
   }
 }
 
-/** Users of a tenant that the database has, by userName. */
+/** The users of a tenant in the database: ids by userName. */
 export async function storedUsers(owner: Db, tenantId: number): Promise<Map<string, string>> {
   const rows = await owner.selectFrom('users').select(['user_name', 'id']).where('tenant_id', '=', tenantId).execute()
   return new Map(rows.map(({ user_name, id }) => [user_name, id]))
@@ -117,7 +117,7 @@ export async function mailStates(owner: Db, tenantId: number): Promise<Record<st
   return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
 }
 
-/** The Message-IDs of the mails that the database knows to have left. */
+/** The Message-IDs of mails that the database knows to have left. */
 export async function sentMessageIds(owner: Db, tenantId: number): Promise<Set<string>> {
   const rows = await owner
     .selectFrom('mails')
@@ -128,10 +128,10 @@ export async function sentMessageIds(owner: Db, tenantId: number): Promise<Set<s
   return new Set(rows.map(({ id }) => `<${id}@muster.test>`))
 }
 
-/** What is to be tried again later is tried at once: for tests that cannot wait as long as a mail can. */
+/** Makes jobs retry at once, for tests that cannot wait as long as a mail can. */
 export const hurryRetries = (owner: Db) =>
   sql`update pgboss.job set start_after = now() where state = 'retry' and start_after > now()`.execute(owner)
 
-/** Of workers that were killed, it is taken as long since that they were heard of. */
+/** Makes it look long ago that killed workers were heard of. */
 export const ageHeartbeats = (owner: Db) =>
   sql`update pgboss.job set heartbeat_on = heartbeat_on - interval '1 hour' where state = 'active'`.execute(owner)

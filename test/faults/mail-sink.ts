@@ -1,4 +1,4 @@
-// A mail server that can be away, slow, picky, or hang up before it has answered. It remembers every mail it took.
+// A mail server that can be away, slow, picky, or hang up before it answers. It remembers every mail that it took.
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { SMTPServer } from 'smtp-server'
@@ -7,16 +7,16 @@ import type { Teardown } from '../support/process.ts'
 interface TakenMail {
   readonly messageId: string
   readonly to: string
-  /** False where the connection was ended before the answer: the sender cannot know that it was taken. */
+  /** False if the connection was ended before the answer, so that the sender cannot know that the mail was taken. */
   readonly wasAnswered: boolean
 }
 
 export interface Mood {
-  /** Milliseconds that each mail takes. */
+  /** How many milliseconds each mail takes. */
   delayMs?: number
-  /** The answer to a recipient: 550 for ever, 451 for now; undefined takes it. */
+  /** The answer to a recipient: 550 for ever, 451 for now, undefined to take it. */
   refuses?: (address: string) => 550 | 451 | undefined
-  /** Whether to hang up after the message, instead of answering. */
+  /** Whether to hang up after the message instead of answering. */
   hangsUp?: (address: string) => boolean
 }
 
@@ -26,9 +26,9 @@ export interface MailSink {
   mood: Mood
   /** How often each Message-ID was taken. */
   timesTaken(): Map<string, number>
-  /** Forgets what it took, for another fault. */
+  /** Forgets what it took, before another fault. */
   forget(): void
-  /** Nobody listens any more, and open connections are gone. */
+  /** Stops listening and drops open connections. */
   close(): Promise<void>
   /** Listens again on the same port. */
   open(): Promise<void>

@@ -1,4 +1,4 @@
-// Mail servers as they are: away for long, slow, picky, and gone before they have answered.
+// Mail servers as they are: away for long, slow, picky, or gone before they have answered.
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
@@ -13,7 +13,7 @@ interface Trouble {
   emails: readonly string[]
 }
 
-/** Invites with a server and a worker that run; `trouble` begins before. */
+/** Invites people while a server and a worker run; `trouble` begins before. */
 async function playTrouble(
   stage: Stage,
   count: number,
@@ -24,7 +24,7 @@ async function playTrouble(
   }: {
     begin: () => unknown
     during?: (trouble: Trouble) => Promise<unknown>
-    /** @returns the note. @throws AssertionError */
+    /** @returns the note for the table. @throws AssertionError */
     check: (trouble: Trouble) => Promise<string>
   }
 ): Promise<Outcome> {

@@ -1,4 +1,5 @@
-// No connection left on PostgreSQL: those that are open go on, the rest is told to come back, a process that starts waits.
+// PostgreSQL has no connection left: those that are open keep working, other requests are told to come back, and a
+// starting process waits.
 import assert from 'node:assert/strict'
 import pg from 'pg'
 import { type Scenario, settleUsers } from './scenario.ts'

@@ -5,7 +5,7 @@ import { openStage } from './stage.ts'
 export interface Played {
   readonly fault: string
   readonly outcome?: Outcome
-  /** Why it was not played. */
+  /** Why the scenario was not played. */
   readonly skipped?: string
   /** What was wrong. */
   readonly problem?: string

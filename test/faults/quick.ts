@@ -1,9 +1,9 @@
-// What the tests of this folder share: a stage, and each fault played on it in small.
+// Plays faults in small on one stage, for the tests of this folder.
 import { test } from 'tap'
 import { LITTLE, type Scenario } from './scenario.ts'
 import { openStage } from './stage.ts'
 
-/** One test for all: they share PostgreSQL, which takes a while to make. */
+/** One test for all faults, because making PostgreSQL takes a while and they share it. */
 export function playQuickly(title: string, scenarios: readonly Scenario[]): void {
   test(title, { timeout: 110_000 }, async (t) => {
     const stage = await openStage(t)

@@ -1,4 +1,4 @@
-// RESULTS.md: the table of faults, and on what it was measured.
+// Writes RESULTS.md: the table of faults, and the machine.
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem, type } from 'node:os'

@@ -1,4 +1,4 @@
-// A fault, how it is played, and what came of it.
+// A fault, how to play it, and what came of it.
 import assert from 'node:assert/strict'
 import type { Agent } from 'undici'
 import type { RunningProcess } from '../support/process.ts'
@@ -6,42 +6,42 @@ import type { Cluster } from './cluster.ts'
 import { holdInvariants, mailStates, storedUsers } from './invariants.ts'
 import type { MailSink } from './mail-sink.ts'
 import type { Stage, Tenant } from './stage.ts'
-import { createRest, namesOf, scim, type Traffic } from './traffic.ts'
+import { createRest, createUsers, namesOf, persist, scim, type Traffic } from './traffic.ts'
 
-/** How much is played: whole in `npm run faults`, little in `npm test`. */
+/** How much is played: everything in `npm run faults`, a little in `npm test`. */
 export interface Size {
   readonly users: number
   readonly invitations: number
-  /** Seconds that something is away or frozen. */
+  /** How many seconds something is away or frozen. */
   readonly awaySeconds: number
-  /** Whether what the service waits for is made to come sooner, where that can be done in the database. */
+  /** Whether to shorten the service's own waits, where that can be done in the database. */
   readonly isHurried: boolean
 }
 export const WHOLE: Size = { users: 1_000, invitations: 300, awaySeconds: 20, isHurried: false }
 export const LITTLE: Size = { users: 150, invitations: 40, awaySeconds: 1, isHurried: true }
 
 export interface Outcome {
-  /** Changes that were answered with success, or mails that were asked for. */
+  /** Changes that were answered with success, or mails that were requested. */
   readonly acknowledged: number
-  /** Of those, how many are there afterwards. */
+  /** How many of those are there afterwards. */
   readonly kept: number
-  /** Until the service works again: milliseconds from the moment the fault is over, or strikes where it is sudden. */
+  /** Milliseconds until the service works again, from the end of the fault, or from the strike if it is sudden. */
   readonly recoveryMs: number
-  /** What else the table shall tell. */
+  /** What else the table says. */
   readonly note: string
 }
 
 export interface Scenario {
   readonly fault: string
   play(stage: Stage, size: Size): Promise<Outcome>
-  /** Of the stage's PostgreSQL, where it needs one of its own. */
+  /** Options for a PostgreSQL of its own, if the scenario needs one. */
   readonly cluster?: { maxConnections?: number; flags?: string[] }
-  /** Why it cannot be played here, where it cannot. */
+  /** Why the scenario cannot be played here, if it cannot. */
   readonly skipped?: () => string | undefined
 }
 
 /**
- * What was acknowledged is there, nobody is half there, and whoever was not acknowledged can be made.
+ * Checks that acknowledged users are there, that nobody is half there, and that the rest can be created.
  * @returns how many were acknowledged and how many of them were kept
  */
 export async function settleUsers(
@@ -82,7 +82,7 @@ export async function mailsSettled(stage: Stage, tenant: Tenant, while_?: () => 
   }
 }
 
-/** Invites addresses as the operator would, in batches. @returns the addresses, each of which a mail is owed to */
+/** Invites addresses as the operator would, in batches. @returns the addresses, each of which must get a mail */
 export async function inviteAll(
   stage: Stage,
   server: RunningProcess,
@@ -95,6 +95,29 @@ export async function inviteAll(
     assert.deepEqual(counts, { invited: invites.length })
   }
   return emails
+}
+
+/** Starts a server and creates users, a quarter of whom have been acknowledged when the promise resolves. */
+export async function startCreating(stage: Stage, agent: Agent, users: number) {
+  const server = await stage.startServer()
+  const tenant = await stage.addTenant(server)
+  const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
+  await traffic.acknowledged(users / 4)
+  return { server, tenant, traffic }
+}
+
+/** Invites people and starts a worker, which has sent this share of their mails when the promise resolves. */
+export async function startSending(stage: Stage, invitations: number, share: number) {
+  const server = await stage.startServer()
+  const tenant = await stage.addTenant(server)
+  stage.mail.mood = { delayMs: 20 }
+  const emails = await inviteAll(stage, server, tenant, inviteesOf(tenant, invitations))
+  const worker = await stage.startWorker()
+  await persist(
+    async () => (await mailStates(stage.cluster.owner, tenant.id))['sent'] ?? 0,
+    (sent) => sent >= invitations * share
+  )
+  return { server, tenant, emails, worker }
 }
 
 /** Message-IDs of mails that were taken more than once. */

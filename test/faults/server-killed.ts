@@ -1,20 +1,17 @@
-// kill -9 of a server in the middle of creates: what it had answered is there, what it had not is whole or absent.
-import { type Scenario, settleUsers } from './scenario.ts'
-import { createUsers, namesOf, openAgent, tally, timeUntilServing } from './traffic.ts'
+// A server is killed with SIGKILL during creates: what it had answered is there, the rest is whole or absent.
+import { type Scenario, settleUsers, startCreating } from './scenario.ts'
+import { openAgent, tally, timeUntilServing } from './traffic.ts'
 
 export const serverKilled: Scenario = {
   fault: 'kill -9 of the server in the middle of concurrent creates',
   async play(stage, { users }) {
     const agent = openAgent()
     try {
-      const server = await stage.startServer()
-      const tenant = await stage.addTenant(server)
-      const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
-      await traffic.acknowledged(users / 4)
+      const { server, tenant, traffic } = await startCreating(stage, agent, users)
       await server.kill()
       const killedAt = performance.now()
       await traffic.done
-      // whoever keeps the process running (systemd, Kubernetes, …) starts it again
+      // whatever keeps the process running (systemd, Kubernetes, …) starts it again
       const again = await stage.startServer()
       await timeUntilServing(agent, again.port, tenant)
       const recoveryMs = performance.now() - killedAt

@@ -1,4 +1,4 @@
-// What a fault is played on: PostgreSQL, a mail server, and any number of servers and workers, each a process.
+// What faults are played on: PostgreSQL, a mail server, and any number of servers and workers, each a process.
 import { type Client, createClient } from '../../client/index.ts'
 import { freePort } from '../../db/embedded.ts'
 import { type RunningProcess, startProcess, type Teardown } from '../support/process.ts'
@@ -17,15 +17,15 @@ export interface Tenant {
 export interface Stage {
   readonly cluster: Cluster
   readonly mail: MailSink
-  /** The same, on another PostgreSQL. */
+  /** The same stage on another PostgreSQL. */
   on(cluster: Cluster): Stage
-  /** All servers answer for one public port, as they do behind a proxy. */
+  /** The public port of all servers, as if behind a proxy. */
   readonly publicPort: number
   startServer(env?: Record<string, string>): Promise<RunningProcess>
   startWorker(env?: Record<string, string>): Promise<RunningProcess>
-  /** Made through a server: a tenant and a token that may provision it. */
+  /** Makes a tenant and a token that may provision it, through a server. */
   addTenant(server: RunningProcess): Promise<Tenant>
-  /** The typed client on one server, with the operator's power. @param subdomain none for the base domain */
+  /** The typed client of one server, with the operator's power. @param subdomain the base domain if it is missing */
   client(server: RunningProcess, subdomain?: string): Client
 }
 
@@ -64,7 +64,7 @@ function stageOn(
     publicPort,
     on: (other) => stageOn(t, other, mail, publicPort, settings),
     startServer: (env) => start({ RUN: 'server', ...env }),
-    // a worker says at this level that it has started
+    // at this level a worker logs that it has started
     startWorker: (env) => start({ RUN: 'worker', LOG_LEVEL: 'info', ...env }),
     client: (server, subdomain) =>
       createClient({

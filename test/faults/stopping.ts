@@ -1,12 +1,20 @@
-// SIGTERM: what runs is finished within ten seconds, nothing new is taken, and nobody is left waiting.
+// SIGTERM: running work is finished within ten seconds, nothing new is taken, and nobody is left waiting.
 import assert from 'node:assert/strict'
 import { holdInvariants, hurryRetries, mailStates, storedUsers } from './invariants.ts'
-import { inviteAll, inviteesOf, mailsSettled, repeated, type Scenario } from './scenario.ts'
-import { createUsers, namesOf, openAgent, persist, scim, tally } from './traffic.ts'
+import {
+  inviteAll,
+  inviteesOf,
+  mailsSettled,
+  repeated,
+  type Scenario,
+  startCreating,
+  startSending
+} from './scenario.ts'
+import { createUsers, namesOf, openAgent, scim, tally } from './traffic.ts'
 
 const PROMISED_MS = 10_000
 
-/** @returns milliseconds until it has ended */
+/** @returns how many milliseconds it took to end */
 async function stopInTime(stop: () => Promise<number | null>, status: number): Promise<number> {
   const began = performance.now()
   assert.equal(await stop(), status, 'the status that it ends with')
@@ -20,10 +28,7 @@ export const serverStopped: Scenario = {
   async play(stage, { users }) {
     const agent = openAgent()
     try {
-      const server = await stage.startServer()
-      const tenant = await stage.addTenant(server)
-      const traffic = createUsers(agent, () => server.port, tenant, namesOf(tenant, users))
-      await traffic.acknowledged(users / 4)
+      const { server, tenant, traffic } = await startCreating(stage, agent, users)
       const recoveryMs = await stopInTime(server.stop, 0)
       assert.doesNotMatch(server.output(), /not answered in time/, 'no client was hung up on')
       await traffic.done
@@ -50,15 +55,7 @@ export const workerStopped: Scenario = {
   fault: 'SIGTERM to the worker in the middle of sending',
   async play(stage, { invitations }) {
     const { owner } = stage.cluster
-    const server = await stage.startServer()
-    const tenant = await stage.addTenant(server)
-    stage.mail.mood = { delayMs: 20 }
-    const emails = await inviteAll(stage, server, tenant, inviteesOf(tenant, invitations))
-    const worker = await stage.startWorker()
-    await persist(
-      async () => (await mailStates(owner, tenant.id))['sent'] ?? 0,
-      (sent) => sent >= invitations / 8
-    )
+    const { server, tenant, emails, worker } = await startSending(stage, invitations, 1 / 8)
     const recoveryMs = await stopInTime(worker.stop, 0)
     const left = (await mailStates(owner, tenant.id))['sent']
     await holdInvariants(owner)

@@ -1,32 +1,33 @@
-// Requests sent while something breaks, and what was answered: an answer is a promise that must be kept.
+// Sends requests while something breaks, and keeps the answers: an answer is a promise that must be kept.
 import { setTimeout } from 'node:timers/promises'
 import { Agent, request } from 'undici'
+import { createWaiting } from '../support/waiting.ts'
 import type { Tenant } from './stage.ts'
 
-/** How one request ended: with a status, or without an answer (0). */
+/** How a request ended: with a status, or 0 if there was no answer. */
 export interface Answer {
   readonly status: number
-  /** Of the resource, where one was made. */
+  /** The id of the resource, if one was made. */
   readonly id: string | undefined
   readonly retryAfter: string | undefined
-  /** Milliseconds since the process began (performance.now). */
+  /** When it ended: milliseconds since the process began (performance.now). */
   readonly at: number
 }
 
 export interface Traffic {
-  /** By userName; filled as answers come. */
+  /** Answers by userName, in the order of their arrival. */
   readonly answers: Map<string, Answer>
-  /** How many have been sent and not answered yet. */
+  /** How many requests have been sent and not answered. */
   underWay(): number
-  /** Resolves when so many have been acknowledged with 201, or all have ended. */
+  /** Resolves when `count` creates have been answered 201, or all have ended. */
   acknowledged(count: number): Promise<void>
   readonly done: Promise<void>
 }
 
-/** A dispatcher with as many connections as are wanted at once; destroyed by its user. */
+/** A dispatcher with any number of connections; its user destroys it. */
 export const openAgent = () => new Agent({ connections: null, keepAliveTimeout: 10_000, headersTimeout: 60_000 })
 
-/** One SCIM request to the server on `port`; a connection that breaks is status 0. */
+/** Sends one SCIM request to the server on `port`. Status 0 means that the connection broke. */
 export async function scim(
   agent: Agent,
   port: number,
@@ -75,9 +76,9 @@ export const namesOf = (tenant: Tenant, count: number, prefix = 'user') =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}@${tenant.subdomain}.test`)
 
 /**
- * Creates users, all of them at once.
- * @param portOf the server that each of them is sent to, by its place
- * @param turn what each of them waits for before it is sent, by its place
+ * Creates users, all at the same time.
+ * @param portOf gives the server for each user, by index
+ * @param turn gives what each user waits for before it is sent, by index
  */
 export function createUsers(
   agent: Agent,
@@ -89,7 +90,7 @@ export function createUsers(
   const answers = new Map<string, Answer>()
   let made = 0
   let sent = 0
-  const waiting = new Set<() => void>()
+  const waiting = createWaiting()
   const done = Promise.all(
     userNames.map(async (userName, index) => {
       await turn(index)
@@ -97,7 +98,7 @@ export function createUsers(
       const answer = await scim(agent, portOf(index), tenant, 'POST', '/Users', userOf(userName))
       answers.set(userName, answer)
       if (answer.status === 201) made++
-      for (const check of waiting) check()
+      waiting.look()
     })
   ).then(() => {})
   return {
@@ -105,23 +106,14 @@ export function createUsers(
     underWay: () => sent - answers.size,
     done,
     async acknowledged(count) {
-      const reached = new Promise<void>((resolve) => {
-        const check = () => {
-          if (made < count) return
-          waiting.delete(check)
-          resolve()
-        }
-        waiting.add(check)
-        check()
-      })
-      await Promise.race([reached, done])
+      await Promise.race([waiting.until(() => (made < count ? undefined : made)), done])
     }
   }
 }
 
 /**
- * What an IdP does with users whose creation was not acknowledged: tries again, until each is there.
- * @returns those that had been made without our knowing (409)
+ * Does what an IdP does with users whose creation was not acknowledged: tries again until each is there.
+ * @returns those that had been made without an answer (409)
  */
 export async function createRest(
   agent: Agent,
@@ -142,7 +134,7 @@ export async function createRest(
   return known
 }
 
-/** Asks again and again until an answer is what is waited for. */
+/** Asks again until the answer is the wanted one. */
 export async function persist<T>(ask: () => Promise<T>, isWanted: (answer: T) => boolean): Promise<T> {
   for (;;) {
     const answer = await ask()
@@ -151,14 +143,14 @@ export async function persist<T>(ask: () => Promise<T>, isWanted: (answer: T) =>
   }
 }
 
-/** Milliseconds until `ask` succeeds, from now. */
+/** How many milliseconds it takes from now until `ask` succeeds. */
 async function timeUntil(ask: () => Promise<boolean>): Promise<number> {
   const began = performance.now()
   while (!(await ask().catch(() => false))) await setTimeout(20)
   return performance.now() - began
 }
 
-/** Milliseconds until a read is answered and a user is made, from now. */
+/** How many milliseconds it takes from now until a read is answered and a user is made. */
 export function timeUntilServing(agent: Agent, port: number, tenant: Tenant): Promise<number> {
   let tries = 0
   return timeUntil(async () => {
@@ -169,7 +161,7 @@ export function timeUntilServing(agent: Agent, port: number, tenant: Tenant): Pr
   })
 }
 
-/** The statuses that were answered, and how often: `{ 0: 12, 201: 988 }`. */
+/** How often each status was answered: `{ 0: 12, 201: 988 }`. */
 export function tally(answers: Iterable<Answer>): Record<number, number> {
   const counts: Record<number, number> = {}
   for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1

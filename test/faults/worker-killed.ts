@@ -1,22 +1,14 @@
-// kill -9 of a worker in the middle of sending: its mails are another one's, and those known to have left do not leave again.
+// A worker is killed with SIGKILL while it sends: another one sends its mails, and mails known to have left do not
+// leave again.
 import assert from 'node:assert/strict'
-import { ageHeartbeats, holdInvariants, hurryRetries, mailStates, sentMessageIds } from './invariants.ts'
-import { inviteAll, inviteesOf, mailsSettled, repeated, type Scenario } from './scenario.ts'
-import { persist } from './traffic.ts'
+import { ageHeartbeats, holdInvariants, hurryRetries, sentMessageIds } from './invariants.ts'
+import { mailsSettled, repeated, type Scenario, startSending } from './scenario.ts'
 
 export const workerKilled: Scenario = {
   fault: 'kill -9 of the worker in the middle of sending',
   async play(stage, { invitations, isHurried }) {
     const { owner } = stage.cluster
-    const server = await stage.startServer()
-    const tenant = await stage.addTenant(server)
-    stage.mail.mood = { delayMs: 20 }
-    const emails = await inviteAll(stage, server, tenant, inviteesOf(tenant, invitations))
-    const worker = await stage.startWorker()
-    await persist(
-      async () => (await mailStates(owner, tenant.id))['sent'] ?? 0,
-      (sent) => sent >= invitations / 4
-    )
+    const { server, tenant, emails, worker } = await startSending(stage, invitations, 1 / 4)
     await worker.kill()
     const killedAt = performance.now()
     const known = await sentMessageIds(owner, tenant.id)

@@ -1,4 +1,4 @@
-// The edges themselves, with a database behind them: any request is answered, and none with a fault of ours.
+// The edges with a database behind them: every request is answered, and never with a fault of ours.
 import type { InjectOptions } from 'fastify'
 import { appRouter } from '../../server/admin/router.ts'
 import { ROUTES } from '../../server/scim/routes.ts'
@@ -10,15 +10,15 @@ import { hostileJson, hostilePatch, hostileText, inherited } from './hostile.ts'
 export interface Edges {
   readonly app: TestApp
   readonly scim: Scim
-  /** Of an administrator of the same tenant. */
+  /** A token of an administrator of the same tenant. */
   readonly cookie: string
-  /** Ids that are there. */
+  /** Ids that exist. */
   readonly ids: readonly string[]
 }
 
 type Procedures = Record<string, { _def: { type: string } }>
 const procedures = Object.entries(appRouter._def.procedures as unknown as Procedures)
-/** What would end the walk for those that follow. */
+/** Procedures that would end the run for the requests after them. */
 const FINAL = new Set(['auth.signOut', 'auth.signOutEverywhere'])
 
 const body = fc.oneof(
@@ -27,7 +27,7 @@ const body = fc.oneof(
   { weight: 1, arbitrary: hostileText }
 )
 
-/** What a body says that it is; most often what is read. */
+/** Content types; the most frequent ones are accepted. */
 const contentType = fc.oneof(
   { weight: 12, arbitrary: fc.constant(undefined) },
   {
@@ -58,13 +58,13 @@ const trpcRequest = fc.record({
   body
 })
 
-/** @throws Error for the first request, made as small as can be, that is answered 5xx or does not come back */
+/** @throws Error for the first request that is answered 5xx or not at all, shrunk to the smallest one */
 export async function feedEdges({ app, scim, cookie, ids }: Edges, requests: number, seed: number): Promise<void> {
   const before = inherited()
   const request = fc.oneof({ weight: 3, arbitrary: scimRequest(ids) }, { weight: 2, arbitrary: trpcRequest })
   const property = fc.asyncProperty(request, async (asked) => {
     const { statusCode, payload } = await app.inject('acme', optionsOf(asked, scim.token, cookie))
-    // 501 is how a POST to /Me is meant to be answered
+    // a POST to /Me is answered 501 on purpose
     if (statusCode >= 500 && statusCode !== 501) throw new Error(`answered ${statusCode}: ${payload.slice(0, 300)}`)
   })
   await fc.assert(property, { numRuns: requests, seed })

@@ -1,12 +1,12 @@
-// What nobody means well with: texts and JSON of any shape, made of the words that the parsers know, of what they do
-// not expect, and of the names by which JavaScript objects are poisoned.
+// Hostile input: texts and JSON of any shape, made of words that the parsers know, of what they do not expect, and of
+// names that poison JavaScript's prototypes.
 import fc from '../support/fuzz.ts'
+import { BULK_REQUEST, ENTERPRISE, PATCH_OP, USER } from '../support/urns.ts'
 
 const WORDS = [
   ...['userName', 'name.givenName', 'emails', 'members', 'roles', 'manager', 'schemas', 'active', 'password', 'groups'],
   ...['value', 'type', 'primary', '$ref', 'meta.created', 'externalId', 'displayName', 'op', 'path', 'Operations'],
-  ...['urn:ietf:params:scim:schemas:core:2.0:User', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'],
-  ...['urn:ietf:params:scim:api:messages:2.0:PatchOp', 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+  ...[USER, ENTERPRISE, PATCH_OP, BULK_REQUEST],
   ...['eq', 'ne', 'co', 'sw', 'gt', 'pr', 'and', 'or', 'not', 'add', 'Replace', 'remove', 'work', 'bulkId:a', '*'],
   ...[
     'true',
@@ -38,7 +38,7 @@ const SIGNS = [
 const word = fc.constantFrom(...WORDS, ...POISON)
 const piece = fc.oneof({ weight: 5, arbitrary: word }, { weight: 4, arbitrary: fc.constantFrom(...SIGNS) })
 
-/** Texts: words and signs in any order, whatever bytes, or one of them again and again. */
+/** Texts: words and signs in any order, any bytes, or one of them many times. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join(' ')) },
   { weight: 6, arbitrary: fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join('')) },
@@ -48,7 +48,7 @@ export const hostileText: fc.Arbitrary<string> = fc.oneof(
 
 const SCALARS = [null, true, false, 0, -1, 1.5, 1e300, 2 ** 53, '', ' ', 'True', '2026-01-01', '{"value":"a"}', '[1]']
 
-/** JSON as text, so that `__proto__` is a member like any other and may be there twice. */
+/** JSON as text, so that `__proto__` can be an ordinary member and appear twice. */
 export const hostileJson: fc.Arbitrary<string> = fc.letrec<{
   value: string
   object: string
@@ -76,7 +76,7 @@ export const hostileJson: fc.Arbitrary<string> = fc.letrec<{
 
 export const hostileValue: fc.Arbitrary<unknown> = hostileJson.map((text) => JSON.parse(text))
 
-/** A PATCH, SCIM's or nearly. */
+/** A PATCH message, correct for SCIM or nearly so. */
 export const hostilePatch: fc.Arbitrary<unknown> = fc
   .array(
     fc.record(
@@ -89,9 +89,9 @@ export const hostilePatch: fc.Arbitrary<unknown> = fc
     ),
     { maxLength: 4 }
   )
-  .map((Operations) => ({ schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations }))
+  .map((Operations) => ({ schemas: [PATCH_OP], Operations }))
 
-/** What objects inherit, to be compared: nothing may be added to it, or changed. */
+/** What objects inherit, for comparison: nothing may be added or changed. */
 export function inherited(): string {
   const of = (prototype: object) =>
     Reflect.ownKeys(prototype).map(

@@ -1,5 +1,6 @@
-// `npm run fuzz`: a million inputs and more over the parsers, another seed each time, then the edges with a database.
-// FUZZ_INPUTS=…, FUZZ_SEED=… and FUZZ_ONLY=filter repeat a run or look longer at one parser.
+// `npm run fuzz`: a million inputs for the parsers, with another seed each time, then requests to the edges with a
+// database.
+// FUZZ_INPUTS=…, FUZZ_SEED=… and FUZZ_ONLY=filter repeat a run or examine one parser for longer.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,7 +46,7 @@ async function fuzzEdges(): Promise<void> {
   try {
     await migrate(database.url, () => prepareQueue(database.url))
     process.env.TEST_TEMPLATE_URL = database.url
-    // of a test, all that is asked for is to be told what to close
+    // of a test, only its teardown is needed
     const edges = await startEdges({ teardown: (close: () => unknown) => closers.unshift(close) } as unknown as Test)
     await feedEdges(edges, REQUESTS, SEED)
     say(`SCIM and tRPC: ${REQUESTS.toLocaleString('en')} requests, none answered with a fault of ours (${seconds()} s)`)

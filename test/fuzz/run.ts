@@ -1,11 +1,12 @@
-// Feeds a target, and says which input it did not bear.
+// Feeds inputs to a target and reports the smallest one that makes it fail.
 import fc from '../support/fuzz.ts'
 import { inherited } from './hostile.ts'
 import type { Target } from './targets.ts'
 
 /**
  * @param inputs how many
- * @throws Error with the smallest input found that is no refusal, its seed, or what it did to the prototypes
+ * @throws Error with the smallest input that fails other than by a refusal, and its seed, or with what it did to
+ * prototypes
  */
 export function feed(target: Target, inputs: number, seed: number): void {
   const before = inherited()
@@ -19,7 +20,7 @@ const variants = (piece: string, characters: number): string[] => {
   return [text, `${text}x`, `x${text}`]
 }
 
-/** Reads long texts. What takes time by the square of the length would not end. */
+/** Long texts for measuring time; quadratic time would not end. */
 export function grow(target: Target, characters: number): void {
   for (const piece of target.growing ?? []) {
     for (const text of variants(piece, characters)) target.read(text as never)
@@ -28,15 +29,18 @@ export function grow(target: Target, characters: number): void {
 
 const SHORT = 100_000
 const TIMES = 16
-/** Beyond 16 for 16 times the text: garbage is collected, caches are too small, others use the machine. */
+/**
+ * The allowed factor for 16 times the text. It is more than 16, for garbage collection, cold caches and other work on
+ * the machine.
+ */
 const MAX_RATIO = 60
-/** Less says nothing. */
+/** Shorter times say nothing. */
 const MIN_MS = 20
 
 /**
- * Reads texts of 100,000 and of 1,600,000 characters and compares the times.
+ * Parses texts of 100,000 and of 1,600,000 characters and compares the times.
  * @returns a line for each piece that took long enough to be measured
- * @throws Error where 16 times the text took more than 60 times as long: the square would be 256
+ * @throws Error if 16 times the text took more than 60 times as long; quadratic time would be 256 times
  */
 export function growsInProportion(target: Target): string[] {
   const lines: string[] = []
@@ -51,7 +55,7 @@ export function growsInProportion(target: Target): string[] {
   return lines
 }
 
-/** Milliseconds of processor time, the least of three. */
+/** Processor time in milliseconds, the least of three runs. */
 function timeOf(target: Target, piece: string, characters: number): number {
   const texts = variants(piece, characters)
   const times = [1, 2, 3].map(() => {

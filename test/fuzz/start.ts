@@ -1,8 +1,10 @@
-// A tenant whose edges are fed: an administrator, a token that may do everything, some people and a group.
+// A tenant for fuzzing the edges: an administrator, a token that may do everything, some people and a group.
 import type { Test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { GROUP } from '../support/urns.ts'
 import type { Edges } from './edges.ts'
 
 export async function startEdges(t: Test): Promise<Edges> {
@@ -15,7 +17,7 @@ export async function startEdges(t: Test): Promise<Edges> {
   ])
   const scim = await scimClient(app, tenant, { highestRole: 'administrator' })
   const group = await scim.post('/Groups', {
-    schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'],
+    schemas: [GROUP],
     displayName: 'Rota',
     members: [{ value: people[2] }]
   })

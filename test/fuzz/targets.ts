@@ -1,4 +1,4 @@
-// The parsers that read what comes from outside, each with what it is fed and what must hold of what it gives.
+// The parsers of input from outside, each with its inputs and what must hold of the results.
 import assert from 'node:assert/strict'
 import { decodeCursor } from '../../db/cursor.ts'
 import { networkOf } from '../../server/auth/network.ts'
@@ -22,16 +22,17 @@ import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
 import { groupResourceType, userResourceType } from '../../server/scim/schemas/index.ts'
 import { placeOf } from '../../server/tenancy.ts'
 import fc from '../support/fuzz.ts'
+import { BULK_REQUEST, GROUP, USER } from '../support/urns.ts'
 import { hostilePatch, hostileText, hostileValue } from './hostile.ts'
 
 export interface Target {
   readonly name: string
   readonly input: fc.Arbitrary<unknown>
-  /** Of the inputs of a run, how many are this target's. */
+  /** This target's share of a run's inputs. */
   readonly share: number
-  /** Reads the input. An AppError is an answer; whatever else it throws is a finding. */
+  /** Parses the input. An AppError is an answer, and anything else that it throws is a finding. */
   read(input: never): void
-  /** Texts that are repeated until they are as long as a body may be: reading them takes time in proportion. */
+  /** Pieces that are repeated until a text is as long as a body may be; the time must stay proportional. */
   readonly growing?: readonly string[]
 }
 
@@ -39,7 +40,7 @@ const TYPES = [userResourceType, groupResourceType] as const
 const PROFILES = ['auto', 'strict'] as const
 
 const ADA = {
-  schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+  schemas: [USER],
   userName: 'ada',
   name: { givenName: 'Ada', familyName: 'Lovelace' },
   emails: [
@@ -49,16 +50,16 @@ const ADA = {
   roles: [{ value: 'manager' }],
   active: true
 }
-const ROTA = { schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName: 'Rota', members: [] }
+const ROTA = { schemas: [GROUP], displayName: 'Rota', members: [] }
 
-/** In each profile and for each resource type: refused in one, the input is still tried in the next. */
+/** Tries each profile and resource type; a refusal by one does not end the others. */
 function inEach(work: (type: (typeof TYPES)[number], leniency: Leniency) => void): void {
   for (const type of TYPES) {
     for (const profile of PROFILES) refusable(() => work(type, new Leniency(profile)))
   }
 }
 
-/** @throws whatever is no refusal */
+/** @throws what is not a refusal */
 function refusable(work: () => void): void {
   try {
     work()
@@ -129,7 +130,7 @@ export const TARGETS: readonly Target[] = [
     name: 'bulk request',
     input: fc.oneof(
       hostileValue,
-      hostileValue.map((Operations) => ({ schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'], Operations }))
+      hostileValue.map((Operations) => ({ schemas: [BULK_REQUEST], Operations }))
     ),
     share: 5,
     read: (body: unknown) => inEach((_type, leniency) => void parseBulkRequest(body, leniency))

@@ -1,4 +1,4 @@
-// Plays whole conversations of identity providers against the real app and database: server/scim/acceptance/exchanges.
+// Plays whole conversations of identity providers (server/scim/acceptance/exchanges) against the real app and database.
 import { type Test, test } from 'tap'
 import { systemActor } from '../../server/provisioning/actor.ts'
 import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
@@ -8,19 +8,22 @@ import { readConversations, VENDORS } from '../../server/scim/acceptance/convers
 import { type Conversation, playExchange } from '../../server/scim/acceptance/exchange.ts'
 import { startApp } from '../support/app.ts'
 import { snapshotOf } from '../support/history.ts'
-import { addTenant, clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
 test('identity providers', async (t) => {
   const app = await startApp(t)
   let count = 0
-  for (const conversation of VENDORS.flatMap(readConversations)) {
+  const conversations = VENDORS.flatMap(readConversations)
+  t.ok(conversations.length >= VENDORS.length && conversations.every(({ profiles }) => profiles.length > 0))
+  for (const conversation of conversations) {
     for (const profile of conversation.profiles) {
       await t.test(`${conversation.title}, profile ${profile}`, async (t) => {
         const tenant = await addTenant(app, `tenant${++count}`)
         await play(t, conversation, await scimClient(app, tenant, { profile }))
       })
     }
-    await t.test(`${conversation.title}, in shadow mode, and what it came to once it is live`, async (t) => {
+    await t.test(`${conversation.title}, in shadow mode, and the result once it is live`, async (t) => {
       const tenant = await addTenant(app, `tenant${++count}`)
       const profile = conversation.profiles[0]!
       const made = await createScimToken(app.deps, tenant, systemActor, { name: 'shadow', profile })
@@ -49,12 +52,12 @@ test('identity providers', async (t) => {
   }
 })
 
-/** Every exchange is answered as expected. */
+/** Plays every exchange and expects the given answer. */
 async function play(t: Test, conversation: Conversation, scim: Scim): Promise<void> {
   const { subdomain } = scim.tenant
   const saved: Record<string, unknown> = {
     baseUrl: `http://${subdomain}.muster.test/scim/v2`,
-    // an address is one person across tenants
+    // an address belongs to one person across tenants
     domain: `${subdomain}.test`,
     run: subdomain
   }

@@ -10,7 +10,7 @@ import { scimClient } from '../support/scim.ts'
 import { countStatements } from '../support/statements.ts'
 import { PASSWORD, PROFILE, startInviting } from './acme.ts'
 
-test('the link of an invitation', async (t) => {
+test('an invitation’s link', async (t) => {
   const acme = await startInviting(t, { env: { INVITATION_TTL_HOURS: '24' } })
   const linkTo = async (email: string, role: 'responder' | 'manager' = 'responder') => {
     const { results } = await acme.invite([{ email, role }], { as: 'manager' })
@@ -30,11 +30,11 @@ test('the link of an invitation', async (t) => {
       expiresAt: expiresAt.toISOString()
     })
     const withoutLimits = await countStatements(() => acme.preview(token))
-    // on a cluster each has BEGIN, the setting and COMMIT around it
+    // on a cluster BEGIN, the setting and COMMIT are around each statement
     t.ok(withoutLimits <= (isOnCluster ? 6 : 3), `${withoutLimits}, with those that count wrong links`)
   })
 
-  t.test('signs up and in with a password and a profile', async (t) => {
+  t.test('signs a person up and in with a password and a profile', async (t) => {
     const { token, userId, invitationId } = await linkTo('eve@acme.test')
     const { data, cookie, status } = await acme.accept(token)
     t.equal(status, 200)
@@ -62,7 +62,7 @@ test('the link of an invitation', async (t) => {
     t.match(await acme.auditOf('user.activated'), [{ target_id: userId }])
   })
 
-  t.test('keeps what an identity provider has sent of them meanwhile', async (t) => {
+  t.test('keeps what an identity provider has sent meanwhile', async (t) => {
     const { token, userId } = await linkTo('sent@acme.test')
     const scim = await scimClient(acme, { id: acme.acmeId, subdomain: 'acme' })
     await scim.patch(`/Users/${userId}`, [{ op: 'add', path: 'displayName', value: 'Sent' }])
@@ -86,7 +86,7 @@ test('the link of an invitation', async (t) => {
     t.equal((await acme.signIn('once@acme.test', PASSWORD)).status, 200, 'and keeps the first password')
   })
 
-  t.test('accepted twice at once gives one account and one session', async (t) => {
+  t.test('gives one account and one session if it is accepted twice at the same time', async (t) => {
     for (let round = 0; round < 5; round++) {
       const { token, userId } = await linkTo(`twice${round}@acme.test`)
       const answers = await Promise.all([
@@ -99,7 +99,7 @@ test('the link of an invitation', async (t) => {
     }
   })
 
-  t.test('accepted while it is being revoked does one or the other', async (t) => {
+  t.test('is either accepted or revoked if both happen at the same time', async (t) => {
     for (let round = 0; round < 5; round++) {
       const { token, userId, invitationId } = await linkTo(`either${round}@acme.test`)
       const [accepted, revoked] = await Promise.all([
@@ -121,7 +121,7 @@ test('the link of an invitation', async (t) => {
     }
   })
 
-  t.test('that is revoked while accepting waits says so', async (t) => {
+  t.test('says so if it is revoked while accepting waits', async (t) => {
     const { token, userId, invitationId } = await linkTo('waits@acme.test')
     const held = Promise.withResolvers<void>()
     const holding = inTenant(acme.deps.db, acme.acmeId, async (trx) => {
@@ -140,7 +140,7 @@ test('the link of an invitation', async (t) => {
     await holding
   })
 
-  t.test('says which way it ended, and to a stranger nothing', async (t) => {
+  t.test('says how it ended, and tells strangers nothing', async (t) => {
     const reasons = async (token: string) => [
       (await acme.preview(token)).error?.reason,
       (await acme.accept(token)).error?.reason,
@@ -175,7 +175,7 @@ test('the link of an invitation', async (t) => {
     for (const { response } of await Promise.all(messages)) t.notMatch(response.body, /ends\d@acme/)
   })
 
-  t.test('of one tenant is nothing to another', async (t) => {
+  t.test('is unknown to another tenant', async (t) => {
     const { token } = await linkTo('only@acme.test')
     t.equal((await acme.query('globex', 'invitations.preview', { token })).error?.reason, 'invitationInvalid')
     t.equal(
@@ -186,7 +186,7 @@ test('the link of an invitation', async (t) => {
     t.equal((await acme.preview(token)).status, 200)
   })
 
-  t.test('that is guessed too often is not looked at any more', async (t) => {
+  t.test('is not looked at any more after too many guesses', async (t) => {
     const { token } = await linkTo('guess@acme.test')
     await Promise.all(Array.from({ length: 300 }, () => acme.preview(randomToken())))
     t.equal((await acme.preview(randomToken())).status, 429)
@@ -195,7 +195,7 @@ test('the link of an invitation', async (t) => {
     t.equal((await acme.preview(token)).status, 200)
   })
 
-  t.test('takes no weak password and no odd profile, and changes nothing then', async (t) => {
+  t.test('refuses a weak password and a bad profile, and changes nothing then', async (t) => {
     const { token, userId } = await linkTo('strict@acme.test')
     const reason = async (overrides: Record<string, unknown>) => (await acme.accept(token, overrides)).error?.reason
     t.equal(await reason({ password: 'short' }), 'weakPassword')
@@ -223,7 +223,7 @@ test('the link of an invitation', async (t) => {
     t.equal((await acme.accept(token, { profile: { displayName: ' Dan ' } })).data.user.displayName, 'Dan')
   })
 
-  t.test('keeps what somebody who comes back was called, and asks for a password all the same', async (t) => {
+  t.test('keeps the names of somebody who comes back, and requires a new password', async (t) => {
     const userId = await acme.join('again@acme.test', 'manager')
     await acme.removeMember(userId)
     await acme.invite(['again@acme.test'])
@@ -248,7 +248,7 @@ test('the link of an invitation', async (t) => {
     t.equal(error?.reason, 'notAReset')
   })
 
-  t.test('accepted by a reset twice at once is used once', async (t) => {
+  t.test('is used once if it is accepted by a reset twice at the same time', async (t) => {
     const userId = await acme.join('resets@acme.test')
     await acme.removeMember(userId)
     await acme.invite(['resets@acme.test'])
@@ -261,7 +261,7 @@ test('the link of an invitation', async (t) => {
     t.same(answers.map(({ status, error }) => error?.reason ?? status).sort(), [200, 'invitationUsed'])
   })
 
-  t.test('before its mail has left makes that mail unwanted', async (t) => {
+  t.test('cancels its mail if it is accepted before the mail has left', async (t) => {
     const { token } = await linkTo('quick@acme.test')
     await acme.accept(token)
     const mails = await acme.owner
@@ -292,7 +292,7 @@ test('accepting with Google', async (t) => {
   const accept = (token: string, identity: OpenIdIdentity) =>
     acceptWithGoogle(acme.deps, tenant, token, identity, origin).catch(({ reason }) => reason)
 
-  t.test('needs the invited address, in any letter case, and takes the name along', async (t) => {
+  t.test('needs the invited address, in any letter case, and takes the name from Google', async (t) => {
     const token = await linkTo('dan@acme.test')
     t.equal(await accept(token, identityOf('other@acme.test')), 'invitationForAnother')
     const userId = await accept(token, identityOf('DAN@acme.test'))
@@ -316,7 +316,7 @@ test('accepting with Google', async (t) => {
     t.match((await acme.preview(token)).data, { mustResetPassword: true }, 'whose link goes on working')
   })
 
-  t.test('twice at once works once', async (t) => {
+  t.test('works once if it happens twice at the same time', async (t) => {
     const token = await linkTo('zoe@acme.test')
     const answers = await Promise.all([
       accept(token, identityOf('zoe@acme.test')),

@@ -1,9 +1,10 @@
-// What tests of invitations start from: acme with a person of each role, signed in, and its neighbour globex.
+// Set-up for tests of invitations: acme with a signed-in person of each role, and its neighbour globex.
 import type { Test } from 'tap'
 import type { Role } from '../../db/schema.ts'
 import { hashToken } from '../../server/secrets.ts'
 import { type Acme, PASSWORD, startAcme } from '../auth/acme.ts'
 import type { TrpcAnswer } from '../support/app.ts'
+import { noteTokens } from '../support/sealed.ts'
 
 export { PASSWORD }
 
@@ -14,15 +15,15 @@ export interface Invite {
 
 export interface Inviting extends Acme {
   cookies: Record<Role, string>
-  /** Invites as somebody of acme with that role. @returns results by address, and counts */
+  /** Invites as the person of acme with this role. @returns results by address, and counts */
   invite(invites: (Invite | string)[], options?: { as?: Role; resend?: boolean }): Promise<Invited>
-  /** As globex's administrator. */
+  /** Invites as globex's administrator. */
   inviteElsewhere(email: string): Promise<string>
-  /** The tokens of the mails to an address, oldest first; also of those that are not sent any more. */
+  /** The tokens of the mails to an address, oldest first, including mails that will not be sent. */
   tokensOf(email: string): Promise<string[]>
   preview(token: string): Promise<TrpcAnswer>
   accept(token: string, overrides?: Record<string, unknown>): Promise<TrpcAnswer>
-  /** Invites, and accepts. @returns the user's id */
+  /** Invites somebody, who accepts. @returns the user's id */
   join(email: string, role?: Role): Promise<string>
   /** Deactivates and removes a member. */
   removeMember(userId: string): Promise<void>
@@ -54,14 +55,7 @@ export async function startInviting(t: Test, options: Parameters<typeof startAcm
     manager: await acme.cookieOf('ben@acme.test'),
     administrator: await acme.cookieOf('ada@acme.test')
   }
-  // tokens are nowhere in the clear, so they are noted as they are sealed
-  const tokens = new Map<string, string>()
-  const { seal } = acme.deps.sealer
-  acme.deps.sealer.seal = (purpose, text) => {
-    const sealed = seal(purpose, text)
-    if (purpose === 'mail') tokens.set(hashToken(text).toString('hex'), text)
-    return sealed
-  }
+  const tokens = noteTokens(acme)
 
   const call: Inviting['call'] = (procedure, input, as = 'administrator') =>
     acme.mutate('acme', procedure, input, { cookie: cookies[as] })
@@ -88,7 +82,7 @@ export async function startInviting(t: Test, options: Parameters<typeof startAcm
       .where('users.email_key', '=', email.toLowerCase())
       .orderBy('invitation_links.created_at')
       .execute()
-    return rows.map(({ token_hash }) => tokens.get(token_hash.toString('hex'))!)
+    return rows.map(({ token_hash }) => tokens.find((token) => hashToken(token).equals(token_hash))!)
   }
   return {
     ...acme,

@@ -6,13 +6,13 @@ import { inTenant } from '../../db/connect.ts'
 import { lockUser } from '../../db/users.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { lockIsAwaited } from '../support/locks.ts'
-import { insertPeople } from '../support/people.ts'
+import { insertPerson } from '../support/people.ts'
 import { countStatements } from '../support/statements.ts'
 import { startInviting } from './acme.ts'
 
 const addresses = (count: number, domain: string) => Array.from({ length: count }, (_, index) => `p${index}@${domain}`)
 
-test('a call of many addresses', async (t) => {
+test('a call with many addresses', async (t) => {
   const acme = await startInviting(t, { env: { INVITATION_TTL_HOURS: '24' } })
   const count = async (emails: string[], options?: { resend?: boolean }) => {
     let counts: Record<string, number> = {}
@@ -22,7 +22,7 @@ test('a call of many addresses', async (t) => {
     return { statements, counts }
   }
 
-  t.test('takes as many statements as one of a single address', async (t) => {
+  t.test('takes as many statements as one with a single address', async (t) => {
     await acme.invite(['warm@up.test'])
     const one = await count(['one@few.test'])
     const all = await count(addresses(1_000, 'many.test'))
@@ -31,13 +31,13 @@ test('a call of many addresses', async (t) => {
     t.ok(one.statements <= 20, `${one.statements} of them, with BEGIN and COMMIT, session and rate limit`)
   })
 
-  t.test('reads alone where everybody is invited already', async (t) => {
+  t.test('only reads if everybody is invited already', async (t) => {
     const { statements, counts } = await count(addresses(1_000, 'many.test'))
     t.same(counts, { alreadyInvited: 1_000 })
     t.ok(statements <= 8, `${statements}`)
   })
 
-  t.test('takes a bounded number where every result occurs', async (t) => {
+  t.test('takes a bounded number of statements if every result occurs', async (t) => {
     const mixed = (prefix: string, size: number) => ({
       members: addresses(size, `${prefix}-member.test`),
       removed: addresses(size, `${prefix}-removed.test`),
@@ -109,7 +109,7 @@ test('a call of many addresses', async (t) => {
     })
   })
 
-  t.test('lists them in the order asked, newest first', async (t) => {
+  t.test('lists invitations in the order asked, newest first', async (t) => {
     await acme.invite(['first@order.test', 'second@order.test', 'third@order.test'])
     const { data } = await acme.query(
       'acme',
@@ -124,10 +124,10 @@ test('a call of many addresses', async (t) => {
   })
 })
 
-test('calls at the same moment', async (t) => {
+test('calls at the same time', async (t) => {
   const acme = await startInviting(t)
 
-  t.test('for the same address from two tenants give one invitation, 20 times', async (t) => {
+  t.test('from two tenants for the same address give one invitation, 20 times', async (t) => {
     for (let round = 0; round < 20; round++) {
       const email = `race${round}@x.test`
       const [here, there] = await Promise.all([
@@ -138,7 +138,7 @@ test('calls at the same moment', async (t) => {
     }
   })
 
-  t.test('for the same address, 20 of each of two tenants, give one invitation', async (t) => {
+  t.test('from two tenants, 20 each, for the same address give one invitation', async (t) => {
     const results = await Promise.all(
       Array.from({ length: 20 }, () => [
         acme.invite(['popular@x.test']).then(({ results }) => results[0]!.result),
@@ -169,16 +169,16 @@ test('calls at the same moment', async (t) => {
     t.equal((here.emailInOtherTenant ?? 0) + (there.data.counts.emailInOtherTenant ?? 0), 200)
   })
 
-  // a cluster takes them shard by shard: of two calls with the same ones, one waits for the other there as well
+  // a cluster locks them shard by shard: of two calls with the same addresses, one waits for the other there, too
   const inOrder = { skip: isOnCluster }
-  t.test('take addresses in one order, so that nobody waits in a circle', inOrder, async (t) => {
+  t.test('lock addresses in the same order, so that none waits in a circle', inOrder, async (t) => {
     const claim = (address_key: string) => ({ address_key, user_id: uuidv7() })
     const hasFirst = Promise.withResolvers<void>()
     const here = inTenant(acme.deps.db, acme.acmeId, async (trx) => {
       await claimAddresses(trx, acme.acmeId, [claim('1@circle.test')])
       hasFirst.resolve()
       await lockIsAwaited(acme.owner)
-      // whoever waits for the first address must not have the second one
+      // a call that waits for the first address must not hold the second one
       return claimAddresses(trx, acme.acmeId, [claim('2@circle.test')])
     })
     await hasFirst.promise
@@ -189,7 +189,7 @@ test('calls at the same moment', async (t) => {
     t.equal(there.size, 0)
   })
 
-  t.test('of several inviters of a tenant invite somebody once', async (t) => {
+  t.test('from several inviters of a tenant invite somebody once', async (t) => {
     const results = await Promise.all(
       (['administrator', 'manager', 'responder', 'administrator', 'manager'] as const).map((as) =>
         acme.invite(['same@x.test', 'also@x.test'], { as }).then(({ results }) => results.map(({ result }) => result))
@@ -222,7 +222,7 @@ test('calls at the same moment', async (t) => {
     t.equal((await acme.tokensOf('late@x.test')).length, 2)
   })
 
-  t.test('look again where the person was accepted while they waited', async (t) => {
+  t.test('look again if the person was accepted while they waited', async (t) => {
     const userId = (await acme.invite(['soon@x.test'])).results[0]!.userId!
     const resending = Promise.withResolvers<void>()
     const invited = inTenant(acme.deps.db, acme.acmeId, async (trx) => {
@@ -242,14 +242,14 @@ test('calls at the same moment', async (t) => {
     t.match(results, [{ result: 'alreadyMember' }])
   })
 
-  t.test('look again where an IdP took the userName while they waited', async (t) => {
+  t.test('look again if an IdP took the userName while they waited', async (t) => {
     const begun = Promise.withResolvers<void>()
     const made = acme.owner.transaction().execute(async (trx) => {
-      const [id] = await insertPeople(trx, acme.acmeId, [{ email: 'mail.of@x.test' }])
+      const id = await insertPerson(trx, acme.acmeId, { email: 'mail.of@x.test' })
       await trx
         .updateTable('users')
         .set({ user_name: 'name@x.test', user_name_key: 'name@x.test' })
-        .where('id', '=', id!)
+        .where('id', '=', id)
         .execute()
       begun.resolve()
       await lockIsAwaited(acme.owner)
@@ -261,7 +261,7 @@ test('calls at the same moment', async (t) => {
     t.equal(await acme.inviteElsewhere('name@x.test'), 'invited', 'and nobody holds the address')
   })
 
-  t.test('wait for the address of somebody who is being removed, and then have it', async (t) => {
+  t.test('wait for the address of somebody who is being removed, and then take it', async (t) => {
     await acme.inviteElsewhere('leaving@x.test')
     const waiting = Promise.withResolvers<void>()
     const removal = inTenant(acme.deps.db, acme.globexId, async (trx) => {

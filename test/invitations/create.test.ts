@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import type { Role } from '../../db/schema.ts'
 import { OPERATOR } from '../support/app.ts'
-import { insertPeople } from '../support/people.ts'
+import { insertPerson } from '../support/people.ts'
 import { PASSWORD, startInviting } from './acme.ts'
 
 test('inviting an address', async (t) => {
@@ -24,7 +24,7 @@ test('inviting an address', async (t) => {
     return found.rows.map(({ data }) => data.mailId)
   }
 
-  t.test('that is new invites it: a user, and one mail in the queue', async (t) => {
+  t.test('creates a user and queues one mail if it is new', async (t) => {
     const { results, counts } = await invite([{ email: 'Dan@Acme.test', role: 'manager' }])
     t.same(counts, { invited: 1 })
     t.match(results, [{ email: 'Dan@Acme.test', result: 'invited' }])
@@ -49,7 +49,7 @@ test('inviting an address', async (t) => {
     )
   })
 
-  t.test('that is invited already changes nothing, also not the role', async (t) => {
+  t.test('changes nothing if it is invited already, not even the role', async (t) => {
     const before = await acme.owner.selectFrom('mails').select('id').execute()
     const { results, counts } = await invite([{ email: 'DAN@acme.test', role: 'stakeholder' }])
     t.same(counts, { alreadyInvited: 1 })
@@ -58,7 +58,7 @@ test('inviting an address', async (t) => {
     t.equal((await acme.owner.selectFrom('mails').select('id').execute()).length, before.length)
   })
 
-  t.test('that is invited already sends another link where asked to', async (t) => {
+  t.test('sends another link to one that is invited already, if asked to', async (t) => {
     const [old] = await acme.tokensOf('dan@acme.test')
     const { results } = await invite([{ email: 'dan@acme.test', role: 'stakeholder' }], { resend: true })
     t.match(results, [{ result: 'resent' }])
@@ -75,7 +75,7 @@ test('inviting an address', async (t) => {
     )
   })
 
-  t.test('is sent again so often in an hour and no more', async (t) => {
+  t.test('sends another link only so often in an hour', async (t) => {
     const seen: string[] = []
     for (let count = 0; count < 6; count++) {
       seen.push((await invite(['often@acme.test'], { resend: true })).results[0]!.result)
@@ -85,7 +85,7 @@ test('inviting an address', async (t) => {
     t.match((await invite(['often@acme.test'], { resend: true })).results, [{ result: 'resent' }])
   })
 
-  t.test('whose invitation has expired sends a new link, for the role that it had', async (t) => {
+  t.test('sends a new link if the invitation has expired, with the role that it had', async (t) => {
     const { results } = await invite([{ email: 'eve@acme.test', role: 'manager' }])
     acme.clock.advance({ hours: 25 })
     const [old] = await acme.tokensOf('eve@acme.test')
@@ -98,14 +98,14 @@ test('inviting an address', async (t) => {
     t.match((await invite(['eve@acme.test'])).results, [{ result: 'alreadyInvited' }])
   })
 
-  t.test('whose expired invitation gives a role above the inviter’s is left to others', async (t) => {
+  t.test('refuses to renew an invitation whose role is above the inviter’s', async (t) => {
     await invite([{ email: 'boss@acme.test', role: 'administrator' }])
     acme.clock.advance({ hours: 25 })
     t.match((await invite(['boss@acme.test'], { as: 'manager' })).results, [{ result: 'roleNotAllowed' }])
     t.match((await invite(['boss@acme.test'])).results, [{ result: 'resent' }])
   })
 
-  t.test('of a member, active or deactivated, sends nothing', async (t) => {
+  t.test('sends nothing to a member, active or deactivated', async (t) => {
     await acme.addPerson({ email: 'gone@acme.test', state: 'deactivated' })
     await acme.owner
       .updateTable('users')
@@ -120,7 +120,7 @@ test('inviting an address', async (t) => {
     t.equal(await acme.inviteElsewhere('ada1@acme.test'), 'invited', 'whose address it is not')
   })
 
-  t.test('that is held in another tenant says so and no more', async (t) => {
+  t.test('says that another tenant has the address, and no more', async (t) => {
     t.equal(await acme.inviteElsewhere('held@x.test'), 'invited')
     const { results } = await invite(['held@x.test', 'grace@globex.test'])
     t.same(results, [
@@ -138,7 +138,7 @@ test('inviting an address', async (t) => {
     )
   })
 
-  t.test('that is none, or with a role too high, or of a domain that is not wanted, is refused alone', async (t) => {
+  t.test('refuses only the one that is no address, too high a role, or of a domain that is not allowed', async (t) => {
     await acme.call('settings.update', { allowedDomains: ['Acme.test'] })
     const { results, counts } = await invite(
       [
@@ -159,7 +159,7 @@ test('inviting an address', async (t) => {
     t.equal(await acme.inviteElsewhere('high@acme.test'), 'invited', 'and takes no address')
   })
 
-  t.test('with a smuggled header invites nobody', async (t) => {
+  t.test('invites nobody if it has a smuggled header', async (t) => {
     const before = await acme.owner.selectFrom('mails').select('id').execute()
     const email = 'a@smuggled.test\r\nBcc: b@smuggled.test'
     t.match(await invite([email, 'a@smuggled.test\u0000']), {
@@ -169,7 +169,7 @@ test('inviting an address', async (t) => {
     t.equal((await acme.owner.selectFrom('mails').select('id').execute()).length, before.length)
   })
 
-  t.test('asked for several times answers once, in the order asked, with what was asked first', async (t) => {
+  t.test('answers once if asked several times, in the order asked, for what was asked first', async (t) => {
     const { results } = await invite([
       { email: 'Zoe <zoe@acme.test>; yan@acme.test', role: 'stakeholder' },
       { email: 'ZOE@acme.test', role: 'manager' },
@@ -183,7 +183,7 @@ test('inviting an address', async (t) => {
     t.equal((await userOf(results[0]!.userId!)).role, 'stakeholder')
   })
 
-  t.test('without a role gives the one offered first', async (t) => {
+  t.test('gives the role that is offered first if none is named', async (t) => {
     const first: Record<Role, Role> = {
       stakeholder: 'stakeholder',
       responder: 'responder',
@@ -196,7 +196,7 @@ test('inviting an address', async (t) => {
     }
   })
 
-  t.test('gives each role up to one’s own', async (t) => {
+  t.test('gives each role up to the inviter’s own', async (t) => {
     const allowed: Record<Role, Role[]> = {
       stakeholder: ['stakeholder'],
       responder: ['stakeholder', 'responder'],
@@ -216,7 +216,7 @@ test('inviting an address', async (t) => {
     }
   })
 
-  t.test('takes the tenant’s own term', async (t) => {
+  t.test('takes the tenant’s own validity period', async (t) => {
     await acme.call('settings.update', { invitationTtlHours: 2 })
     await invite(['brief@acme.test'])
     await acme.call('settings.update', { invitationTtlHours: null })
@@ -227,7 +227,7 @@ test('inviting an address', async (t) => {
     t.equal((await acme.preview(token!)).error?.reason, 'invitationExpired')
   })
 
-  t.test('by the operator is in the service’s name', async (t) => {
+  t.test('by the operator invites in the service’s name', async (t) => {
     const { data } = await acme.mutate(
       'acme',
       'invitations.create',
@@ -244,7 +244,7 @@ test('inviting a removed person', async (t) => {
   const acme = await startInviting(t, { env: { INVITATION_TTL_HOURS: '24' } })
   const { invite } = acme
 
-  t.test('who was a member invites them again: the link demands a new password, nothing else signs in', async (t) => {
+  t.test('invites a former member again: the link requires a new password, and nothing else signs in', async (t) => {
     const userId = await acme.join('dan@acme.test', 'manager')
     await acme.removeMember(userId)
     const { results, counts } = await invite([{ email: 'Dan@acme.test', role: 'responder' }])
@@ -277,12 +277,15 @@ test('inviting a removed person', async (t) => {
     )
   })
 
-  t.test('whom an IdP had made starts again without it', async (t) => {
+  t.test('starts without the IdP that had made the user', async (t) => {
     const connectionId = '01900000-0000-7000-8000-000000000001'
-    const [id] = await insertPeople(acme.owner, acme.acmeId, [
-      { email: 'idp@acme.test', state: 'removed', connectionId, displayName: 'Ida' }
-    ])
-    const { doc } = await acme.owner.selectFrom('users').select('doc').where('id', '=', id!).executeTakeFirstOrThrow()
+    const id = await insertPerson(acme.owner, acme.acmeId, {
+      email: 'idp@acme.test',
+      state: 'removed',
+      connectionId,
+      displayName: 'Ida'
+    })
+    const { doc } = await acme.owner.selectFrom('users').select('doc').where('id', '=', id).executeTakeFirstOrThrow()
     await acme.owner
       .updateTable('users')
       .set({
@@ -291,10 +294,10 @@ test('inviting a removed person', async (t) => {
         external_id: 'x7',
         doc: JSON.stringify({ ...JSON.parse(doc), userName: 'emp-7', externalId: 'x7' })
       })
-      .where('id', '=', id!)
+      .where('id', '=', id)
       .execute()
     t.match((await invite(['idp@acme.test'])).results, [{ result: 'reinvited', userId: id }])
-    const user = await acme.owner.selectFrom('users').selectAll().where('id', '=', id!).executeTakeFirstOrThrow()
+    const user = await acme.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
     t.match(user, {
       connection_id: null,
       external_id: null,
@@ -305,7 +308,7 @@ test('inviting a removed person', async (t) => {
     t.match(JSON.parse(user.doc), { userName: 'idp@acme.test', displayName: 'Ida', externalId: undefined })
   })
 
-  t.test('who had never accepted starts anew as the same user', async (t) => {
+  t.test('starts again with the same user if they had never accepted', async (t) => {
     const first = (await invite([{ email: 'never@acme.test', role: 'manager' }])).results[0]!
     await acme.call('invitations.revoke', { invitationId: first.invitationId })
     const again = await invite([{ email: 'NEVER@acme.test', role: 'stakeholder' }])
@@ -336,7 +339,7 @@ test('invitations.create refuses', async (t) => {
     const { status, error } = await acme.call('invitations.create', input)
     return `${status} ${error?.reason}`
   }
-  t.test('more than 1,000 different addresses, and takes that many', async (t) => {
+  t.test('more than 1,000 different addresses, but not 1,000', async (t) => {
     const addresses = Array.from({ length: 1_000 }, (_, index) => `p${index}@many.test`).join(', ')
     t.equal(await reasonOf({ invites: [{ email: `${addresses}, one.more@many.test` }] }), '400 tooManyAddresses')
     t.same(await acme.owner.selectFrom('mails').select('id').execute(), [], 'and then invites nobody')
@@ -353,7 +356,7 @@ test('invitations.create refuses', async (t) => {
     t.equal(await reasonOf({ invites: [{ email: 'a@x.test' }], resend: 'yes' }), '400 invalid')
     t.equal(await reasonOf({}), '400 invalid')
   })
-  t.test('who is not signed in', async (t) => {
+  t.test('callers who are not signed in', async (t) => {
     t.equal((await acme.mutate('acme', 'invitations.create', { invites: [{ email: 'a@x.test' }] })).status, 401)
   })
 })

@@ -43,7 +43,7 @@ test('sending an invitation again', async (t) => {
     t.equal((await acme.preview((await acme.tokensOf('eve@acme.test'))[1]!)).status, 200)
   })
 
-  t.test('is refused for one that is over, and for none', async (t) => {
+  t.test('is refused for one that has ended, and for none', async (t) => {
     const accepted = (await acme.invite(['over1@acme.test'])).results[0]!
     await acme.accept((await acme.tokensOf('over1@acme.test'))[0]!)
     t.match((await resend(accepted.invitationId)).error, { reason: 'invitationAccepted', code: 'CONFLICT' })
@@ -69,7 +69,7 @@ test('sending an invitation again', async (t) => {
     t.ok(Number(refused.response.headers['retry-after']) > 0)
   })
 
-  t.test('that is queued already takes the place of the first mail', async (t) => {
+  t.test('cancels the earlier mails that are still queued', async (t) => {
     const { invitationId } = (await acme.invite(['queue@acme.test'])).results[0]!
     await Promise.all([resend(invitationId), resend(invitationId)])
     const mails = await acme.owner
@@ -87,7 +87,7 @@ test('sending an invitation again', async (t) => {
     t.equal(states.filter((status) => status === 200).length, 1, 'one link is alive')
   })
 
-  t.test('is refused where an IdP has taken the address away', async (t) => {
+  t.test('is refused if an IdP has taken the address away', async (t) => {
     const { invitationId, userId } = (await acme.invite(['taken@acme.test'])).results[0]!
     await acme.owner.updateTable('users').set({ email: null, email_key: null }).where('id', '=', userId!).execute()
     t.match((await resend(invitationId)).error, { reason: 'noEmail', code: 'CONFLICT' })
@@ -98,7 +98,7 @@ test('revoking an invitation', async (t) => {
   const acme = await startInviting(t, { env: { INVITATION_TTL_HOURS: '24' } })
   const revoke = (invitationId: string | undefined, as?: Role) => acme.call('invitations.revoke', { invitationId }, as)
 
-  t.test('ends the link and the mail, takes the person out of groups and frees the address', async (t) => {
+  t.test('ends the link and the mail, removes the person from groups and frees the address', async (t) => {
     const { userId, invitationId } = (await acme.invite(['dan@acme.test'])).results[0]!
     const group = (await acme.call('groups.create', { displayName: 'Rota', members: [userId] })).data.group
     const { data } = await revoke(invitationId)
@@ -125,13 +125,13 @@ test('revoking an invitation', async (t) => {
     t.equal((await revoke(invitationId)).data.invitation.state, 'revoked')
   })
 
-  t.test('is refused once accepted', async (t) => {
+  t.test('is refused once it is accepted', async (t) => {
     const { invitationId } = (await acme.invite(['in@acme.test'])).results[0]!
     await acme.accept((await acme.tokensOf('in@acme.test'))[0]!)
     t.match((await revoke(invitationId)).error, { reason: 'invitationAccepted' })
   })
 
-  t.test('of somebody who is back keeps asking for a new password', async (t) => {
+  t.test('leaves somebody who was invited back needing a new password', async (t) => {
     const userId = await acme.join('back@acme.test')
     await acme.removeMember(userId)
     const { invitationId } = (await acme.invite(['back@acme.test'])).results[0]!
@@ -140,7 +140,7 @@ test('revoking an invitation', async (t) => {
   })
 })
 
-test('who may manage an invitation', async (t) => {
+test('the right to manage an invitation', async (t) => {
   const acme = await startInviting(t)
   const byManager = (await acme.invite([{ email: 'a@acme.test', role: 'manager' }], { as: 'manager' })).results[0]!
   const byResponder = (await acme.invite(['b@acme.test'], { as: 'responder' })).results[0]!
@@ -148,7 +148,7 @@ test('who may manage an invitation', async (t) => {
   const reason = async (as: Role, invitationId: string | undefined, procedure = 'invitations.resend') =>
     (await acme.call(procedure, { invitationId }, as)).error?.reason ?? 'done'
 
-  t.test('is whoever invited, and managers and administrators, within their role', async (t) => {
+  t.test('belongs to the inviter, and to managers and administrators up to their role', async (t) => {
     const cases: [as: Role, invitationId: string | undefined, expected: string][] = [
       ['responder', byResponder.invitationId, 'done'],
       ['manager', byResponder.invitationId, 'done'],
@@ -163,7 +163,7 @@ test('who may manage an invitation', async (t) => {
     t.equal(await reason('manager', forAdministrator.invitationId, 'invitations.revoke'), 'roleNotAllowed')
   })
 
-  t.test('is nobody else below', async (t) => {
+  t.test('belongs to nobody else', async (t) => {
     const low = (await acme.invite([{ email: 'd@acme.test', role: 'stakeholder' }], { as: 'manager' })).results[0]!
     t.equal(await reason('stakeholder', low.invitationId), 'notYourInvitation')
     t.equal(await reason('responder', low.invitationId, 'invitations.revoke'), 'notYourInvitation')
@@ -194,7 +194,7 @@ test('the list of invitations', async (t) => {
   await acme.call('invitations.revoke', { invitationId: revoked.invitationId })
   await acme.invite([{ email: 'Pending@acme.test', role: 'stakeholder' }], { as: 'responder' })
 
-  t.test('has everything that an invitation is about, newest first', async (t) => {
+  t.test('shows everything about an invitation, newest first', async (t) => {
     const { data, emails } = await list()
     t.same(emails, ['Pending', 'revoked', 'accepted', 'expired'])
     t.equal(data.nextCursor, null)
@@ -258,7 +258,7 @@ test('the list of invitations', async (t) => {
     t.equal((await list({ cursor: 'nonsense' })).error?.reason, 'invalidCursor')
   })
 
-  t.test('shows those below a manager what they have sent', async (t) => {
+  t.test('shows people below managers only what they have sent', async (t) => {
     t.same((await list({}, 'manager')).emails.length, 4)
     t.same((await list({}, 'responder')).emails, ['Pending'])
     t.same((await list({}, 'stakeholder')).emails, [])

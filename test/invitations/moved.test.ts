@@ -1,8 +1,9 @@
-// An identity provider changes the login address of somebody whose links are on their way to the old one.
+// An identity provider changes the login address of somebody whose links were mailed to the old one.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { hashToken } from '../../server/secrets.ts'
-import { ENTERPRISE, scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { ENTERPRISE, USER } from '../support/urns.ts'
 import { PASSWORD, startInviting } from './acme.ts'
 
 test('a login address that an identity provider changes', async (t) => {
@@ -21,7 +22,7 @@ test('a login address that an identity provider changes', async (t) => {
       .orderBy('id')
       .execute()
 
-  t.test('takes the invitation along: the old link is dead, the new address has another', async (t) => {
+  t.test('takes the invitation along: the old link is dead, and the new address gets another one', async (t) => {
     const { userId, invitationId, token } = await invite('old@acme.test')
     t.equal((await idp.patch(`/Users/${userId}`, emails('new@acme.test'))).status, 200)
     t.equal((await acme.preview(token)).error?.reason, 'invitationResent')
@@ -41,7 +42,7 @@ test('a login address that an identity provider changes', async (t) => {
     t.equal(job.rows[0]!.count, '2')
   })
 
-  t.test('leaves the link alone where another attribute, or the letter case, changes', async (t) => {
+  t.test('leaves the link valid if another attribute changes, or only the letter case', async (t) => {
     const { userId, token } = await invite('same@acme.test')
     await idp.patch(`/Users/${userId}`, [{ op: 'replace', path: 'displayName', value: 'Sam' }])
     await idp.patch(`/Users/${userId}`, [{ op: 'replace', path: `${ENTERPRISE}:department`, value: 'IT' }])
@@ -50,7 +51,7 @@ test('a login address that an identity provider changes', async (t) => {
     t.equal((await mailsOf(userId)).length, 1)
   })
 
-  t.test('sends none where no address is left; then the invitation waits', async (t) => {
+  t.test('sends no link if no address is left; then the invitation waits', async (t) => {
     const { userId, invitationId, token } = await invite('gone@acme.test')
     const { status, text } = await idp.put(`/Users/${userId}`, { schemas: [USER], userName: 'gone' })
     t.equal(status, 200, text)
@@ -61,7 +62,7 @@ test('a login address that an identity provider changes', async (t) => {
     t.match(await mailsOf(userId), [{ state: 'cancelled' }, { to_address: 'back@acme.test', state: 'queued' }])
   })
 
-  t.test('does not wake an invitation that has expired', async (t) => {
+  t.test('does not renew an invitation that has expired', async (t) => {
     const { userId, token } = await invite('late@acme.test')
     acme.clock.advance({ hours: 25 })
     await idp.patch(`/Users/${userId}`, emails('later@acme.test'))
@@ -69,14 +70,14 @@ test('a login address that an identity provider changes', async (t) => {
     t.equal((await acme.preview(token)).error?.reason, 'invitationResent')
   })
 
-  t.test('ends the invitation where the person is deactivated in the same request', async (t) => {
+  t.test('ends the invitation if the same request deactivates the person', async (t) => {
     const { userId } = await invite('leaver@acme.test')
     const deactivation = { op: 'replace', path: 'active', value: false }
     await idp.patch(`/Users/${userId}`, [...emails('elsewhere@acme.test'), deactivation])
     t.same(new Set((await mailsOf(userId)).map(({ state }) => state)), new Set(['cancelled']))
   })
 
-  t.test('ends the reset links of a member that went to the old one', async (t) => {
+  t.test('ends reset links that were mailed to the old one', async (t) => {
     await acme.mutate('acme', 'auth.requestPasswordReset', { email: 'cleo@acme.test' })
     await acme.settle()
     const link = acme.owner.selectFrom('password_resets').select('token_hash').where('user_id', '=', acme.ids.cleo)

@@ -4,7 +4,7 @@ import fc from '../support/fuzz.ts'
 
 const parseAddresses = (text: string): PastedAddress[] => [...parseLazily(text)]
 
-/** `+` before an address, `-` before a text that is none. */
+/** Puts `+` before an address and `-` before a text that is none. */
 const read = (text: string) => parseAddresses(text).map(({ text, key }) => `${key === undefined ? '-' : '+'}${text}`)
 
 test('parseAddresses', async (t) => {
@@ -46,7 +46,7 @@ test('parseAddresses', async (t) => {
     ['', '-'],
     [' ,;\n', '-,;'],
 
-    // smuggled headers, controls
+    // smuggled headers and control characters
     ['a@x.test\r\nBcc: b@y.test', '-a@x.test\r\nBcc: b@y.test'],
     ['a@x.test\nBcc: b@y.test\nc@x.test', '-a@x.test\nBcc: b@y.test', '+c@x.test'],
     ['a@x.test\r\n\r\nSubject: hello', '-a@x.test\r\n\r\nSubject: hello'],
@@ -61,15 +61,15 @@ test('parseAddresses', async (t) => {
   for (const [text, ...expected] of cases) t.same(read(text), expected, encodeURI(text))
 })
 
-test('parseAddresses gives addresses in lower case as the key', async (t) => {
+test('parseAddresses returns addresses in lower case as keys', async (t) => {
   t.same(parseAddresses('Ben@X.Test'), [{ text: 'Ben@X.Test', key: 'ben@x.test' }])
 })
 
-test('parseAddresses shows long nonsense cut', async (t) => {
+test('parseAddresses shortens long nonsense', async (t) => {
   t.equal(parseAddresses('x'.repeat(5_000))[0]!.text.length, 320)
 })
 
-test('parseAddresses never gives an address with a blank, a control, a separator or a second @', async (t) => {
+test('parseAddresses never returns an address with a blank, a control character, a separator or a second @', async (t) => {
   const piece = fc.constantFrom(
     'a@x.test',
     'b',
@@ -109,7 +109,7 @@ test('parseAddresses never gives an address with a blank, a control, a separator
   t.pass('for any text')
 })
 
-test('parseAddresses takes time in proportion to the length', async (t) => {
+test('parseAddresses takes time proportional to the length', async (t) => {
   // each of these would take minutes if some part of the text were read again for each character
   const size = 300_000
   for (const piece of ['"', '\\"', '<', '<a', '\n', '\r\n ', ' ', 'a:', '\nBcc:', '@', "'", 'a@x.test ', 'a@x.test,']) {

@@ -1,5 +1,5 @@
-// Two tenants on one database, each with something of everything and with every kind of secret, and the means to tell
-// whether one of them was reached from the other: what it holds, and whether that has changed.
+// Two tenants on one database, each with something of everything and every kind of secret, and means to tell whether
+// one was reached from the other: what it holds, and whether that has changed.
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import type { Db } from '../../db/connect.ts'
@@ -9,25 +9,27 @@ import { systemActor } from '../../server/provisioning/actor.ts'
 import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
 import { type Caller, startApp, type TestApp, type TrpcAnswer } from '../support/app.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, clientOf, type Scim, type Tenant } from '../support/scim.ts'
+import { clientOf, type Scim } from '../support/scim.ts'
+import { noteTokens } from '../support/sealed.ts'
+import { addTenant, type Tenant } from '../support/tenants.ts'
 
-/** Extensions that both tenants have, under the same names. */
+/** Extensions that both tenants have, with the same names. */
 export const SCHEMA_URNS = ['urn:neighbours:scim:1.0:User', 'urn:neighbours:scim:1.0:Second'] as const
 export const PASSWORD = 'correct horse battery staple 1'
 
-/** A tenant with what another one must not reach. */
+/** A tenant and what another one must not reach. */
 export interface Neighbour {
   readonly tenant: Tenant
-  /** A word that is in every name of the tenant's people and things, and in nothing else. */
+  /** A word in every name of the tenant's people and things, and nowhere else. */
   readonly nameMark: string
-  /** And one that is in each of their addresses. */
+  /** A word in every address of the tenant's people. */
   readonly addressMark: string
   readonly adminId: string
   readonly adminEmail: string
-  /** Of an active user, in a group, with an API token, a session, a sign-in code and a reset link. */
+  /** An active user in a group, with an API token, a session, a sign-in code and a reset link. */
   readonly memberId: string
   readonly memberEmail: string
-  /** Made by the SCIM connection. */
+  /** A user whom the SCIM connection made. */
   readonly scimUserId: string
   readonly userName: string
   readonly invitedEmail: string
@@ -37,15 +39,15 @@ export interface Neighbour {
   readonly childGroupId: string
   readonly connectionId: string
   readonly scimTokenId: string
-  /** Of its events, paused: nothing is sent. */
+  /** A stream of its events, paused, so that nothing is sent. */
   readonly streamId: string
   readonly apiTokenId: string
   readonly sessionId: string
-  /** Of the audit log. */
+  /** An entry of the audit log. */
   readonly eventId: string
-  /** Of the wire log. */
+  /** An entry of the wire log. */
   readonly exchangeId: string
-  /** What lets somebody in. */
+  /** Everything that lets somebody in. */
   readonly secrets: {
     readonly cookie: string
     readonly apiToken: string
@@ -196,22 +198,13 @@ async function furnish(
   }
 }
 
-/** Tokens of mails are nowhere in the clear, so the last one is noted as it is sealed. */
+/** Does `work`, which writes a mail. @returns its token, too */
 async function sealedBy(app: TestApp, work: () => Promise<TrpcAnswer>): Promise<{ answer: TrpcAnswer; token: string }> {
-  const { sealer } = app.deps
-  const { seal } = sealer
-  let token: string | undefined
-  sealer.seal = (purpose, text) => {
-    if (purpose === 'mail') token = text
-    return seal(purpose, text)
-  }
-  try {
-    const answer = await work()
-    if (!token) throw new Error(`No mail was written: ${answer.error?.message}`)
-    return { answer, token }
-  } finally {
-    sealer.seal = seal
-  }
+  const tokens = noteTokens(app)
+  const answer = await work()
+  const token = tokens.at(-1)
+  if (!token) throw new Error(`No mail was written: ${answer.error?.message}`)
+  return { answer, token }
 }
 
 const insertScimError = (owner: Db, tenantId: number, connectionId: string, detail: string) =>
@@ -228,7 +221,7 @@ const insertScimError = (owner: Db, tenantId: number, connectionId: string, deta
     })
     .execute()
 
-/** Every table with a tenant_id. */
+/** All tables with a tenant_id. */
 export async function tenantTables(owner: Db): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     select c.relname as name from pg_class c
@@ -237,7 +230,7 @@ export async function tenantTables(owner: Db): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** A digest of every row that belongs to a tenant, by table; its jobs and its own row among them. */
+/** A digest of all rows that belong to a tenant, by table, with its jobs and its own row. */
 export async function digestOf(db: Db, tenantId: number, tables: readonly string[]): Promise<Record<string, string>> {
   const digest = (from: string) =>
     `(select count(*) || ' ' || md5(coalesce(string_agg(r::text, chr(10) order by r::text), '')) from ${from})`
@@ -249,7 +242,7 @@ export async function digestOf(db: Db, tenantId: number, tables: readonly string
   return rows[0]!
 }
 
-/** Without what a tenant's own host notes of requests by itself, some time after them. */
+/** Leaves out what a tenant's own requests note some time after their answer. */
 export const quietTables = async (owner: Db): Promise<string[]> =>
   (await tenantTables(owner)).filter((table) => table !== 'wire_log')
 
@@ -260,7 +253,7 @@ export async function stateOf({ owner }: TestApp, { tenant }: Neighbour): Promis
   return { ...(await digestOf(owner, tenant.id, await quietTables(owner))), jobs: rows[0]!.jobs }
 }
 
-/** Whatever of a tenant an answer to another one must not hold: names, addresses, every id, every secret. */
+/** All that answers to another tenant must not contain: names, addresses, every id, every secret. */
 export async function tracesOf({ owner }: TestApp, neighbour: Neighbour): Promise<string[]> {
   const ids = new Set<string>()
   for (const table of await tenantTables(owner)) {
@@ -268,7 +261,7 @@ export async function tracesOf({ owner }: TestApp, neighbour: Neighbour): Promis
       select r::text as row from ${sql.table(table)} r where tenant_id = ${neighbour.tenant.id}`.execute(owner)
     for (const { row } of rows) for (const [id] of row.matchAll(UUID)) ids.add(id)
   }
-  // where a feed begins is nobody's
+  // this is where every feed begins
   ids.delete('00000000-0000-0000-0000-000000000000')
   const { nameMark, addressMark, secrets } = neighbour
   return [nameMark, addressMark, ...ids, ...Object.values(secrets)]
@@ -276,10 +269,10 @@ export async function tracesOf({ owner }: TestApp, neighbour: Neighbour): Promis
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 
-/** What of a tenant is in a text; what the request said itself is no news. */
+/** What of a tenant is in a text, except what the request itself contained. */
 export const tracesIn = (text: string, traces: readonly string[], request: string): string[] =>
   traces.filter((trace) => text.includes(trace) && !request.includes(trace))
 
-/** Somebody's fresh session, for a call that may end it. */
+/** A fresh session of somebody, for a call that may end it. */
 export const freshCookie = (app: TestApp, { tenant, adminId }: Neighbour): Promise<string> =>
   signInAs(app.owner, tenant.id, adminId)

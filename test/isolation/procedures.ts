@@ -1,18 +1,21 @@
-// What each tRPC procedure is asked with by somebody of another tenant. A procedure that is not here fails the test:
-// give it an entry that names, of the neighbour, everything that its input can name.
+// The inputs with which each tRPC procedure is called by somebody of another tenant. A procedure without an entry fails
+// the test: add one that names everything of the neighbour's that its input can name.
 import { type Neighbour, PASSWORD, SCHEMA_URNS } from './neighbours.ts'
 
 export interface Probe {
-  /** Inputs that name the neighbour's things; `own` is the one who asks. One call each. */
+  /** Inputs that name the neighbour's things, one for each call; `own` is the caller's tenant. */
   readonly inputs: (neighbour: Neighbour, own: Neighbour, cursor: string | undefined) => unknown[]
   /**
-   * How each call may be answered. 200 is for lists and for what concerns the caller alone: the answer must hold
-   * nothing of the neighbour.
+   * The allowed answers. 200 is for lists and for what concerns only the caller; the answer must then contain nothing
+   * of the neighbour.
    */
   readonly statuses: readonly number[]
-  /** Answers also those who are not signed in. */
+  /** Whether callers who are not signed in are answered, too. */
   readonly isPublic?: true
-  /** How the base domain answers a tenant's session: 401 unless told otherwise of the operator's procedures, 404 of all else. */
+  /**
+   * The answer of the base domain to a tenant's session: by default 401 for the operator's procedures and 404 for all
+   * others.
+   */
   readonly onBase?: number
 }
 
@@ -30,7 +33,7 @@ const list = (...filters: ((neighbour: Neighbour) => object)[]): Probe => ({
 })
 const own = (...inputs: unknown[]): Probe => ({ inputs: () => (inputs.length ? inputs : [{}]), statuses: [200] })
 const user = missing(({ memberId: userId }) => ({ userId }))
-/** Of the operator: on a tenant's host there is no such procedure. */
+/** Procedures of the operator: a tenant's host does not have them. */
 const operator = (input: (neighbour: Neighbour) => unknown): Probe => missing(input)
 
 const LONG_AGO = '2026-01-01T00:00:00Z'
@@ -140,7 +143,7 @@ export const PROBES: Record<string, Probe> = {
   'groups.removeMembers': {
     inputs: ({ memberId, groupId }, { groupId: ownGroup }) => [
       { groupId, userIds: [memberId] },
-      // nobody of that id is in the group, which is how it shall be
+      // nobody with that id is in the group, which is what the call wants
       { groupId: ownGroup, userIds: [memberId] }
     ],
     statuses: [200, 404]
@@ -206,7 +209,7 @@ export const PROBES: Record<string, Probe> = {
   'scimTokens.rotate': missing(({ scimTokenId }) => ({ scimTokenId })),
   'scimTokens.revoke': missing(({ scimTokenId }) => ({ scimTokenId })),
   'scimSchemas.list': own(),
-  // each tenant has its own names for schemas: the neighbour's of the same name stays as it is
+  // each tenant has its own schemas, so the neighbour's schema of the same name stays
   'scimSchemas.create': {
     inputs: () => [{ definition: { id: SCHEMA_URNS[0], name: 'Mine', attributes: [{ name: 'x', type: 'string' }] } }],
     statuses: [400]

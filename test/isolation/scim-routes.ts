@@ -1,22 +1,20 @@
-// What each SCIM route is asked with by the token of another tenant. A route that is not here fails the test.
-import { ENTERPRISE, PATCH_OP, USER } from '../support/scim.ts'
+// The requests that each SCIM route gets with another tenant's token. A route without an entry fails the test.
+
+import { BULK_REQUEST, ENTERPRISE, GROUP, PATCH_OP, SEARCH_REQUEST, USER } from '../support/urns.ts'
 import { type Neighbour, SCHEMA_URNS } from './neighbours.ts'
 
 export interface Ask {
-  /** Below /scim/v2. */
+  /** The path below /scim/v2. */
   readonly url: string
   readonly body?: unknown
-  /** How it may be answered; an answer holds nothing of the neighbour in any case. */
+  /** The allowed answers; none contains anything of the neighbour. */
   readonly statuses: readonly number[]
-  /** Of a list: that it finds nothing. */
+  /** Whether the request is for a list, which must be empty. */
   readonly findsNothing?: true
 }
 
 type Asks = (neighbour: Neighbour, own: Neighbour, cursors: { users: string; groups: string }) => Ask[]
 
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
-const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
-const BULK = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
 const patchOf = (...Operations: unknown[]) => ({ schemas: [PATCH_OP], Operations })
 
 const readable =
@@ -44,7 +42,7 @@ const groupFilters = (n: Neighbour): string[] => [
 
 const encode = encodeURIComponent
 
-/** A list, by GET and by POST to `.search` below it. */
+/** A list, by GET and by POST to `.search`. */
 function search(
   path: '' | '/Users' | '/Groups',
   filters: (n: Neighbour) => string[],
@@ -52,7 +50,7 @@ function search(
 ): Record<string, Asks> {
   const list = path || '/'
   const url = `${path}/.search`
-  const whole = { schemas: [SEARCH], count: 100 }
+  const whole = { schemas: [SEARCH_REQUEST], count: 100 }
   const nothing = { statuses: [200], findsNothing: true } as const
   return {
     [`GET ${list}`]: (n, _own, cursors) => [
@@ -63,12 +61,12 @@ function search(
     [`POST ${url}`]: (n, _own, cursors) => [
       { url, body: whole, statuses: [200] },
       { url, body: { ...whole, cursor: cursors[cursorOf] }, statuses: [200, 400] },
-      ...filters(n).map((filter) => ({ url, body: { schemas: [SEARCH], filter }, ...nothing }))
+      ...filters(n).map((filter) => ({ url, body: { schemas: [SEARCH_REQUEST], filter }, ...nothing }))
     ]
   }
 }
 
-/** By the id of each kind of thing, also where it is none of that kind. */
+/** The ids of each kind of thing, also on routes for another kind. */
 const each =
   (path: string, body: (n: Neighbour) => unknown): Asks =>
   (n) =>
@@ -78,7 +76,7 @@ const each =
       statuses: [404]
     }))
 
-/** Of an API token; a SCIM token is nobody's. */
+/** For API tokens; a SCIM token belongs to nobody. */
 const me =
   (body?: unknown): Asks =>
   () => [{ url: '/Me', body, statuses: [404, 501, 403, 400] }]
@@ -94,7 +92,7 @@ export const ASKS: Record<string, Asks> = {
   ...search('/Groups', groupFilters, 'groups'),
 
   'POST /Users': (n) => [
-    // an address is one person's in all tenants; whose is not said
+    // an address belongs to one person over all tenants; the answer does not say whose it is
     { url: '/Users', body: { schemas: [USER], userName: n.memberEmail }, statuses: [409] },
     { url: '/Users', body: { schemas: [USER], userName: 'x', emails: [{ value: n.invitedEmail }] }, statuses: [409] },
     {
@@ -105,7 +103,7 @@ export const ASKS: Record<string, Asks> = {
         externalId: `ext-${n.nameMark}`,
         [ENTERPRISE]: { manager: { value: n.memberId } }
       },
-      // the manager is what the identity provider says; nothing of that person is shown
+      // a manager is whatever the identity provider sends; nothing of that person is shown
       statuses: [201, 400]
     }
   ],
@@ -152,7 +150,7 @@ export const ASKS: Record<string, Asks> = {
     {
       url: '/Bulk',
       body: {
-        schemas: [BULK],
+        schemas: [BULK_REQUEST],
         Operations: [
           { method: 'PATCH', path: `/Users/${n.memberId}`, data: patchOf({ op: 'replace', value: { active: false } }) },
           { method: 'PUT', path: `/Users/${n.scimUserId}`, data: { schemas: [USER], userName: 'eve' } },

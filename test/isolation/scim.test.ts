@@ -1,4 +1,4 @@
-// No SCIM route reaches another tenant, and no other route either. The walks are over the route tables themselves.
+// No SCIM route and no other route reaches another tenant. The tests walk through the route tables.
 import type { InjectOptions } from 'fastify'
 import { type Test, test } from 'tap'
 import { systemActor } from '../../server/provisioning/actor.ts'
@@ -17,15 +17,16 @@ test('no SCIM route reaches another tenant', async (t) => {
   const traces = await tracesOf(app, globex)
   const before = await stateOf(app, globex)
 
-  t.test('and none was forgotten here', async (t) => {
-    t.same(Object.keys(ASKS).sort(), [...routes].sort(), 'scim-routes.ts has an entry for each')
-    t.ok(cursors.users && cursors.groups, 'and there is a cursor of the neighbour to be tried')
-  })
-
   const asksOf = (route: string): { method: string; asks: Ask[] } => {
     const [method] = route.split(' ') as [string]
     return { method, asks: ASKS[route]!(globex, acme, cursors) }
   }
+
+  t.test('and each has an entry in scim-routes.ts', async (t) => {
+    t.same(Object.keys(ASKS).sort(), [...routes].sort(), 'scim-routes.ts has an entry for each')
+    t.ok(cursors.users && cursors.groups, 'and there is a cursor of the neighbour to be tried')
+    for (const route of routes) t.ok(asksOf(route).asks.length > 0, `${route} is asked something`)
+  })
 
   function look(t: Test, what: string, { url, body }: Ask, reply: ScimReply, statuses: readonly number[]): void {
     const request = `${what} ${url} ${JSON.stringify(body)}`
@@ -41,17 +42,18 @@ test('no SCIM route reaches another tenant', async (t) => {
     if (JSON.stringify(now) !== JSON.stringify(before)) t.same(now, before, `the neighbour is as it was after ${after}`)
   }
 
-  t.test('by a token that may do everything in its own, naming what is the neighbour’s', async (t) => {
+  t.test('with a token that may do everything in its own, and the neighbour’s ids', async (t) => {
     for (const route of routes) {
       const { method, asks } = asksOf(route)
       for (const ask of asks) {
         const reply = await acme.scim.ask(method, ask.url, ask.body)
         look(t, method, ask, reply, ask.statuses)
-        // it holds what was said of the neighbour, and shall not be found below
+        // the new user contains what was sent about the neighbour, so it must not be found below
         if (reply.status === 201) await acme.scim.delete(`/Users/${reply.body.id}`)
         if (ask.findsNothing) t.equal(reply.body.totalResults, 0, ask.url)
         if (route === 'POST /Bulk') {
           const statuses = reply.body.Operations.map(({ status }: { status: string }) => status)
+          t.ok(statuses.length > 0)
           for (const status of statuses) t.ok(['400', '404', '409'].includes(status), `an operation: ${status}`)
         }
       }
@@ -59,7 +61,7 @@ test('no SCIM route reaches another tenant', async (t) => {
     }
   })
 
-  t.test('by a token in shadow mode, which changes nothing of its own tenant either', async (t) => {
+  t.test('with a token in shadow mode, which does not change its own tenant either', async (t) => {
     const made = await createScimToken(app.deps, acme.tenant, systemActor, {
       name: 'shadow',
       highestRole: 'administrator',
@@ -72,19 +74,19 @@ test('no SCIM route reaches another tenant', async (t) => {
       const { method, asks } = asksOf(route)
       for (const ask of asks) {
         const reply = await shadow.ask(method, ask.url, ask.body)
-        // of the neighbour’s addresses a shadow knows nothing: it makes people who have them, for nobody
+        // a shadow does not know the neighbour’s addresses: it makes people who have them without claiming them
         look(t, method, ask, reply, [...ask.statuses, 201])
         if (reply.status === 201) await shadow.delete(`/Users/${reply.body.id}`)
       }
       await isUntouched(t, route)
     }
-    // when tokens were used, and what they were refused, is told
+    // uses of tokens and refusals are recorded
     const known = ({ scim_errors: _, scim_tokens: __, scim_token_uses: ___, ...rest }: Record<string, string>) => rest
     t.same(known(await stateOf(app, acme)), known(own))
   })
 
   t.test(
-    'with the neighbour’s tokens, sessions and codes, which are 401 here, also where anybody may read',
+    'with the neighbour’s tokens, sessions and codes, which are answered 401 even where anybody may read',
     async (t) => {
       for (const secret of Object.values(globex.secrets)) {
         const client = clientOf(app, acme.tenant, secret)
@@ -97,7 +99,7 @@ test('no SCIM route reaches another tenant', async (t) => {
     }
   )
 
-  t.test('with one’s own tokens on the neighbour’s host', async (t) => {
+  t.test('with its own tokens on the neighbour’s host', async (t) => {
     for (const secret of Object.values(acme.secrets)) {
       const client: Scim = clientOf(app, globex.tenant, secret)
       for (const route of routes) {
@@ -108,7 +110,7 @@ test('no SCIM route reaches another tenant', async (t) => {
     await isUntouched(t, 'all')
   })
 
-  t.test('by the API token of a member, to whom /Me is their own user alone', async (t) => {
+  t.test('with the API token of a member, whose /Me is only their own user', async (t) => {
     const member = clientOf(app, acme.tenant, acme.secrets.apiToken)
     t.equal((await member.get('/Me')).body.id, acme.memberId)
     for (const route of routes) {
@@ -119,7 +121,7 @@ test('no SCIM route reaches another tenant', async (t) => {
     await isUntouched(t, 'all')
   })
 
-  t.test('by a host that is smuggled past the one that is asked', async (t) => {
+  t.test('with a host header that names the neighbour beside the one that was called', async (t) => {
     const headers = {
       authorization: `Bearer ${acme.secrets.scimToken}`,
       'x-forwarded-host': 'globex.muster.test',
@@ -175,7 +177,7 @@ test('no other route reaches another tenant', async (t) => {
   }
 })
 
-/** Reads Fastify's tree: each level is indented by four columns and holds the rest of a path. */
+/** Reads Fastify's printed tree: each level is indented by four columns and holds the rest of a path. */
 function otherRoutes(tree: string): { path: string; methods: string[] }[] {
   const parts: string[] = []
   const routes: { path: string; methods: string[] }[] = []

@@ -1,5 +1,5 @@
-// The second lock on each door: what row-level security does where a statement has forgotten its tenant. The statements
-// are the service's own, noted while it serves a tenant, and run again with their conditions on tenant_id taken out.
+// What row-level security does if a statement forgets its tenant. The statements are the service's own: noted while it
+// serves a tenant, and run again without their conditions on tenant_id.
 import { CompiledQuery, type QueryResult, sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { type Db, inTenant, type Trx } from '../../db/connect.ts'
@@ -21,21 +21,21 @@ import {
 import { PROBES } from './procedures.ts'
 import { ASKS } from './scim-routes.ts'
 
-/** `users.tenant_id = $3`; the value stays in the text, because PostgreSQL wants each one used. */
+/** Such as `users.tenant_id = $3`. The parameter stays in the text, because PostgreSQL wants each one used. */
 const CONDITION = /(?:"?\w+"?\.)?"?tenant_id"? = (\$\d+|\d+)(?:::int\b)?/g
 const JOIN = /"?\w+"?\."?tenant_id"? = "?\w+"?\."?tenant_id"?/g
 const strip = (text: string): string => text.replace(JOIN, 'true').replace(CONDITION, '($1::int is not null)')
 
 class TakenBack extends Error {}
 
-/** Runs `work` in a transaction that is never committed. @returns undefined where a statement of it failed */
+/** Runs `work` in a transaction that is rolled back. @returns undefined if one of its statements failed */
 async function tried<T>(begin: (work: (trx: Trx) => Promise<never>) => Promise<never>, work: (trx: Trx) => Promise<T>) {
   let result: T | undefined
   await begin(async (trx) => {
     result = await work(trx)
     throw new TakenBack()
   }).catch((error: unknown) => {
-    // a constraint that is in the way is as good an end as any: nothing was read or written
+    // if a constraint is violated, nothing was read or written, which is good, too
     if (!(error instanceof TakenBack) && !(error as { severity?: string }).severity) throw error
   })
   return result
@@ -59,7 +59,7 @@ test('a statement that forgets its tenant', async (t) => {
   const before = await inTenant(app.db, globex.tenant.id, globexAs)
   const asAcme = (work: (trx: Trx) => Promise<never>) => inTenant(app.db, acme.tenant.id, work)
 
-  t.test('is any of those that the service sends', async (t) => {
+  t.test('is any statement that the service sends', async (t) => {
     t.ok(statements.length >= 100, `${statements.length} different ones`)
     const named = new Set(statements.flatMap(({ text }) => tables.filter((table) => text.includes(table))))
     for (const table of ['users', 'sessions', 'api_tokens', 'invitations', 'groups', 'group_members', 'audit_events']) {
@@ -86,27 +86,30 @@ test('a statement that forgets its tenant', async (t) => {
     t.ok(completed >= 80, `${completed} of ${statements.length} ran to their end`)
   })
 
-  t.test('would do both without row-level security, which the owner of these tests passes by', async (t) => {
-    let reads = 0
-    let writes = 0
-    for (const statement of statements) {
-      const outcome = await tried(asOwner(app.owner), async (trx) => {
-        const { rows } = await run(trx, statement)
-        return {
-          found: tracesIn(JSON.stringify(rows), traces, ''),
-          after: await digestOf(trx, globex.tenant.id, quiet)
-        }
-      })
-      if (outcome?.found.length) reads++
-      if (outcome && JSON.stringify(outcome.after) !== JSON.stringify(before)) writes++
+  t.test(
+    'would read and change another tenant’s rows without row-level security, which the owner bypasses',
+    async (t) => {
+      let reads = 0
+      let writes = 0
+      for (const statement of statements) {
+        const outcome = await tried(asOwner(app.owner), async (trx) => {
+          const { rows } = await run(trx, statement)
+          return {
+            found: tracesIn(JSON.stringify(rows), traces, ''),
+            after: await digestOf(trx, globex.tenant.id, quiet)
+          }
+        })
+        if (outcome?.found.length) reads++
+        if (outcome && JSON.stringify(outcome.after) !== JSON.stringify(before)) writes++
+      }
+      // Citus plans few statements that name no tenant
+      t.ok(reads >= (isOnCluster ? 4 : 10), `${reads} statements read`)
+      t.ok(writes >= 1, `${writes} statements wrote`)
     }
-    // Citus plans few of those that name no tenant
-    t.ok(reads >= (isOnCluster ? 4 : 10), `${reads} statements read`)
-    t.ok(writes >= 1, `${writes} statements wrote`)
-  })
+  )
 
   for (const table of tables) {
-    t.test(`on ${table} meets the rows of its own tenant alone`, (t) => meetsOwnRows(t, neighbours, table))
+    t.test(`on ${table} reaches only the rows of its own tenant`, (t) => meetsOwnRows(t, neighbours, table))
   }
 })
 
@@ -131,22 +134,22 @@ async function meetsOwnRows(t: Test, { app, acme, globex }: Neighbours, table: s
 
   t.equal(await tried(asAcme, count), own, 'select')
   if (table === 'audit_events') {
-    // where Citus refuses it before rights are asked for; those that it has are the catalogue's (test/db)
+    // where Citus refuses before rights are checked; test/db checks them in the catalogue
     const code = isOnCluster ? '0A000' : '42501'
     t.equal(await refusal(sql`update ${name} set tenant_id = tenant_id`), code, 'nobody changes the audit log')
     t.equal(await refusal(sql`delete from ${name}`), '42501')
   } else {
     t.equal(await tried(asAcme, (trx) => affected(trx, sql`update ${name} set tenant_id = tenant_id`)), own, 'update')
-    // what refers to it goes first, or is in the way: either way no other tenant's row is touched
+    // rows that refer to these go first or prevent the change; either way no other tenant's row changes
     const deleted = await tried(asAcme, (trx) => affected(trx, sql`delete from ${name}`))
     t.ok(deleted === undefined || deleted === own, `delete: ${deleted}`)
     if (own > 0) {
-      // Citus changes no column that says where a row lies
+      // Citus does not change a column that decides where a row lies
       const code = isOnCluster && table !== 'addresses' ? '0A000' : '42501'
       t.equal(await refusal(sql`update ${name} set tenant_id = ${globex.tenant.id}`), code, 'no row moves out')
     }
   }
-  // what tells Citus where the row would lie
+  // tells Citus where the row would lie
   const insertInto = (tenantId: number) =>
     table === 'addresses'
       ? sql`insert into ${name} (tenant_id, address_key) values (${tenantId}, 'eve@globex.test')`
@@ -166,7 +169,9 @@ async function meetsOwnRows(t: Test, { app, acme, globex }: Neighbours, table: s
   )
 }
 
-/** Each procedure and each SCIM route, by who may, on things of their own: what takes them away comes last. */
+/**
+ * Calls each procedure and SCIM route as somebody who may, on things of their own; those that remove things come last.
+ */
 async function useEverything({ app, acme }: Neighbours): Promise<void> {
   const procedures = Object.entries(
     appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>

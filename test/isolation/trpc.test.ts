@@ -1,4 +1,4 @@
-// No procedure of the API reaches another tenant, whatever it is given of that one. The walk is over the router itself.
+// No procedure of the API reaches another tenant, whatever input names that one. The test walks through the router.
 import { type Test, test } from 'tap'
 import { appRouter } from '../../server/admin/router.ts'
 import type { Caller, TrpcAnswer } from '../support/app.ts'
@@ -14,7 +14,7 @@ import {
 import { PROBES } from './procedures.ts'
 
 type Procedure = { _def: { type: 'query' | 'mutation' | 'subscription' } }
-// what a subscription tells is test/events/live.test.ts's affair
+// test/events/live.test.ts tests what the subscription tells
 const procedures = Object.fromEntries(
   Object.entries(appRouter._def.procedures as unknown as Record<string, Procedure>).filter(
     ([, { _def }]) => _def.type !== 'subscription'
@@ -30,13 +30,13 @@ test('no tRPC procedure reaches another tenant', async (t) => {
       ? app.query(host, name, input, caller)
       : app.mutate(host, name, input, caller)
 
-  t.test('and none was forgotten here', async (t) => {
+  t.test('and each has an entry in procedures.ts', async (t) => {
     t.same(Object.keys(PROBES).sort(), Object.keys(procedures).sort(), 'procedures.ts has an entry for each')
     for (const { _def } of Object.values(procedures)) t.ok(['query', 'mutation'].includes(_def.type))
   })
 
   const cursors = await cursorsOf(neighbours, globex)
-  t.test('cursors of the neighbour are among what is tried', async (t) => {
+  t.test('and the inputs include cursors of the neighbour', async (t) => {
     t.match([...cursors.keys()], /users\.list/)
     t.ok(cursors.size >= 8, [...cursors.keys()].join(' '))
   })
@@ -46,12 +46,12 @@ test('no tRPC procedure reaches another tenant', async (t) => {
 
   interface Way {
     host: string
-    /** Made anew for each call: some end the session. */
+    /** Made for each call, because some calls end the session. */
     caller: () => Caller | Promise<Caller>
     statuses: readonly number[]
   }
 
-  /** Calls a procedure with each of its inputs, and looks for the neighbour in the answers. */
+  /** Calls a procedure with each of its inputs and looks for the neighbour in the answers. */
   async function probe(t: Test, name: string, { host, caller, statuses }: Way): Promise<void> {
     for (const input of PROBES[name]!.inputs(globex, acme, cursors.get(name))) {
       const by = await caller()
@@ -73,7 +73,7 @@ test('no tRPC procedure reaches another tenant', async (t) => {
 
   const isOperators = (name: string) => /^(operator|tenants)\./.test(name)
 
-  t.test('by an administrator who names what is the neighbour’s', async (t) => {
+  t.test('if an administrator names what belongs to the neighbour', async (t) => {
     const caller = async () => ({ cookie: await freshCookie(app, acme) })
     for (const [name, { statuses }] of Object.entries(PROBES)) {
       await probe(t, name, { host: 'acme', caller, statuses })
@@ -81,16 +81,16 @@ test('no tRPC procedure reaches another tenant', async (t) => {
     }
   })
 
-  t.test('by the operator on the tenant’s host, who has an administrator’s power in that tenant', async (t) => {
+  t.test('if the operator calls it on a tenant’s host, with an administrator’s power in that tenant', async (t) => {
     const caller = () => ({ token: app.deps.operatorToken })
     for (const [name, { statuses }] of Object.entries(PROBES)) {
-      // what belongs to a person is not the operator's
+      // what belongs to a person does not belong to the operator
       await probe(t, name, { host: 'acme', caller, statuses: [...statuses, 403] })
       await isUntouched(t, name)
     }
   })
 
-  t.test('with the neighbour’s session, tokens and codes, which are nothing here', async (t) => {
+  t.test('with the neighbour’s session, tokens and codes, which are unknown here', async (t) => {
     const { cookie, ...tokens } = globex.secrets
     for (const [name, { isPublic, statuses }] of Object.entries(PROBES)) {
       const asNobody = isPublic ? statuses : [isOperators(name) ? 404 : 401]
@@ -102,20 +102,20 @@ test('no tRPC procedure reaches another tenant', async (t) => {
     await isUntouched(t, 'all')
   })
 
-  t.test('with one’s own session and tokens on the neighbour’s host, where they are nothing', async (t) => {
+  t.test('with its own session and tokens on the neighbour’s host, where they are unknown', async (t) => {
     const { cookie, ...tokens } = acme.secrets
     for (const [name, { isPublic }] of Object.entries(PROBES)) {
       for (const token of Object.values(tokens)) {
         await probe(t, name, { host: 'globex', caller: () => ({ token }), statuses: [401] })
       }
-      // who is not known there may do what everybody may: that is no matter of tenants
+      // procedures that everybody may call are no matter of tenants
       if (isPublic) continue
       await probe(t, name, { host: 'globex', caller: () => ({ cookie }), statuses: [isOperators(name) ? 404 : 401] })
     }
     await isUntouched(t, 'all')
   })
 
-  t.test('on the base domain, with what is a tenant’s', async (t) => {
+  t.test('on the base domain, with a tenant’s session', async (t) => {
     const { cookie, apiToken: token } = acme.secrets
     for (const [name, { onBase = isOperators(name) ? 401 : 404 }] of Object.entries(PROBES)) {
       await probe(t, name, { host: '', caller: () => ({ token }), statuses: [401] })
@@ -124,7 +124,7 @@ test('no tRPC procedure reaches another tenant', async (t) => {
     await isUntouched(t, 'all')
   })
 
-  t.test('several in one request, of which one is the neighbour’s', async (t) => {
+  t.test('in a batch of which one call is the neighbour’s', async (t) => {
     const cookie = await freshCookie(app, acme)
     const input = { 0: { userId: acme.memberId }, 1: { userId: globex.memberId } }
     const query = encodeURIComponent(JSON.stringify(input))
@@ -140,7 +140,7 @@ test('no tRPC procedure reaches another tenant', async (t) => {
     t.same(tracesIn(answer.payload, traces, JSON.stringify(input)), [])
   })
 
-  t.test('reads of both at one moment do not mix', async (t) => {
+  t.test('if both are read at the same time', async (t) => {
     const cookies = { acme: await freshCookie(app, acme), globex: await freshCookie(app, globex) }
     const ownTraces = { acme: await tracesOf(app, acme), globex: await tracesOf(app, globex) }
     const other = { acme: 'globex', globex: 'acme' } as const
@@ -158,7 +158,7 @@ test('no tRPC procedure reaches another tenant', async (t) => {
   })
 })
 
-/** Of every list that pages, the cursor behind the neighbour's first row. */
+/** For each list with pages, the cursor after the neighbour's first row. */
 async function cursorsOf({ app }: Neighbours, neighbour: Neighbour): Promise<Map<string, string>> {
   const admin = neighbour.as({ cookie: await freshCookie(app, neighbour) })
   const found = new Map<string, string>()

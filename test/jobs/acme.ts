@@ -1,4 +1,4 @@
-// What tests of jobs start from: the app with a worker that sends to a server of the test's own.
+// Set-up for tests of jobs: the app with a worker that sends to a mail server of the test's own.
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { SERVER_ROLE } from '../../db/migrate.ts'
@@ -8,17 +8,17 @@ import { startWorker } from '../../jobs/worker.ts'
 import { type Inviting, startInviting } from '../invitations/acme.ts'
 
 export interface Mailing extends Inviting {
-  /** The newest mail to an address, once it is in that state. */
+  /** The newest mail to an address, once it is in this state. */
   mailIs(address: string, state: MailState): Promise<MailRow>
-  /** The same, once an attempt has failed. */
+  /** The newest mail to an address, once an attempt to send it has failed. */
   mailHasFailed(address: string): Promise<MailRow>
-  /** Starts a worker, besides one that was started with the app. @returns stops it before the test ends */
+  /** Starts a worker besides the app's own. @returns stops it before the test ends */
   work(): Promise<() => Promise<void>>
   /** Resolves once the queue has nothing to do. */
   queueIsEmpty(): Promise<void>
 }
 
-/** @param options.retryLimit attempts after the first; none of them waits */
+/** @param options.retryLimit attempts after the first, without waiting */
 export async function startMailing(
   t: Test,
   {
@@ -72,5 +72,5 @@ export async function startMailing(
   }
 }
 
-/** Between two looks at a database that tells nobody of its changes. */
+/** The pause between two looks at the database, which reports no changes. */
 const pause = () => new Promise((done) => setTimeout(done, 20))

@@ -12,7 +12,7 @@ test('clean-up', async (t) => {
   const now = acme.clock.now()
   const daysAgo = (days: number) => new Date(now.getTime() - days * DAY_MS)
 
-  /** Everything that ends, with that end, in both tenants. */
+  /** Makes everything that expires, with that time, in both tenants. */
   async function insertEnding(expiresAt: Date): Promise<void> {
     for (const [tenantId, userId] of [
       [acme.acmeId, acme.ids.ada],
@@ -73,7 +73,7 @@ test('clean-up', async (t) => {
     return rows[0]
   }
 
-  t.test('deletes in every tenant what has expired, links and tokens after a week', async (t) => {
+  t.test('deletes what has expired in every tenant; links and tokens after a week', async (t) => {
     await insertEnding(daysAgo(-1))
     await insertEnding(daysAgo(1))
     await insertEnding(daysAgo(8))
@@ -98,7 +98,7 @@ test('clean-up', async (t) => {
     t.equal(await cleanUp(acme.deps, signal), 0, 'and nothing more the next time')
   })
 
-  t.test('deletes the wire log after as many days as the tenant keeps it', async (t) => {
+  t.test('deletes the wire log after the number of days that the tenant sets', async (t) => {
     const insertBatch = (tenantId: number, id: string, at: Date) =>
       acme.owner
         .insertInto('wire_log')
@@ -135,7 +135,7 @@ test('clean-up', async (t) => {
     t.strictSame(await kept(), ['acme 1'], 'and at once where it is off')
   })
 
-  t.test('deletes deliveries of events a month after they were over', async (t) => {
+  t.test('deletes deliveries of events a month after they ended', async (t) => {
     const cursor = { cursor_xid: '1', cursor_id: crypto.randomUUID() }
     const streamId = crypto.randomUUID()
     await acme.owner
@@ -178,10 +178,10 @@ test('clean-up', async (t) => {
     )
   })
 
-  t.test('goes on with the others where a tenant fails, and says so', async (t) => {
+  t.test('continues with other tenants if one fails, and says so', async (t) => {
     await insertEnding(daysAgo(8))
     const before = (await counts())!
-    // its settings are not what they should be
+    // its settings are invalid
     const setDays = (days: string) =>
       sql`update tenants set settings = jsonb_build_object('wireLogDays', ${days}::text) where id = ${acme.acmeId}
         `.execute(acme.owner)
@@ -193,7 +193,7 @@ test('clean-up', async (t) => {
     t.equal((await counts())!.sessions, before.sessions! - 2)
   })
 
-  t.test('is done by the hour', async (t) => {
+  t.test('runs every hour', async (t) => {
     const { rows } = await sql`select name, cron from pgboss.schedule order by name`.execute(acme.owner)
     t.same(rows, [
       { name: 'clean-up', cron: '17 * * * *' },
@@ -202,7 +202,7 @@ test('clean-up', async (t) => {
     ])
     await insertEnding(daysAgo(8))
     await acme.deps.queue.enqueue(acme.owner, 'clean-up', [{}])
-    // the next run is when the worker looks, which it does at once where it has just begun
+    // the next run is when the worker looks, which it does at once after its start
     await acme.work()
     for (;;) {
       const { codes } = (await counts())!

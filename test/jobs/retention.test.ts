@@ -1,4 +1,4 @@
-// retention: what a tenant does not want to keep goes, and nothing else, whoever asks for more.
+// retention: what a tenant does not want to keep is deleted, and nothing else.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { insertAuditEvents } from '../../db/audit.ts'
@@ -6,8 +6,8 @@ import { inTenant } from '../../db/connect.ts'
 import { applyRetention } from '../../jobs/handlers/retention.ts'
 import { systemActor } from '../../server/provisioning/actor.ts'
 import { startInviting } from '../invitations/acme.ts'
-import { insertTenant } from '../support/groups.ts'
 import { giveEverything, insertPeople } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const DAY_MS = 24 * 3_600_000
 const { signal } = new AbortController()
@@ -25,7 +25,7 @@ test('retention', async (t) => {
       .where('id', '=', tenantId)
       .execute()
 
-  /** Events of the ages given, in days, in both tenants. */
+  /** Makes events of these ages, in days, in both tenants. */
   const audit = async (...ages: number[]) => {
     for (const tenantId of [acme.acmeId, other]) {
       for (const age of ages) {
@@ -48,13 +48,13 @@ test('retention', async (t) => {
     return rows.map(({ target_name }) => Number(target_name))
   }
 
-  t.test('without a setting everything stays', async (t) => {
+  t.test('deletes nothing without a setting', async (t) => {
     await audit(5_000, 101, 99, 45, 5)
     t.equal(await applyRetention(deps, signal), 0)
     t.same(await agesOf(acme.acmeId), [5_000, 101, 99, 45, 5])
   })
 
-  t.test('old entries of the audit log go, in batches, and the log tells of it', async (t) => {
+  t.test('deletes old entries of the audit log in batches, and logs it', async (t) => {
     await audit(...Array.from({ length: 7 }, () => 200))
     await keep(acme.acmeId, { auditRetentionDays: 100 })
     t.equal(await applyRetention(deps, signal, 3), 9)
@@ -67,28 +67,31 @@ test('retention', async (t) => {
     t.equal(await applyRetention(deps, signal), 0, 'once')
   })
 
-  t.test('the server’s role cannot delete more than the setting says, nor what is younger than 30 days', async (t) => {
-    const remove = async (told: Date) => {
-      const { rows } = await inTenant(deps.db, acme.acmeId, (trx) =>
-        sql<{ count: number }>`select remove_old_audit_events(${acme.acmeId}, ${told}, 1000) as count`.execute(trx)
+  t.test(
+    'does not let the server’s role delete more than the setting says, nor what is younger than 30 days',
+    async (t) => {
+      const remove = async (told: Date) => {
+        const { rows } = await inTenant(deps.db, acme.acmeId, (trx) =>
+          sql<{ count: number }>`select remove_old_audit_events(${acme.acmeId}, ${told}, 1000) as count`.execute(trx)
+        )
+        return rows[0]!.count
+      }
+      t.equal(await remove(new Date(now.getTime() + 10_000 * DAY_MS)), 0, 'whatever time it tells')
+      await keep(acme.acmeId, { auditRetentionDays: 1 })
+      t.equal(await remove(now), 2, 'or sets')
+      t.same(await agesOf(acme.acmeId), [5])
+      const otherwise = inTenant(deps.db, acme.acmeId, (trx) =>
+        sql`delete from audit_events where tenant_id = ${acme.acmeId}`.execute(trx)
       )
-      return rows[0]!.count
+      await t.rejects(otherwise, { code: '42501' })
+      const { rows } = await inTenant(deps.db, acme.acmeId, (trx) =>
+        sql<{ count: number }>`select remove_old_audit_events(${other}, ${now}, 1000) as count`.execute(trx)
+      )
+      t.equal(rows[0]!.count, 0, 'nor another tenant’s')
     }
-    t.equal(await remove(new Date(now.getTime() + 10_000 * DAY_MS)), 0, 'whatever time it tells')
-    await keep(acme.acmeId, { auditRetentionDays: 1 })
-    t.equal(await remove(now), 2, 'or sets')
-    t.same(await agesOf(acme.acmeId), [5])
-    const otherwise = inTenant(deps.db, acme.acmeId, (trx) =>
-      sql`delete from audit_events where tenant_id = ${acme.acmeId}`.execute(trx)
-    )
-    await t.rejects(otherwise, { code: '42501' })
-    const { rows } = await inTenant(deps.db, acme.acmeId, (trx) =>
-      sql<{ count: number }>`select remove_old_audit_events(${other}, ${now}, 1000) as count`.execute(trx)
-    )
-    t.equal(rows[0]!.count, 0, 'nor another tenant’s')
-  })
+  )
 
-  t.test('people who were removed long ago go for good, with what is left of them', async (t) => {
+  t.test('deletes people who were removed long ago, with all that is left of them', async (t) => {
     const [goneId, lateId, activeId] = (await insertPeople(owner, acme.acmeId, [
       { email: 'gone@acme.test', state: 'removed' },
       { email: 'late@acme.test', state: 'removed' },
@@ -118,7 +121,7 @@ test('retention', async (t) => {
     t.not(results[0]!.userId, goneId)
   })
 
-  t.test('mails go that need not be looked up any more; what waits stays', async (t) => {
+  t.test('deletes mails that nobody needs to look up any more, and keeps waiting ones', async (t) => {
     await acme.invite(['a@x.test', 'b@x.test', 'c@x.test', 'd@x.test'])
     const set = (address: string, state: string, queued: Date, sent: Date | null) =>
       sql`update mails set state = ${state}, queued_at = ${queued}, sent_at = ${sent} where to_address = ${address}`.execute(
@@ -134,7 +137,7 @@ test('retention', async (t) => {
     t.same(rows.map(({ to_address }) => to_address).sort(), ['b@x.test', 'c@x.test'])
   })
 
-  t.test('a process that stops leaves the rest for the next night', async (t) => {
+  t.test('leaves the rest for the next night if the process stops', async (t) => {
     await audit(400, 400)
     await keep(acme.acmeId, { auditRetentionDays: 100 })
     t.equal(await applyRetention(deps, AbortSignal.abort()), 0)

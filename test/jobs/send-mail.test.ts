@@ -7,7 +7,7 @@ import { startMailing } from './acme.ts'
 
 const linkIn = (text: string | undefined) => /https?:\/\/\S+token=[\w-]{43}/.exec(text ?? '')?.[0]
 
-test('a mail that was queued', async (t) => {
+test('a queued mail', async (t) => {
   const refusals = new Map<string, Error[]>()
   const smtp = await startSmtpServer(t, {
     onRcptTo: ({ address }, _session, done) => done(refusals.get(address)?.shift())
@@ -37,7 +37,7 @@ test('a mail that was queued', async (t) => {
     t.equal((await acme.accept(token!)).status, 200)
   })
 
-  /** The invitation before it may have been accepted before its mail left, which then does not. */
+  /** An earlier invitation may have been accepted before its mail left, which is then not sent. */
   async function mailOf(address: string, subject: string) {
     for (;;) {
       const found = (await smtp.mailsTo(address)).find(({ parsed }) => parsed.subject?.includes(subject))
@@ -64,7 +64,7 @@ test('a mail that was queued', async (t) => {
     t.equal(status, 200)
   })
 
-  t.test('to somebody without a password speaks of none that was forgotten', async (t) => {
+  t.test('to somebody without a password does not say that one was forgotten', async (t) => {
     const userId = await acme.join('new@acme.test')
     await acme.owner.deleteFrom('user_credentials').where('user_id', '=', userId).execute()
     await acme.mutate('acme', 'auth.requestPasswordReset', { email: 'new@acme.test' })
@@ -77,7 +77,7 @@ test('a mail that was queued', async (t) => {
     t.equal(second.subject, 'Choose a new password for acme', 'from then on it is another one')
   })
 
-  t.test('to a recipient that the server refuses for good is shown as failed, and why', async (t) => {
+  t.test('to a recipient that the server refuses for good is shown as failed, with the reason', async (t) => {
     refusals.set('nobody@acme.test', [smtpError(550, '5.1.1 No such user')])
     await acme.invite(['nobody@acme.test', 'somebody@acme.test'])
     t.match(await acme.mailIs('nobody@acme.test', 'failed'), {
@@ -107,7 +107,7 @@ test('a mail that was queued', async (t) => {
     t.equal((await smtp.mailsTo('nobody@acme.test')).length, 1, 'until it is sent again')
   })
 
-  t.test('that the server puts off is tried again, the same mail', async (t) => {
+  t.test('that the server puts off is tried again as the same mail', async (t) => {
     refusals.set('later@acme.test', [smtpError(451, '4.7.1 Greylisted, try again')])
     await acme.invite(['later@acme.test'])
     t.match(await acme.mailHasFailed('later@acme.test'), {
@@ -119,7 +119,7 @@ test('a mail that was queued', async (t) => {
     t.match(await acme.mailIs('later@acme.test', 'sent'), { attempts: 2, error: null })
   })
 
-  t.test('carries no more than its own headers, whatever people are called', async (t) => {
+  t.test('has only its own headers, whatever people are called', async (t) => {
     const name = 'Ada\r\nBcc: all@evil.test\r\n\r\nHello'
     await acme.owner.updateTable('users').set({ display_name: name }).where('id', '=', acme.ids.ada).execute()
     acme.deps.auth.principals.forget(acme.acmeId)
@@ -132,12 +132,12 @@ test('a mail that was queued', async (t) => {
     t.match(parsed.subject, /^Ada Bcc: all@evil\.test +Hello invited you to acme$/)
   })
 
-  t.test('of one tenant leads to that tenant', async (t) => {
+  t.test('leads to its own tenant', async (t) => {
     await acme.inviteElsewhere('there@x.test')
     t.match(linkIn((await smtp.mailsTo('there@x.test'))[0]!.parsed.text), 'http://globex.muster.test/accept?token=')
   })
 
-  t.test('leaves once each where there are hundreds', async (t) => {
+  t.test('leaves once if there are hundreds', async (t) => {
     const emails = Array.from({ length: 300 }, (_, index) => `bulk${index}@bulk.test`)
     await Promise.all([acme.invite(emails), acme.inviteElsewhere('also@bulk.test')])
     for (const email of emails) await smtp.mailsTo(email)
@@ -146,7 +146,7 @@ test('a mail that was queued', async (t) => {
   })
 })
 
-test('mail that is not wanted any more is not sent', async (t) => {
+test('a mail that is no longer wanted is not sent', async (t) => {
   const smtp = await startSmtpServer(t)
   const acme = await startMailing(t, { smtpUrl: smtp.url, isWorker: false })
   const stateOf = (email: string) =>
@@ -203,7 +203,7 @@ test('mail that is not wanted any more is not sent', async (t) => {
   t.same(smtp.mails.map(({ envelope }) => envelope.to[0]).sort(), ['resent@x.test', 'wanted@x.test'])
 })
 
-test('a mail server that is down', async (t) => {
+test('mails leave when a mail server that was down comes back', async (t) => {
   const first = await startSmtpServer(t)
   await first.close()
   const port = Number(new URL(first.url).port)
@@ -215,7 +215,7 @@ test('a mail server that is down', async (t) => {
   await acme.mailIs('patient@x.test', 'sent')
 })
 
-test('a mail that no attempt is left for', async (t) => {
+test('a mail without further attempts is shown as failed', async (t) => {
   const smtp = await startSmtpServer(t, {
     onRcptTo: (_address, _session, done) => done(smtpError(451, '4.3.0 Come back never'))
   })
@@ -230,7 +230,7 @@ test('a mail that no attempt is left for', async (t) => {
   t.same(row, { token_sealed: null })
 })
 
-test('a tenant that is suspended sends when it is resumed', async (t) => {
+test('mails of a suspended tenant leave when it is resumed', async (t) => {
   const smtp = await startSmtpServer(t)
   const acme = await startMailing(t, { smtpUrl: smtp.url, isWorker: false })
   await acme.invite(['paused@x.test'])

@@ -7,7 +7,7 @@ import { startMailing } from './acme.ts'
 
 const DAY_MS = 24 * 3_600_000
 
-test('administrators are warned of SCIM tokens that end', async (t) => {
+test('warnings of SCIM tokens that expire', async (t) => {
   const smtp = await startSmtpServer(t)
   const acme = await startMailing(t, { smtpUrl: smtp.url })
   const { signal } = new AbortController()
@@ -21,7 +21,7 @@ test('administrators are warned of SCIM tokens that end', async (t) => {
   const warn = () => warnOfEndingTokens(acme.deps, signal)
   const use = (token: string) =>
     acme.inject('acme', { url: '/scim/v2/Users?count=0', headers: { authorization: `Bearer ${token}` } })
-  /** Uses are noted beside the request. */
+  /** Uses are noted after the request's answer. */
   const isNoted = async (id: string) => {
     const query = acme.owner.selectFrom('scim_tokens').select('last_used_at').where('id', '=', id)
     while (!(await query.executeTakeFirstOrThrow()).last_used_at) await new Promise(setImmediate)
@@ -29,7 +29,7 @@ test('administrators are warned of SCIM tokens that end', async (t) => {
   const subjects = async (count: number) =>
     (await smtp.mailsTo('ada@acme.test', count)).map(({ parsed }) => parsed.subject).slice(-1)
 
-  t.test('at 30, 7 and 1 days, each once, by one mail to each administrator', async (t) => {
+  t.test('are mailed to each administrator 30, 7 and 1 days before, each once', async (t) => {
     await create('okta', 90)
     await create('for ever')
     t.equal(await warn(), 0, 'not 90 days before')
@@ -50,7 +50,7 @@ test('administrators are warned of SCIM tokens that end', async (t) => {
     t.equal(await warn(), 0, 'not of one that has ended')
   })
 
-  t.test('not of one that was made for less', async (t) => {
+  t.test('are not sent for a token that was made for less', async (t) => {
     await create('short', 5)
     t.equal(await warn(), 0)
     wait(4)
@@ -58,7 +58,7 @@ test('administrators are warned of SCIM tokens that end', async (t) => {
     wait(2)
   })
 
-  t.test('of a replaced one until its replacement is used', async (t) => {
+  t.test('are sent for a replaced token until its replacement is used', async (t) => {
     const old = await create('entra', 60)
     t.equal((await use(old.token)).statusCode, 200)
     await isNoted(old.scimToken.id)

@@ -33,7 +33,7 @@ test('a worker that is asked to stop', async (t) => {
     t.equal(smtp.mails.length, 2)
   })
 
-  t.test('gives up waiting for a mail server that does not answer; the mail is tried again', async (t) => {
+  t.test('stops waiting for a mail server that does not answer; the mail is tried again', async (t) => {
     const acme = await startMailing(t, { isWorker: false })
     await acme.invite(['stuck@x.test'])
     const { id } = await acme.mailIs('stuck@x.test', 'queued')
@@ -77,7 +77,7 @@ test('send-mail', async (t) => {
     t.same(sent.splice(0), ['once@x.test'])
   })
 
-  t.test('does nothing where the mail or its tenant is gone', async (t) => {
+  t.test('does nothing if the mail or its tenant is gone', async (t) => {
     const id = await mailTo('gone@x.test')
     const nowhere = '01900000-0000-7000-8000-000000000000'
     const jobs = [job(nowhere), job(id, acme.globexId), job(id, 999_999)]
@@ -88,7 +88,7 @@ test('send-mail', async (t) => {
     t.same(sent, [])
   })
 
-  t.test('takes each mail of a batch for itself', async (t) => {
+  t.test('handles each mail of a batch by itself', async (t) => {
     const ids = []
     for (const email of ['good1@x.test', 'bad@x.test', 'odd@x.test', 'good2@x.test']) ids.push(await mailTo(email))
     const results = await sendMails(
@@ -105,7 +105,7 @@ test('send-mail', async (t) => {
     t.equal(odd.error, 'The mail could not be handed over', 'and what went wrong with us is for the log')
   })
 
-  t.test('that sends for one tenant is not spoilt by another', async (t) => {
+  t.test('is not disturbed in one tenant by a failure in another', async (t) => {
     const id = await mailTo('fine@x.test')
     t.equal(await acme.inviteElsewhere('broken@x.test'), 'invited')
     const elsewhere = await acme.owner
@@ -159,7 +159,7 @@ test('give-up-mail', async (t) => {
     mails.map(({ id, tenant_id }) => ({ data: { tenantId: tenant_id, mailId: id } }))
   )
 
-  t.test('ends mails as failed, with the last reason where there is one', async (t) => {
+  t.test('marks mails as failed, with the last reason if there is one', async (t) => {
     t.match(await acme.mailIs('silent@x.test', 'failed'), {
       error: 'No attempt to send it came to an end',
       token_sealed: null
@@ -167,7 +167,7 @@ test('give-up-mail', async (t) => {
     t.match(await acme.mailIs('spoken@x.test', 'failed'), { error: '451 Later', token_sealed: null })
     t.match(await acme.mailIs('there@x.test', 'failed'), { token_sealed: null })
   })
-  t.test('leaves alone what was sent', async (t) => {
+  t.test('leaves sent mails alone', async (t) => {
     t.match(await acme.mailIs('sent@x.test', 'sent'), { error: null })
   })
 })

@@ -1,4 +1,4 @@
-// A database that was in use before the extension came: what the nodes have is as if it had been there from the start.
+// A database in use becomes a cluster: the nodes then have everything as if they had been there from the start.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { connect } from '../../db/connect.ts'
@@ -7,12 +7,13 @@ import { openAgent, scim } from '../faults/traffic.ts'
 import { createOnEach, inDatabase, joinNodes } from '../support/cluster.ts'
 import { readNodes } from '../support/nodes.ts'
 import { noOwnCluster, startOwnCluster } from '../support/own-cluster.ts'
+import { GROUP, PATCH_OP, USER } from '../support/urns.ts'
 import { addTenant, startServer } from './service.ts'
 
 const PEOPLE = 30
 
-test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110_000 }, async (t) => {
-  // no node has the server's role
+test('a database that becomes a cluster', { skip: noOwnCluster, timeout: 110_000 }, async (t) => {
+  // no node has the server's role yet
   const { nodes } = await startOwnCluster(t)
   await createOnEach('muster', nodes)
   const url = inDatabase(nodes[0]!, 'muster')
@@ -20,13 +21,13 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
   t.teardown(() => agent.destroy())
   const emailOf = (place: number) => `user${place}@acme.test`
   const userOf = (place: number) => ({
-    schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+    schemas: [USER],
     userName: emailOf(place),
     name: { givenName: 'Ada', familyName: `Name${place}` },
     emails: [{ value: emailOf(place), primary: true }]
   })
   const patchOf = (...Operations: unknown[]) => ({
-    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+    schemas: [PATCH_OP],
     Operations
   })
 
@@ -39,7 +40,7 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
     ids.push(id!)
   }
   const { id: groupId } = await scim(agent, before.port, acme, 'POST', '/Groups', {
-    schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'],
+    schemas: [GROUP],
     displayName: 'Everybody',
     members: ids.map((value) => ({ value }))
   })
@@ -50,7 +51,7 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
   const owner = connect({ url, poolSize: 1, isCitus: true })
   t.teardown(() => owner.destroy())
 
-  await t.test('every node has the functions, policies and rights that the coordinator has', async (t) => {
+  await t.test('has the coordinator’s functions, policies and rights on every node', async (t) => {
     const { coordinator, workers } = await readNodes(owner)
     t.equal(workers.length, 2)
     for (const worker of workers) t.same(worker, coordinator)
@@ -66,7 +67,7 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
     )
   })
 
-  await t.test('what was there is there, and is changed by the token that it was made by', async (t) => {
+  await t.test('keeps its data, which the same token changes', async (t) => {
     const ask = (method: Parameters<typeof scim>[3], path: string, body?: unknown) =>
       scim(agent, after.port, acme, method, path, body)
     const listed = await ask('GET', `/Users?filter=${encodeURIComponent('userName sw "user"')}&count=100`)
@@ -84,7 +85,7 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
     t.equal((await ask('DELETE', `/Users/${ids[2]}`)).status, 204)
   })
 
-  await t.test('the brake counts whom a token deactivates', async (t) => {
+  await t.test('counts people whom a token deactivates', async (t) => {
     const statuses: number[] = []
     for (const id of ids.slice(3)) {
       const { status } = await scim(
@@ -100,7 +101,7 @@ test('a database that becomes a cluster’s', { skip: noOwnCluster, timeout: 110
     t.same(new Set(statuses), new Set([200, 429]), 'so many, and no more')
   })
 
-  await t.test('its log cannot be changed by the server', async (t) => {
+  await t.test('protects its audit log from the server', async (t) => {
     const db = connect({ url, role: SERVER_ROLE, poolSize: 1, isCitus: true })
     t.teardown(() => db.destroy())
     await t.rejects(sql`delete from audit_events where tenant_id = ${acme.id}`.execute(db), { code: '42501' })

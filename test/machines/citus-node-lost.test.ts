@@ -1,5 +1,5 @@
-// A node of a Citus cluster is lost in the middle of creates and comes back: what was acknowledged is there, nobody is
-// half there, tenants of the other node go on meanwhile, and the server needs no help.
+// A node of a Citus cluster is lost during creates and comes back. What was acknowledged is there, nobody is half
+// there, tenants on the other node are served meanwhile, and the server recovers without help.
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
@@ -9,9 +9,10 @@ import type { Tenant } from '../faults/stage.ts'
 import { createUsers, namesOf, openAgent, scim, tally, timeUntilServing } from '../faults/traffic.ts'
 import { createOnCluster } from '../support/cluster.ts'
 import { noOwnCluster, startOwnCluster } from '../support/own-cluster.ts'
+import { PATCH_OP } from '../support/urns.ts'
 import { addTenant, startServer } from './service.ts'
 
-/** Of each tenant; the second half is sent from the loss on. */
+/** The users of each tenant; the second half is sent after the loss. */
 const USERS = 150
 const AWAY_MS = 2_000
 /** Creates that arrive together are written together. */
@@ -22,7 +23,8 @@ test('a node that is lost', { skip: noOwnCluster, timeout: 110_000 }, async (t) 
   const url = await createOnCluster('muster', cluster.nodes)
   const owner = connect({ url, poolSize: 1, isCitus: true })
   t.teardown(() => owner.destroy())
-  // what was committed on the coordinator alone is committed on a node that is back; every minute, unless this says so
+  // how often transactions that only the coordinator has committed are committed on a node that is back; by default
+  // every minute
   await sql`alter system set citus.recover_2pc_interval = '1s'`.execute(owner)
   await sql`select pg_reload_conf()`.execute(owner)
   const server = await startServer(t, url)
@@ -64,9 +66,9 @@ test('a node that is lost', { skip: noOwnCluster, timeout: 110_000 }, async (t) 
   strike.resolve()
   await cluster.crash('worker1')
 
-  await t.test('meanwhile its tenants are answered 503, and those of the other node are served', async (t) => {
+  await t.test('answers its tenants 503 meanwhile, while those of the other node are served', async (t) => {
     const patch = (value: string) => ({
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+      schemas: [PATCH_OP],
       Operations: [{ op: 'replace', path: 'title', value }]
     })
     const began = performance.now()
@@ -78,13 +80,13 @@ test('a node that is lost', { skip: noOwnCluster, timeout: 110_000 }, async (t) 
     }
   })
 
-  await t.test('afterwards both are served without help', async (t) => {
+  await t.test('serves its tenants afterwards without help', async (t) => {
     await cluster.revive('worker1')
     for (const tenant of [there, elsewhere]) await timeUntilServing(agent, server.port, tenant)
     t.equal(server.child.exitCode, null)
   })
 
-  await t.test('whatever was acknowledged is there, and nobody is half there', async (t) => {
+  await t.test('has lost nothing that was acknowledged, and nobody is half there', async (t) => {
     await Promise.all(traffic.map(({ done }) => done))
     for (;;) {
       const { rows } = await sql<{ result: string }>`

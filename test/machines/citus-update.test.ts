@@ -1,5 +1,5 @@
-// Updates of a Citus cluster: `muster db migrate` of a newer version, which adds columns, a table and an index, while a
-// server of this version answers; and the migrations of this version on what an earlier one has made.
+// Updates of a Citus cluster: a newer version's `muster db migrate`, which adds columns, a table and an index, while a
+// server of this version answers; and this version's migrations on a cluster that an earlier one made.
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,9 +13,10 @@ import { migrations } from '../../db/migrations/index.ts'
 import { createRest, createUsers, namesOf, openAgent, scim, tally } from '../faults/traffic.ts'
 import { createOnCluster, isOnCluster, onNodes } from '../support/cluster.ts'
 import { createDatabase } from '../support/database.ts'
-import { insertTenant, insertUsers } from '../support/groups.ts'
+import { insertUsers } from '../support/groups.ts'
 import { readNodes } from '../support/nodes.ts'
 import type { Teardown } from '../support/process.ts'
+import { insertTenant } from '../support/tenants.ts'
 import { addTenant, startServer } from './service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -36,14 +37,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 `
 const USERS = 200
-/** So that creates go on all the while. */
+/** Lets creates go on until it is called. */
 const BETWEEN_MS = 25
 
 const INDEX = 'db/migrations/index.ts'
-/** The last one that the first cluster was made with. */
+/** The last migration with which the first cluster is made. */
 const FIRST_ON_CLUSTERS = '20261130T1632_add_second_factors'
 
-/** This program with other migrations. @param change what it has of the list @returns its folder */
+/** Copies this program with other migrations. @param change edits the list @returns the folder */
 function copyProgram(t: Teardown, change: (index: string) => string): string {
   const folder = mkdtempSync(join(tmpdir(), 'muster-copy-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

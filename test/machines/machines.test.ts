@@ -1,4 +1,5 @@
-// Three servers and two workers on one database, behind a proxy that sends each request to the next server: what one
+// Three servers and two workers on one database, behind a proxy that sends each request to the next server. What one of
+// them does holds on all of them, and what must be done once is done once.
 // of them does holds on all of them, and what has to be done once is done once.
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
@@ -12,11 +13,12 @@ import { createDatabase } from '../support/database.ts'
 import { startProcess } from '../support/process.ts'
 import { startRoundRobin } from '../support/round-robin.ts'
 import { startSmtpServer } from '../support/smtp-server.ts'
+import { USER } from '../support/urns.ts'
 
 const SERVERS = 3
 const WORKERS = 2
 const PASSWORD = 'Correct-horse-battery-7'
-/** Within which what is revoked is refused everywhere. */
+/** How soon a revocation must hold everywhere. */
 const HEARD_MS = 1_000
 
 test('three servers and two workers', { timeout: 110_000 }, async (t) => {
@@ -69,7 +71,7 @@ test('three servers and two workers', { timeout: 110_000 }, async (t) => {
     }
   )
 
-  await t.test('a session that ends on one has ended on all within a second', async (t) => {
+  await t.test('end a session on all within a second', async (t) => {
     const twin = person(host)
     await twin.client.auth.signIn.mutate({ email: 'ada@fleet.test', password: PASSWORD })
     await everywhere(() => twin.client.auth.me.query())
@@ -82,7 +84,7 @@ test('three servers and two workers', { timeout: 110_000 }, async (t) => {
   })
 
   const { token: scimToken, scimToken: made } = await admin.scimTokens.create.mutate({ name: 'okta' })
-  await t.test('a token that is revoked on one is refused by all within a second', async (t) => {
+  await t.test('refuse a revoked token on all within a second', async (t) => {
     const { token, scimToken: doomed } = await admin.scimTokens.create.mutate({ name: 'doomed' })
     const ask = async () => (await scim(token, '/Users?count=1')).status
     t.same(new Set(await everywhere(ask)), new Set([200]), 'every server knows it by now')
@@ -93,13 +95,13 @@ test('three servers and two workers', { timeout: 110_000 }, async (t) => {
     t.ok(made.id)
   })
 
-  await t.test('users made through all of them are listed by cursor through all of them, each once', async (t) => {
+  await t.test('list users that were made through all of them by cursor, each once', async (t) => {
     const names = Array.from({ length: 30 }, (_, index) => `user${String(index).padStart(2, '0')}@fleet.test`)
     const answers = await Promise.all(
       [...names, ...names].map((userName) =>
         scim(scimToken, '/Users', {
           method: 'POST',
-          body: JSON.stringify({ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName })
+          body: JSON.stringify({ schemas: [USER], userName })
         })
       )
     )
@@ -131,11 +133,11 @@ test('three servers and two workers', { timeout: 110_000 }, async (t) => {
     t.same(pages.filter((email) => email.startsWith('user')).sort(), names, 'the admin’s lists as well')
   })
 
-  await t.test('each mail is sent once, whoever of the workers sends it', async (t) => {
+  await t.test('send each mail once, whichever worker sends it', async (t) => {
     const invites = Array.from({ length: 120 }, (_, index) => ({ email: `guest${index}@fleet.test` }))
     const calls = await Promise.all(
       [0, 1, 2].map((turn) =>
-        // the same addresses on every server at once
+        // the same addresses on every server at the same time
         admin.invitations.create.mutate({ invites: [...invites.slice(turn * 40), ...invites.slice(0, turn * 40)] })
       )
     )
@@ -153,7 +155,7 @@ test('three servers and two workers', { timeout: 110_000 }, async (t) => {
     t.equal(ids.length, invites.length + 1)
   })
 
-  await t.test('failed sign-ins are counted together', async (t) => {
+  await t.test('count failed sign-ins together', async (t) => {
     const eve = person(host)
     const reasons: (string | undefined)[] = []
     for (let attempt = 0; attempt < 12; attempt++) {
@@ -167,7 +169,7 @@ test('three servers and two workers', { timeout: 110_000 }, async (t) => {
     t.same(new Set(reasons.slice(10)), new Set(['rateLimited']), 'no server begins anew')
   })
 
-  await t.test('one that is stopped is not missed', async (t) => {
+  await t.test('go on if one of them is stopped', async (t) => {
     const [gone, ...rest] = servers
     proxy.targets = rest.map(({ port }) => port)
     t.equal(await gone!.stop(), 0)

@@ -1,4 +1,4 @@
-// The server on PgBouncer in transaction mode: each transaction may be on another connection than the one before.
+// The server on PgBouncer in transaction mode: each transaction may use another connection than the one before.
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
@@ -10,24 +10,24 @@ import { prepareWrite } from '../../db/prepared.ts'
 import { requireHeldUser } from '../../db/rights.ts'
 import { OPERATOR_TOKEN, SECRET_KEY, startApp } from '../support/app.ts'
 import { asMaintenance, createDatabase, openDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
 import { findPgBouncer, knowsStatements, startPgBouncer, versionOf } from '../support/pgbouncer.ts'
 import { startProcess } from '../support/process.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant, insertTenant } from '../support/tenants.ts'
 
 const binary = findPgBouncer()
 const skip = binary ? false : 'pgbouncer is not installed'
 if (skip)
   process.stderr.write('SKIPPED: the tests of PgBouncer, which is not installed (REQUIRE_PGBOUNCER=1 insists)\n')
 
-/** Whether statements are prepared through the pooler; it has to know of them. */
+/** Whether statements are prepared through the pooler, which must support it. */
 const WAYS = binary && knowsStatements(binary) ? [false, true] : [false]
 const named = (title: string, prepares: boolean) => (prepares ? `${title}, with statements prepared` : title)
 
-/** Of the pooler: fewer connections than there are clients, so that they change hands all the time. */
+/** Connections of the pooler: fewer than there are clients, so that clients share them. */
 const CONNECTIONS = 3
 
-/** An ordinary user of the database at `url`, as docs/operation.md makes one. @returns the pooler's URL */
+/** Makes an ordinary user of the database at `url`, as docs/operation.md describes. @returns the pooler's URL */
 async function poolAs(t: Test, url: string): Promise<string> {
   const user = `app_${randomUUID().slice(0, 8)}`
   await asMaintenance((client) =>
@@ -59,42 +59,39 @@ for (const prepares of WAYS) {
     const tenantOf = (index: number) => tenants[index % 2]!
     const times = Array.from({ length: 150 }, (_, index) => index)
 
-    t.test(
-      'as one statement that sets the tenant itself, as one with the setting before it, and as a transaction',
-      async (t) => {
-        const rows = await Promise.all(
-          times.map(async (index) => {
-            const tenantId = tenantOf(index)
-            await insertSchema(db, tenantId, { urn: `urn:${index}` })
-            const [read, inside] = await Promise.all([
-              readSchemas(db, tenantId),
-              inTenant(db, tenantId, async (trx) => {
-                await trx.selectFrom('scim_schemas').select('urn').execute()
-                return trx.selectFrom('scim_schemas').select(['tenant_id', 'urn']).execute()
-              })
-            ])
-            return [read, inside].flat().map((row) => [tenantId, row.tenant_id])
-          })
+    t.test('statements of every form see the tenant of their own call', async (t) => {
+      const rows = await Promise.all(
+        times.map(async (index) => {
+          const tenantId = tenantOf(index)
+          await insertSchema(db, tenantId, { urn: `urn:${index}` })
+          const [read, inside] = await Promise.all([
+            readSchemas(db, tenantId),
+            inTenant(db, tenantId, async (trx) => {
+              await trx.selectFrom('scim_schemas').select('urn').execute()
+              return trx.selectFrom('scim_schemas').select(['tenant_id', 'urn']).execute()
+            })
+          ])
+          return [read, inside].flat().map((row) => [tenantId, row.tenant_id])
+        })
+      )
+      t.ok(rows.flat().length > times.length)
+      t.ok(
+        rows.flat().every(([asked, found]) => asked === found),
+        'every row is of the tenant that was asked for'
+      )
+      for (const [index, tenantId] of tenants.entries()) {
+        const urns = (await readSchemas(db, tenantId)).map(({ urn }) => urn)
+        t.same(
+          urns.sort(),
+          times
+            .filter((time) => time % 2 === index)
+            .map((time) => `urn:${time}`)
+            .sort()
         )
-        t.ok(rows.flat().length > times.length)
-        t.ok(
-          rows.flat().every(([asked, found]) => asked === found),
-          'every row is of the tenant that was asked for'
-        )
-        for (const [index, tenantId] of tenants.entries()) {
-          const urns = (await readSchemas(db, tenantId)).map(({ urn }) => urn)
-          t.same(
-            urns.sort(),
-            times
-              .filter((time) => time % 2 === index)
-              .map((time) => `urn:${time}`)
-              .sort()
-          )
-        }
       }
-    )
+    })
 
-    t.test('and a tenant is left on none of them', async (t) => {
+    t.test('and leave no tenant on any connection', async (t) => {
       const left = await Promise.all(times.map(() => db.selectFrom('scim_schemas').select('urn').execute()))
       t.ok(left.every((found) => found.length === 0))
       const { rows } = await sql<{ count: number }>`select count(distinct pid)::int as count from pg_stat_activity
@@ -102,7 +99,7 @@ for (const prepares of WAYS) {
       t.ok(rows[0]!.count <= CONNECTIONS, 'all on the few connections of the pooler')
     })
 
-    t.test('a statement that fails changes nothing and spoils nothing for those behind it', async (t) => {
+    t.test('a statement that fails changes nothing and does not disturb those after it', async (t) => {
       const outcomes = await Promise.allSettled(
         times.flatMap((index) => [
           insertSchema(db, tenantOf(index), { urn: `urn:${index}` }),
@@ -115,7 +112,7 @@ for (const prepares of WAYS) {
       }
     })
 
-    t.test('a user whom row-level security does not hold is refused', async (t) => {
+    t.test('a user without row-level security is refused', async (t) => {
       const superuser = connect({ url, isPooled: true })
       t.teardown(() => superuser.destroy())
       await t.rejects(requireHeldUser(superuser), { message: /passes row-level security by/ })

@@ -1,4 +1,4 @@
-// A server that runs on a cluster, and tenants of it that an identity provider provisions.
+// A server on a cluster, and tenants of it that an identity provider provisions.
 import { createClient } from '../../client/index.ts'
 import type { Tenant } from '../faults/stage.ts'
 import { OPERATOR_TOKEN, SECRET_KEY } from '../support/app.ts'
@@ -17,7 +17,7 @@ export const startServer = (t: Teardown, databaseUrl: string) =>
 
 /** @param admin the address of its first administrator, who is invited */
 export async function addTenant(port: number, subdomain: string, admin?: string): Promise<Tenant> {
-  // the operator's token is good for every tenant
+  // the operator's token works for every tenant
   const clientOn = (host: string) => createClient({ url: `http://${host}:${port}`, token: OPERATOR_TOKEN })
   const { tenant } = await clientOn('localhost').tenants.create.mutate({
     subdomain,

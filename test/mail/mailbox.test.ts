@@ -64,7 +64,7 @@ test('the development mailbox', async (t) => {
     t.match(createdAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   })
 
-  await t.test('lists those to one address, in any letter case, and as many as asked for', async (t) => {
+  await t.test('lists messages to one address, in any letter case, and as many as asked for', async (t) => {
     t.match(await list('?to=ada@ACME.test'), [{ subject: 'Second' }])
     t.same(await list('?to=acme.test'), [])
     t.match(await list('?limit=1'), [{ subject: 'Second' }])
@@ -73,7 +73,7 @@ test('the development mailbox', async (t) => {
     }
   })
 
-  await t.test('shows a list and messages with everything escaped', async (t) => {
+  await t.test('escapes everything in the list and in messages', async (t) => {
     const nasty = `<script>alert(1)</script>"'&`
     const id = await send(`o'neil&co@acme.test`, nasty, { text: `${nasty} https://a.test/?a=1&b="x` })
     for (const url of ['/mailbox', `/mailbox/${id}`, `/mailbox?to=${encodeURIComponent(nasty)}`]) {
@@ -88,7 +88,7 @@ test('the development mailbox', async (t) => {
     t.match(body, `<iframe src="/mailbox/${id}/html"`)
   })
 
-  await t.test('lets a page run its own script and style, and nothing that a mail brings', async (t) => {
+  await t.test('lets a page run its own script and style, and nothing from a mail', async (t) => {
     const { headers, body } = await get('/mailbox')
     const policy = String(headers['content-security-policy'])
     t.match(policy, /^default-src 'none'; style-src 'sha256-[^;]+'; script-src 'sha256-[^;]+';/)
@@ -98,7 +98,7 @@ test('the development mailbox', async (t) => {
     t.equal(headers['referrer-policy'], 'no-referrer')
   })
 
-  await t.test("shows a mail's HTML in a sandbox whose links open outside of it", async (t) => {
+  await t.test('shows a mail’s HTML in a sandbox whose links open outside', async (t) => {
     const id = await send('grace@acme.test', 'Html', {
       html: '<!doctype html><html><head><title>x</title></head></html>'
     })
@@ -112,14 +112,14 @@ test('the development mailbox', async (t) => {
     t.equal(body, '<!doctype html><html><head><base target="_blank"><title>x</title></head></html>')
   })
 
-  await t.test('answers 404 for a message that is not there', async (t) => {
+  await t.test('answers 404 for a message that does not exist', async (t) => {
     for (const id of [randomUUID(), 'x', '%27%3B--', `${randomUUID()}x`]) {
       t.equal((await get(`/mailbox/${id}`)).statusCode, 404, id)
       t.equal((await get(`/mailbox/${id}/html`)).statusCode, 404, id)
     }
   })
 
-  await t.test('is on its own host alone', async (t) => {
+  await t.test('is only on its own host', async (t) => {
     for (const url of ['/mailbox', '/mailbox/messages.json']) {
       t.equal((await request('GET', url, { host: 'acme.muster.test' })).statusCode, 404)
     }
@@ -127,14 +127,14 @@ test('the development mailbox', async (t) => {
     t.not((await list()).length, 0)
   })
 
-  await t.test('keeps one message of a repeated one', async (t) => {
+  await t.test('keeps a repeated message once', async (t) => {
     const mail = { id: randomUUID(), to: 'twice@acme.test', subject: 'Once', html: '', text: '' }
     await transport.send(mail)
     await transport.send(mail)
     t.equal((await list('?to=twice@acme.test')).length, 1)
   })
 
-  await t.test('empties on request', async (t) => {
+  await t.test('is emptied on request', async (t) => {
     t.equal((await request('DELETE', '/mailbox/messages')).statusCode, 204)
     t.same(await list(), [])
   })
@@ -157,7 +157,7 @@ test('the development mailbox', async (t) => {
     await store.clearMessages()
   })
 
-  await t.test('keeps all of many that arrive at once', async (t) => {
+  await t.test('keeps all messages that arrive at the same time', async (t) => {
     await Promise.all(Array.from({ length: 40 }, (_, index) => send(`many-${index}@acme.test`, 'Many')))
     t.equal((await list()).length, 40)
   })

@@ -40,7 +40,7 @@ const notice: NoticeData = {
   actionUrl: 'https://acme.muster.test/provisioning?from=mail&lang=en',
   email: 'grace@acme.test'
 }
-/** The value that is each template's link. */
+/** The value that is the link of each template. */
 const LINKS = {
   invitation: 'acceptUrl',
   'welcome-back': 'acceptUrl',
@@ -63,7 +63,7 @@ function temporaryFolder(t: Test): string {
   return folder
 }
 
-/** Renders whichever template with data that fits it. */
+/** Renders a template with data that fits it. */
 const renderAny = (templates: Templates, name: TemplateName, changes: Record<string, unknown> = {}) =>
   render(templates, name, { ...SAMPLES[name], ...changes } as TemplateData[TemplateName])
 
@@ -95,7 +95,7 @@ test('mail templates', async (t) => {
       t.notMatch(mail.subject + mail.html + mail.text, /\{\{|\}\}|undefined|null/)
     })
 
-    t.test(`${name} has a language, a preheader, one button, its link in full, and dark colours`, async (t) => {
+    t.test(`${name} has a language, a preheader, one button, its whole link, and dark colours`, async (t) => {
       const { html } = renderAny(templates, name)
       const url = linkOf(name).replace('&', '&amp;')
       t.match(html, /<html lang="en" dir="ltr"/)
@@ -117,7 +117,7 @@ test('mail templates', async (t) => {
       t.ok(mail.subject.includes(nasty))
     })
 
-    t.test(`${name} keeps a value from starting a header or a paragraph`, async (t) => {
+    t.test(`${name} does not let a value start a header or a paragraph`, async (t) => {
       const mail = renderAny(templates, name, { tenantName: 'Acme\r\nBcc: all@evil.test\r\n\r\nClick\u2028\u202ehere' })
       t.ok(mail.subject.includes('Acme Bcc: all@evil.test Click here'))
       t.notMatch(mail.subject, /\p{Cc}/u)
@@ -125,7 +125,7 @@ test('mail templates', async (t) => {
       t.notMatch(mail.html + mail.text, /[\u2028\u202e]/)
     })
 
-    t.test(`${name} shows the tenant's logo and sender's name where it has them`, async (t) => {
+    t.test(`${name} shows the tenant’s logo and sender’s name if there are any`, async (t) => {
       const plain = renderAny(templates, name)
       t.notMatch(plain.html, '<img')
       t.match(plain.text, 'Muster sent this message to grace@acme.test')
@@ -154,7 +154,7 @@ test('mail templates', async (t) => {
       )
     })
 
-    t.test(`${name} refuses a value that is missing or blank`, async (t) => {
+    t.test(`${name} refuses a missing or blank value`, async (t) => {
       for (const tenantName of [undefined, '', ' \r\n\t'] as string[]) {
         const error = t.throws(() => renderAny(templates, name, { tenantName }), { message: /tenantName/ })
         t.ok(error instanceof MailError)
@@ -162,7 +162,7 @@ test('mail templates', async (t) => {
     })
   }
 
-  t.test('the welcome back says that a new password comes first', async (t) => {
+  t.test('the mail to somebody who comes back says that a new password comes first', async (t) => {
     const { html, text, subject } = render(templates, 'welcome-back', invitation)
     t.match(subject, 'choose a new password')
     for (const body of [html, text]) {
@@ -171,7 +171,7 @@ test('mail templates', async (t) => {
     }
   })
 
-  t.test('the password reset tells where it was asked for, where that is known', async (t) => {
+  t.test('the password reset says where it was requested, if that is known', async (t) => {
     const known = render(templates, 'password-reset', { ...reset, requestedFrom: '192.0.2.7' })
     t.match(known.html, '192.0.2.7')
     t.match(known.text, 'Asked from:   192.0.2.7\n')
@@ -179,7 +179,7 @@ test('mail templates', async (t) => {
     t.notMatch(unknown.html + unknown.text, 'Asked from')
   })
 
-  t.test('a duration is told in whole units', async (t) => {
+  t.test('a duration is given in whole units', async (t) => {
     for (const [expiresInMinutes, shown] of [
       [1, '1 minute'],
       [90, '90 minutes'],
@@ -195,7 +195,7 @@ test('mail templates', async (t) => {
     }
   })
 
-  t.test('a very long value is cut, and half a character is no character', async (t) => {
+  t.test('a very long value is shortened between characters', async (t) => {
     const { subject } = render(templates, 'invitation', { ...invitation, inviterName: 'x'.repeat(10_000) })
     t.equal(subject, `${'x'.repeat(319)}… invited you to Acme`)
     t.ok(render(templates, 'invitation', { ...invitation, inviterName: `Ada \ud83d` }).subject.isWellFormed())
@@ -203,7 +203,7 @@ test('mail templates', async (t) => {
 })
 
 test('broken templates stop the start', async (t) => {
-  /** What compiling says after `change` to one file of a copy. */
+  /** The error of compiling a copy in which one file was changed. */
   async function complaint(t: Test, file: string, change: (text: string) => string): Promise<string> {
     const folder = temporaryFolder(t)
     cpSync(TEMPLATES_FOLDER, folder, { recursive: true })
@@ -309,33 +309,33 @@ test('compiled templates are kept', async (t) => {
   cpSync(TEMPLATES_FOLDER, folder, { recursive: true })
   const first = render(await compileTemplates({ folder, cacheDir }), 'invitation', invitation)
 
-  await t.test('and used again while nothing they came from changes', async (t) => {
+  await t.test('and used again until a file changes that they were made of', async (t) => {
     const { mtimeMs } = statSync(file)
     t.same(render(await compileTemplates({ folder, cacheDir }), 'invitation', invitation), first)
     t.equal(statSync(file).mtimeMs, mtimeMs)
   })
 
-  await t.test('and compiled anew when an included file changes', async (t) => {
+  await t.test('and compiled again when an included file changes', async (t) => {
     const footer = join(folder, 'shared/footer.mjml')
     writeFileSync(footer, readFileSync(footer, 'utf8').replace('Nobody reads replies', 'No one reads replies'))
     const changed = render(await compileTemplates({ folder, cacheDir }), 'invitation', invitation)
     t.match(changed.html, 'No one reads replies')
   })
 
-  await t.test('and compiled anew when the kept file is cut short', async (t) => {
+  await t.test('and compiled again if the kept file is incomplete', async (t) => {
     writeFileSync(file, readFileSync(file, 'utf8').slice(0, 500))
     t.match(render(await compileTemplates({ folder, cacheDir }), 'invitation', invitation).html, 'No one reads replies')
     t.doesNotThrow(() => JSON.parse(readFileSync(file, 'utf8')))
   })
 
-  await t.test('and a folder that cannot be written to stops nothing', async (t) => {
+  await t.test('and their folder may be read-only', async (t) => {
     const blocked = join(temporaryFolder(t), 'file')
     writeFileSync(blocked, '')
     t.ok(await compileTemplates({ folder, cacheDir: blocked }))
   })
 })
 
-test('formatInstant', async (t) => {
+test('formatInstant writes a moment in a time zone', async (t) => {
   const time = new Date('2026-12-01T23:30:00Z')
   t.equal(formatInstant(time), 'Tuesday, 1 December 2026 at 23:30 UTC')
   t.equal(formatInstant(time, 'Europe/Paris'), 'Wednesday, 2 December 2026 at 00:30 CET')

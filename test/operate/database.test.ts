@@ -1,4 +1,4 @@
-// `muster db`, and what a version does on a database that a newer one has brought up to date.
+// `muster db`, and what a version does on a database that a newer one has migrated.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { createClient } from '../../client/index.ts'
@@ -16,7 +16,7 @@ test('muster db', async (t) => {
   const DATABASE_URL = await createDatabase(t, 'template0')
   const run = (...args: string[]) => runMuster(['db', ...args, '--json'], { DATABASE_URL })
 
-  t.test('status lists what has not run, changes nothing and ends with status 3', async (t) => {
+  t.test('status lists pending migrations, changes nothing and ends with status 3', async (t) => {
     const { status, stdout, stderr } = await run('status')
     t.same([status, stderr], [3, ''])
     t.same(JSON.parse(stdout), {
@@ -29,7 +29,7 @@ test('muster db', async (t) => {
     t.same(rows, [])
   })
 
-  t.test('migrate runs each migration once, however many run it at once', async (t) => {
+  t.test('migrate runs each migration once, however many processes run it at the same time', async (t) => {
     const runs = await Promise.all([run('migrate'), run('migrate')])
     t.same(
       runs.map(({ status, stderr }) => [status, stderr]),
@@ -44,11 +44,12 @@ test('muster db', async (t) => {
     )
   })
 
-  t.test('status is 0 afterwards', async (t) => {
+  t.test('status ends with 0 afterwards', async (t) => {
     const { status, stdout } = await run('status')
     t.equal(status, 0)
     const answer = JSON.parse(stdout)
     t.equal(answer.isUpToDate, true)
+    t.ok(answer.migrations.length > 10)
     for (const { state, executedAt } of answer.migrations) {
       t.equal(state, 'applied')
       t.ok(Date.parse(executedAt) > 0)
@@ -56,7 +57,7 @@ test('muster db', async (t) => {
     t.match(await runMuster(['db', 'status'], { DATABASE_URL }), { status: 0, stdout: /create_tables.*applied/ })
   })
 
-  t.test('says what is missing: a setting is status 2, a database status 1', async (t) => {
+  t.test('a missing setting ends with status 2, a missing database with status 1', async (t) => {
     t.match(await runMuster(['db', 'status'], { DATA_DIR: '/nowhere' }), {
       status: 2,
       stdout: '',
@@ -71,7 +72,7 @@ test('muster db', async (t) => {
   })
 })
 
-// one by one, as Citus takes them
+// one by one, as Citus needs
 const OF_A_NEWER_VERSION = [
   'alter table users add column future_note text, add column future_flag boolean not null default false',
   `alter table tenants add column future_plan text not null default 'basic'`,
@@ -85,9 +86,9 @@ const OF_A_NEWER_VERSION = [
   `insert into kysely_migration (name, timestamp) values ('20991231T2359_add_future', now()::text)`
 ]
 
-test('A version runs beside a newer one, and starts beside it', async (t) => {
+test('a version runs beside a newer one, and starts beside it', async (t) => {
   const { owner, url } = await openDatabase(t)
-  // what a newer version may do: add columns that are null or have a default, tables, indexes
+  // what a newer version may add: columns that are null or have a default, tables, indexes
   for (const statement of OF_A_NEWER_VERSION) await sql.raw(statement).execute(owner)
 
   const env = { DATABASE_URL: url, SECRET_KEY, OPERATOR_TOKEN, BASE_DOMAIN: 'localhost' }

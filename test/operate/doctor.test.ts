@@ -31,7 +31,7 @@ test('muster doctor', async (t) => {
   const findings = async (change: Record<string, string> = {}) =>
     Object.fromEntries((await examine({ ...env, ...change })).map(({ check, ...finding }) => [check, finding]))
 
-  t.test('finds that no worker lives, and what to do', async (t) => {
+  t.test('finds that no worker runs, and says what to do', async (t) => {
     const found = await findings()
     t.match(found['queue'], {
       state: 'failed',
@@ -56,7 +56,7 @@ test('muster doctor', async (t) => {
     t.match(JSON.parse(stdout), { isHealthy: false, findings: [{ check: 'settings', state: 'ok', mend: null }] })
   })
 
-  t.test('warns of connections that are not encrypted, where the service is meant for the world', async (t) => {
+  t.test('warns of unencrypted connections if the service is open to the world', async (t) => {
     const plain = {
       DATABASE_URL: env.DATABASE_URL,
       PUBLIC_SCHEME: 'https',
@@ -66,7 +66,7 @@ test('muster doctor', async (t) => {
     t.equal((await findings({ PUBLIC_SCHEME: 'https' }))['settings']?.state, 'ok')
   })
 
-  t.test('finds a job that nobody takes though a worker lives', async (t) => {
+  t.test('finds a job that nobody takes although a worker runs', async (t) => {
     await sql`update pgboss.version set cron_on = now()`.execute(acme.owner)
     await sql`update pgboss.job set start_after = now() - interval '10 minutes' where name = 'send-mail'`.execute(
       acme.owner
@@ -74,7 +74,7 @@ test('muster doctor', async (t) => {
     t.match((await findings())['queue'], { state: 'failed', found: /has waited for 10 min; 1 job waits/ })
   })
 
-  t.test('is content once a worker works, with status 0', async (t) => {
+  t.test('ends with status 0 once a worker works', async (t) => {
     await acme.work()
     await acme.mailIs('dan@x.test', 'sent')
     await acme.queueIsEmpty()
@@ -85,7 +85,7 @@ test('muster doctor', async (t) => {
     t.match(stdout, /✓ dns: localhost needs no DNS/)
   })
 
-  t.test('finds a mail server that does not let us in, or is not there', async (t) => {
+  t.test('finds a mail server that refuses us or cannot be reached', async (t) => {
     t.match((await findings({ SMTP_URL: smtpUrl('wrong') }))['mail'], {
       state: 'failed',
       found: /Who are you\?/,
@@ -95,7 +95,7 @@ test('muster doctor', async (t) => {
     t.match((await findings({ SMTP_URL: '' }))['mail'], { state: 'ok', found: /mailbox/ })
   })
 
-  t.test('finds a SECRET_KEY that was changed instead of added to', async (t) => {
+  t.test('finds a SECRET_KEY that was replaced instead of extended', async (t) => {
     await sql`update mails set state = 'queued', token_sealed = ${acme.deps.sealer.seal('mail', 'x')}`.execute(
       acme.owner
     )
@@ -104,7 +104,7 @@ test('muster doctor', async (t) => {
     t.match((await findings({ SECRET_KEY: `${other},${SECRET_KEY}` }))['secret key'], { state: 'ok', found: /2 keys/ })
   })
 
-  t.test('finds a clock that is off', async (t) => {
+  t.test('finds a wrong clock', async (t) => {
     t.match(await checkClock(acme.owner), { state: 'ok' })
     t.match(await checkClock(acme.owner, () => Date.now() - 10_000), { state: 'warning', found: /10\.?\d* s off|9\.9/ })
     t.match(await checkClock(acme.owner, () => Date.now() + 3_600_000), { state: 'failed', mend: /NTP/ })
@@ -114,7 +114,7 @@ test('muster doctor', async (t) => {
     t.match(await checkDns('nothing.invalid'), { state: 'failed', found: 'nothing.invalid does not resolve' })
   })
 
-  t.test('finds settings and databases that cannot be used, and looks no further', async (t) => {
+  t.test('finds unusable settings and databases, and then checks nothing else', async (t) => {
     t.match(await examine({ ...env, PORT: 'x' }), [{ check: 'settings', state: 'failed', found: /PORT/ }])
     const gone = await findings({ DATABASE_URL: 'postgres://127.0.0.1:1/muster' })
     t.match(gone['database'], { state: 'failed', found: /ECONNREFUSED/, mend: /DATABASE_URL/ })

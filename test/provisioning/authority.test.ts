@@ -1,4 +1,4 @@
-// Who has the say over an attribute, as a computation: what a connection writes, what it leaves out, what goes with it.
+// Who owns an attribute, as a computation: what a connection writes, what it leaves out, and what ends with it.
 import { test } from 'tap'
 import {
   authorityAfterRole,
@@ -11,7 +11,7 @@ import {
   withOwnProfile
 } from '../../server/provisioning/authority.ts'
 import type { UserDocument } from '../../server/provisioning/user-document.ts'
-import { ENTERPRISE, USER } from '../support/scim.ts'
+import { ENTERPRISE, USER } from '../support/urns.ts'
 
 const OKTA = '0190cafe-0000-7000-8000-00000000000a'
 const ENTRA = '0190cafe-0000-7000-8000-00000000000b'
@@ -22,7 +22,7 @@ const user = (connection_id: string | null, exceptions: object = {}) => ({
   authority: JSON.stringify(exceptions)
 })
 
-test('who has an attribute', (t) => {
+test('the owner of an attribute', (t) => {
   const document = doc({
     name: { givenName: 'Ada', familyName: 'L.' },
     timezone: 'Europe/Rome',
@@ -50,7 +50,7 @@ test('who has an attribute', (t) => {
   t.end()
 })
 
-test('what a connection writes', (t) => {
+test('what a connection writes is its own', (t) => {
   const write = (of: ReturnType<typeof user>, written: Partial<Written> & Pick<Written, 'before' | 'after'>) =>
     JSON.parse(
       authorityAfterWrite(of, {
@@ -76,7 +76,7 @@ test('what a connection writes', (t) => {
   t.same(write(user(OKTA), { before: doc({}), after: roles, isRoleKept: true }), { roles: 'administrator' })
   t.same(write(user(OKTA, { roles: 'administrator' }), { before: doc({}), after: roles }), {})
 
-  t.test('takes on somebody with what it sends, and leaves them the rest', (t) => {
+  t.test('a connection that takes somebody on owns what it sends, and the rest stays theirs', (t) => {
     const own = doc({ displayName: 'Ada', timezone: 'Europe/Rome', locale: 'it', ...roles })
     t.same(
       write(user(null), { before: own, after: doc({ ...own, externalId: '1' }) }),
@@ -104,7 +104,7 @@ test('what a connection writes', (t) => {
   t.end()
 })
 
-test('a whole user keeps what others have', (t) => {
+test('a whole user that is sent keeps what others own', (t) => {
   const before = doc({
     displayName: 'Ada',
     name: { givenName: 'Ada', familyName: 'L.' },
@@ -132,7 +132,7 @@ test('a whole user keeps what others have', (t) => {
   t.end()
 })
 
-test('what people change', (t) => {
+test('what people change is their own', (t) => {
   const managed = { ...user(OKTA), doc: JSON.stringify(doc({ displayName: 'Ada', name: { formatted: 'Ada L.' } })) }
   const refused = withOwnProfile(managed, { displayName: 'Me', familyName: 'L.' }, 'person')
   t.same([...refused.managed], [[OKTA, ['displayName']]])
@@ -156,7 +156,7 @@ test('what people change', (t) => {
   t.end()
 })
 
-test('a connection that is gone', (t) => {
+test('a removed connection owns nothing any more', (t) => {
   const exceptions = { timezone: 'person', title: ENTRA, roles: 'administrator' }
   const without = (of: ReturnType<typeof user>, id: string, isKept: boolean) =>
     JSON.parse(authorityWithout(of, id, isKept))
@@ -173,7 +173,7 @@ test('a connection that is gone', (t) => {
   t.end()
 })
 
-test('an event tells the exceptions that differ', (t) => {
+test('an event shows the exceptions that differ', (t) => {
   t.same(authorityFacts('{}', '{}'), { before: {}, after: {} })
   t.same(authorityFacts('{"title":"person","locale":"person"}', `{"locale":"${OKTA}","timezone":"person"}`), {
     before: { authority: { title: 'person', locale: 'person' } },

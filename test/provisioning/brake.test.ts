@@ -1,5 +1,5 @@
-// The brake against mass deprovisioning: exactly so many people an hour, whoever asks at the same time, and nothing half
-// done for the rest.
+// The brake against mass deprovisioning: it lets exactly so many people go an hour, whoever asks at the same time, and
+// does nothing by half for the others.
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
 import { OPERATOR, startApp, type TestApp } from '../support/app.ts'
@@ -14,10 +14,11 @@ import {
   statusesOf
 } from '../support/deprovisioning.ts'
 import { clientOf, scimClient } from '../support/scim.ts'
+import { BULK_REQUEST, SCIM_ERROR } from '../support/urns.ts'
 
 test('the brake', async (t) => {
   const app = await startApp(t)
-  // a second process of the service: its own pool, caches and listener, the same database
+  // a second process of the service, with its own pool, caches and listener, on the same database
   const twin = await startApp(t, { database: app })
 
   t.test('an Entra cycle that removes everyone is stopped at exactly the threshold', async (t) => {
@@ -27,7 +28,7 @@ test('the brake', async (t) => {
     t.same(statusesOf(replies), { 200: 25, 429: 224 }, '10 % of 250')
     t.same(await countStates(app, tenant), { active: 225, deactivated: 25 })
     const refused = replies.find(({ status }) => status === 429)!
-    t.match(refused.body, { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '429' })
+    t.match(refused.body, { schemas: [SCIM_ERROR], status: '429' })
     t.match(
       refused.body.detail,
       /^Held by the brake against mass deprovisioning: Entra may .* An administrator has been/
@@ -52,7 +53,7 @@ test('the brake', async (t) => {
     t.equal(notices.length, 1, 'one mail, whatever the number of refusals')
   })
 
-  t.test('a small tenant lets 20 people go, and a change that is more than a deactivation is held whole', async (t) => {
+  t.test('a small tenant lets 20 people go, and a change that does more than deactivate is held whole', async (t) => {
     const { tenant, ids, scim } = await setUp(app, 'small', 30)
     const replies = await inParallel(ids.slice(0, 20), 4, (id) => deactivate(scim, id))
     t.same(statusesOf(replies), { 200: 20 })
@@ -81,7 +82,7 @@ test('the brake', async (t) => {
     )
   })
 
-  t.test('people who are let go in any way count once; the hour slides', async (t) => {
+  t.test('people count once, whichever way they go, and the hour slides', async (t) => {
     const { ids, scim } = await setUp(app, 'slides', 60)
     const group = (await scim.post('/Groups', { displayName: 'G', members: ids.map((value) => ({ value })) })).body
     const leave = (value: string) =>
@@ -103,7 +104,7 @@ test('the brake', async (t) => {
     t.same(statusesOf(await inParallel(ids.slice(30, 50), 8, leave)), { 204: 20 })
   })
 
-  t.test('a change of a group counts everybody who loses it, and is held whole', async (t) => {
+  t.test('a change of a group counts everybody who leaves it, and is held whole', async (t) => {
     const { ids, scim } = await setUp(app, 'groups', 60)
     const members = (of: readonly string[]) => of.map((value) => ({ value }))
     const make = async (displayName: string, of: readonly string[]) =>
@@ -140,11 +141,11 @@ test('the brake', async (t) => {
     for (const id of ids.slice(0, 20)) t.equal((await deactivate(scim, id)).status, 200, 'those who are counted')
   })
 
-  t.test('in a bulk request each operation is held by itself', async (t) => {
+  t.test('each operation of a bulk request is held by itself', async (t) => {
     const { tenant, ids, scim } = await setUp(app, 'bulk', 30)
     const Operations = ids.slice(0, 25).map((id) => ({ method: 'DELETE', path: `/Users/${id}` }))
     const { body } = await scim.post('/Bulk', {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      schemas: [BULK_REQUEST],
       Operations: [...Operations, { method: 'POST', path: '/Users', bulkId: 'x', data: { userName: 'new' } }]
     })
     const statuses = body.Operations.map(({ status }: { status: string }) => status)
@@ -153,7 +154,7 @@ test('the brake', async (t) => {
     t.equal((await heldRows(app, tenant)).length, 5)
   })
 
-  t.test('the settings of the tenant hold, and those of the connection before them', async (t) => {
+  t.test('the connection’s settings apply before those of the tenant', async (t) => {
     const { tenant, ids, scim, connectionId } = await setUp(app, 'settings', 60)
     const set = async (brake: object | null) => {
       const answer = await app.mutate('settings', 'settings.update', { brake }, OPERATOR)
@@ -173,7 +174,7 @@ test('the brake', async (t) => {
     t.equal((await countStates(app, tenant))['active'], 61 - 42)
   })
 
-  t.test('only identity providers are braked, each by itself', async (t) => {
+  t.test('only identity providers are braked, each separately', async (t) => {
     const { tenant, ids, scim } = await setUp(app, 'others', 60)
     t.same(statusesOf(await inParallel(ids.slice(0, 21), 3, (id) => deactivate(scim, id))), { 200: 20, 429: 1 })
     const okta = await scimClient(app, tenant, { name: 'Okta' })
@@ -184,12 +185,12 @@ test('the brake', async (t) => {
   })
 })
 
-test('a large tenant', async (t) => {
+test('a large tenant lets exactly the permitted number go', async (t) => {
   const app = await startApp(t)
   const twin = await startApp(t, { database: app })
   const { tenant, ids, scim } = await setUp(app, 'large', 7_999)
   const other = clientOf(twin, tenant, scim.token)
-  // counts in 64 slots: 800 permits, and 900 people who leave by sixteen connections at once
+  // the count has 64 slots: 800 permits for 900 people, who leave over sixteen connections at the same time
   const group = (
     await scim.post('/Groups', { displayName: 'All', members: ids.slice(0, 900).map((value) => ({ value })) })
   ).body
@@ -204,7 +205,7 @@ test('a large tenant', async (t) => {
   await spreads(t, app)
 })
 
-/** The permits of a window that has passed are given again, and only once. */
+/** Permits of a past hour are given again, only once. */
 async function spreads(t: Test, app: TestApp) {
   app.clock.advance({ hours: 2 })
   const { tenant, ids, scim } = await setUp(app, 'later', 30)

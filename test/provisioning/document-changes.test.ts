@@ -1,9 +1,8 @@
 import { test } from 'tap'
 import { changedFacts } from '../../server/provisioning/document-changes.ts'
+import { ENTERPRISE } from '../support/urns.ts'
 
-const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
-
-test('the attributes that differ, as they were and as they are', async (t) => {
+test('attributes that differ are shown as they were and as they are', async (t) => {
   t.same(
     changedFacts(
       { schemas: ['a'], userName: 'ada', title: 'T', emails: [{ value: 'x' }] },
@@ -14,7 +13,7 @@ test('the attributes that differ, as they were and as they are', async (t) => {
   t.same(changedFacts({ a: { b: [1] } }, { a: { b: [1] } }), { before: {}, after: {} })
 })
 
-test('those of an extension one by one', async (t) => {
+test('attributes of an extension are shown one by one', async (t) => {
   t.same(
     changedFacts(
       { [ENTERPRISE]: { department: 'D', division: 'V' } },
@@ -35,7 +34,7 @@ test('those of an extension one by one', async (t) => {
   })
 })
 
-test('a long value as a whole', async (t) => {
+test('a long value is shown as a whole', async (t) => {
   const photo = 'x'.repeat(5_000)
   t.same(changedFacts({}, { photo }), { before: {}, after: { photo } })
 })

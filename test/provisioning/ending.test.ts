@@ -7,14 +7,15 @@ import { inTenant } from '../../db/connect.ts'
 import { type Change, listen } from '../../db/listen.ts'
 import { endAccess } from '../../server/provisioning/ending.ts'
 import { openDatabase } from '../support/database.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
-import { ACCESS_TABLES, aliveOf, EVERYTHING, giveEverything, insertPeople } from '../support/people.ts'
+import { insertGroup } from '../support/groups.ts'
+import { ACCESS_TABLES, aliveOf, EVERYTHING, giveEverything, insertPeople, insertPerson } from '../support/people.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const LOCKED = { ...EVERYTHING, sessions: 0, apiTokens: 0, codes: 0, resets: 0, mails: 1 }
 const DEACTIVATED = { ...LOCKED, invitations: 0, mails: 0 }
 const REMOVED = { ...DEACTIVATED, passwords: 0, secondFactors: 0, google: 0, addresses: 0 }
 
-test('each table with rows of people is known to end with their access, or is seen to elsewhere', async (t) => {
+test('each table with rows of people ends with their access, or is listed with what happens to it', async (t) => {
   const { owner } = await openDatabase(t)
   const { rows } = await sql<{ name: string }>`
     select table_name as name from information_schema.columns
@@ -55,7 +56,7 @@ test('endAccess', async (t) => {
     ['deactivated', DEACTIVATED],
     ['removed', REMOVED]
   ] as const) {
-    t.test(`${what}: ends what belongs to that, for all who are named and for nobody else`, async (t) => {
+    t.test(`${what}: ends what it should, for all who are named and for nobody else`, async (t) => {
       const [first, second, other] = await people(what)
       const ended = await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first, second], NOW, what))
       t.same(await aliveOf(owner, tenantId, first), expected)
@@ -66,7 +67,7 @@ test('endAccess', async (t) => {
     })
   }
 
-  t.test('keeps the links of an ended invitation, so that they can say what happened', async (t) => {
+  t.test('keeps links of an ended invitation, so that they can say what happened', async (t) => {
     const [first] = await people('links')
     await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'deactivated'))
     const invitation = await owner
@@ -82,34 +83,16 @@ test('endAccess', async (t) => {
     t.same(invitation, [{ state: 'revoked', ended_at: NOW }])
   })
 
-  t.test('keeps a reset that was used, which is history', async (t) => {
+  t.test('keeps a used reset, which is history', async (t) => {
     const [first] = await people('used')
     await owner.updateTable('password_resets').set({ used_at: NOW }).where('user_id', '=', first).execute()
     await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [first], NOW, 'removed'))
     t.equal((await aliveOf(owner, tenantId, first))['resets'], 1)
   })
 
-  t.test('takes people out of their groups only when asked, and counts it', async (t) => {
+  t.test('removes people from their groups only if asked to, and counts it', async (t) => {
     const [first, second, other] = await people('member')
-    const groupId = '018f0000-0000-7000-8000-000000000001'
-    await owner
-      .insertInto('groups')
-      .values({
-        tenant_id: tenantId,
-        id: groupId,
-        display_name: 'Team',
-        display_name_key: 'team',
-        external_id: null,
-        connection_id: null,
-        doc: '{}',
-        created_at: NOW,
-        updated_at: NOW
-      })
-      .execute()
-    await owner
-      .insertInto('group_members')
-      .values([first, second, other].map((user_id) => ({ tenant_id: tenantId, group_id: groupId, user_id })))
-      .execute()
+    const groupId = await insertGroup(owner, tenantId, 'Team', [first, second, other])
     const membersLeft = async () =>
       (await owner.selectFrom('group_members').select('user_id').where('group_id', '=', groupId).execute()).length
 
@@ -124,21 +107,21 @@ test('endAccess', async (t) => {
     t.same(revisions, [{ member_delta: -2 }], 'one change of the group')
   })
 
-  t.test('tells the other processes only where a session or an API token was alive', async (t) => {
+  t.test('tells other processes only if a session or an API token was alive', async (t) => {
     const listener = await listen(url)
     t.teardown(() => listener.close())
     const changes: Change[] = []
     listener.on('change', (change) => changes.push(change))
-    const [bare] = await insertPeople(owner, tenantId, [{ email: 'bare@acme.test' }])
+    const bare = await insertPerson(owner, tenantId, { email: 'bare@acme.test' })
     const [signedIn] = await people('signed')
-    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [bare!], NOW, 'deactivated'))
+    await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [bare], NOW, 'deactivated'))
     const heard = once(listener as EventEmitter, 'change')
     await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [signedIn], NOW, 'deactivated'))
     await heard
     t.same(changes, [{ kind: 'credentials', tenantId }])
   })
 
-  t.test('does nothing for nobody, and nothing in another tenant', async (t) => {
+  t.test('does nothing for an empty list, and nothing in another tenant', async (t) => {
     const [first] = await people('far')
     await inTenant(db, otherTenantId, (trx) => endAccess(trx, otherTenantId, [first], NOW, 'removed'))
     await inTenant(db, tenantId, (trx) => endAccess(trx, tenantId, [], NOW, 'removed'))

@@ -1,9 +1,9 @@
-// Work that comes in one moment is done in batches: who goes with whom.
+// Work that arrives at the same time is done in batches; these tests show which items share one.
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
 import { Gathering } from '../../server/provisioning/gathering.ts'
 
-/** A gathering whose batches end when told to. */
+/** A gathering whose batches end when they are told to. */
 function startGathering(patienceMs = 600_000) {
   const batches: { items: readonly string[]; end: () => void }[] = []
   const run = (items: readonly string[]) =>
@@ -29,7 +29,7 @@ async function settled(): Promise<void> {
 test('work of one kind', async (t) => {
   const ids = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 
-  t.test('goes together where it comes together, and has an outcome each', async (t) => {
+  t.test('is done together if it arrives together, and has an outcome for each item', async (t) => {
     const { add, batches, sizes } = startGathering()
     const [added] = await add(...ids('a', 8))
     t.same(sizes(), [8])
@@ -40,7 +40,7 @@ test('work of one kind', async (t) => {
     )
   })
 
-  t.test('waits beside a batch until half of a crowd is there, and no longer than that batch takes', async (t) => {
+  t.test('waits beside a running batch until half of a crowd is there, or the batch has ended', async (t) => {
     const { add, batches, sizes } = startGathering()
     await add(...ids('a', 8))
     await add(...ids('b', 3))
@@ -56,7 +56,7 @@ test('work of one kind', async (t) => {
     t.same(sizes(), [8, 4, 2])
   })
 
-  t.test('waits no longer than a little for a batch that takes its time', async (t) => {
+  t.test('waits only a little for a slow batch', async (t) => {
     const { add, batches, sizes } = startGathering(1)
     await add(...ids('a', 8))
     await add('b')
@@ -64,14 +64,14 @@ test('work of one kind', async (t) => {
     t.same(sizes(), [8, 1])
   })
 
-  t.test('goes beside a batch where few come at once', async (t) => {
+  t.test('starts beside a running batch if few items arrive at once', async (t) => {
     const { add, sizes } = startGathering()
     await add('a')
     await add('b')
     t.same(sizes(), [1, 1])
   })
 
-  t.test('waits for what is being done to the same thing', async (t) => {
+  t.test('waits while other work is done for the same id', async (t) => {
     const { add, batches, sizes } = startGathering()
     await add('a')
     await add('a', 'b')

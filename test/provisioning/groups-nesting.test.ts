@@ -4,7 +4,8 @@ import { AppError } from '../../server/errors.ts'
 import { GROUP_SCHEMA } from '../../server/provisioning/group-document.ts'
 import { changeGroup, createGroup, removeGroup } from '../../server/provisioning/groups.ts'
 import { openDatabase } from '../support/database.ts'
-import { actorOf, closures, insertTenant, insertUsers, membersOf, workOf } from '../support/groups.ts'
+import { actorOf, closures, insertUsers, membersOf, workOf } from '../support/groups.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const refs = (ids: readonly string[]) => ids.map((value) => ({ value }))
 
@@ -45,7 +46,7 @@ test('groups in groups', async (t) => {
     t.ok(await isClosed())
   })
 
-  t.test('a cycle is refused, whatever its length, and names the group that closes it', async (t) => {
+  t.test('a cycle of any length is refused, and the refusal names the group that closes it', async (t) => {
     const [a, b, c] = [await make(), await make(), await make()]
     t.equal(await outcome(add(a, a)), 'groupCycle')
     await add(a, b)
@@ -59,7 +60,7 @@ test('groups in groups', async (t) => {
     t.ok(await isClosed())
   })
 
-  t.test('an ancestor that is reached in two ways stays until both are gone', async (t) => {
+  t.test('an ancestor that is reached in two ways stays until both have ended', async (t) => {
     const [top, left, right, bottom, below] = [await make(), await make(), await make(), await make(), await make()]
     await add(bottom, below)
     await add(top, left, right)
@@ -75,7 +76,7 @@ test('groups in groups', async (t) => {
     t.ok(await isClosed())
   })
 
-  t.test('a removed group leaves those that contained it, and its own members go on without it', async (t) => {
+  t.test('a removed group leaves the groups that contained it; its own members lose nothing else', async (t) => {
     const [top, middle, bottom] = [await make(users[0]!), await make(), await make()]
     await add(top, middle)
     await add(middle, bottom, users[1]!)
@@ -87,7 +88,7 @@ test('groups in groups', async (t) => {
     t.ok(await isClosed())
   })
 
-  t.test('of two groups that are nested into one another at once, one is refused', async (t) => {
+  t.test('one of two groups that are put into each other at the same time is refused', async (t) => {
     for (let round = 0; round < 10; round++) {
       const [a, b] = [await make(), await make()]
       const outcomes = await Promise.all([outcome(add(a, b)), outcome(add(b, a))])
@@ -96,7 +97,7 @@ test('groups in groups', async (t) => {
     t.ok(await isClosed())
   })
 
-  t.test('random nesting from many sides at once never closes a cycle, and the closure is right', async (t) => {
+  t.test('random nesting at the same time never closes a cycle, and the closure is right', async (t) => {
     const ids = await Promise.all(Array.from({ length: 8 }, () => make()))
     const pick = () => ids[Math.floor(Math.random() * ids.length)]!
     const outcomes = await Promise.all(

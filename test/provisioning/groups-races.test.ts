@@ -10,8 +10,9 @@ import type { MemberChange } from '../../server/provisioning/group-members.ts'
 import { changeGroup, createGroup, removeGroup } from '../../server/provisioning/groups.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { openDatabase } from '../support/database.ts'
-import { actorOf, insertTenant, insertUsers, membersOf, NOW, workOf } from '../support/groups.ts'
+import { actorOf, insertUsers, membersOf, workOf } from '../support/groups.ts'
 import { countStatements } from '../support/statements.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const refs = (ids: readonly string[]) => ids.map((value) => ({ value }))
 const shuffled = <T>(items: readonly T[]): T[] =>
@@ -33,7 +34,7 @@ test('changes of one group at the same time', async (t) => {
   const remove = (groupId: string, values: readonly string[]) => change(groupId, { kind: 'remove', values })
   const countOf = async (id: string) => (await findGroupView(db, tenantId, id))!.member_count
 
-  t.test('thirty adds that overlap leave all members', async (t) => {
+  t.test('thirty overlapping adds leave all members', async (t) => {
     const id = await make()
     await Promise.all(
       Array.from({ length: 30 }, (_, index) => add(id, shuffled(users.slice(index * 10, index * 10 + 50))))
@@ -59,7 +60,7 @@ test('changes of one group at the same time', async (t) => {
     }
   )
 
-  t.test('swaps in opposite directions leave what one order of them leaves', async (t) => {
+  t.test('swaps in opposite directions leave what one of their orders would leave', async (t) => {
     const [a, b] = users as [string, string]
     const swap = (id: string, from: string, to: string) =>
       change(id, { kind: 'remove', values: [from] }, { kind: 'add', members: refs([to]) })
@@ -70,7 +71,7 @@ test('changes of one group at the same time', async (t) => {
     }
   })
 
-  t.test('of two lists that replace the members, one stands, and an add comes before or after', async (t) => {
+  t.test('one of two lists that replace the members remains, and an add comes before or after', async (t) => {
     const lists = [users.slice(100, 150), users.slice(200, 260)]
     const late = users[300]!
     for (let round = 0; round < 10; round++) {
@@ -87,9 +88,9 @@ test('changes of one group at the same time', async (t) => {
     }
   })
 
-  t.test('adding two and removing the same two leave both or none', async (t) => {
+  t.test('adding two members and removing the same two leaves both or none', async (t) => {
     for (let round = 0; round < 40; round++) {
-      // the one that is a member already comes first or last in the order of locks
+      // the existing member comes first or last in the order of locks
       const pair = users.slice(0, 2)
       const id = await make(pair[round % 2]!)
       await Promise.all(shuffled([add, add, remove, remove]).map((work) => work(id, pair)))
@@ -97,19 +98,16 @@ test('changes of one group at the same time', async (t) => {
     }
   })
 
-  t.test(
-    'every change of members is a new version, also of those that end in another order than they began',
-    async (t) => {
-      const id = await make()
-      const versions: number[] = []
-      const look = () => changeGroup(work, id, { precondition: (version) => void versions.push(version) })
-      await Promise.all(users.slice(0, 20).map((user) => add(id, [user])))
-      await look()
-      t.strictSame(versions, [21])
-    }
-  )
+  t.test('every change of members is a new version, in whatever order changes end', async (t) => {
+    const id = await make()
+    const versions: number[] = []
+    const look = () => changeGroup(work, id, { precondition: (version) => void versions.push(version) })
+    await Promise.all(users.slice(0, 20).map((user) => add(id, [user])))
+    await look()
+    t.strictSame(versions, [21])
+  })
 
-  t.test('somebody who is removed at the same time is a member nowhere', async (t) => {
+  t.test('somebody who is removed at the same time is a member of nothing', async (t) => {
     const removeUser = (userId: string) =>
       inTenant(db, tenantId, async (trx) => {
         await lockUser(trx, tenantId, userId, 'for update')
@@ -142,27 +140,30 @@ test('changes of one group at the same time', async (t) => {
     }
   })
 
-  t.test('members that are added while the group is removed are refused, never an error of ours', async (t) => {
-    for (let round = 0; round < 5; round++) {
-      const id = await make(...users.slice(0, 50))
-      const outcomes = await Promise.all([
-        removeGroup(work, id).then(() => 'removed'),
-        ...users.slice(50, 60).map((user) =>
-          add(id, [user]).then(
-            () => 'added',
-            (error) => (error as AppError).code
+  t.test(
+    'members that are added to a group that is being removed are refused, never with a fault of ours',
+    async (t) => {
+      for (let round = 0; round < 5; round++) {
+        const id = await make(...users.slice(0, 50))
+        const outcomes = await Promise.all([
+          removeGroup(work, id).then(() => 'removed'),
+          ...users.slice(50, 60).map((user) =>
+            add(id, [user]).then(
+              () => 'added',
+              (error) => (error as AppError).code
+            )
           )
+        ])
+        t.strictSame(
+          outcomes.filter((outcome) => !['removed', 'added', 'not_found'].includes(outcome)),
+          []
         )
-      ])
-      t.strictSame(
-        outcomes.filter((outcome) => !['removed', 'added', 'not_found'].includes(outcome)),
-        []
-      )
-      t.strictSame(await membersOf(db, tenantId, id), [])
+        t.strictSame(await membersOf(db, tenantId, id), [])
+      }
     }
-  })
+  )
 
-  // on a cluster what is to be done in one exchange asks first what there is to do
+  // on a cluster a combined statement first asks what there is to do
   const inFew = { skip: isOnCluster }
   t.test('a group of ten and one of 4,000 cost the same number of statements', inFew, async (t) => {
     const [small, large] = [await make(...users.slice(0, 10)), await make(...users.slice(0, 4_000))]

@@ -7,16 +7,8 @@ import { GROUP_SCHEMA } from '../../server/provisioning/group-document.ts'
 import type { MemberChange } from '../../server/provisioning/group-members.ts'
 import { changeGroup, createGroup, removeGroup } from '../../server/provisioning/groups.ts'
 import { openDatabase } from '../support/database.ts'
-import {
-  actorOf,
-  closures,
-  connectionActor,
-  insertTenant,
-  insertUsers,
-  membersOf,
-  NOW,
-  workOf
-} from '../support/groups.ts'
+import { actorOf, closures, connectionActor, insertUsers, membersOf, workOf } from '../support/groups.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const named = (displayName: string, rest: Partial<GroupDocument> = {}): GroupDocument => ({
   schemas: [GROUP_SCHEMA],
@@ -46,7 +38,7 @@ test('groups', async (t) => {
     return seen[0]!
   }
 
-  t.test('a group is made with its members and read back', async (t) => {
+  t.test('a group is created with its members and read back', async (t) => {
     const id = await createGroup(work, named('Engineers'), refs(users.slice(0, 3)))
     t.strictSame(await membersOf(db, tenantId, id), users.slice(0, 3))
     t.match(await view(id), {
@@ -58,7 +50,7 @@ test('groups', async (t) => {
     })
   })
 
-  t.test('a name is taken in any letter case, and the externalId within one connection', async (t) => {
+  t.test('a name is taken in any letter case, and an externalId within one connection', async (t) => {
     await createGroup(work, named('Sales'))
     t.match(await refusal(createGroup(work, named('SALES'))), { code: 'conflict', scimType: 'uniqueness' })
     const okta = workOf(db, tenantId, await connectionActor(owner, tenantId, 'okta'))
@@ -76,7 +68,7 @@ test('groups', async (t) => {
     })
   })
 
-  t.test('a group that no connection has becomes that of the one which gives it an externalId', async (t) => {
+  t.test('a group of no connection belongs to the one that gives it an externalId', async (t) => {
     const id = await createGroup(work, named('Found by name'))
     const actor = await connectionActor(owner, tenantId, 'jumpcloud')
     const scim = workOf(db, tenantId, actor)
@@ -95,7 +87,7 @@ test('groups', async (t) => {
     t.equal(await versionOf(id), 2)
   })
 
-  t.test('adding who is a member and removing who is none succeed and change nothing', async (t) => {
+  t.test('adding a member and removing somebody who is none succeed and change nothing', async (t) => {
     const id = await createGroup(work, named('Idempotent'))
     const add = (ids: string[]) => changeGroup(work, id, { members: [{ kind: 'add', members: refs(ids) }] })
     const remove = (ids: string[]) => changeGroup(work, id, { members: [{ kind: 'remove', values: ids }] })
@@ -126,7 +118,7 @@ test('groups', async (t) => {
     t.equal((await view(id)).member_count, 0)
   })
 
-  t.test('several changes are carried out in order, together with the attributes', async (t) => {
+  t.test('several changes are made in order, together with the attributes', async (t) => {
     const id = await createGroup(work, named('Ordered'), refs(users.slice(0, 2)))
     const chosen = sql`select user_id as id from group_members where tenant_id = ${tenantId} and group_id = ${id}`
     await changeGroup(work, id, {
@@ -142,7 +134,7 @@ test('groups', async (t) => {
     t.match(await view(id), { display_name: 'In order', member_count: 1 })
   })
 
-  t.test('unknown members are named, up to five of them, and nothing changes', async (t) => {
+  t.test('unknown members are named, up to five, and nothing changes', async (t) => {
     const id = await createGroup(work, named('Known only'), refs([users[0]!]))
     const [gone] = await insertUsers(owner, tenantId, 1, { prefix: 'gone' })
     await owner.updateTable('users').set({ state: 'removed' }).where('id', '=', gone!).execute()
@@ -160,7 +152,7 @@ test('groups', async (t) => {
     t.strictSame(await membersOf(db, tenantId, id), [users[0]])
   })
 
-  t.test('a member is of the type that the client says, or unknown', async (t) => {
+  t.test('a member whose type differs from what the client says is unknown', async (t) => {
     const id = await createGroup(work, named('Typed'))
     const child = await createGroup(work, named('Typed child'))
     const add = (value: string, type: 'User' | 'Group') =>
@@ -172,7 +164,7 @@ test('groups', async (t) => {
     t.strictSame(await membersOf(db, tenantId, id), [users[0]!, child].sort())
   })
 
-  t.test('a group that is not there, or another tenant’s, is not found', async (t) => {
+  t.test('a missing group or another tenant’s is not found', async (t) => {
     const id = await createGroup(work, named('Mine'))
     const elsewhere = workOf(db, otherTenantId, actorOf('administrator'))
     const add = { members: [{ kind: 'add' as const, members: refs([stranger!]) }] }
@@ -189,7 +181,7 @@ test('groups', async (t) => {
     t.match(await refusal(removeGroup(work, id)), { code: 'not_found' })
   })
 
-  t.test('administrators and managers change groups, others do not', async (t) => {
+  t.test('administrators and managers change groups, and others do not', async (t) => {
     for (const role of ['stakeholder', 'responder'] as const) {
       const low = workOf(db, tenantId, actorOf(role))
       t.match(await refusal(createGroup(low, named('Low'))), { code: 'forbidden', reason: 'groupsNotAllowed' })
@@ -199,7 +191,7 @@ test('groups', async (t) => {
     await createGroup(workOf(db, tenantId, actorOf('administrator')), named('High'))
   })
 
-  t.test('a token may put people of a higher role than it may grant into groups: that gives no role', async (t) => {
+  t.test('a token may put people with a higher role than it may grant into groups, which gives no role', async (t) => {
     const [chief] = await insertUsers(owner, tenantId, 1, { prefix: 'chief' })
     await owner.updateTable('users').set({ role: 'administrator' }).where('id', '=', chief!).execute()
     const scim = workOf(db, tenantId, await connectionActor(owner, tenantId, 'low'))
@@ -208,7 +200,7 @@ test('groups', async (t) => {
     t.strictSame(await membersOf(db, tenantId, id), [])
   })
 
-  t.test('a precondition is given the version and may refuse', async (t) => {
+  t.test('a precondition gets the version and may refuse', async (t) => {
     const id = await createGroup(work, named('Versioned'), refs([users[0]!]))
     t.equal(await versionOf(id), 2, 'one for the group, one for its members')
     const refuse = () => {
@@ -220,29 +212,32 @@ test('groups', async (t) => {
     t.strictSame(await membersOf(db, tenantId, id), [users[0]])
   })
 
-  t.test('a connection that sees only its own knows no others’ groups and users, and leaves them alone', async (t) => {
-    const actor = await connectionActor(owner, tenantId, 'own')
-    const own = workOf(db, tenantId, actor, { ownScope: actor.id! })
-    const mine = await insertUsers(owner, tenantId, 3, { prefix: 'mine', connectionId: actor.id! })
-    const foreign = await createGroup(work, named('Foreign'))
-    const id = await createGroup(own, named('Own'), refs(mine))
-    const add = (value: string) => changeGroup(own, id, { members: [{ kind: 'add', members: refs([value]) }] })
-    t.match(await refusal(changeGroup(own, foreign, { document: (d) => ({ ...d, displayName: 'x' }) })), {
-      code: 'not_found'
-    })
-    t.match(await refusal(add(users[0]!)), { reason: 'unknownMember' })
-    t.match(await refusal(add(foreign)), { reason: 'unknownMember' })
-    await changeGroup(work, id, { members: [{ kind: 'add', members: refs([users[0]!, foreign]) }] })
-    await changeGroup(own, id, { members: [{ kind: 'remove', values: [users[0]!] }] })
-    await changeGroup(own, id, { members: [{ kind: 'remove', values: [users[0]!, foreign] }] })
-    await changeGroup(own, id, { members: [{ kind: 'replace', members: refs([mine[1]!]) }] })
-    t.strictSame(await membersOf(db, tenantId, id), [users[0]!, foreign, mine[1]!].sort())
-    t.equal((await view(id)).member_count, 3)
-  })
+  t.test(
+    'a connection that sees only its own does not know others’ groups and users, and leaves them alone',
+    async (t) => {
+      const actor = await connectionActor(owner, tenantId, 'own')
+      const own = workOf(db, tenantId, actor, { ownScope: actor.id! })
+      const mine = await insertUsers(owner, tenantId, 3, { prefix: 'mine', connectionId: actor.id! })
+      const foreign = await createGroup(work, named('Foreign'))
+      const id = await createGroup(own, named('Own'), refs(mine))
+      const add = (value: string) => changeGroup(own, id, { members: [{ kind: 'add', members: refs([value]) }] })
+      t.match(await refusal(changeGroup(own, foreign, { document: (d) => ({ ...d, displayName: 'x' }) })), {
+        code: 'not_found'
+      })
+      t.match(await refusal(add(users[0]!)), { reason: 'unknownMember' })
+      t.match(await refusal(add(foreign)), { reason: 'unknownMember' })
+      await changeGroup(work, id, { members: [{ kind: 'add', members: refs([users[0]!, foreign]) }] })
+      await changeGroup(own, id, { members: [{ kind: 'remove', values: [users[0]!] }] })
+      await changeGroup(own, id, { members: [{ kind: 'remove', values: [users[0]!, foreign] }] })
+      await changeGroup(own, id, { members: [{ kind: 'replace', members: refs([mine[1]!]) }] })
+      t.strictSame(await membersOf(db, tenantId, id), [users[0]!, foreign, mine[1]!].sort())
+      t.equal((await view(id)).member_count, 3)
+    }
+  )
 
-  t.test('each change is audited with what it changed, once', async (t) => {
+  t.test('each change leaves one audit event that shows it', async (t) => {
     let minutes = 0
-    // later each time: events are read in the order of their time
+    // a later time for each, because events are read by time
     const later = () => workOf(db, tenantId, actorOf('manager'), { now: new Date(NOW.getTime() + 60_000 * minutes++) })
     const id = await createGroup(later(), named('Audited'), refs(users.slice(0, 2)))
     const change = (members: MemberChange) => changeGroup(later(), id, { members: [members] })
@@ -287,14 +282,14 @@ test('groups', async (t) => {
     ])
   })
 
-  t.test('names have a length that an index can hold', async (t) => {
+  t.test('names are limited to what an index can hold', async (t) => {
     t.match(await refusal(createGroup(work, named('x'.repeat(501)))), { scimType: 'invalidValue' })
     t.match(await refusal(createGroup(work, named('x', { externalId: 'x'.repeat(501) }))), { scimType: 'invalidValue' })
     t.match(await refusal(createGroup(work, named('  '))), { scimType: 'invalidValue' })
     await createGroup(work, named('İ€'.repeat(250), { externalId: '€'.repeat(500) }))
   })
 
-  t.test('the closure of all that was done here is right', async (t) => {
+  t.test('the closure is right after everything above', async (t) => {
     const { stored, expected } = await closures(db, tenantId)
     t.strictSame(stored, expected)
   })

@@ -1,13 +1,14 @@
-// No tenant loses its last administrator, however many try at once.
+// No tenant loses its last administrator, however many try at the same time.
 import { test } from 'tap'
 import { type Db, inTenant } from '../../db/connect.ts'
 import { updateUser } from '../../db/users.ts'
 import { requireNotSelf, requireOtherAdministrator, requireRoleWithin } from '../../server/provisioning/guards.ts'
 import { deactivateUser, lockUser, setUserRole, type UserDeps } from '../../server/provisioning/users.ts'
 import { startApp } from '../support/app.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
+import { actorOf } from '../support/groups.ts'
 import { lockIsAwaited } from '../support/locks.ts'
-import { asUser, insertPeople } from '../support/people.ts'
+import { insertPeople } from '../support/people.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const administrators = async (owner: Db, tenantId: number): Promise<string[]> =>
   (
@@ -21,11 +22,11 @@ const administrators = async (owner: Db, tenantId: number): Promise<string[]> =>
       .execute()
   ).map(({ id }) => id)
 
-/** Ways in which one administrator ends another. */
+/** Ways in which one administrator ends another's administration. */
 const WAYS: Record<string, (deps: UserDeps, tenantId: number, by: string, whom: string) => Promise<unknown>> = {
-  demote: (deps, tenantId, by, whom) => setUserRole(deps, tenantId, asUser(by, 'administrator'), whom, 'manager'),
-  deactivate: (deps, tenantId, by, whom) => deactivateUser(deps, tenantId, asUser(by, 'administrator'), whom),
-  lock: (deps, tenantId, by, whom) => lockUser(deps, tenantId, asUser(by, 'administrator'), whom)
+  demote: (deps, tenantId, by, whom) => setUserRole(deps, tenantId, actorOf('administrator', by), whom, 'manager'),
+  deactivate: (deps, tenantId, by, whom) => deactivateUser(deps, tenantId, actorOf('administrator', by), whom),
+  lock: (deps, tenantId, by, whom) => lockUser(deps, tenantId, actorOf('administrator', by), whom)
 }
 
 test('the last administrator', async (t) => {
@@ -45,7 +46,7 @@ test('the last administrator', async (t) => {
   }
 
   for (const [name, end] of Object.entries(WAYS)) {
-    t.test(`two administrators who ${name} one another at the same moment: one stays`, async (t) => {
+    t.test(`stays if two administrators ${name} each other at the same time`, async (t) => {
       for (let round = 0; round < 10; round++) {
         const { tenantId, ids } = await tenantWith(2)
         const [first, second] = ids as [string, string]
@@ -60,7 +61,7 @@ test('the last administrator', async (t) => {
     })
   }
 
-  t.test('five administrators who all end one another in different ways: at least one stays', async (t) => {
+  t.test('stays if five administrators end each other in different ways', async (t) => {
     const ways = Object.values(WAYS)
     for (let round = 0; round < 5; round++) {
       const { tenantId, ids } = await tenantWith(5)
@@ -75,7 +76,7 @@ test('the last administrator', async (t) => {
     }
   })
 
-  t.test('waits for the other change and sees it, in whichever order they locked', async (t) => {
+  t.test('stays because the second change waits for the first and sees it, whichever locks first', async (t) => {
     const { tenantId, ids } = await tenantWith(2)
     const [first, second] = ids as [string, string]
     let demoting: Promise<unknown> | undefined
@@ -88,7 +89,7 @@ test('the last administrator', async (t) => {
     t.match(await demoting, { reason: 'lastAdministrator' })
   })
 
-  t.test('an administrator who is locked, deactivated, invited or removed does not count', async (t) => {
+  t.test('is not one who is locked, deactivated, invited or removed', async (t) => {
     const { tenantId, ids } = await tenantWith(1)
     await insertPeople(owner, tenantId, [
       { email: 'a@other.test', role: 'administrator', locked: true },
@@ -103,14 +104,14 @@ test('the last administrator', async (t) => {
     }
   })
 
-  t.test('an administrator of another tenant does not count', async (t) => {
+  t.test('is not one of another tenant', async (t) => {
     const { tenantId, ids } = await tenantWith(1)
     await tenantWith(3)
     const outcome = await WAYS['lock']!(deps, tenantId, 'somebody', ids[0]!).catch((error) => error)
     t.match(outcome, { reason: 'lastAdministrator' })
   })
 
-  t.test('a whole set may leave when somebody outside it stays', async (t) => {
+  t.test('may leave with others if somebody else stays', async (t) => {
     const { tenantId, ids } = await tenantWith(3)
     const leave = (leaving: string[]) =>
       inTenant(deps.db, tenantId, (trx) => requireOtherAdministrator(trx, tenantId, leaving))
@@ -118,7 +119,7 @@ test('the last administrator', async (t) => {
     await t.rejects(leave(ids), { message: /at least one active administrator/ })
   })
 
-  t.test('new users do not wait while the guard is held', async (t) => {
+  t.test('does not make new users wait while the guard is held', async (t) => {
     const { tenantId, ids } = await tenantWith(2)
     await inTenant(deps.db, tenantId, async (trx) => {
       await requireOtherAdministrator(trx, tenantId, [ids[0]!])
@@ -128,8 +129,8 @@ test('the last administrator', async (t) => {
   })
 })
 
-test('requireNotSelf and requireRoleWithin', async (t) => {
-  const ada = asUser('018f0000-0000-7000-8000-000000000001', 'manager')
+test('requireNotSelf and requireRoleWithin refuse oneself and too high a role', async (t) => {
+  const ada = actorOf('manager', '018f0000-0000-7000-8000-000000000001')
   t.throws(() => requireNotSelf(ada, ada.id!, 'remove yourself'), { message: 'You cannot remove yourself' })
   t.doesNotThrow(() => requireNotSelf(ada, '018f0000-0000-7000-8000-000000000002', 'remove yourself'))
   t.doesNotThrow(() => requireRoleWithin('manager', 'manager'))

@@ -7,12 +7,13 @@ import type { MemberChange } from '../../server/provisioning/group-members.ts'
 import { changeGroup, createGroup, removeGroup } from '../../server/provisioning/groups.ts'
 import { remove } from '../../server/provisioning/user-states.ts'
 import { openDatabase } from '../support/database.ts'
-import { actorOf, connectionActor, insertTenant, insertUsers, membersOf, NOW, workOf } from '../support/groups.ts'
+import { actorOf, connectionActor, insertUsers, membersOf, workOf } from '../support/groups.ts'
+import { insertTenant, NOW } from '../support/tenants.ts'
 
 const refs = (ids: readonly string[]) => ids.map((value) => ({ value }))
 const NAMED = { schemas: [GROUP_SCHEMA], displayName: '' }
 
-test('what memberships were', async (t) => {
+test('past memberships', async (t) => {
   const { db, owner } = await openDatabase(t)
   const tenantId = await insertTenant(owner, 'acme')
   const okta = await connectionActor(owner, tenantId, 'Okta')
@@ -30,7 +31,7 @@ test('what memberships were', async (t) => {
     removed: string
     removed_event_id: string
   }
-  /** With the actions of the events by which they came and went. */
+  /** Past memberships, with the actions of the events by which they began and ended. */
   const pastOf = (groupId: string) =>
     readInTenant<Past>(
       db,
@@ -54,7 +55,7 @@ test('what memberships were', async (t) => {
     all: { changes: [{ kind: 'clear' }], gone: users }
   }
   for (const [way, { changes, gone }] of Object.entries(ways)) {
-    t.test(`are kept exactly when ${way} of the members are taken out`, async (t) => {
+    t.test(`are kept exactly if ${way} of the members are removed`, async (t) => {
       const groupId = await groupOf()
       await change(groupId, ...changes)
       const past = await pastOf(groupId)
@@ -71,7 +72,7 @@ test('what memberships were', async (t) => {
     })
   }
 
-  t.test('tell who had put a member there: a connection or people', async (t) => {
+  t.test('say who had added the member: a connection or people', async (t) => {
     const groupId = await groupOf(people, [first])
     await changeGroup(machine, groupId, { members: [{ kind: 'add', members: refs([first, second]) }] })
     await changeGroup(machine, groupId, { members: [{ kind: 'clear' }] })
@@ -81,7 +82,7 @@ test('what memberships were', async (t) => {
     ])
   })
 
-  t.test('keep nothing of what came and went by the same change', async (t) => {
+  t.test('are not kept if a membership began and ended in the same change', async (t) => {
     const groupId = await groupOf(people, [first])
     await change(groupId, { kind: 'clear' }, { kind: 'add', members: refs([first, second]) }, { kind: 'clear' })
     t.match(await pastOf(groupId), [{ user_id: first, added: 'group.created' }])
@@ -102,7 +103,7 @@ test('what memberships were', async (t) => {
     ])
   })
 
-  t.test('are kept when the group is removed, with the groups that it was in and had in it', async (t) => {
+  t.test('are kept when the group is removed, for groups that contained it and those in it', async (t) => {
     const inner = await groupOf(people, [])
     const groupId = await groupOf(people, [first, second, inner])
     const outer = await groupOf(machine, [groupId])

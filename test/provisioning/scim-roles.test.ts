@@ -13,7 +13,7 @@ const withRoles = (...values: (string | [value: string, primary: boolean])[]): U
 const none = withRoles()
 const rolesOf = ({ document }: { document: UserDocument }) => document.roles
 
-test('a new user has the role that is given, or the usual one', async (t) => {
+test('a new user gets the given role, or the usual one', async (t) => {
   t.equal(roleOfNew(withRoles('manager'), 'administrator').role, 'manager')
   t.equal(roleOfNew(withRoles('x', ['Manager', true]), 'administrator').role, 'manager')
   t.equal(roleOfNew(withRoles('x'), 'administrator').role, 'responder')
@@ -22,7 +22,7 @@ test('a new user has the role that is given, or the usual one', async (t) => {
   t.same(rolesOf(roleOfNew(none, 'manager')), undefined)
 })
 
-test('an adopted one keeps what the inviter gave, and shows it where nobody would expect it', async (t) => {
+test('an adopted user keeps the inviter’s role, which is shown if it is not the usual one', async (t) => {
   const kept = roleOfAdopted('manager', none, 'manager')
   t.equal(kept.role, 'manager')
   t.same(rolesOf(kept), [{ value: 'manager', primary: true }])
@@ -34,7 +34,7 @@ test('an adopted one keeps what the inviter gave, and shows it where nobody woul
   ])
 })
 
-test('PUT and PATCH', async (t) => {
+test('PUT and PATCH change the role', async (t) => {
   const cases: [
     what: string,
     before: UserDocument,
@@ -71,13 +71,13 @@ test('PUT and PATCH', async (t) => {
   }
 })
 
-test('a role that is taken away leaves no higher one behind', async (t) => {
+test('taking a role away gives no higher one', async (t) => {
   const before = { role: 'stakeholder' as const, document: withRoles('stakeholder'), isRoleOwn: true }
   t.equal(roleOfPatched(before, none, 'administrator').role, 'stakeholder')
   t.equal(roleOfReplaced(before, withRoles('x'), 'administrator').role, 'stakeholder')
 })
 
-test('a PUT without roles keeps the role, and shows the usual one only where others had written it', async (t) => {
+test('a PUT without roles keeps the role, and shows the usual one only if others had written it', async (t) => {
   const left = (role: 'manager' | 'responder', isRoleOwn: boolean) => {
     const put = roleOfReplaced({ role, document: withRoles(role), isRoleOwn }, none, 'manager')
     return [put.role, rolesOf(put)]

@@ -1,18 +1,19 @@
-// How shadow mode ends: live or discarded, whatever happens at that moment.
+// How shadow mode ends: going live or discarded, whatever happens at the same time.
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { cleanUp } from '../../jobs/handlers/clean-up.ts'
 import { OPERATOR } from '../support/app.ts'
-import { GROUP, openHistory } from '../support/history.ts'
+import { openHistory } from '../support/history.ts'
 import { insertPeople } from '../support/people.ts'
+import { GROUP } from '../support/urns.ts'
 import { countShadowRows, dump, openShadow, person } from './shadowing.ts'
 
 test('the end of a shadow', async (t) => {
   const acme = await openHistory(t, 'end')
   const { app, tenant } = acme
 
-  t.test('an identity provider that goes on while it goes live loses nothing', async (t) => {
+  t.test('loses nothing of an identity provider that continues while the shadow goes live', async (t) => {
     const { scim, connectionId } = await openShadow(acme, 'Busy')
     for (let i = 0; i < 20; i++) await scim.createUser(person(`early${i}`, 'end'))
     const acknowledged: string[] = []
@@ -20,7 +21,7 @@ test('the end of a shadow', async (t) => {
     let isLive = false
     const write = async (worker: number) => {
       for (let i = 0; !isLive || i < 10; i++) {
-        // an injected request that is refused at once asks nothing of the event loop
+        // a request that is refused at once does not wait for the event loop, so let others run
         await setImmediate()
         const reply = await scim.post('/Users', person(`w${worker}-${i}`, 'end'))
         answers.set(reply.status, (answers.get(reply.status) ?? 0) + 1)
@@ -43,7 +44,7 @@ test('the end of a shadow', async (t) => {
     t.equal(await countShadowRows(acme), 0)
   })
 
-  t.test('a process that has not heard of it yet writes into nothing', async (t) => {
+  t.test('refuses writes of a process that has not heard of it', async (t) => {
     const { scim, connectionId, shadowId } = await openShadow(acme, 'Deaf')
     const { body } = await scim.post('/Users', person('deaf', 'end'))
     // what going live does first; nobody is told of it
@@ -64,7 +65,7 @@ test('the end of a shadow', async (t) => {
     t.equal(await countShadowRows(acme), 0, 'and it goes with its connection')
   })
 
-  t.test('whom it was refused waits for a decision there, and in the tenant once it is live', async (t) => {
+  t.test('leaves conflicts to be decided in the shadow, and in the tenant once it is live', async (t) => {
     const [ownerId, otherId] = (await insertPeople(app.owner, tenant.id, [
       { email: 'off@end.test' },
       { email: 'other@end.test' }
@@ -89,7 +90,7 @@ test('the end of a shadow', async (t) => {
     ])
   })
 
-  t.test('what a process left behind when it ended is cleaned up', async (t) => {
+  t.test('cleans up what a process left when it ended', async (t) => {
     const { connectionId, shadowId } = await openShadow(acme, 'Left')
     await app.owner.deleteFrom('scim_shadows').where('connection_id', '=', connectionId).execute()
     await app.owner.updateTable('tenants').set({ state: 'suspended' }).where('id', '=', shadowId).execute()
@@ -97,7 +98,7 @@ test('the end of a shadow', async (t) => {
     t.equal(await countShadowRows(acme), 0)
   })
 
-  t.test('discarding forgets it, and ends the tokens', async (t) => {
+  t.test('removes the shadow and ends the tokens if it is discarded', async (t) => {
     const before = await dump(acme, tenant.id)
     const { scim, connectionId } = await openShadow(acme, 'Wrong')
     await scim.createUser(person('wrong', 'end'))
@@ -112,7 +113,7 @@ test('the end of a shadow', async (t) => {
     }
   })
 
-  t.test('a connection that is there can be put into shadow mode, no more than three at once', async (t) => {
+  t.test('a working connection can enter shadow mode, at most three at once', async (t) => {
     const { scim, connectionId } = await acme.connect('Live')
     const user = await scim.createUser(person('live', 'end'))
     t.equal((await acme.mutate('scimShadow.open', { connectionId })).status, 200)
@@ -149,7 +150,7 @@ test('the end of a shadow', async (t) => {
     })
   })
 
-  t.test('it goes with its tenant', async (t) => {
+  t.test('comes with the removal of its tenant', async (t) => {
     await app.mutate('', 'tenants.suspend', { subdomain: 'end', suspended: true }, OPERATOR)
     const removed = await app.mutate('', 'tenants.remove', { subdomain: 'end', confirm: 'end' }, OPERATOR)
     t.equal(removed.status, 200, String(removed.error?.message))
@@ -157,7 +158,7 @@ test('the end of a shadow', async (t) => {
   })
 })
 
-test('after a shadow, GET answers 304 only of a version that no shadow has shown', async (t) => {
+test('after a shadow GET answers 304 only for a version that no shadow has shown', async (t) => {
   const acme = await openHistory(t, 'passing')
   const { scim, connectionId } = await openShadow(acme, 'Passing')
   const { id, meta } = await scim.createUser(person('passing', 'passing'))

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { OPERATOR } from '../support/app.ts'
+import { EMPTY } from '../support/empty.ts'
 import { openHistory } from '../support/history.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
 import { dump, none, openShadow, person } from './shadowing.ts'
 
-test('what changes on both sides', async (t) => {
+test('what changes on both sides of a shadow', async (t) => {
   const acme = await openHistory(t, 'three')
   const { app, tenant } = acme
   const ids = await insertPeople(app.owner, tenant.id, [
@@ -21,7 +22,7 @@ test('what changes on both sides', async (t) => {
   const { scim, connectionId } = await openShadow(acme, 'Okta')
   const title = (id: string, value: string) => scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value }])
 
-  t.test('is told attribute by attribute, and stays as the tenant has it', async (t) => {
+  t.test('is shown attribute by attribute, and keeps the tenant’s value', async (t) => {
     await scim.patch(`/Users/${bothId}`, [
       { op: 'replace', path: 'displayName', value: 'By the IdP' },
       { op: 'replace', path: 'title', value: 'Boss' }
@@ -43,7 +44,7 @@ test('what changes on both sides', async (t) => {
     await insertPeople(app.owner, elsewhere.tenant.id, [{ email: 'taken@three.test' }])
     const taken = await scim.post('/Users', person('taken', 'three'))
     t.equal(taken.status, 201, 'of other tenants nothing is known in a shadow')
-    // names that change hands within the shadow are nobody else's
+    // names that are exchanged within the shadow are taken by nobody else
     const rename = (id: string, name: string) =>
       scim.patch(`/Users/${id}`, [
         { op: 'replace', path: 'userName', value: name },
@@ -75,7 +76,7 @@ test('what changes on both sides', async (t) => {
     t.match(groups, [{ id: doomed, effect: null, conflicts: [{ reason: 'groupRemoved' }] }])
   })
 
-  t.test('the rest goes live', async (t) => {
+  t.test('stays as the tenant has it when the rest goes live', async (t) => {
     const { data: preferring } = await acme.query('scimShadow.list', {
       connectionId,
       prefer: 'provider',
@@ -84,7 +85,7 @@ test('what changes on both sides', async (t) => {
     t.match(
       preferring.items.find(({ id }: { id: string }) => id === bothId),
       {
-        conflicts: [],
+        conflicts: EMPTY,
         changes: [{ attribute: 'displayName', from: 'By Ada', to: 'By the IdP' }, { attribute: 'title' }]
       },
       'or becomes what the provider has made of it, where the administrator prefers that'
@@ -115,7 +116,7 @@ test('what changes on both sides', async (t) => {
     t.equal(again.status, 409, 'from here on as ever')
   })
 
-  t.test('the last administrator stays', async (t) => {
+  t.test('does not take the last administrator away', async (t) => {
     const other = await openHistory(t, 'last', app)
     const { scim: entra, connectionId: id } = await openShadow(other, 'Entra')
     t.equal((await entra.delete(`/Users/${other.rootId}`)).status, 204)
@@ -137,7 +138,7 @@ test('what changes on both sides', async (t) => {
   })
 })
 
-test('whose value counts, person by person', async (t) => {
+test('the decision whose value counts, person by person', async (t) => {
   const acme = await openHistory(t, 'decided')
   const { app, tenant } = acme
   const ids = await insertPeople(
@@ -164,7 +165,7 @@ test('whose value counts, person by person', async (t) => {
   const conflictsOf = async (prefer: string) =>
     (await acme.query('scimShadow.summary', { connectionId, prefer })).data.counts.conflicts
 
-  t.test('is decided for one and leaves the others as they are', async (t) => {
+  t.test('is made for one person and leaves the others as they are', async (t) => {
     const contested = { isContested: true, prefer: null }
     t.match(await one(annId), {
       ...contested,
@@ -175,7 +176,7 @@ test('whose value counts, person by person', async (t) => {
     t.equal((await decide(benId, 'tenant')).status, 200)
     t.equal((await decide(east, 'provider', 'group')).status, 200)
     t.equal((await decide(west, 'provider', 'group')).status, 200)
-    t.match(await one(annId), { isContested: true, prefer: 'provider', effect: 'change', conflicts: [] })
+    t.match(await one(annId), { isContested: true, prefer: 'provider', effect: 'change', conflicts: EMPTY })
     t.match(await one(benId), { isContested: true, prefer: 'tenant', effect: null, conflicts: [{ current: 'By Ada' }] })
     t.match(await one(west, { kind: 'group' }), { isContested: true, prefer: 'provider', effect: 'remove' })
     t.equal(await conflictsOf('tenant'), 2, 'Ben and Cat stay')
@@ -189,7 +190,7 @@ test('whose value counts, person by person', async (t) => {
     await decide(west, 'provider', 'group')
   })
 
-  t.test('is for administrators, and for those whom the shadow began with', async (t) => {
+  t.test('is for administrators, and for people of the shadow’s beginning', async (t) => {
     const { body } = await scim.post('/Users', person('new', 'decided'))
     t.equal((await decide(body.id, 'tenant')).status, 404)
     t.equal((await decide(annId, 'tenant', 'group')).status, 404)
@@ -198,7 +199,7 @@ test('whose value counts, person by person', async (t) => {
     t.equal((await app.mutate('decided', 'scimShadow.decide', asked, { cookie })).status, 403)
   })
 
-  t.test('is what goes live', async (t) => {
+  t.test('applies when the shadow goes live', async (t) => {
     const prefer = 'provider'
     const { counts } = (await acme.query('scimShadow.summary', { connectionId, prefer })).data
     t.equal((await acme.mutate('scimShadow.goLive', { connectionId, prefer, expected: counts })).status, 200)
@@ -236,7 +237,7 @@ test('what changes in the tenant while a shadow is open', async (t) => {
   ])) as [string]
   await acme.mutate('invitations.create', { invites: [{ email: 'ivy@drift.test' }] })
 
-  t.test('shows there on demand, but for whom the identity provider has changed itself', async (t) => {
+  t.test('is copied on demand, except for people whom the identity provider has changed', async (t) => {
     t.match((await scim.get('/Users?filter=userName eq "new@drift.test"')).body, { totalResults: 0 })
     const before = await dump(acme, tenant.id)
     const { data, error } = await acme.mutate('scimShadow.refresh', { connectionId })
@@ -255,7 +256,7 @@ test('what changes in the tenant while a shadow is open', async (t) => {
     t.match((await acme.mutate('scimShadow.refresh', { connectionId })).data, { users: 0 })
   })
 
-  t.test('and is not the identity provider’s doing', async (t) => {
+  t.test('does not count as the identity provider’s doing', async (t) => {
     const ivy = await scim.post('/Users', person('ivy', 'drift'))
     t.equal(ivy.status, 201, 'who was invited meanwhile is met')
     await scim.patch(`/Users/${newId}`, [{ op: 'replace', path: 'title', value: 'Head' }])

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { OPERATOR } from '../support/app.ts'
-import { GROUP, openHistory, snapshotOf } from '../support/history.ts'
+import { EMPTY } from '../support/empty.ts'
+import { openHistory, snapshotOf } from '../support/history.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
-import { ENTERPRISE } from '../support/scim.ts'
+import { ENTERPRISE, GROUP } from '../support/urns.ts'
 import { countShadowRows, dump, none, openShadow, person } from './shadowing.ts'
 
 test('a whole cycle in shadow mode', async (t) => {
@@ -26,7 +27,7 @@ test('a whole cycle in shadow mode', async (t) => {
   const jobsBefore = await jobs()
   const made: Record<string, string> = {}
 
-  t.test('the identity provider finds everybody, and what it does looks as if it were done', async (t) => {
+  t.test('lets the identity provider find everybody, and its changes look real', async (t) => {
     const found = await scim.get('/Users?filter=userName eq "LIN@acme.test"')
     t.match(found.body, { totalResults: 1, Resources: [{ id: linId, displayName: 'Lin', active: true }] })
     t.equal((await scim.patch(`/Users/${linId}`, [{ op: 'add', path: 'externalId', value: 'x-lin' }])).status, 200)
@@ -73,10 +74,10 @@ test('a whole cycle in shadow mode', async (t) => {
     t.match((await scim.get('/Users?count=0')).body, { totalResults: 8 })
   })
 
-  t.test('and nothing of it is: the tenant is the same to the byte, and nobody is written to', async (t) => {
+  t.test('changes not a byte of the tenant, and mails nobody', async (t) => {
     t.strictSame(await dump(acme, tenant.id), before)
     t.equal(await jobs(), jobsBefore)
-    t.match(await acme.query('users.list', { search: 'ann' }), { data: { items: [] } })
+    t.match(await acme.query('users.list', { search: 'ann' }), { data: { items: EMPTY } })
     t.match(await app.query('', 'tenants.list', {}, OPERATOR), {
       data: { items: [{ subdomain: 'acme' }], nextCursor: null }
     })
@@ -91,7 +92,7 @@ test('a whole cycle in shadow mode', async (t) => {
     memberships: { added: 4, removed: 1, refused: 0 },
     conflicts: 0
   }
-  t.test('the numbers are exact, and tell each person', async (t) => {
+  t.test('has exact numbers, and shows each person', async (t) => {
     t.strictSame((await acme.query('scimShadow.summary', { connectionId })).data.counts, expected)
     const list = async (input: object) => (await acme.query('scimShadow.list', { connectionId, ...input })).data
     t.match(
@@ -110,7 +111,7 @@ test('a whole cycle in shadow mode', async (t) => {
     t.match((await list({ filter: 'remove' })).items, [{ id: zoeId, name: 'Zoe' }])
     const groups = (await list({ kind: 'group' })).items as { name: string }[]
     t.match(Object.fromEntries(groups.map((group) => [group.name, group])), {
-      Old: { effect: 'remove', memberships: [] },
+      Old: { effect: 'remove', memberships: EMPTY },
       Sales: { effect: 'create', membershipCounts: { joined: 2, left: 0 } },
       Staff: {
         effect: null,
@@ -134,7 +135,7 @@ test('a whole cycle in shadow mode', async (t) => {
     t.strictSame(await dump(acme, tenant.id), before, 'looking changes nothing')
   })
 
-  t.test('going live makes the tenant what the shadow was, under the ids that were answered', async (t) => {
+  t.test('makes the tenant what the shadow was when it goes live, with the ids that were answered', async (t) => {
     const shown = await snapshotOf(app.owner, shadowId)
     const answers = Object.fromEntries(
       await Promise.all(
@@ -170,7 +171,7 @@ test('a whole cycle in shadow mode', async (t) => {
     t.equal((await scim.get(`/Users/${zoeId}`)).status, 404)
   })
 
-  t.test('what follows in the tenant follows: invitations, passwords, the log', async (t) => {
+  t.test('has its consequences in the tenant once live: invitations, passwords, the log', async (t) => {
     const { items } = (await acme.query('invitations.list', {})).data
     t.match(items, [{ email: 'ivy@acme.test', state: 'adopted' }])
     const signedIn = await app.mutate('acme', 'auth.signIn', {
@@ -204,12 +205,12 @@ test('a whole cycle in shadow mode', async (t) => {
     })
   })
 
-  t.test('and nothing is left of the shadow', async (t) => {
+  t.test('leaves nothing of the shadow behind', async (t) => {
     t.equal(await countShadowRows(acme), 0)
     t.match(await acme.query('scimShadow.summary', { connectionId }), { error: { reason: 'notInShadow' } })
   })
 
-  t.test('all of it can be undone as any other thing that the connection did', async (t) => {
+  t.test('can be undone as a whole, like anything else that the connection did', async (t) => {
     const undone = await acme.mutate('history.preview', { connectionId, since: '2026-01-01T00:00:00Z' })
     t.equal(undone.status, 405)
     const { data } = await acme.query('history.preview', { connectionId, since: '2026-01-01T00:00:00Z' })

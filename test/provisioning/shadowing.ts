@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import { TENANT_TABLES_LEAVES_FIRST } from '../../db/tenants.ts'
 import type { HistoryTenant } from '../support/history.ts'
-import { clientOf, type Scim, USER } from '../support/scim.ts'
+import { clientOf, type Scim } from '../support/scim.ts'
+import { USER } from '../support/urns.ts'
 
-/** What says when a token was used, and what was sent. */
+/** Tables that record uses of tokens and requests. */
 const OF_USE = new Set(['scim_tokens', 'scim_token_uses', 'scim_errors', 'wire_log'])
 
-/** All that a tenant has, to the byte. */
+/** All rows of a tenant, exactly. */
 export async function dump({ app }: HistoryTenant, tenantId: number): Promise<Record<string, string>> {
   const all: Record<string, string> = {}
   for (const table of [...TENANT_TABLES_LEAVES_FIRST, 'audit_events']) {
@@ -19,7 +20,7 @@ export async function dump({ app }: HistoryTenant, tenantId: number): Promise<Re
   return all
 }
 
-/** How many rows there are of shadows. */
+/** How many rows belong to shadows. */
 export async function countShadowRows({ app }: HistoryTenant): Promise<number> {
   let count = 0
   for (const table of [...TENANT_TABLES_LEAVES_FIRST, 'audit_events']) {

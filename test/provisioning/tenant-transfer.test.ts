@@ -1,4 +1,4 @@
-// A tenant out of one database and into another: everything is there, works, and nothing is there by half.
+// A tenant moves from one database to another: everything arrives and works, and nothing arrives by half.
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { type Test, test } from 'tap'
@@ -10,7 +10,8 @@ import { type Inviting, PASSWORD, startInviting } from '../invitations/acme.ts'
 import { OPERATOR, OPERATOR_TOKEN, startApp, type TestApp } from '../support/app.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { giveEverything } from '../support/people.ts'
-import { addTenant, type Scim, scimClient } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
 const AUTHORIZATION = { authorization: `Bearer ${OPERATOR_TOKEN}` }
 
@@ -29,7 +30,7 @@ const importInto = async (app: TestApp, payload: string | Buffer, query = '', ty
 const tenantIdOf = async ({ owner }: { owner: Db }, subdomain = 'acme') =>
   (await owner.selectFrom('tenants').select('id').where('subdomain', '=', subdomain).executeTakeFirstOrThrow()).id
 
-/** Every row of a tenant by table, but for its tenant, its transaction, and the events of export and import. */
+/** All rows of a tenant by table, without tenant ids, transaction ids, and the events of export and import. */
 async function contentsOf(app: TestApp, tables: readonly string[], subdomain = 'acme') {
   const tenantId = await tenantIdOf(app, subdomain)
   const contents: Record<string, string[]> = {}
@@ -42,7 +43,7 @@ async function contentsOf(app: TestApp, tables: readonly string[], subdomain = '
   return contents
 }
 
-/** Tables with a tenant's rows, as the catalogue knows them. */
+/** Tables with a tenant's rows, from the catalogue. */
 async function tenantTables({ owner }: { owner: Db }): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
@@ -50,7 +51,7 @@ async function tenantTables({ owner }: { owner: Db }): Promise<string[]> {
   return rows.map(({ name }) => name).filter((name) => !DERIVED_TABLES.has(name))
 }
 
-/** A webhook, a stream of tokens, and an event that is on its way to the first. */
+/** Makes a webhook, a stream of tokens, and an event that is being sent to the webhook. */
 async function startStream(acme: Inviting): Promise<void> {
   const url = 'https://hooks.example/muster'
   const { data } = await acme.call('eventStreams.create', { kind: 'webhook', name: 'hook', url })
@@ -64,7 +65,7 @@ async function startStream(acme: Inviting): Promise<void> {
     where tenant_id = ${acme.acmeId} order by id limit 1`.execute(acme.owner)
 }
 
-/** A group that gives a role, a change that the brake has held, and a connection that is gone. */
+/** Makes a group that gives a role, a change that the brake holds, and a removed connection. */
 async function startMapping(acme: Inviting, scim: Scim, groupId: string, userId: string): Promise<void> {
   await acme.call('brake.update', { settings: { people: 1, percent: 0 } })
   await scim.delete(`/Users/${userId}`)
@@ -73,11 +74,11 @@ async function startMapping(acme: Inviting, scim: Scim, groupId: string, userId:
   await acme.call('scimConnections.remove', { connectionId: data.scimToken.connectionId })
 }
 
-/** A connection in shadow mode; its token. */
+/** Makes a connection in shadow mode. @returns its token */
 const startShadow = async (acme: Inviting): Promise<string> =>
   (await acme.call('scimTokens.create', { name: 'shadow', shadow: true })).data.token
 
-/** Acme with people in every state, nested groups, past memberships, an identity provider and its refusals. */
+/** Starts acme with people in every state, nested groups, past memberships, an identity provider and its refusals. */
 async function startSource(t: Test) {
   const acme = await startInviting(t)
   const scim = await scimClient(acme, { id: acme.acmeId, subdomain: 'acme' })
@@ -105,7 +106,7 @@ test('a tenant moves to another database', async (t) => {
   const source = await startSource(t)
   const tables = await tenantTables(source)
 
-  t.test('every table of a tenant is exported', async (t) => {
+  t.test('exports every table of a tenant', async (t) => {
     t.same((await readTransferTables(source.owner)).map(({ name }) => name).sort(), tables)
   })
 
@@ -118,15 +119,15 @@ test('a tenant moves to another database', async (t) => {
     .map((line) => JSON.parse(line))
   t.match(lines[0], { muster: 'tenant', version: 1, credentials: true, tenant: { subdomain: 'acme' } })
   const before = await contentsOf(source, tables)
-  t.test('the foot counts the rows of each table', async (t) => {
+  t.test('has a foot that counts the rows of each table', async (t) => {
     const { rows } = lines.at(-1)
     for (const table of tables) {
       const more = table === 'audit_events' ? 1 : 0
       t.equal(rows[table] ?? 0, before[table]!.length + more, table)
     }
   })
-  t.test('the source has something in nearly every table', async (t) => {
-    // what a shadow began with is its own
+  t.test('has rows in nearly every table of the source', async (t) => {
+    // what a shadow began with belongs to the shadow
     const empty = tables.filter((table) => before[table]!.length === 0 && !table.startsWith('shadow_'))
     t.ok(empty.length < 4, `nothing in ${empty.join(', ')}`)
   })
@@ -136,7 +137,7 @@ test('a tenant moves to another database', async (t) => {
   t.equal(imported.status, 200, JSON.stringify(imported.body))
   t.match(imported.body, { tenant: { subdomain: 'acme', state: 'active' }, rows: lines.at(-1).rows })
 
-  t.test('every row is as it was', async (t) => {
+  t.test('has every row as it was', async (t) => {
     const after = await contentsOf(target, tables)
     for (const table of tables.filter((name) => name !== 'scim_shadows')) t.same(after[table], before[table], table)
     t.match(after['scim_shadows'], [/"shadow_id": ?null/], 'a shadow stays behind')
@@ -149,14 +150,14 @@ test('a tenant moves to another database', async (t) => {
     t.same(await settings(target), await settings(source))
   })
 
-  t.test('everybody is searched for, though the index stays behind', async (t) => {
+  t.test('finds everybody by search, though the index is not exported', async (t) => {
     const { rows } = await sql`select id from users where id not in (select user_id from search_pending)`.execute(
       target.owner
     )
     t.same(rows, [])
   })
 
-  t.test('people, identity providers and numbers go on', async (t) => {
+  t.test('keeps serving people and identity providers, and counting', async (t) => {
     const signedIn = await target.mutate('acme', 'auth.signIn', { email: 'dan@x.test', password: PASSWORD })
     t.equal(signedIn.status, 200)
     const me = await target.query('acme', 'auth.me', undefined, { cookie: source.cookies.administrator })
@@ -183,7 +184,7 @@ test('a tenant moves to another database', async (t) => {
     t.same(rows, [{ name: 'new@x.test' }])
   })
 
-  t.test('what waited to be sent is in the queue', async (t) => {
+  t.test('queues what waited to be sent', async (t) => {
     const { rows } = await sql<{ mail: string }>`
       select data->>'mailId' as mail from pgboss.job where name = 'send-mail' order by 1`.execute(target.owner)
     const queued = await target.owner.selectFrom('mails').select('id').where('state', '=', 'queued').execute()
@@ -191,7 +192,7 @@ test('a tenant moves to another database', async (t) => {
     t.same(rows.map(({ mail }) => mail).sort(), queued.map(({ id }) => id).sort())
   })
 
-  t.test('events go on where they stood, and what was on its way is delivered', async (t) => {
+  t.test('continues events where they stood, and delivers what was being sent', async (t) => {
     const byNumber = sql`(e.xid, e.id) > (s.cursor_xid, s.cursor_id)`
     const standing = async ({ owner }: TestApp, isBehind = byNumber) => {
       const { rows } = await sql<{ streams: number; left: string[] }>`
@@ -205,21 +206,21 @@ test('a tenant moves to another database', async (t) => {
     // on a cluster the place is found again by the id
     const [here] = await standing(target, isOnCluster ? sql`e.id > s.cursor_id` : byNumber)
     t.ok(there!.left.length > 1)
-    // what has happened here since comes behind
+    // events of this database come after those that were imported
     t.same({ ...here, left: here!.left.slice(0, there!.left.length) }, there)
     const { rows: jobs } = await sql<{ key: string }>`
       select singleton_key as key from pgboss.job where name = 'deliver-event'`.execute(target.owner)
     t.match(jobs, [{ key: /^[0-9a-f-]{36}:[0-9a-f-]{36}$/ }])
   })
 
-  t.test('both logs tell of it', async (t) => {
+  t.test('is recorded in both logs', async (t) => {
     const last = async (app: TestApp) => (await app.query('acme', 'audit.list', { limit: 5 }, OPERATOR)).data.items
     t.match((await last(source))[0], { action: 'tenant.exported', actorKind: 'operator', after: { credentials: true } })
     const events = (await last(target)).map(({ action }: { action: string }) => action)
     t.ok(events.includes('tenant.imported'), events.join())
   })
 
-  t.test('what is taken is refused, and nothing is left', async (t) => {
+  t.test('refuses what is taken, and leaves nothing', async (t) => {
     const count = async () => {
       const { rows } = await sql<{
         n: number
@@ -238,7 +239,7 @@ test('a tenant moves to another database', async (t) => {
     t.equal(await count(), known)
   })
 
-  t.test('a file that was changed, cut or is none is refused, and nothing is left', async (t) => {
+  t.test('refuses a file that is changed, incomplete or none, and leaves nothing', async (t) => {
     const cut = exported.text.slice(0, exported.text.lastIndexOf('\n{"end"') + 1)
     const cases: Record<string, [text: string, problem: RegExp]> = {
       empty: ['', /does not begin/],
@@ -268,9 +269,9 @@ test('a tenant moves to another database', async (t) => {
     t.ok(gunzipSync(gzipSync(exported.text)).equals(Buffer.from(exported.text)))
   })
 
-  t.test('a file that is too long, sent or unpacked, is refused, and nothing is left', async (t) => {
+  t.test('refuses a file that is too long, packed or unpacked, and leaves nothing', async (t) => {
     const small = await startApp(t, { env: { IMPORT_MAX_MB: '1' } })
-    // blanks behind its first line, which pack well
+    // blanks after the first line, which compress well
     const long = exported.text.replace('\n', `${' '.repeat(1_000_000)}\n`)
     for (const [what, payload, type] of [
       ['as it is sent', long, 'application/jsonl'],
@@ -282,7 +283,7 @@ test('a tenant moves to another database', async (t) => {
     t.same(await small.owner.selectFrom('tenants').selectAll().execute(), [])
   })
 
-  t.test('without credentials no hash and nothing sealed is in the file', async (t) => {
+  t.test('puts no hash and nothing sealed into the file if asked to leave out credentials', async (t) => {
     const { text } = await exportFrom(source, 'acme', '?credentials=false')
     const { rows } = await sql<{ table: string; column: string }>`
       select table_name as table, column_name as column from information_schema.columns
@@ -309,7 +310,7 @@ test('a tenant moves to another database', async (t) => {
     t.ok((await other.owner.selectFrom('users').select('id').execute()).length > 5)
   })
 
-  t.test('is the operator’s alone, on the base domain', async (t) => {
+  t.test('is for the operator, on the base domain', async (t) => {
     const url = '/operator/tenants/acme/export'
     t.equal((await source.inject('', { url })).statusCode, 401)
     t.equal((await source.inject('', { url, headers: { authorization: 'Bearer x' } })).statusCode, 401)
@@ -322,7 +323,7 @@ test('a tenant moves to another database', async (t) => {
   })
 })
 
-test('an export is one moment, however long it is read', async (t) => {
+test('an export shows one moment, however long reading takes', async (t) => {
   const app = await startApp(t)
   const tenant = await addTenant(app, 'acme')
   const scim = await scimClient(app, tenant)

@@ -1,4 +1,4 @@
-// The life of users: who may do what, what changes, what is told.
+// The life of users: who may do what, what changes, and what the log shows.
 import { type Test, test } from 'tap'
 import { type Db, inTenant } from '../../db/connect.ts'
 import type { Role, UserRow } from '../../db/schema.ts'
@@ -12,9 +12,10 @@ import {
   updateUserProfile
 } from '../../server/provisioning/users.ts'
 import { startApp } from '../support/app.ts'
-import { insertTenant, NOW } from '../support/groups.ts'
+import { actorOf, insertGroup } from '../support/groups.ts'
 import { lockIsAwaited } from '../support/locks.ts'
-import { aliveOf, asUser, giveEverything, insertPeople } from '../support/people.ts'
+import { aliveOf, giveEverything, insertPerson, type PersonSpec } from '../support/people.ts'
+import { insertTenant } from '../support/tenants.ts'
 
 const readRow = (owner: Db, id: string): Promise<UserRow> =>
   owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
@@ -29,7 +30,7 @@ const auditOf = async (owner: Db, id: string) =>
       .execute()
   ).map((event) => ({ ...event, before: JSON.parse(event.before ?? 'null'), after: JSON.parse(event.after ?? 'null') }))
 
-/** What the counters of users add up to. */
+/** The sum of the counters of users. */
 const countedUsers = async (owner: Db) => {
   const row = await owner
     .selectFrom('resource_counts')
@@ -42,12 +43,11 @@ test('the life of users', async (t) => {
   const { deps, owner } = await startApp(t)
   const tenantId = await insertTenant(owner, 'acme')
   const otherTenantId = await insertTenant(owner, 'globex')
-  const [adaId] = await insertPeople(owner, tenantId, [{ email: 'ada@acme.test', role: 'administrator' }])
-  const ada = asUser(adaId!, 'administrator')
+  const adaId = await insertPerson(owner, tenantId, { email: 'ada@acme.test', role: 'administrator' })
+  const ada = actorOf('administrator', adaId)
   let count = 0
-  const person = async (spec: Partial<Parameters<typeof insertPeople>[2][number]> = {}) => {
-    const [id] = await insertPeople(owner, tenantId, [{ email: `person${++count}@acme.test`, ...spec }])
-    return id!
+  const person = async (spec: Partial<PersonSpec> = {}) => {
+    return insertPerson(owner, tenantId, { email: `person${++count}@acme.test`, ...spec })
   }
   const refused = async (t: Test, call: () => Promise<unknown>, reason: string, id: string) => {
     const before = await readRow(owner, id)
@@ -55,7 +55,7 @@ test('the life of users', async (t) => {
     t.same(await readRow(owner, id), before, 'and nothing changed')
   }
 
-  t.test('deactivate ends access, keeps password and address, and is told in the log', async (t) => {
+  t.test('deactivate ends access, keeps password and address, and is logged', async (t) => {
     const id = await person()
     await giveEverything(owner, tenantId, id)
     const user = await deactivateUser(deps, tenantId, ada, id)
@@ -72,7 +72,7 @@ test('the life of users', async (t) => {
     ])
   })
 
-  t.test('deactivating somebody who is only invited revokes the invitation, and says so in the log', async (t) => {
+  t.test('deactivating somebody who is only invited revokes the invitation, and the log says so', async (t) => {
     const id = await person({ state: 'invited' })
     await giveEverything(owner, tenantId, id)
     await deactivateUser(deps, tenantId, ada, id)
@@ -84,7 +84,7 @@ test('the life of users', async (t) => {
     t.match(await auditOf(owner, invitationId), [{ action: 'invitation.revoked', after: { state: 'revoked' } }])
   })
 
-  t.test('activate gives access again, also to somebody who never accepted', async (t) => {
+  t.test('activate gives access again, even to somebody who never accepted', async (t) => {
     const id = await person({ state: 'invited' })
     await deactivateUser(deps, tenantId, ada, id)
     const user = await activateUser(deps, tenantId, ada, id)
@@ -97,7 +97,7 @@ test('the life of users', async (t) => {
     await refused(t, () => activateUser(deps, tenantId, ada, id), 'notDeactivated', id)
   })
 
-  t.test('lock is a flag beside the state', async (t) => {
+  t.test('locked is a flag besides the state', async (t) => {
     const id = await person()
     await giveEverything(owner, tenantId, id)
     t.match(await lockUser(deps, tenantId, ada, id), { state: 'active', locked: true })
@@ -109,26 +109,11 @@ test('the life of users', async (t) => {
     )
   })
 
-  t.test('remove wants a deactivated user who is in no group', async (t) => {
+  t.test('remove requires a deactivated user who is in no group', async (t) => {
     const id = await person()
     await refused(t, () => removeUser(deps, tenantId, ada, id), 'notDeactivated', id)
     await deactivateUser(deps, tenantId, ada, id)
-    const groups = ['Zoo', 'Art'].map((name, index) => ({
-      tenant_id: tenantId,
-      id: `018f0000-0000-7000-8000-00000000000${index}`,
-      display_name: name,
-      display_name_key: name.toLowerCase(),
-      external_id: null,
-      connection_id: null,
-      doc: '{}',
-      created_at: NOW,
-      updated_at: NOW
-    }))
-    await owner.insertInto('groups').values(groups).execute()
-    await owner
-      .insertInto('group_members')
-      .values(groups.map((group) => ({ tenant_id: tenantId, group_id: group.id, user_id: id })))
-      .execute()
+    for (const name of ['Zoo', 'Art']) await insertGroup(owner, tenantId, name, [id])
     const error = await removeUser(deps, tenantId, ada, id).catch((caught) => caught)
     t.match(error, { reason: 'memberOfGroups', message: /Art, Zoo/ })
     t.match(error.data, { groupCount: 2, groups: [{ displayName: 'Art' }, { displayName: 'Zoo' }] })
@@ -146,13 +131,13 @@ test('the life of users', async (t) => {
     t.equal(await countedUsers(owner), counted - 1, 'and the users are one fewer')
   })
 
-  t.test('remove points to the invitation of somebody who is only invited', async (t) => {
+  t.test('remove refers to the invitation of somebody who is only invited', async (t) => {
     const id = await person({ state: 'invited' })
     const error = await removeUser(deps, tenantId, ada, id).catch((caught) => caught)
     t.match(error, { reason: 'notDeactivated', message: /revoke the invitation/ })
   })
 
-  t.test('what is done already changes nothing when asked for again', async (t) => {
+  t.test('asking again for what is done changes nothing', async (t) => {
     for (const [step, spec] of [
       [deactivateUser, { state: 'deactivated' }],
       [activateUser, { state: 'active' }],
@@ -166,10 +151,10 @@ test('the life of users', async (t) => {
     }
     const id = await person({ role: 'manager' })
     t.match(await setUserRole(deps, tenantId, ada, id, 'manager'), { version: 1 })
-    t.match(await setUserRole(deps, tenantId, ada, adaId!, 'administrator'), { version: 1 })
+    t.match(await setUserRole(deps, tenantId, ada, adaId, 'administrator'), { version: 1 })
   })
 
-  t.test('a removed user comes back by an invitation alone', async (t) => {
+  t.test('a removed user comes back only by an invitation', async (t) => {
     const id = await person({ state: 'removed' })
     for (const step of [deactivateUser, activateUser, lockUser, unlockUser]) {
       await refused(t, () => step(deps, tenantId, ada, id), 'userRemoved', id)
@@ -178,7 +163,7 @@ test('the life of users', async (t) => {
     await refused(t, () => updateUserProfile(deps, tenantId, ada, id, { displayName: 'X' }), 'userRemoved', id)
   })
 
-  t.test('setRole changes column, document and a pending invitation together', async (t) => {
+  t.test('setRole changes the column, the document and a pending invitation', async (t) => {
     const id = await person({ state: 'invited' })
     await giveEverything(owner, tenantId, id)
     t.match(await setUserRole(deps, tenantId, ada, id, 'manager'), { role: 'manager', version: 2 })
@@ -192,7 +177,7 @@ test('the life of users', async (t) => {
 
   t.test('a profile is changed by its owner or an administrator, in columns and document', async (t) => {
     const id = await person({ displayName: 'Old', givenName: 'Olga', role: 'stakeholder' })
-    const changed = await updateUserProfile(deps, tenantId, asUser(id, 'stakeholder'), id, {
+    const changed = await updateUserProfile(deps, tenantId, actorOf('stakeholder', id), id, {
       displayName: 'New',
       givenName: '',
       timeZone: 'Europe/Zurich'
@@ -216,29 +201,29 @@ test('the life of users', async (t) => {
     )
     await refused(
       t,
-      () => updateUserProfile(deps, tenantId, asUser(adaId!, 'manager'), id, { displayName: 'X' }),
+      () => updateUserProfile(deps, tenantId, actorOf('manager', adaId), id, { displayName: 'X' }),
       'administratorOnly',
       id
     )
   })
 
-  t.test('only administrators act, and not on themselves', async (t) => {
+  t.test('only administrators act on others, and not on themselves', async (t) => {
     const id = await person()
     for (const role of ['stakeholder', 'responder', 'manager'] as Role[]) {
       for (const step of [deactivateUser, activateUser, lockUser, unlockUser, removeUser]) {
-        await refused(t, () => step(deps, tenantId, asUser(adaId!, role), id), 'administratorOnly', id)
+        await refused(t, () => step(deps, tenantId, actorOf(role, adaId), id), 'administratorOnly', id)
       }
       await refused(
         t,
-        () => setUserRole(deps, tenantId, asUser(adaId!, role), id, 'stakeholder'),
+        () => setUserRole(deps, tenantId, actorOf(role, adaId), id, 'stakeholder'),
         'administratorOnly',
         id
       )
     }
     for (const step of [deactivateUser, lockUser, removeUser]) {
-      await refused(t, () => step(deps, tenantId, ada, adaId!), 'notYourself', adaId!)
+      await refused(t, () => step(deps, tenantId, ada, adaId), 'notYourself', adaId)
     }
-    await refused(t, () => setUserRole(deps, tenantId, ada, adaId!, 'manager'), 'notYourself', adaId!)
+    await refused(t, () => setUserRole(deps, tenantId, ada, adaId, 'manager'), 'notYourself', adaId)
   })
 
   t.test('the user of another tenant does not exist', async (t) => {
@@ -250,9 +235,9 @@ test('the life of users', async (t) => {
     await refused(t, () => updateUserProfile(deps, otherTenantId, ada, id, { displayName: 'X' }), 'notFound', id)
   })
 
-  t.test('a change waits for a membership that is being made', async (t) => {
+  t.test('a change waits for a membership that is being added', async (t) => {
     const id = await person({ state: 'deactivated' })
-    const groupId = '018f0000-0000-7000-8000-000000000000'
+    const groupId = await insertGroup(owner, tenantId, 'Late')
     let removing: Promise<unknown> | undefined
     await inTenant(deps.db, tenantId, async (trx) => {
       await trx.insertInto('group_members').values({ tenant_id: tenantId, group_id: groupId, user_id: id }).execute()

@@ -1,4 +1,4 @@
-// The main job from end to end: the real process as `npm start` runs it, driven by HTTP alone.
+// The main purpose from end to end: the real process as `npm start` runs it, used over HTTP only.
 import { type Test, test } from 'tap'
 import { createClient, reasonOf } from '../../client/index.ts'
 import { fetchOf } from '../../client/transport-node.ts'
@@ -10,10 +10,10 @@ const OPERATOR_TOKEN = 'operator-token-of-the-scenario-0123456789'
 const PASSWORD = 'Correct-horse-battery-7'
 const NEW_PASSWORD = 'Another-staple-glacier-9'
 
-/** Gives the newest mail to an address once there are at least `count`; its text holds the link. */
+/** Returns the newest mail to an address once there are at least `count`; its text contains the link. */
 type ReadMail = (address: string, count: number) => Promise<{ subject: string; text: string; html: string }>
 
-test('the lifecycle with a real SMTP server', { timeout: 120_000 }, async (t) => {
+test('the whole lifecycle works with a real SMTP server', { timeout: 120_000 }, async (t) => {
   const smtp = await startSmtpServer(t)
   const service = await startProcess(t, {
     OPERATOR_TOKEN,
@@ -28,7 +28,7 @@ test('the lifecycle with a real SMTP server', { timeout: 120_000 }, async (t) =>
   })
 })
 
-test('the lifecycle with the development mailbox', { timeout: 120_000 }, async (t) => {
+test('the whole lifecycle works with the development mailbox', { timeout: 120_000 }, async (t) => {
   const service = await startProcess(t, { OPERATOR_TOKEN })
   await playLifecycle(t, service, async (address, count) => {
     for (;;) {
@@ -110,7 +110,7 @@ async function playLifecycle(t: Test, service: RunningProcess, readMail: ReadMai
     'a pending invitation holds the address'
   )
 
-  // a manager may not give more than they have
+  // a manager may not give a higher role than their own
   const ben = person(host('globex'))
   await ben.client.invitations.accept.mutate({
     token: tokenIn((await readMail('ben@globex.test', 1)).text),
@@ -175,7 +175,7 @@ async function playLifecycle(t: Test, service: RunningProcess, readMail: ReadMai
   const signedIn = await cleo.client.auth.signIn.mutate({ email: 'Cleo@Globex.test', password: NEW_PASSWORD })
   t.match(signedIn.user, { id: cleoId, state: 'active', displayName: 'Cleo' }, 'the history goes on')
 
-  // a forgotten password
+  // a password was forgotten
   cleo.forget()
   t.same(await cleo.client.auth.requestPasswordReset.mutate({ email: 'cleo@globex.test' }), {})
   t.same(await cleo.client.auth.requestPasswordReset.mutate({ email: 'nobody@globex.test' }), {})
@@ -183,7 +183,7 @@ async function playLifecycle(t: Test, service: RunningProcess, readMail: ReadMai
   await cleo.client.auth.resetPassword.mutate({ token: reset, password: PASSWORD })
   await cleo.client.auth.signIn.mutate({ email: 'cleo@globex.test', password: PASSWORD })
 
-  // an expired invitation is sent anew, with the role it had
+  // an expired invitation is sent again, with the role that it had
   await ada.client.settings.update.mutate({ invitationTtlHours: 0.0002 })
   const eve = (await ada.client.invitations.create.mutate({ invites: [{ email: 'eve@globex.test', role: 'manager' }] }))
     .results[0]!

@@ -1,4 +1,4 @@
-// The two commands' own promises: demo data once, secrets kept, data kept over a restart, bad settings refused.
+// What the two commands promise: demo data once, secrets kept, data kept over a restart, bad settings refused.
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -36,7 +36,7 @@ test('npm start', { timeout: 120_000 }, async (t) => {
   t.equal(statSync(tokenFile).mode & 0o777, 0o600)
   const operatorToken = readFileSync(tokenFile, 'utf8').trim()
 
-  t.test('the command line works on what the service left', async (t) => {
+  t.test('the command line works with what the service left', async (t) => {
     const created = await runCli(service, [
       'tenant',
       'create',
@@ -80,7 +80,7 @@ test('npm start', { timeout: 120_000 }, async (t) => {
     t.match(found, { state: 'ok', found: /^PostgreSQL / }, 'the doctor finds the embedded database')
   })
 
-  t.test('data and secrets are kept over a restart, and the demo data is not made again', async (t) => {
+  t.test('data and secrets are kept over a restart, and demo data are not made again', async (t) => {
     t.equal(await service.stop(), 0, 'SIGTERM ends it with status 0')
     const restarted = await startProcess(t, { DATA_DIR: dataDir })
     t.notMatch(restarted.output(), /mst_scim_/)
@@ -88,7 +88,7 @@ test('npm start', { timeout: 120_000 }, async (t) => {
     const { items } = await operator.tenants.list.query({})
     t.same(items.map(({ subdomain }) => subdomain).sort(), ['acme', 'hooli'])
 
-    // killed, it leaves a PostgreSQL behind, which the next start takes over
+    // a killed process leaves a PostgreSQL, which the next start takes over
     restarted.child.kill('SIGKILL')
     await once(restarted.child, 'exit')
     const again = await startProcess(t, { DATA_DIR: dataDir })
@@ -101,7 +101,7 @@ test('npm start', { timeout: 120_000 }, async (t) => {
   })
 })
 
-test('bad settings stop the start with one line that names them all', async (t) => {
+test('bad settings stop the start with one line that names all of them', async (t) => {
   const { status, stderr } = spawnSync(process.execPath, ['server/main.ts'], {
     cwd: join(import.meta.dirname, '../..'),
     env: { PATH: process.env.PATH, PORT: 'x', RUN: 'some', SMTP_URL: 'http://x', OPERATOR_TOKEN: 'short' },

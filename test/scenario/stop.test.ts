@@ -1,4 +1,4 @@
-// Ctrl-C: a terminal sends SIGINT to every process of its job, and npm sends it once more to its own.
+// Ctrl-C: a terminal sends SIGINT to every process of its job, and npm sends it to its child again.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { freePort } from '../../db/embedded.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** The service as the first of a job of its own, and what it has written. */
+/** Starts the service as the leader of a job of its own, and keeps its output. */
 async function startJob(t: Test, dataDir: string): Promise<{ child: ChildProcess; output(): string }> {
   const settings = { DATA_DIR: dataDir, PORT: String(await freePort()), BCRYPT_COST: '4' }
   const { PATH = '', HOME = '/' } = process.env
@@ -42,7 +42,7 @@ test('Ctrl-C', { timeout: 60_000, skip: process.platform === 'win32' && 'no jobs
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
   const postmaster = join(dataDir, 'postgres', 'postmaster.pid')
 
-  t.test('ends the service in order, and PostgreSQL with it', async (t) => {
+  t.test('stops the service properly, and PostgreSQL with it', async (t) => {
     const { child, output } = await startJob(t, dataDir)
     await until(() => output().includes('Muster answers at'))
     t.equal(await pressCtrlC(child), 0)
@@ -50,7 +50,7 @@ test('Ctrl-C', { timeout: 60_000, skip: process.platform === 'win32' && 'no jobs
     t.notOk(existsSync(postmaster))
   })
 
-  t.test('does so while the service is still starting', async (t) => {
+  t.test('stops it properly while it is still starting', async (t) => {
     for (const moment of [() => existsSync(postmaster), (text: string) => text.includes('Server listening')]) {
       const { child, output } = await startJob(t, dataDir)
       await until(() => moment(output()))

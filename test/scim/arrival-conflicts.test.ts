@@ -1,8 +1,9 @@
-// Arrivals that take a person's judgement: the inbox, what is decided in it, and what the next try does with that.
+// Arrivals on which an administrator must decide: the inbox, the decisions, and what the next try then does.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { deleteExpiredOfTenant } from '../../db/expired.ts'
 import { startInviting } from '../invitations/acme.ts'
+import { BULK_REQUEST } from '../support/urns.ts'
 import { arriving, setUp, statusesOf, work } from './arriving.ts'
 
 test('the inbox of conflicts', async (t) => {
@@ -10,7 +11,7 @@ test('the inbox of conflicts', async (t) => {
   const { okta, entra, rowOf, connectionOf, usersWith, list, conflictOf, openCount, decide, notices } =
     await setUp(acme)
 
-  t.test('what takes a person’s judgement waits in the inbox, once for each person', async (t) => {
+  t.test('shows what needs a decision, once for each person', async (t) => {
     await okta.createUser(arriving('theirs@acme.test'))
     const off = await acme.join('off@acme.test')
     await acme.call('users.deactivate', { userId: off })
@@ -65,7 +66,7 @@ test('the inbox of conflicts', async (t) => {
     t.match(await rowOf(ada), { connection_id: null, role: 'administrator' })
     t.equal((await found()) - foundBefore, cases.length)
     const bulk = await entra.post('/Bulk', {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      schemas: [BULK_REQUEST],
       Operations: ['off@acme.test', 'fresh1@acme.test', 'fresh2@acme.test'].map((address) => ({
         method: 'POST',
         path: '/Users',
@@ -80,7 +81,7 @@ test('the inbox of conflicts', async (t) => {
     t.match(await conflictOf('off@acme.test'), { tries: 4 })
   })
 
-  t.test('adopted, the next try links that user, whatever kept it from doing so', async (t) => {
+  t.test('links the chosen user at the next try after “adopt”, whatever prevented it before', async (t) => {
     for (const [userName, sent] of [
       ['theirs@acme.test', arriving('theirs@acme.test')],
       ['off@acme.test', arriving('off@acme.test')],
@@ -119,7 +120,7 @@ test('the inbox of conflicts', async (t) => {
     t.equal((await entra.patch(`/Users/${chief.id}`, [{ op: 'replace', path: 'title', value: 'x' }])).status, 403)
   })
 
-  t.test('a decision is for the person that was shown, and for nobody else whom the connection names', async (t) => {
+  t.test('applies a decision to the person that was shown, and to nobody else with the same name', async (t) => {
     const { id, candidates } = await conflictOf('ada@acme.test')
     await decide(id, 'adopt', candidates[0].id)
     const other = arriving('ada@acme.test', work('attacker@acme.test'))
@@ -139,7 +140,7 @@ test('the inbox of conflicts', async (t) => {
     t.match(await conflictOf('ada@acme.test', 'ignored'), { id, decision: 'ignore', tries: 4 })
   })
 
-  t.test('of two people one is adopted once the other is out of the way', async (t) => {
+  t.test('adopts one of two people once the other is out of the way', async (t) => {
     const { id, candidates } = await conflictOf('one@acme.test')
     const holder = candidates.find(({ email }: { email: string }) => email === 'two@acme.test')
     const named = candidates.find(({ email }: { email: string }) => email === 'one@acme.test')
@@ -155,7 +156,7 @@ test('the inbox of conflicts', async (t) => {
     t.equal((await acme.signIn('one@acme.test')).status, 200, 'who gave up the name signs in as before')
   })
 
-  t.test('kept apart, the next try makes a user of its own, who does not take the address', async (t) => {
+  t.test('makes a separate user without the address at the next try after “apart”', async (t) => {
     const shared = await entra.get('/Users?filter=userName eq "shared@acme.test"')
     const { id, candidates, apart } = await conflictOf('adm-shared')
     t.match(apart, { isPossible: true, text: /no login address/ })
@@ -207,7 +208,7 @@ test('the inbox of conflicts', async (t) => {
     t.match(await rowOf(mine), { connection_id: null })
   })
 
-  t.test('cannot be kept apart from somebody who has the userName of an identity provider', async (t) => {
+  t.test('offers no “apart” from somebody with an identity provider’s userName', async (t) => {
     await okta.createUser(arriving('fixed@acme.test'))
     t.equal((await entra.post('/Users', arriving('fixed@acme.test'))).status, 409)
     const { id, apart } = await conflictOf('fixed@acme.test')
@@ -215,7 +216,7 @@ test('the inbox of conflicts', async (t) => {
     t.match(await decide(id, 'apart'), { status: 409, error: { reason: 'userNameTaken' } })
   })
 
-  t.test('a conflict closes by itself when whoever was in the way has gone', async (t) => {
+  t.test('closes a conflict by itself when whoever was in the way is gone', async (t) => {
     const gone = await okta.createUser(arriving('closing@acme.test'))
     t.equal((await entra.post('/Users', arriving('closing@acme.test'))).status, 409)
     t.ok(await conflictOf('closing@acme.test'))
@@ -225,33 +226,30 @@ test('the inbox of conflicts', async (t) => {
     t.notOk(await conflictOf('closing@acme.test'))
   })
 
-  t.test(
-    'decided while the connection tries: it is linked, or refused, and the decision is never half done',
-    async (t) => {
-      for (let round = 0; round < 8; round++) {
-        const address = `while${round}@acme.test`
-        const id = await acme.join(address)
-        await acme.call('users.deactivate', { userId: id })
-        t.equal((await entra.post('/Users', arriving(address))).status, 409)
-        const conflict = await conflictOf(address)
-        const [adopted, ignored, ...tries] = await Promise.all([
-          decide(conflict.id, 'adopt', id),
-          decide(conflict.id, 'ignore'),
-          ...[1, 2, 3].map(() => entra.post('/Users', arriving(address)))
-        ])
-        const linked = tries.filter(({ status }) => status === 201)
-        for (const { status } of [adopted, ignored]) t.ok(status === 200 || (status === 404 && linked.length === 1))
-        t.match(
-          await rowOf(id),
-          linked.length === 1 ? { state: 'active' } : { state: 'deactivated', connection_id: null }
-        )
-        t.ok(linked.length <= 1)
-        t.equal((await usersWith(address)).length, 1)
-      }
+  t.test('keeps every decision whole that is made while the connection tries again', async (t) => {
+    for (let round = 0; round < 8; round++) {
+      const address = `while${round}@acme.test`
+      const id = await acme.join(address)
+      await acme.call('users.deactivate', { userId: id })
+      t.equal((await entra.post('/Users', arriving(address))).status, 409)
+      const conflict = await conflictOf(address)
+      const [adopted, ignored, ...tries] = await Promise.all([
+        decide(conflict.id, 'adopt', id),
+        decide(conflict.id, 'ignore'),
+        ...[1, 2, 3].map(() => entra.post('/Users', arriving(address)))
+      ])
+      const linked = tries.filter(({ status }) => status === 201)
+      for (const { status } of [adopted, ignored]) t.ok(status === 200 || (status === 404 && linked.length === 1))
+      t.match(
+        await rowOf(id),
+        linked.length === 1 ? { state: 'active' } : { state: 'deactivated', connection_id: null }
+      )
+      t.ok(linked.length <= 1)
+      t.equal((await usersWith(address)).length, 1)
     }
-  )
+  })
 
-  t.test('is for administrators', async (t) => {
+  t.test('is for administrators only', async (t) => {
     for (const procedure of ['scimConflicts.list', 'scimConflicts.count']) {
       const { error } = await acme.query('acme', procedure, undefined, { cookie: acme.cookies.manager })
       t.equal(error?.reason, 'administratorOnly')
@@ -261,7 +259,7 @@ test('the inbox of conflicts', async (t) => {
     t.equal(error?.reason, 'administratorOnly')
   })
 
-  t.test('a decision to adopt counts for 30 days, and to ignore for good', async (t) => {
+  t.test('keeps a decision to adopt for 30 days, and one to ignore for good', async (t) => {
     await okta.createUser(arriving('late@acme.test'))
     t.equal((await entra.post('/Users', arriving('late@acme.test'))).status, 409)
     const { id, candidates } = await conflictOf('late@acme.test')
@@ -282,7 +280,7 @@ test('the inbox of conflicts', async (t) => {
   })
 })
 
-/** The id of nobody. */
+/** An id that nobody has. */
 const chance = (candidates: { id: string }[]) => candidates[0]!.id.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
 
 test('conflicts of a token that sees only its own people, and of very many people', async (t) => {

@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { PASSWORD, startInviting } from '../invitations/acme.ts'
-import { type Scim, scimClient, USER } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
 import { countStatements } from '../support/statements.ts'
+import { BULK_REQUEST, PATCH_OP, USER } from '../support/urns.ts'
 import { arriving, setUp, statusesOf, work } from './arriving.ts'
 
 test('invited people and an identity provider', async (t) => {
@@ -11,7 +12,7 @@ test('invited people and an identity provider', async (t) => {
   const mailsTo = (address: string) =>
     acme.owner.selectFrom('mails').select(['template', 'state']).where('to_address', '=', address).execute()
 
-  t.test('an invitation to somebody an identity provider manages names who does', async (t) => {
+  t.test('an invitation to somebody whom an identity provider manages names that provider', async (t) => {
     const { id } = await okta.createUser(arriving('managed@acme.test'))
     const gone = await okta.createUser(arriving('dormant@acme.test', { active: false }))
     const { results, counts } = await acme.invite(['Managed@acme.test', 'dormant@acme.test', 'cleo@acme.test'])
@@ -43,7 +44,7 @@ test('invited people and an identity provider', async (t) => {
     t.match((await acme.invite(['managed@acme.test'])).results, [{ result: 'reinvited', userId: id }])
   })
 
-  t.test('a pending invitation is adopted: its link is dead, no second mail goes out, the role is kept', async (t) => {
+  t.test('a pending invitation is adopted: its link is dead, no second mail is sent, the role is kept', async (t) => {
     const { userId } = (await acme.invite([{ email: 'mia@acme.test', role: 'responder' }])).results[0]!
     const [token] = await acme.tokensOf('mia@acme.test')
     t.equal((await acme.preview(token!)).status, 200)
@@ -55,7 +56,7 @@ test('invited people and an identity provider', async (t) => {
     t.match((await acme.invite(['mia@acme.test'])).results, [{ result: 'managedByIdp' }])
   })
 
-  t.test('an identity provider that looks people up adopts them by taking them on', async (t) => {
+  t.test('an identity provider that looks people up adopts them when it changes them', async (t) => {
     const found = async (address: string) => {
       const { userId } = (await acme.invite([{ email: address, role: 'responder' }])).results[0]!
       const { body } = await entra.get(`/Users?filter=userName eq "${address}"`)
@@ -101,13 +102,13 @@ test('invited people and an identity provider', async (t) => {
       'Bulk',
       (id: string) =>
         okta.post('/Bulk', {
-          schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+          schemas: [BULK_REQUEST],
           Operations: [
             {
               method: 'PATCH',
               path: `/Users/${id}`,
               data: {
-                schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+                schemas: [PATCH_OP],
                 Operations: [{ op: 'replace', value: { active: false } }]
               }
             }
@@ -129,7 +130,7 @@ test('invited people and an identity provider', async (t) => {
     })
   }
 
-  t.test('so it does for many at once', async (t) => {
+  t.test('many invitations end in the same way at the same time', async (t) => {
     const { results } = await acme.invite(Array.from({ length: 12 }, (_, index) => `crowd${index}@acme.test`))
     const replies = await Promise.all(
       results.map(({ userId }) => okta.patch(`/Users/${userId}`, [{ op: 'replace', path: 'active', value: false }]))
@@ -141,42 +142,45 @@ test('invited people and an identity provider', async (t) => {
     t.same(await mailsTo('crowd3@acme.test'), [{ template: 'invitation', state: 'cancelled' }])
   })
 
-  t.test('a member who signs in by the address is linked: the same user, role, password and session', async (t) => {
-    const id = await acme.join('lea@acme.test', 'stakeholder')
-    const cookie = await acme.cookieOf('lea@acme.test')
-    const group = (await acme.call('groups.create', { displayName: 'Kept', members: [id] })).data.group
-    const reply = await okta.post('/Users', arriving('lea@acme.test', { displayName: 'Lea of Okta', title: 'T' }))
-    t.match(reply, {
-      status: 201,
-      body: { id, displayName: 'Lea of Okta', externalId: 'ext-lea@acme.test', groups: [{ value: group.id }] }
-    })
-    t.match(await rowOf(id), {
-      role: 'stakeholder',
-      state: 'active',
-      connection_id: oktaId,
-      must_reset_password: false
-    })
-    t.match(await rowOf(id), { display_name: 'Lea of Okta', time_zone: 'Europe/Zurich', family_name: 'Doe' })
-    t.equal((await acme.query('acme', 'auth.me', undefined, { cookie })).status, 200, 'still signed in')
-    t.equal((await acme.signIn('lea@acme.test')).status, 200, 'by the same password')
-    t.ok((await actionsOf(id)).includes('user.linked'))
-    t.match(await usersWith('lea@acme.test'), [{ id }])
-    const again = await okta.post('/Users', arriving('lea@acme.test'))
-    t.match(again, { status: 409, body: { scimType: 'uniqueness', detail: /userName/ } }, 'once')
-    t.same(await list(), [], 'and that is no question to anybody')
+  t.test(
+    'a member is linked by the address they sign in with: the same user, role, password and session',
+    async (t) => {
+      const id = await acme.join('lea@acme.test', 'stakeholder')
+      const cookie = await acme.cookieOf('lea@acme.test')
+      const group = (await acme.call('groups.create', { displayName: 'Kept', members: [id] })).data.group
+      const reply = await okta.post('/Users', arriving('lea@acme.test', { displayName: 'Lea of Okta', title: 'T' }))
+      t.match(reply, {
+        status: 201,
+        body: { id, displayName: 'Lea of Okta', externalId: 'ext-lea@acme.test', groups: [{ value: group.id }] }
+      })
+      t.match(await rowOf(id), {
+        role: 'stakeholder',
+        state: 'active',
+        connection_id: oktaId,
+        must_reset_password: false
+      })
+      t.match(await rowOf(id), { display_name: 'Lea of Okta', time_zone: 'Europe/Zurich', family_name: 'Doe' })
+      t.equal((await acme.query('acme', 'auth.me', undefined, { cookie })).status, 200, 'still signed in')
+      t.equal((await acme.signIn('lea@acme.test')).status, 200, 'by the same password')
+      t.ok((await actionsOf(id)).includes('user.linked'))
+      t.match(await usersWith('lea@acme.test'), [{ id }])
+      const again = await okta.post('/Users', arriving('lea@acme.test'))
+      t.match(again, { status: 409, body: { scimType: 'uniqueness', detail: /userName/ } }, 'once')
+      t.same(await list(), [], 'and that is no question to anybody')
 
-    const given = await acme.join('max@acme.test', 'responder')
-    const lowered = { userName: 'max', roles: [{ value: 'stakeholder', primary: true }], active: false }
-    t.match(await okta.post('/Users', arriving('max@acme.test', lowered)), {
-      status: 201,
-      body: { id: given, active: false }
-    })
-    t.match(await rowOf(given), { role: 'stakeholder', state: 'deactivated' })
-    t.same((await actionsOf(given)).slice(-2), ['user.linked', 'user.deactivated'])
-    t.equal((await acme.signIn('max@acme.test')).status, 403)
-  })
+      const given = await acme.join('max@acme.test', 'responder')
+      const lowered = { userName: 'max', roles: [{ value: 'stakeholder', primary: true }], active: false }
+      t.match(await okta.post('/Users', arriving('max@acme.test', lowered)), {
+        status: 201,
+        body: { id: given, active: false }
+      })
+      t.match(await rowOf(given), { role: 'stakeholder', state: 'deactivated' })
+      t.same((await actionsOf(given)).slice(-2), ['user.linked', 'user.deactivated'])
+      t.equal((await acme.signIn('max@acme.test')).status, 403)
+    }
+  )
 
-  t.test('what linking did can be undone', async (t) => {
+  t.test('linking can be undone', async (t) => {
     const id = await acme.join('ulf@acme.test', 'responder')
     const before = await rowOf(id)
     const at = acme.clock.now().toISOString()
@@ -196,7 +200,7 @@ test('invited people and an identity provider', async (t) => {
     )
   })
 
-  t.test('the same person sent ten times at once is linked once', async (t) => {
+  t.test('the same person sent ten times at the same time is linked once', async (t) => {
     const id = await acme.join('ten@acme.test')
     const replies = await Promise.all(Array.from({ length: 10 }, () => okta.post('/Users', arriving('ten@acme.test'))))
     t.same(statusesOf(replies), [201, ...Array(9).fill(409)])
@@ -205,7 +209,7 @@ test('invited people and an identity provider', async (t) => {
   })
 
   t.test(
-    'two identity providers that send one member at once: one links, the other has to wait for a decision',
+    'two identity providers send a member at the same time: one links, and the other waits for a decision',
     async (t) => {
       for (let round = 0; round < 4; round++) {
         const address = `both${round}@acme.test`
@@ -223,7 +227,7 @@ test('invited people and an identity provider', async (t) => {
     }
   )
 
-  t.test('an invitation and a create in one moment make one user, without a mail that works', async (t) => {
+  t.test('an invitation and a create at the same time make one user, without a working mail', async (t) => {
     const results: string[] = []
     for (let round = 0; round < 12; round++) {
       const address = `race${round}@acme.test`
@@ -257,7 +261,7 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
   t.equal((await list()).length, 1)
   t.equal((await acme.signIn('a@acme.test', PASSWORD)).status, 200)
 
-  t.test('and from that one to the next, when its connection is removed', async (t) => {
+  t.test('and from there to the next one, after its connection is removed', async (t) => {
     const oktaId = await connectionOf('Okta')
     t.equal((await acme.call('scimConnections.remove', { connectionId: oktaId })).status, 200)
     t.match(await entra.post('/Users', arriving('b@acme.test', { title: 'of Entra' })), {
@@ -270,7 +274,7 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
     for (const address of [...members, 'new@acme.test']) t.equal((await usersWith(address)).length, 1)
   })
 
-  t.test('an administrator is linked within the token’s reach, and the last one stays', async (t) => {
+  t.test('an administrator is linked if the token’s role allows it, and the last one stays', async (t) => {
     const chief = await scimClient(acme, { id: acme.acmeId, subdomain: 'acme' }, { highestRole: 'administrator' })
     for (const rest of [{ active: false }, { roles: [{ value: 'stakeholder', primary: true }] }]) {
       const { status, body } = await chief.post('/Users', arriving('ada@acme.test', rest))
@@ -282,7 +286,7 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
     t.match(await rowOf(acme.ids.ada), { role: 'administrator', state: 'active' })
   })
 
-  t.test('whoever meets nobody is made with as many statements as ever', async (t) => {
+  t.test('looking for more addresses of a new user takes no more statements', async (t) => {
     await acme.call('settings.update', { wireLogDays: 0 })
     const first = () => `${Math.random()}@acme.test`
     const withOne = () => entra.createUser(arriving(first()))
@@ -290,7 +294,7 @@ test('a tenant of invited people moves to an identity provider', async (t) => {
       const emails = [{ value: first(), primary: true }, { value: 'second@acme.test' }]
       return entra.createUser(arriving(first(), { emails }))
     }
-    // the first ones read what is remembered afterwards
+    // the first requests read what is remembered afterwards
     const leastOf = async (work: () => Promise<unknown>) => {
       let least = await countStatements(work)
       for (let again = 1; again < 5; again++) least = Math.min(least, await countStatements(work))

@@ -1,7 +1,8 @@
 import type { Inviting } from '../invitations/acme.ts'
-import { scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { USER } from '../support/urns.ts'
 
-/** As the identity provider sends somebody; what is not said follows from the address. */
+/** A user as the identity provider sends them; what is not given follows from the address. */
 export const arriving = (address: string, rest: object = {}) => ({
   schemas: [USER],
   userName: address,

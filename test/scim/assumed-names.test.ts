@@ -1,17 +1,17 @@
-// A name that is assumed is shown for Okta's sake and is nobody's: a client that writes it back does not make it one.
+// An assumed name is shown because Okta requires one, and belongs to nobody: a client that writes it back does not
+// change that.
 import { test } from 'tap'
 import { type Inviting, PROFILE, startInviting } from '../invitations/acme.ts'
-import { insertPeople } from '../support/people.ts'
-import { PATCH_OP, type Scim, type ScimReply, scimClient, USER } from '../support/scim.ts'
+import { insertPerson } from '../support/people.ts'
+import { type Scim, type ScimReply, scimClient } from '../support/scim.ts'
+import { BULK_REQUEST, PATCH_OP, USER } from '../support/urns.ts'
 
 interface Name {
   givenName: string
   familyName: string
 }
 
-const BULK = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
-
-/** Ways to write a user, given as it was read, with a name. */
+/** Ways to write back a user as read, with a name. */
 type Write = (scim: Scim, user: ScimReply['body'], name: Name) => Promise<{ status: number | string }>
 
 const patchWith =
@@ -21,7 +21,7 @@ const patchWith =
 
 async function inBulk(scim: Scim, method: string, user: ScimReply['body'], data: unknown) {
   const operation = { method, path: `/Users/${user.id}`, data }
-  return (await scim.post('/Bulk', { schemas: [BULK], Operations: [operation] })).body.Operations[0]
+  return (await scim.post('/Bulk', { schemas: [BULK_REQUEST], Operations: [operation] })).body.Operations[0]
 }
 
 const replacesName = (name: Name) => ({
@@ -64,8 +64,8 @@ test('an assumed name that is written back', async (t) => {
   }
   const member = async () => {
     const email = `m${++count}@acme.test`
-    const [id] = await insertPeople(acme.owner, tenant.id, [{ email, displayName: 'Katherine Johnson' }])
-    return { id: id!, email, name: { givenName: 'Katherine', familyName: 'Johnson' } }
+    const id = await insertPerson(acme.owner, tenant.id, { email, displayName: 'Katherine Johnson' })
+    return { id: id, email, name: { givenName: 'Katherine', familyName: 'Johnson' } }
   }
 
   for (const [who, make] of Object.entries({ 'somebody invited': invited, 'a member with a display name': member })) {
@@ -80,7 +80,7 @@ test('an assumed name that is written back', async (t) => {
         t.same(await read(id), user, 'it is still shown')
       })
 
-      t.test(`of ${who}, by ${way}, is another name where it differs`, async (t) => {
+      t.test(`of ${who}, by ${way}, is a real name if it differs`, async (t) => {
         const { id } = await make()
         const given = { givenName: 'Other', familyName: 'Person' }
         await write(scim, await read(id), given)
@@ -95,7 +95,7 @@ test('an assumed name that is written back', async (t) => {
     }
   }
 
-  t.test('leaves the person to give their own names, who accepts the invitation', async (t) => {
+  t.test('leaves it to the person to give their name when they accept the invitation', async (t) => {
     for (const write of Object.values(WRITES)) {
       const { id, email } = await invited()
       const { body } = await scim.get(`/Users/${id}`)
@@ -106,7 +106,7 @@ test('an assumed name that is written back', async (t) => {
     }
   })
 
-  t.test('is the name that a connection gives where it takes the person on', async (t) => {
+  t.test('becomes the connection’s name if the connection takes the person on', async (t) => {
     for (const { id, name } of [await invited(), await member()]) {
       const put = await scim.put(`/Users/${id}`, { ...(await read(id)), externalId: `ext-${id}` })
       t.match(put, { status: 200, body: { name } })
@@ -116,13 +116,13 @@ test('an assumed name that is written back', async (t) => {
     }
   })
 
-  t.test('is a name where another one would be assumed afterwards', async (t) => {
+  t.test('becomes a real name if another one would be assumed afterwards', async (t) => {
     const { id, name } = await member()
     const { body } = await scim.put(`/Users/${id}`, { ...(await read(id)), displayName: 'Kate J' })
     t.match(body, { displayName: 'Kate J', name })
   })
 
-  t.test('is taken from a strict token, which was shown none', async (t) => {
+  t.test('is a real name from a strict token, which is not shown assumed ones', async (t) => {
     const strict = await scimClient(acme, tenant, { profile: 'strict' })
     const { id, name } = await invited()
     const { body } = await strict.get(`/Users/${id}`)
@@ -131,7 +131,7 @@ test('an assumed name that is written back', async (t) => {
     t.same(JSON.parse((await rowOf(acme, id)).doc).name, { familyName: name.familyName, givenName: name.givenName })
   })
 
-  t.test('is a name where a part of a name comes with it', async (t) => {
+  t.test('is a real name if another part of a name comes with it', async (t) => {
     const { id } = await invited()
     const user = await read(id)
     const { body } = await scim.put(`/Users/${id}`, { ...user, title: 'Dr', name: { ...user.name, middleName: 'M' } })

@@ -1,11 +1,11 @@
-// A type of users with an extension of the tests' own, the badge.
+// An extension for tests, the badge, and a type of users with it.
 import { parseExtensionSchema } from '../../server/scim/schemas/extension.ts'
 import { userResourceType } from '../../server/scim/schemas/index.ts'
 import { withExtensions } from '../../server/scim/schemas/resource-type.ts'
 
 export const BADGE = 'urn:example:badge:User'
 
-/** An attribute of several values, whose own parts are of both kinds. */
+/** A multi-valued complex attribute with parts of both kinds. */
 export const PINS = {
   name: 'pins',
   type: 'complex',
@@ -18,10 +18,10 @@ export const PINS = {
 
 interface BadgeOptions {
   id?: string
-  /** Whether no user is without one. */
+  /** Whether every user must have a badge. */
   required?: boolean
 }
 
-/** @param attributes what a badge has */
+/** @param attributes the attributes of a badge */
 export const userWithBadge = (attributes: readonly object[], { id = BADGE, required = false }: BadgeOptions = {}) =>
   withExtensions(userResourceType, [{ schema: parseExtensionSchema({ id, name: 'Badge', attributes }), required }])

@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, clientOf, ENTERPRISE, type Scim, scimClient, USER } from '../support/scim.ts'
+import { clientOf, type Scim, scimClient } from '../support/scim.ts'
 import { countStatements } from '../support/statements.ts'
-
-const BULK_REQUEST = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
+import { addTenant } from '../support/tenants.ts'
+import { BULK_REQUEST, ENTERPRISE, USER } from '../support/urns.ts'
 
 interface Result {
   bulkId: string
@@ -13,9 +13,9 @@ interface Result {
   response?: { scimType?: string; detail: string }
 }
 
-test('users that a bulk request makes together', async (t) => {
+test('users that a bulk request creates together', async (t) => {
   const app = await startApp(t)
-  // statements are counted here, and the log would write beside them
+  // the tests count statements, and the log would add some
   const acme = await addTenant(app, 'acme', { wireLogDays: 0 })
   const scim = await scimClient(app, acme)
   const user = (name: string, rest: object = {}) => ({
@@ -33,7 +33,7 @@ test('users that a bulk request makes together', async (t) => {
   const named = (prefix: string, count: number) =>
     Array.from({ length: count }, (_, index) => user(`${prefix}${index}`))
 
-  t.test('are what single POSTs would have made', async (t) => {
+  t.test('are as single POSTs would have made them', async (t) => {
     const full = {
       externalId: 'e-1',
       displayName: 'Full',
@@ -70,7 +70,7 @@ test('users that a bulk request makes together', async (t) => {
     t.equal((await scim.get('/Users?count=0')).body.totalResults, 3, 'and they are counted')
   })
 
-  t.test('cost the same number of statements, however many they are', async (t) => {
+  t.test('cost the same number of statements for any number of users', async (t) => {
     const ten = await countStatements(() => bulk(named('ten', 10)))
     t.equal(await countStatements(() => bulk(named('hundred', 100))), ten)
   })
@@ -87,7 +87,7 @@ test('users that a bulk request makes together', async (t) => {
     t.strictSame(rows.map(({ user_id }) => user_id).sort(), [idOf(results[0]!), idOf(results[2]!)].sort())
   })
 
-  t.test('do without those whose name, externalId or address is taken, in the list or before it', async (t) => {
+  t.test('leave out those whose name, externalId or address is taken, in the list or before', async (t) => {
     await scim.createUser({ userName: 'was-there', externalId: 'was-there', ...work('was-there@acme.test') })
     const results = await bulk([
       user('new-1', { externalId: 'once', ...work('once@acme.test') }),
@@ -105,7 +105,7 @@ test('users that a bulk request makes together', async (t) => {
     for (const { status, response } of results) if (status === '409') t.equal(response?.scimType, 'uniqueness')
   })
 
-  t.test('do without those whose address another tenant holds', async (t) => {
+  t.test('leave out those whose address another tenant holds', async (t) => {
     const other = await scimClient(app, await addTenant(app, 'other'))
     await other.createUser({ userName: 'held', ...work('held@elsewhere.test') })
     const results = await bulk([user('o-1'), user('o-2', work('held@elsewhere.test')), user('o-3')])
@@ -113,7 +113,7 @@ test('users that a bulk request makes together', async (t) => {
     t.match(results[1], { response: { scimType: 'uniqueness', detail: 'This e-mail address is already in use' } })
   })
 
-  t.test('stop where failOnErrors says, with nobody made behind it', async (t) => {
+  t.test('stop where failOnErrors says, with nobody made after it', async (t) => {
     const results = await bulk([user('f-1'), user('f-2'), user('f-1x', { externalId: 'was-there' }), user('f-3')], {
       failOnErrors: 1
     })
@@ -121,7 +121,7 @@ test('users that a bulk request makes together', async (t) => {
     t.equal((await scim.get('/Users?filter=userName eq "f-3"')).body.totalResults, 0)
   })
 
-  t.test('adopt who was invited and bring back who was removed, each with the same id', async (t) => {
+  t.test('adopt invited people and bring back removed ones, each with the same id', async (t) => {
     const removed = await scim.createUser({ userName: 'comes-back', ...work('comes-back@acme.test') })
     await scim.delete(`/Users/${removed.id}`)
     const results = await bulk([user('n-1'), user('again', work('comes-back@acme.test')), user('n-2')])
@@ -139,7 +139,7 @@ test('users that a bulk request makes together', async (t) => {
     )
   })
 
-  t.test('refer to those before them, and break off at one who refers ahead', async (t) => {
+  t.test('refer to those before them, and fail if they refer to one after them', async (t) => {
     const managed = (by: string) => ({ [ENTERPRISE]: { manager: { value: `bulkId:${by}` } } })
     const results = await bulk([
       user('r-1'),
@@ -156,7 +156,7 @@ test('users that a bulk request makes together', async (t) => {
     t.equal(await manager(4), idOf(results[3]!))
   })
 
-  t.test('are mailed a welcome where the tenant asks for it', async (t) => {
+  t.test('get a welcome mail if the tenant asks for it', async (t) => {
     const warm = await addTenant(app, 'warm', { scimWelcomeMail: true })
     const client = await scimClient(app, warm)
     await bulk([user('w-1', work('w-1@warm.test')), user('w-2', work('w-2@warm.test')), user('w-3')], {}, client)
@@ -164,7 +164,7 @@ test('users that a bulk request makes together', async (t) => {
     t.strictSame(mails.map(({ to_address }) => to_address).sort(), ['w-1@warm.test', 'w-2@warm.test'])
   })
 
-  t.test('are made once, though the same request comes four times at once', async (t) => {
+  t.test('are made once if the same request comes four times at the same time', async (t) => {
     const operations = Array.from({ length: 40 }, (_, index) => user(`race-${index}`, work(`race-${index}@acme.test`)))
     const clients = [scim, clientOf(app, acme, scim.token), await scimClient(app, acme), await scimClient(app, acme)]
     const answers = await Promise.all(

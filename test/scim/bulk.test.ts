@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, ENTERPRISE, PATCH_OP, scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { BULK_REQUEST, ENTERPRISE, GROUP, PATCH_OP, SCIM_ERROR, USER } from '../support/urns.ts'
 
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
-const BULK_REQUEST = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
 const BASE = 'http://acme.muster.test/scim/v2'
 
 interface Result {
@@ -57,7 +57,7 @@ test('POST /Bulk', async (t) => {
     t.equal(statuses(await bulk([{ ...late[0], Version: version }])), '204')
   })
 
-  t.test('makes, replaces, changes and removes users and groups, each with its result', async (t) => {
+  t.test('creates, replaces, changes and removes users and groups, each with its result', async (t) => {
     const made = await bulk([user('a', 'ada'), group('g', 'Engineers'), user('b', 'bob')])
     const [ada, engineers, bob] = made as [Result, Result, Result]
     t.strictSame(ada, {
@@ -93,7 +93,7 @@ test('POST /Bulk', async (t) => {
     t.equal((await scim.get(`/Users/${idOf(bob)}`)).status, 404)
   })
 
-  t.test('a failure says why, and the others go on', async (t) => {
+  t.test('reports why an operation failed, and continues with the others', async (t) => {
     const results = await bulk([
       user('1', 'fails-1'),
       user('2', 'FAILS-1'),
@@ -107,11 +107,11 @@ test('POST /Bulk', async (t) => {
     t.notOk('location' in results[1]!)
     t.match(results[3], {
       location: `${BASE}/Groups/0190cafe-0000-7000-8000-000000000000`,
-      response: { status: '404', schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'] }
+      response: { status: '404', schemas: [SCIM_ERROR] }
     })
   })
 
-  t.test('what is no operation is a failure of its own', async (t) => {
+  t.test('answers what is no operation with a failure of its own', async (t) => {
     const data = { schemas: [USER], userName: 'never' }
     const cases: [operation: unknown, scimType: string][] = [
       [{ method: 'POST', path: '/Users', data }, 'invalidValue'],
@@ -137,7 +137,7 @@ test('POST /Bulk', async (t) => {
     t.equal(statuses(twice), '201 400')
   })
 
-  t.test('what is no bulk request is refused whole', async (t) => {
+  t.test('refuses what is no bulk request as a whole', async (t) => {
     t.match(await scim.post('/Bulk', []), { status: 400, body: { scimType: 'invalidSyntax' } })
     t.match(await send(undefined), { status: 400, body: { scimType: 'invalidSyntax' } })
     t.match(await send([]), { status: 400, body: { scimType: 'invalidSyntax' } })
@@ -155,7 +155,7 @@ test('POST /Bulk', async (t) => {
     })
   })
 
-  t.test('whatever JSON is sent, each operation has an answer that is no error of ours', async (t) => {
+  t.test('answers each operation of any JSON, never with a fault of ours', async (t) => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
     const operations = [user('deep', 'deep', { title: 'DEEP', name: 'DEEP' }), group('deep too', 'Deep', 'DEEP')]
     const text = JSON.stringify({ schemas: [BULK_REQUEST], Operations: operations }).replaceAll('"DEEP"', deep)
@@ -174,7 +174,7 @@ test('POST /Bulk', async (t) => {
     )
   })
 
-  t.test('failOnErrors ends it after that many, and what was not begun has no result', async (t) => {
+  t.test('ends after as many failures as failOnErrors says; operations not begun have no result', async (t) => {
     const operations = [
       user('1', 'stop-1'),
       user('2', 'stop-1'),
@@ -189,7 +189,7 @@ test('POST /Bulk', async (t) => {
     t.equal(statuses(await bulk([user('1', ''), user('2', 'stop-8')], { failOnErrors: 0 })), '400', '0 is like 1')
   })
 
-  t.test('takes the operations of a PATCH alone, as the example of RFC 7644 §3.7.3 has them', async (t) => {
+  t.test('takes a PATCH’s operations alone, as in the example of RFC 7644 §3.7.3', async (t) => {
     for (const profile of ['auto', 'strict', 'okta'] as const) {
       const client = await scimClient(app, acme, { profile })
       const made = await client.createUser({ userName: `${profile}-array`, nickName: 'Before' })
@@ -222,7 +222,7 @@ test('POST /Bulk', async (t) => {
     t.equal(statuses(await bulk([put])), '400', 'of a PATCH alone')
   })
 
-  t.test('references reach forward and backward, through paths and into PATCH', async (t) => {
+  t.test('resolves references forward and backward, in paths and in PATCH', async (t) => {
     const results = await bulk([
       group('team', 'Team', 'bulkId:later', 'bulkId:sub'),
       user('later', 'later', managedBy('bulkId:boss')),
@@ -251,7 +251,7 @@ test('POST /Bulk', async (t) => {
     t.match((await read(results[1]!))[ENTERPRISE].manager, { value: idOf(results[3]!) })
   })
 
-  t.test('users may refer to each other in a circle, and to themselves', async (t) => {
+  t.test('lets users refer to each other in a circle, and to themselves', async (t) => {
     const results = await bulk([
       user('x', 'circle-x', { ...managedBy('bulkId:y'), title: 'X', password: 'correct horse battery' }),
       user('y', 'circle-y', managedBy('bulkId:z')),
@@ -270,7 +270,7 @@ test('POST /Bulk', async (t) => {
     t.match(x, { title: 'X', meta: { version: results[0]!.version, location: results[0]!.location } })
   })
 
-  t.test('groups that would contain each other are refused, and none of them is made', async (t) => {
+  t.test('refuses groups that would contain each other, and creates none of them', async (t) => {
     const results = await bulk([
       group('a', 'Loop A', 'bulkId:b'),
       group('b', 'Loop B', 'bulkId:a'),
@@ -284,7 +284,7 @@ test('POST /Bulk', async (t) => {
     t.equal((await scim.get('/Groups?filter=displayName sw "Loop"')).body.totalResults, 1)
   })
 
-  t.test('a reference to what is not there, or could not be made, fails', async (t) => {
+  t.test('fails an operation that refers to something missing or failed', async (t) => {
     const results = await bulk([
       group('g', 'Refers', 'bulkId:nowhere'),
       user('taken', 'ada'),
@@ -302,7 +302,7 @@ test('POST /Bulk', async (t) => {
     t.equal((await scim.get('/Groups?filter=displayName sw "Refers"')).body.totalResults, 0)
   })
 
-  t.test('version guards an operation', async (t) => {
+  t.test('applies an operation’s version', async (t) => {
     const [made] = (await bulk([group('v', 'Guarded')])) as [Result]
     const path = made.location!.slice(BASE.length)
     const put = { method: 'PUT', path, data: { schemas: [GROUP], displayName: 'Guarded 2' } }
@@ -315,7 +315,7 @@ test('POST /Bulk', async (t) => {
     t.equal(statuses(results), '200 412 412 204')
   })
 
-  t.test('a thousand operations in one request', async (t) => {
+  t.test('takes a thousand operations in one request', async (t) => {
     const operations = Array.from({ length: 999 }, (_, index) => user(`u${index}`, `thousand-${index}`))
     const results = await bulk([
       group('all', 'Thousand', ...operations.map(({ bulkId }) => `bulkId:${bulkId}`)),
@@ -326,7 +326,7 @@ test('POST /Bulk', async (t) => {
     t.equal((await read(results[0]!)).members.length, 999)
   })
 
-  t.test('each operation is bound by the token’s rights', async (t) => {
+  t.test('applies the token’s rights to each operation', async (t) => {
     const results = await bulk([user('m', 'wants-more', { roles: [{ value: 'administrator' }] })])
     t.match(results, [{ status: '403', response: { status: '403' } }])
   })

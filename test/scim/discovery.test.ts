@@ -1,10 +1,11 @@
-// What clients learn before they begin, a tenant's own schemas included.
+// What clients can find out before they begin, including a tenant's own schemas.
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, ENTERPRISE, scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { ENTERPRISE, GROUP, USER } from '../support/urns.ts'
 
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 const BADGE = 'urn:example:badge:1.0:User'
 const badge = {
   id: BADGE,
@@ -24,7 +25,7 @@ test('discovery', async (t) => {
   const anonymous = { authorization: null }
   const endpoints = ['/ServiceProviderConfig', '/ResourceTypes', '/ResourceTypes/User', '/Schemas', `/Schemas/${USER}`]
 
-  t.test('is public, but not with a bad token', async (t) => {
+  t.test('is public, but not with an invalid token', async (t) => {
     for (const endpoint of endpoints) {
       const { status, headers } = await scim.get(endpoint, anonymous)
       t.equal(status, 200, endpoint)
@@ -44,7 +45,7 @@ test('discovery', async (t) => {
     }
   })
 
-  t.test('ServiceProviderConfig says what is true', async (t) => {
+  t.test('describes the service truly in ServiceProviderConfig', async (t) => {
     const { body } = await scim.get('/ServiceProviderConfig', anonymous)
     t.match(body, {
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
@@ -67,7 +68,7 @@ test('discovery', async (t) => {
     })
   })
 
-  t.test('ResourceTypes', async (t) => {
+  t.test('lists ResourceTypes', async (t) => {
     const { body } = await scim.get('/ResourceTypes', anonymous)
     t.match(body, { totalResults: 2, startIndex: 1, itemsPerPage: 2 })
     t.match(body.Resources, [
@@ -81,7 +82,7 @@ test('discovery', async (t) => {
     t.equal((await scim.get('/ResourceTypes/Nothing')).status, 404)
   })
 
-  t.test('Schemas, by their URN in any letter case', async (t) => {
+  t.test('lists Schemas, and finds one by its URN in any letter case', async (t) => {
     const { body } = await scim.get('/Schemas', anonymous)
     t.same(
       body.Resources.map(({ id }: { id: string }) => id),
@@ -124,7 +125,7 @@ test('a tenant’s own schemas', async (t) => {
     t.match(data.items, [{ urn: BADGE }])
   })
 
-  t.test('are published, in that tenant alone', async (t) => {
+  t.test('are published only in that tenant', async (t) => {
     const { body } = await scim.get('/ResourceTypes/User')
     t.match(body.schemaExtensions, [{ schema: ENTERPRISE }, { schema: BADGE, required: false }])
     t.match((await scim.get(`/Schemas/${BADGE}`)).body, {
@@ -136,8 +137,8 @@ test('a tenant’s own schemas', async (t) => {
     t.notOk(BADGE in (await globex.createUser({ userName: 'x', [BADGE]: { number: 1 } })))
   })
 
-  t.test('are kept, checked, filtered, sorted and changed like every other attribute', async (t) => {
-    // E13: its URN need not be in `schemas`
+  t.test('have values that are stored, checked, filtered, sorted and changed like any other', async (t) => {
+    // E13: the URN need not be in `schemas`
     const user = await scim.createUser({ userName: 'eve', [BADGE]: { number: 7, color: 'red', pin: '1', photo: 'p' } })
     t.same(user.schemas, [USER, BADGE])
     t.same(user[BADGE], { number: 7, color: 'red' }, 'what is never or only on request returned is not')
@@ -156,7 +157,7 @@ test('a tenant’s own schemas', async (t) => {
     t.same(replaced.body[BADGE], { color: 'red' }, 'PUT keeps what is immutable')
   })
 
-  t.test('go only where nobody uses them', async (t) => {
+  t.test('can only be removed if nobody uses them', async (t) => {
     const remove = (urn: string) => app.mutate('acme', 'scimSchemas.remove', { urn }, ada)
     t.match(await remove(BADGE), { status: 409, error: { reason: 'schemaInUse' } })
     t.match(await remove('urn:nothing:at:all'), { status: 404 })

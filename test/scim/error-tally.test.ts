@@ -1,7 +1,9 @@
-// What identity providers were refused in the last day, as administrators see it.
+// What identity providers were refused in the last day, as shown to administrators.
 import { test } from 'tap'
 import { type Caller, OPERATOR, startApp } from '../support/app.ts'
-import { addTenant, scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { USER } from '../support/urns.ts'
 
 test('scimTokens.errors', async (t) => {
   const app = await startApp(t)
@@ -10,7 +12,7 @@ test('scimTokens.errors', async (t) => {
     const { data, error } = await app.query(host, 'scimTokens.errors', undefined, caller)
     return error?.reason ?? data.connections
   }
-  /** Counting is off the request's path. */
+  /** Refusals are counted after the answer. */
   const untilCounted = async (count: number) => {
     for (;;) {
       const [connection] = await errors()
@@ -19,7 +21,7 @@ test('scimTokens.errors', async (t) => {
     }
   }
 
-  t.test('counts what is refused, and keeps the newest with its reason', async (t) => {
+  t.test('counts refusals, and keeps the newest with its reason', async (t) => {
     await scim.createUser({ userName: 'ada@acme.test' })
     t.same(await errors(), [], 'what went well is not counted')
     await scim.get('/Users?filter=nonsense')
@@ -29,19 +31,19 @@ test('scimTokens.errors', async (t) => {
     t.match(last, { status: 409, detail: /userName/ })
   })
 
-  t.test('counts each of many that come at once', async (t) => {
+  t.test('counts each of many at the same time', async (t) => {
     await Promise.all(Array.from({ length: 40 }, () => scim.get('/Users?filter=nonsense')))
     t.match(await untilCounted(42), { last: { status: 400 } })
   })
 
-  t.test('does not count looking for what is gone, nor a token that is none', async (t) => {
+  t.test('does not count looking for what is gone, nor unknown tokens', async (t) => {
     await scim.get('/Users/01960000-0000-7000-8000-000000000000')
     await scim.ask('GET', '/Users', undefined, { authorization: 'Bearer mst_scim_wrong' })
     await scim.get('/Users?filter=nonsense')
     t.equal((await untilCounted(43)).count, 43)
   })
 
-  t.test('is for administrators of the tenant alone', async (t) => {
+  t.test('is only for administrators of the tenant', async (t) => {
     await app.mutate('', 'tenants.create', { subdomain: 'globex', name: 'Globex' }, OPERATOR)
     t.same(await errors('globex'), [])
     t.equal(await errors('acme', {}), 'unauthenticated')

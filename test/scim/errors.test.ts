@@ -1,28 +1,28 @@
-// Whatever a client sends: a SCIM Error that says what was wrong, and never a 500.
+// Whatever a client sends, the answer is a SCIM Error that says what was wrong, and never a 500.
 
 import { gzipSync } from 'node:zlib'
 import { type Test, test } from 'tap'
 import { startApp } from '../support/app.ts'
 import fc from '../support/fuzz.ts'
-import { addTenant, clientOf, PATCH_OP, type ScimReply, scimClient, USER } from '../support/scim.ts'
-
-const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error'
+import { clientOf, type ScimReply, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { PATCH_OP, SCIM_ERROR, USER } from '../support/urns.ts'
 
 function isError(t: Test, reply: ScimReply, status: number, scimType: string | undefined, what: string): void {
   t.equal(reply.status, status, what)
   t.match(reply.headers, { 'content-type': 'application/scim+json; charset=utf-8' })
-  t.match(reply.body, { schemas: [ERROR], status: String(status), detail: /./ }, what)
+  t.match(reply.body, { schemas: [SCIM_ERROR], status: String(status), detail: /./ }, what)
   t.equal(reply.body.scimType, scimType, what)
 }
 
-test('errors', async (t) => {
+test('a SCIM Error', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
   const user = await scim.createUser({ userName: 'ada@acme.test' })
   const body = JSON.stringify({ schemas: [USER], userName: 'x' })
 
-  t.test('who is not known: 401 and a challenge', async (t) => {
+  t.test('is 401 with a challenge for unknown callers', async (t) => {
     for (const authorization of [
       null,
       'non-token',
@@ -42,11 +42,11 @@ test('errors', async (t) => {
     isError(t, await clientOf(app, acme, app.deps.operatorToken).get('/Users'), 401, undefined, 'the operator’s token')
   })
 
-  t.test('the scheme in any letter case', async (t) => {
+  t.test('does not come of a scheme in another letter case', async (t) => {
     t.equal((await scim.get('/Users', { authorization: `bearer ${scim.token}` })).status, 200)
   })
 
-  t.test('an unknown tenant, a suspended one', async (t) => {
+  t.test('says that a tenant is unknown or suspended', async (t) => {
     const nobody = clientOf(app, { id: 0, subdomain: 'nobody' }, scim.token)
     isError(t, await nobody.get('/Users'), 404, undefined, 'unknown')
     const sleepy = await addTenant(app, 'sleepy')
@@ -55,7 +55,7 @@ test('errors', async (t) => {
     isError(t, await client.get('/Users'), 403, undefined, 'suspended')
   })
 
-  t.test('paths and methods that are none', async (t) => {
+  t.test('is 404 or 405 for unknown paths and methods', async (t) => {
     for (const url of ['/Nothing', '/Users/a/b', '/Groups/a/members', '/users', '/..%2f', '/Bulk/x']) {
       isError(t, await scim.get(url), 404, undefined, url)
     }
@@ -68,7 +68,7 @@ test('errors', async (t) => {
     ] as const) {
       const reply = await scim.ask(method, url)
       t.ok(reply.status === 405 || reply.status === 404, `${method} ${url}: ${reply.status}`)
-      t.match(reply.body, { schemas: [ERROR] })
+      t.match(reply.body, { schemas: [SCIM_ERROR] })
     }
     const reply = await scim.ask('PUT', '/Users', {})
     t.equal(reply.headers['allow'], 'GET, POST')
@@ -80,13 +80,17 @@ test('errors', async (t) => {
       ['/Schemas', 'GET']
     ] as const) {
       const traced = await scim.ask('TRACE', url)
-      t.match(traced, { status: 405, headers: { allow }, body: { schemas: [ERROR], status: '405' } }, `TRACE ${url}`)
+      t.match(
+        traced,
+        { status: 405, headers: { allow }, body: { schemas: [SCIM_ERROR], status: '405' } },
+        `TRACE ${url}`
+      )
     }
     t.equal((await scim.ask('HEAD', '/Users')).status, 200, 'HEAD is GET without the body')
     t.equal((await scim.ask('HEAD', '/Bulk')).status, 405)
   })
 
-  t.test('ids that are none', async (t) => {
+  t.test('is 404 for malformed ids', async (t) => {
     for (const id of ['1', 'x'.repeat(3_000), '%00', '%F0%9F%98%80', user.id.toUpperCase(), `${user.id}x`, "'"]) {
       isError(t, await scim.get(`/Users/${id}`), 404, undefined, id.slice(0, 50))
       isError(t, await scim.delete(`/Users/${id}`), 404, undefined, id.slice(0, 50))
@@ -94,11 +98,11 @@ test('errors', async (t) => {
     for (const url of ['/Users/%', '/Users/%zz', '/Users/%E0%A4%A', '/%']) {
       const reply = await scim.get(url)
       t.ok([400, 404].includes(reply.status), `${url} ${reply.status}`)
-      t.match(reply.body, { schemas: [ERROR] })
+      t.match(reply.body, { schemas: [SCIM_ERROR] })
     }
   })
 
-  t.test('bodies: JSON of the right type and no more than 2 MB', async (t) => {
+  t.test('says what is wrong with a body: its JSON, its type, its 2 MB', async (t) => {
     const send = (payload: string | Buffer, headers: Record<string, string | null> = {}) =>
       scim.ask('POST', '/Users', payload, headers)
     isError(t, await send(''), 400, 'invalidSyntax', 'empty')
@@ -144,7 +148,7 @@ test('errors', async (t) => {
     t.equal(reply.status, 204, 'DELETE reads no body')
   })
 
-  t.test('values: each error has its type', async (t) => {
+  t.test('has a scimType for each wrong value', async (t) => {
     const post = (attributes: Record<string, unknown>) =>
       scim.post('/Users', { schemas: [USER], userName: 'v', ...attributes })
     isError(t, await post({ userName: 'a\u0000b' }), 400, 'invalidValue', 'NUL')
@@ -187,7 +191,7 @@ test('errors', async (t) => {
     t.same((await scim.get(`/Users/${user.id}`)).body, user, 'and nothing has changed')
   })
 
-  t.test('keys that mean something to JavaScript are stray keys', async (t) => {
+  t.test('does not come of keys that mean something to JavaScript', async (t) => {
     const sent = `{"schemas":["${USER}"],"userName":"proto","__proto__":{"isAdmin":true},"constructor":{"prototype":{"x":1}},
       "name":{"__proto__":{"givenName":"x"},"familyName":"F"},"toString":"x","hasOwnProperty":1}`
     const { status, body: made } = await scim.ask('POST', '/Users', sent)
@@ -205,7 +209,7 @@ test('errors', async (t) => {
     isError(t, await strict.ask('POST', '/Users', sent), 400, 'invalidSyntax', 'to a strict token')
   })
 
-  t.test('queries: nothing breaks the list', async (t) => {
+  t.test('says what is wrong with a query', async (t) => {
     for (const query of [
       '?',
       '?&',
@@ -246,7 +250,7 @@ test('errors', async (t) => {
     }
   })
 
-  t.test('random bytes are never a 500', async (t) => {
+  t.test('is never a 500 for random input', async (t) => {
     const methods = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE')
     const places = fc.constantFrom(
       '/Users',

@@ -1,9 +1,12 @@
-// An externalId is scoped to the identity provider that gives it (RFC 7643 §3.1): filters and answers agree on whose it is.
+// An externalId belongs to the identity provider that gives it (RFC 7643 §3.1): filters and answers agree on whose it
+// is.
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, type Scim, scimClient, USER } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { USER } from '../support/urns.ts'
 
-test('externalId of two identity providers', async (t) => {
+test('externalIds of two identity providers', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const okta = await scimClient(app, acme, { name: 'Okta' })
@@ -23,7 +26,7 @@ test('externalId of two identity providers', async (t) => {
   }
   const ada = await okta.createUser({ userName: 'ada', externalId: '5', title: 'Engineer' })
 
-  t.test('one of another’s is neither found nor shown', async (t) => {
+  t.test('are neither found by nor shown to the other one', async (t) => {
     const ben = await entra.createUser({ userName: 'ben', externalId: '5' })
     for (const filter of ['externalId eq "5"', 'externalId sw "5"', 'externalId pr', 'externalId le "5"']) {
       t.same(await find(okta, filter), ['ada'], filter)
@@ -42,7 +45,7 @@ test('externalId of two identity providers', async (t) => {
     await entra.delete(`/Users/${ben.id}`)
   })
 
-  t.test('and stays what it is, whatever the other one writes of the rest', async (t) => {
+  t.test('stay, whatever else the other one writes', async (t) => {
     const patched = await entra.patch(`/Users/${ada.id}`, [{ op: 'replace', path: 'title', value: 'Chief' }])
     t.match(patched, { status: 200, body: { title: 'Chief', externalId: undefined } })
     await entra.patch(`/Users/${ada.id}`, [{ op: 'remove', path: 'externalId' }])
@@ -53,7 +56,7 @@ test('externalId of two identity providers', async (t) => {
     t.same((await okta.get(`/Users/${ada.id}`)).body, before, 'what changes nothing is no change')
   })
 
-  t.test('the other one finds by what it has sent itself, also where that is the same', async (t) => {
+  t.test('are found by each that has sent them, even if they are the same', async (t) => {
     const said = await entra.patch(`/Users/${ada.id}`, [{ op: 'add', path: 'externalId', value: '5' }])
     t.match(said, { status: 200, body: { externalId: '5' } })
     for (const scim of [okta, entra]) {
@@ -62,7 +65,7 @@ test('externalId of two identity providers', async (t) => {
     }
   })
 
-  t.test('of whom no connection has, any may take it on', async (t) => {
+  t.test('of a user without a connection are found by any', async (t) => {
     const cy = await okta.createUser({ userName: 'cy', externalId: 'c' })
     await app.owner.updateTable('users').set({ connection_id: null }).where('id', '=', cy.id).execute()
     t.same(await find(entra, 'externalId eq "c"'), ['cy'])

@@ -1,4 +1,4 @@
-// Who is found by a family name, however they came to it, and that a new one is written in place.
+// Users are found by their family name, however they got it, and a new one is written in place.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { writeTogether } from '../../db/prepared.ts'
@@ -8,7 +8,8 @@ import { applyRetention } from '../../jobs/handlers/retention.ts'
 import { OPERATOR, OPERATOR_TOKEN, startApp } from '../support/app.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { findMisplaced } from '../support/family-names.ts'
-import { addTenant, clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
 const NOBODY: string[] = []
 
@@ -18,7 +19,7 @@ interface ListBody {
   readonly totalResults: number
   readonly nextCursor?: string
 }
-/** What of a query names the page behind the one that was answered; undefined where it was the last. */
+/** The part of a query that names the next page; undefined after the last one. */
 type Next = (body: ListBody) => string | undefined
 
 test('filters by family name', async (t) => {
@@ -46,7 +47,7 @@ test('filters by family name', async (t) => {
       .where('id', '=', id)
       .executeTakeFirstOrThrow()
 
-  t.test('follow a user through every name', async (t) => {
+  t.test('find a user by every new name', async (t) => {
     const id = await make('ann', 'Berg')
     t.same(await named('BERG'), ['ann'])
     await rename(id, 'Curie')
@@ -67,7 +68,7 @@ test('filters by family name', async (t) => {
     t.same(await findMisplaced(owner), [])
   })
 
-  t.test('compare also otherwise than by equality', async (t) => {
+  t.test('compare other than by equality, too', async (t) => {
     const id = await make('kim', 'Lang')
     await make('lou', 'Lange')
     await rename(id, 'Langer')
@@ -101,7 +102,7 @@ test('filters by family name', async (t) => {
     t.same(await findMisplaced(owner), [])
   })
 
-  t.test('find those whom a version that knows of no list has made or renamed', async (t) => {
+  t.test('find users made or renamed by a version that does not know the list', async (t) => {
     const id = await make('old', 'Before')
     await rename(id, 'Between')
     await sql`update users set family_name_key = 'after' where id = ${id}`.execute(owner)
@@ -121,7 +122,7 @@ test('filters by family name', async (t) => {
     t.same(await findMisplaced(owner), [], 'and so has the next rename')
   })
 
-  t.test('find whoever is renamed though the list has lost them', async (t) => {
+  t.test('find a renamed user even if the list has lost them', async (t) => {
     const id = await make('lost', 'Here')
     await rename(id, 'There')
     await sql`delete from user_family_names where user_id = ${id}`.execute(owner)
@@ -130,7 +131,7 @@ test('filters by family name', async (t) => {
     await sql`update users set listed_family_name = null where id = ${id}`.execute(owner)
   })
 
-  t.test('find nobody by the list of another tenant', async (t) => {
+  t.test('find nobody by another tenant’s list', async (t) => {
     const theirs = await make('theirs', 'One', other)
     const path = 'name.familyName'
     t.equal((await other.patch(`/Users/${theirs}`, [{ op: 'replace', path, value: 'Shared' }])).status, 200)
@@ -141,7 +142,7 @@ test('filters by family name', async (t) => {
     t.same(await named('shared'), ['copied'], 'nor miss somebody whose row was copied from there')
   })
 
-  t.test('leave nothing of whoever is gone for good', async (t) => {
+  t.test('leave nothing of users who are deleted for good', async (t) => {
     const id = await make('gone', 'Short')
     await rename(id, 'Stay')
     t.equal((await scim.delete(`/Users/${id}`)).status, 204)
@@ -156,7 +157,7 @@ test('filters by family name', async (t) => {
   })
 })
 
-test('lists in the order of family names hold everybody once, however they came to theirs', async (t) => {
+test('lists in the order of family names have everybody once, however they got their name', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -184,14 +185,14 @@ test('lists in the order of family names hold everybody once, however they came 
   await rename(idOf(6), { op: 'replace', value: 'Berg' })
   await rename(idOf(7), { op: 'add', value: 'Berg' })
   await rename(idOf(4), { op: 'replace', value: 'Cole' })
-  // written whole: the index has the name, too, that the list has
+  // written as a whole, so that the index has the name as well as the list
   await scim.put(`/Users/${idOf(4)}`, {
     userName: 'u4',
     name: { familyName: 'Cole' },
     emails: [{ value: 'u4@x.test' }]
   })
   await scim.delete(`/Users/${idOf(8)}`)
-  // as a version that knows of no list does
+  // as a version that does not know the list does
   await sql`update users set family_name_key = 'bell' where id = ${idOf(1)}`.execute(app.owner)
   const expected = ['u3', 'u1', 'u0', 'u6', 'u7', 'u4', 'u2', 'u5']
 
@@ -253,7 +254,7 @@ test('a rename is written in place', { skip: isOnCluster }, async (t) => {
   t.notOk(await isInPlace(() => ({ display_name_key: 'anna' })), 'other than a change that an index sees')
 })
 
-test('copies of a tenant find people by the names that they have', async (t) => {
+test('copies of a tenant find people by their names', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -264,7 +265,7 @@ test('copies of a tenant find people by the names that they have', async (t) => 
     (await client.get(`/Users?filter=name.familyName eq "${name}"`)).body.totalResults
   await rename(scim, 'Curie')
 
-  t.test('a shadow, and a tenant that it becomes', async (t) => {
+  t.test('as a shadow, and as the tenant that it becomes', async (t) => {
     const input = { name: 'Entra', profile: 'entra', highestRole: 'administrator', shadow: true }
     const { data } = await app.mutate('acme', 'scimTokens.create', input, OPERATOR)
     const shadow = clientOf(app, acme, data.token)
@@ -282,7 +283,7 @@ test('copies of a tenant find people by the names that they have', async (t) => 
     t.same(await findMisplaced(app.owner), [])
   })
 
-  t.test('a tenant that was imported', async (t) => {
+  t.test('as an imported tenant', async (t) => {
     await rename(scim, 'Edda')
     const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` }
     const { payload } = await app.inject('', { url: '/operator/tenants/acme/export', headers })

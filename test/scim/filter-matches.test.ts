@@ -4,9 +4,9 @@ import { matches } from '../../server/scim/filter/matches.ts'
 import { parseFilter } from '../../server/scim/filter/parse.ts'
 import { compareCodePoints, foldCase, isStorableText } from '../../server/scim/text.ts'
 import fc from '../support/fuzz.ts'
+import { ENTERPRISE, USER } from '../support/urns.ts'
 import { BADGE, userWithBadge } from './badge.ts'
 
-const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const userType = userWithBadge([
   { name: 'number', type: 'integer' },
   { name: 'issued', type: 'dateTime' },
@@ -15,7 +15,7 @@ const userType = userWithBadge([
 ])
 
 const ada = {
-  schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', ENT],
+  schemas: [USER, ENTERPRISE],
   id: '2819c223-7f76-453a-919d-413861904646',
   externalId: 'AbC',
   userName: 'Ada@Acme.test',
@@ -31,7 +31,7 @@ const ada = {
   phoneNumbers: [],
   groups: [{ value: 'G1', display: 'Staff', type: 'direct' }],
   meta: { resourceType: 'User', created: '2026-01-02T03:04:05.678Z', lastModified: '2026-01-02T03:04:05.678Z' },
-  [ENT]: { manager: { value: 'M1' }, department: 'R&D' },
+  [ENTERPRISE]: { manager: { value: 'M1' }, department: 'R&D' },
   [BADGE]: { number: 7, issued: '2026-03-01T12:00:00.1239+02:00', tags: ['Red', 'blue'] }
 }
 
@@ -45,7 +45,7 @@ const isFalse = (t: Test, ...texts: string[]) => {
   for (const text of texts) t.equal(holds(text), false, `not ${text}`)
 }
 
-test('Strings compare in the letter case that caseExact asks for', async (t) => {
+test('Strings compare in the letter case that caseExact requires', async (t) => {
   isTrue(t, 'userName eq "ADA@ACME.TEST"', 'externalId eq "AbC"', 'emails.type eq "WORK"', 'groups.value eq "g1"')
   isFalse(t, 'externalId eq "abc"', 'id eq "2819C223-7F76-453A-919D-413861904646"')
   isTrue(t, 'userName sw "ada"', 'userName co "@acme"', 'userName ew ".TEST"', 'externalId sw "Ab"')
@@ -53,7 +53,7 @@ test('Strings compare in the letter case that caseExact asks for', async (t) => 
   isTrue(t, 'title eq "οδος"', 'title eq "οδοσ"', 'title sw "οδο"', 'title sw "ΟΔΟΣ"', 'title co ""')
 })
 
-test('Order is that of code points', async (t) => {
+test('Strings are ordered by code points', async (t) => {
   isTrue(t, 'userName gt "ada"', 'userName lt "adb"', 'userName ge "ada@acme.test"', 'userName le "ADA@acme.test"')
   isFalse(t, 'userName gt "ada@acme.test"', 'userName lt "ada@acme.test"')
   t.ok(compareCodePoints('\uffee', '😀') < 0, 'also above U+FFFF, unlike the order of UTF-16')
@@ -65,14 +65,14 @@ test('Order is that of code points', async (t) => {
   )
 })
 
-test('One fitting value of a multi-valued attribute is enough, and ne is the negation of eq', async (t) => {
+test('One matching value of a multi-valued attribute is enough, and ne is the negation of eq', async (t) => {
   isTrue(t, 'emails eq "ada@home.test"', 'emails.value co "acme"', 'emails.primary eq true', `${BADGE}:tags eq "Red"`)
   isFalse(t, 'emails eq "x"', `${BADGE}:tags eq "red"`)
   isFalse(t, 'emails ne "ada@home.test"', 'emails.type ne "work"')
   isTrue(t, 'emails ne "x"', 'phoneNumbers ne "x"', 'userType ne "Employee"', 'emails.primary ne false')
 })
 
-test('A value path asks all its conditions of the same value', async (t) => {
+test('A value path applies all its conditions to the same value', async (t) => {
   isTrue(t, 'emails[type eq "work" and value co "acme"]', 'emails[type eq "home"].value eq "ADA@home.test"')
   isFalse(t, 'emails[type eq "home" and value co "acme"]', 'emails[type eq "home"].value eq "ada@acme.test"')
   isTrue(t, 'emails[not (value pr)]', 'emails[primary ne true and value pr]', 'emails[type eq "other"].value eq null')
@@ -81,15 +81,21 @@ test('A value path asks all its conditions of the same value', async (t) => {
   isFalse(t, 'phoneNumbers[type ne "work"]', 'userName eq "x" or phoneNumbers[not (type pr)]')
 })
 
-test('Extensions, meta and groups can be asked about', async (t) => {
-  isTrue(t, 'manager eq "M1"', `${ENT}:department eq "r&d"`, 'groups.display eq "staff"', 'schemas eq "' + ENT + '"')
+test('Filters may ask about extensions, meta and groups', async (t) => {
+  isTrue(
+    t,
+    'manager eq "M1"',
+    `${ENTERPRISE}:department eq "r&d"`,
+    'groups.display eq "staff"',
+    `schemas eq "${ENTERPRISE}"`
+  )
   isTrue(t, 'meta.created ge "2026-01-02T03:04:05.678Z"', 'meta.created eq "2026-01-02T05:04:05.678+02:00"')
   isTrue(t, 'meta.created gt "2026-01-02T03:04:05"', 'meta.resourceType eq "User"', `${BADGE}:number gt 6`)
   isTrue(t, `${BADGE}:issued eq "2026-03-01T10:00:00.123Z"`, `${BADGE}:number le 7.0`)
   isFalse(t, 'meta.created lt "2026-01-02T03:04:05.678Z"', `${BADGE}:number ne 7`, `${BADGE}:constructor pr`)
 })
 
-test('pr is false for what is missing or empty', async (t) => {
+test('pr is false for missing and empty values', async (t) => {
   isTrue(t, 'title pr', 'emails pr', 'name pr', 'name.familyName pr', 'emails.primary pr', 'active pr', 'manager pr')
   isFalse(
     t,
@@ -106,7 +112,7 @@ test('pr is false for what is missing or empty', async (t) => {
   t.ok(holds('active pr', { active: false }), 'false is a value')
 })
 
-test('A value of another type than the attribute counts as no value', async (t) => {
+test('A value of another type than the attribute’s counts as no value', async (t) => {
   t.notOk(holds('title eq "5"', { title: 5 }))
   t.notOk(holds('active eq true', { active: 'true' }))
   t.notOk(holds('emails.type eq "work"', { emails: { type: 'work' } }))
@@ -115,7 +121,7 @@ test('A value of another type than the attribute counts as no value', async (t) 
   t.ok(holds('title ne "5"', { title: 5 }))
 })
 
-test('A dateTime is an instant of millisecond precision', async (t) => {
+test('A dateTime is compared as an instant with milliseconds', async (t) => {
   const table: [string, string | undefined][] = [
     ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000Z'],
     ['2026-01-02T03:04:05', '2026-01-02T03:04:05.000Z'],
@@ -147,7 +153,7 @@ test('A dateTime is an instant of millisecond precision', async (t) => {
   t.equal(parseDateTime('0001-01-01T00:00:00+14:00'), parseDateTime('0001-01-01T00:00:00Z')! - 14 * 3_600_000)
 })
 
-test('Text that PostgreSQL cannot hold is told from text that it can', async (t) => {
+test('Text that PostgreSQL cannot hold is told apart from text that it can', async (t) => {
   t.ok(isStorableText('é😀\n'))
   t.notOk(isStorableText('a\u0000b'))
   t.notOk(isStorableText('\ud83d'))

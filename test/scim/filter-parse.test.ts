@@ -5,9 +5,9 @@ import { parseFilter } from '../../server/scim/filter/parse.ts'
 import { formatPath } from '../../server/scim/path.ts'
 import { groupResourceType } from '../../server/scim/schemas/index.ts'
 import fc from '../support/fuzz.ts'
+import { ENTERPRISE } from '../support/urns.ts'
 import { userWithBadge } from './badge.ts'
 
-const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const BADGE = 'urn:example:badge.v1:User'
 const user = userWithBadge(
   [
@@ -25,7 +25,7 @@ const user = userWithBadge(
 const strict = { lenient: false }
 const lenient = { lenient: true }
 
-/** The tree in brackets: `(userName eq "ada" and not active pr)`. */
+/** The tree with brackets: `(userName eq "ada" and not active pr)`. */
 function show(filter: Filter): string {
   switch (filter.op) {
     case 'and':
@@ -54,7 +54,7 @@ test('The examples of RFC 7644 §3.4.2.2 parse', async (t) => {
     ['meta.lastModified gt "2011-05-13T04:42:34Z"', 'meta.lastModified gt "2011-05-13T04:42:34Z"'],
     ['title pr and userType eq "Employee"', '(title pr and userType eq "Employee")'],
     ['title pr or userType eq "Intern"', '(title pr or userType eq "Intern")'],
-    [`schemas eq "${ENT}"`, `schemas eq "${ENT}"`],
+    [`schemas eq "${ENTERPRISE}"`, `schemas eq "${ENTERPRISE}"`],
     [
       'userType eq "Employee" and (emails co "example.com" or emails.value co "example.org")',
       '(userType eq "Employee" and (emails.value co "example.com" or emails.value co "example.org"))'
@@ -87,8 +87,8 @@ test('not binds tighter than and, and tighter than or; chains group from the lef
 
 test('Operators, attributes, URNs and keywords match in any letter case', async (t) => {
   t.equal(
-    parsed(`USERNAME EQ "Ada" And NOT (${ENT.toUpperCase()}:MANAGER.Value Pr) oR Emails[TYPE Sw "w"]`),
-    `((userName eq "Ada" and not ${ENT}:manager.value pr) or emails[type sw "w"])`
+    parsed(`USERNAME EQ "Ada" And NOT (${ENTERPRISE.toUpperCase()}:MANAGER.Value Pr) oR Emails[TYPE Sw "w"]`),
+    `((userName eq "Ada" and not ${ENTERPRISE}:manager.value pr) or emails[type sw "w"])`
   )
 })
 
@@ -105,7 +105,7 @@ test('Strings are JSON strings with all their escapes', async (t) => {
   }
 })
 
-test('Numbers, booleans, dates and null are read as the attribute type asks', async (t) => {
+test('Numbers, booleans, dates and null are parsed as the attribute’s type requires', async (t) => {
   const table: [string, string][] = [
     [`${BADGE}:number ge -12`, `${BADGE}:number ge -12`],
     [`${BADGE}:weight lt 1.5e3`, `${BADGE}:weight lt 1500`],
@@ -133,7 +133,7 @@ test('A value path may be followed by a sub-attribute, as Entra sends it', async
   for (const [text, expected] of table) t.equal(parsed(text), expected, text)
 })
 
-test('Lenience takes what identity providers send', async (t) => {
+test('Lenience accepts what identity providers send', async (t) => {
   const table: [string, string][] = [
     ['externalId eq jyoung', 'externalId eq "jyoung"'],
     ['externalId eq 00123 and active eq TRUE', '(externalId eq "00123" and active eq true)'],
@@ -141,9 +141,9 @@ test('Lenience takes what identity providers send', async (t) => {
     ['externalId eq true', 'externalId eq "true"'],
     ['active eq "True"', 'active eq true'],
     ['roles[primary eq "False"]', 'roles[primary eq false]'],
-    ['manager eq "M"', `${ENT}:manager.value eq "M"`],
-    [`${ENT}:manager eq "M"`, `${ENT}:manager.value eq "M"`],
-    ['department eq "Sales"', `${ENT}:department eq "Sales"`],
+    ['manager eq "M"', `${ENTERPRISE}:manager.value eq "M"`],
+    [`${ENTERPRISE}:manager eq "M"`, `${ENTERPRISE}:manager.value eq "M"`],
+    ['department eq "Sales"', `${ENTERPRISE}:department eq "Sales"`],
     [`${BADGE}:number eq "5"`, `${BADGE}:number eq 5`]
   ]
   for (const [text, expected] of table) {
@@ -156,7 +156,7 @@ test('Lenience takes what identity providers send', async (t) => {
   )
 })
 
-test('What is no filter is refused, naming the column', async (t) => {
+test('What is no filter is refused with the column', async (t) => {
   const table: [string, RegExp][] = [
     ['', /Expected an attribute, found the end at column 1$/],
     ['   ', /the end at column 4$/],
@@ -191,7 +191,7 @@ test('What is no filter is refused, naming the column', async (t) => {
     ['name eq "x"', /name is complex, name one of its sub-attributes/],
     [`${BADGE}:size eq 5`, /size is complex/],
     ['meta eq "x"', /meta is complex/],
-    [ENT + ' pr', /names no attribute/],
+    [ENTERPRISE + ' pr', /names no attribute/],
     ['userName eq 5', /no string in double quotes for userName/],
     ["userName eq 'x'", /no string/],
     ['active eq "true"', /no boolean/],
@@ -237,7 +237,7 @@ test('A filter is limited to 4,096 characters and 50 levels', async (t) => {
 test('Any text is either parsed or refused as invalidFilter', async (t) => {
   const words = fc.constantFrom(
     ...['userName', 'emails', 'type', '.value', 'eq', 'pr', 'co', 'and', 'or', 'not', '(', ')', '[', ']', '"x"', '"'],
-    ...['true', 'null', '5', ENT, ':manager', '\\', '\u0000', '\ud800', 'active', ' ', 'meta.created']
+    ...['true', 'null', '5', ENTERPRISE, ':manager', '\\', '\u0000', '\ud800', 'active', ' ', 'meta.created']
   )
   const texts = fc.oneof(
     fc.string({ unit: 'binary' }),

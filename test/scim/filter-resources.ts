@@ -1,4 +1,4 @@
-// Random users and groups, in the database and as resources, for test/scim/filter-to-sql.test.ts.
+// Random users and groups for test/scim/filter-to-sql.test.ts, in the database and as resources.
 
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
@@ -41,8 +41,8 @@ const extension = [{ schema: badge, required: false }]
 export const userType = withExtensions(userResourceType, extension)
 export const groupType = withExtensions(groupResourceType, extension)
 
-// Letters whose lower case is another length, depends on their place or has several upper cases; what SQL, JSON and
-// LIKE give a meaning; and characters above U+FFFF and before them.
+// Letters whose lower case has another length, depends on their place or belongs to several upper-case letters;
+// characters with a meaning in SQL, JSON and LIKE; characters above U+FFFF and just below.
 const LETTERS = [
   ...['a', 'A', 'b', 'B', 'i', 'I', 'İ', 'ı', 'ß', 'ẞ', 'é', 'É', 'e\u0301', 'Σ', 'σ', 'ς', 'Ο', 'ο', 'k', '\u212a'],
   ...[
@@ -81,7 +81,7 @@ export const numbers = fc.oneof(
   fc.constantFrom(0, -0, 1, 1.5, 5e-324, 1.7976931348623157e308, 2 ** 53),
   fc.double({ noNaN: true, noDefaultInfinity: true })
 )
-// What may be left of an extension whose definition was changed
+// what may remain of an extension whose definition was changed
 const odd = fc.constantFrom<unknown>(
   null,
   '',
@@ -153,7 +153,7 @@ export async function fill(owner: Db, tenantId: number, seed: number) {
     displayName: `${group.displayName}${i}`
   }))
   const times = sample(instants, 200)
-  // A parent has a lower number than its children, so there is no cycle
+  // a parent has a lower number than its children, so that there is no cycle
   const parentOf = (i: number) =>
     groupRows[i]!.hasParent && groupRows[i]!.parent < i ? groupRows[i]!.parent : undefined
   const ancestors = (i: number): number[] => {
@@ -202,7 +202,7 @@ export async function fill(owner: Db, tenantId: number, seed: number) {
       memberOf: [...new Set(user.memberOf)]
     }
   })
-  /** Where a family name is found: in the index, in the list, in neither. */
+  /** Where a family name is found: in the index, in the list, or in neither. */
   const placeOf = ({ family_name_key: key }: { family_name_key: string | null }, i: number) => {
     const isListed = i % 3 === 1 && key !== null
     return {

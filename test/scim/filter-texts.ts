@@ -54,8 +54,8 @@ const valuePaths: Record<string, Path[]> = {
 }
 
 /**
- * Filters as text, their literals made of what the resources hold, in part and in other letter case.
- * @param complexes the attributes that value paths are made of
+ * Filters as text; their literals are made from the resources' values, partly in another letter case.
+ * @param complexes the attributes that value paths use
  */
 export function filters(
   resources: readonly Resource[],

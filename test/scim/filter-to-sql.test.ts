@@ -53,7 +53,7 @@ function expected(resources: readonly Resource[], resourceType: ResourceType, te
     .sort()
 }
 
-test('The SQL of a filter finds what matches() says', async (t) => {
+test('The SQL of a filter finds what matches() finds', async (t) => {
   const { db, owner } = await openDatabase(t)
   const seed = FUZZ_SEED
   t.comment(`seed ${seed}`)
@@ -86,7 +86,7 @@ test('The SQL of a filter finds what matches() says', async (t) => {
     await agree(t, groupType, groupResources, filters(groupResources, groupPaths, ['members', 'meta']))
   })
 
-  t.test('for texts that ask something of SQL', async (t) => {
+  t.test('for texts with a meaning in SQL', async (t) => {
     const someone = userResources[0]!
     const group = uuid(1, 0)
     const texts = [
@@ -109,10 +109,10 @@ test('The SQL of a filter finds what matches() says', async (t) => {
   })
 })
 
-test('What another connection provisioned is in no filter on memberships, where that is out of sight', async (t) => {
+test('Filters on memberships do not find what is provisioned by another connection and out of sight', async (t) => {
   const { db, owner } = await openDatabase(t)
   const { userResources, groupResources } = await fill(owner, TENANT_ID, 1)
-  // In these samples each user and group has a connection of its own, called like itself
+  // in these samples each user and group has a connection of its own, with the same id
   const user = userResources.find(({ groups }) => (groups as unknown[]).length > 0)!
   const group = groupResources.find(({ members }) => JSON.stringify(members).includes(user.id))!
   const child = groupResources.find(({ id }) => groupResources.some((g) => JSON.stringify(g.members).includes(id)))!
@@ -131,7 +131,7 @@ test('What another connection provisioned is in no filter on memberships, where 
   t.same(await find(db, userType, 'groups.display pr', nobody), [])
 })
 
-test('A prefix as a range holds what starts with it', async (t) => {
+test('A prefix as a range contains exactly the texts that start with it', async (t) => {
   const { owner } = await openDatabase(t)
   const edges = [
     'a',
@@ -154,7 +154,7 @@ test('A prefix as a range holds what starts with it', async (t) => {
   )
 })
 
-test('Folding character by character is folding the text', async (t) => {
+test('Folding character by character gives the same as folding the text', async (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const folded = foldCase(text)
@@ -170,7 +170,7 @@ test('Folding character by character is folding the text', async (t) => {
   t.pass('no script beyond those that the SQL knows has case, and only İ becomes two characters')
 })
 
-/** Enough rows of two tenants that a plan without the index costs more. */
+/** Enough rows of two tenants that a plan without the index is dearer. */
 async function fillWithMany(owner: Db): Promise<void> {
   const doc = '{"emails":[{"value":"x"}]}'
   await sql`
@@ -188,12 +188,12 @@ async function fillWithMany(owner: Db): Promise<void> {
     analyze users, user_emails, groups, group_members, group_children, group_ancestors`.execute(owner)
 }
 
-test('An index serves equality and prefix on what identity providers ask for, under row-level security', async (t) => {
+test('An index serves equality and prefix on what identity providers look for, under row-level security', async (t) => {
   const { db, owner } = await openDatabase(t)
   await fillWithMany(owner)
   const [member, group] = [uuid(2, 0), uuid(1, 0)]
 
-  /** The conditions that the plan hands to indexes. */
+  /** The conditions that the plan passes to indexes. */
   const conditionsOf = async (trx: Db, query: RawBuilder<unknown>): Promise<string> => {
     const { rows } = await sql<Record<string, string>>`explain (costs off) ${query}`.execute(trx)
     return rows
@@ -238,7 +238,7 @@ test('An index serves equality and prefix on what identity providers ask for, un
   t.match(conditions, /indexed_family_name >= [\s\S]*\bfamily_name_key >= [\s\S]*\bid = /, 'rows to look among')
 })
 
-test('A null byte gets into no statement', async (t) => {
+test('A null byte is in no statement', async (t) => {
   t.throws(() => parseFilter('title eq "\\u0000"', userType, { lenient: true }), { message: /cannot be stored/ })
   t.throws(() => parseFilter('title eq a\u0000', userType, { lenient: true }), { message: /no string/ })
 })

@@ -1,10 +1,11 @@
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { isOnCluster } from '../support/cluster.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
 import { countStatements } from '../support/statements.ts'
+import { addTenant } from '../support/tenants.ts'
+import { BULK_REQUEST, GROUP, PATCH_OP } from '../support/urns.ts'
 
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
 test('/Groups', async (t) => {
@@ -49,7 +50,7 @@ test('/Groups', async (t) => {
     t.strictSame((await make('Null', { members: null })).members, [])
   })
 
-  t.test('groups are members beside users, and cycles are refused', async (t) => {
+  t.test('a group may contain groups besides users, and cycles are refused', async (t) => {
     const inner = await make('Inner', { members: [{ value: ada.id }] })
     const outer = await make('Outer', { members: [{ value: inner.id, type: 'Group' }, { value: bob.id }] })
     t.strictSame(outer.members, [
@@ -69,7 +70,7 @@ test('/Groups', async (t) => {
     ])
   })
 
-  t.test('what a client says a member is counts for strict alone', async (t) => {
+  t.test('the type that a client gives a member counts only for strict tokens', async (t) => {
     const inner = await make('Really a group')
     const mistaken = [
       { value: ada.id, type: 'Group' },
@@ -85,7 +86,7 @@ test('/Groups', async (t) => {
     t.match(refused, { status: 400, body: { scimType: 'invalidValue' } })
   })
 
-  t.test('what is wrong with a group is said, and nothing is made', async (t) => {
+  t.test('an invalid group is refused with the reason, and nothing is made', async (t) => {
     await make('Taken', { externalId: 'taken' })
     const post = (body: unknown) => scim.post('/Groups', body)
     const of = (rest: object) => ({ schemas: [GROUP], displayName: 'Wrong', ...rest })
@@ -108,7 +109,7 @@ test('/Groups', async (t) => {
     t.equal((await scim.get('/Groups?filter=displayName eq "wrong"')).body.totalResults, 0)
   })
 
-  t.test('PUT replaces attributes and members, and takes away what it leaves out', async (t) => {
+  t.test('PUT replaces attributes and members, and removes what it leaves out', async (t) => {
     const { id } = await make('Before', { externalId: 'put', members: [{ value: ada.id }, { value: bob.id }] })
     const body = { schemas: [GROUP], id: 'ignored', displayName: 'After', members: [{ value: cyd.id }], meta: {} }
     const answer = await scim.put(`/Groups/${id}`, body)
@@ -124,7 +125,7 @@ test('/Groups', async (t) => {
     t.match(await scim.put(`/Groups/${NOBODY}`, body), { status: 404 })
   })
 
-  t.test('DELETE answers 204, then 404, and the members stay', async (t) => {
+  t.test('DELETE answers 204, then 404, and the members remain users', async (t) => {
     const { id } = await make('Gone', { members: [{ value: ada.id }] })
     const gone = await scim.delete(`/Groups/${id}`)
     t.strictSame([gone.status, gone.text], [204, ''])
@@ -140,7 +141,7 @@ test('/Groups', async (t) => {
     t.equal((await scim.get(`/Users/${ada.id}`)).status, 200)
   })
 
-  t.test('a group is seen and changed by its tenant alone', async (t) => {
+  t.test('a group is seen and changed only by its tenant', async (t) => {
     const { id } = await make('Ours', { members: [{ value: ada.id }] })
     for (const answer of [
       await other.get(`/Groups/${id}`),
@@ -160,7 +161,7 @@ test('/Groups', async (t) => {
     t.strictSame(values((await scim.get(`/Groups/${id}`)).body), [ada.id])
   })
 
-  t.test('versions guard every way of writing', async (t) => {
+  t.test('a version protects from every way of writing', async (t) => {
     const { id, meta } = await make('Versioned')
     const stale = { 'if-match': meta.version }
     const add = [{ op: 'add', path: 'members', value: [{ value: ada.id }] }]
@@ -181,7 +182,7 @@ test('/Groups', async (t) => {
     t.equal((await scim.delete(`/Groups/${id}`, { 'if-match': String(fresh.headers.etag) })).status, 204)
   })
 
-  t.test('a change answered 204 tells who knew the version the next one, in a bulk request too', async (t) => {
+  t.test('a change answered 204 gives the next version if the request named one, also in a bulk request', async (t) => {
     const { id, meta } = await make('Versioned')
     const add = [{ op: 'add', path: 'members', value: [{ value: ada.id }] }]
     const first = await scim.patch(`/Groups/${id}`, add, { 'if-match': meta.version })
@@ -191,14 +192,14 @@ test('/Groups', async (t) => {
     t.match(second, { status: 204, headers: { etag: 'W/"3"' } })
     t.equal((await scim.get(`/Groups/${id}`)).headers.etag, second.headers.etag)
     const { body } = await scim.post('/Bulk', {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      schemas: [BULK_REQUEST],
       Operations: [
         {
           method: 'PATCH',
           path: `/Groups/${id}`,
           version: 'W/"3"',
           data: {
-            schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+            schemas: [PATCH_OP],
             Operations: [{ op: 'remove', path: 'members' }]
           }
         }
@@ -208,7 +209,7 @@ test('/Groups', async (t) => {
     t.notOk((await scim.patch(`/Groups/${id}`, add)).headers.etag, 'for who asks for none it is not counted')
   })
 
-  t.test('of ten who write the version that they read, one does', async (t) => {
+  t.test('one of ten that write the version which they read succeeds', async (t) => {
     const { id, meta } = await make('Contended')
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, index) =>
@@ -224,7 +225,7 @@ test('/Groups', async (t) => {
     t.strictSame(answers.map(({ status }) => status).sort(), [204, ...Array(9).fill(412)])
   })
 
-  t.test('attributes choose what an answer carries', async (t) => {
+  t.test('attributes choose what an answer contains', async (t) => {
     const { id } = await make('Chosen', { externalId: 'chosen', members: [{ value: ada.id }] })
     const get = async (query: string) => (await scim.get(`/Groups/${id}?${query}`)).body
     t.notOk('members' in (await get('excludedAttributes=members')))
@@ -253,7 +254,7 @@ test('/Groups', async (t) => {
     t.equal(await countStatements(() => scim.get(`/Groups/${id}?excludedAttributes=members`)), one)
   })
 
-  t.test('a connection that sees only its own finds no others’ groups and members', async (t) => {
+  t.test('a connection that sees only its own does not find others’ groups and members', async (t) => {
     const own = await addTenant(app, 'own', { scimScope: 'own' })
     const okta = await scimClient(app, own)
     const entra = await scimClient(app, own)

@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
-
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+import { EMPTY } from '../support/empty.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { GROUP, SEARCH_REQUEST } from '../support/urns.ts'
 
 test('GET /Groups', async (t) => {
   const app = await startApp(t)
@@ -34,7 +35,7 @@ test('GET /Groups', async (t) => {
   }
   const filter = (text: string) => names(`filter=${encodeURIComponent(text)}`)
 
-  t.test('filters find groups', async (t) => {
+  t.test('finds groups by filters', async (t) => {
     t.equal(await filter('displayName eq "group a"'), 'A')
     t.equal(await filter('DISPLAYNAME EQ "GROUP A"'), 'A')
     t.equal(await filter('displayName sw "group" and not (displayName ew "C")'), 'ABED')
@@ -55,12 +56,12 @@ test('GET /Groups', async (t) => {
     t.match(await filter('nonsense eq 1'), { status: '400', scimType: 'invalidFilter' })
   })
 
-  t.test('pages by index, in a stable order, with the true total', async (t) => {
+  t.test('pages by index, in a stable order, with the right total', async (t) => {
     t.equal(await names('startIndex=1&count=2'), 'CA')
     t.equal(await names('startIndex=3&count=2'), 'BE')
     const last = (await scim.get('/Groups?startIndex=5&count=2')).body
     t.match(last, { totalResults: 5, startIndex: 5, itemsPerPage: 1 })
-    t.match((await scim.get('/Groups?count=0')).body, { totalResults: 5, itemsPerPage: 0, Resources: [] })
+    t.match((await scim.get('/Groups?count=0')).body, { totalResults: 5, itemsPerPage: 0, Resources: EMPTY })
     t.equal(await names('sortBy=displayName'), 'ABCDE')
     t.equal(await names('sortBy=displayName&sortOrder=descending&count=3'), 'EDC')
     t.equal(await names('sortBy=externalId&sortOrder=descending'), 'DEBAC')
@@ -68,7 +69,7 @@ test('GET /Groups', async (t) => {
     t.match(await names('sortBy=members'), { status: '400' })
   })
 
-  t.test('pages by cursor, forth and back', async (t) => {
+  t.test('pages by cursor, forwards and backwards', async (t) => {
     const seen: string[] = []
     let query = 'cursor=&count=2&sortBy=displayName'
     let previous: string | undefined
@@ -86,7 +87,7 @@ test('GET /Groups', async (t) => {
     t.equal(await names(`cursor=${previous}&count=2&sortBy=displayName`), 'CD')
   })
 
-  t.test('members are there unless they are left out', async (t) => {
+  t.test('shows members unless they are left out', async (t) => {
     const { body } = await scim.get('/Groups?count=2')
     t.match(body.Resources[0].members, [{ value: ada.id, type: 'User', display: 'ada' }])
     const without = (await scim.get('/Groups?excludedAttributes=members&filter=displayName eq "Group C"')).body
@@ -96,9 +97,9 @@ test('GET /Groups', async (t) => {
     ])
   })
 
-  t.test('/.search asks the same by POST, at the endpoint and at the root', async (t) => {
+  t.test('answers the same to POST /.search, at the endpoint and at the root', async (t) => {
     const search = {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'],
+      schemas: [SEARCH_REQUEST],
       filter: 'displayName sw "group"',
       sortBy: 'displayName',
       attributes: ['displayName'],
@@ -115,7 +116,7 @@ test('GET /Groups', async (t) => {
     t.equal(root.totalResults, 5)
   })
 
-  t.test('the total follows as groups come and go', async (t) => {
+  t.test('has a total that follows as groups come and go', async (t) => {
     const { body } = await scim.post('/Groups', { schemas: [GROUP], displayName: 'Passing' })
     t.equal((await scim.get('/Groups?count=1')).body.totalResults, 6)
     await scim.delete(`/Groups/${body.id}`)

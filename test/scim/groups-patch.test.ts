@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { GROUP } from '../support/urns.ts'
 
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
 test('PATCH /Groups/{id}', async (t) => {
@@ -23,7 +24,7 @@ test('PATCH /Groups/{id}', async (t) => {
   const read = async (id: string) => (await scim.get(`/Groups/${id}`)).body
   const members = async (id: string) => (await read(id)).members.map(({ value }: { value: string }) => value)
 
-  /** Before, operations, after. */
+  /** The group before, the operations, and the group after. */
   const CASES: [what: string, before: string[], operations: object[], after: string[]][] = [
     ['adds one', [u0], [{ op: 'add', path: 'members', value: refs(u1) }], [u0, u1]],
     ['adds several', [], [{ op: 'add', path: 'members', value: refs(u2, u0, u1) }], [u0, u1, u2]],
@@ -97,7 +98,7 @@ test('PATCH /Groups/{id}', async (t) => {
     })
   }
 
-  t.test('attributes and members change together, or not at all', async (t) => {
+  t.test('changes attributes and members together, or not at all', async (t) => {
     const id = await make(u0)
     const rename = { op: 'replace', path: 'displayName', value: 'Renamed' }
     const add = (value: string) => ({ op: 'add', path: 'members', value: refs(value) })
@@ -120,7 +121,7 @@ test('PATCH /Groups/{id}', async (t) => {
     }
   })
 
-  t.test('the same id, and the same name, may be sent along', async (t) => {
+  t.test('accepts the group’s own id and name', async (t) => {
     const id = await make(u0)
     const { displayName } = await read(id)
     const send = (value: object) => scim.patch(`/Groups/${id}`, [{ op: 'replace', value }])
@@ -131,7 +132,7 @@ test('PATCH /Groups/{id}', async (t) => {
     t.match((await read(id)).displayName, 'X')
   })
 
-  t.test('answers 200 with the group where attributes are asked for', async (t) => {
+  t.test('answers 200 with the group if attributes are requested', async (t) => {
     const id = await make(u0)
     const answer = await scim.patch(`/Groups/${id}?attributes=displayName,members.value`, [
       { op: 'add', path: 'members', value: refs(u1) }
@@ -141,7 +142,7 @@ test('PATCH /Groups/{id}', async (t) => {
     t.equal(answer.headers.etag, (await read(id)).meta.version)
   })
 
-  t.test('groups come and go by the same operations', async (t) => {
+  t.test('adds and removes groups with the same operations', async (t) => {
     const [inner, other] = [await make(u0), await make()]
     const id = await make(u1, inner)
     await scim.patch(`/Groups/${id}`, [{ op: 'add', path: 'members', value: [{ value: other, type: 'Group' }] }])
@@ -158,7 +159,7 @@ test('PATCH /Groups/{id}', async (t) => {
     t.strictSame(await members(id), [])
   })
 
-  t.test('a strict token gets what the RFC says', async (t) => {
+  t.test('answers a strict token as the RFC says', async (t) => {
     const id = await make(u0)
     const refused = await strict.patch(`/Groups/${id}`, [{ op: 'remove', path: 'members', value: refs(u0) }])
     t.match(refused, { status: 400, body: { scimType: 'invalidValue' } })
@@ -184,7 +185,7 @@ test('PATCH /Groups/{id}', async (t) => {
 })
 
 for (const brake of [{ off: true }, {}]) {
-  test(`members who leave in one moment, the brake ${brake.off ? 'off' : 'on'}`, async (t) => {
+  test(`members who leave at the same time, with the brake ${brake.off ? 'off' : 'on'}`, async (t) => {
     const app = await startApp(t)
     const acme = await addTenant(app, 'acme', { brake })
     const scim = await scimClient(app, acme)

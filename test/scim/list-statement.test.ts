@@ -53,7 +53,7 @@ test('the statement of a page', async (t) => {
   const db = connect({ url: 'postgres://nobody@127.0.0.1:1/none' })
   t.teardown(() => db.destroy())
 
-  t.test('has one text for a shape of query, and the values of each', async (t) => {
+  t.test('has one text for each shape of query, with the values of each query', async (t) => {
     const texts = new Set<string>()
     for (const source of [userSource, groupSource]) {
       for (const withRelated of [true, false]) {
@@ -92,7 +92,7 @@ test('the statement of a page', async (t) => {
     t.ok(texts.size > 20, 'and another text for another shape')
   })
 
-  t.test('takes no name for a value', async (t) => {
+  t.test('does not take a name for a value', async (t) => {
     const search = { source: userSource, withRelated: false, sort: undefined, isDescending: false }
     const filterOf = (value: string) => sql<boolean>`doc -> 'pay$1' = ${value}`
     for (const value of ['one', 'two']) {

@@ -1,14 +1,15 @@
-// Pages far behind: the same rows as an offset gives, without reading past what is before them.
+// Pages far down a list: the same rows as with an offset, without reading all those before them.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { MIN_ANCHORED_OFFSET } from '../../server/scim/anchors.ts'
 import { startApp } from '../support/app.ts'
 import { insertPeople } from '../support/people.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
 const COUNT = 900
 
-test('pages far behind', async (t) => {
+test('pages far down a list', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const people = Array.from({ length: MIN_ANCHORED_OFFSET + 1_000 }, (_, index) => ({ email: `u${index}@acme.test` }))
@@ -21,7 +22,7 @@ test('pages far behind', async (t) => {
     const { body } = await scim.get(`/Users?startIndex=${startIndex}&count=${COUNT}&attributes=id${rest}`)
     return { total: body.totalResults, ids: body.Resources.map(({ id }: { id: string }) => id) }
   }
-  t.test('one after the other are the whole list', async (t) => {
+  t.test('are together the whole list', async (t) => {
     const seen: string[] = []
     for (let startIndex = 1; startIndex <= ids.length; startIndex += COUNT) {
       const { total, ids: found } = await page(startIndex)
@@ -32,7 +33,7 @@ test('pages far behind', async (t) => {
     t.same((await page(1 + 3 * COUNT)).ids, inOrder.slice(3 * COUNT), 'also when one is asked for again')
   })
 
-  t.test('of another order or filter are another list', async (t) => {
+  t.test('of another order or filter belong to another list', async (t) => {
     const byName = [...inOrder].reverse()
     await app.owner
       .updateTable('users')
@@ -47,13 +48,13 @@ test('pages far behind', async (t) => {
     t.same(active, { total: 0, ids: [] })
   })
 
-  t.test('are those of the offset again once users have come or gone', async (t) => {
+  t.test('are right again after users have come or gone', async (t) => {
     for (const startIndex of [1, 901, 1801]) await page(startIndex)
     await scim.delete(`/Users/${inOrder[0]}`)
     t.same(await page(2701), { total: ids.length - 1, ids: inOrder.slice(2701) })
   })
 
-  t.test('are the same in whatever order they are asked for, while users come and go', async (t) => {
+  t.test('are right in any order of requests while users come and go', async (t) => {
     const current = async () =>
       (
         await app.owner

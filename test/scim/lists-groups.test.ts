@@ -1,7 +1,8 @@
-// What a list shows of a user is what GET shows, groups around groups included.
+// A list shows a user as GET does, including groups around groups.
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
 test('a list of users', async (t) => {
   const app = await startApp(t)
@@ -25,7 +26,7 @@ test('a list of users', async (t) => {
     t.same(groups, [4, 3, 2, undefined])
   })
 
-  t.test('shows the same however it is asked for', async (t) => {
+  t.test('shows the same whichever way it is requested', async (t) => {
     const plain = (await scim.get('/Users?count=10')).body.Resources
     const sorted = (await scim.get('/Users?count=10&sortBy=userName')).body.Resources
     t.same(sorted, plain)

@@ -1,12 +1,14 @@
-// Lists: filters, order, pages by index and by cursor; and the same by POST /.search.
+// Lists: filters, order, pages by index and by cursor, and POST /.search.
 
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
+import { EMPTY } from '../support/empty.ts'
 import fc from '../support/fuzz.ts'
-import { addTenant, ENTERPRISE, type Scim, scimClient, USER } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { ENTERPRISE, SEARCH_REQUEST, USER } from '../support/urns.ts'
 
 const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
-const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 
 const namesOf = (body: { Resources: { userName: string }[] }) => body.Resources.map(({ userName }) => userName)
 type Parameters = Record<string, string | number | undefined>
@@ -41,7 +43,7 @@ test('lists', async (t) => {
   const scim = await scimClient(app, acme)
   for (const person of PEOPLE) await scim.createUser(person)
 
-  t.test('pages by index: totals, and the order in which users were made', async (t) => {
+  t.test('page by index, with totals, in the order in which users were made', async (t) => {
     const all = await list(scim, {})
     t.match(all, { schemas: [LIST], totalResults: 5, itemsPerPage: 5, startIndex: 1 })
     t.same(namesOf(all), ['eve', 'Ada', 'cy', 'Bob', 'dee'])
@@ -52,21 +54,21 @@ test('lists', async (t) => {
       totalResults: 5,
       itemsPerPage: 0,
       startIndex: 9,
-      Resources: []
+      Resources: EMPTY
     })
   })
 
-  t.test('count 0, and less, gives the totals alone; startIndex less than 1 is 1; count has its highest', async (t) => {
+  t.test('give only totals for count 0 and less; startIndex less than 1 is 1, and count has a maximum', async (t) => {
     for (const count of [0, -1, -1000]) {
-      t.match(await list(scim, { count }), { totalResults: 5, itemsPerPage: 0, startIndex: 1, Resources: [] })
+      t.match(await list(scim, { count }), { totalResults: 5, itemsPerPage: 0, startIndex: 1, Resources: EMPTY })
     }
     for (const startIndex of [0, -5])
       t.match(await list(scim, { startIndex, count: 1 }), { startIndex: 1, itemsPerPage: 1 })
     t.match(await list(scim, { count: 100_000 }), { itemsPerPage: 5 })
-    t.match(await list(scim, { count: 0, filter: 'userName sw "a"' }), { totalResults: 1, Resources: [] })
+    t.match(await list(scim, { count: 0, filter: 'userName sw "a"' }), { totalResults: 1, Resources: EMPTY })
   })
 
-  t.test('filters: totals are those of the filter, whatever the page', async (t) => {
+  t.test('have the filter’s total, whatever the page', async (t) => {
     t.match(await list(scim, { filter: 'displayName pr' }), { totalResults: 4, itemsPerPage: 4 })
     t.match(await list(scim, { filter: 'displayName pr', count: 2 }), { totalResults: 4, itemsPerPage: 2 })
     t.match(await list(scim, { filter: 'displayName pr', startIndex: 4 }), { totalResults: 4, itemsPerPage: 1 })
@@ -82,7 +84,7 @@ test('lists', async (t) => {
     t.same(namesOf(await list(scim, { filter: 'meta.resourceType eq "User" and externalId eq "e"' })), ['dee'])
   })
 
-  t.test('finds a manager by the $ref that answers show', async (t) => {
+  t.test('find people by their manager’s $ref as answers show it', async (t) => {
     const boss = await scim.createUser({ userName: 'boss-of-one' })
     const led = await scim.createUser({
       userName: 'led',
@@ -103,7 +105,7 @@ test('lists', async (t) => {
     await scim.delete(`/Users/${boss.id}`)
   })
 
-  t.test('orders by any attribute, case as it counts, those without a value last', async (t) => {
+  t.test('are sorted by any attribute, in its letter case, those without a value last', async (t) => {
     const sorted = async (sortBy: string, sortOrder = 'ascending') => namesOf(await list(scim, { sortBy, sortOrder }))
     t.same(await sorted('userName'), ['Ada', 'Bob', 'cy', 'dee', 'eve'])
     t.same(await sorted('userName', 'descending'), ['eve', 'dee', 'cy', 'Bob', 'Ada'])
@@ -121,7 +123,7 @@ test('lists', async (t) => {
     t.equal((await sorted('meta.lastModified')).length, 5)
   })
 
-  t.test('orders by externalIds only where the connection sees them', async (t) => {
+  t.test('are sorted only by externalIds that the connection sees', async (t) => {
     const beta = await addTenant(app, 'beta')
     const [okta, entra] = [await scimClient(app, beta), await scimClient(app, beta)]
     for (const [client, userName, externalId] of [
@@ -142,11 +144,11 @@ test('lists', async (t) => {
     t.same(await sorted(entra, { cursor: first.nextCursor, count: 3 }), ['e1', 'o1', 'o2'])
   })
 
-  t.test('sortOrder without sortBy changes nothing', async (t) => {
+  t.test('are not changed by sortOrder without sortBy', async (t) => {
     t.same(namesOf(await list(scim, { sortOrder: 'descending' })), ['eve', 'Ada', 'cy', 'Bob', 'dee'])
   })
 
-  t.test('chooses attributes', async (t) => {
+  t.test('contain only the chosen attributes', async (t) => {
     const { Resources } = await list(scim, { attributes: 'userName', count: 1 })
     t.same(Object.keys(Resources[0]).sort(), ['id', 'schemas', 'userName'])
     const except = await list(scim, { excludedAttributes: 'emails,name', filter: 'userName eq "ada"' })
@@ -154,7 +156,7 @@ test('lists', async (t) => {
     t.ok('displayName' in except.Resources[0])
   })
 
-  t.test('pages by cursor, there and back, in every order', async (t) => {
+  t.test('page by cursor, forwards and backwards, in every order', async (t) => {
     for (const order of [
       {},
       { sortBy: 'userName' },
@@ -195,7 +197,7 @@ test('lists', async (t) => {
     }
   })
 
-  t.test('a cursor belongs to its query and its tenant, and ends after an hour', async (t) => {
+  t.test('have cursors that belong to one query and tenant, and expire after an hour', async (t) => {
     const { nextCursor } = await list(scim, { cursor: '', count: 2, sortBy: 'userName' })
     t.match(nextCursor, /^[A-Za-z0-9_-]+$/)
     t.match(await list(scim, { cursor: `${nextCursor}A`, count: 2, sortBy: 'userName' }), { scimType: 'invalidCursor' })
@@ -222,7 +224,7 @@ test('lists', async (t) => {
     t.match(await list(scim, { cursor: nextCursor, sortBy: 'userName' }), { status: '400', scimType: 'expiredCursor' })
   })
 
-  t.test('a page by cursor neither repeats nor skips where others come and go', async (t) => {
+  t.test('page by cursor without repeating or skipping anybody while others come and go', async (t) => {
     const globex = await scimClient(app, await addTenant(app, 'initech'))
     const made = []
     for (const userName of ['a', 'b', 'c', 'd', 'e', 'f']) made.push(await globex.createUser({ userName }))
@@ -235,9 +237,9 @@ test('lists', async (t) => {
     t.equal(second.totalResults, 5)
   })
 
-  t.test('POST /Users/.search takes the same in its body', async (t) => {
+  t.test('are the same by POST /Users/.search', async (t) => {
     const { status, body } = await scim.post('/Users/.search', {
-      schemas: [SEARCH],
+      schemas: [SEARCH_REQUEST],
       filter: 'displayName pr',
       sortBy: 'userName',
       sortOrder: 'descending',
@@ -254,17 +256,21 @@ test('lists', async (t) => {
         { schemas: [USER, ENTERPRISE], userName: 'Bob', displayName: 'charlie' }
       ]
     )
-    const paged = await scim.post('/Users/.search', { schemas: [SEARCH], cursor: '', count: 3 })
-    const next = await scim.post('/Users/.search', { schemas: [SEARCH], cursor: paged.body.nextCursor, count: 3 })
+    const paged = await scim.post('/Users/.search', { schemas: [SEARCH_REQUEST], cursor: '', count: 3 })
+    const next = await scim.post('/Users/.search', {
+      schemas: [SEARCH_REQUEST],
+      cursor: paged.body.nextCursor,
+      count: 3
+    })
     t.same([...namesOf(paged.body), ...namesOf(next.body)], ['eve', 'Ada', 'cy', 'Bob', 'dee'])
     t.match((await scim.post('/Users/.search', { schemas: [USER] })).body, { scimType: 'invalidSyntax' })
     t.match((await scim.post('/Users/.search', [])).body, { scimType: 'invalidSyntax' })
   })
 
-  t.test('parameters count in any letter case, for strict tokens too', async (t) => {
+  t.test('take parameters in any letter case, for strict tokens, too', async (t) => {
     for (const profile of ['auto', 'strict'] as const) {
       const client = await scimClient(app, acme, { profile })
-      t.match(await list(client, { Filter: 'userName eq "nobody"', count: 1 }), { totalResults: 0, Resources: [] })
+      t.match(await list(client, { Filter: 'userName eq "nobody"', count: 1 }), { totalResults: 0, Resources: EMPTY })
       t.same(namesOf(await list(client, { FILTER: 'userName eq "ada"', other: 1 })), ['Ada'])
       t.match(await list(client, { fILTER: 'nosuch eq "x"' }), { status: '400', scimType: 'invalidFilter' })
       const ordered = await list(client, { SortBy: 'userName', sortorder: 'descending', STARTINDEX: 2, Count: 2 })
@@ -278,9 +284,9 @@ test('lists', async (t) => {
     }
   })
 
-  t.test('a parameter that is given in two spellings is given twice', async (t) => {
+  t.test('treat two spellings of a parameter as giving it twice', async (t) => {
     const twice = async (parameters: Parameters) => {
-      const body = { schemas: [SEARCH], ...parameters }
+      const body = { schemas: [SEARCH_REQUEST], ...parameters }
       const [got, posted] = [await list(scim, parameters), (await scim.post('/Users/.search', body)).body]
       t.same(posted, got, 'in either form')
       return got
@@ -297,7 +303,7 @@ test('lists', async (t) => {
     t.same(Object.keys(Resources[0]).sort(), ['active', 'id', 'schemas', 'userName'])
   })
 
-  t.test('whatever the page, the pages together are the list', async (t) => {
+  t.test('are complete as all pages together, whatever the page’s length', async (t) => {
     const sorts = fc.constantFrom('userName', 'displayName', 'name.familyName', 'emails', 'active', 'externalId')
     const orders = fc.constantFrom('ascending', 'descending')
     await fc.assert(

@@ -4,14 +4,14 @@ import { LongBody } from '../../server/scim/long-body.ts'
 const wholeOf = (body: LongBody, beginning = '', ending = '') => body.endWith(beginning, body.length, ending)
 
 test('a long body', async (t) => {
-  t.test('holds what was written, however much more than expected', async (t) => {
+  t.test('contains what was written, however much more than expected', async (t) => {
     const parts = Array.from({ length: 3_000 }, (_, index) => `${index} é 😀 ${'x'.repeat(index % 700)}`)
     const body = new LongBody(10)
     for (const part of parts) body.write(part)
     t.equal(wholeOf(body).body.toString(), parts.join(''))
   })
 
-  t.test('takes bytes as they are, also of another one', async (t) => {
+  t.test('takes bytes as they are, including those of another body', async (t) => {
     const other = new LongBody(10)
     const start = other.length
     other.copy(Buffer.from('?é!'), 1, 3)
@@ -21,7 +21,7 @@ test('a long body', async (t) => {
     t.equal(wholeOf(body).body.toString(), 'aé')
   })
 
-  t.test('is given its beginning last, and may lose its end', async (t) => {
+  t.test('gets its beginning last, and may lose its end', async (t) => {
     for (const beginning of ['', 'é[', 'b'.repeat(1_024), 'b'.repeat(1_025), 'é'.repeat(40_000)]) {
       const body = new LongBody(10)
       body.write('one')
@@ -32,7 +32,7 @@ test('a long body', async (t) => {
     t.equal(wholeOf(new LongBody(10), '[', ']').body.toString(), '[]', 'nothing between')
   })
 
-  t.test('shares its memory with no other that has not been sent', async (t) => {
+  t.test('shares its memory with no body that has not been sent', async (t) => {
     const bodies = Array.from({ length: 5 }, (_, index) => {
       const body = new LongBody(20_000)
       body.write(String(index).repeat(15_000))

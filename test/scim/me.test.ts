@@ -2,28 +2,30 @@
 import { test } from 'tap'
 import type { Role } from '../../db/schema.ts'
 import { startApp } from '../support/app.ts'
-import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, clientOf, PATCH_OP, type Scim, scimClient, USER } from '../support/scim.ts'
+import { insertPeople, insertPerson, signInAs } from '../support/people.ts'
+import { clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { BULK_REQUEST, PATCH_OP, SCIM_ERROR, USER } from '../support/urns.ts'
 
 test('/Me', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
   const person = async (role: Role): Promise<{ id: string; cookie: string; client: Scim }> => {
-    const [id] = await insertPeople(app.owner, acme.id, [{ email: `${role}@acme.test`, role }])
-    const cookie = await signInAs(app.owner, acme.id, id!)
+    const id = await insertPerson(app.owner, acme.id, { email: `${role}@acme.test`, role })
+    const cookie = await signInAs(app.owner, acme.id, id)
     const { data } = await app.mutate('acme', 'apiTokens.create', { name: 'backend' }, { cookie })
-    return { id: id!, cookie, client: clientOf(app, acme, data.token) }
+    return { id: id, cookie, client: clientOf(app, acme, data.token) }
   }
   const administrator = await person('administrator')
   const second = await insertPeople(app.owner, acme.id, [{ email: 'second@acme.test', role: 'administrator' }])
   const responder = await person('responder')
 
-  t.test('is 501 for an identity provider’s token, which belongs to nobody', async (t) => {
+  t.test('is answered 501 for an identity provider’s token, which belongs to nobody', async (t) => {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) {
       const { status, body } = await scim.ask(method, '/Me', method === 'GET' ? undefined : {})
       t.equal(status, 501, method)
-      t.match(body, { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '501' })
+      t.match(body, { schemas: [SCIM_ERROR], status: '501' })
     }
     t.equal((await scim.get('/Me', { authorization: null })).status, 401)
   })
@@ -41,7 +43,7 @@ test('/Me', async (t) => {
     }
   })
 
-  t.test('is all of SCIM that anybody but an administrator reaches', async (t) => {
+  t.test('is all of SCIM that others than administrators can reach', async (t) => {
     for (const reply of await Promise.all([
       responder.client.get('/Users'),
       responder.client.get(`/Users/${responder.id}`),
@@ -58,7 +60,7 @@ test('/Me', async (t) => {
     t.equal((await responder.client.get('/Schemas')).status, 200, 'beside discovery')
   })
 
-  t.test('an administrator’s API token provisions, in nobody’s connection', async (t) => {
+  t.test('is not needed by an administrator’s API token, which provisions without a connection', async (t) => {
     const user = await administrator.client.createUser({
       userName: 'made@acme.test',
       externalId: 'x',
@@ -76,7 +78,7 @@ test('/Me', async (t) => {
     t.equal((await administrator.client.delete(`/Users/${second[0]}`)).status, 204)
   })
 
-  t.test('nobody deactivates, demotes or removes themselves', async (t) => {
+  t.test('does not let anybody deactivate, demote or remove themselves', async (t) => {
     const { client, id } = administrator
     for (const reply of [
       await client.patch('/Me', [{ op: 'replace', path: 'active', value: false }]),
@@ -91,7 +93,7 @@ test('/Me', async (t) => {
     t.match(body, { id, nickName: 'Ada' })
   })
 
-  t.test('is no way into the owner’s account, whoever has the token', async (t) => {
+  t.test('gives nobody who has the token a way into the owner’s account', async (t) => {
     const { client, id } = administrator
     const before = await app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
     const elsewhere = [{ value: 'mallory@elsewhere.test', type: 'work', primary: true }]
@@ -107,7 +109,7 @@ test('/Me', async (t) => {
       }
     }
     const bulk = await client.post('/Bulk', {
-      schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+      schemas: [BULK_REQUEST],
       Operations: [
         {
           method: 'PATCH',
@@ -121,13 +123,13 @@ test('/Me', async (t) => {
     t.same(await app.owner.selectFrom('user_credentials').selectAll().where('user_id', '=', id).execute(), [])
   })
 
-  t.test('ends with the person', async (t) => {
+  t.test('ends with the person’s access', async (t) => {
     t.equal((await responder.client.get('/Me')).status, 200)
     await scim.patch(`/Users/${responder.id}`, [{ op: 'replace', path: 'active', value: false }])
     t.equal((await responder.client.get('/Me')).status, 401)
   })
 
-  t.test('is in the owner’s tenant alone', async (t) => {
+  t.test('works only in the owner’s tenant', async (t) => {
     const globex = await addTenant(app, 'globex')
     t.equal((await clientOf(app, globex, administrator.client.token).get('/Me')).status, 401)
   })

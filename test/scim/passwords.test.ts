@@ -1,10 +1,12 @@
-// Passwords that an identity provider sets, and what ends with the ones before.
+// Passwords that an identity provider sets, and what ends with the previous ones.
 import { sql } from 'kysely'
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
 import { lockIsAwaited } from '../support/locks.ts'
-import { aliveOf, giveEverything, insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, scimClient, USER } from '../support/scim.ts'
+import { aliveOf, giveEverything, insertPerson, signInAs } from '../support/people.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { USER } from '../support/urns.ts'
 
 const FIRST = 'walnut-glacier-1'
 const OTHER = 'walnut-glacier-2'
@@ -28,7 +30,7 @@ test('a password that an identity provider sets', async (t) => {
     return { sessions, apiTokens, mails, passwords, resets: rows[0]!.count }
   }
 
-  /** Signed in twice by the first password of the identity provider, with an API token and a reset link on its way. */
+  /** A person signed in twice with the identity provider's first password, with an API token and an open reset link. */
   async function member(name: string): Promise<{ id: string; cookie: string }> {
     const { id } = await scim.createUser({ userName: `${name}@acme.test`, password: FIRST })
     const { password_hash } = await hashOf(id)
@@ -48,7 +50,7 @@ test('a password that an identity provider sets', async (t) => {
   const ALIVE = { sessions: 2, apiTokens: 1, mails: 2, passwords: 1, resets: 1 }
   const ENDED = { sessions: 0, apiTokens: 1, mails: 1, passwords: 1, resets: 0 }
 
-  t.test('ends sessions and reset links at once, and no API token', async (t) => {
+  t.test('ends sessions and reset links at once, but no API token', async (t) => {
     const ada = await member('ada')
     t.equal((await scim.patch(`/Users/${ada.id}`, patch(OTHER))).status, 200)
     t.notOk(await isSignedIn(ada.cookie))
@@ -60,7 +62,7 @@ test('a password that an identity provider sets', async (t) => {
     t.same(await aliveBeside(bob.id), ENDED)
   })
 
-  t.test('ends nothing where it is the one that they have, though the answer is the same', async (t) => {
+  t.test('ends nothing if it is the present one, though the answer is the same', async (t) => {
     const { id, cookie } = await member('cleo')
     const hash = await hashOf(id)
     const same = await scim.patch(`/Users/${id}`, patch(FIRST))
@@ -73,7 +75,7 @@ test('a password that an identity provider sets', async (t) => {
     t.same(versions, ['W/"2"', 'W/"4"'], 'each is a change')
   })
 
-  t.test('ends them with other changes, too, and where it is taken away', async (t) => {
+  t.test('ends them with other changes, too, and if it is removed', async (t) => {
     const dan = await member('dan')
     await scim.patch(`/Users/${dan.id}`, [
       ...patch(OTHER),
@@ -86,7 +88,7 @@ test('a password that an identity provider sets', async (t) => {
     t.same(await aliveBeside(eve.id), { ...ENDED, passwords: 0 })
   })
 
-  t.test('ends nothing where one is taken away from somebody who has none', async (t) => {
+  t.test('ends nothing if one is removed from somebody who has none', async (t) => {
     const { id } = await scim.createUser({ userName: 'kim@acme.test' })
     const cookie = await signInAs(app.owner, acme.id, id)
     for (const operation of [...patch(null), { op: 'remove', path: 'password' }]) {
@@ -101,8 +103,8 @@ test('a password that an identity provider sets', async (t) => {
       ['gus', undefined, true]
     ] as const) {
       const email = `${name}@acme.test`
-      const [id] = await insertPeople(app.owner, acme.id, [{ email }])
-      const cookie = await signInAs(app.owner, acme.id, id!)
+      const id = await insertPerson(app.owner, acme.id, { email })
+      const cookie = await signInAs(app.owner, acme.id, id)
       t.ok(await isSignedIn(cookie))
       const linked = await scim.createUser({ userName: email, emails: [{ value: email, primary: true }], password })
       t.equal(linked.id, id)
@@ -110,9 +112,9 @@ test('a password that an identity provider sets', async (t) => {
     }
   })
 
-  t.test('ends them where the person has set another one meanwhile', async (t) => {
+  t.test('ends them if the person has set another one at the same time', async (t) => {
     const { id, cookie } = await member('ian')
-    // they have set it a moment ago, and have signed in by it
+    // they have just set it, and signed in with it
     const patching = await app.owner.transaction().execute(async (trx) => {
       await trx
         .selectFrom('users')
@@ -132,7 +134,7 @@ test('a password that an identity provider sets', async (t) => {
     t.notOk(await isSignedIn(cookie))
   })
 
-  t.test('that is refused ends nothing', async (t) => {
+  t.test('ends nothing if it is refused', async (t) => {
     const { id, cookie } = await member('hal')
     t.equal((await scim.patch(`/Users/${id}`, patch('short'))).status, 400)
     t.ok(await isSignedIn(cookie))

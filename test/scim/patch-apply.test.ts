@@ -24,7 +24,7 @@ const resourceType = userWithBadge([
   PINS
 ])
 
-/** Schemas follow the extensions, so the cases leave them out. */
+/** The cases leave out `schemas`, which follows the extensions. */
 const user = (rest: Json = {}): Json => ({
   schemas: [USER_URN, ...[ENT, BADGE].filter((urn) => urn in rest)],
   id: 'u1',
@@ -59,7 +59,7 @@ test('Operations do what providers expect, unless the profile is strict', (t) =>
   t.end()
 })
 
-test('A value that is replaced through a filter keeps what the filter says of it, except in strict', (t) => {
+test('A value replaced through a filter keeps what the filter says of it, except in strict', (t) => {
   const operation = { op: 'replace', path: 'emails[type eq "work" or type eq "home"]', value: { value: 'n@x' } }
   t.strictSame(
     patch(user({ emails }), [operation]).resource,
@@ -74,7 +74,7 @@ test('A value that is replaced through a filter keeps what the filter says of it
   t.end()
 })
 
-test('An app role as JSON text is opened also where the path names its value (E24)', (t) => {
+test('An app role as JSON text is parsed, too, if the path names its value (E24)', (t) => {
   const operation = { op: 'Replace', path: 'roles[primary eq "True"].value', value: '{"id":"1","value":"25"}' }
   t.strictSame(patch(user(), [operation]).resource, user({ roles: [{ value: '25', primary: true }] }))
   t.end()
@@ -89,7 +89,7 @@ test('A value that a filter describes is checked like any other', (t) => {
   t.end()
 })
 
-test('An operation that cannot be carried out is refused', (t) => {
+test('An impossible operation is refused', (t) => {
   const cases: [before: Json, operation: Json, expected: RegExp, profile?: ScimProfile][] = [
     [
       { emails: [home] },
@@ -168,7 +168,7 @@ test('One bad operation leaves the resource as it was (E26)', (t) => {
   t.end()
 })
 
-test('A PATCH of what is so already changes nothing', (t) => {
+test('A PATCH of what is already so changes nothing', (t) => {
   const before = user({ emails, title: 'Dr' })
   t.strictSame(patch(before, [{ op: 'add', path: 'emails', value: [home] }]).resource, before)
   t.strictSame(patch(before, [{ op: 'replace', path: 'title', value: 'Dr' }]).resource, before)
@@ -182,7 +182,7 @@ test('A PATCH of what is so already changes nothing', (t) => {
   t.end()
 })
 
-test('A password is handed back apart from the resource (O9)', (t) => {
+test('A password is returned apart from the resource (O9)', (t) => {
   const before = user()
   t.strictSame(patch(before, [{ op: 'replace', value: { password: 'secret' } }]), {
     resource: before,
@@ -193,7 +193,7 @@ test('A password is handed back apart from the resource (O9)', (t) => {
   t.end()
 })
 
-test('A resource stays short of 2,000,000 characters, also by values that only their filter describes', (t) => {
+test('A resource stays below 2,000,000 characters, even with values that only their filter describes', (t) => {
   const operations = (from: number) =>
     Array.from({ length: 300 }, (_, i) => ({
       op: 'add',

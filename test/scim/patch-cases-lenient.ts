@@ -1,4 +1,4 @@
-// What providers send and expect although the RFCs do not allow it: all but strict tokens have it.
+// What providers send and expect although the RFCs do not allow it. Only strict tokens refuse it.
 import { ENTERPRISE_USER_URN as ENT } from '../../server/scim/schemas/enterprise-user.ts'
 import { type Case, emails, home, manager, name, work } from './patch-cases.ts'
 

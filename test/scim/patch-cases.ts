@@ -1,4 +1,4 @@
-// What operations make of a user by RFC 7644 §3.5.2, whatever the profile of the token.
+// How operations change a user by RFC 7644 §3.5.2, whatever the token's profile.
 import { ENTERPRISE_USER_URN as ENT } from '../../server/scim/schemas/enterprise-user.ts'
 import { BADGE } from './badge.ts'
 

@@ -143,7 +143,7 @@ test('A filter on more than ids stays a filter, in its place', (t) => {
   t.end()
 })
 
-test('The other operations are left for applyPatch', (t) => {
+test('Other operations are left for applyPatch', (t) => {
   const { attributes, members } = split([
     { op: 'replace', value: { id: 'g1', displayName: 'X', members: [{ value: 'a' }] } },
     { op: 'Replace', path: 'externalId', value: 'e' }
@@ -203,7 +203,7 @@ test('A thousand operations with many members make one change', (t) => {
   t.end()
 })
 
-test('Members of a new group are apart from it', (t) => {
+test('Members of a new group are kept apart from it', (t) => {
   const read = (body: object) =>
     splitMembers(
       normalizeResource({ schemas: [GROUP_URN], displayName: 'G', ...body }, groupResourceType, new Leniency('auto'))

@@ -18,7 +18,7 @@ function parse(body: unknown, profile: ScimProfile = 'auto', resourceType: Resou
   return { operations, applied: leniency.applied.map(({ lenience }) => lenience).sort() }
 }
 
-/** `replace name.givenName "Ada"` */
+/** Shows an operation as text: `replace name.givenName "Ada"`. */
 function show(operation: PatchOperation): string {
   const { path } = operation
   const isFiltered = path.attribute !== undefined && path.filter !== undefined
@@ -65,7 +65,7 @@ test('Operations come out with resolved paths and canonical values, in every pro
   t.end()
 })
 
-test('What providers send beyond the RFC passes in auto, under a name, and fails in strict', (t) => {
+test('What providers send beyond the RFC passes in auto, with the lenience’s name, and fails in strict', (t) => {
   const cases: [lenience: Lenience, body: unknown, expected: string[], strict: RegExp][] = [
     [
       'anyCaseOps',
@@ -194,7 +194,7 @@ test('What providers send beyond the RFC passes in auto, under a name, and fails
   t.end()
 })
 
-test('What no profile forgives is refused, and the answer says in which operation', (t) => {
+test('What no profile allows is refused, and the answer names the operation', (t) => {
   const fine = { op: 'remove', path: 'title' }
   const cases: [body: unknown, expected: RegExp][] = [
     [undefined, /^invalidSyntax: A PATCH must be a JSON object/],

@@ -34,7 +34,7 @@ const resourceType = userWithBadge([
   PINS
 ])
 
-// Few different values, so that they meet again
+// only a few values, so that they meet each other
 const TEXTS = ['a', 'A', 'b', 'work', 'home', 'a@x', 'ß', 'True', '{"value":"a"}']
 const FITTING: Record<Attribute['type'], readonly unknown[]> = {
   string: TEXTS,
@@ -48,7 +48,7 @@ const FITTING: Record<Attribute['type'], readonly unknown[]> = {
 }
 const DOUBTFUL = [null, '', ' ', 'x y', '\u0000', '\ud800', 'True', 'false', '1', 1.5, 1e300, {}, [], '2026-01-01']
 
-/** A value that fits the attribute, or nearly does. */
+/** A value that fits the attribute, or nearly. */
 function valueFor(attribute: Attribute): fc.Arbitrary<unknown> {
   const one =
     attribute.type === 'complex'
@@ -85,7 +85,7 @@ const FILTERS = [
   'value co "a"'
 ]
 
-/** An operation whose path and value belong together, more often than not. */
+/** An operation whose path and value mostly belong together. */
 const operation = fc
   .constantFrom(
     ...resourceType.lookups.flatMap(({ extension, attributes }) =>
@@ -137,7 +137,7 @@ function primaries(resource: Resource): number[] {
   return lists.map((list) => list.filter((value) => value?.primary === true).length)
 }
 
-test('Normalizing twice changes nothing, and nothing is changed in place', (t) => {
+test('Normalizing twice changes nothing, and no input is changed', (t) => {
   let normalized = 0
   fc.assert(
     fc.property(body, profiles, (input, profile) => {
@@ -156,7 +156,7 @@ test('Normalizing twice changes nothing, and nothing is changed in place', (t) =
   t.end()
 })
 
-test('Random PATCH sequences keep a resource valid and never change their input', (t) => {
+test('Random PATCH sequences keep a resource valid and do not change their input', (t) => {
   let applied = 0
   fc.assert(
     fc.property(
@@ -215,7 +215,7 @@ const NAMES = [
   'emails[type eq "work"].value',
   'members[value eq "a"]'
 ]
-/** JSON as it comes from a parser, with `__proto__` as a key of its own. */
+/** JSON as a parser returns it, with `__proto__` as an ordinary key. */
 const anyJson = fc
   .letrec((tie) => ({
     tree: fc.oneof(
@@ -244,7 +244,7 @@ const anyMessage = fc.oneof(
     .map(([path, value]) => ({ Operations: [{ op: 'add', path, value }] }))
 )
 
-test('Whatever JSON comes in, only errors of the protocol come out, and no prototype is touched', (t) => {
+test('Any JSON gives only errors of the protocol, and touches no prototype', (t) => {
   fc.assert(
     fc.property(anyJson, anyMessage, profiles, (input, message, profile) => {
       const leniency = new Leniency(profile)

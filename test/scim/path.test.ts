@@ -4,10 +4,9 @@ import { matches } from '../../server/scim/filter/matches.ts'
 import { parsePatchPath } from '../../server/scim/patch-path.ts'
 import { formatPath, resolveAttributePath, resolvePath } from '../../server/scim/path.ts'
 import { groupResourceType } from '../../server/scim/schemas/index.ts'
+import { ENTERPRISE, USER } from '../support/urns.ts'
 import { userWithBadge } from './badge.ts'
 
-const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
-const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User'
 const BADGE = 'urn:example:badge.v1:User'
 const user = userWithBadge([{ name: 'colour' }, { name: 'department' }, { name: 'tags', multiValued: true }], {
   id: BADGE
@@ -26,20 +25,20 @@ test('Attribute paths resolve in any letter case, with and without their URN', a
     ['id', 'id'],
     ['meta.lastmodified', 'meta.lastModified'],
     ['groups.$REF', 'groups.$ref'],
-    [`${CORE}:userName`, 'userName'],
-    [`${CORE.toUpperCase()}:NAME.givenname`, 'name.givenName'],
-    [`${CORE}:meta.created`, 'meta.created'],
-    [ENT, ENT],
-    [ENT.toUpperCase(), ENT],
-    [`${ENT}:manager`, `${ENT}:manager`],
-    [`${ENT.toLowerCase()}:MANAGER.value`, `${ENT}:manager.value`],
+    [`${USER}:userName`, 'userName'],
+    [`${USER.toUpperCase()}:NAME.givenname`, 'name.givenName'],
+    [`${USER}:meta.created`, 'meta.created'],
+    [ENTERPRISE, ENTERPRISE],
+    [ENTERPRISE.toUpperCase(), ENTERPRISE],
+    [`${ENTERPRISE}:manager`, `${ENTERPRISE}:manager`],
+    [`${ENTERPRISE.toLowerCase()}:MANAGER.value`, `${ENTERPRISE}:manager.value`],
     [BADGE, BADGE],
     [`${BADGE}:Colour`, `${BADGE}:colour`]
   ]
   for (const [text, expected] of table) t.equal(resolved(text), expected, text)
 })
 
-test('An unknown path is refused with what is unknown in it', async (t) => {
+test('An unknown path is refused, naming the unknown part', async (t) => {
   const table: [string, RegExp][] = [
     ['nmae', /Unknown attribute "nmae"/],
     ['name.nick', /Unknown attribute "name.nick"/],
@@ -51,13 +50,13 @@ test('An unknown path is refused with what is unknown in it', async (t) => {
     ['constructor', /Unknown attribute "constructor"/],
     ['__proto__', /Unknown attribute/],
     ['urn:example:other:1.0:userName', /Unknown schema in "urn:example:other/],
-    [`${ENT}x:manager`, /Unknown schema/],
-    [`${ENT}:userName`, /Unknown attribute "userName"/],
-    [`${CORE}:department`, /Unknown attribute "department"/],
-    [`${ENT}:`, /Unknown attribute ""/],
-    [CORE, /names no attribute/],
+    [`${ENTERPRISE}x:manager`, /Unknown schema/],
+    [`${ENTERPRISE}:userName`, /Unknown attribute "userName"/],
+    [`${USER}:department`, /Unknown attribute "department"/],
+    [`${ENTERPRISE}:`, /Unknown attribute ""/],
+    [USER, /names no attribute/],
     ['manager', /Unknown attribute "manager"/],
-    [`${ENT}.department`, /Unknown schema/]
+    [`${ENTERPRISE}.department`, /Unknown schema/]
   ]
   for (const [text, message] of table) {
     t.throws(() => resolvePath(text, user, strict, invalidPath), { message, scimType: 'invalidPath' }, text)
@@ -66,21 +65,21 @@ test('An unknown path is refused with what is unknown in it', async (t) => {
   t.throws(() => resolvePath(long, user, strict, invalidPath), { message: /^.{1,200}$/ }, 'the message stays short')
 })
 
-test('A lenient path finds an extension attribute without its URN, unless two extensions have it', async (t) => {
-  t.equal(resolved('manager', lenient), `${ENT}:manager`)
-  t.equal(resolved('MANAGER.displayname', lenient), `${ENT}:manager.displayName`)
+test('A lenient path finds an extension’s attribute without its URN, unless two extensions have it', async (t) => {
+  t.equal(resolved('manager', lenient), `${ENTERPRISE}:manager`)
+  t.equal(resolved('MANAGER.displayname', lenient), `${ENTERPRISE}:manager.displayName`)
   t.equal(resolved('colour', lenient), `${BADGE}:colour`)
-  t.equal(resolved(`${ENT}.department`, lenient), `${ENT}:department`)
+  t.equal(resolved(`${ENTERPRISE}.department`, lenient), `${ENTERPRISE}:department`)
   t.throws(() => resolved('department', lenient), { message: /Unknown attribute "department"/ })
   t.equal(resolved('displayName', lenient), 'displayName', 'the core attribute comes first')
 })
 
 test('A whole extension is no attribute', async (t) => {
-  t.throws(() => resolveAttributePath(ENT, user, strict, invalidPath), { message: /names no attribute/ })
-  t.equal(resolveAttributePath(`${ENT}:division`, user, strict, invalidPath).attribute.name, 'division')
+  t.throws(() => resolveAttributePath(ENTERPRISE, user, strict, invalidPath), { message: /names no attribute/ })
+  t.equal(resolveAttributePath(`${ENTERPRISE}:division`, user, strict, invalidPath).attribute.name, 'division')
 })
 
-test('A PATCH path may choose values by a filter', async (t) => {
+test('A PATCH path may select values by a filter', async (t) => {
   const members = parsePatchPath('members[value eq "a]b"]', groupResourceType, strict)
   t.equal(members.attribute?.name, 'members')
   t.equal(members.subAttribute, undefined)
@@ -92,14 +91,18 @@ test('A PATCH path may choose values by a filter', async (t) => {
   t.ok('filter' in email && matches(email.filter!, { type: 'WORK', value: 'x' }))
   t.notOk('filter' in email && matches(email.filter!, { type: 'work', primary: true }))
 
-  const manager = parsePatchPath(`${ENT}:manager[value eq "m"].displayName`, user, strict)
-  t.equal(formatPath(manager), `${ENT}:manager.displayName`)
+  const manager = parsePatchPath(`${ENTERPRISE}:manager[value eq "m"].displayName`, user, strict)
+  t.equal(formatPath(manager), `${ENTERPRISE}:manager.displayName`)
 
-  t.same(parsePatchPath(ENT, user, strict), { extension: ENT, attribute: undefined, subAttribute: undefined })
+  t.same(parsePatchPath(ENTERPRISE, user, strict), {
+    extension: ENTERPRISE,
+    attribute: undefined,
+    subAttribute: undefined
+  })
   t.notOk('filter' in parsePatchPath('emails.value', user, strict))
 })
 
-test('A PATCH path takes "True" for a boolean only where it is lenient', async (t) => {
+test('A PATCH path takes "True" for a boolean only if it is lenient', async (t) => {
   const path = parsePatchPath('roles[primary eq "True"].value', user, lenient)
   t.ok('filter' in path && matches(path.filter!, { primary: true }))
   t.throws(() => parsePatchPath('roles[primary eq "True"].value', user, strict), {
@@ -123,7 +126,7 @@ test('A malformed PATCH path is refused', async (t) => {
     ['emails[type zz "work"]', 'invalidFilter', /Expected an operator/],
     ['userName[value eq "x"]', 'invalidPath', /not complex/],
     ['emails.value[type eq "x"]', 'invalidPath', /not complex/],
-    [`${ENT}[value eq "x"]`, 'invalidPath', /not complex/],
+    [`${ENTERPRISE}[value eq "x"]`, 'invalidPath', /not complex/],
     [`${BADGE}:tags[value eq "x"]`, 'invalidPath', /not complex/],
     ['a'.repeat(5000), 'invalidPath', /4,096/]
   ]

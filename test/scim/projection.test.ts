@@ -1,10 +1,9 @@
 import { test } from 'tap'
 import { needs, type ProjectionParameters, parseProjection, project } from '../../server/scim/projection.ts'
 import { groupResourceType } from '../../server/scim/schemas/index.ts'
+import { ENTERPRISE, USER } from '../support/urns.ts'
 import { BADGE, userWithBadge } from './badge.ts'
 
-const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User'
-const ENT = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const user = userWithBadge([
   { name: 'number', returned: 'always' },
   { name: 'photo', returned: 'request' },
@@ -18,7 +17,7 @@ const user = userWithBadge([
 ])
 
 const ada = {
-  schemas: [CORE, ENT, BADGE],
+  schemas: [USER, ENTERPRISE, BADGE],
   id: 'u1',
   userName: 'ada',
   password: 'secret',
@@ -27,7 +26,7 @@ const ada = {
   phoneNumbers: [],
   meta: { resourceType: 'User', version: 'W/"1"' },
   unknown: true,
-  [ENT]: { department: 'R&D', manager: { value: 'm', displayName: 'M' } },
+  [ENTERPRISE]: { department: 'R&D', manager: { value: 'm', displayName: 'M' } },
   [BADGE]: { number: '7', photo: 'big', pin: '1234', doors: [{ id: 1, plan: 'x', floor: 2 }] },
   'urn:example:gone:User': { a: 1 }
 }
@@ -36,7 +35,7 @@ const shown = (parameters: ProjectionParameters) => project(ada, parseProjection
 const always = { schemas: ada.schemas, id: 'u1' }
 const alwaysOfBadge = { [BADGE]: { number: '7' } }
 
-test('Without parameters, never and request are left out and unknown members dropped', async (t) => {
+test('Without parameters, attributes returned never or on request are left out, and unknown ones dropped', async (t) => {
   const { password, unknown, 'urn:example:gone:User': gone, ...rest } = ada
   const expected = { ...rest, [BADGE]: { number: '7', doors: [{ id: 1, floor: 2 }] } }
   t.same(shown({}), expected)
@@ -45,7 +44,7 @@ test('Without parameters, never and request are left out and unknown members dro
   t.equal(ada.password, 'secret', 'the resource itself is unchanged')
 })
 
-test('attributes keeps what is named and what is always returned', async (t) => {
+test('attributes keeps what it names and what is always returned', async (t) => {
   const table: [unknown, Record<string, unknown>][] = [
     ['userName', { userName: 'ada' }],
     ['USERNAME, emails.Type', { userName: 'ada', emails: [{ type: 'work' }, { type: 'home' }] }],
@@ -53,10 +52,10 @@ test('attributes keeps what is named and what is always returned', async (t) => 
     ['emails.value', { emails: [{ value: 'ada@acme.test' }] }],
     ['name.familyName,name', { name: ada.name }],
     ['name,name.familyName', { name: ada.name }],
-    [`${CORE}:name.givenName`, { name: { givenName: 'Ada' } }],
-    [`${ENT.toUpperCase()}:manager.value`, { [ENT]: { manager: { value: 'm' } } }],
-    ['department', { [ENT]: { department: 'R&D' } }],
-    [ENT, { [ENT]: ada[ENT] }],
+    [`${USER}:name.givenName`, { name: { givenName: 'Ada' } }],
+    [`${ENTERPRISE.toUpperCase()}:manager.value`, { [ENTERPRISE]: { manager: { value: 'm' } } }],
+    ['department', { [ENTERPRISE]: { department: 'R&D' } }],
+    [ENTERPRISE, { [ENTERPRISE]: ada[ENTERPRISE] }],
     ['phoneNumbers.value', { phoneNumbers: [] }],
     ['nothing,password,,name.nothing', {}]
   ]
@@ -66,11 +65,11 @@ test('attributes keeps what is named and what is always returned', async (t) => 
   t.same(shown({ attributes: `${BADGE}:photo` }), { ...always, [BADGE]: { number: '7', photo: 'big' } })
   const plans = shown({ attributes: `${BADGE}:doors.plan` })
   t.same(plans, { ...always, [BADGE]: { number: '7', doors: [{ id: 1, plan: 'x' }] } }, 'always holds inside too')
-  const core = shown({ attributes: CORE })
+  const core = shown({ attributes: USER })
   t.same(Object.keys(core), ['schemas', 'id', 'userName', 'name', 'emails', 'phoneNumbers', 'meta', BADGE])
 })
 
-test('excludedAttributes leaves out what is named, unless it is always returned', async (t) => {
+test('excludedAttributes leaves out what it names, unless that is always returned', async (t) => {
   const usual = shown({})
   const without = (...keys: string[]) =>
     Object.fromEntries(Object.entries(usual).filter(([key]) => !keys.includes(key)))
@@ -79,11 +78,11 @@ test('excludedAttributes leaves out what is named, unless it is always returned'
   t.same(shown({ excludedAttributes: 'name.familyName' }), { ...usual, name: { givenName: 'Ada' } })
   t.same(shown({ excludedAttributes: 'emails.type' }), { ...usual, emails: [{ value: 'ada@acme.test' }] })
   t.same(shown({ excludedAttributes: 'name.familyName,name.givenName' }), without('name'))
-  t.same(shown({ excludedAttributes: ENT }), without(ENT))
-  t.same(shown({ excludedAttributes: `${ENT}:manager` }), { ...usual, [ENT]: { department: 'R&D' } })
+  t.same(shown({ excludedAttributes: ENTERPRISE }), without(ENTERPRISE))
+  t.same(shown({ excludedAttributes: `${ENTERPRISE}:manager` }), { ...usual, [ENTERPRISE]: { department: 'R&D' } })
 })
 
-test('Both parameters together and parameters of another type are refused', async (t) => {
+test('Both parameters together and values of another type are refused', async (t) => {
   t.throws(() => shown({ attributes: 'id', excludedAttributes: 'meta' }), {
     message: /together/,
     scimType: 'invalidValue'

@@ -1,7 +1,7 @@
-// What an error says, as one string that a table of cases can match.
+// What an error says, as one string for tables of cases.
 import { AppError } from '../../server/errors.ts'
 
-/** `invalidValue: userName is required`, or `accepted`; anything but a 400 of the SCIM protocol is thrown on. */
+/** `invalidValue: userName is required`, or `accepted`. Throws anything but a 400 of SCIM. */
 export function refusal(run: () => unknown): string {
   try {
     run()

@@ -11,7 +11,7 @@ import { USER_URN, userSchema } from '../../server/scim/schemas/user.ts'
 
 const BASE_URL = 'https://acme.example/scim/v2'
 
-/** What the attributes are that differ from readWrite, returned by default, not caseExact, not unique, optional. */
+/** The characteristics that differ from readWrite, returned by default, not caseExact, not unique, optional. */
 function exceptions(attributes: readonly Attribute[], owner = ''): string[] {
   return attributes.flatMap((attribute) => {
     const { required, caseExact, mutability, returned, uniqueness } = attribute
@@ -109,7 +109,7 @@ test('The Group and enterprise schemas have the attributes of RFC 7643 §4.2 and
   t.same(exceptions(enterpriseUserSchema.attributes), ['manager.displayName: readOnly'])
 })
 
-test('Common attributes can be found in every resource type, and /Schemas does not list them', async (t) => {
+test('Common attributes are found in every resource type, and /Schemas does not list them', async (t) => {
   for (const resourceType of [userResourceType, groupResourceType]) {
     const common = ['schemas', 'id', 'externalId', 'meta'].map((name) => findCoreAttribute(resourceType, name)!)
     t.same(exceptions(common), [
@@ -128,7 +128,7 @@ test('Common attributes can be found in every resource type, and /Schemas does n
   }
 })
 
-test('A schema is represented without nulls and with lists only where there are any', async (t) => {
+test('A schema is represented without nulls, and with lists only if they have entries', async (t) => {
   const resource = toSchemaResource(userSchema, BASE_URL)
   t.match(resource, {
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:Schema'],
@@ -152,7 +152,7 @@ test('A schema is represented without nulls and with lists only where there are 
   t.same(groups?.subAttributes?.[1]?.referenceTypes, ['User', 'Group'])
 })
 
-test('A resource type is represented with its extensions, where it has any', async (t) => {
+test('A resource type is represented with its extensions, if it has any', async (t) => {
   t.same(toResourceTypeResource(userResourceType, BASE_URL), {
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:ResourceType'],
     id: 'User',

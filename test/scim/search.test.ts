@@ -1,17 +1,17 @@
-// Searches from the root go through users and groups.
+// Searches at the root go through users and groups.
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, scimClient, USER } from '../support/scim.ts'
-
-const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+import { EMPTY } from '../support/empty.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { GROUP, SEARCH_REQUEST, USER } from '../support/urns.ts'
 
 interface Found {
   userName?: string
   displayName?: string
 }
 
-test('the root', async (t) => {
+test('a search at the root', async (t) => {
   const app = await startApp(t)
   const scim = await scimClient(app, await addTenant(app, 'acme'))
   const ids: string[] = []
@@ -22,7 +22,7 @@ test('the root', async (t) => {
     await scim.post('/Groups', { schemas: [GROUP], displayName, members: [{ value: ids[0] }] })
   }
   const search = async (message: Record<string, unknown>) =>
-    (await scim.post('/.search', { schemas: [SEARCH], ...message })).body
+    (await scim.post('/.search', { schemas: [SEARCH_REQUEST], ...message })).body
   const names = (body: { Resources: Found[] }) =>
     body.Resources.map(({ userName, displayName }) => userName ?? displayName)
   const all = ['u-Alpha', 'u-Bravo', 'u-Charlie', 'Alpha', 'Delta', 'Echo']
@@ -48,8 +48,8 @@ test('the root', async (t) => {
     }
     t.same(seen, all)
     t.same(names(await search({ startIndex: 3, count: 2 })), ['u-Charlie', 'Alpha'], 'a page of both')
-    t.match(await search({ count: 0 }), { totalResults: 6, Resources: [] })
-    t.match(await search({ startIndex: 7 }), { totalResults: 6, Resources: [] })
+    t.match(await search({ count: 0 }), { totalResults: 6, Resources: EMPTY })
+    t.match(await search({ startIndex: 7 }), { totalResults: 6, Resources: EMPTY })
   })
 
   t.test('pages through both by cursor, there and back', async (t) => {
@@ -73,7 +73,7 @@ test('the root', async (t) => {
     t.match((await scim.get(`/Users?cursor=${nextCursor}`)).body, { scimType: 'invalidCursor' }, 'only there')
   })
 
-  t.test('filters both: what a resource does not have has no value', async (t) => {
+  t.test('filters both; an attribute that a resource lacks has no value', async (t) => {
     t.same(names(await search({ filter: 'displayName eq "alpha"' })), ['u-Alpha', 'Alpha'])
     t.same(names(await search({ filter: 'userName eq "U-BRAVO"' })), ['u-Bravo'])
     t.same(names(await search({ filter: 'userName sw "u-b" or displayName eq "Echo"' })), ['u-Bravo', 'Echo'])
@@ -93,9 +93,9 @@ test('the root', async (t) => {
     t.same(names(await search({ sortBy: 'userName', count: 3 })), ['u-Alpha', 'u-Bravo', 'u-Charlie'])
   })
 
-  t.test('knows its parameters in any letter case', async (t) => {
+  t.test('takes its parameters in any letter case', async (t) => {
     const message = {
-      Schemas: [SEARCH],
+      Schemas: [SEARCH_REQUEST],
       FILTER: 'displayName eq "Alpha"',
       Count: 1,
       startindex: 2,
@@ -107,7 +107,7 @@ test('the root', async (t) => {
     t.strictSame(names((await scim.get('/?Filter=displayName%20eq%20%22Echo%22')).body), ['Echo'], 'by GET too')
   })
 
-  t.test('wants a SearchRequest', async (t) => {
+  t.test('requires a SearchRequest', async (t) => {
     t.match((await scim.post('/.search', { schemas: [USER] })).body, { status: '400', scimType: 'invalidSyntax' })
     t.match((await scim.ask('POST', '/.search', '')).body, { status: '400', scimType: 'invalidSyntax' })
     t.equal((await scim.post('/.search', {}, { authorization: null })).status, 401)

@@ -1,17 +1,20 @@
-// Tokens of identity providers: who makes them, how long they work, what is shown.
+// Tokens of identity providers: who makes them, how long they work, and what is shown of them.
+import { once } from 'node:events'
 import { test } from 'tap'
 import type { ROLES } from '../../db/schema.ts'
 import { startApp } from '../support/app.ts'
-import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { insertPerson, signInAs } from '../support/people.ts'
+import { clientOf, type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { SCIM_ERROR } from '../support/urns.ts'
 
 test('SCIM tokens', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const globex = await addTenant(app, 'globex')
   const signIn = async (role: (typeof ROLES)[number]) => {
-    const [id] = await insertPeople(app.owner, acme.id, [{ email: `${role}@acme.test`, role }])
-    return { cookie: await signInAs(app.owner, acme.id, id!) }
+    const id = await insertPerson(app.owner, acme.id, { email: `${role}@acme.test`, role })
+    return { cookie: await signInAs(app.owner, acme.id, id) }
   }
   const ada = await signIn('administrator')
   const create = async (input: Record<string, unknown> = {}) => {
@@ -47,7 +50,7 @@ test('SCIM tokens', async (t) => {
     t.equal(rows[0]!.token_hash.length, 32)
   })
 
-  t.test('are nobody’s business but administrators’', async (t) => {
+  t.test('are only seen and changed by administrators', async (t) => {
     const { scimToken } = await create()
     for (const role of ['stakeholder', 'responder', 'manager'] as const) {
       const caller = await signIn(role)
@@ -66,12 +69,12 @@ test('SCIM tokens', async (t) => {
     t.equal((await app.query('acme', 'scimTokens.list')).status, 401)
   })
 
-  t.test('work in their own tenant alone', async (t) => {
+  t.test('work only in their own tenant', async (t) => {
     const { token } = await create()
     t.equal(await statusOf(token, globex), 401)
   })
 
-  t.test('refuse what they were not given: highest role, profile, expiry', async (t) => {
+  t.test('have a highest role, a profile and an expiry, of which bad values are refused', async (t) => {
     t.match(await app.mutate('acme', 'scimTokens.create', { name: 'x', expiresAt: '2001-01-01T00:00:00Z' }, ada), {
       status: 400,
       error: { reason: 'expiryInPast' }
@@ -83,7 +86,7 @@ test('SCIM tokens', async (t) => {
     })
   })
 
-  t.test('live side by side; one of the same name and settings joins the connection', async (t) => {
+  t.test('exist side by side; one with the same name and settings joins the connection', async (t) => {
     const first = await create({ name: 'side' })
     const second = await create({ name: 'side' })
     const other = await create({ name: 'side', highestRole: 'manager' })
@@ -92,7 +95,7 @@ test('SCIM tokens', async (t) => {
     for (const { token } of [first, second, other]) t.equal(await statusOf(token), 200)
   })
 
-  t.test('expire, and say when', async (t) => {
+  t.test('expire, and the refusal says when', async (t) => {
     const expiresAt = new Date(app.clock.now().getTime() + 3_600_000)
     const { token } = await create({ name: 'short', expiresAt: expiresAt.toISOString() })
     t.equal(await statusOf(token), 200)
@@ -103,7 +106,7 @@ test('SCIM tokens', async (t) => {
     t.match(headers['www-authenticate'], /^Bearer .*error="invalid_token"/)
   })
 
-  t.test('rotate: the new one works at once, the old one until the overlap is over', async (t) => {
+  t.test('are rotated with an overlap: the new one works at once, the old one until it is over', async (t) => {
     const old = await create({ name: 'rotating' })
     const { data } = await app.mutate(
       'acme',
@@ -123,21 +126,21 @@ test('SCIM tokens', async (t) => {
     t.equal(await statusOf(data.token), 200)
   })
 
-  t.test('rotate without an overlap: the old one ends at once, and everywhere', async (t) => {
+  t.test('are rotated without an overlap: the old one ends at once, in every process', async (t) => {
     const other = await startApp(t, { database: app })
-    // as late there as it is here by now
+    // the same time there as here by now
     other.clock.advance({ hours: 24 })
     const { token, scimToken } = await create({ name: 'leaked' })
     const elsewhere = () => clientOf(other, acme, token).get('/Users?count=0')
     t.equal((await elsewhere()).status, 200)
-    const heard = new Promise((resolve) => other.deps.listener.once('change', resolve))
+    const heard = once(other.deps.listener, 'change')
     await app.mutate('acme', 'scimTokens.rotate', { scimTokenId: scimToken.id, overlapHours: 0 }, ada)
     t.equal(await statusOf(token), 401)
     await heard
     t.equal((await elsewhere()).status, 401)
   })
 
-  t.test('rotate with an end: the new one lasts as long as the old one did, which never lasts longer', async (t) => {
+  t.test('are rotated with an end: the new one lasts as long as the old one did, which is not prolonged', async (t) => {
     const now = app.clock.now().getTime()
     const old = await create({ name: 'ends', expiresAt: new Date(now + 10 * 3_600_000).toISOString() })
     app.clock.advance({ hours: 9 })
@@ -147,12 +150,12 @@ test('SCIM tokens', async (t) => {
     t.equal((await rowOf(old.scimToken.id)).expires_at?.toISOString(), old.scimToken.expiresAt)
   })
 
-  t.test('revoked ones end at once, and everywhere', async (t) => {
+  t.test('end at once when they are revoked, in every process', async (t) => {
     const other = await startApp(t, { database: app })
     const { token, scimToken } = await create({ name: 'revoked' })
     t.equal(await statusOf(token), 200)
     t.equal((await clientOf(other, acme, token).get('/Users?count=0')).status, 200)
-    const heard = new Promise((resolve) => other.deps.listener.once('change', resolve))
+    const heard = once(other.deps.listener, 'change')
     const { data } = await app.mutate('acme', 'scimTokens.revoke', { scimTokenId: scimToken.id }, ada)
     t.match(data.scimToken, { id: scimToken.id, revoked: true, revokedAt: /Z$/ })
     t.equal(await statusOf(token), 401, 'here')
@@ -165,7 +168,7 @@ test('SCIM tokens', async (t) => {
     t.equal(await statusOf(token), 401)
   })
 
-  t.test('an unknown one is not found', async (t) => {
+  t.test('are not found if they are unknown', async (t) => {
     const scimTokenId = crypto.randomUUID()
     for (const procedure of ['scimTokens.rotate', 'scimTokens.revoke']) {
       t.equal((await app.mutate('acme', procedure, { scimTokenId }, ada)).status, 404)
@@ -178,7 +181,7 @@ test('SCIM tokens', async (t) => {
       const before = (await rowOf(scimToken.id)).last_used_at
       await statusOf(token)
       const isNoted = async () => (await rowOf(scimToken.id)).last_used_at?.getTime() !== before?.getTime()
-      // noted beside the answer, whenever the database comes to it
+      // noted after the answer, whenever the database has done it
       while (!(await isNoted())) await new Promise(setImmediate)
       return (await rowOf(scimToken.id)).last_used_at
     }
@@ -208,7 +211,7 @@ test('SCIM tokens', async (t) => {
     )
   })
 
-  t.test('making, rotating and revoking is told in the log, without the token', async (t) => {
+  t.test('leave events of making, rotating and revoking, without the token', async (t) => {
     const events = await app.owner
       .selectFrom('audit_events')
       .selectAll()
@@ -223,7 +226,7 @@ test('SCIM tokens', async (t) => {
   })
 })
 
-test('the rate of a token', async (t) => {
+test('a token has a rate of requests', async (t) => {
   const app = await startApp(t, { env: { SCIM_REQUESTS_PER_SECOND: '1' } })
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -235,7 +238,7 @@ test('the rate of a token', async (t) => {
   t.match(refused, {
     status: 429,
     headers: { 'retry-after': '1' },
-    body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '429', detail: /1 requests a second/ }
+    body: { schemas: [SCIM_ERROR], status: '429', detail: /1 requests a second/ }
   })
   t.equal((await ask(other)).status, 200, 'others are not held back')
   app.clock.advance({ seconds: 1 })

@@ -1,15 +1,16 @@
-// Look-ups by id and by userName are gathered: what is true of one alone is true of many in one moment.
+// Look-ups by id and by userName are gathered: what is true of one is true of many at the same time.
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { addTenant, type Scim, scimClient } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
 const byName = (userName: string, rest = '') =>
   `/Users?filter=${encodeURIComponent(`userName eq ${JSON.stringify(userName)}`)}${rest}`
-/** The same, as the lists' own statement finds it. */
+/** The same user, as the statement of lists finds them. */
 const byNameInList = (userName: string, rest = '') =>
   `/Users?filter=${encodeURIComponent(`userName eq ${JSON.stringify(userName)} and userName pr`)}${rest}`
 
-test('looking users up', async (t) => {
+test('a look-up of a user', async (t) => {
   const app = await startApp(t)
   const [acme, globex] = [await addTenant(app, 'acme'), await addTenant(app, 'globex', { scimScope: 'own' })]
   const [scim, other] = [await scimClient(app, acme), await scimClient(app, globex)]
@@ -44,7 +45,7 @@ test('looking users up', async (t) => {
     })
   })
 
-  t.test('finds what the token may see alone', async (t) => {
+  t.test('finds only what the token may see', async (t) => {
     const { id } = await other.createUser({ userName: 'own@globex.test' })
     const stranger = await scimClient(app, globex)
     t.equal((await other.get(byName('own@globex.test'))).body.totalResults, 1)
@@ -55,7 +56,7 @@ test('looking users up', async (t) => {
     t.equal((await other.get(`/Users/${id}`)).status, 404)
   })
 
-  t.test('tells tenants apart that ask for the same in one moment', async (t) => {
+  t.test('tells tenants apart that look for the same at the same time', async (t) => {
     const make = (client: Scim) => client.createUser({ userName: 'same', title: client.tenant.subdomain })
     const [ours, theirs] = [await make(scim), await make(other)]
     const asked = Array.from({ length: 40 }, (_, index) => (index % 3 === 0 ? other : scim))
@@ -74,7 +75,7 @@ test('looking users up', async (t) => {
     }
   })
 
-  t.test('sees one’s own write, while others write and look up', async (t) => {
+  t.test('sees its caller’s own write, while others write and look up', async (t) => {
     const walk = async (walker: number) => {
       const { id } = await scim.createUser({ userName: `walker-${walker}` })
       for (let step = 1; step <= 5; step++) {

@@ -1,11 +1,13 @@
-// A page is copied from the bytes that PostgreSQL sent; a single user is put together as text. Both are the same.
+// A page is copied from the bytes that PostgreSQL sent, and a single user is put together as text. Both are the same.
 import { type Test, test } from 'tap'
 import { SentRow } from '../../db/sent-rows.ts'
 import type { ScimContext } from '../../server/scim/context.ts'
 import { LongBody } from '../../server/scim/long-body.ts'
 import { userWriter } from '../../server/scim/user-page.ts'
 import { startApp } from '../support/app.ts'
-import { addTenant, ENTERPRISE, type Scim, scimClient } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { ENTERPRISE } from '../support/urns.ts'
 
 async function compare(t: Test, scim: Scim, rest = '') {
   const list = await scim.get(`/Users?${rest}`)
@@ -30,13 +32,13 @@ test('a page of users', async (t) => {
   const cy = await scim.createUser({ userName: 'cy', [ENTERPRISE]: { manager: { value: bob.id } } })
   await scim.patch(`/Users/${cy.id}`, [{ op: 'replace', path: 'title', value: 'Ms' }])
 
-  t.test('shows each as it is shown alone', async (t) => {
+  t.test('shows each user as it is shown alone', async (t) => {
     for (const rest of ['', 'excludedAttributes=groups', 'attributes=userName,groups', 'excludedAttributes=name']) {
       await compare(t, scim, rest)
     }
   })
 
-  t.test('shows the groups of each, also where all are in one', async (t) => {
+  t.test('shows the groups of each, even if all are in the same one', async (t) => {
     const everybody = [ada, bob, cy].map(({ id }) => ({ value: id }))
     const all = await scim.post('/Groups', { displayName: 'All "of" them', members: everybody })
     await compare(t, scim)
@@ -57,7 +59,7 @@ test('a page of users', async (t) => {
     )
   })
 
-  t.test('assumes a name for whom no connection has named', async (t) => {
+  t.test('assumes a name for users whom no connection has named', async (t) => {
     const doc = { schemas: bob.schemas, userName: 'cy.d@acme.test', roles: [{ value: 'responder' }] }
     const changed = { connection_id: null, doc: JSON.stringify(doc) }
     await app.owner.updateTable('users').set(changed).where('id', '=', cy.id).execute()
@@ -66,7 +68,7 @@ test('a page of users', async (t) => {
   })
 })
 
-test('a row in an unusual form', async (t) => {
+test('a row in an unusual form is shown all the same', async (t) => {
   const schemas = { isPlain: { User: true }, User: { core: { attributes: new Map() } } }
   const context = { baseUrl: 'http://x', schemas, leniency: { profile: 'auto' }, actor: {}, tenant: { settings: {} } }
   const write = userWriter(context as unknown as ScimContext, { mode: 'default', selections: new Map() }, null)

@@ -1,22 +1,14 @@
-// Where SCIM meets invitations, roles and removal: one life for everybody.
+// SCIM beside invitations, roles and removal: everybody has one lifecycle.
 import { sql } from 'kysely'
-import { type Test, test } from 'tap'
+import { test } from 'tap'
 import { startApp, type TestApp } from '../support/app.ts'
-import {
-  ACCESS_TABLES,
-  aliveOf,
-  EVERYTHING,
-  giveEverything,
-  insertPeople,
-  type PersonSpec,
-  signInAs
-} from '../support/people.ts'
-import { addTenant, clientOf, type Scim, scimClient, type Tenant, USER } from '../support/scim.ts'
+import { ACCESS_TABLES, aliveOf, EVERYTHING, giveEverything, insertPerson, signInAs } from '../support/people.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { USER } from '../support/urns.ts'
 
 const rowOf = (app: TestApp, id: string) =>
   app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
-const addPerson = async (app: TestApp, tenant: Tenant, person: PersonSpec) =>
-  (await insertPeople(app.owner, tenant.id, [person]))[0]!
 const actionsOf = async (app: TestApp, id: string) =>
   (await app.owner.selectFrom('audit_events').select('action').where('target_id', '=', id).orderBy('id').execute()).map(
     ({ action }) => action
@@ -28,8 +20,8 @@ test('a POST for somebody who is invited', async (t) => {
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme, { highestRole: 'manager' })
 
-  t.test('adopts them: the same id, the role kept, the invitation and its mail ended', async (t) => {
-    const id = await addPerson(app, acme, {
+  t.test('adopts them: the same id and role, and the invitation and its mail end', async (t) => {
+    const id = await insertPerson(app.owner, acme.id, {
       email: 'ada@acme.test',
       state: 'invited',
       role: 'manager',
@@ -72,7 +64,7 @@ test('a POST for somebody who is invited', async (t) => {
   })
 
   t.test('gives the role that it names', async (t) => {
-    const id = await addPerson(app, acme, { email: 'bob@acme.test', state: 'invited', role: 'manager' })
+    const id = await insertPerson(app.owner, acme.id, { email: 'bob@acme.test', state: 'invited', role: 'manager' })
     const { body } = await scim.post('/Users', {
       schemas: [USER],
       userName: 'bob@acme.test',
@@ -82,15 +74,15 @@ test('a POST for somebody who is invited', async (t) => {
     t.match(await rowOf(app, id), { role: 'stakeholder' })
   })
 
-  t.test('shows no role where it is the usual one and nobody wrote it', async (t) => {
-    const id = await addPerson(app, acme, { email: 'cy@acme.test', state: 'invited', role: 'responder' })
+  t.test('shows no role if it is the usual one and nobody wrote it', async (t) => {
+    const id = await insertPerson(app.owner, acme.id, { email: 'cy@acme.test', state: 'invited', role: 'responder' })
     const { body } = await scim.post('/Users', { schemas: [USER], userName: 'cy@acme.test' })
     t.match(body, { id })
     t.notOk('roles' in body)
   })
 
-  t.test('finds them by userName too, where the mailbox is another one', async (t) => {
-    const id = await addPerson(app, acme, { email: 'dee@acme.test', state: 'invited' })
+  t.test('finds them by userName, too, if the mailbox is another one', async (t) => {
+    const id = await insertPerson(app.owner, acme.id, { email: 'dee@acme.test', state: 'invited' })
     const { body } = await scim.post('/Users', {
       schemas: [USER],
       userName: 'dee@acme.test',
@@ -106,16 +98,20 @@ test('a POST for somebody who is invited', async (t) => {
     t.equal(await found('dee@acme.test'), 0)
   })
 
-  t.test('is refused where their role is above the token’s highest', async (t) => {
-    const id = await addPerson(app, acme, { email: 'eve@acme.test', state: 'invited', role: 'administrator' })
+  t.test('is refused if their role is above the token’s highest', async (t) => {
+    const id = await insertPerson(app.owner, acme.id, {
+      email: 'eve@acme.test',
+      state: 'invited',
+      role: 'administrator'
+    })
     const { status, body } = await scim.post('/Users', { schemas: [USER], userName: 'eve@acme.test' })
     t.equal(status, 403)
     t.match(body.detail, /administrator/)
     t.match(await rowOf(app, id), { state: 'invited' })
   })
 
-  t.test('with active: false leaves them deactivated, and the invitation ended', async (t) => {
-    const id = await addPerson(app, acme, { email: 'fay@acme.test', state: 'invited' })
+  t.test('with active: false deactivates them and ends the invitation', async (t) => {
+    const id = await insertPerson(app.owner, acme.id, { email: 'fay@acme.test', state: 'invited' })
     await giveEverything(app.owner, acme.id, id)
     const { body } = await scim.post('/Users', { schemas: [USER], userName: 'fay@acme.test', active: false })
     t.match(body, { id, active: false })
@@ -123,20 +119,23 @@ test('a POST for somebody who is invited', async (t) => {
     t.match(await aliveOf(app.owner, acme.id, id), { invitations: 0 })
   })
 
-  t.test('a change of somebody invited leaves them invited, and active: false ends the invitation', async (t) => {
-    const id = await addPerson(app, acme, { email: 'gil@acme.test', state: 'invited' })
-    await giveEverything(app.owner, acme.id, id)
-    await scim.patch(`/Users/${id}`, [
-      { op: 'replace', path: 'active', value: true },
-      { op: 'replace', path: 'title', value: 'T' }
-    ])
-    t.match(await rowOf(app, id), { state: 'invited' })
-    const { body } = await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])
-    t.match(body, { active: false, title: 'T' })
-    t.match(await aliveOf(app.owner, acme.id, id), { invitations: 0, mails: 0 })
-    await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: true }])
-    t.match(await rowOf(app, id), { state: 'active' })
-  })
+  t.test(
+    'is needed to adopt them: other changes leave them invited, and active: false ends the invitation',
+    async (t) => {
+      const id = await insertPerson(app.owner, acme.id, { email: 'gil@acme.test', state: 'invited' })
+      await giveEverything(app.owner, acme.id, id)
+      await scim.patch(`/Users/${id}`, [
+        { op: 'replace', path: 'active', value: true },
+        { op: 'replace', path: 'title', value: 'T' }
+      ])
+      t.match(await rowOf(app, id), { state: 'invited' })
+      const { body } = await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])
+      t.match(body, { active: false, title: 'T' })
+      t.match(await aliveOf(app.owner, acme.id, id), { invitations: 0, mails: 0 })
+      await scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: true }])
+      t.match(await rowOf(app, id), { state: 'active' })
+    }
+  )
 })
 
 test('a POST for somebody who was removed', async (t) => {
@@ -144,7 +143,7 @@ test('a POST for somebody who was removed', async (t) => {
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
 
-  t.test('brings back the same user with a clean profile and no old credentials', async (t) => {
+  t.test('brings back the same user with a clean profile and without old credentials', async (t) => {
     const user = await scim.createUser({ userName: 'ada@acme.test', displayName: 'Old', title: 'T', externalId: 'e1' })
     await giveEverything(app.owner, acme.id, user.id)
     await app.owner.updateTable('users').set({ locked: true }).where('id', '=', user.id).execute()
@@ -172,7 +171,7 @@ test('a POST for somebody who was removed', async (t) => {
     t.match((await scim.get('/Users?filter=userName%20eq%20%22ada@acme.test%22')).body, { totalResults: 1 })
   })
 
-  t.test('leaves nothing of the one before them, whatever single thing they had', async (t) => {
+  t.test('leaves nothing of their former access, whatever single thing they had', async (t) => {
     for (const kept of ACCESS_TABLES) {
       const { id } = await scim.createUser({ userName: `had-${kept}` })
       await giveEverything(app.owner, acme.id, id)
@@ -185,7 +184,7 @@ test('a POST for somebody who was removed', async (t) => {
     }
   })
 
-  t.test('takes a password that the identity provider sets for a new one', async (t) => {
+  t.test('accepts a password from the identity provider as a new one', async (t) => {
     const user = await scim.createUser({ userName: 'bob@acme.test' })
     await scim.delete(`/Users/${user.id}`)
     const again = await scim.createUser({ userName: 'bob@acme.test', password: 'entirely new 1' })
@@ -193,14 +192,14 @@ test('a POST for somebody who was removed', async (t) => {
     t.match(await rowOf(app, user.id), { must_reset_password: false })
   })
 
-  t.test('asks nobody for a new password who never had access', async (t) => {
+  t.test('requires no new password of somebody who never had access', async (t) => {
     const user = await scim.createUser({ userName: 'cy@acme.test', active: false })
     await scim.delete(`/Users/${user.id}`)
     await scim.createUser({ userName: 'cy@acme.test' })
     t.match(await rowOf(app, user.id), { must_reset_password: false })
   })
 
-  t.test('makes somebody new where another tenant has taken the address meanwhile: 409', async (t) => {
+  t.test('answers 409 if another tenant has taken the address meanwhile', async (t) => {
     const user = await scim.createUser({ userName: 'moved@acme.test' })
     await scim.delete(`/Users/${user.id}`)
     const globex = await scimClient(app, await addTenant(app, 'globex'))
@@ -210,130 +209,6 @@ test('a POST for somebody who was removed', async (t) => {
     t.match(body, { scimType: 'uniqueness' })
     t.match(await rowOf(app, user.id), { state: 'removed' })
   })
-})
-
-test('what is taken', async (t) => {
-  const app = await startApp(t)
-  const acme = await addTenant(app, 'acme')
-  const okta = await scimClient(app, acme, { name: 'okta' })
-  const entra = await scimClient(app, acme, { name: 'entra' })
-  const globex = await scimClient(app, await addTenant(app, 'globex'))
-  const taken = async (t: Test, reply: Promise<{ status: number; body: unknown }>, detail: RegExp) => {
-    const { status, body } = await reply
-    t.equal(status, 409)
-    t.match(body, { status: '409', scimType: 'uniqueness', detail })
-  }
-
-  t.test('an address is one person across tenants, and nobody is told whose it is', async (t) => {
-    await globex.createUser({ userName: 'ada', emails: [{ value: 'ada@shared.test' }] })
-    await okta.createUser({ userName: 'bob', emails: [{ value: 'bob@shared.test' }] })
-    const details = await Promise.all(
-      ['ada@shared.test', 'bob@shared.test'].map(async (value) => {
-        const { body } = await okta.post('/Users', { schemas: [USER], userName: `other-${value}`, emails: [{ value }] })
-        return [body.status, body.scimType, body.detail]
-      })
-    )
-    t.same(details[0], details[1], 'the same words for another tenant’s address and for one’s own')
-    t.equal(details[0]![0], '409')
-  })
-
-  t.test('an address that a change would take is refused too, and nothing changes', async (t) => {
-    const user = await okta.createUser({ userName: 'cy@acme.test', displayName: 'Cy' })
-    await taken(
-      t,
-      okta.patch(`/Users/${user.id}`, [
-        { op: 'replace', path: 'displayName', value: 'Lost' },
-        { op: 'add', path: 'emails', value: [{ value: 'ada@shared.test', primary: true }] }
-      ]),
-      /address/
-    )
-    t.same((await okta.get(`/Users/${user.id}`)).body, user)
-    t.match(await app.owner.selectFrom('addresses').selectAll().where('user_id', '=', user.id).execute(), [
-      { address_key: 'cy@acme.test' }
-    ])
-  })
-
-  t.test('a change of the login address frees the old one', async (t) => {
-    const user = await okta.createUser({ userName: 'dee@acme.test' })
-    const { body } = await okta.patch(`/Users/${user.id}`, [
-      { op: 'replace', path: 'userName', value: 'dee2@acme.test' }
-    ])
-    t.equal(body.userName, 'dee2@acme.test')
-    t.match(await globex.createUser({ userName: 'dee@acme.test' }), { active: true })
-    await taken(t, globex.post('/Users', { schemas: [USER], userName: 'dee2@acme.test' }), /address/)
-  })
-
-  t.test('a second e-mail is nobody’s login address, and others may have it', async (t) => {
-    const emails = (first: string) => [
-      { value: first, primary: true },
-      { value: 'team@acme.test', type: 'other' }
-    ]
-    await okta.createUser({ userName: 'e1', emails: emails('e1@acme.test') })
-    await okta.createUser({ userName: 'e2', emails: emails('e2@acme.test') })
-    t.match((await okta.get('/Users?filter=emails%20eq%20%22TEAM@acme.test%22')).body, { totalResults: 2 })
-  })
-
-  t.test('userName is taken in any letter case; it is free in another tenant', async (t) => {
-    await okta.createUser({ userName: 'Straße' })
-    await taken(t, okta.post('/Users', { schemas: [USER], userName: 'STRAßE' }), /userName/)
-    await taken(t, entra.post('/Users', { schemas: [USER], userName: 'straße' }), /userName/)
-    t.match(await globex.createUser({ userName: 'Straße' }), { active: true })
-  })
-
-  t.test('externalId is taken within a connection, in its letter case', async (t) => {
-    await okta.createUser({ userName: 'f1', externalId: 'X' })
-    await taken(t, okta.post('/Users', { schemas: [USER], userName: 'f2', externalId: 'X' }), /externalId/)
-    t.match(await okta.createUser({ userName: 'f3', externalId: 'x' }), { externalId: 'x' })
-    const other = await entra.createUser({ userName: 'f4', externalId: 'X' })
-    t.match(other, { externalId: 'X' })
-    const f3 = (await okta.get('/Users?filter=externalId%20eq%20x')).body.Resources[0]
-    await taken(t, okta.patch(`/Users/${f3.id}`, [{ op: 'replace', path: 'externalId', value: 'X' }]), /externalId/)
-  })
-
-  t.test('an invited person belongs to the connection that first gives them an externalId', async (t) => {
-    const id = await addPerson(app, acme, { email: 'hal@acme.test' })
-    await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'T' }])
-    t.equal((await rowOf(app, id)).connection_id, null)
-    await okta.patch(`/Users/${id}`, [{ op: 'add', path: 'externalId', value: 'hal' }])
-    t.ok((await rowOf(app, id)).connection_id)
-    await taken(t, okta.post('/Users', { schemas: [USER], userName: 'h2', externalId: 'hal' }), /externalId/)
-  })
-
-  t.test(
-    'somebody whom nobody manages, with an externalId already, is the next connection’s that names them',
-    async (t) => {
-      const [administrator] = await insertPeople(app.owner, acme.id, [
-        { email: 'admin@acme.test', role: 'administrator' }
-      ])
-      const cookie = await signInAs(app.owner, acme.id, administrator!)
-      const { data } = await app.mutate('acme', 'apiTokens.create', { name: 'backend' }, { cookie })
-      const backend = clientOf(app, acme, data.token)
-      const invited = await app.mutate(
-        'acme',
-        'invitations.create',
-        { invites: [{ email: 'ivy@acme.test' }] },
-        { cookie }
-      )
-      t.equal(invited.status, 200)
-      const [{ id }] = (await okta.get('/Users?filter=userName%20eq%20%22ivy@acme.test%22')).body.Resources
-      await backend.patch(`/Users/${id}`, [{ op: 'add', path: 'externalId', value: 'ivy' }])
-      t.match(await rowOf(app, id), { state: 'invited', connection_id: null })
-      const { body } = await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: true }])
-      t.match(body, { active: true, externalId: 'ivy' })
-      const row = await rowOf(app, id)
-      t.match(row, { state: 'active' })
-      t.ok(row.connection_id)
-      t.equal((await aliveOf(app.owner, acme.id, id))['invitations'], 0)
-      t.same((await actionsOf(app, id)).slice(-1), ['user.adopted'])
-
-      const [member] = await insertPeople(app.owner, acme.id, [{ email: 'jo@acme.test' }])
-      await backend.patch(`/Users/${member}`, [{ op: 'add', path: 'externalId', value: 'jo' }])
-      const taken = await okta.patch(`/Users/${member}`, [{ op: 'replace', path: 'active', value: true }])
-      t.ok((await rowOf(app, member!)).connection_id)
-      const again = await okta.patch(`/Users/${member}`, [{ op: 'replace', path: 'active', value: true }])
-      t.equal(again.body.meta.version, taken.body.meta.version, 'once')
-    }
-  )
 })
 
 test('active', async (t) => {
@@ -363,7 +238,7 @@ test('active', async (t) => {
     t.match((await scim.get(`/Users/${user.id}`)).body, { active: true, groups: [{ value: group.body.id }] })
   })
 
-  t.test('goes with a change of the profile, in one answer', async (t) => {
+  t.test('can be changed together with the profile, in one answer', async (t) => {
     const user = await scim.createUser({ userName: 'bob@acme.test' })
     const { body } = await scim.put(`/Users/${user.id}`, {
       schemas: [USER],
@@ -376,14 +251,14 @@ test('active', async (t) => {
   })
 })
 
-test('scimScope own', async (t) => {
+test('scimScope own hides other connections’ users', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme', { scimScope: 'own' })
   const okta = await scimClient(app, acme)
   const entra = await scimClient(app, acme)
   const mine = await okta.createUser({ userName: 'mine@acme.test' })
   const theirs = await entra.createUser({ userName: 'theirs@acme.test' })
-  const nobodys = await addPerson(app, acme, { email: 'invited@acme.test' })
+  const nobodys = await insertPerson(app.owner, acme.id, { email: 'invited@acme.test' })
   t.match((await okta.get('/Users')).body, { totalResults: 1, Resources: [{ id: mine.id }] })
   t.match((await okta.get('/Users?filter=userName%20pr')).body, { totalResults: 1 })
   for (const id of [theirs.id, nobodys]) {
@@ -401,7 +276,7 @@ test('the welcome mail', async (t) => {
   const app = await startApp(t)
   const mailsOf = (id: string) => app.owner.selectFrom('mails').selectAll().where('user_id', '=', id).execute()
 
-  t.test('is sent to nobody unless the tenant asks for it', async (t) => {
+  t.test('is sent only if the tenant asks for it', async (t) => {
     const scim = await scimClient(app, await addTenant(app, 'quiet'))
     const user = await scim.createUser({ userName: 'ada@quiet.test' })
     t.same(await mailsOf(user.id), [])

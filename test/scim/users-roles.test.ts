@@ -1,12 +1,12 @@
 import { test } from 'tap'
 import { startApp, type TestApp } from '../support/app.ts'
-import { insertPeople, type PersonSpec } from '../support/people.ts'
-import { addTenant, type Scim, scimClient, type Tenant, USER } from '../support/scim.ts'
+import { insertPerson } from '../support/people.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { USER } from '../support/urns.ts'
 
 const rowOf = (app: TestApp, id: string) =>
   app.owner.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
-const addPerson = async (app: TestApp, tenant: Tenant, person: PersonSpec) =>
-  (await insertPeople(app.owner, tenant.id, [person]))[0]!
 
 test('roles', async (t) => {
   const app = await startApp(t)
@@ -14,7 +14,7 @@ test('roles', async (t) => {
   const scim = await scimClient(app, acme, { highestRole: 'manager' })
   const role = async (id: string) => (await rowOf(app, id)).role
 
-  t.test('the primary value among the four is the role; others are kept and have no effect', async (t) => {
+  t.test('come from the primary value among the four; others are kept and have no effect', async (t) => {
     const roles = [
       { value: 'Auditor', type: 'x' },
       { value: 'Manager', primary: true }
@@ -29,7 +29,7 @@ test('roles', async (t) => {
     t.equal(await role(other.id), 'responder', 'the primary one counts, and it is none of ours')
   })
 
-  t.test('a role above the token’s highest is refused', async (t) => {
+  t.test('above the token’s highest are refused', async (t) => {
     const { status, body } = await scim.post('/Users', {
       schemas: [USER],
       userName: 'x@acme.test',
@@ -46,9 +46,9 @@ test('roles', async (t) => {
     t.equal(await role(user.id), 'responder')
   })
 
-  t.test('nobody whose role is above it is touched', async (t) => {
-    const id = await addPerson(app, acme, { email: 'admin@acme.test', role: 'administrator' })
-    await addPerson(app, acme, { email: 'second@acme.test', role: 'administrator' })
+  t.test('above the token’s highest protect their users from it', async (t) => {
+    const id = await insertPerson(app.owner, acme.id, { email: 'admin@acme.test', role: 'administrator' })
+    await insertPerson(app.owner, acme.id, { email: 'second@acme.test', role: 'administrator' })
     for (const reply of await Promise.all([
       scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'x' }]),
       scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }]),
@@ -62,7 +62,7 @@ test('roles', async (t) => {
     t.equal((await scim.get(`/Users/${id}`)).status, 200, 'but seen')
   })
 
-  t.test('PUT without roles keeps the role and goes on showing it', async (t) => {
+  t.test('stay and are shown after a PUT without roles', async (t) => {
     const user = await scim.createUser({
       userName: 'dee@acme.test',
       roles: [{ value: 'manager', primary: true }, { value: 'other' }]
@@ -79,7 +79,7 @@ test('roles', async (t) => {
     t.equal(await role(usual.id), 'responder')
   })
 
-  t.test('taking the role away gives the usual one, unless that would be higher', async (t) => {
+  t.test('fall back to the usual one when removed, unless that would be higher', async (t) => {
     const user = await scim.createUser({ userName: 'fay@acme.test', roles: [{ value: 'manager' }] })
     const { body } = await scim.patch(`/Users/${user.id}`, [{ op: 'remove', path: 'roles' }])
     t.notOk('roles' in body)
@@ -93,7 +93,7 @@ test('roles', async (t) => {
     t.equal(await role(low.id), 'stakeholder')
   })
 
-  t.test('a token whose highest role is stakeholder makes stakeholders', async (t) => {
+  t.test('are stakeholder from a token with that highest role', async (t) => {
     const low = await scimClient(app, acme, { highestRole: 'stakeholder' })
     const user = await low.createUser({ userName: 'gil@acme.test' })
     t.equal(await role(user.id), 'stakeholder')
@@ -105,7 +105,7 @@ test('the last administrator stays', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme, { highestRole: 'administrator' })
-  const id = await addPerson(app, acme, { email: 'ada@acme.test', role: 'administrator' })
+  const id = await insertPerson(app.owner, acme.id, { email: 'ada@acme.test', role: 'administrator' })
   const ways: [string, () => ReturnType<Scim['get']>][] = [
     ['PATCH active', () => scim.patch(`/Users/${id}`, [{ op: 'replace', path: 'active', value: false }])],
     ['PUT active', () => scim.put(`/Users/${id}`, { schemas: [USER], userName: 'ada@acme.test', active: false })],

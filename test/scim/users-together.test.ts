@@ -1,4 +1,4 @@
-// Changes that come in one moment share a transaction: each has its own answer, and none takes another one along.
+// Changes that arrive at the same time share a transaction: each has its own answer, and none makes another one fail.
 import { sql, type Transaction } from 'kysely'
 import { test } from 'tap'
 import type { Database } from '../../db/schema.ts'
@@ -6,9 +6,11 @@ import { startApp } from '../support/app.ts'
 import { isOnCluster } from '../support/cluster.ts'
 import { lockIsAwaited } from '../support/locks.ts'
 import { signInAs } from '../support/people.ts'
-import { addTenant, scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { USER } from '../support/urns.ts'
 
-test('changes of one moment', async (t) => {
+test('changes that arrive at the same time', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -94,8 +96,8 @@ test('changes of one moment', async (t) => {
     )
   })
 
-  // a rejection that nobody waits for would end the process, and with it the requests of every tenant
-  t.test('that are refused once a password is hashed are answered so, and end nothing else', async (t) => {
+  // a rejection that nobody handles would end the process, and with it the requests of every tenant
+  t.test('are answered if they are refused after their password was hashed, and end nothing else', async (t) => {
     const id = await make('hashed')
     const above = [{ value: 'administrator', primary: true }]
     const answers = await Promise.all([
@@ -110,7 +112,7 @@ test('changes of one moment', async (t) => {
   })
 })
 
-test('changes of users whom somebody else changes meanwhile', async (t) => {
+test('changes of users whom somebody else changes at the same time', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -128,7 +130,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
     return answer!
   }
 
-  t.test('are made of what the user is by then', async (t) => {
+  t.test('apply to the user as it is then', async (t) => {
     const [id, other] = [await make('one'), await make('other')]
     const [answer, ofOther] = await overtaken(
       (trx) => sql`update users set version = version + 1, doc = ${RETITLED('one')} where id = ${id}`.execute(trx),
@@ -142,7 +144,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
     t.match(ofOther.body, { nickName: 'Due', meta: { version: 'W/"2"' } })
   })
 
-  t.test('hold to the version that they name', async (t) => {
+  t.test('are refused if the version that they name is outdated then', async (t) => {
     const id = await make('two')
     const answer = await overtaken(
       (trx) => sql`update users set version = version + 1, doc = ${RETITLED('two')} where id = ${id}`.execute(trx),
@@ -151,7 +153,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
     t.equal(answer.status, 412)
   })
 
-  t.test('end a session that is begun meanwhile', async (t) => {
+  t.test('end a session that began meanwhile', async (t) => {
     const id = await make('three')
     const signIn = async (trx: Transaction<Database>) => {
       await sql`update users set last_sign_in_at = now() where id = ${id}`.execute(trx)
@@ -162,7 +164,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
     t.same(await app.owner.selectFrom('sessions').selectAll().where('user_id', '=', id).execute(), [])
   })
 
-  t.test('end a membership that is begun meanwhile, and tell of it', async (t) => {
+  t.test('end a membership that began meanwhile, and log it', async (t) => {
     const [id, early, late] = [await make('four'), await group('Early'), await group('Late')]
     await scim.patch(`/Groups/${early}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
     const join = async (trx: Transaction<Database>) => {
@@ -183,7 +185,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
     t.same(JSON.parse(before!).groupIds.sort(), [early, late].sort())
   })
 
-  t.test('without anybody in the way take people out of their groups', async (t) => {
+  t.test('remove people from their groups if nobody is in the way', async (t) => {
     const [id, first, second] = [await make('five'), await group('First'), await group('Second')]
     for (const groupId of [first, second]) {
       await scim.patch(`/Groups/${groupId}`, [{ op: 'add', path: 'members', value: [{ value: id }] }])
@@ -209,7 +211,7 @@ test('changes of users whom somebody else changes meanwhile', async (t) => {
 
 const RETITLED = (name: string) => JSON.stringify({ schemas: [USER], userName: `${name}@acme.test`, title: 'Boss' })
 
-test('users that are made in one moment', async (t) => {
+test('users that are created at the same time', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -246,7 +248,7 @@ test('users that are made in one moment', async (t) => {
   })
 })
 
-test('writes of several tenants in one moment', async (t) => {
+test('writes of several tenants at the same time', async (t) => {
   const app = await startApp(t)
   const clients = await Promise.all(
     ['one', 'two', 'three', 'four', 'five', 'six'].map(async (name) => scimClient(app, await addTenant(app, name)))
@@ -261,7 +263,7 @@ test('writes of several tenants in one moment', async (t) => {
   }
   const totals = () =>
     Promise.all(clients.map(async (scim) => (await scim.get('/Users?count=0')).body.totalResults as number))
-  // each of them the same people, but for the addresses, which are one tenant's
+  // the same people in each tenant, except for the addresses, which belong to one tenant
   const moment = (scim: (typeof clients)[number], round: number) => ({
     userName: `user${round}`,
     externalId: `id${round}`,
@@ -274,7 +276,7 @@ test('writes of several tenants in one moment', async (t) => {
       made.map(({ status, body }) => `${status} ${body.emails[0].value}`),
       clients.map(({ tenant }) => `201 user1@${tenant.subdomain}.test`)
     )
-    // on a cluster each has its own
+    // on a cluster each has a transaction of its own
     t.ok(isOnCluster || (await sharedTransactions('user.created')) > 1, 'some are made in one transaction')
     const changed = await Promise.all(
       clients.map((scim, index) =>

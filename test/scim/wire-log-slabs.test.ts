@@ -3,8 +3,8 @@ import { type Piece, Slabs } from '../../server/wire-log/slabs.ts'
 
 const textOf = ({ slab, start, end }: Piece) => slab.bytes.toString('utf8', start, end)
 
-test('memory for lines that wait', async (t) => {
-  t.test('keeps each line as it is, however long and in whatever script', async (t) => {
+test('memory for waiting lines', async (t) => {
+  t.test('keeps each line as it is, however long and in any script', async (t) => {
     const slabs = new Slabs()
     const parts = [
       ['{"a":', '1'],
@@ -20,7 +20,7 @@ test('memory for lines that wait', async (t) => {
     )
   })
 
-  t.test('is used again once all of its lines are released, and not before', async (t) => {
+  t.test('is used again once all of its lines are released, and not earlier', async (t) => {
     const slabs = new Slabs()
     const long = 'y'.repeat(300_000)
     const first = slabs.put('first', '')

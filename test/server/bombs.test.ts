@@ -1,15 +1,18 @@
-// Input that is made to cost more than it seems to: nested, wide, repeated, or as long as may be. Each is answered, with
-// a refusal or a result, and the process goes on.
+// Input that is dearer than it looks: nested, wide, repeated, or as long as allowed. Each is answered with a refusal or
+// a result, and the process continues.
+import { Readable } from 'node:stream'
 import { test } from 'tap'
 import { MAX_BODY_BYTES } from '../../server/config.ts'
 import { startApp } from '../support/app.ts'
 import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, PATCH_OP, scimClient, USER } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { PATCH_OP, SEARCH_REQUEST, USER } from '../support/urns.ts'
 
 const DEPTH = 100_000
 const nest = (open: string, close: string, inner = '1') => open.repeat(DEPTH) + inner + close.repeat(DEPTH)
 
-test('input that costs more than it seems to', async (t) => {
+test('input that is dearer than it looks is answered', async (t) => {
   const app = await startApp(t)
   const tenant = await addTenant(app, 'acme')
   const [adaId, benId] = (await insertPeople(app.owner, tenant.id, [
@@ -33,8 +36,8 @@ test('input that costs more than it seems to', async (t) => {
     'objects in arrays': nest('[{"emails":', '}]')
   }
   for (const [what, value] of Object.entries(deep)) {
-    // where a profile leaves out what no schema knows, such a body is read, and the rest of it taken
-    t.test(`${what}, without end`, async (t) => {
+    // a profile that leaves out unknown attributes parses such a body and takes the rest
+    t.test(`${what}, endlessly nested`, async (t) => {
       const isAnswered = (status: number, of: string) => t.ok(status < 500, `${of}: ${status}`)
       for (const attribute of ['name', 'emails', 'nickName', 'roles', 'unknown', '__proto__', 'schemas', 'userName']) {
         const body = `{"schemas":["${USER}"],"userName":"deep ${attribute}","${attribute}":${value}}`
@@ -55,7 +58,7 @@ test('input that costs more than it seems to', async (t) => {
     })
   }
 
-  t.test('a query that is nested without end', async (t) => {
+  t.test('a query that is endlessly nested', async (t) => {
     const url = `/trpc/users.list?input=${encodeURIComponent(nest('[', ']').slice(0, 8_000))}`
     t.equal((await app.inject('acme', { url, headers: { cookie } })).statusCode, 400)
     const batch = Array(51).fill('users.list').join(',')
@@ -80,7 +83,7 @@ test('input that costs more than it seems to', async (t) => {
       path: `photos[${filter} and type eq "t${index}"].display`,
       value: 'x'
     }))
-    // more work than one request may ask for, and refused as such before it is done
+    // this takes more work than one request may, and is refused before the work is done
     t.match(await scim.patch(`/Users/${benId}`, operations), { status: 400, body: { scimType: 'tooMany' } })
     t.equal((await scim.patch(`/Users/${benId}`, operations.slice(0, 50))).status, 200)
   })
@@ -101,9 +104,8 @@ test('input that costs more than it seems to', async (t) => {
     t.ok(isRefused(status), String(status))
   })
 
-  t.test('filters as long and as deep as a body allows', async (t) => {
-    const search = (filter: string) =>
-      scim.post('/Users/.search', { schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'], filter })
+  t.test('filters as long and as deep as a body can be', async (t) => {
+    const search = (filter: string) => scim.post('/Users/.search', { schemas: [SEARCH_REQUEST], filter })
     const texts = [
       '('.repeat(1_000_000),
       'not ('.repeat(300_000),
@@ -113,7 +115,7 @@ test('input that costs more than it seems to', async (t) => {
       'title pr or '.repeat(150_000)
     ]
     for (const text of texts) t.match(await search(text), { status: 400, body: { scimType: 'invalidFilter' } })
-    // the longest that is read: each of its terms looks into a document
+    // the longest that is accepted: each of its terms looks into a document
     const longest = Array(200).fill('title co "a"').join(' or ')
     t.equal((await search(longest)).status, 200)
     t.equal((await search(`${'('.repeat(50)}title pr${')'.repeat(50)}`)).status, 200)
@@ -126,7 +128,7 @@ test('input that costs more than it seems to', async (t) => {
     t.ok((await scim.get(`/Users?${'%'.repeat(10_000)}`)).status < 500)
   })
 
-  t.test('numbers, keys and texts that are none of their kind', async (t) => {
+  t.test('numbers, keys and texts of the wrong kind', async (t) => {
     const base = `"schemas":["${USER}"]`
     const bodies = [
       `{${base},"userName":"n1","active":1e999}`,
@@ -143,7 +145,7 @@ test('input that costs more than it seems to', async (t) => {
     }
   })
 
-  t.test('`__proto__` and `constructor` are members as any other', async (t) => {
+  t.test('`__proto__` and `constructor`, as ordinary members', async (t) => {
     const poison =
       '"__proto__":{"polluted":"yes","role":"administrator"},"constructor":{"prototype":{"polluted":"yes"}}'
     const { status, body } = await scim.post('/Users', `{"schemas":["${USER}"],"userName":"proto",${poison}}`)
@@ -169,13 +171,15 @@ test('input that costs more than it seems to', async (t) => {
     t.not(role, 'administrator')
   })
 
-  t.test('a body that is longer than it may be is 413 on each edge, also without a length', async (t) => {
+  t.test('a body over the limit, with and without a length: 413 on each edge', async (t) => {
     const payload = JSON.stringify({ email: 'x'.repeat(MAX_BODY_BYTES) })
     for (const [url, headers] of [
       ['/trpc/auth.signIn', { 'content-type': 'application/json' }],
       ['/scim/v2/Users', { 'content-type': 'application/scim+json', authorization: `Bearer ${scim.token}` }]
     ] as const) {
-      t.equal((await app.inject('acme', { method: 'POST', url, headers, payload })).statusCode, 413, url)
+      for (const body of [payload, Readable.from([payload])]) {
+        t.equal((await app.inject('acme', { method: 'POST', url, headers, payload: body })).statusCode, 413, url)
+      }
     }
   })
 

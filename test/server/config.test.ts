@@ -61,7 +61,7 @@ test('loadConfig', async (t) => {
     ],
     ['a level that pino lacks', { LOG_LEVEL: 'loud' }, /LOG_LEVEL/]
   ]
-  t.test('believes as many proxies as there are', async (t) => {
+  t.test('trusts as many proxies as there are', async (t) => {
     const hops = (text: string) => loadConfig({ TRUST_PROXY: text }).http.trustProxy
     t.same(['', 'off', 'true', '1', '2'].map(hops), [0, 0, 1, 1, 2])
     t.throws(() => hops('11'), { message: /TRUST_PROXY must be a whole number from 0 to 10/ })
@@ -73,7 +73,7 @@ test('loadConfig', async (t) => {
     })
   }
 
-  t.test('reports every problem together and repeats no secret', async (t) => {
+  t.test('reports all problems together and repeats no secret', async (t) => {
     try {
       loadConfig({ PORT: 'x', RUN: 'x', DATABASE_URL: 'nonsense://user:hunter2@h', SECRET_KEY: SECRET })
       t.fail('should have thrown')
@@ -85,7 +85,7 @@ test('loadConfig', async (t) => {
     }
   })
 
-  t.test('reads secrets from files, as secret stores mount them', async (t) => {
+  t.test('reads secrets from files, as secret stores provide them', async (t) => {
     const folder = t.testdir({ key: `${SECRET}\n`, url: 'postgres://h/d\n', empty: '\n', short: 'short' })
     const config = loadConfig({ SECRET_KEY_FILE: `${folder}/key`, DATABASE_URL_FILE: `${folder}/url` })
     t.same([config.secretKeys, config.database.url], [[SECRET], 'postgres://h/d'])
@@ -97,7 +97,7 @@ test('loadConfig', async (t) => {
     t.throws(() => loadOwnerUrl({ DATABASE_URL_FILE: `${folder}/none` }), { message: /cannot be read/ })
   })
 
-  t.test('makes the demo tenant unless it is told not to, or asked for TLS throughout', async (t) => {
+  t.test('makes the demo tenant unless told not to, or if TLS is required', async (t) => {
     t.equal(loadConfig({}).isDemo, true)
     t.equal(loadConfig({ DEMO: 'false' }).isDemo, false)
     t.equal(loadConfig({ PUBLIC_SCHEME: 'https' }).isDemo, true)
@@ -105,7 +105,7 @@ test('loadConfig', async (t) => {
     t.equal(loadConfig({ PUBLIC_SCHEME: 'https', REQUIRE_TLS: 'true', DEMO: 'true' }).isDemo, true)
   })
 
-  t.test('with REQUIRE_TLS names each connection that somebody on the way could read', async (t) => {
+  t.test('names with REQUIRE_TLS each connection that others could read', async (t) => {
     const world = {
       REQUIRE_TLS: 'true',
       PUBLIC_SCHEME: 'https',
@@ -140,7 +140,7 @@ test('loadConfig', async (t) => {
     t.equal(loadConfig(webhooks).events.isHttpAllowed, true)
   })
 
-  t.test('prepares statements, but not behind a pooler unless it is told to', async (t) => {
+  t.test('prepares statements, but not behind a pooler unless told to', async (t) => {
     const prepares = (env: Record<string, string>) =>
       loadConfig({ DATABASE_URL: 'postgres://h/d', SECRET_KEY: SECRET, ...env }).database.preparedStatements
     const pooled = { DATABASE_DIRECT_URL: 'postgres://h2/d' }
@@ -148,7 +148,7 @@ test('loadConfig', async (t) => {
     t.equal(prepares({ ...pooled, DATABASE_PREPARED_STATEMENTS: 'true' }), true)
   })
 
-  t.test('takes fractions of hours, several secrets, and an empty value as none', async (t) => {
+  t.test('accepts fractions of hours and several secrets, and treats an empty value as missing', async (t) => {
     const config = loadConfig({ INVITATION_TTL_HOURS: '0.5', SECRET_KEY: `${SECRET}, ${SECRET}y`, SMTP_URL: '' })
     t.equal(config.invitationTtlHours, 0.5)
     t.same(config.secretKeys, [SECRET, `${SECRET}y`])
@@ -156,7 +156,7 @@ test('loadConfig', async (t) => {
   })
 })
 
-test('publicUrl leaves out a port that is the scheme’s own', async (t) => {
+test('publicUrl leaves out the scheme’s default port', async (t) => {
   const url = (env: Record<string, string>, subdomain?: string) =>
     publicUrl(loadConfig({ BASE_DOMAIN: 'muster.test', ...env }), subdomain)
   t.equal(url({}, 'acme'), 'http://acme.muster.test:3000')

@@ -1,8 +1,9 @@
-// The demo data: made once, whoever asks, and good for what the printed lines promise.
+// The demo data: made once, whichever process starts, and useful for what the printed lines promise.
 import { test } from 'tap'
 import { createDemo } from '../../server/demo.ts'
 import { OPERATOR, OPERATOR_TOKEN, SECRET_KEY, startApp } from '../support/app.ts'
 import { createDatabase } from '../support/database.ts'
+import { EMPTY } from '../support/empty.ts'
 import { startProcess } from '../support/process.ts'
 
 test('the demo data', async (t) => {
@@ -12,7 +13,7 @@ test('the demo data', async (t) => {
   const printed = await Promise.all([createDemo(app.deps), createDemo(other.deps)])
   const lines = printed.flat()
 
-  t.test('two processes that start at once make it once', async (t) => {
+  t.test('is made once by two processes that start at the same time', async (t) => {
     t.same(printed.map(({ length }) => length).sort(), [0, 3])
     const { data } = await app.query('', 'tenants.list', {}, OPERATOR)
     t.match(data.items, [{ subdomain: 'acme', name: 'Acme' }])
@@ -20,7 +21,7 @@ test('the demo data', async (t) => {
     t.same(await createDemo(app.deps), [], 'and it is not made again')
   })
 
-  t.test('the link signs the administrator in, once', async (t) => {
+  t.test('has a link that signs the administrator in once', async (t) => {
     const url = new URL(/http:\S+\/auth\/link\S+/.exec(lines.join('\n'))![0])
     const open = () => app.inject('acme', { method: 'GET', url: url.pathname + url.search })
     const cookie = (await open()).cookies.find(({ value }) => value)
@@ -31,13 +32,13 @@ test('the demo data', async (t) => {
     t.equal((await open()).cookies.filter(({ value }) => value).length, 0)
   })
 
-  t.test('nobody has a password yet, and the address is taken', async (t) => {
+  t.test('has no passwords, and takes the address', async (t) => {
     t.same(await app.owner.selectFrom('user_credentials').selectAll().execute(), [])
     const again = { subdomain: 'globex', name: 'Globex', admin: 'ADA@acme.test' }
     t.equal((await app.mutate('', 'tenants.create', again, OPERATOR)).error?.reason, 'emailInOtherTenant')
   })
 
-  t.test('the SCIM token provisions', async (t) => {
+  t.test('has a SCIM token that provisions', async (t) => {
     const token = /mst_scim_\S+/.exec(lines.join('\n'))![0]
     const response = await app.inject('acme', {
       method: 'GET',
@@ -48,7 +49,7 @@ test('the demo data', async (t) => {
   })
 })
 
-test('a service for the world has no demo data and no open mailbox', async (t) => {
+test('a service open to the world has no demo data and no open mailbox', async (t) => {
   const env = {
     DATABASE_URL: await createDatabase(t),
     SECRET_KEY,
@@ -64,5 +65,5 @@ test('a service for the world has no demo data and no open mailbox', async (t) =
   const answer = await fetch(`http://127.0.0.1:${service.port}/trpc/tenants.list`, {
     headers: { host: 'localhost', authorization: `Bearer ${OPERATOR_TOKEN}` }
   })
-  t.match(await answer.json(), { result: { data: { items: [] } } })
+  t.match(await answer.json(), { result: { data: { items: EMPTY } } })
 })

@@ -1,4 +1,4 @@
-// What every edge does with input that never reaches a rule, and with a database that is away.
+// What every edge does with input that reaches no rule, and without its database.
 import pg from 'pg'
 import { test } from 'tap'
 import { OPERATOR, startApp } from '../support/app.ts'
@@ -14,7 +14,7 @@ test('bad input is answered in the form of its path', async (t) => {
     ])
     .execute()
 
-  t.test('a body of 10 MB is 413', async (t) => {
+  t.test('with 413 for a body of 10 MB', async (t) => {
     const payload = JSON.stringify({ invites: 'x'.repeat(10 * 1024 * 1024) })
     const headers = { 'content-type': 'application/json' }
     const trpc = await inject('acme', { method: 'POST', url: '/trpc/invitations.create', headers, payload })
@@ -22,7 +22,7 @@ test('bad input is answered in the form of its path', async (t) => {
     t.match(trpc.json(), { error: { data: { code: 'PAYLOAD_TOO_LARGE', reason: 'tooLarge' } } })
   })
 
-  t.test('an unknown tenant is 404, a suspended one 403, on every edge', async (t) => {
+  t.test('with 404 for an unknown tenant and 403 for a suspended one, on every edge', async (t) => {
     for (const [host, status] of [
       ['nobody', 404],
       ['asleep', 403],
@@ -42,7 +42,7 @@ test('bad input is answered in the form of its path', async (t) => {
     }
   })
 
-  t.test('JSON that is none, a procedure that is none, and the wrong method are refused in words', async (t) => {
+  t.test('with words for broken JSON, unknown procedures and wrong methods', async (t) => {
     const post = (url: string, payload: string) =>
       inject('acme', { method: 'POST', url, payload, headers: { 'content-type': 'application/json' } })
     t.match((await post('/trpc/auth.signIn', '{')).json(), { error: { data: { httpStatus: 400 } } })
@@ -64,7 +64,7 @@ test('bad input is answered in the form of its path', async (t) => {
     t.equal((await inject('acme', { url: '/%zz' })).statusCode, 400)
   })
 
-  t.test('input of another shape is refused in words that name the field', async (t) => {
+  t.test('with words that name the field for input of a wrong shape', async (t) => {
     const UUID = '01890000-0000-7000-8000-000000000000'
     const told = async (call: typeof mutate, host: string, name: string, input: unknown) => {
       const { status, error } = await call(host, name, input, OPERATOR)
@@ -117,11 +117,11 @@ test('bad input is answered in the form of its path', async (t) => {
   })
 })
 
-test('a database that went away is 503 until it is back, without a restart', async (t) => {
+test('a lost database means 503 until it is back, without a restart', async (t) => {
   const { inject, query, url } = await startApp(t)
   t.equal((await inject('', { url: '/readyz' })).statusCode, 200)
   const name = new URL(url).pathname.slice(1)
-  // everybody is thrown out and kept out, as when the server restarts
+  // all connections are ended and refused, as when PostgreSQL restarts
   const maintenance = new pg.Client({ connectionString: url.replace(`/${name}`, '/postgres') })
   await maintenance.connect()
   t.teardown(() => maintenance.end())

@@ -1,20 +1,21 @@
-// What a browser is told of each kind of answer: what may run, what may be kept, who may frame it.
+// What browsers are told with each kind of answer: what may run, what may be stored, who may frame it.
 import { createHash } from 'node:crypto'
 import type { InjectOptions } from 'fastify'
 import { test } from 'tap'
 import { startApp } from '../support/app.ts'
-import { insertPeople, signInAs } from '../support/people.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { insertPerson, signInAs } from '../support/people.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
-test('headers of each kind of answer', async (t) => {
+test('each kind of answer has its headers', async (t) => {
   const webFolder = t.testdir({
     'index.html': '<meta name="csp-nonce" content="__CSP_NONCE__"><title>Muster</title>',
     assets: { 'entry.js': 'plain' }
   })
   const app = await startApp(t, { webFolder, env: { PUBLIC_SCHEME: 'https', PUBLIC_PORT: '443' } })
   const tenant = await addTenant(app, 'acme')
-  const [ada] = await insertPeople(app.owner, tenant.id, [{ email: 'ada@acme.test', role: 'administrator' }])
-  const cookie = (await signInAs(app.owner, tenant.id, ada!)).replace('muster_session', '__Host-muster_session')
+  const ada = await insertPerson(app.owner, tenant.id, { email: 'ada@acme.test', role: 'administrator' })
+  const cookie = (await signInAs(app.owner, tenant.id, ada)).replace('muster_session', '__Host-muster_session')
   const { token } = await scimClient(app, tenant)
   const bearer = { authorization: `Bearer ${token}` }
   const json = { 'content-type': 'application/json' }
@@ -83,7 +84,7 @@ test('headers of each kind of answer', async (t) => {
     })
   }
 
-  t.test('over http nobody is told to stay on https', async (t) => {
+  t.test('over http no answer requires https for the future', async (t) => {
     const plain = await startApp(t)
     for (const url of ['/healthz', '/scim/v2/Schemas', '/%zz']) {
       const { headers } = await plain.inject('acme', { url })
@@ -91,7 +92,7 @@ test('headers of each kind of answer', async (t) => {
     }
   })
 
-  t.test('SCIM’s clients are told little that only a browser understands', async (t) => {
+  t.test('SCIM clients get few of the headers that only browsers understand', async (t) => {
     for (const url of ['/scim/v2/Users', '/scim/v2/Schemas']) {
       const { headers } = await app.inject('acme', { url, headers: bearer })
       const expected = [
@@ -107,7 +108,7 @@ test('headers of each kind of answer', async (t) => {
     }
   })
 
-  t.test('what is asked for is not in the page of an error', async (t) => {
+  t.test('the page of an error does not repeat what was asked for', async (t) => {
     for (const url of [
       '/<script>alert(1)</script>',
       '/%3Cscript%3Ealert(1)%3C/script%3E',

@@ -10,7 +10,7 @@ test('health', async (t) => {
       }
     }
   })
-  t.test('with METRICS_TOKEN, what is within is told to whoever has it alone', async (t) => {
+  t.test('with METRICS_TOKEN, details are shown only to whoever has it', async (t) => {
     const token = 'm'.repeat(32)
     const guarded = await startApp(t, { env: { METRICS_TOKEN: token } })
     const ask = (url: string, authorization?: string) =>
@@ -24,7 +24,7 @@ test('health', async (t) => {
     t.same((await ask('/readyz', `Bearer ${token}`)).json(), { status: 'ready', checks })
     t.same((await inject('acme', { url: '/readyz' })).json(), { status: 'ready', checks }, 'without the setting')
   })
-  t.test('an unknown subdomain is 404 in the form of the path', async (t) => {
+  t.test('an unknown subdomain is answered 404 in the form of the path', async (t) => {
     const answer = await query('nobody', 'auth.me')
     t.equal(answer.status, 404)
     t.equal(answer.error?.reason, 'unknownTenant')

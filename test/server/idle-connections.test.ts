@@ -1,4 +1,4 @@
-// Ten thousand clients that stay connected and ask for nothing: a real server process goes on serving others.
+// Ten thousand clients stay connected and send nothing: a real server process goes on serving others.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
@@ -7,12 +7,12 @@ import { startProcess } from '../support/process.ts'
 import { openRaw, type RawClient } from '../support/sockets.ts'
 
 const CONNECTIONS = 10_000
-/** Of each side: the connections, and what a process has open beside them. */
+/** Open files needed on each side: the connections, and what else a process has open. */
 const FILES_NEEDED = CONNECTIONS + 500
 const AT_ONCE = 200
 const REQUEST = 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n'
 
-/** Node raises its own limit to the hard one. */
+/** Node raises its own limit to the hard limit. */
 function filesAllowed(): number {
   const text = execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
   return text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text)
@@ -42,10 +42,10 @@ test('10,000 idle connections', { skip }, async (t) => {
     for (const { socket } of clients) socket.destroy()
   })
   while (clients.length < CONNECTIONS) {
-    // another address of the loopback for each few thousand, so that one's ports do not run out
+    // another loopback address for each few thousand, since one address has too few ports
     const localAddress = isLinux ? `127.0.0.${2 + Math.floor(clients.length / 4_000)}` : undefined
     const batch = await Promise.all(Array.from({ length: AT_ONCE }, () => openRaw(service.port, { localAddress })))
-    // each has asked once, so that it may stay
+    // each sends one request, so that it may stay connected
     await Promise.all(
       batch.map(({ socket }) => {
         socket.write(REQUEST)
@@ -71,7 +71,7 @@ test('10,000 idle connections', { skip }, async (t) => {
     t.comment(`${grownMb.toFixed(0)} MB for ${CONNECTIONS} connections`)
   })
 
-  t.test('do not keep the process from stopping', async (t) => {
+  t.test('do not prevent the process from stopping', async (t) => {
     t.equal(await service.stop(), 0)
     await Promise.all(clients.map(({ closed }) => closed))
   })

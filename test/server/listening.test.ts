@@ -1,11 +1,11 @@
-// Where HTTP cannot listen, the start says which setting is to be changed.
+// If HTTP cannot listen, the start says which setting to change.
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'tap'
 import { createDatabase } from '../support/database.ts'
 import { startProcess } from '../support/process.ts'
 
-test('a place that cannot be listened on stops the start with one line that names the setting', async (t) => {
+test('an address that cannot be listened on stops the start with one line that names the setting', async (t) => {
   const taken = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
   await once(taken, 'listening')

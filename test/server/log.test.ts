@@ -1,4 +1,4 @@
-// What is logged: by a process of its own, because lines are written behind the request's back.
+// What is logged, observed in a process of its own, because lines are written after the request.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { logOfRequest, RequestLog } from '../../server/log.ts'
 
 const LOG = join(import.meta.dirname, '../../server/log.ts')
 
-/** The lines that a script logs to a pipe and leaves behind when it exits. */
+/** The lines that a script writes to a pipe before and at its exit. */
 async function linesOf(script: string): Promise<Record<string, unknown>[]> {
   const code = `import { createLogger, outliveStrayRejections } from ${JSON.stringify(LOG)}; const log = createLogger('info'); ${script}`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', code], {
@@ -23,13 +23,13 @@ async function linesOf(script: string): Promise<Record<string, unknown>[]> {
     .map((line) => JSON.parse(line))
 }
 
-test('Every line is written, also where the process exits right behind it', async (t) => {
+test('Every line is written, even if the process exits right after it', async (t) => {
   const lines = await linesOf('for (let i = 0; i < 1000; i++) log.info({ i }, "said"); process.exit(0)')
   t.equal(lines.length, 1_000)
   t.match(lines.at(-1), { i: 999, msg: 'said' })
 })
 
-test('Secrets and the queries of requests stay out of the log', async (t) => {
+test('Secrets and queries of requests are not logged', async (t) => {
   const [line] = await linesOf(`log.info({
     user: { password: 'hunter2', token: 'mst_scim_x' },
     req: { id: '1', method: 'GET', url: '/accept?token=abc', host: 'acme.test', ip: '::1', headers: { cookie: 'x' } }
@@ -38,7 +38,7 @@ test('Secrets and the queries of requests stay out of the log', async (t) => {
   t.strictSame(line!['req'], { id: '1', method: 'GET', path: '/accept', host: 'acme.test', ip: '::1' })
 })
 
-test('An error is told with its causes, and without the row that PostgreSQL quotes', async (t) => {
+test('An error is logged with its causes, and without the row that PostgreSQL quotes', async (t) => {
   const [line] = await linesOf(`
     const cause = Object.assign(new Error('violates check'), { code: '23514', detail: 'Failing row contains ($2b$12$x)',
       constraint: 'users_check', table: 'users', client: { password: 'p' } })
@@ -53,7 +53,7 @@ test('An error is told with its causes, and without the row that PostgreSQL quot
   t.notMatch(JSON.stringify(line), /Failing|client/)
 })
 
-test('A rejection that nobody waits for is told, and ends nothing', async (t) => {
+test('A rejection that nobody handles is logged, and ends nothing', async (t) => {
   const lines = await linesOf(`
     outliveStrayRejections(log)
     void Promise.reject(new Error('stray'))
@@ -61,7 +61,7 @@ test('A rejection that nobody waits for is told, and ends nothing', async (t) =>
   t.match(lines, [{ level: 50, err: { message: 'stray', stack: /stray/ } }, { msg: 'still there' }])
 })
 
-test('A request is one line, once it is answered', async (t) => {
+test('A request is one line, written once it is answered', async (t) => {
   const lines: Record<string, unknown>[] = []
   const sink = { write: (line: string) => lines.push(JSON.parse(line)) }
   const app = Fastify({ loggerInstance: pino({ level: 'info' }, sink), logController: new RequestLog() })
@@ -81,7 +81,7 @@ test('A request is one line, once it is answered', async (t) => {
   ])
 })
 
-test('What else a request logs carries the same id and names', async (t) => {
+test('Other lines of a request have the same id and names', async (t) => {
   const lines: Record<string, unknown>[] = []
   const sink = { write: (line: string) => lines.push(JSON.parse(line)) }
   const app = Fastify({

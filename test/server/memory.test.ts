@@ -45,13 +45,13 @@ test('the memory of a process', async (t) => {
         return process.memoryUsage.rss()
       }
       const atRest = await until(busy * 0.8)
-      // nothing new tells of it
+      // nothing in the new process shows it
       remembered = undefined
       console.log(JSON.stringify({ busy, atRest, later: await until(atRest / 2) }))`,
     'typed.ts': `export const word: string = 'typed'`
   })
   async function start(env: Record<string, string> = {}, file = 'start.mjs', flags: readonly string[] = []) {
-    // by way of env, because the test runner sets NODE_OPTIONS for whatever it sees started
+    // with env, because the test runner sets NODE_OPTIONS for processes that it sees
     const settings = Object.entries({ KEPT: 'kept', ...env }).map(([name, value]) => `${name}=${value}`)
     const node = [process.execPath, '--no-warnings', ...flags, join(folder, file), 'an argument']
     const child = spawn('env', ['-u', 'NODE_OPTIONS', ...settings, ...node], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -60,7 +60,7 @@ test('the memory of a process', async (t) => {
     return { child, told: JSON.parse(output) }
   }
 
-  t.test('is limited by a start in its place, which keeps everything else', async (t) => {
+  t.test('is limited by a restart in place, which keeps everything else', async (t) => {
     const { child, told } = await start()
     t.equal(told.pid, child.pid)
     t.match(told, { argv: ['an argument'], arenas: '2', kept: 'kept' })
@@ -68,13 +68,13 @@ test('the memory of a process', async (t) => {
     t.ok(told.execArgv.includes('--no-warnings'))
   })
 
-  t.test('is left to whoever sets it', async (t) => {
+  t.test('is left to whoever sets NODE_OPTIONS', async (t) => {
     t.equal((await start({ MALLOC_ARENA_MAX: '8' })).told.arenas, '8')
     const { told } = await start({ NODE_OPTIONS: '--max-semi-space-size=64' })
     t.strictSame(told.execArgv, ['--no-warnings'])
   })
 
-  t.test('holds nothing that takes types out of files, also where none had been compiled', async (t) => {
+  t.test('contains nothing that strips types, even if no file had been compiled', async (t) => {
     const cache = { NODE_COMPILE_CACHE: join(folder, 'cache') }
     const first = await start(cache, 'load.mjs')
     t.strictSame(first.told, { pid: first.child.pid, word: 'typed', hasStripper: false, isSecond: true })
@@ -88,14 +88,14 @@ test('the memory of a process', async (t) => {
     t.equal(hasCollector, false)
   })
 
-  t.test('is given back once more, when what was remembered of busy times is forgotten', async (t) => {
-    // V8 itself cleans up some seconds after a collection, but not later
+  t.test('is given back once more when memories of busy times have expired', async (t) => {
+    // V8 cleans up by itself some seconds after a collection, but not later
     const { busy, atRest, later } = (await start({}, 'forgotten.mjs', ['--no-memory-reducer'])).told
     t.ok(atRest < busy * 0.8, `${atRest} of ${busy}`)
     t.ok(later < atRest / 2, `${later} of ${atRest}`)
   })
 
-  t.test('starts once more at most, where nothing can be kept', async (t) => {
+  t.test('is limited by at most one more start if nothing can be cached', async (t) => {
     const { told } = await start({ NODE_COMPILE_CACHE: '/dev/null/cache' }, 'load.mjs')
     t.match(told, { word: 'typed', hasStripper: true, isSecond: true })
   })

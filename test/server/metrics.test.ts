@@ -2,11 +2,11 @@ import { test } from 'tap'
 import { startMailing } from '../jobs/acme.ts'
 import { OPERATOR_TOKEN, SECRET_KEY, startApp } from '../support/app.ts'
 import { createDatabase } from '../support/database.ts'
-import { insertTenant } from '../support/groups.ts'
 import { insertPeople } from '../support/people.ts'
 import { startProcess } from '../support/process.ts'
+import { insertTenant } from '../support/tenants.ts'
 
-test('/metrics tells of requests by route, the pool, the caches and the queue', async (t) => {
+test('/metrics counts requests by route, and describes the pool, the caches and the queue', async (t) => {
   const { inject, deps, query, clock } = await startApp(t)
   await query('nobody', 'auth.me')
   await query('nobody', 'auth.me,users.list')
@@ -47,7 +47,7 @@ test('/metrics tells of requests by route, the pool, the caches and the queue', 
   t.equal(await queued(), '2')
 })
 
-test('/metrics tells of refused sign-ins and of limits that were met', async (t) => {
+test('/metrics counts refused sign-ins and exceeded limits', async (t) => {
   const { inject, owner, mutate, query } = await startApp(t, { env: { SCIM_REQUESTS_PER_SECOND: '1' } })
   const tenantId = await insertTenant(owner, 'acme')
   await insertPeople(owner, tenantId, [{ email: 'ada@acme.test', role: 'administrator' }])
@@ -64,7 +64,7 @@ test('/metrics tells of refused sign-ins and of limits that were met', async (t)
   t.match(body, 'muster_http_refused_total{status="429"} 1')
 })
 
-test('/metrics tells of mails that were sent', async (t) => {
+test('/metrics counts mails that were sent', async (t) => {
   const acme = await startMailing(t)
   await acme.invite(['dan@x.test', 'eva@x.test'])
   await acme.mailIs('dan@x.test', 'sent')
@@ -74,7 +74,7 @@ test('/metrics tells of mails that were sent', async (t) => {
   t.match(body, 'muster_mails_total{template="invitation",result="sent"} 2')
 })
 
-test('A worker says how it is on PORT, or on another one where a server has that', async (t) => {
+test('A worker serves its state on PORT, or on another port if a server has that', async (t) => {
   const env = { DATABASE_URL: await createDatabase(t), SECRET_KEY, OPERATOR_TOKEN }
   const server = await startProcess(t, { ...env, RUN: 'server' })
   const worker = await startProcess(t, { ...env, RUN: 'worker' })

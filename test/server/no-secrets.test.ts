@@ -1,5 +1,5 @@
-// Everything that lets somebody in is used, wrongly and rightly, with a real process at its most talkative; then its
-// whole log, the whole database and every other answer are searched for each.
+// Everything that lets somebody in is used, correctly and wrongly, in a real process that logs as much as it can. Then
+// its log, the whole database and all other answers are searched for each secret.
 import { request as httpRequest } from 'node:http'
 import { text as readText } from 'node:stream/consumers'
 import pg from 'pg'
@@ -31,13 +31,13 @@ interface Answer {
   status: number
   headers: Record<string, string | string[] | undefined>
   text: string
-  /** `name=value; name=value` of what was set. */
+  /** The cookies that were set, as `name=value; name=value`. */
   cookies: string
 }
 
 class Client {
   readonly service: RunningProcess
-  /** What was answered, and what each answer was there to give. */
+  /** All answers, and the secrets that each was meant to return. */
   readonly answers: { what: string; text: string; gives: string[] }[] = []
 
   constructor(service: RunningProcess) {
@@ -95,7 +95,7 @@ class Client {
   }
 }
 
-test('no secret is in the log, in the database or in an answer that is not there to give it', {
+test('no secret is in the log, in the database or in an answer not meant to return it', {
   timeout: 120_000
 }, async (t) => {
   const { client, db, smtp, issuer, service, databasePassword } = await start(t)
@@ -176,7 +176,7 @@ test('no secret is in the log, in the database or in an answer that is not there
   t.equal((await client.trpc('acme', 'auth.sessions', undefined, { cookie })).status >= 200, true)
   t.equal((await client.trpc('', 'tenants.list', {}, { cookie })).status, 405)
 
-  // a reset
+  // a reset of a password
   await client.trpc('acme', 'auth.requestPasswordReset', { email: 'ada@acme.test' })
   const reset = keep('the reset’s token', await linkIn('ada@acme.test', 2))
   await client.send('acme', 'GET', `/reset?token=${reset}`)
@@ -225,7 +225,7 @@ test('no secret is in the log, in the database or in an answer that is not there
   await client.scim(keep('a wrong SCIM token', `mst_scim_${randomToken()}`), 'GET', '/Users')
   await client.send('acme', 'GET', `/scim/v2/Users?access_token=${scimToken}`)
 
-  // what an identity provider sends, whole and broken
+  // an identity provider's requests, complete and broken
   const user = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"cleo@acme.test","password":`
   const made = await client.scim(scimToken, 'POST', '/Users', `${user}"${PASSWORDS.provisioned}"}`)
   t.equal(made.status, 201)
@@ -243,7 +243,7 @@ test('no secret is in the log, in the database or in an answer that is not there
 
   await signInWithGoogle(client, issuer, keep)
 
-  // faults of ours, in the middle of what handles passwords and tokens
+  // faults of ours while passwords and tokens are handled
   await db.query("alter table user_credentials add constraint nothing_fits check (password_hash = '') not valid")
   await db.query('alter table scim_tokens rename to scim_tokens_gone')
   const failing = { currentPassword: PASSWORDS.second, newPassword: PASSWORDS.failing }
@@ -273,7 +273,7 @@ test('no secret is in the log, in the database or in an answer that is not there
   }
 })
 
-/** As it is, in a URL, and as basic authentication and `bytea` would write it. */
+/** Forms of a secret: plain, in a URL, in basic authentication, and as `bytea`. */
 const formsOf = (secret: string): string[] => [
   ...new Set([
     secret,
@@ -288,7 +288,7 @@ async function start(t: Test) {
   const db = new pg.Client({ connectionString: url })
   await db.connect()
   t.teardown(() => db.end())
-  // on an empty database a first link and a token are printed, which is what the demo is for
+  // an empty database gets a first link and a token, which are printed for the demo
   await db.query(
     "insert into tenants (subdomain, name, created_at, updated_at) values ('other', 'Other', now(), now())"
   )
@@ -297,7 +297,7 @@ async function start(t: Test) {
     authOptional: false,
     authMethods: ['PLAIN', 'LOGIN'],
     onAuth({ password }, _session, done) {
-      // the first time it is refused, as by a server that is being set up
+      // refuses the first time, like a mail server that is being set up
       if (++attempts === 1 || password !== SMTP_PASSWORD) return done(smtpError(535, 'authentication failed'))
       return done(null, { user: 'muster' })
     }
@@ -319,7 +319,7 @@ async function start(t: Test) {
   return { client: new Client(service), db, smtp, issuer, service, databasePassword: new URL(url).password }
 }
 
-/** All four hops, and each of their secrets; then the same again, which is refused. */
+/** All four redirects, with each of their secrets; then the same again, which is refused. */
 async function signInWithGoogle(
   client: Client,
   issuer: TestIssuer,
@@ -354,7 +354,7 @@ async function signInWithGoogle(
   await go(finish, browser)
 }
 
-/** Every row of every table of ours, as text. */
+/** All rows of all tables of ours, as text. */
 async function dump(db: pg.Client): Promise<{ rows: unknown[] }> {
   const { rows: tables } = await db.query<{ name: string }>(`
     select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -1,4 +1,4 @@
-// What happens when more is asked for than can be done: some are served, the rest are told at once to come back.
+// More is asked for than can be done: some requests are served, and the others are told at once to come back.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { sql } from 'kysely'
@@ -6,17 +6,19 @@ import { type Test, test } from 'tap'
 import { poolStats } from '../../db/connect.ts'
 import { createBlockedJudge } from '../../server/overload.ts'
 import { startApp, type TestApp } from '../support/app.ts'
-import { addTenant, type Scim, scimClient } from '../support/scim.ts'
+import { type Scim, scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
+import { SCIM_ERROR } from '../support/urns.ts'
 
 async function start(t: Test, maxInFlight: number): Promise<{ app: TestApp; scim: Scim }> {
   const app = await startApp(t, { env: { MAX_REQUESTS_IN_FLIGHT: String(maxInFlight) } })
   const scim = await scimClient(app, await addTenant(app, 'acme'))
-  // what a first request looks up is remembered from here on
+  // remembers what a first request looks up
   await scim.get('/Users')
   return { app, scim }
 }
 
-/** Keeps every read of users waiting until the function that it gives is called. */
+/** Makes every read of users wait until the returned function is called. */
 async function holdUsers({ owner }: TestApp): Promise<() => Promise<void>> {
   let release = () => {}
   const released = new Promise<void>((done) => (release = done))
@@ -43,7 +45,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((done) => setTimeout(done, 5))
 }
 
-test('a process that has as much to do as it may', async (t) => {
+test('a process with as many requests as it may have', async (t) => {
   const { app, scim } = await start(t, 4)
   const release = await holdUsers(app)
   const asked = Array.from({ length: 4 }, () => scim.get('/Users'))
@@ -51,7 +53,7 @@ test('a process that has as much to do as it may', async (t) => {
 
   t.test('answers another request 503 at once, in the form of its path, and says when to come back', async (t) => {
     const overScim = await scim.get('/Groups')
-    t.match(overScim.body, { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '503' })
+    t.match(overScim.body, { schemas: [SCIM_ERROR], status: '503' })
     t.match(overScim.headers['content-type'], 'application/scim+json')
     const overTrpc = await app.query('acme', 'settings.get')
     t.match(overTrpc, { status: 503, error: { code: 'SERVICE_UNAVAILABLE', reason: 'overloaded' } })
@@ -64,11 +66,11 @@ test('a process that has as much to do as it may', async (t) => {
     t.same([overScim.status, page.statusCode], [503, 503])
   })
 
-  t.test('asks nobody who they are before', async (t) => {
+  t.test('does not look up who sends the refused request', async (t) => {
     t.equal((await app.inject('nobody', { url: '/scim/v2/Users' })).statusCode, 503)
   })
 
-  t.test('still tells those who watch it how it is', async (t) => {
+  t.test('still answers those who watch it', async (t) => {
     for (const url of ['/healthz', '/readyz', '/metrics']) t.equal((await app.inject('', { url })).statusCode, 200, url)
     const { body } = await app.inject('', { url: '/metrics' })
     t.match(body, /^muster_http_requests_in_flight 4$/m)
@@ -76,7 +78,7 @@ test('a process that has as much to do as it may', async (t) => {
     t.match(body, /^muster_http_shed_total\{reason="requests"\} [1-9]/m)
   })
 
-  t.test('serves all that it took, and then others again', async (t) => {
+  t.test('serves all that it has accepted, and then others again', async (t) => {
     await release()
     t.same(
       (await Promise.all(asked)).map(({ status }) => status),
@@ -87,7 +89,7 @@ test('a process that has as much to do as it may', async (t) => {
   })
 })
 
-test('what clients have asked for that then hung up counts as long as it waits for the database', async (t) => {
+test('requests of clients that hung up count as long as they wait for the database', async (t) => {
   const { app, scim } = await start(t, 4)
   await app.app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.app.server.address() as { port: number }
@@ -101,7 +103,7 @@ test('what clients have asked for that then hung up counts as long as it waits f
     return socket
   }
   const waiting = () => poolStats(app.db).waiting
-  // reads share exchanges, of which some are under way: the rest waits
+  // reads share exchanges; some are sent, and the rest waits
   for (let asked = 1; waiting() < 4; asked++) {
     t.ok(asked <= 50)
     const socket = await ask()
@@ -115,7 +117,7 @@ test('what clients have asked for that then hung up counts as long as it waits f
   t.equal((await scim.get('/Users')).status, 200)
 })
 
-test('of a crowd that asks at once each is served or sent away, and none is left', async (t) => {
+test('a crowd at the same time is served or sent away, and nobody is left waiting', async (t) => {
   const { scim } = await start(t, 50)
   const answers = await Promise.all(Array.from({ length: 500 }, () => scim.get('/Users')))
   const statuses = new Map<number, number>()
@@ -131,7 +133,7 @@ test('without a limit nobody is sent away', async (t) => {
   t.ok(answers.every(({ status }) => status === 200))
 })
 
-test('a process counts as blocked once it was late two seconds running, and until it is in time', async (t) => {
+test('a process counts as blocked after it was late two seconds running, until it is in time', async (t) => {
   const judge = createBlockedJudge()
   const seen = [2_000, 3, 1_500, 1_200, 5_000, 20, 1_001].map((delayMs) => {
     judge.sample(delayMs)

@@ -1,4 +1,4 @@
-// SECRET_KEY rotates: what the old key sealed goes on under the new one in front of it. And what real processes log.
+// SECRET_KEY is rotated: what the old key sealed is valid under a new key in front of it. Also what real processes log.
 import { test } from 'tap'
 import { createClient } from '../../client/index.ts'
 import { fetchOf } from '../../client/transport-node.ts'
@@ -41,7 +41,7 @@ test('a SECRET_KEY is replaced while mails wait and people are signed in', async
   const me = await fetchOf()(`${url}/trpc/auth.me`, { headers: { cookie } })
   t.match(await me.json(), { result: { data: { user: { email: 'ada@acme.test' } } } }, 'the session is still one')
 
-  t.test('each line of a request has its id and its tenant, and no secret', async (t) => {
+  t.test('each line of a request has its id and tenant, and no secret', async (t) => {
     const lines = before
       .output()
       .split('\n')

@@ -4,7 +4,7 @@ import { createSealer, hashToken, isSameSecret, randomToken } from '../../server
 const OLD = 'o'.repeat(32)
 const NEW = 'n'.repeat(32)
 
-test('a sealed text opens with its key and purpose alone', async (t) => {
+test('a sealed text is opened only with its key and purpose', async (t) => {
   const sealed = createSealer([OLD]).seal('mail', 'token')
   t.equal(createSealer([OLD]).open('mail', sealed), 'token')
   t.equal(createSealer([NEW, OLD]).open('mail', sealed), 'token', 'also when the key has rotated')

@@ -1,10 +1,10 @@
-// Connections that are held without being used (slow loris, half-open ones, readers that do not read) are hung up on,
-// and what is no HTTP never reaches a handler.
+// Connections that are held without use (slow loris, half-open ones, readers that do not read) are closed, and what is
+// not HTTP never reaches a handler.
 import { test } from 'tap'
 import { TIMEOUTS } from '../../server/app.ts'
 import { startApp } from '../support/app.ts'
-import { addTenant } from '../support/scim.ts'
 import { drip, openRaw, type RawClient } from '../support/sockets.ts'
+import { addTenant } from '../support/tenants.ts'
 
 const SHORT = { headers: 400, request: 800, silence: 800, keepAlive: 400, checking: 50 }
 const HOST = 'host: acme.muster.test\r\n'
@@ -19,7 +19,7 @@ test('a slow client', async (t) => {
   const open = () => new Promise<number>((done) => app.server.getConnections((_, count) => done(count)))
   const ask = async () => (await fetch(`http://127.0.0.1:${port}/healthz`, { headers: { connection: 'close' } })).status
 
-  t.test('that drips headers is told 408 and hung up on, while others are served', async (t) => {
+  t.test('that drips headers is answered 408 and disconnected, while others are served', async (t) => {
     const clients = await Promise.all(Array.from({ length: 50 }, () => openRaw(port)))
     const text = `${HEALTH.slice(0, -2)}x-drip: ${'y'.repeat(1_000)}`
     const dripping = clients.map((client) => drip(client, text, 20))
@@ -29,7 +29,7 @@ test('a slow client', async (t) => {
     for (const sent of await Promise.all(dripping)) t.ok(sent < text.length)
   })
 
-  t.test('that drips a body is, too', async (t) => {
+  t.test('that drips a body is disconnected, too', async (t) => {
     const client = await openRaw(port)
     const head = `POST /trpc/auth.signIn HTTP/1.1\r\n${HOST}content-type: application/json\r\ncontent-length: 5000\r\n\r\n`
     client.socket.write(head)
@@ -39,31 +39,31 @@ test('a slow client', async (t) => {
     t.match(client.received(), /^HTTP\/1\.1 408 /)
   })
 
-  t.test('that says nothing at all is hung up on', async (t) => {
+  t.test('that sends nothing is disconnected', async (t) => {
     const client = await openRaw(port)
     await client.closed
     t.notMatch(client.received(), / 200 /)
   })
 
-  t.test('that says nothing after an answer is hung up on', async (t) => {
+  t.test('that sends nothing after an answer is disconnected', async (t) => {
     const client = await openRaw(port)
     client.socket.write(HEALTH)
     await client.closed
     t.match(client.received(), /^HTTP\/1\.1 200 /)
   })
 
-  t.test('that ends its half in the middle of a request is hung up on', async (t) => {
+  t.test('that closes its side in the middle of a request is disconnected', async (t) => {
     const client = await openRaw(port)
     client.socket.end(HEALTH.slice(0, 20))
     await client.closed
     t.notMatch(client.received(), / 200 /)
   })
 
-  t.test('that does not read what it asked for is hung up on', async (t) => {
+  t.test('that does not read its answer is disconnected', async (t) => {
     const client = await openRaw(port, { reads: false })
-    // more than the buffers of both sides hold
+    // more than the buffers of both sides can hold
     client.socket.write(`GET /scim/v2/Schemas HTTP/1.1\r\n${HOST}\r\n`.repeat(1_000))
-    // a socket that nobody reads does not see its end: the server's side tells
+    // a socket that nobody reads does not notice its end, so the server's side is observed
     while ((await open()) > 0) await new Promise((done) => setTimeout(done, 20))
     client.socket.destroy()
     t.equal(await ask(), 200)
@@ -75,7 +75,7 @@ test('a slow client', async (t) => {
   })
 })
 
-test('what is no HTTP, or could be read in two ways, is refused', async (t) => {
+test('invalid and ambiguous HTTP is refused', async (t) => {
   const { app } = await startApp(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as { port: number }
@@ -106,7 +106,7 @@ test('what is no HTTP, or could be read in two ways, is refused', async (t) => {
   }
 })
 
-test('the time that clients have is bounded', async (t) => {
+test('the time that clients have is limited', async (t) => {
   const { app } = await startApp(t)
   t.match(app.server, { headersTimeout: TIMEOUTS.headers, requestTimeout: TIMEOUTS.request })
   t.match(app.server, { timeout: TIMEOUTS.silence, keepAliveTimeout: TIMEOUTS.keepAlive })

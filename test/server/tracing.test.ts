@@ -1,4 +1,4 @@
-// Traces of the real process, sent to a real collector; and that there is nothing of it without one.
+// Traces of the real process, sent to a real collector; without a collector, nothing of it is loaded.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const settings = async (t: Parameters<typeof createDatabase>[0]) => ({
   OPERATOR_TOKEN
 })
 
-test('traces lead from a request over its statements to the mail that it caused', async (t) => {
+test('a trace leads from a request over its statements to the mail that it caused', async (t) => {
   const collector = await startOtlpReceiver(t)
   const env = { ...(await settings(t)), OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_SERVICE_NAME: 'muster-test' }
   const service = await startProcess(t, env)
@@ -77,7 +77,7 @@ test('traces lead from a request over its statements to the mail that it caused'
   }
 })
 
-test('a collector that is away is in nobody’s way', async (t) => {
+test('a collector that is away disturbs nothing', async (t) => {
   const service = await startProcess(t, { ...(await settings(t)), OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
   const answer = await fetchOf()(`http://acme.localhost:${service.port}/trpc/settings.get`)
   t.equal(answer.status, 200)
@@ -96,7 +96,7 @@ test('without OTEL_EXPORTER_OTLP_ENDPOINT nothing of OpenTelemetry’s SDK is lo
     loaded.some((url) => url.endsWith('/server/boot.ts')),
     'what was loaded is known'
   )
-  // prom-client loads the API, which does nothing by itself
+  // prom-client loads the API, which does nothing without the SDK
   t.same(
     loaded.filter((url) => /opentelemetry/.test(url) && !url.includes('/@opentelemetry/api/')),
     []

@@ -1,13 +1,14 @@
-// A query that is asked for by itself is answered without tRPC's adapter: nobody can tell.
+// A single query is answered without tRPC's adapter, and the answer is the same.
 import { test } from 'tap'
 import { OPERATOR, startApp } from '../support/app.ts'
-import { addTenant, scimClient } from '../support/scim.ts'
+import { scimClient } from '../support/scim.ts'
+import { addTenant } from '../support/tenants.ts'
 
-/** Reaches the adapter, for which it means nothing. */
+/** A parameter that means nothing to the adapter, but makes a request reach it. */
 const BY_ADAPTER = 'connectionParams=null'
 const NOBODY = '0190cafe-0000-7000-8000-000000000000'
 
-test('a query by itself', async (t) => {
+test('a single query', async (t) => {
   const app = await startApp(t)
   const acme = await addTenant(app, 'acme')
   const scim = await scimClient(app, acme)
@@ -57,13 +58,13 @@ test('a query by itself', async (t) => {
       t.strictSame(told(lone), told(adapted))
       const { date: _, connection: __, 'content-length': ___, 'transfer-encoding': ____, ...headers } = adapted.headers
       for (const [name, value] of Object.entries(headers)) {
-        // Fastify adds the charset, which JSON has anyway
+        // Fastify adds the charset, which JSON always has
         t.equal(String(lone.headers[name]).replace('; charset=utf-8', ''), value, name)
       }
     })
   }
 
-  t.test('whose input is a secret is taken in a body, too, and no other is', async (t) => {
+  t.test('whose input is a secret may have it in a body, and no other query may', async (t) => {
     const preview = { token: 'x'.repeat(43) }
     const posted = await app.mutate('acme', 'invitations.preview', preview)
     const got = await app.query('acme', 'invitations.preview', preview)
@@ -72,7 +73,7 @@ test('a query by itself', async (t) => {
     t.equal((await app.mutate('acme', 'users.get', { userId: id }, OPERATOR)).status, 405)
   })
 
-  t.test('takes part in batches too', async (t) => {
+  t.test('is answered in batches, too', async (t) => {
     const { statusCode, body } = await ask(
       `users.get,users.list?batch=1&${input({ 0: { userId: id }, 1: { limit: 1 } })}`
     )
@@ -80,7 +81,7 @@ test('a query by itself', async (t) => {
     t.match(JSON.parse(body), [{ result: { data: { user: { id } } } }, { result: { data: { items: [{ id }] } } }])
   })
 
-  t.test('tells nothing of an error that nobody foresaw', async (t) => {
+  t.test('reveals nothing of an unexpected error', async (t) => {
     await app.owner.schema.alterTable('mails').renameTo('mails_away').execute()
     const { statusCode, body } = await ask(`users.get?${input({ userId: id })}`)
     t.equal(statusCode, 500)

@@ -1,4 +1,4 @@
-// How the page is served: the same entry for every path of its own, with a policy that lets only its own code run.
+// How the page is served: the same document for all its paths, with a policy that lets only its own code run.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -28,7 +28,7 @@ test('the web page', async (t) => {
     t.equal((await get('acme', '/nothing-of-ours')).statusCode, 404)
   })
 
-  t.test('lets no inline script run, and only style with this answer’s nonce', async (t) => {
+  t.test('lets no inline script run, and only style with the answer’s own nonce', async (t) => {
     const [first, second] = await Promise.all([get('acme', '/'), get('acme', '/')])
     const nonceOf = (body: string) => /content="([^"]+)"/.exec(body)![1]!
     t.not(nonceOf(first.body), nonceOf(second.body), 'each answer has its own')
@@ -38,12 +38,12 @@ test('the web page', async (t) => {
     t.notMatch(policy, 'unsafe')
   })
 
-  t.test('is not there on hosts that are none of ours', async (t) => {
+  t.test('is not served on unknown hosts', async (t) => {
     t.equal((await get('nobody', '/users')).statusCode, 404)
     t.equal((await get('elsewhere.test', '/')).statusCode, 404)
   })
 
-  t.test('sends assets compressed, for as long as a browser will keep them', async (t) => {
+  t.test('sends assets compressed, to be kept as long as a browser will', async (t) => {
     const answer = await get('acme', '/assets/entry-abc123.js', { 'accept-encoding': 'gzip, br' })
     t.equal(answer.body, 'brotli')
     t.match(answer.headers, { 'content-encoding': 'br', 'cache-control': 'public, max-age=31536000, immutable' })

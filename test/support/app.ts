@@ -1,4 +1,4 @@
-// The real app on a database of its own, driven by injected requests.
+// Builds the real app on a database of its own; tests drive it with injected requests.
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import { listen } from '../../db/listen.ts'
@@ -23,7 +23,7 @@ export const SECRET_KEY = 'secret-key-of-the-tests-0123456789-abcdef'
 interface TestClock {
   now(): Date
   advance(by: { hours?: number; minutes?: number; seconds?: number }): void
-  /** From now on it is moved by `advance` alone. */
+  /** From now on only `advance` moves it. */
   stop(): void
 }
 
@@ -53,7 +53,7 @@ export interface TrpcAnswer {
   // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the procedure gives and assert on it
   data: any
   error: { message: string; code: string; reason: string; [fact: string]: unknown } | undefined
-  /** `name=value` of the session cookie that was set, if one was. */
+  /** `name=value` of the session cookie, if the answer set one. */
   cookie: string | undefined
   response: LightMyRequestResponse
 }
@@ -63,7 +63,7 @@ export interface TestApp extends TestDatabase {
   deps: Deps
   config: Config
   clock: TestClock
-  /** Calls `procedure` on a tenant's host (or the base domain: `''`). Queries and mutations both go as tRPC wants. */
+  /** Calls `procedure` on a tenant's host, or on the base domain for `''`; `query` by GET, `mutate` by POST. */
   query(host: string, procedure: string, input?: unknown, caller?: Caller): Promise<TrpcAnswer>
   mutate(host: string, procedure: string, input?: unknown, caller?: Caller): Promise<TrpcAnswer>
   inject(host: string, options: InjectOptions): Promise<LightMyRequestResponse>
@@ -71,7 +71,7 @@ export interface TestApp extends TestDatabase {
 
 export const OPERATOR: Caller = { token: OPERATOR_TOKEN }
 
-/** Settings of the tests: cheap bcrypt, the mailbox, no environment of the developer's. */
+/** Settings of the tests: cheap bcrypt, the mailbox, and nothing from the developer's environment. */
 const testConfig = (overrides: Record<string, string> = {}): Config =>
   loadConfig({
     DATABASE_URL: 'postgres://unused.test/unused',
@@ -81,9 +81,9 @@ const testConfig = (overrides: Record<string, string> = {}): Config =>
     PUBLIC_PORT: '80',
     BCRYPT_COST: '4',
     LOG_LEVEL: 'silent',
-    // workers keep compiled mails there: in the run's folder, and not in the project's
+    // workers keep compiled mails there: in the folder of the test run, not in the project's
     DATA_DIR: process.env.TEST_MAIL_TEMPLATES ?? '',
-    // what else the machine does makes the process late, which is no matter of these tests
+    // other work on the machine delays the process, and these tests are not about that
     MAX_REQUESTS_IN_FLIGHT: '0',
     ...overrides
   })

@@ -1,4 +1,4 @@
-// The page in a real browser, served by the real app on a port of its own.
+// Shows the page in a real browser; the real app serves it on a port of its own.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
@@ -10,7 +10,7 @@ import type { Role } from '../../db/schema.ts'
 import { OPERATOR, startApp, type TestApp } from './app.ts'
 import { insertPeople, type PersonSpec, signInAs } from './people.ts'
 
-/** The headless shell first: it shows the same pages for a third less CPU than the whole browser. */
+/** The headless shell comes first: it shows the same pages with a third less CPU than the whole browser. */
 const CANDIDATES = [
   process.env.CHROMIUM_PATH ?? '/usr/bin/chromium-headless-shell',
   '/usr/bin/chromium',
@@ -20,10 +20,13 @@ const CANDIDATES = [
   chromium.executablePath()
 ]
 const CHROMIUM = CANDIDATES.find((path) => path && existsSync(path))
-/** A folder for screenshots of every page that is checked; none are taken without it. */
+/** Folder for screenshots of every page that is checked; without it none are taken. */
 const SCREENSHOTS = process.env.BROWSER_SCREENSHOTS
 
-/** For `test(title, { skip: noBrowser }, …)`: why browser tests cannot run here, or false. REQUIRE_BROWSER=1 fails. */
+/**
+ * For `test(title, { skip: noBrowser }, …)`: why browser tests cannot run here, or false. With REQUIRE_BROWSER=1 it
+ * throws.
+ */
 export const noBrowser: string | false = CHROMIUM ? false : complain()
 
 function complain(): string {
@@ -40,14 +43,14 @@ type Screen = typeof DESKTOP | typeof PHONE
 export const PASSWORD = 'Glacier-pelican-forty-2'
 
 export interface Site extends TestApp {
-  /** `http://acme.localhost:4000`; the base domain's for `''`. */
+  /** `http://acme.localhost:4000`; for `''` the address of the base domain. */
   urlOf(subdomain: string): string
   tenantId: number
-  /** People of acme; ids in order. */
+  /** Makes people of acme. @returns their ids, in order */
   people(specs: PersonSpec[]): Promise<string[]>
-  /** The token of the newest mail to an address. */
+  /** The token in the newest mail to an address. */
   tokenFor(address: string): Promise<string>
-  /** A window of its own, signed in as the user where one is named. */
+  /** Opens a window with cookies of its own, signed in as `userId` if that is given. */
   open(options?: {
     screen?: Screen
     userId?: string
@@ -59,13 +62,13 @@ export interface Site extends TestApp {
 export interface Window {
   page: Page
   context: BrowserContext
-  /** Loads a path of the page. */
+  /** Loads a path of the web page. */
   go(path: string): Promise<void>
 }
 
 /**
- * The app with the tenant `acme` and a browser before it. Whatever the browser complains of (an error of the page, a
- * violation of its Content-Security-Policy) fails the test at its end.
+ * Starts the app with the tenant `acme`, and a browser. Whatever the browser reports (an error of the page, a violation
+ * of its Content-Security-Policy) fails the test at its end.
  */
 export async function openSite(t: Test, env: Record<string, string> = {}): Promise<Site> {
   await ensureBuilt()
@@ -134,7 +137,7 @@ async function launch(t: Test): Promise<Browser> {
 function collectComplaints(page: Page, complaints: string[]): void {
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.stack ?? error.message}`))
   page.on('console', (message) => {
-    // a refused call is an answer that the page shows, not a complaint about the page
+    // a refused call is an answer that the page shows, not a fault of the page
     if (message.type() !== 'error' || message.text().startsWith('Failed to load resource')) return
     complaints.push(`${page.url()}: ${message.text()}`)
   })
@@ -160,12 +163,15 @@ export const ADA: PersonSpec = {
   familyName: 'Lovelace'
 }
 
-/** axe finds nothing serious or critical on what the page shows now (WCAG 2.2 AA), and nothing is wider than it. */
+/**
+ * Checks that axe finds nothing serious or critical on the page (WCAG 2.2 AA), and that nothing is wider than the
+ * window.
+ */
 export async function checkPage(t: Test, page: Page, name: string): Promise<void> {
   const width = page.viewportSize()!.width
   if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}-${width}.png`) })
   const { violations } = await new AxeBuilder({ page })
-    // within the page, which has no frames: else each check opens a window more and carries all results over to it
+    // within the page, which has no frames: otherwise each check opens another window and copies all results to it
     .setLegacyMode()
     .options({ resultTypes: ['violations'] })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
@@ -180,7 +186,7 @@ export async function checkPage(t: Test, page: Page, name: string): Promise<void
           .join(' ')}`
     )
   t.same(serious, [], `axe finds nothing serious: ${name} at ${width}`)
-  // not window.innerWidth: a phone lays a page that is too wide out on a wider window
+  // not window.innerWidth: a phone lays out a page that is too wide on a wider window
   const overflow = (await page.evaluate(() => document.documentElement.scrollWidth)) - width
   t.ok(overflow <= 0, `nothing is wider than the window: ${name} at ${width}`)
 }

@@ -1,4 +1,4 @@
-// A person without a browser: the typed client with a cookie jar, as a page on a tenant's host would call it.
+// A person without a browser: the typed client with a cookie jar, as the page on a tenant's host would call it.
 import { type Client, createClient } from '../../client/index.ts'
 import { fetchOf } from '../../client/transport-node.ts'
 

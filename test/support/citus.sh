@@ -1,13 +1,12 @@
 #!/bin/sh
-# A Citus cluster on this machine to run tests on: a coordinator and two workers, durability off, loopback
-# only.
-#   test/support/citus.sh start [FOLDER] [FIRST_PORT]   prints what TEST_CITUS_NODES has to be
+# Runs a Citus cluster on this machine for tests: a coordinator and two workers, on loopback only, without durability.
+#   test/support/citus.sh start [FOLDER] [FIRST_PORT]   prints the value for TEST_CITUS_NODES
 #   test/support/citus.sh stop  [FOLDER]                stops it and deletes the folder
-#   test/support/citus.sh crash FOLDER NODE             has a node (worker1, say) lose what is not on disk
+#   test/support/citus.sh crash FOLDER NODE             stops a node (such as worker1); it loses what is not on disk
 #   test/support/citus.sh revive FOLDER NODE            starts it again
-# With DURABLE=1 in the environment it is made to keep what was committed.
-# Wants PostgreSQL's programs with the extension citus: those of PG_BIN, or of `pg_config`. PostgreSQL does not run as root:
-# `su postgres -c 'test/support/citus.sh start'`.
+# With DURABLE=1 in the environment it keeps what was committed.
+# It needs PostgreSQL's programs and the citus extension, from PG_BIN or as `pg_config` says. PostgreSQL does not run as
+# root: `su postgres -c 'test/support/citus.sh start'`.
 set -eu
 
 command=${1:-}
@@ -27,7 +26,7 @@ port = $port
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$folder'
 shared_preload_libraries = 'citus'
-# all tables are distributed in one transaction, and test files run side by side
+# all tables are distributed in one transaction, and several test files run at the same time
 max_connections = 400
 max_prepared_transactions = 400
 max_locks_per_transaction = 512

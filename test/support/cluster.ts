@@ -1,6 +1,7 @@
-// A Citus cluster that test files run on in place of a single PostgreSQL:
-// `TEST_CITUS_NODES=postgres://…/postgres,postgres://…/postgres npm run test:run test/scim/groups-crud.test.ts`, the
-// coordinator first, each as a superuser. A database is made on every node, and cloned there.
+// Runs test files on a Citus cluster instead of a single PostgreSQL. `TEST_CITUS_NODES` names the nodes, the
+// coordinator first, each as a superuser:
+// TEST_CITUS_NODES=postgres://…/postgres,postgres://…/postgres npm run test:run test/scim/groups-crud.test.ts
+// Each database is made on every node and cloned there.
 import pg from 'pg'
 
 const nodes = (process.env.TEST_CITUS_NODES ?? '').split(',').filter(Boolean)
@@ -14,7 +15,7 @@ export async function onNodes(url: string, work: (client: pg.Client) => Promise<
 }
 
 /**
- * Makes the cluster's database of this name anew, with nothing in it but the extension.
+ * Drops and creates the cluster's database of this name; it holds nothing but the extension.
  * @returns its URL on the coordinator
  */
 export async function createOnCluster(name: string, on: readonly string[] = nodes): Promise<string> {
@@ -22,7 +23,7 @@ export async function createOnCluster(name: string, on: readonly string[] = node
   return joinNodes(name, on)
 }
 
-/** Makes an empty database of this name on each node, which know nothing of one another. */
+/** Creates an empty database of this name on each node. The nodes do not know of each other yet. */
 export async function createOnEach(name: string, on: readonly string[]): Promise<void> {
   for (const node of on) {
     await withClient(node, async (client) => {
@@ -33,7 +34,7 @@ export async function createOnEach(name: string, on: readonly string[]): Promise
 }
 
 /**
- * Makes a cluster of the databases of this name, as docs/operation.md says.
+ * Joins the databases of this name to a cluster, as docs/operation.md describes.
  * @returns its URL on the coordinator
  */
 export async function joinNodes(name: string, on: readonly string[]): Promise<string> {
@@ -52,21 +53,23 @@ export async function joinNodes(name: string, on: readonly string[]): Promise<st
   return coordinator!
 }
 
-/** In the message by which Citus tells that a statement asks several nodes, once `watchNodes` was asked for. */
+/** Part of Citus' message about a statement that asks several nodes; `watchNodes` switches the message on. */
 const CROSSES = 'multi-task query about to be executed'
 
-/** Whatever crosses shards and may: an address is one person's over all tenants, and lies where its text says. */
+/**
+ * Statements that may ask several nodes: addresses are unique over all tenants, so their text decides where they lie.
+ */
 const MAY_CROSS = /\baddresses\b/
 
 let mayCross = false
-/** For tests of what becomes of statements that forget their tenant. */
+/** Allows statements that ask several nodes, for tests of statements that forget their tenant. */
 export function letStatementsCross(): void {
   mayCross = true
 }
 
 /**
- * Fails the file where a statement of this pool asks more than one node: a tenant's rows lie on one.
- * @param url of its database, before anything is connected
+ * Fails the test file if a statement of this pool asks more than one node, since a tenant's rows lie on one node.
+ * @param url of the pool's database, before anything connects to it
  */
 export async function watchNodes(url: string, pool: pg.Pool): Promise<void> {
   if (!isOnCluster) return
@@ -88,7 +91,7 @@ export async function watchNodes(url: string, pool: pg.Pool): Promise<void> {
   })
 }
 
-/** Ends what Citus keeps connected to a database, which could not be cloned else. */
+/** Ends Citus' own connections to a database; while they exist it cannot be cloned. */
 export const endConnections = (client: pg.Client, database: string) =>
   client.query(
     `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()`,
@@ -111,6 +114,6 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   }
 }
 
-/** Where the coordinator's data lies. */
+/** The coordinator's data directory. */
 export const dataDirectory = (): Promise<string> =>
   withClient(nodes[0]!, async (client) => (await client.query('show data_directory')).rows[0].data_directory)

@@ -1,4 +1,4 @@
-// A database of its own for each test file: a clone of the migrated template, dropped when the test ends.
+// Gives each test file a database of its own: a clone of the migrated template, dropped when the test ends.
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { connect, type Db, driverOf, openBeside } from '../../db/connect.ts'
@@ -7,9 +7,9 @@ import { endConnections, isOnCluster, onNodes, watchNodes } from './cluster.ts'
 import type { Teardown } from './process.ts'
 
 export interface TestDatabase {
-  /** As the server connects: row-level security holds. */
+  /** Connected as the server: row-level security holds. */
   db: Db
-  /** As the owner, who is a superuser here and sees everything. */
+  /** Connected as the owner, who is a superuser here and sees everything. */
   owner: Db
   url: string
 }
@@ -44,7 +44,7 @@ export async function createDatabase(
   const url = new URL(templateUrl())
   await onNodes(url.href, async (client) => {
     if (isOnCluster) await endConnections(client, template)
-    // FILE_COPY waits for nobody; WAL_LOG would write the whole template through the log
+    // FILE_COPY makes no others wait; WAL_LOG would write the whole template to the log
     await client.query(`create database ${name} template ${template} strategy file_copy`)
   })
   t.teardown(() => onNodes(url.href, (client) => dropDatabase(client, name)))
@@ -58,7 +58,7 @@ async function dropDatabase(client: pg.Client, name: string): Promise<void> {
       await client.query(`drop database if exists ${name} with (force)`)
       return
     } catch (error) {
-      // nodes of a cluster connect to one another meanwhile
+      // the nodes of a cluster connect to each other meanwhile
       if (!isOnCluster || (error as { code?: string }).code !== '55006') throw error
     }
   }
@@ -66,7 +66,7 @@ async function dropDatabase(client: pg.Client, name: string): Promise<void> {
 
 export async function openDatabase(t: Teardown): Promise<TestDatabase> {
   const url = await createDatabase(t)
-  // on a machine that does ten things at once a connection takes seconds, which is no matter of these tests
+  // on a busy machine connecting takes seconds, and these tests are not about that
   const patient = { url, connectTimeoutMs: 60_000, isCitus: isOnCluster }
   const db = connect({ ...patient, role: SERVER_ROLE, poolSize: 8 })
   await watchNodes(url, poolOf(db))
@@ -77,7 +77,7 @@ export async function openDatabase(t: Teardown): Promise<TestDatabase> {
   return { db, owner, url }
 }
 
-/** What `connect` has opened. */
+/** The pool that `connect` has opened. */
 function poolOf(db: Db): pg.Pool {
   let found: pg.Pool | undefined
   openBeside(db, (pool) => {

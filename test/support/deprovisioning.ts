@@ -1,14 +1,16 @@
-// What tests of mass deprovisioning start from: a tenant with a connection, what identity providers send, and in numbers.
+// Set-up for tests of mass deprovisioning: a tenant with many people and a connection, and what identity providers
+// send.
 import { sql } from 'kysely'
 import type { TestApp } from './app.ts'
 import { insertUsers } from './groups.ts'
-import { addTenant, type Scim, type ScimReply, scimClient, type Tenant } from './scim.ts'
+import { type Scim, type ScimReply, scimClient } from './scim.ts'
+import { addTenant, type Tenant } from './tenants.ts'
 
-/** What Entra sends for somebody who has left. */
+/** Entra's request for somebody who has left. */
 export const ENTRA_OFF = [{ op: 'Replace', path: 'active', value: 'False' }]
 export const deactivate = (scim: Scim, id: string) => scim.patch(`/Users/${id}`, ENTRA_OFF)
 
-/** Carries out work for each item, so many at a time. */
+/** Does `work` for each item, `width` items at a time. */
 export async function inParallel<T, R>(
   items: readonly T[],
   width: number,
@@ -54,7 +56,7 @@ export const noticesIn = (app: TestApp, tenant: Tenant) =>
 export const heldRows = (app: TestApp, tenant: Tenant) =>
   app.owner.selectFrom('held_changes').selectAll().where('tenant_id', '=', tenant.id).orderBy('id').execute()
 
-/** A tenant of active people with an administrator and a connection. */
+/** A tenant of `count` active people, an administrator and a connection. */
 export async function setUp(app: TestApp, subdomain: string, count: number) {
   const tenant = await addTenant(app, subdomain)
   const ids = await insertUsers(app.owner, tenant.id, count)

@@ -1,8 +1,8 @@
-// What the list of family names must hold, as the catalogue of a database has it.
+// Checks the list of family names against the users, past the code that keeps it.
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 
-/** Users whom a filter by family name would find by reading them alone, and names in the list that lead to nobody, or the reverse. */
+/** Users whose family name is neither indexed nor listed, listed names without a row, and rows without a user. */
 export async function findMisplaced(owner: Db): Promise<string[]> {
   const { rows } = await sql<{ what: string }>`
     select 'unlisted ' || id as what from users where is_name_unlisted

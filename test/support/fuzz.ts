@@ -1,4 +1,4 @@
-// fast-check with one seed for every run, so that a test that passed passes again. FUZZ_SEED=… looks elsewhere.
+// fast-check with the same seed in every run, so that a test that passed passes again. FUZZ_SEED sets another one.
 import fc from 'fast-check'
 
 export const FUZZ_SEED = Number(process.env.FUZZ_SEED ?? 20_261_124)

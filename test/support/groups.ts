@@ -1,4 +1,4 @@
-// What tests of groups start from: a tenant, people in numbers, somebody who acts, and what a group then holds.
+// Set-up for tests of groups: a tenant, any number of people, actors, and look-ups of what a group holds.
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import { type Db, inTenant, readInTenant } from '../../db/connect.ts'
@@ -7,8 +7,7 @@ import type { Role } from '../../db/schema.ts'
 import type { Actor } from '../../server/provisioning/actor.ts'
 import type { GroupWork } from '../../server/provisioning/groups.ts'
 import { documentColumns, USER_SCHEMA } from '../../server/provisioning/user-document.ts'
-
-export const NOW = new Date('2027-03-01T12:00:00.000Z')
+import { NOW } from './tenants.ts'
 
 export const actorOf = (role: Role, id: string | null = null): Actor => ({
   kind: 'user',
@@ -19,7 +18,7 @@ export const actorOf = (role: Role, id: string | null = null): Actor => ({
   ip: null
 })
 
-/** A SCIM token's actor; its connection is made. */
+/** The actor of a SCIM token, whose connection it makes. */
 export async function connectionActor(owner: Db, tenantId: number, name: string): Promise<Actor> {
   const id = uuidv7()
   await owner
@@ -45,16 +44,10 @@ export async function connectionActor(owner: Db, tenantId: number, name: string)
   }
 }
 
-export async function insertTenant(owner: Db, subdomain: string): Promise<number> {
-  const { id } = await owner
-    .insertInto('tenants')
-    .values({ subdomain, name: subdomain, state: 'active', created_at: NOW, updated_at: NOW })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return id
-}
-
-/** Active people `<prefix>1@acme.test`, …, with the display name `<prefix> 1`. @returns their ids, in that order */
+/**
+ * Makes active people `<prefix>1@acme.test`, … with the display names `<prefix> 1`, …. @returns their ids, in that
+ * order
+ */
 export async function insertUsers(
   owner: Db,
   tenantId: number,
@@ -97,6 +90,34 @@ const USER_COLUMNS = {
   updated_at: 'timestamptz'
 }
 
+/** Inserts a group that belongs to no connection, with users as members. @returns its id */
+export async function insertGroup(
+  owner: Db,
+  tenantId: number,
+  displayName: string,
+  userIds: readonly string[] = []
+): Promise<string> {
+  const id = uuidv7()
+  await owner
+    .insertInto('groups')
+    .values({
+      tenant_id: tenantId,
+      id,
+      display_name: displayName,
+      display_name_key: displayName.toLowerCase(),
+      external_id: null,
+      connection_id: null,
+      doc: '{}',
+      created_at: NOW,
+      updated_at: NOW
+    })
+    .execute()
+  for (const user_id of userIds) {
+    await owner.insertInto('group_members').values({ tenant_id: tenantId, group_id: id, user_id }).execute()
+  }
+  return id
+}
+
 export const workOf = (db: Db, tenantId: number, actor: Actor, rest: Partial<GroupWork> = {}): GroupWork => ({
   db,
   tenantId,
@@ -107,7 +128,7 @@ export const workOf = (db: Db, tenantId: number, actor: Actor, rest: Partial<Gro
   ...rest
 })
 
-/** The ids of the users and groups in a group, sorted. */
+/** The ids of a group's members, users and groups, sorted. */
 export async function membersOf(db: Db, tenantId: number, groupId: string): Promise<string[]> {
   const rows = await readInTenant<{ id: string }>(
     db,
@@ -120,7 +141,7 @@ export async function membersOf(db: Db, tenantId: number, groupId: string): Prom
   return rows.map(({ id }) => id)
 }
 
-/** The closure as it is stored: `group > ancestor`, sorted, and as it follows from the nesting. */
+/** The closure as it is stored and as it follows from the nesting: sorted lines `group > ancestor`. */
 export async function closures(db: Db, tenantId: number): Promise<{ stored: string[]; expected: string[] }> {
   return inTenant(db, tenantId, async (trx) => {
     const stored = await trx

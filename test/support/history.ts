@@ -1,5 +1,5 @@
-// What tests of history and undo start from: a tenant with two administrators and identity providers, and all that undo
-// answers for, read past the rules: two snapshots are equal where nothing has changed.
+// Set-up for tests of history and undo: a tenant with two administrators and identity providers, and snapshots of all
+// that an undo restores. Snapshots are read past the rules; they are equal if nothing has changed.
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import type { Db } from '../../db/connect.ts'
@@ -7,16 +7,16 @@ import { systemActor } from '../../server/provisioning/actor.ts'
 import { createScimToken } from '../../server/provisioning/scim-tokens.ts'
 import { startApp, type TestApp, type TrpcAnswer } from './app.ts'
 import { insertPeople, signInAs } from './people.ts'
-import { addTenant, clientOf, type Scim, type Tenant } from './scim.ts'
-
-export const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+import { clientOf, type Scim } from './scim.ts'
+import { addTenant, type Tenant } from './tenants.ts'
+import { BULK_REQUEST, GROUP, USER } from './urns.ts'
 
 export interface HistoryTenant {
   app: TestApp
   tenant: Tenant
-  /** An administrator, who asks. */
+  /** The administrator who sends the requests. */
   adaId: string
-  /** Another one. */
+  /** Another administrator. */
   rootId: string
   connect(name: string): Promise<{ scim: Scim; connectionId: string }>
   query(procedure: string, input: unknown): Promise<TrpcAnswer>
@@ -26,7 +26,7 @@ export interface HistoryTenant {
 
 export async function openHistory(t: Test, subdomain = 'acme', started?: TestApp): Promise<HistoryTenant> {
   const app = started ?? (await startApp(t))
-  // the brake would hold most of it
+  // the brake would hold most of what these tests do
   const tenant = await addTenant(app, subdomain, { brake: { off: true } })
   const [adaId, rootId] = (await insertPeople(app.owner, tenant.id, [
     { email: `ada@${subdomain}.test`, role: 'administrator', displayName: 'Ada' },
@@ -51,7 +51,10 @@ export async function openHistory(t: Test, subdomain = 'acme', started?: TestApp
 // biome-ignore lint/suspicious/noExplicitAny: snapshots are compared as a whole
 export type Snapshot = Record<string, any>
 
-/** Users who are not removed, groups, memberships with their authority, addresses, e-mail keys and counts of a tenant; no versions. */
+/**
+ * Users who are not removed, groups, memberships with their owners, addresses, e-mail keys and counts of a tenant,
+ * without versions.
+ */
 export async function snapshotOf(owner: Db, tenantId: number): Promise<Snapshot> {
   const { rows } = await sql<{ snapshot: Snapshot }>`select jsonb_build_object(
     'users', (select jsonb_object_agg(id, jsonb_build_object('state', state, 'locked', locked, 'role', role, 'userName', user_name,
@@ -81,4 +84,35 @@ export async function snapshotOf(owner: Db, tenantId: number): Promise<Snapshot>
       where tenant_id = ${tenantId} and state = 'pending')
   ) as snapshot`.execute(owner)
   return rows[0]!.snapshot
+}
+
+/** Creates engineers `<prefix>0@acme.test`, … in one bulk request. @returns their ids, in order */
+export const createUsers = async (scim: Scim, count: number, prefix: string): Promise<string[]> => {
+  const operations = Array.from({ length: count }, (_, index) => ({
+    method: 'POST',
+    path: '/Users',
+    bulkId: `u${index}`,
+    data: {
+      schemas: [USER],
+      userName: `${prefix}${index}@acme.test`,
+      title: 'Engineer',
+      externalId: `${prefix}${index}`
+    }
+  }))
+  const { body } = await scim.post('/Bulk', {
+    schemas: [BULK_REQUEST],
+    Operations: operations
+  })
+  return body.Operations.map(({ location }: { location: string }) => location.split('/').at(-1))
+}
+
+/** @returns the id of the group, which the connection provisions */
+export const createGroup = async (scim: Scim, displayName: string, members: string[]): Promise<string> => {
+  const { body } = await scim.post('/Groups', {
+    schemas: [GROUP],
+    displayName,
+    externalId: displayName,
+    members: members.map((value) => ({ value }))
+  })
+  return body.id
 }

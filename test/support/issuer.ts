@@ -1,4 +1,4 @@
-// A real OpenID issuer (npm oidc-provider) on a free loopback port, in Google's place.
+// Stands in for Google: a real OpenID issuer (npm oidc-provider) on a free loopback port.
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -18,11 +18,11 @@ export interface TestIssuer {
   url: string
   clientId: string
   clientSecret: string
-  /** Who signs in at the next visit. */
+  /** The account that signs in at the next visit. */
   account: Account
-  /** Changes the claims of the next id_tokens; they are signed with the issuer's own key all the same. */
+  /** Changes the claims of the next id_tokens, which are signed with the issuer's own key all the same. */
   tamper: ((claims: JWTPayload) => JWTPayload) | undefined
-  /** Plays the person's browser at the issuer: from its authorization URL to the redirect back to us. */
+  /** Plays the browser at the issuer: follows its redirects from the authorization URL back to us. */
   visit(authorizationUrl: string): Promise<URL>
 }
 
@@ -78,7 +78,7 @@ function createProvider(issuer: TestIssuer, key: JWK, redirectUri: string): Prov
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_ctx, id) => ({ accountId: id, claims: async () => ({ ...issuer.account, sub: id }) }),
     async loadExistingGrant(ctx) {
-      // everybody has agreed to everything
+      // everybody has consented to everything
       const grant = new ctx.oidc.provider.Grant({
         clientId: ctx.oidc.client!.clientId,
         accountId: ctx.oidc.session!.accountId!
@@ -88,7 +88,7 @@ function createProvider(issuer: TestIssuer, key: JWK, redirectUri: string): Prov
       return grant
     }
   })
-  // what it says on standard error is about running without TLS and in memory, which is what a test does
+  // its other messages on standard error are about running without TLS and in memory, as a test does
   provider.on('server_error', (_ctx, error) => console.error(error))
   return provider
 }
@@ -102,7 +102,7 @@ async function finishInteraction(
   await provider.interactionFinished(request, response, { login: { accountId: issuer.account.sub } })
 }
 
-/** Replaces the id_token in the answer that is being written. */
+/** Replaces the id_token in the answer of this response. */
 function tamperWithToken(response: ServerResponse, issuer: TestIssuer, key: JWK): void {
   const end = response.end.bind(response)
   response.end = ((body: string | Buffer) => {

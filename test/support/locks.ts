@@ -1,10 +1,10 @@
-// Seeing that a statement waits for a lock, so that a test can tell an order of events.
+// Waits until a statement waits for a lock, so that a test can fix the order of events.
 import { sql } from 'kysely'
 import { type Db, isCitus } from '../../db/connect.ts'
 
-/** Resolves once as many statements of this database as `count` wait for a lock. */
+/** Resolves once at least `count` statements of this database wait for a lock. */
 export async function lockIsAwaited(owner: Db, count = 1): Promise<void> {
-  // on a cluster it is on a node that they wait, which tells of its own alone
+  // on a cluster they wait on a node, and each node reports only its own
   const activity = isCitus(owner) ? sql`citus_stat_activity` : sql`pg_stat_activity`
   for (;;) {
     const { rows } = await sql<{ waiting: number }>`

@@ -1,4 +1,4 @@
-// What the nodes of a cluster have of the tables and functions, beside what the coordinator has.
+// Compares tables and functions on the workers of a cluster with those on the coordinator.
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 
@@ -8,7 +8,7 @@ interface NodeState {
   functions: unknown
 }
 
-/** Policies, rights and owners of what is distributed, and functions: all nodes have to agree. */
+/** Policies, rights and owners of distributed tables, and functions: all nodes must agree on them. */
 export async function readNodes(owner: Db): Promise<{ coordinator: NodeState; workers: NodeState[] }> {
   const { rows: tables } = await sql<{ name: string }>`
     select logicalrelid::regclass::text as name from pg_dist_partition where partmethod = 'h' or repmodel = 't'`.execute(
@@ -16,7 +16,7 @@ export async function readNodes(owner: Db): Promise<{ coordinator: NodeState; wo
   )
   const names = tables.map(({ name }) => name)
   const { rows: here } = await sql<{ state: string }>`${sql.raw(stateOf('tablename', names))}`.execute(owner)
-  // a shard's name is its table's with a number
+  // a shard is named like its table, with a number at the end
   const onWorkers = stateOf("regexp_replace(tablename, '_[0-9]{6,}$', '')", names)
   const { rows: there } = await sql<{ result: string }>`
     select result from run_command_on_workers(${onWorkers})`.execute(owner)

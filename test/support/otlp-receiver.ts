@@ -1,8 +1,9 @@
-// A collector of traces on a free loopback port: takes OTLP over HTTP as JSON and keeps the spans.
+// A collector of traces on a free loopback port: it takes OTLP over HTTP as JSON and keeps the spans.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
+import { createWaiting } from './waiting.ts'
 
 export interface ReceivedSpan {
   traceId: string
@@ -18,11 +19,11 @@ export interface ReceivedSpan {
 }
 
 interface OtlpReceiver {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** The value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   url: string
-  /** Everything that came, as it came. */
+  /** All bodies that came, unparsed. */
   text(): string
-  /** The spans that `matches` names, once there is at least one. */
+  /** The spans that match, once there is at least one. */
   spans(matches: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan[]>
 }
 
@@ -56,14 +57,14 @@ function read(body: any): ReceivedSpan[] {
 
 export async function startOtlpReceiver(t: Test): Promise<OtlpReceiver> {
   const found: ReceivedSpan[] = []
-  const waiting = new Set<() => void>()
+  const waiting = createWaiting()
   let everything = ''
   const server = createServer(async (request, response) => {
     const body = await text(request)
     everything += body
     if (request.url === '/v1/traces') found.push(...read(JSON.parse(body)))
     response.writeHead(request.url === '/v1/traces' ? 200 : 404, { 'content-type': 'application/json' }).end('{}')
-    for (const check of waiting) check()
+    waiting.look()
   })
   await new Promise<void>((listening) => {
     server.listen(0, '127.0.0.1', listening)
@@ -76,15 +77,9 @@ export async function startOtlpReceiver(t: Test): Promise<OtlpReceiver> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     text: () => everything,
     spans: (matches) =>
-      new Promise((resolve) => {
-        const check = () => {
-          const matching = found.filter(matches)
-          if (matching.length === 0) return
-          waiting.delete(check)
-          resolve(matching)
-        }
-        waiting.add(check)
-        check()
+      waiting.until(() => {
+        const matching = found.filter(matches)
+        return matching.length === 0 ? undefined : matching
       })
   }
 }

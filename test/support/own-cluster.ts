@@ -1,5 +1,5 @@
-// A Citus cluster of a test's own, for what no other test can go on beside: nodes that are lost, or that have never seen
-// the server's role. Made where tests run on a cluster (support/cluster.ts) that is on this machine.
+// A Citus cluster that one test has to itself, because it loses nodes or needs nodes that never had the server's role.
+// It is made if tests run on a cluster (support/cluster.ts) and that cluster is on this machine.
 import { execFile } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -11,22 +11,22 @@ import { dataDirectory, isOnCluster } from './cluster.ts'
 import type { Teardown } from './process.ts'
 
 export interface OwnCluster {
-  /** Of each node's database `postgres`, as a superuser; the coordinator first. */
+  /** URLs of each node's database `postgres`, as a superuser; the coordinator comes first. */
   readonly nodes: readonly string[]
-  /** What was not on disk is lost. */
+  /** Stops a node, which loses what was not on disk. */
   crash(node: 'worker1' | 'worker2'): Promise<void>
-  /** Comes back on the same port. */
+  /** Starts it again on the same port. */
   revive(node: 'worker1' | 'worker2'): Promise<void>
 }
 
-/** Why there is none, for a test to be skipped. */
+/** For `test(title, { skip: noOwnCluster }, …)`: why there can be none, or false. */
 export const noOwnCluster = isOnCluster ? false : 'wants a cluster (TEST_CITUS_NODES)'
 
 const SCRIPT = join(import.meta.dirname, 'citus.sh')
 
-/** Durable, unlike the one that tests share; deleted at teardown. */
+/** Starts a durable cluster, unlike the one that tests share; it is deleted at teardown. */
 export async function startOwnCluster(t: Teardown): Promise<OwnCluster> {
-  // PostgreSQL does not run as root: whoever has the shared cluster has this one
+  // PostgreSQL does not run as root, so the owner of the shared cluster's data owns this one, too
   const { uid, gid } = statSync(await dataDirectory())
   const folder = mkdtempSync(join(tmpdir(), 'muster-cluster-'))
   chownSync(folder, uid, gid)
@@ -48,7 +48,7 @@ export async function startOwnCluster(t: Teardown): Promise<OwnCluster> {
   }
 }
 
-/** The first of three that follow one another. */
+/** The first of three consecutive free ports. */
 async function threeFreePorts(): Promise<number> {
   for (;;) {
     const first = await freePort()

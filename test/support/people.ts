@@ -1,4 +1,4 @@
-// People in every state, with everything that access consists of, written past the rules.
+// Makes people in any state, with everything that gives access, past the rules.
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../db/connect.ts'
@@ -7,9 +7,9 @@ import { insertRows } from '../../db/rows.ts'
 import type { Role, UserState } from '../../db/schema.ts'
 import { noteNamesOf } from '../../db/search-index.ts'
 import { DOCUMENT_COLUMNS } from '../../db/user-columns.ts'
-import type { Actor } from '../../server/provisioning/actor.ts'
 import { documentColumns, emailKeys, invitedDocument, withProfile } from '../../server/provisioning/user-document.ts'
 import { hashToken, randomToken } from '../../server/secrets.ts'
+import { NOW } from './tenants.ts'
 
 export interface PersonSpec {
   email: string
@@ -23,9 +23,7 @@ export interface PersonSpec {
   lastSignInAt?: Date
 }
 
-const CREATED_AT = new Date('2027-03-01T12:00:00.000Z')
-
-/** Users with their addresses (unless removed) and e-mail keys. @returns their ids, in order */
+/** Inserts users with their addresses (unless removed) and e-mail keys. @returns their ids, in order */
 export async function insertPeople(owner: Db, tenantId: number, people: readonly PersonSpec[]): Promise<string[]> {
   const rows = people.map((person) => {
     const { email, role = 'responder', state = 'active' } = person
@@ -39,9 +37,9 @@ export async function insertPeople(owner: Db, tenantId: number, people: readonly
       role,
       locked: person.locked ?? false,
       connection_id: person.connectionId ?? null,
-      created_at: CREATED_AT,
-      updated_at: CREATED_AT,
-      activated_at: state === 'invited' ? null : CREATED_AT,
+      created_at: NOW,
+      updated_at: NOW,
+      activated_at: state === 'invited' ? null : NOW,
       last_sign_in_at: person.lastSignInAt ?? null
     }
   })
@@ -69,6 +67,10 @@ export async function insertPeople(owner: Db, tenantId: number, people: readonly
   return rows.map(({ id }) => id)
 }
 
+/** @returns the user's id */
+export const insertPerson = async (owner: Db, tenantId: number, person: PersonSpec): Promise<string> =>
+  (await insertPeople(owner, tenantId, [person]))[0]!
+
 const USER_COLUMNS = {
   tenant_id: 'int',
   id: 'uuid',
@@ -83,18 +85,12 @@ const USER_COLUMNS = {
   last_sign_in_at: 'timestamptz'
 }
 
-export const asUser = (id: string, role: Role): Actor => ({
-  kind: 'user',
-  id,
-  name: `the ${role}`,
-  role,
-  requestId: null,
-  ip: null
-})
-
-/** A session and an API token, a sign-in code, a reset link, a password with its second factor, a Google link, a pending invitation. */
+/**
+ * Gives a session, an API token, a sign-in code, a reset link, a password with a second factor, a Google link and a
+ * pending invitation.
+ */
 export async function giveEverything(owner: Db, tenantId: number, userId: string): Promise<void> {
-  const at = CREATED_AT
+  const at = NOW
   const later = new Date(at.getTime() + 86_400_000)
   const invitationId = uuidv7()
   const hash = () => hashToken(randomToken())
@@ -179,7 +175,7 @@ export async function giveEverything(owner: Db, tenantId: number, userId: string
   }
 }
 
-/** How much of all that is still alive, by table; mails are those still queued. */
+/** How much of a user's access is left, by table; of mails only the queued ones. */
 export async function aliveOf(owner: Db, tenantId: number, userId: string): Promise<Record<string, number>> {
   const count = (from: string) =>
     sql.raw(`(select count(*)::int from ${from} and tenant_id = ${tenantId} and user_id = '${userId}')`)
@@ -197,7 +193,7 @@ export async function aliveOf(owner: Db, tenantId: number, userId: string): Prom
   return rows[0]!
 }
 
-/** Where rows of that are that end with somebody's access: what any of them knows must not outlive a removal. */
+/** Tables with rows that end with somebody's access: whoever knows what is in them must lose it with a removal. */
 export const ACCESS_TABLES = [
   'sessions',
   'api_tokens',
@@ -223,7 +219,7 @@ export const EVERYTHING = {
   addresses: 1
 }
 
-/** A session of the user, as if they had signed in. @returns the cookie that it travels in */
+/** Makes a session, as if the user had signed in. @returns its cookie */
 export async function signInAs(owner: Db, tenantId: number, userId: string): Promise<string> {
   const token = randomToken()
   const now = new Date()

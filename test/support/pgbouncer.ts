@@ -1,4 +1,4 @@
-// PgBouncer in transaction mode in front of a test's database.
+// Starts PgBouncer in transaction mode in front of a test's database.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import pg from 'pg'
 import { freePort } from '../../db/embedded.ts'
 import type { Teardown } from './process.ts'
 
-/** Undefined where it is not installed; with REQUIRE_PGBOUNCER that is an error. */
+/** The path of PgBouncer; undefined if it is not installed. With REQUIRE_PGBOUNCER that is an error. */
 export function findPgBouncer(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   const found = folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path))
@@ -19,7 +19,7 @@ export function findPgBouncer(): string | undefined {
 export const versionOf = (binary: string): string =>
   /\d+\.\d+\.\d+/.exec(spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout)?.[0] ?? 'unknown'
 
-/** Whether it knows statements that clients prepare: since 1.21. */
+/** Whether it supports prepared statements of clients, as versions since 1.21 do. */
 export function knowsStatements(binary: string): boolean {
   const [major = 0, minor = 0] = versionOf(binary).split('.').map(Number)
   return major > 1 || minor >= 21
@@ -27,7 +27,7 @@ export function knowsStatements(binary: string): boolean {
 
 /**
  * @param target the database, with the user and the password that the pooler connects with
- * @param poolSize connections to PostgreSQL: fewer than clients, so that they change hands
+ * @param poolSize connections to PostgreSQL: fewer than there are clients, so that clients share them
  * @returns the URL to connect to
  */
 export async function startPgBouncer(t: Teardown, binary: string, target: string, poolSize: number): Promise<string> {
@@ -51,7 +51,7 @@ ${knowsStatements(binary) ? 'max_prepared_statements = 500' : ''}
 `
   )
   chmodSync(folder, 0o755)
-  // it refuses to run as root
+  // PgBouncer refuses to run as root
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const child = spawn(binary, [...asNobody, file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''

@@ -1,4 +1,4 @@
-// The service as `npm start` runs it: a process of its own, with its own data folder and port.
+// Runs the service as `npm start` does: a process with its own data folder and port.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -8,13 +8,13 @@ import { freePort } from '../../db/embedded.ts'
 import { CACHE_FILE } from '../../server/mail/html-cache.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-/** Nothing else of a developer's environment reaches the service. */
+/** Nothing else from the developer's environment reaches the service. */
 const OF_THIS_PROCESS = {
   PATH: process.env.PATH ?? '',
   ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE })
 }
 
-/** What stops things at the end: a test of tap's, or a stage of the fault tests. */
+/** What stops things at the end: a tap test, or the stage of a fault test. */
 export interface Teardown {
   teardown(work: () => unknown): unknown
 }
@@ -22,19 +22,19 @@ export interface Teardown {
 export interface RunningProcess {
   child: ChildProcess
   port: number
-  /** What it has written so far. */
+  /** The output so far. */
   output(): string
   dataDir: string
   env: Record<string, string>
-  /** SIGTERM, and the status that it ends with. */
+  /** Sends SIGTERM. @returns the exit status */
   stop(): Promise<number | null>
-  /** SIGKILL: nothing is finished. */
+  /** Sends SIGKILL, so that nothing is finished. */
   kill(): Promise<void>
 }
 
 /**
- * Starts `node server/main.ts` and waits until it answers /readyz, or as a worker says that it has started; stopped,
- * and its folder deleted, at teardown.
+ * Starts `node server/main.ts` and waits until it answers /readyz, or until a worker says that it has started. At
+ * teardown it stops the process and deletes its folder.
  */
 export async function startProcess(t: Teardown, env: Record<string, string> = {}): Promise<RunningProcess> {
   const dataDir = env.DATA_DIR ?? mkdtempSync(join(tmpdir(), 'muster-process-'))
@@ -66,7 +66,7 @@ export async function startProcess(t: Teardown, env: Record<string, string> = {}
   return { child, port, output: () => output, dataDir, env: settings, stop, kill }
 }
 
-/** As they are in the folder of a service that has started before. */
+/** Copies the compiled templates, which the folder of a service that has started before holds. */
 function copyTemplates(dataDir: string): void {
   const compiled = join(process.env.TEST_MAIL_TEMPLATES ?? '', CACHE_FILE)
   if (process.env.TEST_MAIL_TEMPLATES && existsSync(compiled)) copyFileSync(compiled, join(dataDir, CACHE_FILE))
@@ -95,7 +95,17 @@ async function untilReady(
 export const runCli = (service: RunningProcess, args: string[], env: Record<string, string> = {}) =>
   runMuster(args, { DATA_DIR: service.dataDir, MUSTER_URL: `http://localhost:${service.port}`, ...env })
 
-/** Runs a command of the CLI with these settings alone. */
+/** Runs commands of the CLI for one tenant, as the operator. @param url where the app listens, by its address */
+export const musterOn =
+  (url: string, tenant: string, operatorToken: string) =>
+  (...args: string[]) =>
+    runMuster([...args, '--tenant', tenant], {
+      MUSTER_URL: url.replace('127.0.0.1', 'localhost'),
+      OPERATOR_TOKEN: operatorToken,
+      NO_COLOR: '1'
+    })
+
+/** Runs a command of the CLI with only these settings. */
 export async function runMuster(
   args: string[],
   env: Record<string, string>

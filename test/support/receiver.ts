@@ -1,7 +1,8 @@
-// A real HTTP server on a free loopback port that keeps what it is sent and answers as the test says.
+// A real HTTP server on a free loopback port; it keeps what it is sent and answers as the test says.
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
+import { createWaiting } from './waiting.ts'
 
 export interface Received {
   readonly headers: IncomingHttpHeaders
@@ -10,22 +11,22 @@ export interface Received {
 
 interface Receiver {
   readonly url: string
-  /** What was taken (2xx), in the order of its arrival. */
+  /** Requests that were answered 2xx, in the order of their arrival. */
   readonly taken: Received[]
-  /** Everything that came. */
+  /** All requests. */
   readonly received: Received[]
-  /** Resolves once there are so many taken ones; gives all of them. */
+  /** Resolves with all taken requests once there are `count` of them. */
   takes(count: number): Promise<Received[]>
 }
 
-/** @param answer the status of each request, 204 unless it says otherwise */
+/** @param answer gives the status for each request; 204 by default */
 export async function startReceiver(
   t: Test,
   answer: (request: Received) => number | Promise<number> = () => 204
 ): Promise<Receiver> {
   const taken: Received[] = []
   const received: Received[] = []
-  let wake = () => {}
+  const waiting = createWaiting()
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -34,7 +35,7 @@ export async function startReceiver(
     const status = await answer(entry)
     if (status < 300) taken.push(entry)
     response.writeHead(status).end(status < 300 ? '' : 'not now')
-    wake()
+    waiting.look()
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   t.teardown(() => {
@@ -45,13 +46,6 @@ export async function startReceiver(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
     taken,
     received,
-    async takes(count) {
-      while (taken.length < count) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-      return taken
-    }
+    takes: (count) => waiting.until(() => (taken.length < count ? undefined : taken))
   }
 }

@@ -1,4 +1,4 @@
-// A small proxy: each request goes to the next of several servers, whoever sends it.
+// A small proxy that sends each request to the next of several servers.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
@@ -6,11 +6,11 @@ import type { Teardown } from './process.ts'
 
 interface RoundRobin {
   readonly port: number
-  /** Ports of the servers; may be set later, since they want to know the proxy's. */
+  /** Ports of the servers; may be set later, since servers need to know the proxy's port. */
   targets: number[]
   /** How many requests each target was sent. */
   readonly sent: ReadonlyMap<number, number>
-  /** The target that the next request goes to. */
+  /** The target of the next request. */
   next(): number
 }
 
@@ -39,7 +39,7 @@ export async function startRoundRobin(t: Teardown): Promise<RoundRobin> {
   return proxy
 }
 
-/** Hop-by-hop (RFC 9110 §7.6.1). */
+/** Headers of one hop only (RFC 9110 §7.6.1). */
 const OWN_HEADERS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'expect', 'upgrade'])
 
 async function passOn(agent: Agent, port: number, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -1,24 +1,17 @@
-// A SCIM client of the tests: a tenant with a token on the real app, and short ways to ask.
+// A SCIM client for tests: a tenant with a token on the real app, and short ways to send requests.
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
-import type { Role, ScimProfile, TenantSettings } from '../../db/schema.ts'
+import type { Role, ScimProfile } from '../../db/schema.ts'
 import { systemActor } from '../../server/provisioning/actor.ts'
 import { createScimToken, type NewScimToken } from '../../server/provisioning/scim-tokens.ts'
 import type { TestApp } from './app.ts'
-
-export const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
-export const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
-export const USER = 'urn:ietf:params:scim:schemas:core:2.0:User'
-
-export interface Tenant {
-  id: number
-  subdomain: string
-}
+import type { Tenant } from './tenants.ts'
+import { PATCH_OP, USER } from './urns.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read whatever a resource holds and assert on it
 type Json = any
 
-/** null takes away what would be sent. */
+/** null leaves out a header that would be sent. */
 type Headers = Record<string, string | null>
 
 export interface ScimReply {
@@ -32,8 +25,8 @@ export interface Scim {
   readonly tenant: Tenant
   readonly token: string
   /**
-   * @param url below /scim/v2
-   * @param body an object, or text or bytes that are sent as they are
+   * @param url the path below /scim/v2
+   * @param body an object, or text or bytes to send as they are
    */
   ask(method: string, url: string, body?: unknown, headers?: Headers): Promise<ScimReply>
   get(url: string, headers?: Headers): Promise<ScimReply>
@@ -42,28 +35,11 @@ export interface Scim {
   /** @param operations of a PatchOp */
   patch(url: string, operations: unknown[], headers?: Headers): Promise<ScimReply>
   delete(url: string, headers?: Headers): Promise<ScimReply>
-  /** POST /Users that is expected to work. */
+  /** Sends POST /Users and expects 201. */
   createUser(attributes: Record<string, unknown>): Promise<Json>
 }
 
-export async function addTenant(app: TestApp, subdomain: string, settings: TenantSettings = {}): Promise<Tenant> {
-  const now = app.clock.now()
-  const { id } = await app.owner
-    .insertInto('tenants')
-    .values({
-      subdomain,
-      name: subdomain,
-      state: 'active',
-      settings: JSON.stringify(settings),
-      created_at: now,
-      updated_at: now
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return { id, subdomain }
-}
-
-/** A token of its own connection, unless `name` is that of another one with the same settings. */
+/** Makes a token with a connection of its own, unless `name` is the name of a connection with the same settings. */
 export async function scimClient(
   app: TestApp,
   tenant: Tenant,

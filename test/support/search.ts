@@ -1,8 +1,8 @@
-// What the index of the search must hold, computed another way.
+// Computes in another way what the search index must hold.
 import { sql } from 'kysely'
 import type { Db } from '../../db/connect.ts'
 
-/** Users of a tenant whom a search might miss: some part of their names is not in the index, and nobody noted them. */
+/** Users of a tenant whom a search might miss: a part of their names is not in the index, and nobody has noted them. */
 export async function findUnsearchable(owner: Db, tenantId: number): Promise<string[]> {
   const { rows: users } = await sql<{ id: string; ordinal: string; texts: (string | null)[] }>`
     select id, ordinal, array[shown_name_key, email_key, user_name_key, family_name_key, lower(given_name)] as texts

@@ -1,38 +1,41 @@
-// A real SMTP server on a free loopback port, that keeps what it is sent.
+// A real SMTP server on a free loopback port that keeps what it is sent.
 import type { AddressInfo, Socket } from 'node:net'
 import { type ParsedMail, simpleParser } from 'mailparser'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import type { Test } from 'tap'
+import { createWaiting } from './waiting.ts'
 
 interface ReceivedMail {
-  /** As it came over the wire. */
+  /** The message as it came over the wire. */
   raw: string
   parsed: ParsedMail
   envelope: { from: string; to: string[] }
 }
 
 export interface TestSmtpServer {
-  /** smtp:// URL for SMTP_URL. */
+  /** The value for SMTP_URL. */
   url: string
-  /** In the order of their arrival. */
+  /** In the order of arrival. */
   mails: ReceivedMail[]
-  /** The mails to one address, once there are at least `count` of them. */
+  /** How many connections have been opened so far. */
+  connections(): number
+  /** The mails to an address, once there are at least `count` of them. */
   mailsTo(address: string, count?: number): Promise<ReceivedMail[]>
-  /** Ends every connection without a word, as a server or a firewall does to idle ones. */
+  /** Ends every connection without a message, as servers and firewalls do with idle ones. */
   dropConnections(): void
   close(): Promise<void>
 }
 
-/** A refusal for a handler of smtp-server: `throw`n or given to its callback, it becomes the answer. */
+/** A refusal for a handler of smtp-server: thrown, or passed to its callback, it becomes the answer. */
 export const smtpError = (responseCode: number, message: string) => Object.assign(new Error(message), { responseCode })
 
 /**
- * @param options smtp-server's own, to refuse a sender, a recipient or a sign-in
- * @param port a free one unless it is named, for a server that comes back
+ * @param options smtp-server's own, such as a handler that refuses a sender, a recipient or a sign-in
+ * @param port for a server that comes back; any free one by default
  */
 export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}, port = 0): Promise<TestSmtpServer> {
   const mails: ReceivedMail[] = []
-  const waiting = new Set<() => void>()
+  const waiting = createWaiting()
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['STARTTLS'],
@@ -49,18 +52,20 @@ export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}, 
           envelope: { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) }
         })
         done()
-        for (const check of waiting) check()
+        waiting.look()
       })
     },
     ...options
   })
-  // a client that goes away in the middle is part of these tests
+  // some tests have clients that disconnect in the middle
   server.on('error', () => {})
   await new Promise<void>((listening) => {
     server.listen(port, '127.0.0.1', listening)
   })
   const sockets = new Set<Socket>()
+  let connections = 0
   server.server.on('connection', (socket: Socket) => {
+    connections++
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
   })
@@ -68,7 +73,7 @@ export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}, 
   const dropConnections = () => {
     for (const socket of sockets) socket.destroy()
   }
-  // smtp-server would wait half a minute for whoever keeps a connection open
+  // smtp-server would wait half a minute for clients that keep a connection open
   t.teardown(() => {
     const closed = close()
     dropConnections()
@@ -77,19 +82,13 @@ export async function startSmtpServer(t: Test, options: SMTPServerOptions = {}, 
   return {
     url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     mails,
+    connections: () => connections,
     close,
     dropConnections,
-    mailsTo(address, count = 1) {
-      return new Promise((found) => {
-        const check = () => {
-          const theirs = mails.filter(({ envelope }) => envelope.to.includes(address))
-          if (theirs.length < count) return
-          waiting.delete(check)
-          found(theirs)
-        }
-        waiting.add(check)
-        check()
+    mailsTo: (address, count = 1) =>
+      waiting.until(() => {
+        const theirs = mails.filter(({ envelope }) => envelope.to.includes(address))
+        return theirs.length < count ? undefined : theirs
       })
-    }
   }
 }

@@ -1,4 +1,4 @@
-// Clients that do not behave: raw sockets that send what a test wants, when it wants.
+// Raw sockets for clients that misbehave: they send what a test wants, when it wants.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
@@ -10,14 +10,14 @@ export interface RawClient {
   readonly closed: Promise<unknown>
 }
 
-/** Connects; an error of the connection shows as its end. */
+/** Connects. An error of the connection counts as its end. */
 export async function openRaw(
   port: number,
   options: { reads?: boolean; localAddress?: string } = {}
 ): Promise<RawClient> {
   const socket = connect({ port, host: '127.0.0.1', localAddress: options.localAddress })
   await once(socket, 'connect')
-  // a connection that is reset is over, too
+  // a connection that is reset has ended, too
   socket.on('error', () => {})
   const closed = new Promise((done) => socket.once('close', done))
   let text = ''
@@ -26,7 +26,7 @@ export async function openRaw(
   return { socket, received: () => text, closed }
 }
 
-/** Sends a text a byte at a time until it is through or the connection is over. @returns how many were sent */
+/** Sends a text byte by byte until its end or the end of the connection. @returns how many bytes were sent */
 export async function drip({ socket }: RawClient, text: string, everyMs: number): Promise<number> {
   for (let sent = 0; sent < text.length; sent++) {
     if (socket.destroyed || !socket.writable) return sent

@@ -1,20 +1,20 @@
-// Counts what is sent to PostgreSQL.
+// Counts and notes statements that are sent to PostgreSQL.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import pg from 'pg'
 
-/** Set in all that counted work calls and awaits, so that what earlier requests left to timers is told apart. */
+/** Set in everything that counted work calls and awaits; it leaves out what earlier requests left to timers. */
 const counted = new AsyncLocalStorage<true>()
 
 /**
- * The statements that `work` sends over any connection of this process, BEGIN and COMMIT included; not those that were
- * on their way before, such as the wire log's.
+ * Counts the statements that `work` sends over any connection of this process, BEGIN and COMMIT included. Statements of
+ * earlier work, such as the wire log's, do not count.
  */
 export async function countStatements(work: () => Promise<unknown>): Promise<number> {
   const original = pg.Client.prototype.query
   let count = 0
   // biome-ignore lint/suspicious/noExplicitAny: pg's query has a dozen overloads, and each of them counts
   pg.Client.prototype.query = function (this: pg.Client, ...args: any[]) {
-    // each connection is told a statement's text once, whoever comes first
+    // each connection prepares a statement once, whoever sends it first
     const isPreparation = (args[0] as object).constructor.name === 'Preparation'
     if (counted.getStore() && !isPreparation) count++
     return Reflect.apply(original, this, args)
@@ -32,7 +32,10 @@ export interface Statement {
   readonly values: readonly unknown[]
 }
 
-/** The different statements with values that `work` sends, each as it was sent first. Nothing else may run meanwhile. */
+/**
+ * The distinct statements with values that `work` sends, each with the values of its first use. Nothing else may run
+ * meanwhile.
+ */
 export async function noteStatements(work: () => Promise<unknown>): Promise<Statement[]> {
   const original = pg.Client.prototype.query
   const noted = new Map<string, Statement>()

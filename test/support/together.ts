@@ -1,18 +1,18 @@
-// Runs test files in one process, one after the other: what they import is loaded and warm for all of them.
-//   node test/support/together.ts FILE…   writes TAP; a comment names each file, another sums it up
+// Runs test files in one process, one after the other, so that what they import is loaded once and warm.
+//   node test/support/together.ts FILE…   writes TAP; a comment names each file, another one sums it up
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 
 const files = process.argv.slice(2)
-// tap names the folders of fixtures after all of them
+// tap names fixture folders after its arguments: leave only the first
 process.argv.length = 3
 const { t } = await import('tap')
 
-// a test that waits for nothing ends by its own timeout, not with the process and the files after it
+// keeps the process alive: a test that waits in vain ends by its own timeout, and the files after it still run
 const alive = setInterval(() => {}, 60_000)
 for (const file of files) {
   t.comment(`file: ${file}`)
-  // for each file anew
+  // the timeout applies to each file
   t.setTimeout(Number(process.env.TAP_TIMEOUT) * 1_000)
   const began = performance.now()
   const before = { ...t.counts }

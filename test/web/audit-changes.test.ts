@@ -1,9 +1,9 @@
-// What an audit event is told to have changed.
+// What the page says of changes in audit events.
 import { test } from 'tap'
 import { changesOf } from '../../client/web/pages/audit/changes.ts'
 import { labelOf, ownVerbOf, verbOf } from '../../client/web/pages/audit/words.ts'
 
-test('changesOf', async (t) => {
+test('changesOf lists changed fields in words', async (t) => {
   for (const [title, before, after, expected] of [
     ['a fact that changed', { role: 'responder' }, { role: 'manager' }, [['role', 'responder', 'manager']]],
     ['what stayed is left out', { role: 'manager', name: 'A' }, { role: 'manager', name: 'B' }, [['name', 'A', 'B']]],
@@ -22,7 +22,7 @@ test('changesOf', async (t) => {
   t.match(long?.after, /18, 19 and 5 more$/, 'a long list is cut short')
 })
 
-test('words for actions', async (t) => {
+test('actions are put into words', async (t) => {
   t.equal(verbOf('user.deactivated'), 'deactivated')
   t.equal(ownVerbOf('user.passwordChanged'), 'changed their password')
   t.equal(ownVerbOf('user.deactivated'), 'deactivated themselves')

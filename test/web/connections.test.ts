@@ -1,6 +1,7 @@
-// SCIM tokens gathered by connection, and what the page says of each.
+// SCIM tokens grouped by connection, and what the page says of each.
 import { test } from 'tap'
 import { connectionsOf, expiresSoon, statusOf, type Token } from '../../client/web/pages/provisioning/connections.ts'
+import { EMPTY } from '../support/empty.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00.000Z')
 const at = (hours: number) => new Date(NOW + hours * 3_600_000).toISOString()
@@ -24,7 +25,7 @@ const error = { connectionId: 'okta', count: 1, last: { at: at(-1), status: 409,
 const labelOf = (tokens: Token[], errors = [] as (typeof error)[]) =>
   statusOf(connectionsOf(tokens, errors, NOW)[0]!, NOW).label
 
-test('connections', async (t) => {
+test('connections group their tokens and describe them', async (t) => {
   t.equal(labelOf([token()]), 'Waiting for its first request')
   t.equal(labelOf([token({ lastUsedAt: at(-2) })]), 'Connected')
   t.equal(labelOf([token({ lastUsedAt: at(-2) })], [error]), 'Connected, with errors')
@@ -43,7 +44,7 @@ test('connections', async (t) => {
     { id: 'okta', live: [{ id: 't2' }], ended: [{ id: 't1' }], lastUsedAt: at(-9) },
     'those that work first'
   )
-  t.match(ended, { id: 'old', live: [] })
+  t.match(ended, { id: 'old', live: EMPTY })
 
   const soon = (...tokens: Token[]) => expiresSoon(connectionsOf(tokens, [], NOW)[0]!, NOW)
   t.equal(soon(token({ expiresAt: at(24 * 13) })), true)

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { parseEntry } from '../../server/wire-log/entry.ts'
 
-test('a line whose answer is no JSON any more is read all the same', (t) => {
+test('an entry whose answer is no longer JSON is read all the same', (t) => {
   const head = { requestId: 'r', status: 201, request: { a: 1, response: { b: 2 } } }
   const text = JSON.stringify(head).slice(0, -1)
   const broken = '{"active":[redacted],"response":"x"}'

@@ -1,9 +1,12 @@
-// A refusal in words: none that an identity provider can get is left without, or with those of another.
+// Explains refusals in words: each reason that an identity provider can get has its own explanation.
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { explain } from '../../server/wire-log/explain.ts'
 
-/** Of what only people ask for, by tRPC; of a neighbour's name; and what is inside of a conflict. */
+/**
+ * Reasons of tRPC procedures that SCIM never answers: of people's requests, of a neighbour's name, of the inside of a
+ * conflict.
+ */
 const NOT_ANSWERED_BY_SCIM = new Set([
   'alreadyShadow',
   'changedMeanwhile',
@@ -44,21 +47,21 @@ const REASON =
   /reason: '(\w+)'|\b(?:forbidden|conflict|invalid|unauthenticated|stale)\((?:'[^']*'|`[^`]*`|[^'`()]|\([^()]*\))*?,\s*'(\w+)'/g
 
 test('explanations of refusals', async (t) => {
-  t.test('are there for every reason that SCIM and its rules have', async (t) => {
+  t.test('exist for every reason of SCIM and its rules', async (t) => {
     const files = globSync('server/{scim,provisioning}/**/*.ts')
     const reasons = new Set(
       files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(REASON)].map((match) => match[1] ?? match[2]!))
     )
     for (const known of ['heldByBrake', 'roleNotAllowed', 'needsDecision', 'goingLive', 'excludedVersion'])
       t.ok(reasons.has(known), known)
-    // a status that has no explanation of its own
+    // a status without an explanation of its own
     const unknown = explain({ status: 418 })
     for (const reason of reasons) {
       t.equal(explain({ status: 418, reason }) === unknown, NOT_ANSWERED_BY_SCIM.has(reason), reason)
     }
   })
 
-  t.test('go by the status where the reason is none of SCIM’s', async (t) => {
+  t.test('follow the status if the reason is none of SCIM’s', async (t) => {
     t.match(explain({ status: 503, reason: 'overloaded' }), { means: /overloaded/ })
     t.match(explain({ status: 501, reason: 'notImplemented' }), { means: /\/Me/ })
     t.match(explain({ status: 500, reason: 'internal' }), { means: /our side/ })

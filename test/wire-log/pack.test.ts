@@ -3,8 +3,8 @@ import { Packer, unpackLines } from '../../server/wire-log/pack.ts'
 
 const linesOf = (text: string) => Buffer.from(text)
 
-test('lines as they are stored', async (t) => {
-  t.test('come back as they were, whatever the same packer has packed before', async (t) => {
+test('packed lines', async (t) => {
+  t.test('are the same when unpacked, whatever the packer packed before', async (t) => {
     const packer = new Packer()
     t.teardown(() => packer.close())
     const long = Array.from({ length: 5_000 }, (_, i) => `{"line":${i},"text":"${'ä€😀'.repeat(30)}"}`)

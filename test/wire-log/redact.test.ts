@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { redactAnswer, redactBody } from '../../server/wire-log/redact.ts'
 
-test('a body is kept as it was sent where that is what its value would be written as', (t) => {
+test('a body is kept as it was sent if writing its value would give the same', (t) => {
   const kept = (sent: string) => redactBody(JSON.parse(sent), sent, new Set()).text
   const plain = '{"userName":"ada","name":{"givenName":"Ada"},"emails":[],"title":"a\\"b"}'
   t.equal(kept(plain), plain)
@@ -16,7 +16,7 @@ test('a body is kept as it was sent where that is what its value would be writte
   t.end()
 })
 
-test('an answer loses what its request had for a secret, and stays JSON', (t) => {
+test('an answer loses what its request contains as a secret, and stays JSON', (t) => {
   const cases: readonly [answer: unknown, secret: string, redacted: unknown][] = [
     [{ active: true, title: 'it is true' }, 'true', { active: true, title: 'it is [redacted]' }],
     [{ count: 12345, title: '12345' }, '12345', { count: 12345, title: '[redacted]' }],

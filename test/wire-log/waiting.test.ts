@@ -15,7 +15,7 @@ const textOf = (batches: Batches) =>
   batches.flatMap(({ where }) => where.map(({ slab, start, end }) => slab.bytes.toString('utf8', start, end))).join('')
 
 test('exchanges that wait to be written', async (t) => {
-  t.test('are taken once they fill a batch, and the rest when it is due', async (t) => {
+  t.test('are taken when they fill a batch, and the rest when it is due', async (t) => {
     const waiting = new WaitingBatches()
     const full = Array.from({ length: 1_500 }, (_, i) => waiting.add(1, entry(`{"i":${i}`)))
     t.equal(full.indexOf(true), 999)
@@ -34,7 +34,7 @@ test('exchanges that wait to be written', async (t) => {
     t.equal(waiting.tenantCount, 0)
   })
 
-  t.test('stay in their order, whoever else’s come between them, in memory that is used again', async (t) => {
+  t.test('stay in order, whichever others come between them, in memory that is used again', async (t) => {
     const waiting = new WaitingBatches()
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 50; i++) waiting.add(1 + (i % 2), entry(`{"i":"${'x'.repeat(20_000)}${round}.${i}"`))
@@ -47,7 +47,7 @@ test('exchanges that wait to be written', async (t) => {
     }
   })
 
-  t.test('are dropped one by one, the oldest of whoever has waited longest first', async (t) => {
+  t.test('are dropped one by one, beginning with the oldest of whoever has waited longest', async (t) => {
     const waiting = new WaitingBatches(3)
     for (const tenantId of [1, 1, 2, 2, 2]) waiting.add(tenantId, entry(`{"of":${tenantId}`))
     t.ok(waiting.isTooMuch)

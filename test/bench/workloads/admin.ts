@@ -1,4 +1,4 @@
-// The admin API, beside a bare tRPC procedure with one select; invitations by the thousand.
+// The admin API beside a bare tRPC procedure with one select, and invitations by the thousand.
 import { sql } from 'kysely'
 import type { Db } from '../../../db/connect.ts'
 import { addressOf, familyNameOf, givenNameOf, type Population, userId } from '../population.ts'
@@ -45,7 +45,7 @@ const floorList: Source = (context) => () => {
   })
 }
 
-/** @param searchFor words that somebody's names have, given by their own */
+/** @param searchFor makes search words from the words of a name */
 const searchUsers =
   (searchFor: (name: { given: string; family: string; number: string }) => string): Source =>
   (context) =>
@@ -69,7 +69,7 @@ const searchUsers =
     })
   }
 
-/** What people are looked for by: the frequent ones are had by a tenth, the middling ones by a hundredth. */
+/** What people are searched by: a tenth of the users has a frequent word, a hundredth a middling one. */
 const SEARCHES = [
   { name: 'rare', title: 'the end of a family name', of: ({ family, number }) => `${family.slice(2)}-${number}` },
   { name: 'middling', title: 'given and family name', of: ({ given, family }) => `${family} ${given.slice(1)}` },
@@ -100,7 +100,7 @@ const invite: Source = (context) => () => {
   })
 }
 
-/** So that no round is held up by the mails of the one before. */
+/** Waits for earlier mails, so that they do not slow down the next round. */
 export async function untilMailsHaveLeft(db: Db): Promise<void> {
   const deadline = performance.now() + MAILS_TIMEOUT_MS
   while (performance.now() < deadline) {

@@ -1,11 +1,11 @@
-// How requests to either server look.
+// Makes the requests to either server.
 import { apiTokenOf, type Population, scimTokenOf, subdomainOf } from '../population.ts'
 import type { Ask, SourceContext } from '../workload.ts'
 
-/** One answer in so many has its body looked at; the driver keeps the count. */
+/** Checks the body of an answer; the driver checks one in so many. */
 type Fault = (body: string) => string | undefined
 
-/** A user of a population, at random: any of any tenant, or of the connection's own share of them. */
+/** A random user of a population. */
 export interface Pick {
   readonly tenant: number
   readonly user: number
@@ -15,11 +15,11 @@ export function anyUser({ firstTenant, tenants, users }: Population): Pick {
   return { tenant: firstTenant + Math.floor(Math.random() * tenants), user: Math.floor(Math.random() * users) }
 }
 
-/** A user whom no other connection changes at the same time. */
+/** A random user whom no other connection changes. */
 export function ownUser(population: Population, connection: number, connections: number): Pick {
   const { tenant, user } = anyUser(population)
   const own = user - (user % connections) + connection
-  // the first one is the administrator, whom the token may not touch
+  // the first user is the administrator, whom the token may not change
   return { tenant, user: own === 0 || own >= population.users ? connections + connection : own }
 }
 
@@ -40,7 +40,7 @@ const JSON_TYPE = 'content-type: application/json\r\n'
 const hostOf = (tenant: number, { ports }: SourceContext) =>
   `host: ${subdomainOf(tenant)}.localhost:${ports.muster}\r\n`
 
-/** @param rest.path below /scim/v2 */
+/** @param rest.path the path below /scim/v2 */
 export const toScim = (context: SourceContext, tenant: number, { path, ...rest }: Rest): Ask => ({
   ...rest,
   path: `/scim/v2${path}`,
@@ -52,7 +52,7 @@ export const toScim = (context: SourceContext, tenant: number, { path, ...rest }
 
 type Call = { input: unknown; findFault?: Fault }
 
-/** A query of tRPC, as an administrator's API token asks it. */
+/** A query of tRPC with an administrator's API token. */
 export const toTrpcQuery = (context: SourceContext, tenant: number, procedure: string, call: Call): Ask => ({
   method: 'GET',
   path: trpcPath(procedure, call.input),
@@ -64,7 +64,7 @@ export const toTrpcQuery = (context: SourceContext, tenant: number, procedure: s
   )
 })
 
-/** A mutation of tRPC, as the operator asks it, whom no limit of addresses an hour holds up. */
+/** A mutation of tRPC as the operator, for whom there is no limit of addresses per hour. */
 export const toTrpcMutation = (context: SourceContext, tenant: number, procedure: string, call: Call): Ask => ({
   method: 'POST',
   path: `/trpc/${procedure}`,
@@ -82,7 +82,7 @@ export const toFloor = ({ ports }: SourceContext, rest: Rest): Ask => ({
   headers: `host: localhost:${ports.floor}\r\n${rest.body === undefined ? '' : JSON_TYPE}`
 })
 
-/** Whether a body is JSON in which `read` finds what was asked for. */
+/** Checks that a body is JSON in which `read` finds the wanted value. */
 export const expectJson =
   // biome-ignore lint/suspicious/noExplicitAny: a body is whatever the server sent
     (wanted: unknown, read: (json: any) => unknown): Fault =>

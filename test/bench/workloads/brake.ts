@@ -1,4 +1,4 @@
-// What the brake against mass deprovisioning costs: the same requests as without it, each counted, none held.
+// The cost of the brake against mass deprovisioning: the same requests as without it, each counted and none held.
 import { sql } from 'kysely'
 import type { Db } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
@@ -7,7 +7,7 @@ import { ensureSpareUsers } from '../seed.ts'
 import type { Workload } from '../workload.ts'
 import { deleteUsers, insert, MAX_DELETES, patchActive } from './writes.ts'
 
-/** The server hears of a setting by NOTIFY. */
+/** Time until the server has heard of the setting by NOTIFY. */
 const HEARD_MS = 200
 
 async function engage(db: Db, population: Population): Promise<void> {
@@ -23,7 +23,7 @@ async function engage(db: Db, population: Population): Promise<void> {
   await new Promise((done) => setTimeout(done, HEARD_MS))
 }
 
-// last, because the setting stays as it is
+// these run last, because the setting stays
 export const BRAKE: readonly Workload[] = [
   {
     name: 'braked-patch-active',

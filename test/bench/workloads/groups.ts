@@ -18,9 +18,9 @@ import { insert } from './writes.ts'
 
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
 const ADDED = 100
-/** Adding goes on until every spare user is a member; teams then have half as many members again. */
+/** Adding ends when every spare user is a member; teams then have half as many members again. */
 const ADD_REQUESTS = SPARE_USERS / ADDED
-/** Taking out leaves at least half of the teams. */
+/** Removing leaves at least half of the teams' members. */
 const REMOVE_REQUESTS = (TEAMS * TEAM_SIZE) / 4
 
 const patch = (operation: unknown) => JSON.stringify({ schemas: [PATCH_OP], Operations: [operation] })
@@ -48,7 +48,7 @@ const removeMember =
     const { firstTenant } = context.population
     let count = 0
     return () => {
-      // through the teams in turn, since each request of a team would wait for the one before
+      // request the teams in turn, since requests for the same team would wait for each other
       const place = count++ % (TEAMS * TEAM_SIZE)
       const user = (place % TEAMS) * TEAM_SIZE + Math.floor(place / TEAMS)
       return toScim(context, firstTenant, {

@@ -1,4 +1,4 @@
-// Every workload, in the order in which they run: what leaves the data as it was comes first.
+// All workloads in the order in which they run: those that leave the data unchanged come first.
 import type { Workload } from '../workload.ts'
 import { ADMIN } from './admin.ts'
 import { BRAKE } from './brake.ts'

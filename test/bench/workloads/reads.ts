@@ -1,4 +1,4 @@
-// SCIM reads, beside the floor's statement over the same rows.
+// SCIM reads, compared with the floor's statement over the same rows.
 import { addressOf, addressPrefix, familyNameOf, TEAM_SIZE, TEAMS, teamId, userId } from '../population.ts'
 import { restoreGroups } from '../seed.ts'
 import type { Source, Workload } from '../workload.ts'
@@ -58,7 +58,7 @@ const floorByUserName =
     })
   }
 
-/** A place that a full page begins at, 0-based. */
+/** A 0-based place where a full page begins. */
 const anyPlace = (users: number) => Math.floor(Math.random() * Math.max(1, users / PAGE)) * PAGE
 
 const pageByIndex: Source = (context) => () => {
@@ -72,10 +72,10 @@ const pageByIndex: Source = (context) => () => {
   return toScim(context, tenant, { method: 'GET', path, status: 200, findFault })
 }
 
-/** The resources come last. */
+/** Enough of the answer to hold the cursor, since the resources come last. */
 const HEAD_BYTES = 1_000
 
-/** Each connection walks through a tenant's users, and begins again behind the last page. */
+/** Each connection pages through a tenant's users and begins again after the last page. */
 const pageByCursor: Source = (context) => {
   const cursors = new Map<number, string>()
   return (connection) => {

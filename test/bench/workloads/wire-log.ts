@@ -1,4 +1,4 @@
-// What the wire log costs: the same requests with it and without, on the same server and the same rows.
+// The cost of the wire log: the same requests with and without it, on the same server and rows.
 import { sql } from 'kysely'
 import type { Db } from '../../../db/connect.ts'
 import { notifyChange } from '../../../db/listen.ts'
@@ -7,7 +7,7 @@ import type { Side, Source, Workload } from '../workload.ts'
 import { getUser } from './reads.ts'
 import { createUser } from './writes.ts'
 
-/** The server hears of a setting by NOTIFY, and has what it noted until then to write. */
+/** Time until the server has heard of the setting by NOTIFY and has written what it noted before. */
 const HEARD_MS = 400
 
 async function setDays(db: Db, { firstTenant, tenants }: Population, side: Side): Promise<void> {
@@ -28,7 +28,7 @@ const compared = (name: string, title: string, source: Source): Workload => ({
   muster: source,
   against: { server: 'muster', title: 'without it', source },
   goal: { ratio: 0.95 },
-  // last, because the setting stays as it is
+  // these run last, because the setting stays
   isRead: false,
   prepareSide: setDays
 })

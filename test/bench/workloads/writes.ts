@@ -1,4 +1,4 @@
-// SCIM writes to users, beside the floor's insert.
+// SCIM writes to users, compared with the floor's insert.
 import { SPARE_USERS, userDocument, userId } from '../population.ts'
 import { ensureSpareUsers } from '../seed.ts'
 import type { Next, Source, SourceContext, Workload } from '../workload.ts'
@@ -8,7 +8,7 @@ const CONNECTIONS = 16
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp'
 const BULK_REQUEST = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
 
-/** Users that are not seeded: each run of the driver numbers its own. */
+/** Numbers of users that are not seeded; each run of the driver has its own. */
 let newUsers = 5_000_000 + (Date.now() % 1_000_000) * 2_000
 
 const newUser = ({ population }: SourceContext, tenant: number) => ({
@@ -38,7 +38,7 @@ const floorInsert: Source = (context) => () => {
 
 const patchBody = (...Operations: unknown[]) => JSON.stringify({ schemas: [PATCH_OP], Operations })
 
-/** Every user is changed by one connection alone, back and forth. */
+/** Only one connection changes each user, back and forth. */
 export const patchActive: Source = (context) => {
   const inactive = new Set<string>()
   return (connection) => {
@@ -89,7 +89,7 @@ const bulk: Source = (context) => () => {
   return toScim(context, tenant, { method: 'POST', path: '/Bulk', body, status: 200, findFault })
 }
 
-/** @param behind how many users behind the population's own are somebody else's to delete */
+/** @param behind how many spare users come before these, because another workload deletes them */
 export const deleteUsers =
   (behind: number): Source =>
   (context): Next => {
@@ -102,10 +102,10 @@ export const deleteUsers =
     }
   }
 
-/** A round's share of the spare users; each user is deleted once. */
+/** How many spare users one round deletes; each user is deleted once. */
 export const MAX_DELETES = SPARE_USERS / 4
 
-/** What every write is compared with: one row of 1.2 kB, committed. */
+/** Every write is compared with this: one row of 1.2 kB, committed. */
 export const insert = { server: 'floor', title: 'insert', source: floorInsert } as const
 
 export const WRITES: readonly Workload[] = [
