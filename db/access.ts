@@ -34,7 +34,7 @@ export async function deleteAccess(
   userIds: readonly string[],
   now: Date,
   what: Ending,
-  { leavesGroupsBy }: { leavesGroupsBy?: readonly string[] } = {}
+  { leavesGroupsBy }: { leavesGroupsBy?: readonly string[] }
 ): Promise<Ended> {
   const isOfThem = sql`tenant_id = ${tenantId}::int and user_id = any(${userIds}::uuid[])`
   const endsInvitations = what !== 'locked'

@@ -98,8 +98,8 @@ export const updateUser = (trx: Trx, tenantId: number, userId: string, patch: Us
     where tenant_id = ${tenantId} and id = ${userId}::uuid`.execute(trx)
 }
 
-/** Ends people's lifecycle: they are deactivated or removed, with the role that was their own. */
-export const updateEnded = (
+/** Deactivates or removes users; whoever is removed keeps their own role, not one that a group gave. */
+export const endUsers = (
   trx: Trx,
   tenantId: number,
   userIds: readonly string[],

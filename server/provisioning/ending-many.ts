@@ -2,7 +2,7 @@
 import { type AuditEvent, newEventId } from '../../db/audit.ts'
 import { countResources } from '../../db/resource-counts.ts'
 import type { UserRow } from '../../db/schema.ts'
-import { updateEnded } from '../../db/users.ts'
+import { endUsers } from '../../db/users.ts'
 import { endAccess } from './ending.ts'
 import { audit, deactivatedEvent, invitationRevoked, removedEvent, type UserChange } from './user-states.ts'
 
@@ -22,7 +22,7 @@ export async function endMany(
   const isRemoval = what === 'removed'
   const [ended] = await Promise.all([
     endAccess(trx, tenantId, ids, now, what, isRemoval ? { leavesGroupsBy: eventIds } : {}),
-    updateEnded(trx, tenantId, ids, what, now)
+    endUsers(trx, tenantId, ids, what, now)
   ])
   const groups = Map.groupBy(ended.memberships, ({ userId }) => userId)
   const endedEvents = users.map((user, index): AuditEvent => {

@@ -102,6 +102,17 @@ test('wireLog', async (t) => {
     t.notMatch(entry.curl, /mst_/)
   })
 
+  t.test('tells a 412 to If-None-Match from one to If-Match', async (t) => {
+    const { id } = await okta.createUser({ userName: 'conditional@acme.test' })
+    const explained = async (headers: Record<string, string>) => {
+      const reply = await okta.patch(`/Users/${id}`, [{ op: 'replace', path: 'title', value: 'Dr' }], headers)
+      t.equal(reply.status, 412)
+      return (await get((await newest()).id)).explanation
+    }
+    t.match(await explained({ 'if-match': 'W/"9"' }), { means: /^Somebody else had changed/ })
+    t.match(await explained({ 'if-none-match': '*' }), { means: /^The request excludes/ })
+  })
+
   t.test('names the lenience that a request needed, in words', async (t) => {
     await entra.createUser({ userName: 'lenient@acme.test', active: 'True' })
     const entry = await get((await newest()).id)
